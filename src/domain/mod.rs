@@ -1,0 +1,11 @@
+//! The pure core: what a preference pair is, which pseudo-labels are kept, when the loop stops,
+//! and what the numbers mean.
+//!
+//! Nothing here reads a file, a clock, a database or a terminal, and no function owns random
+//! state: randomness is a pure function of its place ([`random`]). Everything can be tested in
+//! microseconds.
+
+pub mod bradley_terry;
+pub mod preference;
+pub mod pseudo_label;
+pub mod random;

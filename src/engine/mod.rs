@@ -1,0 +1,220 @@
+//! The reward model: text in, rewards out, and the training that changes it.
+//!
+//! Everything outside this module talks to [`RewardModel`]; nothing outside knows tensors, candle
+//! or kernels. Three implementations stand behind the trait: [`cpu`] (explicit forward and backward
+//! over flat buffers), [`mock`] (a deterministic stand-in for process tests) and, as the oracle of
+//! the tests, the stock candle models in [`candle`].
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::preference::Side;
+
+pub mod candle;
+pub mod checkpoint;
+pub mod cpu;
+mod error;
+pub mod mock;
+pub mod score;
+pub mod tokenize;
+
+pub use error::EngineError;
+
+/// The texts of one pair. `prompt` followed directly by a response is the whole text.
+#[derive(Debug, Clone, Copy)]
+pub struct PairText<'a> {
+    /// Everything before the answer.
+    pub prompt: &'a str,
+    /// First answer.
+    pub response_a: &'a str,
+    /// Second answer.
+    pub response_b: &'a str,
+}
+
+/// Token ids of both whole texts of a pair, after truncation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EncodedPair {
+    /// Prompt and `response_a`, special tokens included.
+    pub tokens_a: Vec<u32>,
+    /// Prompt and `response_b`, special tokens included.
+    pub tokens_b: Vec<u32>,
+    /// How many leading tokens are equal and may be computed once (causal models only; else 0).
+    /// Always leaves each side at least one token of its own.
+    pub n_shared: usize,
+    /// Where the second segment (token type 1) starts on each side (encoders only; else 0).
+    pub answer_start: [usize; 2],
+    /// Prompt tokens cut from the front so that the longer side fits.
+    pub n_prompt_tokens_cut: usize,
+    /// Answer tokens cut from the end because an answer alone exceeds the limit, both sides summed.
+    pub n_answer_tokens_cut: usize,
+}
+
+impl EncodedPair {
+    /// Tokens a pass over both sides touches when the shared prefix is computed once.
+    #[must_use]
+    pub fn n_packed_tokens(&self) -> usize {
+        self.tokens_a.len() + self.tokens_b.len() - self.n_shared
+    }
+
+    /// Tokens of both sides counted separately, the figure other trainers report.
+    #[must_use]
+    pub fn n_tokens(&self) -> usize {
+        self.tokens_a.len() + self.tokens_b.len()
+    }
+
+    /// Whether anything was cut.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.n_prompt_tokens_cut + self.n_answer_tokens_cut > 0
+    }
+}
+
+/// One example of a training batch.
+#[derive(Debug, Clone, Copy)]
+pub struct LabeledPair<'a> {
+    /// The encoded texts.
+    pub pair: &'a EncodedPair,
+    /// Which side is preferred.
+    pub preferred: Side,
+}
+
+/// Pairwise losses on a margin `d = reward(preferred) - reward(other)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Loss {
+    /// `-log sigmoid(d)` (Bradley and Terry 1952).
+    BradleyTerry,
+    /// `max(0, target_margin - d)` (SER, equation 5).
+    Hinge {
+        /// The margin beyond which a pair teaches nothing.
+        target_margin: f32,
+    },
+}
+
+/// Everything one optimiser step needs besides the data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepSettings {
+    /// Which loss.
+    pub loss: Loss,
+    /// Learning rate of this step (the schedule is the caller's).
+    pub learning_rate: f32,
+    /// Decoupled weight decay; not applied to biases, norms and embeddings.
+    pub weight_decay: f32,
+    /// Global gradient norm above which gradients are scaled down; 0 turns clipping off.
+    pub clip_norm: f32,
+    /// Dropout probability on embeddings and block outputs; 0 turns it off.
+    pub dropout: f32,
+    /// Key of this step's dropout masks (a pure function of run, round and step).
+    pub dropout_key: u64,
+}
+
+/// What one optimiser step did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Mean loss of the batch, before the update.
+    pub loss: f32,
+    /// Global gradient norm before clipping.
+    pub gradient_norm: f32,
+    /// Pairs of the batch ranked correctly before the update.
+    pub n_correct: u32,
+    /// Tokens of the batch ([`EncodedPair::n_tokens`]).
+    pub n_tokens: u64,
+}
+
+/// What a loaded model is, for tables and logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// `llama`, `bert`, `mock`.
+    pub family: String,
+    /// Trainable parameters, reward head included.
+    pub n_parameters: u64,
+    /// Longest sequence the run will feed.
+    pub max_tokens: usize,
+    /// `f32`
+    pub precision: String,
+    /// `cpu, 2 threads`
+    pub device: String,
+}
+
+/// A model with a scalar reward head.
+///
+/// `train_step` either applies the whole update or, on an error (a non-finite loss or gradient
+/// among them), changes nothing.
+pub trait RewardModel: Send {
+    /// What this model is.
+    fn info(&self) -> &ModelInfo;
+
+    /// Token ids of many pairs, in order, truncated to `max_tokens`.
+    ///
+    /// # Errors
+    /// When the tokenizer refuses a text.
+    fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError>;
+
+    /// One optimiser step on a batch.
+    ///
+    /// # Errors
+    /// [`EngineError::NonFinite`] when the loss or a gradient is not finite; nothing is changed.
+    fn train_step(
+        &mut self,
+        batch: &[LabeledPair<'_>],
+        settings: &StepSettings,
+    ) -> Result<StepReport, EngineError>;
+
+    /// Rewards `[a, b]` of each pair, in order. The result does not depend on which pairs stand
+    /// together in a call.
+    ///
+    /// # Errors
+    /// [`EngineError::NonFinite`] when a reward is not finite.
+    fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError>;
+
+    /// Forgets the optimiser's moments and step count (each round starts with a fresh optimiser).
+    fn reset_optimizer(&mut self);
+
+    /// Writes weights and optimiser state as files into `dir`, which exists.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    fn save(&self, dir: &Path) -> Result<(), EngineError>;
+
+    /// Restores exactly what [`RewardModel::save`] wrote.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged or belongs to another model.
+    fn load(&mut self, dir: &Path) -> Result<(), EngineError>;
+
+    /// SHA-256 over all weights in a fixed order, in hex.
+    fn weights_digest(&self) -> String;
+}
+
+/// Where the weights come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backbone {
+    /// The small language model compiled into the program.
+    Embedded,
+    /// A directory with `config.json`, `model.safetensors` and `tokenizer.json`.
+    Directory(PathBuf),
+    /// The deterministic stand-in of the process tests.
+    Mock,
+}
+
+/// How to open a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSettings {
+    /// Where the weights come from.
+    pub backbone: Backbone,
+    /// Longest sequence; longer prompts lose their oldest tokens.
+    pub max_tokens: usize,
+    /// Keys the initial weights of a reward head that the checkpoint lacks.
+    pub rng_seed: u64,
+    /// Worker threads; 0 means one per core. Does not change results.
+    pub n_threads: usize,
+}
+
+/// Opens a model for training and scoring.
+///
+/// # Errors
+/// When the directory is not a supported model: the message names file and value.
+pub fn open(settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError> {
+    match &settings.backbone {
+        Backbone::Mock => Ok(Box::new(mock::MockModel::new(settings))),
+        Backbone::Embedded | Backbone::Directory(_) => Ok(Box::new(cpu::CpuModel::open(settings)?)),
+    }
+}

@@ -1,0 +1,3 @@
+//! `ser`: an experiment manager for Self-Evolved Reward learning in a terminal.
+
+pub mod domain;
