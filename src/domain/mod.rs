@@ -6,6 +6,18 @@
 //! microseconds.
 
 pub mod bradley_terry;
+pub mod calibration;
+pub mod event;
+pub mod histogram;
+pub mod learning_status;
+pub mod metrics;
 pub mod preference;
 pub mod pseudo_label;
 pub mod random;
+pub mod run;
+pub mod selection;
+pub mod ser;
+pub mod spec;
+pub mod split;
+pub mod stats;
+pub mod verdict;

@@ -1,0 +1,343 @@
+//! Everything a run can report: the closed list of past-tense facts.
+//!
+//! A worker numbers its events from 1 and never changes one. Applying them in order rebuilds the
+//! run's rows (`Store::apply`). Bulk payloads (a score per pool pair) travel in the event but are
+//! skipped in its JSON: they have tables of their own.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::histogram::ConfidenceHistogram;
+use super::learning_status::LearningStatus;
+use super::metrics::{Evaluation, Split};
+use super::preference::PairId;
+use super::run::{RequestKind, RunId, RunStatus, StopReason};
+use super::selection::{LeftOut, ScoredPair};
+
+/// An event with its place in the run's history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRecord {
+    /// Which run.
+    pub run: RunId,
+    /// Which (re)start of the run.
+    pub attempt: u32,
+    /// Counted from 1 over all attempts, without gaps.
+    pub seq: u64,
+    /// When, in milliseconds since 1970 (the writer's clock).
+    pub at_ms: i64,
+    /// What.
+    pub event: RunEvent,
+}
+
+/// The process behind a run. A pid alone can be reused; with start time and boot id it cannot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerIdentity {
+    /// Process id.
+    pub pid: u32,
+    /// Start time of the process in clock ticks since boot.
+    pub process_start: u64,
+    /// The kernel's boot id.
+    pub boot_id: String,
+    /// Host name.
+    pub host: String,
+}
+
+/// Margin of one labelled pair in an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairMargin {
+    /// Which pair (of the training source, or of the test source).
+    pub pair: PairId,
+    /// `reward(chosen) - reward(rejected)`
+    pub margin: f32,
+}
+
+/// What a selection came to; the numbers of a round's table row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SelectionSummary {
+    /// Which filter applied.
+    pub learning_status: LearningStatus,
+    /// The constant taken off the rewards before they became probabilities.
+    pub reward_offset: f64,
+    /// Pool pairs scored.
+    pub n_scored: u64,
+    /// Pseudo-labels kept.
+    pub n_selected: u64,
+    /// Pairs the person had vetoed at this time.
+    pub n_vetoed: u64,
+    /// Pool pairs whose pseudo-label differs from the one of the round before.
+    pub n_flipped: Option<u64>,
+    /// `n_selected / n_scored`
+    pub coverage: Option<f64>,
+    /// Share of the kept labels that agree with the hidden human ones.
+    pub pseudo_label_precision: Option<f64>,
+    /// Share of all pool pairs whose pseudo-label agrees with the hidden human one.
+    pub pool_accuracy: Option<f64>,
+    /// How many pairs were left out for each reason.
+    pub left_out: BTreeMap<LeftOut, u64>,
+    /// Confidences of all scored pairs.
+    pub histogram: ConfidenceHistogram,
+    /// Confidences of the selected pairs.
+    pub selected_histogram: ConfidenceHistogram,
+}
+
+/// A fact about a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum RunEvent {
+    /// A worker took the run.
+    RunStarted {
+        /// Which process.
+        worker: WorkerIdentity,
+        /// Name of the checkpoint it goes on from.
+        resumed_from: Option<String>,
+    },
+    /// The model is loaded.
+    ModelOpened {
+        /// `llama`, `bert`, `mock`.
+        family: String,
+        /// Trainable parameters.
+        n_parameters: u64,
+        /// `f32`
+        precision: String,
+        /// `cpu, 2 threads`
+        device: String,
+    },
+    /// The data set was divided.
+    DataSplitMade {
+        /// Human labels trained on.
+        n_seed_set: u64,
+        /// Human labels that decide.
+        n_validation: u64,
+        /// Pairs with hidden labels.
+        n_unlabeled_pool: u64,
+        /// Pairs that decide nothing.
+        n_test: u64,
+        /// Training pairs dropped because their group is in the test source.
+        n_leaked: u64,
+        /// Distinct groups.
+        n_groups: u64,
+    },
+    /// All texts became tokens.
+    TextsEncoded {
+        /// Pairs encoded.
+        n_pairs: u64,
+        /// Tokens after truncation, both sides.
+        n_tokens: u64,
+        /// Pairs that lost tokens.
+        n_truncated: u64,
+        /// Oldest prompt tokens cut.
+        n_prompt_tokens_cut: u64,
+        /// Answer tokens cut.
+        n_answer_tokens_cut: u64,
+    },
+    /// A step began.
+    StepStarted {
+        /// Which round.
+        round: u32,
+        /// [`super::ser::Step::name`]
+        step: String,
+        /// Optimiser steps, or pairs, to do.
+        n_total: u64,
+    },
+    /// How far the step is; at most a few a second.
+    Progressed {
+        /// Which round.
+        round: u32,
+        /// Which step.
+        step: String,
+        /// Done so far.
+        n_done: u64,
+        /// Of so many.
+        n_total: u64,
+        /// Tokens handled since the step began in this attempt.
+        n_tokens: u64,
+        /// Milliseconds since the step began in this attempt.
+        elapsed_ms: u64,
+    },
+    /// One optimiser step was taken.
+    TrainStepTaken {
+        /// Which round.
+        round: u32,
+        /// Which epoch, from 0.
+        epoch: u32,
+        /// Step within the round, from 1.
+        step: u64,
+        /// Steps since the beginning of the run.
+        global_step: u64,
+        /// Mean loss of the batch.
+        loss: f32,
+        /// Gradient norm before clipping.
+        gradient_norm: f32,
+        /// Learning rate used.
+        learning_rate: f32,
+        /// Share of the batch ranked correctly before the update.
+        accuracy: f32,
+    },
+    /// A round's training ended.
+    RoundTrained {
+        /// Which round.
+        round: u32,
+        /// Pairs trained on, after vetoes.
+        n_train_pairs: u64,
+        /// Optimiser steps.
+        n_steps: u64,
+        /// Tokens trained on.
+        n_tokens: u64,
+        /// How long it took in this attempt.
+        elapsed_ms: u64,
+        /// SHA-256 of the weights.
+        weights_digest: String,
+    },
+    /// The pool was scored.
+    PoolScored {
+        /// Which round will train on it.
+        round: u32,
+        /// Pairs scored.
+        n_pairs: u64,
+        /// Tokens read.
+        n_tokens: u64,
+        /// How long it took.
+        elapsed_ms: u64,
+    },
+    /// Pseudo-labels were chosen.
+    SelectionMade {
+        /// Which round.
+        round: u32,
+        /// The numbers.
+        summary: SelectionSummary,
+        /// Every scored pair with its decision; kept in `pair_scores`.
+        #[serde(skip)]
+        pairs: Vec<ScoredPair>,
+    },
+    /// A split was evaluated.
+    Evaluated {
+        /// Which round.
+        round: u32,
+        /// Which split.
+        split: Split,
+        /// The metrics.
+        evaluation: Evaluation,
+        /// Every pair's margin; kept in `evaluations`.
+        #[serde(skip)]
+        margins: Vec<PairMargin>,
+    },
+    /// A round is complete.
+    RoundFinished {
+        /// Which round.
+        round: u32,
+        /// Wall time of the round in this attempt.
+        wall_ms: u64,
+        /// Tokens trained, scored and evaluated in the round, in this attempt.
+        n_tokens: u64,
+    },
+    /// A checkpoint is whole on disk.
+    CheckpointSaved {
+        /// Folder name under `checkpoints/`.
+        name: String,
+        /// Round it belongs to.
+        round: u32,
+        /// Optimiser steps since the beginning of the run.
+        global_step: u64,
+        /// Bytes.
+        n_bytes: u64,
+        /// SHA-256 of its manifest.
+        digest: String,
+    },
+    /// The person's verdicts up to a row took effect.
+    VerdictsRead {
+        /// Which round.
+        round: u32,
+        /// Optimiser step from which they hold.
+        global_step: u64,
+        /// The last verdict row read.
+        last_verdict_id: i64,
+        /// Pairs vetoed in all.
+        n_vetoed: u64,
+    },
+    /// A request took effect.
+    RequestRead {
+        /// Its row.
+        request_id: i64,
+        /// What was asked.
+        kind: RequestKind,
+    },
+    /// The run holds between two steps.
+    Paused {
+        /// Why: `requested`, `review`.
+        reason: String,
+    },
+    /// It goes on.
+    Resumed,
+    /// Something the person should know.
+    Warned {
+        /// One sentence.
+        message: String,
+    },
+    /// It ended on request; a checkpoint holds its state.
+    RunStopped,
+    /// It ended by itself.
+    RunFinished {
+        /// Why.
+        reason: StopReason,
+    },
+    /// It ended by an error.
+    RunFailed {
+        /// One sentence.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
+impl RunEvent {
+    /// The run's status after this event, where it changes it.
+    #[must_use]
+    pub fn status(&self) -> Option<RunStatus> {
+        match self {
+            Self::RunStarted { .. } | Self::Resumed => Some(RunStatus::Running),
+            Self::Paused { .. } => Some(RunStatus::Paused),
+            Self::RunStopped => Some(RunStatus::Stopped),
+            Self::RunFinished { .. } => Some(RunStatus::Finished),
+            Self::RunFailed { .. } => Some(RunStatus::Failed),
+            _ => None,
+        }
+    }
+
+    /// Whether a viewer should see it at once rather than with the next batch.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        self.status().is_some()
+            || matches!(
+                self,
+                Self::SelectionMade { .. }
+                    | Self::Evaluated { .. }
+                    | Self::RoundFinished { .. }
+                    | Self::CheckpointSaved { .. }
+                    | Self::RequestRead { .. }
+                    | Self::VerdictsRead { .. }
+                    | Self::Warned { .. }
+            )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_round_trip_through_json() {
+        let event = RunEvent::RunFinished { reason: StopReason::RoundLimit };
+        let text = serde_json::to_string(&event).unwrap();
+        assert_eq!(text, r#"{"event":"run_finished","reason":"round_limit"}"#);
+        assert_eq!(serde_json::from_str::<RunEvent>(&text).unwrap(), event);
+    }
+
+    #[test]
+    fn state_changes_are_urgent() {
+        assert!(RunEvent::Resumed.is_urgent());
+        assert_eq!(RunEvent::RunStopped.status(), Some(RunStatus::Stopped));
+        let point = RunEvent::Warned { message: "x".into() };
+        assert_eq!(point.status(), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! A run: one spec with one `rng_seed`, executed by one worker at a time.
+
+use serde::{Deserialize, Serialize};
+
+/// A run's id: `r` and seven characters of the alphabet `0-9a-z` without look-alikes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub String);
+
+impl RunId {
+    /// An id from 64 bits that the caller makes unique.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        let digits = (0..7).map(|i| char::from(ALPHABET[(bits >> (5 * i)) as usize & 31]));
+        Self(std::iter::once('r').chain(digits).collect())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a run's own rows say about it. Whether its process is alive is a separate question
+/// ([`Liveness`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Waits for a free slot.
+    Queued,
+    /// A worker executes it.
+    Running,
+    /// A worker holds it between two steps until it is resumed.
+    Paused,
+    /// Ended on a person's request; can be resumed.
+    Stopped,
+    /// Ended by itself.
+    Finished,
+    /// Ended by an error; can be resumed once the cause is gone.
+    Failed,
+}
+
+impl RunStatus {
+    /// The name in tables and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The status with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Queued, Self::Running, Self::Paused, Self::Stopped, Self::Finished, Self::Failed]
+            .into_iter()
+            .find(|status| status.name() == name)
+    }
+
+    /// Whether a worker should exist for a run with this status.
+    #[must_use]
+    pub fn wants_worker(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+
+    /// Whether nothing more will happen unless a person resumes it.
+    #[must_use]
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Stopped | Self::Finished | Self::Failed)
+    }
+}
+
+/// What is known about the process behind a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Liveness {
+    /// No worker is expected.
+    NotExpected,
+    /// The process exists and its heartbeat is recent.
+    Alive,
+    /// The process exists but has not spoken for a while (stopped, swapped, out of disk).
+    Silent,
+    /// The process is gone without an end event: the run is interrupted and can be resumed.
+    Gone,
+}
+
+/// Why the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// `rounds.max` rounds were trained.
+    RoundLimit,
+    /// Neither learning status has enough pairs left (the paper's stop rule).
+    SelectionExhausted,
+    /// A person asked.
+    UserStopped,
+}
+
+impl StopReason {
+    /// The name in tables and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RoundLimit => "round_limit",
+            Self::SelectionExhausted => "selection_exhausted",
+            Self::UserStopped => "user_stopped",
+        }
+    }
+
+    /// The reason with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::RoundLimit, Self::SelectionExhausted, Self::UserStopped]
+            .into_iter()
+            .find(|reason| reason.name() == name)
+    }
+}
+
+/// What a person asks of a running worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestKind {
+    /// Hold between two steps.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Checkpoint and end.
+    Stop,
+}
+
+impl RequestKind {
+    /// The name in tables and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Stop => "stop",
+        }
+    }
+
+    /// The request with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Pause, Self::Resume, Self::Stop].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for status in ["queued", "running", "paused", "stopped", "finished", "failed"] {
+            assert_eq!(RunStatus::from_name(status).unwrap().name(), status);
+        }
+        for reason in ["round_limit", "selection_exhausted", "user_stopped"] {
+            assert_eq!(StopReason::from_name(reason).unwrap().name(), reason);
+        }
+        for kind in ["pause", "resume", "stop"] {
+            assert_eq!(RequestKind::from_name(kind).unwrap().name(), kind);
+        }
+        assert!(RunStatus::from_name("lost").is_none());
+    }
+
+    #[test]
+    fn ids_are_eight_plain_characters() {
+        let id = RunId::from_bits(u64::MAX);
+        assert_eq!(id.as_str(), "rzzzzzzz");
+        assert_eq!(RunId::from_bits(0).as_str(), "r0000000");
+    }
+}

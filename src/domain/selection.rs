@@ -1,0 +1,300 @@
+//! Which pseudo-labels are kept, and why the others are not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::bradley_terry::sigmoid;
+use super::histogram::ConfidenceHistogram;
+use super::learning_status::LearningStatus;
+use super::preference::PairId;
+use super::pseudo_label::{PairScore, PseudoLabel};
+use super::spec::{RewardOffset, SelectionSpec};
+use super::verdict::{Verdict, VerdictSet};
+
+/// Why a scored pair was not selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// An earlier round selected it; pseudo-labels are never revised.
+    AlreadySelected,
+    /// A person vetoed it.
+    Vetoed,
+    /// Equal rewards: there is no label.
+    Tie,
+    /// Status 1: the probabilities are not one above the high and one below the low threshold.
+    NotSeparated,
+    /// Status 2: the probabilities differ too little.
+    DeltaTooSmall,
+    /// The loop stops here: nothing is selected.
+    Stopped,
+}
+
+impl LeftOut {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::AlreadySelected,
+        Self::Vetoed,
+        Self::Tie,
+        Self::NotSeparated,
+        Self::DeltaTooSmall,
+        Self::Stopped,
+    ];
+
+    /// The name in tables and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AlreadySelected => "already_selected",
+            Self::Vetoed => "vetoed",
+            Self::Tie => "tie",
+            Self::NotSeparated => "not_separated",
+            Self::DeltaTooSmall => "delta_too_small",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// The reason with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+/// A scored pair with what became of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScoredPair {
+    /// The rewards.
+    pub score: PairScore,
+    /// `None` when selected.
+    pub left_out: Option<LeftOut>,
+}
+
+/// The outcome of one selection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selection {
+    /// Which filter applied.
+    pub learning_status: LearningStatus,
+    /// The constant taken off the rewards.
+    pub reward_offset: f64,
+    /// Pool pairs not selected before that pass the test of status 1.
+    pub n_status_1: usize,
+    /// Pool pairs not selected before that pass the test of status 2.
+    pub n_status_2: usize,
+    /// Every scored pair, in the order given.
+    pub pairs: Vec<ScoredPair>,
+    /// The kept pseudo-labels.
+    pub labels: Vec<PseudoLabel>,
+}
+
+impl Selection {
+    /// Share of the scored pairs that were selected.
+    #[must_use]
+    pub fn coverage(&self) -> Option<f64> {
+        (!self.pairs.is_empty()).then(|| self.labels.len() as f64 / self.pairs.len() as f64)
+    }
+
+    /// How many pairs were left out for each reason.
+    #[must_use]
+    pub fn left_out_counts(&self) -> BTreeMap<LeftOut, u64> {
+        let mut counts = BTreeMap::new();
+        for reason in self.pairs.iter().filter_map(|pair| pair.left_out) {
+            *counts.entry(reason).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// Confidences of all scored pairs.
+    #[must_use]
+    pub fn histogram(&self) -> ConfidenceHistogram {
+        ConfidenceHistogram::of(self.pairs.iter().map(|pair| pair.score.confidence()))
+    }
+}
+
+/// What happened before this selection.
+#[derive(Debug, Clone, Copy)]
+pub struct SelectionContext<'a> {
+    /// The learning status of the round before.
+    pub previous_status: Option<LearningStatus>,
+    /// Pairs that earlier rounds selected.
+    pub already_selected: &'a BTreeSet<PairId>,
+    /// What the person decided.
+    pub verdicts: &'a VerdictSet,
+}
+
+/// Applies the learning-status rule to the scored pool (SER, equations 3 and 4).
+///
+/// Each answer's probability is `sigmoid(reward - offset)`. Status 1 keeps pairs with one
+/// probability above `high_threshold` and the other below `low_threshold`; status 2 keeps pairs
+/// whose probabilities differ by more than `delta_threshold`. All comparisons are strict.
+#[must_use]
+pub fn select(
+    scores: &[PairScore],
+    rule: &SelectionSpec,
+    context: SelectionContext<'_>,
+) -> Selection {
+    let reward_offset = match rule.reward_offset {
+        RewardOffset::PoolMean => mean_reward(scores),
+        RewardOffset::None => 0.0,
+    };
+    let probabilities = |score: &PairScore| {
+        (
+            sigmoid(f64::from(score.reward_a) - reward_offset),
+            sigmoid(f64::from(score.reward_b) - reward_offset),
+        )
+    };
+    let passes_1 = |score: &PairScore| {
+        let (p_a, p_b) = probabilities(score);
+        let (larger, smaller) = (p_a.max(p_b), p_a.min(p_b));
+        larger > rule.high_threshold && smaller < rule.low_threshold
+    };
+    let passes_2 = |score: &PairScore| {
+        let (p_a, p_b) = probabilities(score);
+        (p_a - p_b).abs() > rule.delta_threshold
+    };
+    let barred = |score: &PairScore| {
+        if context.already_selected.contains(&score.pair) {
+            Some(LeftOut::AlreadySelected)
+        } else if context.verdicts.get(score.pair) == Some(Verdict::Veto) {
+            Some(LeftOut::Vetoed)
+        } else if score.pseudo_label().is_none() {
+            Some(LeftOut::Tie)
+        } else {
+            None
+        }
+    };
+    let eligible = || scores.iter().filter(|score| barred(score).is_none());
+    let n_status_1 = eligible().filter(|score| passes_1(score)).count();
+    let n_status_2 = eligible().filter(|score| passes_2(score)).count();
+    let gate = rule.min_selected.of(scores.len());
+    let learning_status =
+        LearningStatus::next(context.previous_status, n_status_1, n_status_2, gate);
+    let decide = |score: &PairScore| {
+        barred(score).or_else(|| match learning_status {
+            LearningStatus::Status1 => (!passes_1(score)).then_some(LeftOut::NotSeparated),
+            LearningStatus::Status2 => (!passes_2(score)).then_some(LeftOut::DeltaTooSmall),
+            LearningStatus::Stop => Some(LeftOut::Stopped),
+        })
+    };
+    let pairs: Vec<ScoredPair> =
+        scores.iter().map(|score| ScoredPair { score: *score, left_out: decide(score) }).collect();
+    let kept = pairs.iter().filter(|pair| pair.left_out.is_none());
+    let labels = kept.filter_map(|pair| pair.score.pseudo_label()).collect();
+    Selection { learning_status, reward_offset, n_status_1, n_status_2, pairs, labels }
+}
+
+fn mean_reward(scores: &[PairScore]) -> f64 {
+    let sum: f64 = scores.iter().map(|s| f64::from(s.reward_a) + f64::from(s.reward_b)).sum();
+    if scores.is_empty() { 0.0 } else { sum / (2.0 * scores.len() as f64) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::preference::Side;
+    use super::super::spec::Amount;
+    use super::*;
+
+    fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
+        SelectionSpec {
+            high_threshold: 0.55,
+            low_threshold: 0.45,
+            delta_threshold: 0.3,
+            min_selected: Amount::Count(min_selected),
+            reward_offset,
+        }
+    }
+
+    fn score(pair: u32, reward_a: f32, reward_b: f32) -> PairScore {
+        PairScore { pair: PairId(pair), reward_a, reward_b }
+    }
+
+    fn run(
+        scores: &[PairScore],
+        rule: &SelectionSpec,
+        previous_status: Option<LearningStatus>,
+        taken: &[u32],
+        verdicts: &VerdictSet,
+    ) -> Selection {
+        let already_selected = taken.iter().copied().map(PairId).collect();
+        let context =
+            SelectionContext { previous_status, already_selected: &already_selected, verdicts };
+        select(scores, rule, context)
+    }
+
+    #[test]
+    fn status_1_asks_both_sides_of_the_thresholds() {
+        // sigmoid(x) > .55 at x > .2007, < .45 at x < -.2007. Offset 0 by symmetry.
+        let scores = [
+            score(0, 0.21, -0.21),
+            score(1, -0.21, 0.21),
+            score(2, 0.20, -0.21),
+            score(3, 2.0, 0.5),
+            score(4, -2.0, -0.49),
+        ];
+        let rule = rule(1, RewardOffset::None);
+        let selection = run(&scores, &rule, None, &[], &VerdictSet::default());
+        assert_eq!(selection.learning_status, LearningStatus::Status1);
+        let kept: Vec<(u32, Side)> =
+            selection.labels.iter().map(|label| (label.pair.0, label.preferred)).collect();
+        assert_eq!(kept, [(0, Side::A), (1, Side::B)]);
+        assert_eq!(selection.left_out_counts(), BTreeMap::from([(LeftOut::NotSeparated, 3)]));
+        assert_eq!(selection.coverage(), Some(0.4));
+    }
+
+    #[test]
+    fn status_2_takes_pairs_on_one_side_of_a_half() {
+        // sigmoid(2) - sigmoid(0.2) = .881 - .550 = .331 > .3, both above .45.
+        let scores = [score(0, 2.0, 0.2), score(1, 0.3, -0.3), score(2, 0.0, 1.0)];
+        let rule = rule(2, RewardOffset::None);
+        let selection =
+            run(&scores, &rule, Some(LearningStatus::Status2), &[], &VerdictSet::default());
+        assert_eq!((selection.n_status_1, selection.n_status_2), (1, 1));
+        assert_eq!(selection.learning_status, LearningStatus::Stop);
+        assert!(selection.labels.is_empty());
+        assert_eq!(selection.left_out_counts(), BTreeMap::from([(LeftOut::Stopped, 3)]));
+        let rule = self::rule(1, RewardOffset::None);
+        let selection =
+            run(&scores, &rule, Some(LearningStatus::Status2), &[], &VerdictSet::default());
+        assert_eq!(selection.labels.len(), 1);
+        assert_eq!(selection.labels[0].pair, PairId(0));
+    }
+
+    #[test]
+    fn the_pool_mean_makes_the_rule_blind_to_a_constant() {
+        let plain = [score(0, 0.4, -0.4), score(1, -0.3, 0.3), score(2, 0.1, -0.1)];
+        let shifted = plain.map(|s| score(s.pair.0, s.reward_a + 1.0, s.reward_b + 1.0));
+        let none = VerdictSet::default();
+        let kept = |scores: &[PairScore], offset| {
+            run(scores, &rule(1, offset), None, &[], &none).labels.len()
+        };
+        assert_eq!(kept(&plain, RewardOffset::PoolMean), 2);
+        assert_eq!(kept(&shifted, RewardOffset::PoolMean), 2);
+        // The published script's thresholds on raw rewards lose every pair to the drift.
+        assert_eq!(kept(&plain, RewardOffset::None), 2);
+        assert_eq!(kept(&shifted, RewardOffset::None), 0);
+    }
+
+    #[test]
+    fn vetoed_taken_and_tied_pairs_stay_out_and_do_not_fill_the_gate() {
+        let scores: Vec<PairScore> = (0..4).map(|i| score(i, 1.0, -1.0)).collect();
+        let mut verdicts = VerdictSet::default();
+        verdicts.record(PairId(1), Verdict::Veto);
+        let mut with_tie = scores.clone();
+        with_tie[2] = score(2, 0.0, 0.0);
+        let selection = run(&with_tie, &rule(1, RewardOffset::PoolMean), None, &[0], &verdicts);
+        let reasons: Vec<Option<LeftOut>> = selection.pairs.iter().map(|p| p.left_out).collect();
+        assert_eq!(
+            reasons,
+            [Some(LeftOut::AlreadySelected), Some(LeftOut::Vetoed), Some(LeftOut::Tie), None]
+        );
+        let gated = run(&with_tie, &rule(2, RewardOffset::PoolMean), None, &[0], &verdicts);
+        assert_eq!(gated.learning_status, LearningStatus::Stop);
+    }
+
+    #[test]
+    fn reasons_have_names() {
+        for reason in LeftOut::ALL {
+            assert_eq!(LeftOut::from_name(reason.name()), Some(reason));
+        }
+    }
+}

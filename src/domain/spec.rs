@@ -1,0 +1,356 @@
+//! The complete, validated description of a run.
+//!
+//! The names are the keys of a spec file and of `--set`. There is no `Option` and no hidden
+//! default: a stored spec says everything, so a result can be run again.
+
+use serde::{Deserialize, Serialize};
+
+/// A share of something when written with a fraction (`0.15`), a count when written as a whole
+/// number (`300`).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Amount {
+    /// A count.
+    Count(u64),
+    /// A share between 0 and 1.
+    Share(f64),
+}
+
+impl Amount {
+    /// The count this means out of `total`.
+    #[must_use]
+    pub fn of(self, total: usize) -> usize {
+        match self {
+            Self::Count(count) => count as usize,
+            Self::Share(share) => (share * total as f64).round() as usize,
+        }
+    }
+}
+
+impl std::fmt::Display for Amount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Share(share) => write!(f, "{share}"),
+        }
+    }
+}
+
+/// One path or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Sources {
+    /// One.
+    One(String),
+    /// Several, read one after the other as one data set.
+    Many(Vec<String>),
+}
+
+impl Sources {
+    /// All of them, in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(source) => std::slice::from_ref(source),
+            Self::Many(sources) => sources,
+        }
+    }
+}
+
+impl std::fmt::Display for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.as_slice().join(", "))
+    }
+}
+
+/// A whole experiment spec.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentSpec {
+    /// The name of the recipe, for tables.
+    pub arm: String,
+    /// Every random choice is a function of this number.
+    pub rng_seed: u64,
+    /// Which model.
+    pub model: ModelSpec,
+    /// Which pairs.
+    pub data: DataSpec,
+    /// How it is trained.
+    pub train: TrainSpec,
+    /// Which pseudo-labels are kept.
+    pub selection: SelectionSpec,
+    /// How often.
+    pub rounds: RoundsSpec,
+    /// When a person looks.
+    pub review: ReviewSpec,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// `embedded`, `mock`, or a directory with `config.json`, `model.safetensors`,
+    /// `tokenizer.json`.
+    pub backbone: String,
+    /// Which parameters are trained.
+    pub tuning: Tuning,
+    /// Longest sequence; longer prompts lose their oldest tokens.
+    pub max_tokens: u32,
+}
+
+/// Which parameters are trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tuning {
+    /// All of them.
+    Full,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSpec {
+    /// `embedded`, a path, or a list of paths.
+    pub source: Sources,
+    /// `auto`, or a format name.
+    pub format: String,
+    /// A source of test pairs, or `split` to split `test_share` off by group.
+    pub test: String,
+    /// Share of the pairs used for testing when `test` is `split`.
+    pub test_share: f64,
+    /// `prompt`, or the column whose values never stand on both sides of a split.
+    pub group: String,
+    /// Human labels of the seed set, as a share of the training part or a count.
+    pub seed_labels: Amount,
+    /// Share of the seed set held back as validation.
+    pub validation_share: f64,
+    /// Read at most this many pairs; 0 reads all.
+    pub limit: u64,
+}
+
+/// Which loss trains the reward model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossName {
+    /// `-log sigmoid(margin)`, what the published code trains with.
+    BradleyTerry,
+    /// `max(0, hinge_margin - margin)`, equation 5 of the paper.
+    Hinge,
+}
+
+/// How the learning rate moves after its warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleName {
+    /// Down to 0 in a straight line.
+    Linear,
+    /// Down to 0 along half a cosine.
+    Cosine,
+    /// Not at all.
+    Constant,
+}
+
+/// Number format of the matrix products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32-bit floats throughout.
+    F32,
+}
+
+/// `[train]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSpec {
+    /// Which loss.
+    pub loss: LossName,
+    /// Target margin of the hinge loss.
+    pub hinge_margin: f32,
+    /// Passes over the training set in each round.
+    pub epochs: u32,
+    /// Pairs of one optimiser step.
+    pub batch_pairs: u32,
+    /// Peak learning rate.
+    pub learning_rate: f32,
+    /// How it moves.
+    pub schedule: ScheduleName,
+    /// Share of a round's steps spent warming up.
+    pub warmup_share: f32,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+    /// Global gradient norm above which gradients are scaled down; 0 is off.
+    pub clip_norm: f32,
+    /// Dropout probability; 0 is off.
+    pub dropout: f32,
+    /// Number format.
+    pub precision: Precision,
+    /// Optimiser steps between two checkpoints.
+    pub checkpoint_steps: u32,
+}
+
+/// Which constant is taken off the rewards before they become probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RewardOffset {
+    /// The mean reward of the scored pool. Bradley-Terry leaves rewards free up to a constant, so
+    /// without this the thresholds test the drift of the head.
+    PoolMean,
+    /// Nothing, as the published script does.
+    None,
+}
+
+/// `[selection]`: the learning-status rule of the paper (equations 3 and 4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SelectionSpec {
+    /// Status 1 asks one answer's probability to be above this …
+    pub high_threshold: f64,
+    /// … and the other's below this.
+    pub low_threshold: f64,
+    /// Status 2 asks the two probabilities to differ by more than this.
+    pub delta_threshold: f64,
+    /// A status holds while at least so many pool pairs pass its test (a count, or a share of the
+    /// pool).
+    pub min_selected: Amount,
+    /// What is taken off the rewards first.
+    pub reward_offset: RewardOffset,
+}
+
+/// Whose labels the pool gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolLabels {
+    /// The model's own: Self-Evolved Reward learning.
+    Pseudo,
+    /// The human ones, all of them in round 0: the full-labels control.
+    Human,
+}
+
+/// What a round's training starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartFrom {
+    /// The weights of the round before (the paper's curves continue, so it warm-starts).
+    PreviousRound,
+    /// The pretrained weights.
+    Pretrained,
+}
+
+/// `[rounds]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundsSpec {
+    /// Rounds after round 0; 0 trains on the seed set only.
+    pub max: u32,
+    /// Whose labels the pool gets.
+    pub pool_labels: PoolLabels,
+    /// Whether every round also trains on the seed set.
+    pub include_seed_set: bool,
+    /// What a round starts from.
+    pub start_from: StartFrom,
+}
+
+/// When the person's verdicts come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewMode {
+    /// Any time; the worker reads them between steps.
+    Live,
+    /// The run also pauses after each selection until it is resumed.
+    Gate,
+}
+
+/// `[review]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewSpec {
+    /// When.
+    pub mode: ReviewMode,
+}
+
+/// A value outside its range.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("`{key}` is {value}, which is not {expected}")]
+pub struct SpecError {
+    /// The dotted key.
+    pub key: &'static str,
+    /// The value given.
+    pub value: String,
+    /// What would be accepted.
+    pub expected: &'static str,
+}
+
+impl ExperimentSpec {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// The first value out of its range, by key.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        let share = "a share above 0 and below 1";
+        if let Amount::Share(value) = self.data.seed_labels {
+            let expected = "a share above 0 and below 1, or a count of at least 2";
+            check("data.seed_labels", value, value > 0.0 && value < 1.0, expected)?;
+        }
+        if let Amount::Count(value) = self.data.seed_labels {
+            let expected = "a share above 0 and below 1, or a count of at least 2";
+            check("data.seed_labels", value, value >= 2, expected)?;
+        }
+        let data = &self.data;
+        let inside = |value: f64| value > 0.0 && value < 1.0;
+        check(
+            "data.validation_share",
+            data.validation_share,
+            inside(data.validation_share),
+            share,
+        )?;
+        check("data.test_share", data.test_share, inside(data.test_share), share)?;
+        check("model.max_tokens", self.model.max_tokens, self.model.max_tokens >= 8, "at least 8")?;
+        self.validate_train()?;
+        self.validate_selection()
+    }
+
+    fn validate_train(&self) -> Result<(), SpecError> {
+        let train = &self.train;
+        let rate = train.learning_rate;
+        check("train.learning_rate", rate, rate > 0.0 && rate <= 1.0, "above 0 and at most 1")?;
+        check("train.epochs", train.epochs, (1..=1000).contains(&train.epochs), "from 1 to 1000")?;
+        let batch_is_fine = (1..=4096).contains(&train.batch_pairs);
+        check("train.batch_pairs", train.batch_pairs, batch_is_fine, "from 1 to 4096")?;
+        let warmup = train.warmup_share;
+        check("train.warmup_share", warmup, (0.0..1.0).contains(&warmup), "from 0 to below 1")?;
+        let dropout = train.dropout;
+        check("train.dropout", dropout, (0.0..1.0).contains(&dropout), "from 0 to below 1")?;
+        let decay = train.weight_decay;
+        check("train.weight_decay", decay, (0.0..=1.0).contains(&decay), "from 0 to 1")?;
+        let clip = train.clip_norm;
+        check("train.clip_norm", clip, clip.is_finite() && clip >= 0.0, "0 or more")?;
+        let hinge = train.hinge_margin;
+        check("train.hinge_margin", hinge, hinge.is_finite() && hinge > 0.0, "above 0")?;
+        let checkpoint = train.checkpoint_steps;
+        check("train.checkpoint_steps", checkpoint, checkpoint >= 1, "at least 1")
+    }
+
+    fn validate_selection(&self) -> Result<(), SpecError> {
+        let rule = &self.selection;
+        let (high, low, delta) = (rule.high_threshold, rule.low_threshold, rule.delta_threshold);
+        let inside = |value: f64| value > 0.0 && value < 1.0;
+        check("selection.high_threshold", high, inside(high), "above 0 and below 1")?;
+        let low_is_fine = inside(low) && low <= high;
+        check("selection.low_threshold", low, low_is_fine, "above 0 and at most `high_threshold`")?;
+        check("selection.delta_threshold", delta, inside(delta), "above 0 and below 1")?;
+        if let Amount::Share(value) = rule.min_selected {
+            let is_fine = (0.0..=1.0).contains(&value);
+            check("selection.min_selected", value, is_fine, "a share from 0 to 1, or a count")?;
+        }
+        check("rounds.max", self.rounds.max, self.rounds.max <= 100, "at most 100")
+    }
+}
+
+fn check(
+    key: &'static str,
+    value: impl ToString,
+    is_fine: bool,
+    expected: &'static str,
+) -> Result<(), SpecError> {
+    if is_fine { Ok(()) } else { Err(SpecError { key, value: value.to_string(), expected }) }
+}

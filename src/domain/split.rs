@@ -1,0 +1,211 @@
+//! Seed set, validation, unlabelled pool and test: who sees which pair.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::preference::PairId;
+use super::random::{Place, Purpose, text_hash};
+use super::spec::Amount;
+
+/// How to divide a data set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SplitRule {
+    /// Keys the order in which groups are dealt out.
+    pub rng_seed: u64,
+    /// Human labels for the seed set (validation included), as a share of the training part or a
+    /// count.
+    pub seed_labels: Amount,
+    /// Share of the seed set held back for validation.
+    pub validation_share: f64,
+    /// Share of all pairs split off for testing, when no test source is given.
+    pub test_share: f64,
+}
+
+/// Which pair belongs where. The four parts are disjoint, and no group is in two of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSplit {
+    /// Human labels the reward model of round 0 trains on.
+    pub seed_set: Vec<PairId>,
+    /// Human labels that may decide things but are never trained on.
+    pub validation: Vec<PairId>,
+    /// Pairs whose labels stay hidden.
+    pub unlabeled_pool: Vec<PairId>,
+    /// Pairs that decide nothing.
+    pub test: Vec<PairId>,
+    /// Training pairs left out because their group is in the given test source.
+    pub n_leaked: u64,
+    /// Distinct groups.
+    pub n_groups: u64,
+}
+
+/// A split that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SplitError {
+    /// Some part would be empty.
+    #[error("{part} would be empty: {n_pairs} pairs in {n_groups} groups are too few to split")]
+    EmptyPart {
+        /// `seed_set`, `validation`, `unlabeled_pool` or `test`.
+        part: &'static str,
+        /// Pairs of the data set.
+        n_pairs: usize,
+        /// Groups of the data set.
+        n_groups: usize,
+    },
+}
+
+/// Divides pairs `0..groups.len()` whose groups are given by hash, in data set order.
+///
+/// `test_groups` are the groups of a separate test source: pairs in them are left out and counted,
+/// and nothing is split off. Groups are dealt in an order keyed by `rng_seed` alone, so the seed
+/// set at 5 % is a subset of the seed set at 15 %.
+///
+/// # Errors
+/// When a part would be empty.
+pub fn split(
+    groups: &[u64],
+    test_groups: Option<&BTreeSet<u64>>,
+    rule: &SplitRule,
+) -> Result<DataSplit, SplitError> {
+    let order = Place::new(rule.rng_seed, Purpose::Split);
+    let mut members: BTreeMap<(u64, u64), Vec<PairId>> = BTreeMap::new();
+    let mut n_leaked = 0;
+    for (index, group) in groups.iter().enumerate() {
+        if test_groups.is_some_and(|test| test.contains(group)) {
+            n_leaked += 1;
+        } else {
+            members.entry((order.bits(*group), *group)).or_default().push(PairId(index as u32));
+        }
+    }
+    let n_groups = members.len();
+    let n_available = groups.len() - n_leaked;
+    let n_test = match test_groups {
+        Some(_) => 0,
+        None => (rule.test_share * n_available as f64).round() as usize,
+    };
+    let n_seed = rule.seed_labels.of(n_available.saturating_sub(n_test));
+    let n_validation = (rule.validation_share * n_seed as f64).round() as usize;
+
+    let mut parts =
+        DataSplit { n_leaked: n_leaked as u64, n_groups: n_groups as u64, ..DataSplit::default() };
+    for (_, pairs) in members {
+        // Whole groups, so a part may exceed its target by the rest of its last group.
+        let part = if parts.test.len() < n_test {
+            &mut parts.test
+        } else if parts.seed_set.len() + parts.validation.len() < n_seed {
+            // Interleaved, so that a smaller seed set keeps its share of validation.
+            let filled = parts.seed_set.len() + parts.validation.len();
+            let validation_due = filled as f64 * rule.validation_share;
+            if (parts.validation.len() as f64) < validation_due
+                || (n_validation > 0 && parts.validation.is_empty() && !parts.seed_set.is_empty())
+            {
+                &mut parts.validation
+            } else {
+                &mut parts.seed_set
+            }
+        } else {
+            &mut parts.unlabeled_pool
+        };
+        part.extend(pairs);
+    }
+    for part in
+        [&mut parts.seed_set, &mut parts.validation, &mut parts.unlabeled_pool, &mut parts.test]
+    {
+        part.sort_unstable();
+    }
+    require(&parts, test_groups.is_some(), groups.len(), n_groups)?;
+    Ok(parts)
+}
+
+fn require(
+    parts: &DataSplit,
+    has_test_source: bool,
+    n_pairs: usize,
+    n_groups: usize,
+) -> Result<(), SplitError> {
+    let sizes = [
+        ("seed_set", parts.seed_set.len()),
+        ("validation", parts.validation.len()),
+        ("unlabeled_pool", parts.unlabeled_pool.len()),
+        ("test", if has_test_source { 1 } else { parts.test.len() }),
+    ];
+    match sizes.into_iter().find(|(_, size)| *size == 0) {
+        Some((part, _)) => Err(SplitError::EmptyPart { part, n_pairs, n_groups }),
+        None => Ok(()),
+    }
+}
+
+/// The hash under which a group name takes part in a split.
+#[must_use]
+pub fn group_hash(group: &str) -> u64 {
+    text_hash(group)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(rng_seed: u64, seed_labels: Amount) -> SplitRule {
+        SplitRule { rng_seed, seed_labels, validation_share: 0.2, test_share: 0.2 }
+    }
+
+    fn groups(n: usize, pairs_per_group: usize) -> Vec<u64> {
+        (0..n).map(|i| group_hash(&format!("g{}", i / pairs_per_group))).collect()
+    }
+
+    #[test]
+    fn parts_are_disjoint_complete_and_near_their_targets() {
+        let groups = groups(2000, 3);
+        let parts = split(&groups, None, &rule(1, Amount::Share(0.15))).unwrap();
+        let all = [&parts.seed_set, &parts.validation, &parts.unlabeled_pool, &parts.test];
+        let mut ids: Vec<PairId> = all.into_iter().flatten().copied().collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (0..2000).map(PairId).collect::<Vec<_>>());
+        assert!((398..=404).contains(&parts.test.len()), "{}", parts.test.len());
+        let n_seed = parts.seed_set.len() + parts.validation.len();
+        assert!((238..=244).contains(&n_seed), "{n_seed}");
+        assert!((44..=52).contains(&parts.validation.len()), "{}", parts.validation.len());
+    }
+
+    #[test]
+    fn no_group_is_on_two_sides() {
+        let groups = groups(1000, 4);
+        let parts = split(&groups, None, &rule(9, Amount::Share(0.3))).unwrap();
+        let sides = [&parts.seed_set, &parts.validation, &parts.unlabeled_pool, &parts.test];
+        let mut owner: BTreeMap<u64, usize> = BTreeMap::new();
+        for (side, pairs) in sides.into_iter().enumerate() {
+            for pair in pairs {
+                let group = groups[pair.0 as usize];
+                assert_eq!(*owner.entry(group).or_insert(side), side);
+            }
+        }
+    }
+
+    #[test]
+    fn seed_sets_are_nested_and_depend_on_the_rng_seed() {
+        let groups = groups(1000, 1);
+        let small = split(&groups, None, &rule(1, Amount::Share(0.05))).unwrap();
+        let large = split(&groups, None, &rule(1, Amount::Share(0.15))).unwrap();
+        assert!(small.seed_set.iter().all(|pair| large.seed_set.contains(pair)));
+        assert_eq!(small.test, large.test);
+        let other = split(&groups, None, &rule(2, Amount::Share(0.05))).unwrap();
+        assert_ne!(small.seed_set, other.seed_set);
+    }
+
+    #[test]
+    fn a_given_test_source_removes_its_groups() {
+        let groups = groups(500, 5);
+        let test: BTreeSet<u64> = [groups[0], groups[7]].into();
+        let parts = split(&groups, Some(&test), &rule(1, Amount::Count(60))).unwrap();
+        assert_eq!(parts.n_leaked, 10);
+        assert!(parts.test.is_empty());
+        assert!(parts.seed_set.len() + parts.validation.len() >= 60);
+        assert!(parts.unlabeled_pool.iter().all(|pair| !test.contains(&groups[pair.0 as usize])));
+    }
+
+    #[test]
+    fn too_few_groups_are_refused_by_name() {
+        let error = split(&groups(10, 10), None, &rule(1, Amount::Share(0.5))).unwrap_err();
+        assert!(matches!(error, SplitError::EmptyPart { n_groups: 1, .. }), "{error}");
+    }
+}
