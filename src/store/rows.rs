@@ -1,0 +1,249 @@
+//! What the store hands out: plain rows, ready for a screen or for JSON.
+
+use crate::domain::event::{SelectionSummary, WorkerIdentity};
+use crate::domain::learning_status::LearningStatus;
+use crate::domain::metrics::{Evaluation, Split};
+use crate::domain::preference::{PairId, Side};
+use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus, StopReason};
+use crate::domain::selection::LeftOut;
+use crate::domain::verdict::Verdict;
+
+/// One line of the runs list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    /// Id.
+    pub id: RunId,
+    /// Name; unique.
+    pub name: String,
+    /// Recipe.
+    pub arm: String,
+    /// What its events say.
+    pub status: RunStatus,
+    /// What its process says.
+    pub liveness: Liveness,
+    /// Why it ended by itself.
+    pub stop_reason: Option<StopReason>,
+    /// Random seed.
+    pub rng_seed: u64,
+    /// Current or latest (re)start.
+    pub attempt: u32,
+    /// Milliseconds since 1970.
+    pub created_at_ms: i64,
+    /// Milliseconds since 1970.
+    pub finished_at_ms: Option<i64>,
+    /// Round being worked on (or the last one).
+    pub round: u32,
+    /// `rounds.max` of the spec.
+    pub rounds_max: u32,
+    /// Test accuracy by round, for the trend.
+    pub test_accuracy: Vec<Option<f64>>,
+    /// Latest test evaluation.
+    pub latest_test: Option<Evaluation>,
+    /// Pseudo-labels kept by the latest selection.
+    pub n_selected: Option<u64>,
+    /// Pairs vetoed at present.
+    pub n_vetoed: u64,
+    /// One line of what the worker does now.
+    pub progress: Option<ProgressRow>,
+    /// One line of why it failed.
+    pub failure: Option<String>,
+}
+
+/// What a worker is doing now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProgressRow {
+    /// Which round.
+    pub round: u32,
+    /// [`crate::domain::ser::Step::name`]
+    pub step: String,
+    /// Done so far.
+    pub n_done: u64,
+    /// Of so many.
+    pub n_total: u64,
+    /// Tokens handled in this step and attempt.
+    pub n_tokens: u64,
+    /// Milliseconds spent in this step and attempt.
+    pub elapsed_ms: u64,
+    /// When this was written, milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// A run with everything that belongs to it as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunDetail {
+    /// The list row.
+    pub row: RunRow,
+    /// The resolved spec as JSON (the worker's input).
+    pub spec_json: String,
+    /// Data set of the training pairs.
+    pub dataset: i64,
+    /// Data set of the test pairs, when it is a separate one.
+    pub test_dataset: Option<i64>,
+    /// The latest worker.
+    pub worker: Option<WorkerIdentity>,
+    /// Its latest heartbeat, milliseconds since 1970.
+    pub heartbeat_at_ms: Option<i64>,
+    /// Latest checkpoint name.
+    pub checkpoint: Option<String>,
+    /// What was counted at the start: seed set, validation, pool, test.
+    pub sizes: Option<SplitSizes>,
+    /// Tokens and truncation.
+    pub encoding: Option<EncodingRow>,
+    /// `llama, 1.0 M parameters, f32, cpu, 2 threads`
+    pub model: Option<String>,
+}
+
+/// Sizes of the four parts of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SplitSizes {
+    /// Human labels trained on.
+    pub n_seed_set: u64,
+    /// Human labels that decide.
+    pub n_validation: u64,
+    /// Hidden labels.
+    pub n_unlabeled_pool: u64,
+    /// Decide nothing.
+    pub n_test: u64,
+    /// Dropped because their group is in the test source.
+    pub n_leaked: u64,
+}
+
+/// What tokenizing did to the texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncodingRow {
+    /// Pairs.
+    pub n_pairs: u64,
+    /// Tokens after truncation.
+    pub n_tokens: u64,
+    /// Pairs that lost tokens.
+    pub n_truncated: u64,
+    /// Prompt tokens cut.
+    pub n_prompt_tokens_cut: u64,
+    /// Answer tokens cut.
+    pub n_answer_tokens_cut: u64,
+}
+
+/// One round.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoundRow {
+    /// Which.
+    pub round: u32,
+    /// The selection before it (none in round 0).
+    pub selection: Option<SelectionSummary>,
+    /// Pairs trained on.
+    pub n_train_pairs: Option<u64>,
+    /// Optimiser steps.
+    pub n_steps: Option<u64>,
+    /// On validation pairs.
+    pub validation: Option<Evaluation>,
+    /// On test pairs.
+    pub test: Option<Evaluation>,
+    /// Wall time, milliseconds; set when the round is complete.
+    pub wall_ms: Option<u64>,
+    /// Tokens trained, scored and evaluated; set when the round is complete.
+    pub n_tokens: Option<u64>,
+    /// SHA-256 of the weights after training.
+    pub weights_digest: Option<String>,
+}
+
+/// One optimiser step on the loss chart. A long series is thinned to buckets of steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LossPoint {
+    /// Steps since the beginning of the run (the last of the bucket).
+    pub global_step: u64,
+    /// Which round.
+    pub round: u32,
+    /// Mean loss of the bucket.
+    pub loss: f32,
+    /// Smallest of the bucket.
+    pub min: f32,
+    /// Largest of the bucket.
+    pub max: f32,
+}
+
+/// A scored pool pair with its texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampledPair {
+    /// Which.
+    pub pair: PairId,
+    /// Which round's selection.
+    pub round: u32,
+    /// Everything before the answer.
+    pub prompt: String,
+    /// First answer.
+    pub response_a: String,
+    /// Second answer.
+    pub response_b: String,
+    /// Reward of the first.
+    pub reward_a: f32,
+    /// Reward of the second.
+    pub reward_b: f32,
+    /// `None` when selected.
+    pub left_out: Option<LeftOut>,
+    /// The decision in force.
+    pub verdict: Option<Verdict>,
+    /// The human label; screens show it only when asked.
+    pub gold: Side,
+    /// Confidence in the round before, signed towards the present preference.
+    pub previous_confidence: Option<f64>,
+}
+
+/// A line of the event log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventLine {
+    /// Place in the run's history.
+    pub seq: u64,
+    /// Which (re)start.
+    pub attempt: u32,
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// The event's JSON.
+    pub body: String,
+}
+
+/// A request no worker has read yet, or that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestRow {
+    /// Row.
+    pub id: i64,
+    /// What.
+    pub kind: RequestKind,
+}
+
+/// A data set in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetRow {
+    /// Row.
+    pub id: i64,
+    /// Content hash, hex.
+    pub fingerprint: String,
+    /// Where it came from.
+    pub source: String,
+    /// Layout.
+    pub format: String,
+    /// How pairs were grouped.
+    pub grouped_by: String,
+    /// Accepted pairs.
+    pub n_pairs: u64,
+    /// Dropped rows.
+    pub n_dropped: u64,
+    /// Milliseconds since 1970.
+    pub imported_at_ms: i64,
+}
+
+/// One evaluated pair of a round, for comparing runs pair by pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MarginRow {
+    /// Which split.
+    pub split: Split,
+    /// Which pair.
+    pub pair: PairId,
+    /// `reward(chosen) - reward(rejected)`
+    pub margin: f32,
+}
+
+/// The learning status of a round, for tables.
+#[must_use]
+pub fn learning_status_name(status: Option<LearningStatus>) -> &'static str {
+    status.map_or("–", LearningStatus::name)
+}
