@@ -1,3 +1,4 @@
 //! `ser`: an experiment manager for Self-Evolved Reward learning in a terminal.
 
 pub mod domain;
+pub mod engine;

@@ -1,8 +1,11 @@
 //! What can go wrong with a model.
+//!
+//! Every message is one lower-case sentence naming the file, the line where there is one, and the
+//! offending value; [`EngineError::hint`] says what to do about it.
 
 use std::path::PathBuf;
 
-/// An engine failure; every message names the file or the value.
+/// An engine failure.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A loss, gradient or reward stopped being a number; nothing was changed by the step.
@@ -24,17 +27,204 @@ pub enum EngineError {
         #[source]
         source: std::io::Error,
     },
+    /// The directory lacks a file every model has.
+    #[error("`{}` has no `{file}`", dir.display())]
+    NotAModel {
+        /// The directory.
+        dir: PathBuf,
+        /// The missing file.
+        file: &'static str,
+        /// Weights in a format that runs code when loaded stand there instead.
+        has_pickle: bool,
+    },
+    /// A JSON file does not parse.
+    #[error("`{}`, line {line}, column {column}: {detail}", path.display())]
+    BrokenJson {
+        /// Which file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// Column, counted from 1.
+        column: usize,
+        /// What the parser said.
+        detail: String,
+    },
+    /// `config.json` lacks a key.
+    #[error("`{}` has no `{key}`", path.display())]
+    MissingKey {
+        /// Which file.
+        path: PathBuf,
+        /// The missing key.
+        key: &'static str,
+    },
+    /// `config.json` holds a value this program cannot use.
+    #[error("`{}` has `{key}` `{value}`, expected {expected}", path.display())]
+    BadValue {
+        /// Which file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// Its value, as JSON without quotes.
+        value: String,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// The architecture is not one of the supported ones.
+    #[error("`{}` has `model_type` `{model_type}`, which is not supported", path.display())]
+    UnsupportedArchitecture {
+        /// Which file.
+        path: PathBuf,
+        /// The value found.
+        model_type: String,
+    },
+    /// A weights file ends before its header says it does.
+    #[error("`{}` is cut short: expected {expected} bytes, found {found}", path.display())]
+    CutShort {
+        /// Which file.
+        path: PathBuf,
+        /// Bytes its header announces.
+        expected: u64,
+        /// Bytes there are.
+        found: u64,
+    },
+    /// A weights file is damaged or holds something other than floats.
+    #[error("`{}` is not a usable weights file: {detail}", path.display())]
+    BrokenTensors {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Tensors are missing, unexpected or have the wrong shape.
+    #[error("`{}` does not fit `config.json`: {}", path.display(), problems.join("; "))]
+    TensorMismatch {
+        /// Which file.
+        path: PathBuf,
+        /// Every problem, one entry a tensor.
+        problems: Vec<String>,
+    },
+    /// `tokenizer.json` does not load.
+    #[error("`{}` is not a usable tokenizer: {detail}", path.display())]
+    BrokenTokenizer {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The tokenizer refused a text.
+    #[error("cannot tokenize text {position} of the batch: {detail}")]
+    Tokenize {
+        /// Position of the text in the call, from 0.
+        position: usize,
+        /// What the tokenizer said.
+        detail: String,
+    },
+    /// More tokens were asked for than the model has positions.
+    #[error("`model.max_tokens` is {max_tokens}, but `{}` has {limit} positions", path.display())]
+    TooManyTokens {
+        /// The limit asked for.
+        max_tokens: usize,
+        /// Positions of the model.
+        limit: usize,
+        /// The file that says so.
+        path: PathBuf,
+    },
+    /// Not even the special tokens and one token of text would fit.
+    #[error("`model.max_tokens` is {max_tokens}, but this model needs at least {minimum}")]
+    TooFewTokens {
+        /// The limit asked for.
+        max_tokens: usize,
+        /// The smallest that works.
+        minimum: usize,
+    },
+    /// The program was built without the embedded model.
+    #[error("the embedded model is not part of this build")]
+    NoEmbeddedModel,
+    /// A checkpoint is torn, damaged or belongs to another model.
+    #[error("checkpoint `{}` is not usable: {detail}", path.display())]
+    BrokenCheckpoint {
+        /// The checkpoint's directory.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Candle, used as the oracle, refused.
+    #[error("candle: {detail}")]
+    Candle {
+        /// What it said.
+        detail: String,
+    },
 }
 
 impl EngineError {
+    /// Wraps an input or output error: `EngineError::io("read", path)` for `map_err`.
+    pub fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// Wraps a JSON error with its place.
+    pub(crate) fn json(path: impl Into<PathBuf>, error: &serde_json::Error) -> Self {
+        // serde_json appends "at line L column C", which the message already says.
+        let text = error.to_string();
+        let detail = text.rsplit_once(" at line ").map_or(text.as_str(), |(head, _)| head);
+        Self::BrokenJson {
+            path: path.into(),
+            line: error.line(),
+            column: error.column(),
+            detail: detail.to_owned(),
+        }
+    }
+
     /// What the person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NonFinite { .. } => {
-                Some("lower `train.learning_rate` or set `train.clip_norm`".into())
+        let hint = match self {
+            Self::NonFinite { .. } => "lower `train.learning_rate` or set `train.clip_norm`",
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                "check the path"
             }
-            Self::Io { .. } => None,
-        }
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                "free some disk space, then resume the run"
+            }
+            Self::Io { .. } | Self::Tokenize { .. } | Self::Candle { .. } => return None,
+            Self::NotAModel { has_pickle: true, .. } => {
+                "pickled weights are not loaded: convert them to safetensors with transformers' \
+                 `save_pretrained`"
+            }
+            Self::NotAModel { .. } => {
+                "a model directory holds `config.json`, `model.safetensors` and `tokenizer.json`"
+            }
+            Self::BrokenJson { .. } | Self::MissingKey { .. } => {
+                "export the model again with transformers' `save_pretrained`"
+            }
+            Self::BadValue { key: "rope_scaling", .. } => {
+                "use a model whose positions are not rescaled"
+            }
+            Self::BadValue { .. } => "use a model without this variant of the architecture",
+            Self::UnsupportedArchitecture { .. } => "supported architectures: llama, bert",
+            Self::CutShort { .. } => "copy or download the file again",
+            Self::BrokenTensors { .. } => "export the weights again as f32, f16 or bf16",
+            Self::TensorMismatch { .. } => {
+                "check that `config.json` and the weights come from the same model"
+            }
+            Self::BrokenTokenizer { .. } => {
+                "export the tokenizer again as a fast tokenizer (`tokenizer.json`)"
+            }
+            Self::TooManyTokens { limit, .. } => {
+                return Some(format!("set `model.max_tokens` to {limit} or less"));
+            }
+            Self::TooFewTokens { minimum, .. } => {
+                return Some(format!("set `model.max_tokens` to {minimum} or more"));
+            }
+            Self::NoEmbeddedModel => "set `model.backbone` to a model directory",
+            Self::BrokenCheckpoint { .. } => {
+                "resume from an older checkpoint, or start the run again"
+            }
+        };
+        Some(hint.to_owned())
     }
 }

@@ -1,21 +1,26 @@
 //! The reward model: text in, rewards out, and the training that changes it.
 //!
 //! Everything outside this module talks to [`RewardModel`]; nothing outside knows tensors, candle
-//! or kernels. Three implementations stand behind the trait: [`cpu`] (explicit forward and backward
+//! or kernels. Three implementations stand behind the trait: `cpu` (explicit forward and backward
 //! over flat buffers), [`mock`] (a deterministic stand-in for process tests) and, as the oracle of
-//! the tests, the stock candle models in [`candle`].
+//! the tests, the stock candle models in `candle`.
 
 use std::path::{Path, PathBuf};
 
 use crate::domain::preference::Side;
 
-pub mod candle;
 pub mod checkpoint;
-pub mod cpu;
+pub mod config;
+mod embedded;
 mod error;
+mod layout;
 pub mod mock;
+pub mod schedule;
 pub mod score;
+mod source;
+mod tensor_file;
 pub mod tokenize;
+pub mod weights;
 
 pub use error::EngineError;
 
@@ -215,6 +220,6 @@ pub struct OpenSettings {
 pub fn open(settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError> {
     match &settings.backbone {
         Backbone::Mock => Ok(Box::new(mock::MockModel::new(settings))),
-        Backbone::Embedded | Backbone::Directory(_) => Ok(Box::new(cpu::CpuModel::open(settings)?)),
+        Backbone::Embedded | Backbone::Directory(_) => Err(EngineError::NoEmbeddedModel),
     }
 }

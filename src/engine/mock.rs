@@ -1,0 +1,216 @@
+//! A deterministic stand-in for a reward model, for tests of whole processes.
+//!
+//! The reward of an answer is the mean weight of its words, hashed into [`N_FEATURES`] features:
+//! a linear Bradley-Terry model that really learns, in microseconds a pair, by stochastic gradient
+//! descent with momentum. Every operation is sequential `f32` arithmetic, so results are exact.
+//!
+//! `SER_MOCK_DELAY_US` makes every pair take that many microseconds longer, in training and in
+//! scoring, so that a test can kill a run half-way.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::checkpoint::digest_floats;
+use super::tensor_file::{broken, read_tensors, write_tensors};
+use super::{
+    EncodedPair, EngineError, LabeledPair, Loss, ModelInfo, OpenSettings, PairText, RewardModel,
+    StepReport, StepSettings,
+};
+use crate::domain::preference::Side;
+use crate::domain::random::{Place, Purpose, text_hash};
+
+/// Number of hashed features.
+pub const N_FEATURES: usize = 4096;
+
+/// Environment variable with the artificial delay in microseconds a pair.
+pub const DELAY_VARIABLE: &str = "SER_MOCK_DELAY_US";
+
+const MOMENTUM: f32 = 0.9;
+/// The rates that suit a transformer are this much too small for a linear model.
+const RATE_SCALE: f32 = 2_000.0;
+/// Larger steps overshoot whatever the rate.
+const MAX_RATE: f32 = 2.0;
+/// Means of a few words are small numbers; this brings margins to the order of 1.
+const REWARD_SCALE: f32 = 4.0;
+const FILE: &str = "mock.safetensors";
+
+/// The stand-in.
+#[derive(Debug, Clone)]
+pub struct MockModel {
+    info: ModelInfo,
+    weights: Vec<f32>,
+    velocity: Vec<f32>,
+    delay: Duration,
+}
+
+impl MockModel {
+    /// A model with small random weights keyed by the settings' `rng_seed`.
+    #[must_use]
+    pub fn new(settings: &OpenSettings) -> Self {
+        let place = Place::new(settings.rng_seed, Purpose::Mock);
+        let delay_us = std::env::var(DELAY_VARIABLE).ok().and_then(|text| text.parse().ok());
+        Self {
+            info: ModelInfo {
+                family: "mock".into(),
+                n_parameters: N_FEATURES as u64,
+                max_tokens: settings.max_tokens,
+                precision: "f32".into(),
+                device: "cpu, 1 thread".into(),
+            },
+            weights: (0..N_FEATURES).map(|i| 0.01 * place.normal(i as u64) as f32).collect(),
+            velocity: vec![0.0; N_FEATURES],
+            delay: Duration::from_micros(delay_us.unwrap_or(0)),
+        }
+    }
+
+    /// Rewards `[a, b]`.
+    fn rewards(&self, pair: &EncodedPair) -> [f32; 2] {
+        answers(pair).map(|words| {
+            let sum: f32 = words.iter().map(|&word| self.weights[word as usize]).sum();
+            REWARD_SCALE * sum / words.len().max(1) as f32
+        })
+    }
+
+    fn pause(&self, n_pairs: usize) {
+        if !self.delay.is_zero() {
+            std::thread::sleep(self.delay * n_pairs as u32);
+        }
+    }
+}
+
+/// The words of both answers.
+fn answers(pair: &EncodedPair) -> [&[u32]; 2] {
+    let [start_a, start_b] = pair.answer_start;
+    [&pair.tokens_a[start_a..], &pair.tokens_b[start_b..]]
+}
+
+/// Loss and its derivative at a margin.
+fn loss_and_slope(loss: Loss, margin: f32) -> (f32, f32) {
+    match loss {
+        Loss::BradleyTerry => {
+            let value = (-margin).max(0.0) + (-margin.abs()).exp().ln_1p();
+            (value, -1.0 / (1.0 + margin.exp()))
+        }
+        Loss::Hinge { target_margin } if margin < target_margin => (target_margin - margin, -1.0),
+        Loss::Hinge { .. } => (0.0, 0.0),
+    }
+}
+
+impl RewardModel for MockModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        let words = |text: &str| -> Vec<u32> {
+            text.split_whitespace()
+                .map(|word| (text_hash(word) % N_FEATURES as u64) as u32)
+                .collect()
+        };
+        Ok(pairs
+            .iter()
+            .map(|pair| {
+                let prompt = words(pair.prompt);
+                let mut answers = [words(pair.response_a), words(pair.response_b)];
+                let max_tokens = self.info.max_tokens.max(1);
+                let mut n_answer_tokens_cut = 0;
+                for answer in &mut answers {
+                    n_answer_tokens_cut += answer.len().saturating_sub(max_tokens);
+                    answer.truncate(max_tokens);
+                }
+                let longest = answers[0].len().max(answers[1].len());
+                let n_kept = prompt.len().min(max_tokens - longest);
+                let prompt_kept = &prompt[prompt.len() - n_kept..];
+                EncodedPair {
+                    tokens_a: [prompt_kept, &answers[0]].concat(),
+                    tokens_b: [prompt_kept, &answers[1]].concat(),
+                    n_shared: 0,
+                    answer_start: [n_kept, n_kept],
+                    n_prompt_tokens_cut: prompt.len() - n_kept,
+                    n_answer_tokens_cut,
+                }
+            })
+            .collect())
+    }
+
+    fn train_step(
+        &mut self,
+        batch: &[LabeledPair<'_>],
+        settings: &StepSettings,
+    ) -> Result<StepReport, EngineError> {
+        let mut gradient = vec![0.0_f32; N_FEATURES];
+        let (mut loss_sum, mut n_correct, mut n_tokens) = (0.0_f32, 0, 0);
+        let share = 1.0 / batch.len().max(1) as f32;
+        for LabeledPair { pair, preferred } in batch {
+            let [reward_a, reward_b] = self.rewards(pair);
+            let sign = if *preferred == Side::A { 1.0 } else { -1.0 };
+            let margin = sign * (reward_a - reward_b);
+            let (loss, slope) = loss_and_slope(settings.loss, margin);
+            loss_sum += loss * share;
+            n_correct += u32::from(margin > 0.0);
+            n_tokens += pair.n_tokens() as u64;
+            for (words, side) in answers(pair).into_iter().zip([sign, -sign]) {
+                let step = side * slope * share * REWARD_SCALE / words.len().max(1) as f32;
+                for &word in words {
+                    gradient[word as usize] += step;
+                }
+            }
+        }
+        let norm = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
+        for (what, value) in [("loss", loss_sum), ("gradient norm", norm)] {
+            if !value.is_finite() {
+                return Err(EngineError::NonFinite { what, value });
+            }
+        }
+        let clipped = settings.clip_norm > 0.0 && norm > settings.clip_norm;
+        let scale = if clipped { settings.clip_norm / norm } else { 1.0 };
+        let rate = (settings.learning_rate * RATE_SCALE).min(MAX_RATE);
+        for ((weight, velocity), g) in self.weights.iter_mut().zip(&mut self.velocity).zip(gradient)
+        {
+            *velocity = MOMENTUM * *velocity + scale * g;
+            *weight -= rate * (*velocity + settings.weight_decay * *weight / RATE_SCALE);
+        }
+        self.pause(batch.len());
+        Ok(StepReport { loss: loss_sum, gradient_norm: norm, n_correct, n_tokens })
+    }
+
+    fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError> {
+        self.pause(pairs.len());
+        let rewards: Vec<[f32; 2]> = pairs.iter().map(|pair| self.rewards(pair)).collect();
+        match rewards.iter().flatten().find(|reward| !reward.is_finite()) {
+            Some(&value) => Err(EngineError::NonFinite { what: "reward", value }),
+            None => Ok(rewards),
+        }
+    }
+
+    fn reset_optimizer(&mut self) {
+        self.velocity.fill(0.0);
+    }
+
+    fn save(&self, dir: &Path) -> Result<(), EngineError> {
+        let shape: &[usize] = &[N_FEATURES];
+        write_tensors(
+            &dir.join(FILE),
+            &[("weights".into(), shape, &self.weights), ("velocity".into(), shape, &self.velocity)],
+        )
+    }
+
+    fn load(&mut self, dir: &Path) -> Result<(), EngineError> {
+        let path = dir.join(FILE);
+        let mut tensors = read_tensors(&path)?;
+        let mut take = |name: &str| {
+            tensors
+                .remove(name)
+                .map(|tensor| tensor.values)
+                .filter(|values| values.len() == N_FEATURES)
+                .ok_or_else(|| broken(&path, format!("`{name}` is missing or misshapen")))
+        };
+        let (weights, velocity) = (take("weights")?, take("velocity")?);
+        (self.weights, self.velocity) = (weights, velocity);
+        Ok(())
+    }
+
+    fn weights_digest(&self) -> String {
+        digest_floats([self.weights.as_slice()])
+    }
+}

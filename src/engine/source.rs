@@ -1,0 +1,79 @@
+//! Where the files of a model are read from: a directory, or bytes compiled into the program.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use super::{Backbone, EngineError, embedded};
+
+/// Files of one model, by name.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// A directory on disk.
+    Directory(&'a Path),
+    /// The model compiled into the program.
+    Embedded,
+}
+
+impl<'a> Source<'a> {
+    /// The source of a backbone that has files; the mock has none and takes the embedded ones.
+    #[must_use]
+    pub fn of(backbone: &'a Backbone) -> Self {
+        match backbone {
+            Backbone::Directory(dir) => Self::Directory(dir),
+            Backbone::Embedded | Backbone::Mock => Self::Embedded,
+        }
+    }
+
+    /// The path of a file, as messages name it.
+    #[must_use]
+    pub fn path(&self, file: &str) -> PathBuf {
+        match self {
+            Self::Directory(dir) => dir.join(file),
+            Self::Embedded => PathBuf::from(format!("embedded/{file}")),
+        }
+    }
+
+    /// Whether the file is there.
+    #[must_use]
+    pub fn has(&self, file: &str) -> bool {
+        match self {
+            Self::Directory(dir) => dir.join(file).is_file(),
+            Self::Embedded => embedded::file(file).is_some(),
+        }
+    }
+
+    /// The whole file. Never mapped: a file truncated while mapped ends the process.
+    ///
+    /// # Errors
+    /// [`EngineError::NotAModel`] when it is missing, [`EngineError::Io`] when it cannot be read.
+    pub fn read(&self, file: &'static str) -> Result<Cow<'static, [u8]>, EngineError> {
+        match self {
+            Self::Embedded => {
+                embedded::file(file).map(Cow::Borrowed).ok_or(EngineError::NoEmbeddedModel)
+            }
+            Self::Directory(dir) => {
+                self.require(file)?;
+                let path = dir.join(file);
+                std::fs::read(&path).map(Cow::Owned).map_err(EngineError::io("read", path))
+            }
+        }
+    }
+
+    /// Fails when a directory that exists lacks the file (a directory that does not exist is left
+    /// to the read that follows).
+    ///
+    /// # Errors
+    /// [`EngineError::NotAModel`].
+    pub fn require(&self, file: &'static str) -> Result<(), EngineError> {
+        match self {
+            Self::Directory(dir) if dir.is_dir() && !dir.join(file).exists() => {
+                Err(EngineError::NotAModel {
+                    dir: dir.to_path_buf(),
+                    file,
+                    has_pickle: dir.join("pytorch_model.bin").is_file(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
