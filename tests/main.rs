@@ -1,1 +1,3 @@
+//! The one integration binary; every file beside it is a module of it (`layering.rs` checks).
 
+mod layering;

@@ -1,0 +1,203 @@
+//! Layering is a test, not a wish: who may import whom, how long a file may be, which words stay
+//! out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// For each top-level module: the crate modules it may name, and the external crates it must not.
+const LAYERS: &[(&str, &[&str], &[&str])] = &[
+    ("domain", &[], &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "nix", "tokenizers"]),
+    ("data", &["domain"], &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"]),
+    ("engine", &["domain"], &["rusqlite", "tokio", "ratatui", "crossterm"]),
+    ("store", &["domain"], &["candle", "tokio", "ratatui", "crossterm", "tokenizers"]),
+    (
+        "worker",
+        &["domain", "data", "engine", "store"],
+        &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"],
+    ),
+    (
+        "supervisor",
+        &["domain", "store"],
+        &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
+    ),
+    ("tui", &["domain", "store", "supervisor"], &["candle", "rusqlite", "tokenizers"]),
+    (
+        "cli",
+        &["domain", "data", "engine", "store", "worker", "supervisor", "tui", "logging"],
+        &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
+    ),
+    ("logging", &[], &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"]),
+];
+
+/// Things the pure layer must not reach: files, clocks, processes, threads, its own randomness.
+const IMPURE: &[&str] =
+    &["std::fs", "std::time::Instant", "SystemTime", "std::process", "std::thread", "std::env"];
+
+/// A file longer than this holds more than one idea. Tables of data may opt out with the marker.
+const LINES_MAX: usize = 500;
+const TABLE_MARKER: &str = "// a table of data";
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Source files by top-level module (`src/tui/view/live.rs` belongs to `tui`).
+fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
+    let src = root().join("src");
+    let mut modules: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
+    for path in rust_files(&src) {
+        let relative = path.strip_prefix(&src).unwrap().to_path_buf();
+        let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        let module = first.trim_end_matches(".rs").to_owned();
+        modules
+            .entry(module)
+            .or_default()
+            .push((relative, std::fs::read_to_string(&path).unwrap()));
+    }
+    modules
+}
+
+/// Lines of code: comments and doc comments may mention any module.
+fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+/// Crate modules a line names, in `crate::x` paths and in `use crate::{x, y::z}` groups.
+fn crate_modules(line: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (position, _) in line.match_indices("crate::") {
+        let rest = &line[position + "crate::".len()..];
+        let names = rest.strip_prefix('{').map_or_else(
+            || vec![rest.to_owned()],
+            |group| group.split(',').map(|part| part.trim().to_owned()).collect(),
+        );
+        for name in names {
+            let end = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
+            found.push(name[..end].to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn no_module_imports_what_its_layer_forbids() {
+    let modules = modules();
+    let mut offences = Vec::new();
+    for (module, files) in &modules {
+        if matches!(module.as_str(), "main" | "lib") {
+            continue;
+        }
+        let Some((_, allowed, banned)) = LAYERS.iter().find(|(name, _, _)| name == module) else {
+            panic!("`src/{module}` is not in the layer table of tests/layering.rs");
+        };
+        for (path, text) in files {
+            for (number, line) in code_lines(text) {
+                let at = format!("src/{}:{number}", path.display());
+                for name in crate_modules(line) {
+                    let is_module = modules.contains_key(&name);
+                    if is_module && name != *module && !allowed.contains(&name.as_str()) {
+                        offences.push(format!("{at} `{module}` must not import `{name}`"));
+                    }
+                }
+                for krate in *banned {
+                    let names_it = line.contains(&format!("{krate}::"))
+                        || line.contains(&format!("{krate}_core"))
+                        || line.contains(&format!("{krate}_nn"))
+                        || line.contains(&format!("{krate}_transformers"));
+                    if names_it && !line.contains("crate::") && !line.contains("super::") {
+                        offences.push(format!("{at} `{module}` must not use `{krate}`"));
+                    }
+                }
+                if module == "domain" && IMPURE.iter().any(|word| line.contains(word)) {
+                    offences.push(format!("{at} `domain` is pure: {}", line.trim()));
+                }
+            }
+        }
+    }
+    assert!(offences.is_empty(), "forbidden imports:\n{}", offences.join("\n"));
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    let mut offences = Vec::new();
+    for (module, files) in modules() {
+        if matches!(module.as_str(), "cli" | "main") {
+            continue;
+        }
+        for (path, text) in files {
+            let production = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for (number, line) in code_lines(production) {
+                if ["println!", "eprintln!", "print!(", "dbg!"].iter().any(|w| line.contains(w)) {
+                    offences.push(format!("src/{}:{number} {}", path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(offences.is_empty(), "prints outside `cli`:\n{}", offences.join("\n"));
+}
+
+#[test]
+fn files_hold_one_idea_and_say_which() {
+    let mut offences = Vec::new();
+    for (path, text) in modules().into_values().flatten() {
+        let n_lines = text.lines().count();
+        if n_lines > LINES_MAX && !text.contains(TABLE_MARKER) {
+            offences.push(format!("src/{} has {n_lines} lines", path.display()));
+        }
+        if path.file_name().is_some_and(|name| name != "main.rs") && !text.starts_with("//!") {
+            offences.push(format!("src/{} has no `//!` paragraph", path.display()));
+        }
+        for word in ["todo!", "unimplemented!", "FIXME"] {
+            if code_lines(&text).any(|(_, line)| line.contains(word)) {
+                offences.push(format!("src/{} holds `{word}`", path.display()));
+            }
+        }
+    }
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+#[test]
+fn catch_all_modules_stay_out() {
+    for (path, _) in modules().into_values().flatten() {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        let is_catch_all = ["utils", "util", "types", "common", "helpers", "misc"].contains(&stem);
+        assert!(!is_catch_all, "src/{}: name it by its idea", path.display());
+    }
+}
+
+#[test]
+fn no_test_file_is_forgotten() {
+    let tests = root().join("tests");
+    let main = std::fs::read_to_string(tests.join("main.rs")).unwrap();
+    for entry in std::fs::read_dir(&tests).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_some_and(|extension| extension == "rs") && stem != "main" {
+            assert!(main.contains(&format!("mod {stem};")), "tests/{stem}.rs is not in main.rs");
+        }
+    }
+}
+
+#[test]
+fn the_check_itself_sees_imports() {
+    assert_eq!(crate_modules("use crate::store::Store;"), ["store"]);
+    assert_eq!(crate_modules("use crate::{domain::run::RunId, store};"), ["domain", "store"]);
+    assert!(crate_modules("use std::path::Path;").is_empty());
+}
