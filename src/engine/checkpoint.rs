@@ -7,58 +7,17 @@
 //! committed, and never the last whole one.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
+use super::manifest::{FORMAT, MANIFEST, broken, digest, read_manifest};
 use super::{EngineError, RewardModel};
 
-const MANIFEST: &str = "manifest.json";
+pub use super::manifest::{CheckpointFile, CheckpointManifest, digest_floats, verify};
+
 const STATE: &str = "state.json";
 /// Directories that start with this are torn writes or half-done deletions.
 const TEMPORARY: &str = ".tmp-";
-const FORMAT: u32 = 1;
-
-/// One file of a checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CheckpointFile {
-    /// Name within the directory.
-    pub name: String,
-    /// Size in bytes.
-    pub n_bytes: u64,
-    /// SHA-256 of the content, in hex.
-    pub sha256: String,
-}
-
-/// What a checkpoint holds, as `manifest.json` says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CheckpointManifest {
-    /// Version of the layout.
-    pub format: u32,
-    /// Counts up within a parent directory: the larger, the newer. (Times of files lie after a
-    /// copy.)
-    pub sequence: u64,
-    /// Family of the model: `llama`, `bert`, `mock`.
-    pub family: String,
-    /// Its trainable parameters.
-    pub n_parameters: u64,
-    /// [`RewardModel::weights_digest`] at the time of writing.
-    pub weights_digest: String,
-    /// Every other file, by name.
-    pub files: Vec<CheckpointFile>,
-}
-
-impl CheckpointManifest {
-    /// Size of all files together, in bytes.
-    #[must_use]
-    pub fn n_bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.n_bytes).sum()
-    }
-}
 
 /// What a look through a directory of checkpoints found.
 #[derive(Debug, Default)]
@@ -118,10 +77,10 @@ fn fill(
         n_parameters: info.n_parameters,
         weights_digest: model.weights_digest(),
         files,
+        seal: String::new(),
     };
     let path = temporary.join(MANIFEST);
-    let text = serde_json::to_string_pretty(&manifest)
-        .map_err(|error| EngineError::json(&path, &error))?;
+    let (manifest, text) = manifest.seal().map_err(|error| EngineError::json(&path, &error))?;
     File::create(&path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(EngineError::io("write", &path))?;
@@ -135,10 +94,9 @@ fn commit(temporary: &Path, parent: &Path, name: &str) -> Result<(), EngineError
     let target = parent.join(name);
     let mut replaced = None;
     if target.exists() {
-        let aside = (1..)
-            .map(|n| parent.join(format!("{name}.replaced-{n}")))
-            .find(|path| !path.exists())
-            .unwrap_or_else(|| parent.join(format!("{TEMPORARY}{name}-replaced")));
+        // A leftover of that name is older than the target, which is whole and about to move there.
+        let aside = parent.join(format!("{name}.replaced"));
+        remove_if_there(&aside)?;
         fs::rename(&target, &aside).map_err(EngineError::io("rename", &target))?;
         replaced = Some(aside);
     }
@@ -171,31 +129,6 @@ pub fn read_checkpoint(dir: &Path, model: &mut dyn RewardModel) -> Result<String
         return Err(broken(dir, "the weights restored from it have another digest".into()));
     }
     Ok(state)
-}
-
-/// Checks a checkpoint: manifest present, every file there, sizes and digests equal.
-///
-/// # Errors
-/// [`EngineError::BrokenCheckpoint`] with the first difference.
-pub fn verify(dir: &Path) -> Result<CheckpointManifest, EngineError> {
-    let manifest = read_manifest(dir)?;
-    for file in &manifest.files {
-        let path = dir.join(&file.name);
-        let (n_bytes, sha256) = match digest(&path) {
-            Err(EngineError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Err(broken(dir, format!("`{}` is missing", file.name)));
-            }
-            other => other?,
-        };
-        if n_bytes != file.n_bytes {
-            let detail = format!("`{}` has {n_bytes} bytes, expected {}", file.name, file.n_bytes);
-            return Err(broken(dir, detail));
-        }
-        if sha256 != file.sha256 {
-            return Err(broken(dir, format!("`{}` has another digest", file.name)));
-        }
-    }
-    Ok(manifest)
 }
 
 /// The newest whole checkpoint below `parent`, and the damaged ones passed over on the way.
@@ -299,27 +232,6 @@ fn manifests(parent: &Path) -> Result<Vec<(String, CheckpointManifest)>, EngineE
         .collect())
 }
 
-fn read_manifest(dir: &Path) -> Result<CheckpointManifest, EngineError> {
-    let path = dir.join(MANIFEST);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(broken(dir, format!("`{MANIFEST}` is missing")));
-        }
-        Err(error) => return Err(EngineError::io("read", path)(error)),
-    };
-    let manifest: CheckpointManifest = serde_json::from_slice(&bytes)
-        .map_err(|error| broken(dir, format!("`{MANIFEST}` is damaged ({error})")))?;
-    if manifest.format != FORMAT {
-        let detail = format!("its format is {}, this program reads {FORMAT}", manifest.format);
-        return Err(broken(dir, detail));
-    }
-    if let Some(file) = manifest.files.iter().find(|file| file.name.contains(['/', '\\'])) {
-        return Err(broken(dir, format!("`{}` is not a file name", file.name)));
-    }
-    Ok(manifest)
-}
-
 /// Names of a directory's entries, sorted; none when it does not exist.
 fn names(dir: &Path) -> Result<Vec<String>, EngineError> {
     let entries = match fs::read_dir(dir) {
@@ -340,45 +252,183 @@ fn sync(path: &Path) -> Result<(), EngineError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(EngineError::io("flush", path))
 }
 
-/// Size and SHA-256 of a file.
-fn digest(path: &Path) -> Result<(u64, String), EngineError> {
-    let mut file = File::open(path).map_err(EngineError::io("read", path))?;
-    let mut hash = Sha256::new();
-    let (mut buffer, mut n_bytes) = (vec![0; 1 << 18], 0);
-    loop {
-        let n = file.read(&mut buffer).map_err(EngineError::io("read", path))?;
-        if n == 0 {
-            return Ok((n_bytes, hex(&hash.finalize())));
-        }
-        hash.update(&buffer[..n]);
-        n_bytes += n as u64;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::mock::MockModel;
+    use crate::engine::{Backbone, OpenSettings};
+
+    fn model(rng_seed: u64) -> MockModel {
+        let backbone = Backbone::Mock;
+        MockModel::new(&OpenSettings { backbone, max_tokens: 8, rng_seed, n_threads: 1 })
     }
-}
 
-/// SHA-256 over floats as little-endian bytes, in hex: the form of [`RewardModel::weights_digest`].
-#[must_use]
-pub fn digest_floats<'a>(parts: impl IntoIterator<Item = &'a [f32]>) -> String {
-    let mut hash = Sha256::new();
-    let mut bytes = Vec::new();
-    for part in parts {
-        for chunk in part.chunks(1 << 14) {
-            bytes.clear();
-            bytes.extend(chunk.iter().flat_map(|value| value.to_le_bytes()));
-            hash.update(&bytes);
+    /// A parent with checkpoints `c1`, `c2`, … of models with those seeds.
+    fn parent(n: u64) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for seed in 1..=n {
+            write_checkpoint(dir.path(), &format!("c{seed}"), &model(seed), "{}").unwrap();
+        }
+        dir
+    }
+
+    fn flip_a_byte(path: &Path) {
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn latest_name(parent: &Path) -> Option<String> {
+        let latest = latest_valid(parent).unwrap()?;
+        Some(latest.file_name().unwrap().to_string_lossy().into_owned())
+    }
+
+    #[test]
+    fn model_and_state_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let parent = dir.path().join("runs/r1/checkpoints");
+        assert_eq!(latest_valid(&parent).unwrap(), None);
+        let manifest = write_checkpoint(&parent, "c1", &model(1), r#"{"epoch":2}"#).unwrap();
+        assert_eq!(manifest.weights_digest, model(1).weights_digest());
+        assert!(manifest.n_bytes() > 4 * 4096);
+        let mut other = model(2);
+        let state = read_checkpoint(&latest_valid(&parent).unwrap().unwrap(), &mut other).unwrap();
+        assert_eq!(
+            (state.as_str(), other.weights_digest()),
+            (r#"{"epoch":2}"#, manifest.weights_digest)
+        );
+        assert_eq!(names(&parent).unwrap(), ["c1"], "no temporary stays behind");
+    }
+
+    #[test]
+    fn the_newest_is_the_last_written_not_the_last_by_name() {
+        let dir = parent(2);
+        write_checkpoint(dir.path(), "a", &model(3), "{}").unwrap();
+        assert_eq!(latest_name(dir.path()).unwrap(), "a");
+    }
+
+    #[test]
+    fn torn_writes_are_passed_over_and_swept() {
+        let dir = parent(1);
+        // What a kill leaves: a temporary directory with or without a manifest.
+        let torn = dir.path().join(".tmp-c2-1234");
+        fs::create_dir(&torn).unwrap();
+        fs::copy(dir.path().join("c1").join(MANIFEST), torn.join(MANIFEST)).unwrap();
+        assert_eq!(latest_name(dir.path()).unwrap(), "c1");
+        assert!(survey(dir.path()).unwrap().damaged.is_empty());
+        assert_eq!(sweep(dir.path()).unwrap(), 1);
+        assert_eq!(names(dir.path()).unwrap(), ["c1"]);
+        assert_eq!(sweep(dir.path()).unwrap(), 0);
+    }
+
+    #[test]
+    fn one_flipped_byte_anywhere_falls_back_to_the_older_one() {
+        let files = names(&parent(1).path().join("c1")).unwrap();
+        assert_eq!(files, [MANIFEST, "mock.safetensors", STATE]);
+        for file in files {
+            let dir = parent(2);
+            flip_a_byte(&dir.path().join("c2").join(&file));
+            assert_eq!(latest_name(dir.path()).unwrap(), "c1", "{file}");
+            let survey = survey(dir.path()).unwrap();
+            assert_eq!(survey.damaged.len(), 1);
+            let message = survey.damaged[0].to_string();
+            assert!(message.contains("c2") && message.contains(&file), "{message}");
+            let mut model = model(9);
+            let before = model.weights_digest();
+            assert!(read_checkpoint(&dir.path().join("c2"), &mut model).is_err());
+            assert_eq!(model.weights_digest(), before, "a refused checkpoint touches nothing");
         }
     }
-    hex(&hash.finalize())
-}
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+    #[test]
+    fn no_byte_of_the_manifest_can_change_unseen() {
+        let dir = parent(1);
+        let path = dir.path().join("c1").join(MANIFEST);
+        let bytes = fs::read(&path).unwrap();
+        let whole = read_manifest(&dir.path().join("c1")).unwrap();
+        for i in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[i] ^= 4;
+            fs::write(&path, damaged).unwrap();
+            // White space may change: the meaning is the same.
+            if let Ok(manifest) = read_manifest(&dir.path().join("c1")) {
+                assert!(bytes[i].is_ascii_whitespace() && manifest == whole, "byte {i}");
+            }
+        }
+    }
 
-fn broken(dir: &Path, detail: String) -> EngineError {
-    EngineError::BrokenCheckpoint { path: dir.to_owned(), detail }
+    #[test]
+    fn missing_and_cut_files_are_named() {
+        for file in [MANIFEST, "mock.safetensors", STATE] {
+            let dir = parent(2);
+            fs::remove_file(dir.path().join("c2").join(file)).unwrap();
+            assert_eq!(latest_name(dir.path()).unwrap(), "c1");
+            let error = verify(&dir.path().join("c2")).unwrap_err();
+            assert!(error.to_string().contains(&format!("`{file}` is missing")), "{error}");
+            assert!(error.hint().is_some());
+        }
+        let dir = parent(1);
+        let path = dir.path().join("c1/mock.safetensors");
+        File::options().write(true).open(path).unwrap().set_len(100).unwrap();
+        let error = verify(&dir.path().join("c1")).unwrap_err();
+        assert!(error.to_string().contains("has 100 bytes, expected"), "{error}");
+        assert_eq!(latest_name(dir.path()), None);
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_model_is_refused() {
+        let dir = parent(1);
+        let path = dir.path().join("c1").join(MANIFEST);
+        let manifest = verify(&dir.path().join("c1")).unwrap();
+        let (_, text) = CheckpointManifest { family: "llama".into(), ..manifest }.seal().unwrap();
+        fs::write(&path, text).unwrap();
+        let error = read_checkpoint(&dir.path().join("c1"), &mut model(1)).unwrap_err();
+        assert!(error.to_string().contains("a llama model"), "{error}");
+    }
+
+    #[test]
+    fn a_replaced_name_holds_the_new_one() {
+        let dir = parent(2);
+        write_checkpoint(dir.path(), "c2", &model(7), "{}").unwrap();
+        assert_eq!(names(dir.path()).unwrap(), ["c1", "c2"]);
+        let mut read = model(0);
+        read_checkpoint(&dir.path().join("c2"), &mut read).unwrap();
+        assert_eq!(read.weights_digest(), model(7).weights_digest());
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing_and_harms_nothing() {
+        let dir = parent(1);
+        // A file stands where the target directory would go; renaming onto it fails.
+        let error = write_checkpoint(dir.path(), "c1/x", &model(2), "{}").unwrap_err();
+        assert!(matches!(error, EngineError::Io { .. }), "{error}");
+        assert_eq!(names(dir.path()).unwrap(), ["c1"]);
+        assert_eq!(latest_name(dir.path()).unwrap(), "c1");
+    }
+
+    #[test]
+    fn pruning_keeps_the_newest_whole_ones_and_the_named() {
+        let dir = parent(5);
+        prune(dir.path(), 2, &["c2"]).unwrap();
+        assert_eq!(names(dir.path()).unwrap(), ["c2", "c4", "c5"]);
+        prune(dir.path(), 0, &[]).unwrap();
+        assert_eq!(names(dir.path()).unwrap(), ["c5"]);
+    }
+
+    #[test]
+    fn pruning_never_deletes_the_last_whole_one() {
+        // Every subset of four checkpoints damaged, every number to keep.
+        for damage in 0_u32..16 {
+            for n_newest in 0..4 {
+                let dir = parent(4);
+                for i in (0..4).filter(|i| damage & (1 << i) != 0) {
+                    flip_a_byte(&dir.path().join(format!("c{}/mock.safetensors", i + 1)));
+                }
+                let before = latest_name(dir.path());
+                prune(dir.path(), n_newest, &[]).unwrap();
+                assert_eq!(latest_name(dir.path()), before, "{damage:04b} {n_newest}");
+            }
+        }
+    }
 }

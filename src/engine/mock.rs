@@ -214,3 +214,125 @@ impl RewardModel for MockModel {
         digest_floats([self.weights.as_slice()])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Backbone;
+
+    const SETTINGS: StepSettings = StepSettings {
+        loss: Loss::BradleyTerry,
+        learning_rate: 1e-4,
+        weight_decay: 0.01,
+        clip_norm: 1.0,
+        dropout: 0.0,
+        dropout_key: 0,
+    };
+
+    fn model() -> MockModel {
+        MockModel::new(&OpenSettings {
+            backbone: Backbone::Mock,
+            max_tokens: 32,
+            rng_seed: 5,
+            n_threads: 1,
+        })
+    }
+
+    /// Answers with a good word against answers with a bad one, among noise words.
+    fn examples(model: &MockModel, first: u64, n: u64) -> (Vec<EncodedPair>, Vec<Side>) {
+        let place = Place::new(first, Purpose::Mock);
+        let mut texts = Vec::new();
+        let mut sides = Vec::new();
+        for i in 0..n {
+            let noise = |j: u64| format!("noise{}", place.below(10 * i + j, 40));
+            let answer = |word: &str, j| format!("{} {word} {}", noise(j), noise(j + 1));
+            let good_is_a = place.bits(10 * i + 9) & 1 == 0;
+            let (a, b) = if good_is_a { ("kind", "rude") } else { ("rude", "kind") };
+            texts.push([answer(a, 0), answer(b, 3)]);
+            sides.push(if good_is_a { Side::A } else { Side::B });
+        }
+        let pairs: Vec<PairText<'_>> = texts
+            .iter()
+            .map(|[a, b]| PairText { prompt: "say it", response_a: a, response_b: b })
+            .collect();
+        (model.encode(&pairs).unwrap(), sides)
+    }
+
+    fn accuracy(model: &mut MockModel, (pairs, sides): &(Vec<EncodedPair>, Vec<Side>)) -> f64 {
+        let refs: Vec<&EncodedPair> = pairs.iter().collect();
+        let rewards = model.score(&refs).unwrap();
+        let is_right = |([a, b], side): (&[f32; 2], &Side)| {
+            if *side == Side::A { a > b } else { b > a }
+        };
+        let n_right = rewards.iter().zip(sides).filter(|pair| is_right(*pair)).count();
+        n_right as f64 / sides.len() as f64
+    }
+
+    fn train(model: &mut MockModel, (pairs, sides): &(Vec<EncodedPair>, Vec<Side>)) -> StepReport {
+        let labeled: Vec<LabeledPair<'_>> = pairs
+            .iter()
+            .zip(sides)
+            .map(|(pair, &preferred)| LabeledPair { pair, preferred })
+            .collect();
+        let reports = labeled.chunks(8).map(|batch| model.train_step(batch, &SETTINGS).unwrap());
+        reports.last().unwrap()
+    }
+
+    #[test]
+    fn training_improves_held_out_accuracy() {
+        let mut model = model();
+        let (training, test) = (examples(&model, 1, 200), examples(&model, 2, 200));
+        let before = accuracy(&mut model, &test);
+        train(&mut model, &training);
+        let after = accuracy(&mut model, &test);
+        assert!(before < 0.8 && after > 0.95, "{before} {after}");
+    }
+
+    #[test]
+    fn a_saved_model_goes_on_exactly() {
+        let mut through = model();
+        let (first, second) = (examples(&through, 1, 40), examples(&through, 2, 40));
+        train(&mut through, &first);
+        let dir = tempfile::tempdir().unwrap();
+        through.save(dir.path()).unwrap();
+        let mut resumed = model();
+        assert_ne!(resumed.weights_digest(), through.weights_digest());
+        resumed.load(dir.path()).unwrap();
+        assert_eq!(resumed.weights_digest(), through.weights_digest());
+        let (a, b) = (train(&mut through, &second), train(&mut resumed, &second));
+        assert_eq!(a, b);
+        assert_eq!(resumed.weights_digest(), through.weights_digest());
+        // Momentum is part of the state: without it the next step differs.
+        resumed.load(dir.path()).unwrap();
+        resumed.reset_optimizer();
+        train(&mut resumed, &second);
+        assert_ne!(resumed.weights_digest(), through.weights_digest());
+    }
+
+    #[test]
+    fn a_step_that_is_not_finite_changes_nothing() {
+        let mut model = model();
+        let examples = examples(&model, 1, 8);
+        model.weights[examples.0[0].tokens_a[2] as usize] = f32::NAN;
+        let before = model.weights_digest();
+        let batch = [LabeledPair { pair: &examples.0[0], preferred: Side::A }];
+        let error = model.train_step(&batch, &SETTINGS).unwrap_err();
+        assert!(matches!(error, EngineError::NonFinite { what: "loss", .. }), "{error}");
+        assert_eq!(model.weights_digest(), before);
+        assert!(model.score(&[&examples.0[0]]).is_err());
+    }
+
+    #[test]
+    fn truncation_follows_the_rule_of_real_models() {
+        let model = MockModel::new(&OpenSettings {
+            backbone: Backbone::Mock,
+            max_tokens: 4,
+            rng_seed: 0,
+            n_threads: 1,
+        });
+        let pair = PairText { prompt: "a b c", response_a: "d e", response_b: "f" };
+        let pair = model.encode(&[pair]).unwrap().remove(0);
+        assert_eq!((pair.tokens_a.len(), pair.tokens_b.len()), (4, 3));
+        assert_eq!((pair.n_prompt_tokens_cut, pair.answer_start), (1, [2, 2]));
+    }
+}

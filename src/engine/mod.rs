@@ -13,7 +13,10 @@ pub mod checkpoint;
 pub mod config;
 mod embedded;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod layout;
+mod manifest;
 pub mod mock;
 pub mod schedule;
 pub mod score;

@@ -99,3 +99,67 @@ pub fn truncation_report<'a>(pairs: impl IntoIterator<Item = &'a EncodedPair>) -
     }
     report
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::mock::MockModel;
+    use crate::engine::{Backbone, OpenSettings, PairText};
+
+    fn model_and_pairs() -> (MockModel, Vec<EncodedPair>) {
+        let settings =
+            OpenSettings { backbone: Backbone::Mock, max_tokens: 8, rng_seed: 1, n_threads: 1 };
+        let model = MockModel::new(&settings);
+        let texts: Vec<[String; 2]> =
+            (0..50).map(|i| [format!("w{i} x").repeat(1 + i % 5), format!("v{i}")]).collect();
+        let pairs: Vec<PairText<'_>> = texts
+            .iter()
+            .map(|[a, b]| PairText { prompt: "a b c d e f", response_a: a, response_b: b })
+            .collect();
+        let encoded = model.encode(&pairs).unwrap();
+        (model, encoded)
+    }
+
+    #[test]
+    fn rewards_come_in_input_order_whatever_the_budget() {
+        let (mut model, pairs) = model_and_pairs();
+        let pairs: Vec<&EncodedPair> = pairs.iter().collect();
+        let expected: Vec<[f32; 2]> =
+            pairs.iter().map(|pair| model.score(&[pair]).unwrap()[0]).collect();
+        for budget in [0, 17, 64, 10_000] {
+            let mut last = ScoreProgress::default();
+            let rewards = score_all(&mut model, &pairs, budget, &mut |progress| {
+                assert!(progress.n_scored > last.n_scored);
+                last = progress;
+                ControlFlow::Continue(())
+            });
+            assert_eq!(rewards.unwrap().unwrap(), expected);
+            assert_eq!((last.n_scored, last.n_pairs), (50, 50));
+            assert_eq!(last.n_tokens, truncation_report(pairs.iter().copied()).n_tokens);
+        }
+        assert_eq!(score_all(&mut model, &[], 8, &mut |_| unreachable!()).unwrap(), Some(vec![]));
+    }
+
+    #[test]
+    fn a_break_ends_the_pass_after_its_batch() {
+        let (mut model, pairs) = model_and_pairs();
+        let pairs: Vec<&EncodedPair> = pairs.iter().collect();
+        let mut n_calls = 0;
+        let rewards = score_all(&mut model, &pairs, 40, &mut |_| {
+            n_calls += 1;
+            if n_calls == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!((rewards.unwrap(), n_calls), (None, 3));
+    }
+
+    #[test]
+    fn the_report_adds_up() {
+        let (_, pairs) = model_and_pairs();
+        let report = truncation_report(&pairs);
+        assert_eq!(report.n_pairs, 50);
+        assert!(report.n_truncated > 0 && report.n_truncated < 50, "{report:?}");
+        assert_eq!(report.n_tokens_max, 8);
+        assert_eq!(report.n_tokens, report.n_packed_tokens);
+        assert_eq!(truncation_report([]), TruncationReport::default());
+    }
+}

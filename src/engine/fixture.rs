@@ -1,0 +1,142 @@
+//! Tiny model directories for tests, and the way to the real ones.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::config::ModelConfig;
+use super::layout::Layout;
+use super::weights::write_tensors;
+use crate::domain::random::{Place, Purpose};
+
+/// Words both tiny tokenizers know; the ids follow the special tokens in this order.
+pub const WORDS: [&str; 8] = ["the", "cat", "dog", "sat", "ran", "on", "mat", "away"];
+
+/// A real model directory, or `None` (with the reason printed) when the machine has none.
+pub fn shared_model(name: &str) -> Option<PathBuf> {
+    let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/models")).join(name);
+    if dir.join("config.json").is_file() {
+        return Some(dir);
+    }
+    println!("skipped: `{}` is not on this machine", dir.display());
+    None
+}
+
+/// `config.json` of the tiny decoder.
+pub fn llama_config() -> Value {
+    json!({
+        "model_type": "llama", "hidden_act": "silu", "vocab_size": 11, "hidden_size": 8,
+        "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 1, "max_position_embeddings": 32, "rms_norm_eps": 1e-5,
+        "tie_word_embeddings": true, "bos_token_id": 1, "eos_token_id": 2
+    })
+}
+
+/// `config.json` of the tiny encoder.
+pub fn bert_config() -> Value {
+    json!({
+        "model_type": "bert", "hidden_act": "gelu", "vocab_size": 12, "hidden_size": 8,
+        "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "max_position_embeddings": 24, "type_vocab_size": 2, "layer_norm_eps": 1e-12
+    })
+}
+
+/// `tokenizer.json` of the tiny decoder: whole words; its post-processor adds `<s>` (1).
+pub fn llama_tokenizer() -> Value {
+    let template = |sequence: &str| json!({"Sequence": {"id": sequence, "type_id": 0}});
+    let bos = json!({"SpecialToken": {"id": "<s>", "type_id": 0}});
+    json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": added_tokens(&["<unk>", "<s>", "</s>"]),
+        "normalizer": null, "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [bos, template("A")],
+            "pair": [bos, template("A"), template("B")],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}
+        },
+        "decoder": null, "model": word_level(&["<unk>", "<s>", "</s>"])
+    })
+}
+
+/// `tokenizer.json` of the tiny encoder, with truncation and padding settings to be ignored.
+pub fn bert_tokenizer() -> Value {
+    let special = |id: &str, kind: u32| json!({"SpecialToken": {"id": id, "type_id": kind}});
+    let text = |id: &str, kind: u32| json!({"Sequence": {"id": id, "type_id": kind}});
+    let named = |id: &str, token: u32| json!({"id": id, "ids": [token], "tokens": [id]});
+    json!({
+        "version": "1.0",
+        "truncation": {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0},
+        "padding": {"strategy": {"Fixed": 16}, "direction": "Right", "pad_to_multiple_of": null,
+                    "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"},
+        "added_tokens": added_tokens(&["[PAD]", "[UNK]", "[CLS]", "[SEP]"]),
+        "normalizer": null, "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [special("[CLS]", 0), text("A", 0), special("[SEP]", 0)],
+            "pair": [special("[CLS]", 0), text("A", 0), special("[SEP]", 0), text("B", 1),
+                     special("[SEP]", 1)],
+            "special_tokens": {"[CLS]": named("[CLS]", 2), "[SEP]": named("[SEP]", 3)}
+        },
+        "decoder": null, "model": word_level(&["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
+    })
+}
+
+fn added_tokens(special: &[&str]) -> Vec<Value> {
+    let token = |(id, content): (usize, &&str)| {
+        json!({"id": id, "content": content, "single_word": false, "lstrip": false,
+               "rstrip": false, "normalized": false, "special": true})
+    };
+    special.iter().enumerate().map(token).collect()
+}
+
+fn word_level(special: &[&str]) -> Value {
+    let words = special.iter().chain(&WORDS).enumerate();
+    let vocab: BTreeMap<&str, usize> = words.map(|(id, word)| (*word, id)).collect();
+    let unknown = special.iter().find(|token| token.to_lowercase().contains("unk"));
+    json!({"type": "WordLevel", "vocab": vocab, "unk_token": unknown})
+}
+
+/// Every tensor the configuration requires, filled with small random numbers.
+pub fn random_tensors(config: &Value, prefix: &str) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let bytes = config.to_string();
+    let config = ModelConfig::parse(Path::new("config.json"), bytes.as_bytes()).unwrap();
+    let required = Layout::of(&config).required.into_iter().enumerate();
+    required
+        .map(|(i, (name, shape))| {
+            let place = Place::new(i as u64, Purpose::Initialization);
+            let n: usize = shape.iter().product();
+            let values = (0..n).map(|j| 0.3 * place.normal(j as u64) as f32).collect();
+            (format!("{prefix}{name}"), shape, values)
+        })
+        .collect()
+}
+
+/// Writes a whole model directory.
+pub fn write_model(dir: &Path, config: &Value, tokenizer: &Value, prefix: &str) {
+    std::fs::write(dir.join("config.json"), config.to_string()).unwrap();
+    std::fs::write(dir.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    write_weights(dir, &random_tensors(config, prefix));
+}
+
+/// Writes `model.safetensors`.
+pub fn write_weights(dir: &Path, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
+    let tensors: Vec<_> =
+        tensors.iter().map(|(n, s, v)| (n.clone(), s.as_slice(), v.as_slice())).collect();
+    write_tensors(&dir.join("model.safetensors"), &tensors).unwrap();
+}
+
+/// A temporary directory with the tiny decoder, tensors named `model.…`.
+pub fn llama_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write_model(dir.path(), &llama_config(), &llama_tokenizer(), "model.");
+    dir
+}
+
+/// A temporary directory with the tiny encoder, tensors named `bert.…`.
+pub fn bert_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write_model(dir.path(), &bert_config(), &bert_tokenizer(), "bert.");
+    dir
+}
