@@ -1,7 +1,7 @@
 //! The reward model: text in, rewards out, and the training that changes it.
 //!
 //! Everything outside this module talks to [`RewardModel`]; nothing outside knows tensors, candle
-//! or kernels. Three implementations stand behind the trait: `cpu` (explicit forward and backward
+//! or kernels. Three implementations stand behind the trait: [`cpu`] (explicit forward and backward
 //! over flat buffers), [`mock`] (a deterministic stand-in for process tests) and, as the oracle of
 //! the tests, the stock candle models in `candle`.
 
@@ -11,6 +11,7 @@ use crate::domain::preference::Side;
 
 pub mod checkpoint;
 pub mod config;
+pub mod cpu;
 mod embedded;
 mod error;
 #[cfg(test)]
@@ -223,6 +224,6 @@ pub struct OpenSettings {
 pub fn open(settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError> {
     match &settings.backbone {
         Backbone::Mock => Ok(Box::new(mock::MockModel::new(settings))),
-        Backbone::Embedded | Backbone::Directory(_) => Err(EngineError::NoEmbeddedModel),
+        Backbone::Embedded | Backbone::Directory(_) => Ok(Box::new(cpu::CpuModel::open(settings)?)),
     }
 }

@@ -1,0 +1,210 @@
+//! Packs pairs or sequences into one row per token, without padding.
+//!
+//! For a causal model the shared prefix of a pair is packed once:
+//! `[prefix | rest of a | rest of b]`, with the positions of `b` restarting where the prefix ends
+//! and a hole in its attention over the rest of `a` (engine notes, "shared prefix").
+
+use super::attention::{Block, Pattern};
+use super::gemm::MIN_ROWS;
+use crate::engine::EncodedPair;
+
+/// Rows that ask in an attention layer: all rows, or only those whose hidden state is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queries {
+    /// Whether these are all rows of the batch, in order.
+    pub covers_all: bool,
+    /// Who asks whom.
+    pub blocks: Vec<Block>,
+    /// Place of each query within its block.
+    pub places: Vec<u32>,
+    /// Row of each query in the packed batch.
+    pub rows: Vec<u32>,
+    /// Position of each query in its own sequence.
+    pub positions: Vec<u32>,
+    /// Number of each query's token in the whole batch, the key of dropout masks.
+    pub numbers: Vec<u32>,
+}
+
+impl Queries {
+    /// How many rows ask.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no row asks.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The attention pattern.
+    #[must_use]
+    pub fn pattern(&self) -> Pattern<'_> {
+        Pattern { blocks: &self.blocks, places: &self.places }
+    }
+}
+
+/// A packed batch, or one shard of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Token id of each row.
+    pub tokens: Vec<u32>,
+    /// Token type of each row (encoders; 0 for decoders).
+    pub token_types: Vec<u32>,
+    /// All rows.
+    pub all: Queries,
+    /// The rows whose hidden state becomes a reward: `[a, b]` of each pair, then repetitions of the
+    /// last one up to [`MIN_ROWS`].
+    pub pooled: Queries,
+    /// Rewards the batch holds: two a pair.
+    pub n_rewards: usize,
+}
+
+impl Batch {
+    /// Rows of the batch.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Packs pairs for a decoder; the reward is read at the last token of each side.
+    /// `first_number` is the number of the first token in the whole batch.
+    #[must_use]
+    pub fn causal(pairs: &[&EncodedPair], first_number: u32) -> Self {
+        let mut batch = Self::default();
+        for pair in pairs {
+            let (n_a, n_b) = (pair.tokens_a.len(), pair.tokens_b.len());
+            let n_shared = pair.n_shared.min(n_a.min(n_b).saturating_sub(1));
+            if n_shared == 0 {
+                batch.push_run(&pair.tokens_a, 0..n_a as u32, 0..0, first_number);
+                batch.pool_from_last_block(&[n_a - 1]);
+                batch.push_run(&pair.tokens_b, 0..n_b as u32, 0..0, first_number);
+                batch.pool_from_last_block(&[n_b - 1]);
+            } else {
+                let tokens = pair.tokens_a.iter().chain(&pair.tokens_b[n_shared..]);
+                let positions = (0..n_a as u32).chain(n_shared as u32..n_b as u32);
+                batch.push_run(tokens, positions, n_shared..n_a, first_number);
+                batch.pool_from_last_block(&[n_a - 1, n_a + n_b - n_shared - 1]);
+            }
+        }
+        batch.token_types.resize(batch.tokens.len(), 0);
+        batch.finish()
+    }
+
+    /// Packs pairs for an encoder; the reward is read at the first token of each side.
+    #[must_use]
+    pub fn bidirectional(pairs: &[&EncodedPair], first_number: u32) -> Self {
+        let mut batch = Self::default();
+        for pair in pairs {
+            for (tokens, start) in
+                [(&pair.tokens_a, pair.answer_start[0]), (&pair.tokens_b, pair.answer_start[1])]
+            {
+                batch.push_run(tokens, 0..tokens.len() as u32, 0..0, first_number);
+                batch.pool_from_last_block(&[0]);
+                batch.token_types.extend((0..tokens.len()).map(|i| u32::from(i >= start)));
+            }
+        }
+        batch.finish()
+    }
+
+    /// Packs plain sequences for next-token prediction; nothing is pooled.
+    #[must_use]
+    pub fn sequences(sequences: &[&[u32]], first_number: u32) -> Self {
+        let mut batch = Self::default();
+        for tokens in sequences {
+            batch.push_run(*tokens, 0..tokens.len() as u32, 0..0, first_number);
+        }
+        batch.token_types.resize(batch.tokens.len(), 0);
+        batch
+    }
+
+    /// Appends one block.
+    fn push_run<'a>(
+        &mut self,
+        tokens: impl IntoIterator<Item = &'a u32>,
+        positions: impl IntoIterator<Item = u32>,
+        hole: std::ops::Range<usize>,
+        first_number: u32,
+    ) {
+        self.all.covers_all = true;
+        let start = self.tokens.len();
+        self.tokens.extend(tokens);
+        let end = self.tokens.len();
+        self.all.blocks.push(Block { queries: start..end, keys: start..end, hole });
+        self.all.places.extend(0..(end - start) as u32);
+        self.all.rows.extend(start as u32..end as u32);
+        self.all.positions.extend(positions);
+        self.all.numbers.extend((start as u32..end as u32).map(|row| first_number + row));
+    }
+
+    /// Marks rows of the block just pushed as pooled.
+    fn pool_from_last_block(&mut self, places: &[usize]) {
+        let Some(block) = self.all.blocks.last().cloned() else { return };
+        let first = self.pooled.rows.len();
+        for place in places {
+            let row = block.keys.start + place;
+            self.pooled.places.push(*place as u32);
+            self.pooled.rows.push(row as u32);
+            self.pooled.positions.push(self.all.positions[row]);
+            self.pooled.numbers.push(self.all.numbers[row]);
+        }
+        let queries = first..self.pooled.rows.len();
+        self.pooled.blocks.push(Block { queries, ..block });
+        self.n_rewards = self.pooled.rows.len();
+    }
+
+    /// Repeats the last pooled row until there are [`MIN_ROWS`].
+    fn finish(mut self) -> Self {
+        let pooled = &mut self.pooled;
+        while (1..MIN_ROWS).contains(&pooled.rows.len()) {
+            let Some(block) = pooled.blocks.last().cloned() else { break };
+            let (last, n) = (pooled.rows.len() - 1, pooled.rows.len());
+            pooled.places.push(pooled.places[last]);
+            pooled.rows.push(pooled.rows[last]);
+            pooled.positions.push(pooled.positions[last]);
+            pooled.numbers.push(pooled.numbers[last]);
+            pooled.blocks.push(Block { queries: n..n + 1, ..block });
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(a: &[u32], b: &[u32], n_shared: usize, answer_start: [usize; 2]) -> EncodedPair {
+        EncodedPair {
+            tokens_a: a.to_vec(),
+            tokens_b: b.to_vec(),
+            n_shared,
+            answer_start,
+            ..EncodedPair::default()
+        }
+    }
+
+    #[test]
+    fn a_shared_prefix_is_packed_once() {
+        let first = pair(&[1, 2, 3, 4], &[1, 2, 5], 2, [0, 0]);
+        let second = pair(&[7], &[8, 9], 0, [0, 0]);
+        let batch = Batch::causal(&[&first, &second], 100);
+        assert_eq!(batch.tokens, [1, 2, 3, 4, 5, 7, 8, 9]);
+        assert_eq!(batch.all.positions, [0, 1, 2, 3, 2, 0, 0, 1]);
+        assert_eq!(batch.all.numbers, [100, 101, 102, 103, 104, 105, 106, 107]);
+        assert_eq!(batch.all.blocks[0], Block { queries: 0..5, keys: 0..5, hole: 2..4 });
+        assert_eq!(batch.pooled.rows, [3, 4, 5, 7]);
+        assert_eq!(batch.pooled.places, [3, 4, 0, 1]);
+        assert_eq!(batch.n_rewards, 4);
+    }
+
+    #[test]
+    fn an_encoder_reads_first_tokens_and_marks_answers() {
+        let one = pair(&[1, 2, 3], &[1, 5], 0, [2, 1]);
+        let batch = Batch::bidirectional(&[&one], 0);
+        assert_eq!(batch.tokens, [1, 2, 3, 1, 5]);
+        assert_eq!(batch.token_types, [0, 0, 1, 0, 1]);
+        assert_eq!((batch.n_rewards, batch.pooled.rows.as_slice()), (2, [0, 3, 3, 3].as_slice()));
+        assert_eq!(batch.pooled.blocks.len(), 4);
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests of whole models, and what the kernels' tests share.
+
+mod behavior;
+pub mod differences;
+mod pytorch;
+pub mod support;

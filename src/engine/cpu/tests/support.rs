@@ -1,0 +1,124 @@
+//! Models and pairs from the fixtures that `tests/fixtures/engine/make_fixtures.py` writes.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::domain::preference::Side;
+use crate::engine::config::ModelConfig;
+use crate::engine::cpu::network::Network;
+use crate::engine::cpu::parameters::Parameters;
+use crate::engine::cpu::trainer::Trainer;
+use crate::engine::weights::read_tensors;
+use crate::engine::{EncodedPair, LabeledPair, Loss, StepSettings};
+
+/// One pair of a fixture with PyTorch's rewards.
+#[derive(Debug, Deserialize)]
+pub struct Case {
+    tokens_a: Vec<u32>,
+    tokens_b: Vec<u32>,
+    n_shared: usize,
+    answer_start: [usize; 2],
+    pub rewards: [f32; 2],
+    pub preferred: Side,
+}
+
+/// The pairs of a fixture.
+#[derive(Debug, Deserialize)]
+pub struct Cases {
+    pub loss: f32,
+    pub pairs: Vec<Case>,
+}
+
+impl Cases {
+    pub fn encoded(&self) -> Vec<EncodedPair> {
+        self.pairs
+            .iter()
+            .map(|case| EncodedPair {
+                tokens_a: case.tokens_a.clone(),
+                tokens_b: case.tokens_b.clone(),
+                n_shared: case.n_shared,
+                answer_start: case.answer_start,
+                ..EncodedPair::default()
+            })
+            .collect()
+    }
+}
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/engine").join(name)
+}
+
+/// A file of the shared real material, or none with the reason printed.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    std::io::Write::write_all(
+        &mut std::io::stderr(),
+        format!("skipped: `{}` is absent\n", path.display()).as_bytes(),
+    )
+    .unwrap();
+    None
+}
+
+pub fn cases(family: &str) -> Cases {
+    let text = std::fs::read_to_string(fixture(family).join("cases.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The tiny model of a family (`llama`, `bert`) on so many threads.
+pub fn tiny(family: &str, n_threads: usize) -> Trainer {
+    let path = fixture(family).join("config.json");
+    let config = ModelConfig::parse(&path, &std::fs::read(&path).unwrap()).unwrap();
+    let tensors = read_tensors(&fixture(family).join("model.safetensors")).unwrap();
+    let (network, table) = Network::new(&config);
+    let source = |name: &str| tensors.get(name).map(|tensor| tensor.values.as_slice());
+    Trainer::new(network, Parameters::new(table, 5, source).unwrap(), n_threads).unwrap()
+}
+
+pub fn labeled<'a>(pairs: &'a [EncodedPair], cases: &Cases) -> Vec<LabeledPair<'a>> {
+    pairs
+        .iter()
+        .zip(&cases.pairs)
+        .map(|(pair, case)| LabeledPair { pair, preferred: case.preferred })
+        .collect()
+}
+
+/// `n` pairs of random tokens with random lengths and, for a decoder, prefixes.
+pub fn random_pairs(family: &str, n: usize) -> Vec<EncodedPair> {
+    use crate::domain::random::{Place, Purpose};
+    let place = Place::new(3, Purpose::Display);
+    (0..n as u64)
+        .map(|i| {
+            let draw = |k: u64, limit| place.below(i * 1000 + k, limit);
+            let (n_prefix, n_a, n_b) = (draw(0, 12), 1 + draw(1, 9), 1 + draw(2, 9));
+            let token = |k: usize| 1 + draw(10 + k as u64, 49) as u32;
+            let prefix: Vec<u32> = (0..n_prefix).map(token).collect();
+            let side = |first: usize, n: usize| {
+                prefix.iter().copied().chain((first..first + n).map(token)).collect()
+            };
+            let is_decoder = family == "llama";
+            EncodedPair {
+                tokens_a: side(100, n_a),
+                tokens_b: side(200, n_b),
+                n_shared: if is_decoder { n_prefix } else { 0 },
+                answer_start: if is_decoder { [0, 0] } else { [n_prefix, n_prefix] },
+                ..EncodedPair::default()
+            }
+        })
+        .collect()
+}
+
+/// Plain settings: Bradley-Terry, no decay, no clipping, no dropout.
+pub fn settings(learning_rate: f32) -> StepSettings {
+    StepSettings {
+        loss: Loss::BradleyTerry,
+        learning_rate,
+        weight_decay: 0.0,
+        clip_norm: 0.0,
+        dropout: 0.0,
+        dropout_key: 0,
+    }
+}
