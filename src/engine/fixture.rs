@@ -1,6 +1,7 @@
 //! Tiny model directories for tests, and the way to the real ones.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -19,7 +20,8 @@ pub fn shared_model(name: &str) -> Option<PathBuf> {
     if dir.join("config.json").is_file() {
         return Some(dir);
     }
-    println!("skipped: `{}` is not on this machine", dir.display());
+    let reason = format!("skipped: `{}` is not on this machine", dir.display());
+    writeln!(std::io::stderr(), "{reason}").unwrap();
     None
 }
 

@@ -3,12 +3,13 @@
 //! Everything outside this module talks to [`RewardModel`]; nothing outside knows tensors, candle
 //! or kernels. Three implementations stand behind the trait: [`cpu`] (explicit forward and backward
 //! over flat buffers), [`mock`] (a deterministic stand-in for process tests) and, as the oracle of
-//! the tests, the stock candle models in `candle`.
+//! the tests, the stock candle models in [`candle`].
 
 use std::path::{Path, PathBuf};
 
 use crate::domain::preference::Side;
 
+pub mod candle;
 pub mod checkpoint;
 pub mod config;
 pub mod cpu;

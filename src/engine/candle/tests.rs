@@ -1,0 +1,71 @@
+//! The oracle against itself where the answer is known, and against figures of another framework.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::engine::Backbone;
+use crate::engine::fixture::{bert_dir, llama_dir, shared_model};
+use crate::engine::weights::ModelFiles;
+
+fn head(names: &[(&str, Vec<usize>)]) -> BTreeMap<String, Tensor> {
+    // Fixed numbers any framework can reproduce: sin(i) / 4.
+    let tensor = |shape: &Vec<usize>| {
+        let n: usize = shape.iter().product();
+        let values = (0..n).map(|i| ((i as f64).sin() / 4.0) as f32).collect();
+        Tensor { shape: shape.clone(), values }
+    };
+    names.iter().map(|(name, shape)| ((*name).to_owned(), tensor(shape))).collect()
+}
+
+fn oracle(dir: &std::path::Path) -> Oracle {
+    let mut files = ModelFiles::open(&Backbone::Directory(dir.to_owned()), 16).unwrap();
+    let width = files.config.hidden_size();
+    let synthetic = match files.config {
+        ModelConfig::Llama(_) => head(&[("score.weight", vec![1, width])]),
+        ModelConfig::Bert(_) => head(&[
+            ("pooler.dense.weight", vec![width, width]),
+            ("pooler.dense.bias", vec![width]),
+            ("classifier.weight", vec![1, width]),
+            ("classifier.bias", vec![1]),
+        ]),
+    };
+    for (name, tensor) in synthetic {
+        files.tensors.entry(name).or_insert(tensor);
+    }
+    Oracle::new(&files.config, &files.tensors).unwrap()
+}
+
+#[test]
+fn a_decoder_reads_its_last_token_and_an_encoder_its_segments() {
+    let decoder = oracle(llama_dir().path());
+    let reward = decoder.reward(&[1, 3, 4, 2], 0).unwrap();
+    assert!(reward.is_finite() && reward != 0.0);
+    assert_ne!(reward, decoder.reward(&[1, 4, 3, 2], 0).unwrap());
+    let encoder = oracle(bert_dir().path());
+    let reward = encoder.reward(&[2, 4, 3, 5, 3], 3).unwrap();
+    assert!(reward.is_finite() && reward != 0.0);
+    assert_ne!(reward, encoder.reward(&[2, 4, 3, 5, 3], 2).unwrap(), "token types matter");
+}
+
+#[test]
+fn a_missing_head_is_named() {
+    let dir = llama_dir();
+    let files = ModelFiles::open(&Backbone::Directory(dir.path().to_owned()), 16).unwrap();
+    let error = Oracle::new(&files.config, &files.tensors).err().unwrap();
+    assert_eq!(error.to_string(), "candle: `score.weight` is missing");
+}
+
+/// PyTorch 2.15 with transformers 5.23 in f32, eager attention, the same synthetic heads (the
+/// encoder's pooler is the checkpoint's own).
+#[test]
+fn real_models_give_the_rewards_of_pytorch() {
+    if let Some(dir) = shared_model("stories260K/hf") {
+        let reward = oracle(&dir).reward(&[1, 403, 407, 261, 378, 100, 200, 300, 2], 0).unwrap();
+        assert!((reward + 3.121_988).abs() < 1e-4, "{reward}");
+    }
+    if let Some(dir) = shared_model("all-MiniLM-L6-v2") {
+        let tokens = [101, 2073, 2003, 1996, 7668, 102, 2009, 2003, 2006, 1996, 3420, 1012, 102];
+        let reward = oracle(&dir).reward(&tokens, 6).unwrap();
+        assert!((reward - 0.074_967).abs() < 1e-4, "{reward}");
+    }
+}
