@@ -26,7 +26,7 @@ pub struct LlamaConfig {
     pub vocab_size: usize,
     /// Width of the residual stream.
     pub hidden_size: usize,
-    /// Width of the SwiGLU block.
+    /// Width of the `SwiGLU` block.
     pub intermediate_size: usize,
     /// Number of blocks.
     pub n_layers: usize,

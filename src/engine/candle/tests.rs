@@ -55,7 +55,7 @@ fn a_missing_head_is_named() {
     assert_eq!(error.to_string(), "candle: `score.weight` is missing");
 }
 
-/// PyTorch 2.15 with transformers 5.23 in f32, eager attention, the same synthetic heads (the
+/// `PyTorch` 2.15 with transformers 5.23 in f32, eager attention, the same synthetic heads (the
 /// encoder's pooler is the checkpoint's own).
 #[test]
 fn real_models_give_the_rewards_of_pytorch() {
