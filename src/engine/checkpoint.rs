@@ -255,8 +255,10 @@ fn sync(path: &Path) -> Result<(), EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::preference::Side;
+    use crate::engine::fixture::llama_dir;
     use crate::engine::mock::MockModel;
-    use crate::engine::{Backbone, OpenSettings};
+    use crate::engine::{Backbone, LabeledPair, Loss, OpenSettings, PairText, StepSettings};
 
     fn model(rng_seed: u64) -> MockModel {
         let backbone = Backbone::Mock;
@@ -299,6 +301,39 @@ mod tests {
             (r#"{"epoch":2}"#, manifest.weights_digest)
         );
         assert_eq!(names(&parent).unwrap(), ["c1"], "no temporary stays behind");
+    }
+
+    #[test]
+    fn a_trained_network_goes_on_from_its_checkpoint_exactly() {
+        let files = llama_dir();
+        let backbone = Backbone::Directory(files.path().to_owned());
+        let open = |rng_seed| {
+            let backbone = backbone.clone();
+            crate::engine::open(&OpenSettings { backbone, max_tokens: 16, rng_seed, n_threads: 1 })
+        };
+        let (mut network, mut resumed) = (open(1).unwrap(), open(2).unwrap());
+        let pair = PairText { prompt: "the cat", response_a: " sat", response_b: " ran away" };
+        let pair = network.encode(&[pair]).unwrap().remove(0);
+        let batch = [LabeledPair { pair: &pair, preferred: Side::A }];
+        let settings = StepSettings {
+            loss: Loss::BradleyTerry,
+            learning_rate: 1e-2,
+            weight_decay: 0.01,
+            clip_norm: 1.0,
+            dropout: 0.1,
+            dropout_key: 7,
+        };
+        network.train_step(&batch, &settings).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        write_checkpoint(parent.path(), "c1", &*network, "{}").unwrap();
+        read_checkpoint(&parent.path().join("c1"), &mut *resumed).unwrap();
+        let reports =
+            [&mut network, &mut resumed].map(|m| m.train_step(&batch, &settings).unwrap());
+        assert_eq!(reports[0], reports[1]);
+        assert_eq!(network.weights_digest(), resumed.weights_digest());
+        // The same shape with another family is another model.
+        let error = read_checkpoint(&parent.path().join("c1"), &mut model(1));
+        assert!(error.unwrap_err().to_string().contains("not a mock model"));
     }
 
     #[test]

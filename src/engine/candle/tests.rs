@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::engine::Backbone;
+use crate::engine::cpu::CpuModel;
 use crate::engine::fixture::{bert_dir, llama_dir, shared_model};
-use crate::engine::weights::ModelFiles;
+use crate::engine::weights::{ModelFiles, read_tensors};
+use crate::engine::{Backbone, OpenSettings, PairText, RewardModel};
 
 fn head(names: &[(&str, Vec<usize>)]) -> BTreeMap<String, Tensor> {
     // Fixed numbers any framework can reproduce: sin(i) / 4.
@@ -67,5 +68,45 @@ fn real_models_give_the_rewards_of_pytorch() {
         let tokens = [101, 2073, 2003, 1996, 7668, 102, 2009, 2003, 2006, 1996, 3420, 1012, 102];
         let reward = oracle(&dir).reward(&tokens, 6).unwrap();
         assert!((reward - 0.074_967).abs() < 1e-4, "{reward}");
+    }
+}
+
+/// The independent forward pass against the trained one, on real texts: rewards of both sides of
+/// pairs, shared prefixes and truncation included.
+#[test]
+fn the_cpu_engine_gives_the_rewards_of_the_oracle() {
+    let texts = [
+        ["\n\nHuman: Where is the café?\n\nAssistant:", " On the corner.", " I do not know."],
+        ["Once upon a time", " there was a little girl named Lily.", " there was"],
+        ["", "a", ""],
+        ["Tell me a story, please. ".repeat(9).leak(), " No.", " Once there was a dog. He ran."],
+    ];
+    let pairs =
+        texts.map(|[prompt, response_a, response_b]| PairText { prompt, response_a, response_b });
+    for name in ["stories260K/hf", "all-MiniLM-L6-v2"] {
+        let Some(dir) = shared_model(name) else { continue };
+        let settings = OpenSettings {
+            backbone: Backbone::Directory(dir.clone()),
+            max_tokens: 64,
+            rng_seed: 3,
+            n_threads: 2,
+        };
+        let mut model = CpuModel::open(&settings).unwrap();
+        let encoded = model.encode(&pairs).unwrap();
+        assert!(encoded[3].is_truncated());
+        let rewards = model.score(&encoded.iter().collect::<Vec<_>>()).unwrap();
+        let saved = tempfile::tempdir().unwrap();
+        model.save(saved.path()).unwrap();
+        let weights = read_tensors(&saved.path().join("weights.safetensors")).unwrap();
+        let config = ModelFiles::open(&settings.backbone, 64).unwrap().config;
+        let oracle = Oracle::new(&config, &weights).unwrap();
+        for (pair, rewards) in encoded.iter().zip(rewards) {
+            let sides = [&pair.tokens_a, &pair.tokens_b];
+            for ((tokens, start), reward) in sides.into_iter().zip(pair.answer_start).zip(rewards) {
+                let expected = oracle.reward(tokens, start).unwrap();
+                assert!((reward - expected).abs() < 1e-4, "{name}: {reward} {expected}");
+                assert!(expected != 0.0);
+            }
+        }
     }
 }
