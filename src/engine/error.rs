@@ -119,6 +119,14 @@ pub enum EngineError {
         /// What the tokenizer said.
         detail: String,
     },
+    /// An encoded pair does not fit the model.
+    #[error("pair {position} of the batch has {detail}")]
+    BadPair {
+        /// Position of the pair in the call, from 0.
+        position: usize,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// More tokens were asked for than the model has positions.
     #[error("`model.max_tokens` is {max_tokens}, but `{}` has {limit} positions", path.display())]
     TooManyTokens {
@@ -220,6 +228,7 @@ impl EngineError {
             Self::TooFewTokens { minimum, .. } => {
                 return Some(format!("set `model.max_tokens` to {minimum} or more"));
             }
+            Self::BadPair { .. } => "encode the pair with the tokenizer of this model",
             Self::NoEmbeddedModel => "set `model.backbone` to a model directory",
             Self::BrokenCheckpoint { .. } => {
                 "resume from an older checkpoint, or start the run again"

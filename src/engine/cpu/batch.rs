@@ -93,8 +93,9 @@ impl Batch {
     }
 
     /// Packs pairs for an encoder; the reward is read at the first token of each side.
+    /// `has_types`: answers have token type 1 (else all tokens have type 0).
     #[must_use]
-    pub fn bidirectional(pairs: &[&EncodedPair], first_number: u32) -> Self {
+    pub fn bidirectional(pairs: &[&EncodedPair], first_number: u32, has_types: bool) -> Self {
         let mut batch = Self::default();
         for pair in pairs {
             for (tokens, start) in
@@ -102,7 +103,9 @@ impl Batch {
             {
                 batch.push_run(tokens, 0..tokens.len() as u32, 0..0, first_number);
                 batch.pool_from_last_block(&[0]);
-                batch.token_types.extend((0..tokens.len()).map(|i| u32::from(i >= start)));
+                batch
+                    .token_types
+                    .extend((0..tokens.len()).map(|i| u32::from(has_types && i >= start)));
             }
         }
         batch.finish()
@@ -201,7 +204,7 @@ mod tests {
     #[test]
     fn an_encoder_reads_first_tokens_and_marks_answers() {
         let one = pair(&[1, 2, 3], &[1, 5], 0, [2, 1]);
-        let batch = Batch::bidirectional(&[&one], 0);
+        let batch = Batch::bidirectional(&[&one], 0, true);
         assert_eq!(batch.tokens, [1, 2, 3, 1, 5]);
         assert_eq!(batch.token_types, [0, 0, 1, 0, 1]);
         assert_eq!((batch.n_rewards, batch.pooled.rows.as_slice()), (2, [0, 3, 3, 3].as_slice()));

@@ -175,6 +175,18 @@ impl Encoder {
         self.embeddings.words
     }
 
+    /// Rows of the position table.
+    #[must_use]
+    pub fn n_positions(&self) -> usize {
+        self.config.max_positions
+    }
+
+    /// Whether answers have a token type of their own.
+    #[must_use]
+    pub fn has_token_types(&self) -> bool {
+        self.config.type_vocab_size > 1
+    }
+
     /// Width of the residual stream.
     #[must_use]
     pub fn width(&self) -> usize {

@@ -16,7 +16,7 @@ use super::pass::{Pass, Reading};
 use super::simd::kernel;
 use super::trainer::{Trainer, Update, Worker, running_sums};
 use super::workspace::Workspace;
-use crate::engine::config::{LlamaConfig, ModelConfig};
+use crate::engine::config::LlamaConfig;
 use crate::engine::{EngineError, StepReport, StepSettings};
 
 /// Rows whose logits exist at a time.
@@ -41,11 +41,22 @@ impl LanguageModel {
         rng_seed: u64,
         n_threads: usize,
     ) -> Result<Self, EngineError> {
-        let (network, table) = Network::new(&ModelConfig::Llama(config.clone()));
-        let parameters = Parameters::random(table, rng_seed);
-        let trainer = Trainer::new(network, parameters, n_threads)?;
+        let (_, table) = Decoder::new(config);
+        Self::new(config, Parameters::random(table, rng_seed), n_threads)
+    }
+
+    /// A model with given parameters, laid out by [`Decoder::new`].
+    ///
+    /// # Errors
+    /// When the system refuses the threads.
+    pub fn new(
+        config: &LlamaConfig,
+        parameters: Parameters,
+        n_threads: usize,
+    ) -> Result<Self, EngineError> {
         let (mut decoder, _) = Decoder::new(config);
         decoder.reserve_positions(config.max_positions);
+        let trainer = Trainer::new(Network::Decoder(decoder.clone()), parameters, n_threads)?;
         Ok(Self { trainer, decoder })
     }
 
@@ -79,7 +90,7 @@ impl LanguageModel {
         let dropout = Dropout::new(settings.dropout, settings.dropout_key);
         let pass = Pass::training(Reading::All, dropout);
         let decoder = &self.decoder;
-        let totals = self.trainer.sum_gradients(shards.len(), |shard, values, worker| {
+        let totals = self.trainer.sum_gradients(shards.len(), |shard, _, values, worker| {
             let range = shards[shard].clone();
             let batch = Batch::sequences(&sequences[range.clone()], first_numbers[range.start]);
             let Worker { workspace, gradient, touched, totals } = worker;

@@ -49,24 +49,6 @@ pub fn erf(x: f32) -> f32 {
     value.copysign(x)
 }
 
-/// `sum f(i)` over `0..n` in a fixed order of 16 partial sums.
-#[inline(always)]
-fn reduce(n: usize, f: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    let whole = n / LANES * LANES;
-    let mut start = 0;
-    while start < whole {
-        for (lane, sum) in lanes.iter_mut().enumerate() {
-            *sum += f(start + lane);
-        }
-        start += LANES;
-    }
-    for (lane, i) in (whole..n).enumerate() {
-        lanes[lane] += f(i);
-    }
-    fold(lanes)
-}
-
 /// Adds the partial sums as a tree.
 #[inline(always)]
 fn fold(lanes: [f32; LANES]) -> f32 {
@@ -82,30 +64,70 @@ fn fold(lanes: [f32; LANES]) -> f32 {
 #[inline(always)]
 #[must_use]
 pub fn sum(x: &[f32]) -> f32 {
-    reduce(x.len(), |i| x[i])
+    let mut lanes = [0.0_f32; LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for x in whole {
+        for i in 0..LANES {
+            lanes[i] += x[i];
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane += x;
+    }
+    fold(lanes)
 }
 
 /// The scalar product of two slices of one length.
 #[inline(always)]
 #[must_use]
 pub fn dot(x: &[f32], y: &[f32]) -> f32 {
-    let y = &y[..x.len()];
-    reduce(x.len(), |i| x[i] * y[i])
+    let mut lanes = [0.0_f32; LANES];
+    let ((xs, x_rest), (ys, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    for (x, y) in xs.iter().zip(ys) {
+        for i in 0..LANES {
+            lanes[i] += x[i] * y[i];
+        }
+    }
+    for ((lane, x), y) in lanes.iter_mut().zip(x_rest).zip(y_rest) {
+        *lane += x * y;
+    }
+    fold(lanes)
 }
 
-/// `sum x y z`.
+/// `sum x y z` over slices of one length.
 #[inline(always)]
 #[must_use]
 pub fn dot3(x: &[f32], y: &[f32], z: &[f32]) -> f32 {
-    let (y, z) = (&y[..x.len()], &z[..x.len()]);
-    reduce(x.len(), |i| x[i] * y[i] * z[i])
+    let mut lanes = [0.0_f32; LANES];
+    let (xs, x_rest) = x.as_chunks::<LANES>();
+    let (ys, y_rest) = y.as_chunks::<LANES>();
+    let (zs, z_rest) = z.as_chunks::<LANES>();
+    for ((x, y), z) in xs.iter().zip(ys).zip(zs) {
+        for i in 0..LANES {
+            lanes[i] += x[i] * y[i] * z[i];
+        }
+    }
+    for (((lane, x), y), z) in lanes.iter_mut().zip(x_rest).zip(y_rest).zip(z_rest) {
+        *lane += x * y * z;
+    }
+    fold(lanes)
 }
 
 /// `sum (x - center)^2`.
 #[inline(always)]
 #[must_use]
 pub fn squared_deviation(x: &[f32], center: f32) -> f32 {
-    reduce(x.len(), |i| (x[i] - center) * (x[i] - center))
+    let mut lanes = [0.0_f32; LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for x in whole {
+        for i in 0..LANES {
+            lanes[i] += (x[i] - center) * (x[i] - center);
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane += (x - center) * (x - center);
+    }
+    fold(lanes)
 }
 
 /// The largest value of `x`, negative infinity when empty.

@@ -39,8 +39,33 @@ impl Network {
     pub fn pack(&self, pairs: &[&EncodedPair], first_number: u32) -> Batch {
         match self {
             Self::Decoder(_) => Batch::causal(pairs, first_number),
-            Self::Encoder(_) => Batch::bidirectional(pairs, first_number),
+            Self::Encoder(encoder) => {
+                Batch::bidirectional(pairs, first_number, encoder.has_token_types())
+            }
         }
+    }
+
+    /// What is wrong with a pair that this network cannot read.
+    #[must_use]
+    pub fn problem(&self, pair: &EncodedPair) -> Option<String> {
+        let (vocabulary, n_positions) = match self {
+            Self::Decoder(it) => (it.embedding().len() / it.width(), usize::MAX),
+            Self::Encoder(it) => (it.embedding().len() / it.width(), it.n_positions()),
+        };
+        for tokens in [&pair.tokens_a, &pair.tokens_b] {
+            if tokens.is_empty() {
+                return Some("a side without tokens".to_owned());
+            }
+            if tokens.len() > n_positions {
+                return Some(format!("{} tokens, more than {n_positions} positions", tokens.len()));
+            }
+            if let Some(token) = tokens.iter().find(|token| **token as usize >= vocabulary) {
+                return Some(format!("token `{token}`, but the vocabulary has {vocabulary}"));
+            }
+        }
+        let n_shared = pair.n_shared.min(pair.tokens_a.len()).min(pair.tokens_b.len());
+        let is_shared = pair.tokens_a[..n_shared] == pair.tokens_b[..n_shared];
+        (!is_shared).then(|| "a shared prefix that differs".to_owned())
     }
 
     /// Rows a pair takes in a packed batch.

@@ -6,18 +6,21 @@
 //! multiply-add and fix the order of their sums, so all three give the same bits.
 
 /// What the processor offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// What every processor of the architecture has.
     Baseline,
+    /// AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// AVX-512 F, VL, DQ and BW.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
 
 /// The best level of this processor. The detection caches its answer in an atomic.
 #[inline]
-fn level() -> Level {
+pub(super) fn level() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f")
@@ -34,49 +37,38 @@ fn level() -> Level {
     Level::Baseline
 }
 
-/// Calls `body(arguments)` inside a function compiled for the best level. `body` must be marked
-/// `#[inline(always)]`, else it is compiled for the baseline only.
-#[inline]
-#[cfg_attr(
-    target_arch = "x86_64",
-    expect(
-        unsafe_code,
-        reason = "calling a function that needs a processor feature just detected"
-    )
-)]
-pub(super) fn dispatch<A, R>(body: impl FnOnce(A) -> R, arguments: A) -> R {
-    match level() {
-        Level::Baseline => body(arguments),
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: `level` returned `Avx2` only after detecting that feature.
-        Level::Avx2 => unsafe { avx2(body, arguments) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: `level` returned `Avx512` only after detecting all four features.
-        Level::Avx512 => unsafe { avx512(body, arguments) },
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn avx2<A, R>(body: impl FnOnce(A) -> R, arguments: A) -> R {
-    body(arguments)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
-fn avx512<A, R>(body: impl FnOnce(A) -> R, arguments: A) -> R {
-    body(arguments)
-}
-
 /// Defines a function whose body is compiled for every [`Level`].
 macro_rules! kernel {
     ($(#[$meta:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?)
         $(-> $result:ty)? $body:block) => {
         $(#[$meta])*
+        #[cfg_attr(
+            target_arch = "x86_64",
+            expect(unsafe_code, reason = "calls a function that needs a feature just detected")
+        )]
         $visibility fn $name($($argument: $type),*) $(-> $result)? {
+            // Always inlined, so that it is compiled with the features of each caller.
             #[inline(always)]
-            fn body(($($argument,)*): ($($type,)*)) $(-> $result)? $body
-            $crate::engine::cpu::simd::dispatch(body, ($($argument,)*))
+            fn baseline($($argument: $type),*) $(-> $result)? $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            fn avx2($($argument: $type),*) $(-> $result)? {
+                baseline($($argument),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+            fn avx512($($argument: $type),*) $(-> $result)? {
+                baseline($($argument),*)
+            }
+            match $crate::engine::cpu::simd::level() {
+                $crate::engine::cpu::simd::Level::Baseline => baseline($($argument),*),
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `level` returns `Avx2` only after detecting that feature.
+                $crate::engine::cpu::simd::Level::Avx2 => unsafe { avx2($($argument),*) },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `level` returns `Avx512` only after detecting all four features.
+                $crate::engine::cpu::simd::Level::Avx512 => unsafe { avx512($($argument),*) },
+            }
         }
     };
 }

@@ -96,6 +96,15 @@ impl Trainer {
         self.workers.len()
     }
 
+    /// Refuses the first pair that the network cannot read.
+    fn check<'a>(&self, pairs: impl Iterator<Item = &'a EncodedPair>) -> Result<(), EngineError> {
+        let problem = |(position, pair)| Some((position, self.network.problem(pair)?));
+        match pairs.enumerate().find_map(problem) {
+            Some((position, detail)) => Err(EngineError::BadPair { position, detail }),
+            None => Ok(()),
+        }
+    }
+
     /// Computes loss and gradient of a batch into `self.parameters.gradient`.
     pub fn accumulate(&mut self, batch: &[LabeledPair<'_>], settings: &StepSettings) -> Totals {
         let n_pairs = batch.len();
@@ -106,8 +115,7 @@ impl Trainer {
         let first_numbers = running_sums(&rows);
         let pass =
             Pass::training(Reading::Pooled, Dropout::new(settings.dropout, settings.dropout_key));
-        let network = self.network.clone();
-        self.sum_gradients(shards.len(), |shard, values, worker| {
+        self.sum_gradients(shards.len(), |shard, network, values, worker| {
             let examples = &batch[shards[shard].clone()];
             let pairs: Vec<&EncodedPair> = examples.iter().map(|it| it.pair).collect();
             let packed = network.pack(&pairs, first_numbers[shards[shard].start]);
@@ -127,25 +135,27 @@ impl Trainer {
 
     /// Runs `work` on every shard and adds up gradients and totals in shard order.
     ///
-    /// `work` gets the shard's index, the parameters and a worker with a zero gradient; it leaves the
+    /// `work` gets the shard's index, the network, its parameters and a worker with a zero gradient; it leaves the
     /// shard's gradient, totals and the token ids whose embedding rows it touched.
     pub fn sum_gradients(
         &mut self,
         n_shards: usize,
-        work: impl Fn(usize, &[f32], &mut Worker) + Sync,
+        work: impl Fn(usize, &Network, &[f32], &mut Worker) + Sync,
     ) -> Totals {
-        let (embedding, width) = self.network.embedding();
-        let Parameters { values, gradient, .. } = &mut self.parameters;
+        let Self { network, parameters, workers, pool } = self;
+        let network = &*network;
+        let (embedding, width) = network.embedding();
+        let Parameters { values, gradient, .. } = parameters;
         let values = &values[..];
-        for worker in &mut self.workers {
+        for worker in workers.iter_mut() {
             worker.gradient.resize(values.len(), 0.0);
         }
         let (_, totals) = run_shards(
-            &self.pool,
-            &mut self.workers,
+            pool,
+            workers,
             n_shards,
             (gradient, Totals::default()),
-            |shard, worker| work(shard, values, worker),
+            |shard, worker| work(shard, network, values, worker),
             |_, worker, (gradient, totals)| {
                 totals.loss += worker.totals.loss;
                 totals.n_correct += worker.totals.n_correct;
@@ -184,7 +194,7 @@ impl Trainer {
     /// One optimizer step.
     ///
     /// # Errors
-    /// [`EngineError::NonFinite`]; nothing is changed.
+    /// [`EngineError::NonFinite`], [`EngineError::BadPair`]; nothing is changed.
     pub fn train_step(
         &mut self,
         batch: &[LabeledPair<'_>],
@@ -193,6 +203,7 @@ impl Trainer {
         if batch.is_empty() {
             return Ok(StepReport { loss: 0.0, gradient_norm: 0.0, n_correct: 0, n_tokens: 0 });
         }
+        self.check(batch.iter().map(|it| it.pair))?;
         let totals = self.accumulate(batch, settings);
         let mean_loss = totals.loss / batch.len() as f64;
         let gradient_norm = self.update(mean_loss, Update::from(settings))?;
@@ -207,8 +218,9 @@ impl Trainer {
     /// Rewards `[a, b]` of each pair.
     ///
     /// # Errors
-    /// [`EngineError::NonFinite`].
+    /// [`EngineError::NonFinite`], [`EngineError::BadPair`].
     pub fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError> {
+        self.check(pairs.iter().copied())?;
         let longest = pairs.iter().map(|pair| longest_side(pair)).max();
         self.network.reserve_positions(longest.unwrap_or(0));
         let max_pairs = pairs.len().div_ceil(SHARDS).clamp(1, SCORE_PAIRS);

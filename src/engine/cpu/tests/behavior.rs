@@ -2,10 +2,12 @@
 //! threads; all-or-nothing steps; exact continuation; learning.
 
 use super::differences::relative_error;
-use super::support::{cases, labeled, random_pairs, settings, tiny};
+use super::support::{cases, decoder_config, labeled, random_pairs, settings, tiny};
 use crate::domain::preference::Side;
-use crate::engine::config::LlamaConfig;
+use crate::engine::config::{BertConfig, LlamaConfig, ModelConfig};
 use crate::engine::cpu::language_model::LanguageModel;
+use crate::engine::cpu::network::Network;
+use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::persistence;
 use crate::engine::cpu::trainer::Trainer;
 use crate::engine::{EncodedPair, EngineError, LabeledPair, Loss, StepSettings};
@@ -59,6 +61,58 @@ fn a_reward_does_not_depend_on_the_pairs_beside_it() {
             for (a, b) in alone[0].iter().zip(expected) {
                 assert!((a - b).abs() <= 1e-6, "{family}: {a} {b}");
             }
+        }
+    }
+}
+
+#[test]
+fn at_real_widths_a_reward_is_bit_equal_alone_and_together() {
+    let llama = ModelConfig::Llama(LlamaConfig { n_layers: 2, ..decoder_config() });
+    let bert = ModelConfig::Bert(BertConfig {
+        vocab_size: 60,
+        hidden_size: 96,
+        intermediate_size: 384,
+        n_layers: 2,
+        n_heads: 3,
+        max_positions: 40,
+        type_vocab_size: 2,
+        layer_norm_eps: 1e-12,
+    });
+    for (family, config) in [("llama", llama), ("bert", bert)] {
+        let (network, table) = Network::new(&config);
+        let mut trainer = Trainer::new(network, Parameters::random(table, 1), 2).unwrap();
+        let pairs = random_pairs(family, 150);
+        let together = trainer.score(&pairs.iter().collect::<Vec<_>>()).unwrap();
+        for (pair, expected) in pairs.iter().zip(&together) {
+            assert_eq!(trainer.score(&[pair]).unwrap()[0], *expected, "{family}");
+        }
+    }
+}
+
+#[test]
+fn a_pair_that_does_not_fit_is_refused_by_its_position() {
+    for family in FAMILIES {
+        let mut trainer = tiny(family, 1);
+        let good = random_pairs(family, 3);
+        let broken = [
+            (EncodedPair { tokens_a: vec![], ..good[2].clone() }, "without tokens"),
+            (EncodedPair { tokens_b: vec![50], ..good[2].clone() }, "token `50`"),
+            (
+                EncodedPair {
+                    tokens_a: vec![1, 2],
+                    tokens_b: vec![3, 2],
+                    n_shared: 1,
+                    ..EncodedPair::default()
+                },
+                "prefix that differs",
+            ),
+        ];
+        for (pair, expected) in broken {
+            let message = trainer.score(&[&good[0], &good[1], &pair]).unwrap_err().to_string();
+            assert!(message.starts_with("pair 2 ") && message.contains(expected), "{message}");
+            let example = LabeledPair { pair: &pair, preferred: Side::A };
+            assert!(trainer.train_step(&[example], &settings(0.1)).is_err());
+            assert_eq!(trainer.parameters.n_steps, 0);
         }
     }
 }

@@ -3,4 +3,5 @@
 mod behavior;
 pub mod differences;
 mod pytorch;
+mod speed;
 pub mod support;

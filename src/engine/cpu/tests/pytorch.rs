@@ -1,10 +1,11 @@
 //! Rewards, losses and whole gradients against PyTorch.
 
 use super::differences::relative_error;
-use super::support::{Cases, cases, fixture, labeled, settings, shared, tiny};
+use super::support::{Cases, cases, fixture, labeled, settings, tiny};
 use crate::engine::cpu::CpuModel;
 use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::trainer::Trainer;
+use crate::engine::fixture::shared_model;
 use crate::engine::weights::read_tensors;
 use crate::engine::{Backbone, EncodedPair, OpenSettings};
 
@@ -54,7 +55,7 @@ fn real_models_match_pytorch() {
     let text = std::fs::read_to_string(fixture("real.json")).unwrap();
     let real: std::collections::BTreeMap<String, Cases> = serde_json::from_str(&text).unwrap();
     for (name, cases) in real {
-        let Some(dir) = shared(&format!("models/{name}")) else { continue };
+        let Some(dir) = shared_model(&name) else { continue };
         let settings = OpenSettings {
             backbone: Backbone::Directory(dir),
             max_tokens: 256,

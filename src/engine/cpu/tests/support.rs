@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::domain::preference::Side;
-use crate::engine::config::ModelConfig;
+use crate::engine::config::{LlamaConfig, ModelConfig};
 use crate::engine::cpu::network::Network;
 use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::trainer::Trainer;
@@ -47,20 +47,6 @@ impl Cases {
 
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/engine").join(name)
-}
-
-/// A file of the shared real material, or none with the reason printed.
-pub fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    std::io::Write::write_all(
-        &mut std::io::stderr(),
-        format!("skipped: `{}` is absent\n", path.display()).as_bytes(),
-    )
-    .unwrap();
-    None
 }
 
 pub fn cases(family: &str) -> Cases {
@@ -120,5 +106,24 @@ pub fn settings(learning_rate: f32) -> StepSettings {
         clip_norm: 0.0,
         dropout: 0.0,
         dropout_key: 0,
+    }
+}
+
+/// A decoder as large as the embedded model.
+pub fn decoder_config() -> LlamaConfig {
+    LlamaConfig {
+        vocab_size: 2048,
+        hidden_size: 128,
+        intermediate_size: 344,
+        n_layers: 4,
+        n_heads: 4,
+        n_kv_heads: 4,
+        head_dim: 32,
+        max_positions: 256,
+        rms_norm_eps: 1e-5,
+        rope_theta: 10_000.0,
+        tied_embeddings: true,
+        bos_token_id: None,
+        eos_token_id: None,
     }
 }

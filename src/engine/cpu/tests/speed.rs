@@ -1,0 +1,133 @@
+//! Measures tokens a second. Run by hand, alone on the machine:
+//! `cargo test --release --lib cpu::tests::speed -- --ignored --nocapture --test-threads 1`
+
+use std::io::{Read, Write};
+use std::time::Instant;
+
+use super::support::{decoder_config, settings};
+use crate::domain::preference::Side;
+use crate::domain::random::{Place, Purpose};
+use crate::engine::config::ModelConfig;
+use crate::engine::cpu::network::Network;
+use crate::engine::cpu::parameters::Parameters;
+use crate::engine::cpu::trainer::Trainer;
+use crate::engine::cpu::{CpuModel, LanguageModel};
+use crate::engine::fixture::shared_model;
+use crate::engine::{
+    Backbone, EncodedPair, LabeledPair, OpenSettings, PairText, RewardModel, StepSettings,
+};
+
+fn say(text: &str) {
+    std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
+}
+
+/// Pairs of 40 shared and 10 own tokens a side: 60 packed, 100 logical.
+fn decoder_pairs(n: u64) -> Vec<EncodedPair> {
+    let place = Place::new(1, Purpose::Display);
+    let token = |i: u64, k: u64| place.below(i * 100 + k, 2048) as u32;
+    (0..n)
+        .map(|i| EncodedPair {
+            tokens_a: (0..50).map(|k| token(i, k)).collect(),
+            tokens_b: (0..40).chain(50..60).map(|k| token(i, k)).collect(),
+            n_shared: 40,
+            ..EncodedPair::default()
+        })
+        .collect()
+}
+
+/// Best seconds of `n` runs after one warm-up.
+fn best(n: usize, mut run: impl FnMut()) -> f64 {
+    run();
+    let timed = (0..n).map(|_| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64()
+    });
+    timed.fold(f64::INFINITY, f64::min)
+}
+
+fn measure(name: &str, trainer: &mut Trainer, pairs: &[EncodedPair], batch: usize, n_runs: usize) {
+    let settings = StepSettings { clip_norm: 1.0, ..settings(1e-5) };
+    let labeled: Vec<LabeledPair<'_>> =
+        pairs.iter().map(|pair| LabeledPair { pair, preferred: Side::A }).collect();
+    let references: Vec<&EncodedPair> = pairs.iter().collect();
+    let rows: usize = pairs.iter().map(|pair| trainer.network.n_rows(pair)).sum();
+    let seconds = best(n_runs, || {
+        for batch in labeled.chunks(batch) {
+            trainer.train_step(batch, &settings).unwrap();
+        }
+    });
+    let n = pairs.len() as f64;
+    say(&format!(
+        "{name}, {} threads: train {:.0} packed tokens/s, {:.1} pairs/s",
+        trainer.n_threads(),
+        rows as f64 / seconds,
+        n / seconds
+    ));
+    let seconds = best(n_runs, || {
+        trainer.score(&references).unwrap();
+    });
+    say(&format!(
+        "{name}, {} threads: score {:.0} packed tokens/s, {:.1} pairs/s",
+        trainer.n_threads(),
+        rows as f64 / seconds,
+        n / seconds
+    ));
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn embedded_sized_decoder() {
+    for n_threads in [1, 2] {
+        let (network, table) = Network::new(&ModelConfig::Llama(decoder_config()));
+        let parameters = Parameters::random(table, 1);
+        let mut trainer = Trainer::new(network, parameters, n_threads).unwrap();
+        measure("decoder 128 x 4", &mut trainer, &decoder_pairs(256), 32, 6);
+    }
+    let mut model = LanguageModel::random(&decoder_config(), 1, 2).unwrap();
+    let sequences: Vec<Vec<u32>> =
+        decoder_pairs(64).into_iter().map(|pair| pair.tokens_a).collect();
+    let seconds = best(6, || {
+        model.lm_step(&sequences, &settings(1e-4)).unwrap();
+    });
+    say(&format!("language model, 2 threads: {:.0} tokens/s", 64.0 * 50.0 / seconds));
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn minilm_on_real_dialogues() {
+    let Some(dir) = shared_model("all-MiniLM-L6-v2") else { return };
+    let Some(texts) = dialogues(&dir) else { return };
+    for n_threads in [1, 2] {
+        let settings = OpenSettings {
+            backbone: Backbone::Directory(dir.clone()),
+            max_tokens: 512,
+            rng_seed: 1,
+            n_threads,
+        };
+        let mut model = CpuModel::open(&settings).unwrap();
+        let pairs: Vec<PairText<'_>> = texts
+            .iter()
+            .map(|[prompt, a, b]| PairText { prompt, response_a: a, response_b: b })
+            .collect();
+        let mut pairs = model.encode(&pairs).unwrap();
+        pairs.retain(|pair| pair.tokens_a.len().max(pair.tokens_b.len()) <= 256);
+        pairs.truncate(96);
+        measure("all-MiniLM-L6-v2", model.trainer_mut(), &pairs, 32, 2);
+    }
+}
+
+/// `[prompt, chosen, rejected]` of the first helpful-base test dialogues.
+fn dialogues(models: &std::path::Path) -> Option<Vec<[String; 3]>> {
+    let path = models.join("../../data/hh-rlhf/helpful-base/test.jsonl.gz");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).ok()?).read_to_string(&mut text).ok()?;
+    let rows = text.lines().take(300).map(|line| {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (chosen, rejected) = (row["chosen"].as_str()?, row["rejected"].as_str()?);
+        let cut = chosen.rfind("\n\nAssistant:")? + "\n\nAssistant:".len();
+        let rest = rejected.get(cut..)?;
+        Some([chosen[..cut].to_owned(), chosen[cut..].to_owned(), rest.to_owned()])
+    });
+    Some(rows.flatten().collect())
+}
