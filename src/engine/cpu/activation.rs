@@ -60,62 +60,6 @@ kernel! {
     }
 }
 
-kernel! {
-    /// `y += x`.
-    pub fn add(y: &mut [f32], x: &[f32]) {
-        for (y, x) in y.iter_mut().zip(x) {
-            *y += x;
-        }
-    }
-}
-
-kernel! {
-    /// `total += part` and `part = 0` in one pass.
-    pub fn drain(total: &mut [f32], part: &mut [f32]) {
-        for (total, part) in total.iter_mut().zip(part.iter_mut()) {
-            *total += *part;
-            *part = 0.0;
-        }
-    }
-}
-
-kernel! {
-    /// Adds the column sums of `x` (rows as wide as `sums`) to `sums`: the gradient of a bias.
-    pub fn add_column_sums(x: &[f32], sums: &mut [f32]) {
-        let width = sums.len();
-        for row in x.chunks_exact(width) {
-            for (sum, x) in sums.iter_mut().zip(row) {
-                *sum += x;
-            }
-        }
-    }
-}
-
-/// Fills every row of `y` with `bias`.
-pub fn fill_rows(y: &mut [f32], bias: &[f32]) {
-    for row in y.chunks_exact_mut(bias.len()) {
-        row.copy_from_slice(bias);
-    }
-}
-
-/// Copies the named rows of `from` next to each other.
-pub fn gather_rows(from: &[f32], width: usize, rows: &[u32], to: &mut [f32]) {
-    for (row, to) in rows.iter().zip(to.chunks_exact_mut(width)) {
-        let start = *row as usize * width;
-        to.copy_from_slice(&from[start..start + width]);
-    }
-}
-
-/// Adds rows to the named rows of `to`, the transpose of [`gather_rows`].
-pub fn scatter_rows(from: &[f32], width: usize, rows: &[u32], to: &mut [f32]) {
-    for (row, from) in rows.iter().zip(from.chunks_exact(width)) {
-        let start = *row as usize * width;
-        for (to, from) in to[start..start + width].iter_mut().zip(from) {
-            *to += from;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 //! A block is `h = x + O attention(norm(x))`, `x' = h + D swiglu(norm(h))`. The last block computes
 //! keys and values for all rows but everything else only for the rows that are read.
 
-use super::activation::{gather_rows, scatter_rows, swiglu_backward, swiglu_forward};
+use super::activation::{swiglu_backward, swiglu_forward};
 use super::attention::{self, Heads, Saved};
 use super::batch::Batch;
 use super::dropout::Site;
@@ -14,6 +14,7 @@ use super::norm::{rms_apply, rms_backward, rms_forward};
 use super::parameters::{Role, Span, Table};
 use super::pass::{Pass, asking_rows, spread_rows};
 use super::rotary::RotaryTable;
+use super::rows::{gather_rows, scatter_rows};
 use super::workspace::{LayerActivations, Workspace};
 use crate::engine::config::LlamaConfig;
 

@@ -3,9 +3,7 @@
 //! A block is `y = LN(x + O attention(x))`, `x' = LN(y + W2 gelu(W1 y))`. The last block computes
 //! keys and values for all rows but everything else only for the first row of each sequence.
 
-use super::activation::{
-    add, add_column_sums, fill_rows, gather_rows, gelu_backward, gelu_forward, scatter_rows,
-};
+use super::activation::{gelu_backward, gelu_forward};
 use super::attention::{self, Heads, Saved};
 use super::batch::Batch;
 use super::dropout::Site;
@@ -15,6 +13,7 @@ use super::math::{fit, fit_zeroed};
 use super::norm::{layer_apply, layer_backward, layer_forward};
 use super::parameters::{Role, Span, Table};
 use super::pass::{Pass, asking_rows, spread_rows};
+use super::rows::{add, add_column_sums, fill_rows, gather_rows, scatter_rows};
 use super::workspace::{LayerActivations, Workspace};
 use crate::engine::config::BertConfig;
 

@@ -3,10 +3,10 @@
 //! Decoder: `reward = w . h` at the last token. Encoder, as `BertForSequenceClassification` with one
 //! label: `reward = w . tanh(W h + b) + c` at the first token.
 
-use super::activation::{add_column_sums, fill_rows};
 use super::gemm::{Linear, Write};
 use super::math;
 use super::parameters::Span;
+use super::rows::{add_column_sums, fill_rows};
 use super::simd::kernel;
 
 kernel! {

@@ -76,37 +76,39 @@ impl LanguageModel {
         sequences: &[Vec<u32>],
         settings: &StepSettings,
     ) -> Result<StepReport, EngineError> {
-        let sequences: Vec<&[u32]> =
-            sequences.iter().map(Vec::as_slice).filter(|it| it.len() > 1).collect();
-        let sizes: Vec<usize> = sequences.iter().map(|it| it.len()).collect();
-        let n_targets = sizes.iter().map(|size| size - 1).sum::<usize>();
+        let sequences = usable(sequences);
+        let n_tokens = sequences.iter().map(|it| it.len() as u64).sum::<u64>();
+        let n_targets = n_tokens - sequences.len() as u64;
         if n_targets == 0 {
             return Ok(StepReport { loss: 0.0, gradient_norm: 0.0, n_correct: 0, n_tokens: 0 });
         }
-        let longest = sizes.iter().copied().max().unwrap_or(0);
-        self.decoder.reserve_positions(longest);
+        let dropout = Dropout::new(settings.dropout, settings.dropout_key);
+        let totals = self.accumulate(&sequences, n_targets as usize, dropout);
+        let mean_loss = totals.loss / n_targets as f64;
+        let gradient_norm = self.trainer.update(mean_loss, Update::from(settings))?;
+        let (loss, n_correct) = (mean_loss as f32, totals.n_correct);
+        Ok(StepReport { loss, gradient_norm, n_correct, n_tokens })
+    }
+
+    /// Adds the gradient of the mean loss to the parameters' gradient.
+    fn accumulate(&mut self, sequences: &[&[u32]], n_targets: usize, dropout: Dropout) -> Totals {
+        let sizes: Vec<usize> = sequences.iter().map(|it| it.len()).collect();
+        self.decoder.reserve_positions(sizes.iter().copied().max().unwrap_or(0));
         let shards = cut(sizes.iter().copied(), sizes.len().div_ceil(SHARDS), SHARD_ROWS);
         let first_numbers = running_sums(&sizes);
-        let dropout = Dropout::new(settings.dropout, settings.dropout_key);
         let pass = Pass::training(Reading::All, dropout);
         let decoder = &self.decoder;
-        let totals = self.trainer.sum_gradients(shards.len(), |shard, _, values, worker| {
+        let n_words = decoder.embedding().len() / decoder.width();
+        self.trainer.sum_gradients(shards.len(), |shard, _, values, worker| {
             let range = shards[shard].clone();
             let batch = Batch::sequences(&sequences[range.clone()], first_numbers[range.start]);
             let Worker { workspace, gradient, touched, totals } = worker;
             decoder.forward(values, &batch, pass, workspace);
             *totals = predict(decoder, values, Some(gradient), &batch, n_targets, workspace);
             decoder.backward(values, gradient, &batch, pass, workspace);
+            // As the output head, every row of the embedding has a gradient.
             touched.clear();
-            touched.extend(0..(decoder.embedding().len() / decoder.width()) as u32);
-        });
-        let mean_loss = totals.loss / n_targets as f64;
-        let gradient_norm = self.trainer.update(mean_loss, Update::from(settings))?;
-        Ok(StepReport {
-            loss: mean_loss as f32,
-            gradient_norm,
-            n_correct: totals.n_correct,
-            n_tokens: sizes.iter().map(|size| *size as u64).sum(),
+            touched.extend(0..n_words as u32);
         })
     }
 
@@ -115,7 +117,7 @@ impl LanguageModel {
         let mut work = Workspace::default();
         let (mut loss, mut n) = (0.0, 0);
         let values = &self.trainer.parameters.values;
-        for sequence in sequences.iter().filter(|it| it.len() > 1) {
+        for sequence in usable(sequences) {
             self.decoder.reserve_positions(sequence.len());
             let batch = Batch::sequences(&[sequence], 0);
             let pass = Pass { reading: Reading::All, ..Pass::scoring() };
@@ -149,6 +151,11 @@ impl LanguageModel {
         }
         tokens
     }
+}
+
+/// The sequences that have something to predict.
+fn usable(sequences: &[Vec<u32>]) -> Vec<&[u32]> {
+    sequences.iter().map(Vec::as_slice).filter(|it| it.len() > 1).collect()
 }
 
 /// Rows that predict, with what they should predict: all but the last of each sequence.
@@ -218,5 +225,78 @@ kernel! {
         }
         logits[token] -= scale;
         (total.ln() + highest - wanted, wanted >= highest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::cpu::tests::support::settings;
+
+    fn small_decoder() -> LlamaConfig {
+        LlamaConfig {
+            vocab_size: 30,
+            hidden_size: 32,
+            intermediate_size: 48,
+            n_layers: 2,
+            n_heads: 4,
+            n_kv_heads: 2,
+            head_dim: 8,
+            max_positions: 32,
+            rms_norm_eps: 1e-5,
+            rope_theta: 10_000.0,
+            tied_embeddings: true,
+            bos_token_id: None,
+            eos_token_id: None,
+        }
+    }
+
+    #[test]
+    fn a_language_model_learns_to_count() {
+        let mut model = LanguageModel::random(&small_decoder(), 1, 2).unwrap();
+        let sequences: Vec<Vec<u32>> =
+            (0..24).map(|start| (start..start + 6 + start % 3).map(|i| i % 30).collect()).collect();
+        let at_start = model.mean_loss(&sequences);
+        assert!((at_start - 30.0_f32.ln()).abs() < 0.1, "{at_start}");
+        for _ in 0..150 {
+            model.lm_step(&sequences, &StepSettings { clip_norm: 1.0, ..settings(5e-3) }).unwrap();
+        }
+        let at_end = model.mean_loss(&sequences);
+        assert!(at_end < 0.2, "{at_end}");
+        assert_eq!(model.generate(&[3, 4], 4, Some(7)), [3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn the_gradient_agrees_with_a_difference_along_it() {
+        let sequences = vec![vec![1, 5, 9, 2], vec![7], vec![4, 4, 8]];
+        for dropout in [Dropout::off(), Dropout::new(0.2, 5)] {
+            let mut model = LanguageModel::random(&small_decoder(), 2, 1).unwrap();
+            // Larger weights than the initial ones, so that attention matters.
+            for value in &mut model.trainer.parameters.values {
+                *value *= 5.0;
+            }
+            let mut loss_and_gradient = |values: Option<Vec<f32>>| {
+                let parameters = &mut model.trainer.parameters;
+                parameters.values = values.unwrap_or_else(|| parameters.values.clone());
+                parameters.gradient.fill(0.0);
+                let start = parameters.values.clone();
+                let totals = model.accumulate(&usable(&sequences), 5, dropout);
+                (totals.loss / 5.0, start, model.trainer.parameters.gradient.clone())
+            };
+            let (_, start, slope) = loss_and_gradient(None);
+            let square: f64 = slope.iter().map(|g| f64::from(*g).powi(2)).sum();
+            let step = 2e-3 / square.sqrt();
+            let moved = |sign: f64| {
+                let pairs = start.iter().zip(&slope);
+                Some(
+                    pairs
+                        .map(|(v, g)| (f64::from(*v) + sign * step * f64::from(*g)) as f32)
+                        .collect(),
+                )
+            };
+            let rise = loss_and_gradient(moved(1.0)).0 - loss_and_gradient(moved(-1.0)).0;
+            let error = (rise / (2.0 * step) / square - 1.0).abs();
+            assert!(error < 5e-3, "{error}");
+        }
     }
 }

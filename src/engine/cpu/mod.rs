@@ -29,6 +29,7 @@ pub mod parameters;
 pub mod pass;
 pub mod persistence;
 pub mod rotary;
+pub mod rows;
 mod simd;
 pub mod trainer;
 pub mod workspace;

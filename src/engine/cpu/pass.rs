@@ -1,11 +1,11 @@
 //! What a forward and its backward pass have in common: which rows are read, whether activations
 //! are kept, and how a block's output joins the residual stream.
 
-use super::activation::{add, gather_rows, scatter_rows};
 use super::batch::{Batch, Queries};
 use super::dropout::{Dropout, Site};
 use super::gemm::{Linear, Write};
 use super::math::{fit, fit_zeroed};
+use super::rows::{add, gather_rows, scatter_rows};
 
 /// Which rows of the last block are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

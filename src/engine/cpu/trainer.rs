@@ -1,6 +1,5 @@
 //! Training and scoring of a network with its parameters: sharding, the update, all-or-nothing.
 
-use super::activation::drain;
 use super::batch::Batch;
 use super::dropout::Dropout;
 use super::loss::{self, Totals};
@@ -10,6 +9,7 @@ use super::optimizer;
 use super::parallel::{cut, run_shards};
 use super::parameters::Parameters;
 use super::pass::{Pass, Reading};
+use super::rows::drain;
 use super::workspace::Workspace;
 use crate::engine::{EncodedPair, EngineError, LabeledPair, StepReport, StepSettings};
 
@@ -105,7 +105,7 @@ impl Trainer {
         }
     }
 
-    /// Computes loss and gradient of a batch into `self.parameters.gradient`.
+    /// Adds the gradient of the mean loss to `self.parameters.gradient` and returns the sums.
     pub fn accumulate(&mut self, batch: &[LabeledPair<'_>], settings: &StepSettings) -> Totals {
         let n_pairs = batch.len();
         let longest = batch.iter().map(|example| longest_side(example.pair)).max();

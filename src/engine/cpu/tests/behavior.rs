@@ -5,7 +5,6 @@ use super::differences::relative_error;
 use super::support::{cases, decoder_config, labeled, random_pairs, settings, tiny};
 use crate::domain::preference::Side;
 use crate::engine::config::{BertConfig, LlamaConfig, ModelConfig};
-use crate::engine::cpu::language_model::LanguageModel;
 use crate::engine::cpu::network::Network;
 use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::persistence;
@@ -261,50 +260,4 @@ fn the_report_counts_pairs_tokens_and_the_norm_before_clipping() {
     assert_eq!(report.n_correct, n_correct.count() as u32);
     assert_eq!(report.n_tokens, pairs.iter().map(|pair| pair.n_tokens() as u64).sum::<u64>());
     assert!(report.gradient_norm > 1e-2);
-}
-
-fn small_decoder() -> LlamaConfig {
-    LlamaConfig {
-        vocab_size: 30,
-        hidden_size: 32,
-        intermediate_size: 48,
-        n_layers: 2,
-        n_heads: 4,
-        n_kv_heads: 2,
-        head_dim: 8,
-        max_positions: 32,
-        rms_norm_eps: 1e-5,
-        rope_theta: 10_000.0,
-        tied_embeddings: true,
-        bos_token_id: None,
-        eos_token_id: None,
-    }
-}
-
-#[test]
-fn a_language_model_learns_to_count() {
-    let mut model = LanguageModel::random(&small_decoder(), 1, 2).unwrap();
-    let sequences: Vec<Vec<u32>> =
-        (0..24).map(|start| (start..start + 6 + start % 3).map(|i| i % 30).collect()).collect();
-    let at_start = model.mean_loss(&sequences);
-    assert!((at_start - 30.0_f32.ln()).abs() < 0.1, "{at_start}");
-    for _ in 0..150 {
-        model.lm_step(&sequences, &StepSettings { clip_norm: 1.0, ..settings(5e-3) }).unwrap();
-    }
-    let at_end = model.mean_loss(&sequences);
-    assert!(at_end < 0.2, "{at_end}");
-    assert_eq!(model.generate(&[3, 4], 4, Some(7)), [3, 4, 5, 6, 7]);
-}
-
-#[test]
-fn the_first_language_model_step_moves_along_the_gradient() {
-    // With a tiny rate AdamW moves every parameter by the rate against the sign of its gradient, so
-    // the loss must fall by the rate times the sum of absolute gradients, to first order.
-    let sequences = vec![vec![1, 5, 9, 2], vec![7], vec![4, 4, 8]];
-    let mut model = LanguageModel::random(&small_decoder(), 2, 1).unwrap();
-    let before = f64::from(model.mean_loss(&sequences));
-    let report = model.lm_step(&sequences, &settings(1e-4)).unwrap();
-    assert!((f64::from(report.loss) - before).abs() < 1e-5);
-    assert_eq!(report.n_tokens, 7);
-    assert!(f64::from(model.mean_loss(&sequences)) < before - 1e-3);
 }
