@@ -3,3 +3,5 @@
 pub mod data;
 pub mod domain;
 pub mod engine;
+pub mod store;
+pub mod supervisor;

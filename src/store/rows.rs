@@ -1,5 +1,7 @@
 //! What the store hands out: plain rows, ready for a screen or for JSON.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::event::{SelectionSummary, WorkerIdentity};
 use crate::domain::learning_status::LearningStatus;
 use crate::domain::metrics::{Evaluation, Split};
@@ -94,7 +96,7 @@ pub struct RunDetail {
 }
 
 /// Sizes of the four parts of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitSizes {
     /// Human labels trained on.
     pub n_seed_set: u64,
@@ -109,7 +111,7 @@ pub struct SplitSizes {
 }
 
 /// What tokenizing did to the texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EncodingRow {
     /// Pairs.
     pub n_pairs: u64,

@@ -1,0 +1,271 @@
+//! Data sets: importing, listing and deleting them.
+//!
+//! An import commits every [`BATCH_PAIRS`] pairs under a row that readers ignore until the last
+//! batch marks it complete. One transaction for a million pairs would hold the write lock, and so
+//! every running worker, for its whole length, and would write each page twice through a log as
+//! large as the data. An error removes what was imported; what a killed importer leaves is swept
+//! when the database is next opened.
+
+use rusqlite::{OptionalExtension, Row, Transaction};
+
+use super::Store;
+use super::clock::now_ms;
+use super::error::StoreError;
+use super::liveness;
+use super::pairs::{key_range, pair_key};
+use super::rows::DatasetRow;
+use crate::domain::event::WorkerIdentity;
+use crate::domain::preference::PreferencePair;
+use crate::domain::split::group_hash;
+
+/// Pairs of one transaction.
+const BATCH_PAIRS: u32 = 5_000;
+
+/// Pages of the cache during an import; more only delays the writes.
+const IMPORT_CACHE_KIB: i64 = 8 << 10;
+
+/// What is known of a data set before its first pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDataset {
+    /// Content hash, hex.
+    pub fingerprint: String,
+    /// Where it came from.
+    pub source: String,
+    /// Layout.
+    pub format: String,
+    /// How pairs are grouped.
+    pub grouped_by: String,
+}
+
+/// One thing read from a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportItem {
+    /// An accepted pair and the line (or row) it came from.
+    Pair {
+        /// Counted from 1.
+        line: u64,
+        /// The pair.
+        pair: PreferencePair,
+    },
+    /// A row that was left out.
+    Dropped,
+}
+
+const SELECT: &str = "SELECT key, fingerprint, source, format, grouped_by, n_pairs, n_dropped,
+                             imported_at_ms
+                      FROM datasets WHERE is_complete = 1";
+
+impl Store {
+    /// The data set with this content, if it was imported.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn find_dataset(&self, fingerprint: &str) -> Result<Option<DatasetRow>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached(&format!("{SELECT} AND fingerprint = ?1"))?;
+            Ok(statement.query_row([fingerprint], dataset_row).optional()?)
+        })
+    }
+
+    /// All data sets, the newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn datasets(&self) -> Result<Vec<DatasetRow>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached(&format!("{SELECT} ORDER BY key DESC"))?;
+            Ok(statement.query_map([], dataset_row)?.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Imports pairs as they come; the first gets id 0. Memory does not grow with their number.
+    /// Content that is there already (another process was faster) is not kept twice.
+    ///
+    /// # Errors
+    /// The first error of the iterator or the database; nothing stays behind.
+    pub fn import_dataset<E: From<StoreError>>(
+        &mut self,
+        new: &NewDataset,
+        pairs: &mut dyn Iterator<Item = Result<ImportItem, E>>,
+    ) -> Result<DatasetRow, E> {
+        let dataset = self.begin_import(new)?;
+        self.connection
+            .pragma_update(None, "cache_size", -IMPORT_CACHE_KIB)
+            .map_err(StoreError::from)?;
+        let outcome = self.import_pairs(dataset, pairs);
+        // 2 MB is SQLite's own default.
+        self.connection.pragma_update(None, "cache_size", -2_000).map_err(StoreError::from)?;
+        match outcome {
+            Ok((n_pairs, n_dropped)) => Ok(self.complete_import(dataset, new, n_pairs, n_dropped)?),
+            Err(error) => {
+                // The first error is the one to tell; what stays is swept at the next opening,
+                // unless this process goes on living, so it is tried now.
+                let _ = self.remove_dataset_rows(dataset);
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes a data set with its texts.
+    ///
+    /// # Errors
+    /// When a run uses it.
+    pub fn delete_dataset(&mut self, dataset: i64) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let sql = "SELECT count(*) FROM runs WHERE dataset = ?1 OR test_dataset = ?1";
+            let n_runs: i64 = transaction.query_row(sql, [dataset], |row| row.get(0))?;
+            if n_runs > 0 {
+                return Err(StoreError::DatasetInUse { dataset, n_runs: n_runs as u64 });
+            }
+            // From here on no run can be created on it; the pairs go in batches below.
+            let sql = "UPDATE datasets SET is_complete = 0 WHERE key = ?1";
+            match transaction.execute(sql, [dataset])? {
+                0 => Err(StoreError::UnknownDataset { dataset }),
+                _ => Ok(()),
+            }
+        })?;
+        self.remove_dataset_rows(dataset)
+    }
+
+    fn begin_import(&mut self, new: &NewDataset) -> Result<i64, StoreError> {
+        let importer = serde_json::to_string(&liveness::current_worker())
+            .map_err(|source| StoreError::Json { what: "the importer".to_owned(), source })?;
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO datasets (fingerprint, source, format, grouped_by, n_pairs, n_dropped,
+                                       imported_at_ms, is_complete, importer)
+                 VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, 0, ?6)",
+                (&new.fingerprint, &new.source, &new.format, &new.grouped_by, now_ms(), &importer),
+            )?;
+            Ok(transaction.last_insert_rowid())
+        })
+    }
+
+    /// Returns how many pairs were stored and how many rows were dropped.
+    fn import_pairs<E: From<StoreError>>(
+        &mut self,
+        dataset: i64,
+        items: &mut dyn Iterator<Item = Result<ImportItem, E>>,
+    ) -> Result<(u32, u64), E> {
+        let (mut n_pairs, mut n_dropped) = (0_u32, 0_u64);
+        let mut batch = Vec::new();
+        let mut is_open = true;
+        while is_open {
+            match items.next().transpose()? {
+                Some(ImportItem::Pair { line, pair }) => batch.push((line, pair)),
+                Some(ImportItem::Dropped) => n_dropped += 1,
+                None => is_open = false,
+            }
+            let n_batch = batch.len() as u32;
+            if n_batch == BATCH_PAIRS || (!is_open && n_batch > 0) {
+                self.write(|transaction| insert_pairs(transaction, dataset, n_pairs, &batch))?;
+                n_pairs += n_batch;
+                batch.clear();
+            }
+        }
+        Ok((n_pairs, n_dropped))
+    }
+
+    fn complete_import(
+        &mut self,
+        dataset: i64,
+        new: &NewDataset,
+        n_pairs: u32,
+        n_dropped: u64,
+    ) -> Result<DatasetRow, StoreError> {
+        let (row, is_mine) = self.write(|transaction| {
+            let mut find = transaction.prepare_cached(&format!("{SELECT} AND fingerprint = ?1"))?;
+            if let Some(row) = find.query_row([&new.fingerprint], dataset_row).optional()? {
+                return Ok((row, false));
+            }
+            transaction.execute(
+                "UPDATE datasets SET n_pairs = ?2, n_dropped = ?3, is_complete = 1 WHERE key = ?1",
+                (dataset, n_pairs, n_dropped as i64),
+            )?;
+            Ok((find.query_row([&new.fingerprint], dataset_row)?, true))
+        })?;
+        if !is_mine {
+            self.remove_dataset_rows(dataset)?;
+        }
+        Ok(row)
+    }
+
+    /// Removes what importers that no longer exist left unfinished.
+    pub(super) fn sweep_dead_imports(&mut self) -> Result<(), StoreError> {
+        let unfinished: Vec<(i64, String)> = self.read(|connection| {
+            let sql = "SELECT key, importer FROM datasets WHERE is_complete = 0";
+            let mut statement = connection.prepare(sql)?;
+            let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(found.collect::<Result<_, _>>()?)
+        })?;
+        for (dataset, importer) in unfinished {
+            let importer = serde_json::from_str::<WorkerIdentity>(&importer);
+            if !importer.is_ok_and(|importer| liveness::may_exist(&importer)) {
+                self.remove_dataset_rows(dataset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// In batches, for the same reason as importing.
+    fn remove_dataset_rows(&mut self, dataset: i64) -> Result<(), StoreError> {
+        let (first, last) = key_range(dataset);
+        loop {
+            let n_removed = self.write(|transaction| {
+                let sql = "SELECT key FROM pairs WHERE key BETWEEN ?1 AND ?2
+                           ORDER BY key LIMIT 1 OFFSET ?3";
+                let end: Option<i64> = transaction
+                    .query_row(sql, (first, last, BATCH_PAIRS), |row| row.get(0))
+                    .optional()?;
+                let range = (first, end.unwrap_or(last));
+                transaction.execute("DELETE FROM pair_texts WHERE key BETWEEN ?1 AND ?2", range)?;
+                Ok(transaction.execute("DELETE FROM pairs WHERE key BETWEEN ?1 AND ?2", range)?)
+            })?;
+            if n_removed <= BATCH_PAIRS as usize {
+                break;
+            }
+        }
+        self.write(|transaction| {
+            transaction.execute("DELETE FROM datasets WHERE key = ?1", [dataset])?;
+            Ok(())
+        })
+    }
+}
+
+fn insert_pairs(
+    transaction: &Transaction<'_>,
+    dataset: i64,
+    first: u32,
+    batch: &[(u64, PreferencePair)],
+) -> Result<(), StoreError> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO pairs (key, group_hash, line, slice, label_noise) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let mut insert_texts = transaction.prepare_cached(
+        "INSERT INTO pair_texts (key, prompt, chosen, rejected, group_name)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for (id, (line, pair)) in (first..).zip(batch) {
+        let key = pair_key(dataset, id);
+        let hash = group_hash(&pair.group) as i64;
+        insert.execute((key, hash, *line as i64, &pair.slice, pair.label_noise))?;
+        let group_name = (pair.group != pair.prompt).then_some(&pair.group);
+        insert_texts.execute((key, &pair.prompt, &pair.chosen, &pair.rejected, group_name))?;
+    }
+    Ok(())
+}
+
+fn dataset_row(row: &Row<'_>) -> rusqlite::Result<DatasetRow> {
+    Ok(DatasetRow {
+        id: row.get(0)?,
+        fingerprint: row.get(1)?,
+        source: row.get(2)?,
+        format: row.get(3)?,
+        grouped_by: row.get(4)?,
+        n_pairs: row.get::<_, i64>(5)? as u64,
+        n_dropped: row.get::<_, i64>(6)? as u64,
+        imported_at_ms: row.get(7)?,
+    })
+}

@@ -1,0 +1,253 @@
+//! What can go wrong in the store, and what to do about it.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+use crate::domain::run::RunId;
+
+/// A failed store operation.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No variable says where the home is.
+    #[error("there is no home folder: neither `SER_HOME`, `XDG_DATA_HOME` nor `HOME` is set")]
+    NoHome,
+    /// A file or folder of the home cannot be used.
+    #[error("failed to access `{}`", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no database to read.
+    #[error("there is no database at `{}`", path.display())]
+    Missing {
+        /// Where one was expected.
+        path: PathBuf,
+    },
+    /// The file belongs to another program.
+    #[error("`{}` is a database of another program (application id {application_id:#x})", path.display())]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+        /// What it calls itself.
+        application_id: i32,
+    },
+    /// The file was written by a newer version.
+    #[error("`{}` has schema {found}, and this version of `ser` knows schemas up to {known}", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its schema.
+        found: usize,
+        /// The newest known one.
+        known: usize,
+    },
+    /// The disk has no room for a write; nothing of it was kept.
+    #[error("the disk of `{}` is full ({n_bytes_available} bytes available)", path.display())]
+    DiskFull {
+        /// The database.
+        path: PathBuf,
+        /// Free bytes of its file system.
+        n_bytes_available: u64,
+    },
+    /// The database cannot be written.
+    #[error("`{}` is read-only", path.display())]
+    ReadOnly {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Another process held the write lock for too long.
+    #[error("`{}` stayed locked by another process for {waited_s} s", path.display())]
+    Locked {
+        /// The database.
+        path: PathBuf,
+        /// How long this one waited.
+        waited_s: u64,
+    },
+    /// Pages of the file make no sense.
+    #[error("`{}` is damaged", path.display())]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// Any other failure of SQLite.
+    #[error("the database refused a statement")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A stored or given value cannot be read.
+    #[error("{what} cannot be read")]
+    Json {
+        /// Whose JSON.
+        what: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A stored word is not one this version knows.
+    #[error("`{value}` is not a known {what}")]
+    UnknownValue {
+        /// Which kind of word.
+        what: &'static str,
+        /// The word.
+        value: String,
+    },
+    /// No run has this id, prefix or name.
+    #[error("there is no run `{wanted}`")]
+    UnknownRun {
+        /// What was asked for.
+        wanted: String,
+        /// The most similar name.
+        nearest: Option<String>,
+    },
+    /// Several runs have this prefix.
+    #[error("`{wanted}` could be {}", candidates.join(", "))]
+    AmbiguousRun {
+        /// What was asked for.
+        wanted: String,
+        /// `id (name)` of each.
+        candidates: Vec<String>,
+    },
+    /// A run with this name exists.
+    #[error("a run named `{name}` exists already")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A name that could not be typed or shown.
+    #[error("`{name}` is not a name for a run: {reason}", name = name.escape_debug())]
+    BadName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The action does not fit the state of the run.
+    #[error("{action}: `{name}` is {state}")]
+    WrongState {
+        /// `nothing to resume`
+        action: &'static str,
+        /// The run's name.
+        name: String,
+        /// What it is doing instead.
+        state: &'static str,
+    },
+    /// A living worker holds the run.
+    #[error("process {pid} is working on `{run}` already")]
+    Held {
+        /// Which run.
+        run: RunId,
+        /// Whose.
+        pid: u32,
+    },
+    /// A newer attempt of the run exists: this worker must end.
+    #[error("attempt {attempt} of `{run}` was superseded by attempt {current}")]
+    Superseded {
+        /// Which run.
+        run: RunId,
+        /// The writer's attempt.
+        attempt: u32,
+        /// The attempt in force.
+        current: u32,
+    },
+    /// An event does not follow the stored ones.
+    #[error("event {found} of `{run}` came where event {expected} was due")]
+    Gap {
+        /// Which run.
+        run: RunId,
+        /// The due number.
+        expected: u64,
+        /// The number given.
+        found: u64,
+    },
+    /// The data set has no such pair.
+    #[error("data set {dataset} has no pair {pair}")]
+    UnknownPair {
+        /// Which data set.
+        dataset: i64,
+        /// Which pair.
+        pair: u32,
+    },
+    /// A data set is still needed.
+    #[error("data set {dataset} is used by {n_runs} runs")]
+    DatasetInUse {
+        /// Which data set.
+        dataset: i64,
+        /// By how many.
+        n_runs: u64,
+    },
+    /// There is no such data set.
+    #[error("there is no data set {dataset}")]
+    UnknownDataset {
+        /// Its row.
+        dataset: i64,
+    },
+    /// The thread that writes events ended.
+    #[error("the event writer has ended")]
+    WriterEnded,
+}
+
+impl StoreError {
+    /// What the person can do about it, as one sentence.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoHome => "set `SER_HOME`, or pass `--home DIR`".to_owned(),
+            Self::Io { path, .. } => {
+                format!(
+                    "check the permissions of `{}`, or pass another `--home DIR`",
+                    path.display()
+                )
+            }
+            Self::Missing { .. } => {
+                "start a run with `ser run`, or pass the right `--home DIR`".to_owned()
+            }
+            Self::Foreign { .. } => "pass another `--home DIR`".to_owned(),
+            Self::Newer { .. } => "use the newer `ser`, or another `--home DIR`".to_owned(),
+            Self::DiskFull { path, .. } => {
+                format!("free at least 64 MB on the file system of `{}`", path.display())
+            }
+            Self::ReadOnly { path } => {
+                format!("make `{}` and its folder writable, or pass `--read-only`", path.display())
+            }
+            Self::Locked { .. } => {
+                "find the process that holds the database, for example with `fuser`".to_owned()
+            }
+            Self::Damaged { .. } => "run `ser doctor` to see what can still be read".to_owned(),
+            Self::UnknownRun { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
+            Self::UnknownRun { nearest: None, .. } => "list the runs with `ser runs`".to_owned(),
+            Self::AmbiguousRun { .. } => "type more of the id, or the name".to_owned(),
+            Self::NameTaken { .. } => "choose another `--name`".to_owned(),
+            Self::Held { .. } => "stop it with `ser stop` first".to_owned(),
+            Self::DatasetInUse { .. } => "delete those runs first".to_owned(),
+            _ => return None,
+        })
+    }
+
+    /// Whether trying the same again later can succeed.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Locked { .. })
+    }
+
+    /// Gives the failures that a person can act on their own names.
+    pub(super) fn located(self, path: &std::path::Path) -> Self {
+        let Self::Sqlite(source) = self else { return self };
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => {
+                let n_bytes_available = super::filesystem::n_bytes_available(&path);
+                Self::DiskFull { path, n_bytes_available }
+            }
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::Locked { path, waited_s: super::connection::BUSY_TIMEOUT.as_secs() }
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged { path, source }
+            }
+            _ => Self::Sqlite(source),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The store: one SQLite file that workers write and everything else reads.
+//!
+//! The database is also the bus between processes: a worker commits batches of events
+//! ([`EventWriter`]), viewers poll [`Store::data_version`]. Three invariants hold:
+//!
+//! * [`Store::apply`] is the only function that writes the rows of a run, and it derives them from
+//!   the event as it was stored, so [`Store::rebuild`] can always do it again.
+//! * An event carries its attempt; the events of an older attempt than the one in force are
+//!   refused, so a worker that was given up for dead cannot write any more.
+//! * Whether a process is alive is never stored. It is computed on every read ([`liveness`]).
+//!
+//! Reads are short transactions that see one state of the file; no cursor stays open between
+//! calls, so a viewer never holds back a checkpoint of the write-ahead log.
+
+mod apply;
+mod attempts;
+mod clock;
+mod connection;
+mod datasets;
+mod derive;
+mod error;
+mod filesystem;
+mod find;
+pub mod liveness;
+mod migrations;
+mod pairs;
+mod paths;
+mod people;
+mod rounds;
+pub mod rows;
+mod runs;
+mod samples;
+#[cfg(test)]
+pub(crate) mod testing;
+mod writer;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use attempts::Attempt;
+pub use datasets::{ImportItem, NewDataset};
+pub use error::StoreError;
+pub use paths::Home;
+pub use rows::{
+    DatasetRow, EncodingRow, EventLine, LossPoint, MarginRow, ProgressRow, RequestRow, RoundRow,
+    RunDetail, RunRow, SampledPair, SplitSizes,
+};
+pub use runs::NewRun;
+pub use samples::{SampleOrder, SampleQuery};
+pub use writer::EventWriter;
+
+/// Whether a connection may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Creates and migrates the database where needed.
+    ReadWrite,
+    /// Changes nothing, not even the schema.
+    ReadOnly,
+}
+
+/// One connection to the database of a [`Home`].
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    home: Home,
+}
+
+impl Store {
+    /// Opens the database of a home.
+    ///
+    /// # Errors
+    /// When the file is missing (read-only), foreign, newer, damaged or cannot be accessed.
+    pub fn open(home: &Home, access: Access) -> Result<Self, StoreError> {
+        if access == Access::ReadWrite {
+            home.ensure()?;
+        }
+        let connection = connection::open(&home.database(), access)?;
+        let mut store = Self { connection, home: home.clone() };
+        if access == Access::ReadWrite {
+            store.sweep_dead_imports()?;
+        }
+        Ok(store)
+    }
+
+    /// The home this database belongs to.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// A number that changes when another connection has committed something.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn data_version(&self) -> Result<i64, StoreError> {
+        Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    /// Reads from one state of the file.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let read = || {
+            let transaction = self.connection.unchecked_transaction()?;
+            work(&transaction)
+        };
+        read().map_err(|error: StoreError| error.located(&self.home.database()))
+    }
+
+    /// Writes all or nothing. The lock is taken at the beginning: a transaction that starts by
+    /// reading and upgrades later gets `busy` at once, whatever the timeout.
+    fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let path = self.home.database();
+        let write = || {
+            let behavior = TransactionBehavior::Immediate;
+            let transaction = self.connection.transaction_with_behavior(behavior)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        write().map_err(|error: StoreError| error.located(&path))
+    }
+}

@@ -1,0 +1,125 @@
+//! Reading a run round by round and step by step.
+
+use super::error::StoreError;
+use super::rows::{LossPoint, RoundRow};
+use super::{Store, runs};
+use crate::domain::run::RunId;
+
+impl Store {
+    /// The rounds of a run, the first one first.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn rounds(&self, run: &RunId) -> Result<Vec<RoundRow>, StoreError> {
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let mut statement = connection.prepare_cached(
+                "SELECT round, selection, n_train_pairs, n_steps, validation, test, wall_ms,
+                        n_tokens, weights_digest
+                 FROM rounds WHERE run = ?1 ORDER BY round",
+            )?;
+            let mut rows = statement.query([key])?;
+            let mut rounds = Vec::new();
+            while let Some(row) = rows.next()? {
+                let count =
+                    |index| row.get::<_, Option<i64>>(index).map(|n| n.map(|count| count as u64));
+                rounds.push(RoundRow {
+                    round: row.get(0)?,
+                    selection: runs::optional_json(row, 1, "a selection")?,
+                    n_train_pairs: count(2)?,
+                    n_steps: count(3)?,
+                    validation: runs::optional_json(row, 4, "an evaluation")?,
+                    test: runs::optional_json(row, 5, "an evaluation")?,
+                    wall_ms: count(6)?,
+                    n_tokens: count(7)?,
+                    weights_digest: row.get(8)?,
+                });
+            }
+            Ok(rounds)
+        })
+    }
+
+    /// The training loss by step, thinned to at most `max_points` buckets of equally many steps.
+    ///
+    /// Every step is read: a quarter of a million take less than a frame is allowed to, so there
+    /// is no second copy of the series to keep in step.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn loss_points(
+        &self,
+        run: &RunId,
+        max_points: usize,
+    ) -> Result<Vec<LossPoint>, StoreError> {
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let sql = "SELECT max(global_step), min(global_step) FROM metrics WHERE run = ?1";
+            let bounds: (Option<i64>, Option<i64>) = connection
+                .prepare_cached(sql)?
+                .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (Some(last), Some(first)) = bounds else { return Ok(Vec::new()) };
+            let n_steps = (last - first + 1) as u64;
+            let width = n_steps.div_ceil(max_points.max(1) as u64);
+            let mut statement = connection.prepare_cached(
+                "SELECT global_step, round, loss FROM metrics WHERE run = ?1 ORDER BY global_step",
+            )?;
+            let mut rows = statement.query([key])?;
+            let mut buckets = Buckets { width, first: first as u64, points: Vec::new(), n: 0 };
+            while let Some(row) = rows.next()? {
+                buckets.add(row.get::<_, i64>(0)? as u64, row.get(1)?, row.get(2)?);
+            }
+            Ok(buckets.points)
+        })
+    }
+}
+
+/// Gathers steps in ascending order.
+struct Buckets {
+    /// Steps of a bucket.
+    width: u64,
+    /// The first step.
+    first: u64,
+    /// Finished buckets and the one being filled.
+    points: Vec<LossPoint>,
+    /// Steps in the bucket being filled.
+    n: u32,
+}
+
+impl Buckets {
+    fn add(&mut self, global_step: u64, round: u32, loss: f32) {
+        let bucket = |step: u64| (step - self.first) / self.width;
+        let last = self.points.last_mut();
+        if let Some(point) = last.filter(|point| bucket(point.global_step) == bucket(global_step)) {
+            self.n += 1;
+            point.loss += (loss - point.loss) / self.n as f32;
+            point.min = point.min.min(loss);
+            point.max = point.max.max(loss);
+            (point.global_step, point.round) = (global_step, round);
+        } else {
+            self.points.push(LossPoint { global_step, round, loss, min: loss, max: loss });
+            self.n = 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, train_step};
+
+    #[test]
+    fn a_thinned_loss_keeps_mean_and_extremes() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        assert!(fixture.store.loss_points(&run, 10).unwrap().is_empty());
+        let attempt = fixture.begin(&run);
+        let losses = [4.0, 2.0, 3.0, 1.0, 5.0];
+        let steps = (1..).zip(losses).map(|(step, loss)| train_step(step, loss)).collect();
+        fixture.apply(&run, attempt, steps);
+        let all = fixture.store.loss_points(&run, 100).unwrap();
+        assert_eq!(all.iter().map(|point| point.loss).collect::<Vec<_>>(), losses);
+        let thin = fixture.store.loss_points(&run, 3).unwrap();
+        let values: Vec<_> = thin.iter().map(|p| (p.global_step, p.loss, p.min, p.max)).collect();
+        assert_eq!(values, [(2, 3.0, 2.0, 4.0), (4, 2.0, 1.0, 3.0), (5, 5.0, 5.0, 5.0)]);
+        assert_eq!(fixture.store.loss_points(&run, 0).unwrap().len(), 1);
+    }
+}

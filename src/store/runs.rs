@@ -1,0 +1,386 @@
+//! Runs: creating, listing, reading and deleting them.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+
+use super::attempts::{claim_of, is_alive, liveness_of, status_in_force};
+use super::clock::now_ms;
+use super::error::StoreError;
+use super::liveness::Claim;
+use super::rows::{ProgressRow, RunDetail, RunRow};
+use super::{Store, attempts, find};
+use crate::domain::random::text_hash;
+use crate::domain::run::{RunId, RunStatus, StopReason};
+use crate::domain::spec::ExperimentSpec;
+
+/// A longer name would not fit a table.
+const NAME_LENGTH_MAX: usize = 80;
+
+/// What a new run needs.
+#[derive(Debug, Clone)]
+pub struct NewRun<'a> {
+    /// A unique name; without one it is made from arm, model and `rng_seed`.
+    pub name: Option<String>,
+    /// The resolved spec.
+    pub spec: &'a ExperimentSpec,
+    /// Data set of the training pairs.
+    pub dataset: i64,
+    /// Data set of the test pairs, when it is a separate one.
+    pub test_dataset: Option<i64>,
+    /// The question this run belongs to; made when it does not exist.
+    pub experiment: Option<String>,
+}
+
+impl Store {
+    /// Creates a run at the end of the queue.
+    ///
+    /// # Errors
+    /// When the name is taken or unfit, or the data sets do not exist.
+    pub fn create_run(&mut self, new: &NewRun<'_>) -> Result<RunRow, StoreError> {
+        let spec = serde_json::to_string(new.spec)
+            .map_err(|source| StoreError::Json { what: "the spec".to_owned(), source })?;
+        self.write(|transaction| {
+            let name = match &new.name {
+                Some(name) => checked_name(transaction, name)?,
+                None => default_name(transaction, new.spec)?,
+            };
+            for dataset in [Some(new.dataset), new.test_dataset].into_iter().flatten() {
+                require_dataset(transaction, dataset)?;
+            }
+            let experiment =
+                new.experiment.as_deref().map(|name| experiment(transaction, name)).transpose()?;
+            let id = unused_id(transaction, &name)?;
+            transaction.execute(
+                "INSERT INTO runs (id, name, experiment, arm, rng_seed, rounds_max, dataset,
+                                   test_dataset, created_at_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                (
+                    id.as_str(),
+                    &name,
+                    experiment,
+                    &new.spec.arm,
+                    new.spec.rng_seed as i64,
+                    new.spec.rounds.max,
+                    new.dataset,
+                    new.test_dataset,
+                    now_ms(),
+                ),
+            )?;
+            let key = transaction.last_insert_rowid();
+            transaction
+                .execute("INSERT INTO run_specs (run, spec) VALUES (?1, ?2)", (key, &spec))?;
+            transaction.execute("INSERT INTO run_states (run) VALUES (?1)", [key])?;
+            transaction.execute("INSERT INTO queue (run) VALUES (?1)", [key])?;
+            one_row(transaction, &id)
+        })
+    }
+
+    /// Deletes a run and all its rows. Its folder is the caller's to remove.
+    ///
+    /// # Errors
+    /// When a living worker holds it.
+    pub fn delete_run(&mut self, run: &RunId) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let row = one_row(transaction, run)?;
+            if is_alive(row.liveness) {
+                let (name, state) = (row.name, row.status.name());
+                return Err(StoreError::WrongState { action: "cannot delete it", name, state });
+            }
+            transaction.execute("DELETE FROM runs WHERE id = ?1", [run.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// All runs, the newest first. [`RunRow::latest_test`] comes without its reliability diagram,
+    /// which [`Store::rounds`] has.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached(&format!("{SELECT_ROW} ORDER BY runs.key DESC"))?;
+            let mut rows = statement.query([])?;
+            let mut n_vetoed = n_vetoed_by_run(connection)?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let key: i64 = row.get(0)?;
+                found.push(run_row(row, n_vetoed.remove(&key).unwrap_or(0))?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// One run with everything that belongs to it as a whole.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn run(&self, run: &RunId) -> Result<RunDetail, StoreError> {
+        self.read(|connection| detail(connection, run))
+    }
+
+    /// The resolved spec of a run.
+    ///
+    /// # Errors
+    /// When there is no such run, or its spec is from an incompatible version.
+    pub fn spec(&self, run: &RunId) -> Result<ExperimentSpec, StoreError> {
+        let text = self.run(run)?.spec_json;
+        serde_json::from_str(&text)
+            .map_err(|source| StoreError::Json { what: format!("the spec of `{run}`"), source })
+    }
+}
+
+/// The key of a run in all other tables.
+pub(super) fn key(connection: &Connection, run: &RunId) -> Result<i64, StoreError> {
+    let key = connection
+        .prepare_cached("SELECT key FROM runs WHERE id = ?1")?
+        .query_row([run.as_str()], |row| row.get(0))
+        .optional()?;
+    match key {
+        Some(key) => Ok(key),
+        None => Err(unknown_run(connection, run)),
+    }
+}
+
+fn unknown_run(connection: &Connection, run: &RunId) -> StoreError {
+    let nearest = find::nearest(connection, run.as_str()).unwrap_or_default();
+    StoreError::UnknownRun { wanted: run.to_string(), nearest }
+}
+
+/// The columns of [`run_row`].
+const SELECT_ROW: &str = "
+    SELECT runs.key, runs.id, runs.name, runs.arm, runs.rng_seed, runs.rounds_max,
+           runs.created_at_ms, queue.position IS NOT NULL, status, stop_reason, finished_at_ms,
+           failure, round, test_counts, latest_test, n_selected, progress_round, progress_step,
+           progress_n_done, progress_n_total, progress_n_tokens, progress_elapsed_ms,
+           progress_at_ms,
+           heartbeats.attempt, is_held, pid, process_start, boot_id, host, heartbeats.at_ms
+    FROM runs
+    JOIN run_states ON run_states.run = runs.key
+    LEFT JOIN queue ON queue.run = runs.key
+    LEFT JOIN heartbeats ON heartbeats.run = runs.key";
+
+/// The column of [`SELECT_ROW`] where the claim begins.
+const FIRST_CLAIM_COLUMN: usize = 23;
+
+pub(super) fn one_row(connection: &Connection, run: &RunId) -> Result<RunRow, StoreError> {
+    let key = key(connection, run)?;
+    let mut statement = connection.prepare_cached(&format!("{SELECT_ROW} WHERE runs.key = ?1"))?;
+    let mut rows = statement.query([key])?;
+    let row = rows.next()?.ok_or_else(|| unknown_run(connection, run))?;
+    run_row(row, n_vetoed(connection, key)?)
+}
+
+fn row_claim(row: &Row<'_>) -> rusqlite::Result<Option<Claim>> {
+    match row.get::<_, Option<u32>>(FIRST_CLAIM_COLUMN)? {
+        Some(_) => claim_of(row, FIRST_CLAIM_COLUMN).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn run_row(row: &Row<'_>, n_vetoed: u64) -> Result<RunRow, StoreError> {
+    let claim = row_claim(row)?;
+    let stored: RunStatus = word(row, 8, "status", RunStatus::from_name)?;
+    let status = status_in_force(stored, row.get(7)?, claim.as_ref());
+    // A run that was put back into the queue has not ended any more.
+    let has_ended = status.is_ended();
+    let counts: Vec<Option<(u64, u64)>> = json(row, 13, "the test counts")?;
+    let share = |(n_correct, n): (u64, u64)| n_correct as f64 / n as f64;
+    let has_reason = has_ended && row.get_ref(9)? != rusqlite::types::ValueRef::Null;
+    let reason = || word(row, 9, "stop reason", StopReason::from_name);
+    Ok(RunRow {
+        id: RunId(row.get(1)?),
+        name: row.get(2)?,
+        arm: row.get(3)?,
+        status,
+        liveness: liveness_of(status, claim.as_ref()),
+        stop_reason: has_reason.then(reason).transpose()?,
+        rng_seed: row.get::<_, i64>(4)? as u64,
+        attempt: claim.map_or(0, |claim| claim.attempt),
+        created_at_ms: row.get(6)?,
+        finished_at_ms: row.get::<_, Option<i64>>(10)?.filter(|_| has_ended),
+        round: row.get(12)?,
+        rounds_max: row.get(5)?,
+        test_accuracy: counts.into_iter().map(|counts| counts.map(share)).collect(),
+        latest_test: optional_json(row, 14, "the latest test evaluation")?,
+        n_selected: row.get::<_, Option<i64>>(15)?.map(|n| n as u64),
+        n_vetoed,
+        progress: if status == RunStatus::Finished { None } else { progress(row, 16)? },
+        failure: row.get::<_, Option<String>>(11)?.filter(|_| has_ended),
+    })
+}
+
+fn progress(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<ProgressRow>> {
+    let Some(round) = row.get(first)? else { return Ok(None) };
+    let count = |index: usize| row.get::<_, i64>(first + index).map(|n| n as u64);
+    Ok(Some(ProgressRow {
+        round,
+        step: row.get(first + 1)?,
+        n_done: count(2)?,
+        n_total: count(3)?,
+        n_tokens: count(4)?,
+        elapsed_ms: count(5)?,
+        at_ms: row.get(first + 6)?,
+    }))
+}
+
+pub(super) fn detail(connection: &Connection, run: &RunId) -> Result<RunDetail, StoreError> {
+    let row = one_row(connection, run)?;
+    let key = key(connection, run)?;
+    let claim = attempts::claim(connection, key)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT spec, dataset, test_dataset, checkpoint, sizes, encoding, model
+         FROM runs
+         JOIN run_states ON run_states.run = runs.key
+         JOIN run_specs ON run_specs.run = runs.key
+         WHERE runs.key = ?1",
+    )?;
+    let mut rows = statement.query([key])?;
+    let found = rows.next()?.ok_or_else(|| unknown_run(connection, run))?;
+    Ok(RunDetail {
+        row,
+        spec_json: found.get(0)?,
+        dataset: found.get(1)?,
+        test_dataset: found.get(2)?,
+        heartbeat_at_ms: claim.as_ref().map(|claim| claim.at_ms),
+        worker: claim.map(|claim| claim.worker),
+        checkpoint: found.get(3)?,
+        sizes: optional_json(found, 4, "the split sizes")?,
+        encoding: optional_json(found, 5, "the encoding")?,
+        model: found.get(6)?,
+    })
+}
+
+/// A stored word as an enum value.
+pub(super) fn word<T>(
+    row: &Row<'_>,
+    index: usize,
+    what: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, StoreError> {
+    let value: String = row.get(index)?;
+    parse(&value).ok_or(StoreError::UnknownValue { what, value })
+}
+
+/// A JSON column.
+pub(super) fn json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    index: usize,
+    what: &str,
+) -> Result<T, StoreError> {
+    let text = row.get_ref(index)?.as_str().map_err(rusqlite::Error::from)?;
+    serde_json::from_str(text).map_err(|source| StoreError::Json { what: what.to_owned(), source })
+}
+
+/// A JSON column that may be NULL.
+pub(super) fn optional_json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    index: usize,
+    what: &str,
+) -> Result<Option<T>, StoreError> {
+    if row.get_ref(index)? == rusqlite::types::ValueRef::Null {
+        return Ok(None);
+    }
+    json(row, index, what).map(Some)
+}
+
+/// The newest verdict of each pair (SQLite takes bare columns from the row of the maximum).
+const NEWEST_VERDICTS: &str = "SELECT run, verdict, max(id) FROM verdicts";
+
+fn n_vetoed_by_run(connection: &Connection) -> Result<HashMap<i64, u64>, StoreError> {
+    let sql = format!(
+        "SELECT run, count(*) FROM ({NEWEST_VERDICTS} GROUP BY run, pair)
+         WHERE verdict = 'veto' GROUP BY run"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let counts = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+    Ok(counts.collect::<Result<_, _>>()?)
+}
+
+fn n_vetoed(connection: &Connection, key: i64) -> Result<u64, StoreError> {
+    let sql = format!(
+        "SELECT count(*) FROM ({NEWEST_VERDICTS} WHERE run = ?1 GROUP BY pair)
+         WHERE verdict = 'veto'"
+    );
+    let n: i64 = connection.prepare_cached(&sql)?.query_row([key], |row| row.get(0))?;
+    Ok(n as u64)
+}
+
+fn checked_name(transaction: &Transaction<'_>, name: &str) -> Result<String, StoreError> {
+    let bad = |reason| StoreError::BadName { name: name.to_owned(), reason };
+    if name.trim() != name || name.is_empty() {
+        return Err(bad("it is empty or has spaces around it"));
+    }
+    if name.chars().count() > NAME_LENGTH_MAX {
+        return Err(bad("it is longer than 80 characters"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(bad("it holds control characters"));
+    }
+    if is_taken(transaction, name)? {
+        return Err(StoreError::NameTaken { name: name.to_owned() });
+    }
+    Ok(name.to_owned())
+}
+
+fn is_taken(transaction: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
+    Ok(transaction.prepare_cached("SELECT 1 FROM runs WHERE name = ?1")?.exists([name])?)
+}
+
+/// `ARM-MODEL-sSEED`, with the first free of `-2`, `-3`, … behind it where it is taken.
+fn default_name(
+    transaction: &Transaction<'_>,
+    spec: &ExperimentSpec,
+) -> Result<String, StoreError> {
+    let model = std::path::Path::new(&spec.model.backbone)
+        .file_name()
+        .map_or_else(|| spec.model.backbone.clone(), |name| name.to_string_lossy().into_owned());
+    let words = |text: &str| -> String {
+        text.chars().filter(|c| !c.is_control() && !c.is_whitespace()).take(24).collect()
+    };
+    let base = format!("{}-{}-s{}", words(&spec.arm), words(&model), spec.rng_seed);
+    let mut name = base.clone();
+    let mut suffix = 2;
+    while is_taken(transaction, &name)? {
+        name = format!("{base}-{suffix}");
+        suffix += 1;
+    }
+    Ok(name)
+}
+
+/// Ids need not be secret, only unused: the clock, the process and the name are mixed until one is.
+fn unused_id(transaction: &Transaction<'_>, name: &str) -> Result<RunId, StoreError> {
+    let nanoseconds = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos();
+    let mut salt = 0_u64;
+    loop {
+        let text = format!("{nanoseconds} {} {name} {salt}", std::process::id());
+        let id = RunId::from_bits(text_hash(&text));
+        let sql = "SELECT 1 FROM runs WHERE id = ?1 OR name = ?1";
+        if !transaction.prepare_cached(sql)?.exists([id.as_str()])? {
+            return Ok(id);
+        }
+        salt += 1;
+    }
+}
+
+fn require_dataset(transaction: &Transaction<'_>, dataset: i64) -> Result<(), StoreError> {
+    let sql = "SELECT 1 FROM datasets WHERE key = ?1 AND is_complete = 1";
+    if transaction.prepare_cached(sql)?.exists([dataset])? {
+        Ok(())
+    } else {
+        Err(StoreError::UnknownDataset { dataset })
+    }
+}
+
+fn experiment(transaction: &Transaction<'_>, name: &str) -> Result<i64, StoreError> {
+    transaction.execute(
+        "INSERT OR IGNORE INTO experiments (name, created_at_ms) VALUES (?1, ?2)",
+        (name, now_ms()),
+    )?;
+    let sql = "SELECT key FROM experiments WHERE name = ?1";
+    Ok(transaction.query_row(sql, [name], |row| row.get(0))?)
+}

@@ -1,0 +1,259 @@
+//! The bulk tables: a score per pool pair and a margin per evaluated pair.
+
+use rusqlite::{Connection, Transaction};
+
+use super::error::StoreError;
+use super::pairs::pair;
+use super::rows::SampledPair;
+use super::{Store, people, runs};
+use crate::domain::event::{PairMargin, RunEvent};
+use crate::domain::metrics::Split;
+use crate::domain::preference::{PairId, chosen_side};
+use crate::domain::pseudo_label::PairScore;
+use crate::domain::random::{Place, Purpose};
+use crate::domain::run::RunId;
+use crate::domain::selection::{LeftOut, ScoredPair};
+
+/// In which order pairs are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SampleOrder {
+    /// Shuffled by this number, the same for every round: a fair sample that stays in place.
+    Display(u64),
+    /// The least confident first: where a person's decision matters most.
+    LeastConfident,
+    /// The most confident first.
+    MostConfident,
+}
+
+/// Which scored pairs of a round to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleQuery {
+    /// At most so many.
+    pub n: usize,
+    /// After skipping so many.
+    pub offset: usize,
+    /// In this order.
+    pub order: SampleOrder,
+    /// Only selected (`true`) or only left out (`false`) pairs.
+    pub selected_only: Option<bool>,
+}
+
+impl Store {
+    /// Scored pool pairs of one round's selection, with texts, verdicts and the confidence before.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn sampled_pairs(
+        &self,
+        run: &RunId,
+        round: u32,
+        query: &SampleQuery,
+    ) -> Result<Vec<SampledPair>, StoreError> {
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let sql = "SELECT dataset, rng_seed FROM runs WHERE key = ?1";
+            let (dataset, rng_seed): (i64, i64) = connection
+                .prepare_cached(sql)?
+                .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (verdicts, _) = people::verdict_set(connection, key, i64::MAX)?;
+            let rng_seed = rng_seed as u64;
+            let ids = sampled_ids(connection, key, round, query)?;
+            let mut sampled = Vec::with_capacity(ids.len());
+            for id in ids {
+                let Some(scored) = scored_pair(connection, key, round, id)? else { continue };
+                let texts = pair(connection, dataset, id)?.to_candidate(rng_seed, id);
+                let before = match round.checked_sub(1) {
+                    Some(before) => scored_pair(connection, key, before, id)?,
+                    None => None,
+                };
+                sampled.push(SampledPair {
+                    pair: id,
+                    round,
+                    prompt: texts.prompt,
+                    response_a: texts.response_a,
+                    response_b: texts.response_b,
+                    reward_a: scored.score.reward_a,
+                    reward_b: scored.score.reward_b,
+                    left_out: scored.left_out,
+                    verdict: verdicts.get(id),
+                    gold: chosen_side(rng_seed, id),
+                    previous_confidence: before
+                        .map(|before| signed_confidence(&before.score, &scored.score)),
+                });
+            }
+            Ok(sampled)
+        })
+    }
+
+    /// Every scored pair of a round's selection, by pair.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn pair_scores(&self, run: &RunId, round: u32) -> Result<Vec<ScoredPair>, StoreError> {
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let mut statement = connection.prepare_cached(
+                "SELECT pair, reward_a, reward_b, left_out FROM pair_scores
+                 WHERE run = ?1 AND round = ?2 ORDER BY pair",
+            )?;
+            let mut rows = statement.query((key, round))?;
+            let mut pairs = Vec::new();
+            while let Some(row) = rows.next()? {
+                pairs.push(scored_pair_of(row)?);
+            }
+            Ok(pairs)
+        })
+    }
+
+    /// The margin of every evaluated pair, by pair.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn margins(
+        &self,
+        run: &RunId,
+        round: u32,
+        split: Split,
+    ) -> Result<Vec<PairMargin>, StoreError> {
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let mut statement = connection.prepare_cached(
+                "SELECT pair, margin FROM evaluations
+                 WHERE run = ?1 AND round = ?2 AND split = ?3 ORDER BY pair",
+            )?;
+            let margins = statement.query_map((key, round, split.name()), |row| {
+                Ok(PairMargin { pair: PairId(row.get(0)?), margin: row.get(1)? })
+            })?;
+            Ok(margins.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// Writes the payload that an event carries beside its JSON, in place of an older one.
+pub(super) fn store_bulk(
+    transaction: &Transaction<'_>,
+    run: i64,
+    event: &RunEvent,
+) -> Result<(), StoreError> {
+    match event {
+        RunEvent::SelectionMade { round, pairs, .. } => {
+            let sql = "DELETE FROM pair_scores WHERE run = ?1 AND round = ?2";
+            transaction.prepare_cached(sql)?.execute((run, round))?;
+            let mut insert = transaction.prepare_cached(
+                "REPLACE INTO pair_scores
+                 (run, round, pair, reward_a, reward_b, confidence, left_out)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?;
+            for ScoredPair { score, left_out } in pairs {
+                let PairScore { pair, reward_a, reward_b } = *score;
+                let left_out = left_out.map(code);
+                let confidence = score.confidence();
+                insert.execute((run, round, pair.0, reward_a, reward_b, confidence, left_out))?;
+            }
+        }
+        RunEvent::Evaluated { round, split, margins, .. } => {
+            let sql = "DELETE FROM evaluations WHERE run = ?1 AND round = ?2 AND split = ?3";
+            transaction.prepare_cached(sql)?.execute((run, round, split.name()))?;
+            let mut insert = transaction.prepare_cached(
+                "REPLACE INTO evaluations (run, round, split, pair, margin)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            for PairMargin { pair, margin } in margins {
+                insert.execute((run, round, split.name(), pair.0, margin))?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The code of a reason in `left_out_reasons`.
+fn code(reason: LeftOut) -> i64 {
+    match reason {
+        LeftOut::AlreadySelected => 0,
+        LeftOut::Vetoed => 1,
+        LeftOut::Tie => 2,
+        LeftOut::NotSeparated => 3,
+        LeftOut::DeltaTooSmall => 4,
+        LeftOut::Stopped => 5,
+    }
+}
+
+fn sampled_ids(
+    connection: &Connection,
+    run: i64,
+    round: u32,
+    query: &SampleQuery,
+) -> Result<Vec<PairId>, StoreError> {
+    let filter = match query.selected_only {
+        None => "",
+        Some(true) => "AND left_out IS NULL",
+        Some(false) => "AND left_out IS NOT NULL",
+    };
+    let order = match query.order {
+        SampleOrder::Display(_) => "",
+        SampleOrder::LeastConfident => "ORDER BY confidence, pair LIMIT ?3 OFFSET ?4",
+        SampleOrder::MostConfident => "ORDER BY confidence DESC, pair LIMIT ?3 OFFSET ?4",
+    };
+    let sql =
+        format!("SELECT pair FROM pair_scores WHERE run = ?1 AND round = ?2 {filter} {order}");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let id = |row: &rusqlite::Row<'_>| row.get(0).map(PairId);
+    let SampleOrder::Display(rng_seed) = query.order else {
+        let page = (run, round, query.n as i64, query.offset as i64);
+        return Ok(statement.query_map(page, id)?.collect::<Result<_, _>>()?);
+    };
+    let all: Vec<PairId> = statement.query_map((run, round), id)?.collect::<Result<_, _>>()?;
+    Ok(shuffled_page(all, rng_seed, query.offset, query.n))
+}
+
+/// One page of the pairs in an order that depends on each pair alone, so that a pair keeps its
+/// place among the others from round to round.
+fn shuffled_page(mut pairs: Vec<PairId>, rng_seed: u64, offset: usize, n: usize) -> Vec<PairId> {
+    let place = Place::new(rng_seed, Purpose::Display);
+    let rank = |pair: &PairId| (place.bits(u64::from(pair.0)), *pair);
+    let end = offset.saturating_add(n);
+    if end < pairs.len() {
+        pairs.select_nth_unstable_by_key(end, rank);
+        pairs.truncate(end);
+    }
+    pairs.sort_unstable_by_key(rank);
+    pairs.into_iter().skip(offset).collect()
+}
+
+fn scored_pair(
+    connection: &Connection,
+    run: i64,
+    round: u32,
+    id: PairId,
+) -> Result<Option<ScoredPair>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT pair, reward_a, reward_b, left_out FROM pair_scores
+         WHERE run = ?1 AND round = ?2 AND pair = ?3",
+    )?;
+    let mut rows = statement.query((run, round, id.0))?;
+    rows.next()?.map(scored_pair_of).transpose()
+}
+
+fn scored_pair_of(row: &rusqlite::Row<'_>) -> Result<ScoredPair, StoreError> {
+    let left_out = match row.get::<_, Option<i64>>(3)? {
+        None => None,
+        Some(stored) => {
+            let reason = LeftOut::ALL.into_iter().find(|reason| code(*reason) == stored);
+            let unknown = || StoreError::UnknownValue {
+                what: "reason to leave a pair out",
+                value: stored.to_string(),
+            };
+            Some(reason.ok_or_else(unknown)?)
+        }
+    };
+    let score =
+        PairScore { pair: PairId(row.get(0)?), reward_a: row.get(1)?, reward_b: row.get(2)? };
+    Ok(ScoredPair { score, left_out })
+}
+
+/// The confidence before, negative where the preference was the other one.
+fn signed_confidence(before: &PairScore, now: &PairScore) -> f64 {
+    let is_same = (before.margin() > 0.0) == (now.margin() > 0.0);
+    if is_same { before.confidence() } else { -before.confidence() }
+}

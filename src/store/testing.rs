@@ -1,0 +1,164 @@
+//! A store in a temporary folder with a small data set, for unit tests.
+
+use tempfile::TempDir;
+
+use super::{Access, Attempt, Home, ImportItem, NewDataset, NewRun, Store, StoreError, liveness};
+use crate::domain::event::{EventRecord, RunEvent};
+use crate::domain::preference::PreferencePair;
+use crate::domain::run::RunId;
+use crate::domain::spec::{
+    Amount, DataSpec, ExperimentSpec, LossName, ModelSpec, PoolLabels, Precision, ReviewMode,
+    ReviewSpec, RewardOffset, RoundsSpec, ScheduleName, SelectionSpec, Sources, StartFrom,
+    TrainSpec, Tuning,
+};
+
+/// Pairs of the small data set.
+pub(crate) const N_PAIRS: usize = 40;
+
+/// A store that vanishes with its folder.
+pub(crate) struct Fixture {
+    pub(crate) store: Store,
+    pub(crate) home: Home,
+    pub(crate) dataset: i64,
+    _folder: TempDir,
+}
+
+/// A store with one data set of [`N_PAIRS`] pairs.
+pub(crate) fn store() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path());
+    let mut store = Store::open(&home, Access::ReadWrite).unwrap();
+    let dataset = import(&mut store, "f00d", pairs(N_PAIRS).into_iter()).unwrap().id;
+    Fixture { store, home, dataset, _folder: folder }
+}
+
+impl Fixture {
+    /// A queued run.
+    pub(crate) fn run(&mut self, name: &str) -> RunId {
+        let spec = spec();
+        let new = NewRun {
+            name: Some(name.to_owned()),
+            spec: &spec,
+            dataset: self.dataset,
+            test_dataset: None,
+            experiment: None,
+        };
+        self.store.create_run(&new).unwrap().id
+    }
+
+    /// Takes a run as this process.
+    pub(crate) fn begin(&mut self, run: &RunId) -> Attempt {
+        self.store.begin_attempt(run, &liveness::current_worker()).unwrap()
+    }
+
+    /// Applies events from the attempt's first number on.
+    pub(crate) fn apply(&mut self, run: &RunId, attempt: Attempt, events: Vec<RunEvent>) {
+        self.store.apply(&records(run, attempt, events)).unwrap();
+    }
+}
+
+/// Numbers events from the attempt's first number on.
+pub(crate) fn records(run: &RunId, attempt: Attempt, events: Vec<RunEvent>) -> Vec<EventRecord> {
+    let record = |(seq, event)| EventRecord {
+        run: run.clone(),
+        attempt: attempt.number,
+        seq,
+        at_ms: 1_000 + seq as i64,
+        event,
+    };
+    (attempt.next_seq..).zip(events).map(record).collect()
+}
+
+/// Imports pairs under a fingerprint.
+pub(crate) fn import(
+    store: &mut Store,
+    fingerprint: &str,
+    pairs: impl Iterator<Item = PreferencePair>,
+) -> Result<super::DatasetRow, StoreError> {
+    let new = NewDataset {
+        fingerprint: fingerprint.to_owned(),
+        source: "test".to_owned(),
+        format: "jsonl".to_owned(),
+        grouped_by: "prompt".to_owned(),
+    };
+    let mut items = (1..).zip(pairs).map(|(line, pair)| Ok(ImportItem::Pair { line, pair }));
+    store.import_dataset(&new, &mut items)
+}
+
+/// Pairs that differ in every field.
+pub(crate) fn pairs(n: usize) -> Vec<PreferencePair> {
+    let pair = |i: usize| PreferencePair {
+        prompt: format!("prompt {i} é"),
+        chosen: format!("good {i}"),
+        rejected: format!("bad {i}"),
+        group: if i.is_multiple_of(2) {
+            format!("prompt {i} é")
+        } else {
+            format!("group {}", i % 3)
+        },
+        slice: format!("slice {}", i % 4),
+        label_noise: i.is_multiple_of(5),
+    };
+    (0..n).map(pair).collect()
+}
+
+/// One optimiser step of round 0.
+pub(crate) fn train_step(global_step: u64, loss: f32) -> RunEvent {
+    RunEvent::TrainStepTaken {
+        round: 0,
+        epoch: 0,
+        step: global_step,
+        global_step,
+        loss,
+        gradient_norm: 1.5,
+        learning_rate: 1e-4,
+        accuracy: 0.75,
+    }
+}
+
+/// A whole spec.
+pub(crate) fn spec() -> ExperimentSpec {
+    ExperimentSpec {
+        arm: "ser".into(),
+        rng_seed: 3,
+        model: ModelSpec { backbone: "mock".into(), tuning: Tuning::Full, max_tokens: 64 },
+        data: DataSpec {
+            source: Sources::One("embedded".into()),
+            format: "auto".into(),
+            test: "split".into(),
+            test_share: 0.2,
+            group: "prompt".into(),
+            seed_labels: Amount::Share(0.15),
+            validation_share: 0.2,
+            limit: 0,
+        },
+        train: TrainSpec {
+            loss: LossName::BradleyTerry,
+            hinge_margin: 1.0,
+            epochs: 1,
+            batch_pairs: 4,
+            learning_rate: 1e-4,
+            schedule: ScheduleName::Linear,
+            warmup_share: 0.1,
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+            dropout: 0.0,
+            precision: Precision::F32,
+            checkpoint_steps: 10,
+        },
+        selection: SelectionSpec {
+            high_threshold: 0.7,
+            low_threshold: 0.3,
+            delta_threshold: 0.3,
+            min_selected: Amount::Count(2),
+            reward_offset: RewardOffset::PoolMean,
+        },
+        rounds: RoundsSpec {
+            max: 3,
+            pool_labels: PoolLabels::Pseudo,
+            include_seed_set: false,
+            start_from: StartFrom::PreviousRound,
+        },
+        review: ReviewSpec { mode: ReviewMode::Live },
+    }
+}
