@@ -1,3 +1,4 @@
 //! The one integration binary; every file beside it is a module of it (`layering.rs` checks).
 
 mod layering;
+mod resume;

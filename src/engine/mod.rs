@@ -205,6 +205,18 @@ pub enum Backbone {
     Mock,
 }
 
+impl Backbone {
+    /// What `model.backbone` of a spec means: `embedded`, `mock`, or a directory.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name {
+            "embedded" => Self::Embedded,
+            "mock" => Self::Mock,
+            directory => Self::Directory(PathBuf::from(directory)),
+        }
+    }
+}
+
 /// How to open a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSettings {

@@ -1,0 +1,75 @@
+//! What can end a run early.
+
+use crate::domain::ser::UnexpectedOutcome;
+use crate::domain::split::SplitError;
+use crate::engine::EngineError;
+use crate::store::StoreError;
+
+/// A failure of a worker.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The model.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The data cannot be divided as asked.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// The loop and its driver disagree: a damaged checkpoint, or a bug.
+    #[error(transparent)]
+    Loop(#[from] UnexpectedOutcome),
+    /// A checkpoint holds a state this program does not understand.
+    #[error("cannot read the state in checkpoint `{name}`")]
+    State {
+        /// Which checkpoint.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// No signal handler could be installed.
+    #[error("cannot watch for signals")]
+    Signals(#[source] std::io::Error),
+    /// The whole data set is shorter than one step needs.
+    #[error("round {round} has no pair to train on: all {n_vetoed} are vetoed")]
+    NothingToTrain {
+        /// Which round.
+        round: u32,
+        /// How many pairs were vetoed.
+        n_vetoed: usize,
+    },
+}
+
+impl WorkerError {
+    /// The message with its causes, joined by colons.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
+    /// What the person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
+            Self::Split(_) => {
+                Some("use more pairs, or change `data.seed_labels` or `data.test_share`".into())
+            }
+            Self::State { .. } | Self::Loop(_) => {
+                Some("delete the newest checkpoint and resume from the one before".into())
+            }
+            Self::NothingToTrain { .. } => Some("undo some vetoes with `ser undo`".into()),
+            Self::Signals(_) => None,
+        }
+    }
+}

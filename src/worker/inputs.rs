@@ -1,0 +1,184 @@
+//! What a run works on: the split, the human labels of the seed set, and every text as tokens.
+
+use std::collections::BTreeSet;
+
+use crate::domain::preference::{chosen_side, CandidatePair, LabelSource, PairId, TrainingLabel};
+use crate::domain::spec::ExperimentSpec;
+use crate::domain::split::{split, DataSplit, SplitRule};
+use crate::engine::score::{truncation_report, TruncationReport};
+use crate::engine::{EncodedPair, PairText, RewardModel};
+use crate::store::{RunDetail, Store};
+
+use super::gold::GoldLabels;
+use super::WorkerError;
+
+/// Pairs whose texts are in memory at one time.
+const TEXTS_AT_ONCE: usize = 4096;
+
+/// Everything a run reads, tokenized once.
+pub struct Inputs {
+    /// Who sees which pair.
+    pub split: DataSplit,
+    /// Test pairs: ids of the test source when there is one, else `split.test`.
+    pub test: Vec<PairId>,
+    /// Human labels of the seed set.
+    pub seed_labels: Vec<TrainingLabel>,
+    /// Human labels of the pool, for the full-labels control and for metrics.
+    pub pool_labels: Vec<TrainingLabel>,
+    /// Held-back labels, for metrics.
+    pub gold: GoldLabels,
+    /// What tokenizing cost.
+    pub truncation: TruncationReport,
+    train: Vec<EncodedPair>,
+    separate_test: Option<Vec<EncodedPair>>,
+}
+
+impl Inputs {
+    /// Divides the data and tokenizes all of it.
+    ///
+    /// # Errors
+    /// When the store cannot be read, a part of the split would be empty, or a text cannot be
+    /// tokenized.
+    pub fn load(
+        store: &Store,
+        detail: &RunDetail,
+        spec: &ExperimentSpec,
+        model: &dyn RewardModel,
+    ) -> Result<Self, WorkerError> {
+        let groups = store.group_hashes(detail.dataset)?;
+        let test_groups: Option<BTreeSet<u64>> = match detail.test_dataset {
+            Some(dataset) => Some(store.group_hashes(dataset)?.into_iter().collect()),
+            None => None,
+        };
+        let rule = SplitRule {
+            rng_seed: spec.rng_seed,
+            seed_labels: spec.data.seed_labels,
+            validation_share: spec.data.validation_share,
+            test_share: spec.data.test_share,
+        };
+        let split = split(&groups, test_groups.as_ref(), &rule)?;
+        let reader = Reader { store, model, rng_seed: spec.rng_seed };
+        let mut train = vec![EncodedPair::default(); groups.len()];
+        for ids in [&split.seed_set, &split.validation, &split.test] {
+            reader.encode_labeled(detail.dataset, ids, &mut train)?;
+        }
+        reader.encode_candidates(detail.dataset, &split.unlabeled_pool, &mut train)?;
+        let known_wrong = reader.known_wrong(detail.dataset, &split.unlabeled_pool)?;
+        let (test, separate_test) = match detail.test_dataset {
+            Some(dataset) => {
+                let n_test = store.group_hashes(dataset)?.len();
+                let ids: Vec<PairId> = (0..n_test as u32).map(PairId).collect();
+                let mut encoded = vec![EncodedPair::default(); n_test];
+                reader.encode_labeled(dataset, &ids, &mut encoded)?;
+                (ids, Some(encoded))
+            }
+            None => (split.test.clone(), None),
+        };
+        let all = train.iter().chain(separate_test.iter().flatten());
+        let truncation = truncation_report(all.filter(|pair| !pair.tokens_a.is_empty()));
+        let human = |ids: &[PairId]| -> Vec<TrainingLabel> {
+            ids.iter().map(|id| human_label(spec.rng_seed, *id)).collect()
+        };
+        Ok(Self {
+            test,
+            seed_labels: human(&split.seed_set),
+            pool_labels: human(&split.unlabeled_pool),
+            gold: GoldLabels::new(spec.rng_seed, known_wrong),
+            truncation,
+            split,
+            train,
+            separate_test,
+        })
+    }
+
+    /// The tokens of a training, validation or pool pair.
+    #[must_use]
+    pub fn pair(&self, id: PairId) -> &EncodedPair {
+        &self.train[id.0 as usize]
+    }
+
+    /// The tokens of a test pair.
+    #[must_use]
+    pub fn test_pair(&self, id: PairId) -> &EncodedPair {
+        match &self.separate_test {
+            Some(encoded) => &encoded[id.0 as usize],
+            None => self.pair(id),
+        }
+    }
+}
+
+/// The label people gave: stored pairs are chosen first, the presentation is shuffled.
+fn human_label(rng_seed: u64, pair: PairId) -> TrainingLabel {
+    TrainingLabel { pair, preferred: chosen_side(rng_seed, pair), source: LabelSource::Human }
+}
+
+struct Reader<'a> {
+    store: &'a Store,
+    model: &'a dyn RewardModel,
+    rng_seed: u64,
+}
+
+impl Reader<'_> {
+    /// Tokenizes pairs whose labels this process may know, in presentation order.
+    fn encode_labeled(
+        &self,
+        dataset: i64,
+        ids: &[PairId],
+        into: &mut [EncodedPair],
+    ) -> Result<(), WorkerError> {
+        for ids in ids.chunks(TEXTS_AT_ONCE) {
+            let pairs = self.store.preference_pairs(dataset, ids)?;
+            let candidates: Vec<CandidatePair> = pairs
+                .iter()
+                .zip(ids)
+                .map(|(pair, id)| pair.to_candidate(self.rng_seed, *id))
+                .collect();
+            self.encode(&candidates, into)?;
+        }
+        Ok(())
+    }
+
+    /// Tokenizes pool pairs, which come without labels.
+    fn encode_candidates(
+        &self,
+        dataset: i64,
+        ids: &[PairId],
+        into: &mut [EncodedPair],
+    ) -> Result<(), WorkerError> {
+        for ids in ids.chunks(TEXTS_AT_ONCE) {
+            let candidates = self.store.candidate_pairs(dataset, self.rng_seed, ids)?;
+            self.encode(&candidates, into)?;
+        }
+        Ok(())
+    }
+
+    fn encode(
+        &self,
+        candidates: &[CandidatePair],
+        into: &mut [EncodedPair],
+    ) -> Result<(), WorkerError> {
+        let texts: Vec<PairText<'_>> = candidates
+            .iter()
+            .map(|pair| PairText {
+                prompt: &pair.prompt,
+                response_a: &pair.response_a,
+                response_b: &pair.response_b,
+            })
+            .collect();
+        for (candidate, encoded) in candidates.iter().zip(self.model.encode(&texts)?) {
+            into[candidate.id.0 as usize] = encoded;
+        }
+        Ok(())
+    }
+
+    /// Pool pairs whose recorded label is known to be wrong.
+    fn known_wrong(&self, dataset: i64, ids: &[PairId]) -> Result<BTreeSet<PairId>, WorkerError> {
+        let mut known_wrong = BTreeSet::new();
+        for ids in ids.chunks(TEXTS_AT_ONCE) {
+            let pairs = self.store.preference_pairs(dataset, ids)?;
+            let wrong = pairs.iter().zip(ids).filter(|(pair, _)| pair.label_noise);
+            known_wrong.extend(wrong.map(|(_, id)| *id));
+        }
+        Ok(known_wrong)
+    }
+}

@@ -1,0 +1,106 @@
+//! Runs ONE run to its end, in its own process.
+//!
+//! The loop is short: ask [`crate::domain::ser::SerLoop`] for the pending step, execute it with the
+//! engine, report what came of it as events, tell the loop. Between steps the worker reads what
+//! people wrote: requests (pause, resume, stop) and verdicts. It owns no terminal and no socket;
+//! the database is the only way in and out.
+//!
+//! A worker can die at any moment. What it had reported stays; the next attempt goes on from the
+//! newest whole checkpoint and, because all randomness is a function of its place, trains the very
+//! same steps again.
+
+mod control;
+mod error;
+mod evaluate;
+mod gold;
+mod inputs;
+mod journal;
+mod select;
+mod session;
+mod state;
+mod train;
+
+pub use error::WorkerError;
+
+use crate::domain::event::RunEvent;
+use crate::domain::run::RunId;
+use crate::domain::ser::{Outcome, Step};
+use crate::store::{liveness, EventWriter, Home, Store};
+
+use control::Flow;
+use session::Session;
+
+/// How a worker's part in a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The loop came to its end.
+    Finished,
+    /// A person asked it to stop; a checkpoint holds its state.
+    Stopped,
+    /// Another worker has the run, or took it over: this one wrote nothing more.
+    Superseded,
+}
+
+/// Executes a run until it ends, fails or is stopped.
+///
+/// # Errors
+/// Whatever ended the run; it has been recorded as [`RunEvent::RunFailed`] where that was possible.
+pub fn run(home: &Home, run: &RunId) -> Result<Ending, WorkerError> {
+    let signals = control::watch_signals()?;
+    let mut store = Store::open(home, crate::store::Access::ReadWrite)?;
+    let identity = liveness::current_worker();
+    let attempt = match store.begin_attempt(run, &identity) {
+        Ok(attempt) => attempt,
+        Err(error) if error.is_superseded() => {
+            tracing::info!(%run, %error, "another worker has this run");
+            return Ok(Ending::Superseded);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut writer = EventWriter::start(home, run, attempt)?;
+    let result = Session::open(home, run, store, &mut writer, identity, signals)
+        .and_then(|mut session| drive(&mut session));
+    let ending = match result {
+        Ok(ending) => ending,
+        Err(WorkerError::Store(error)) if error.is_superseded() => return Ok(Ending::Superseded),
+        Err(error) => {
+            tracing::error!(%run, error = %error.chain(), "the run failed");
+            let failed = RunEvent::RunFailed { message: error.chain(), hint: error.hint() };
+            // The first error is the one to report; a store that fails now cannot hold a second.
+            let _ = writer.send(failed).and_then(|()| writer.flush());
+            return Err(error);
+        }
+    };
+    writer.flush()?;
+    Ok(ending)
+}
+
+/// The loop itself.
+fn drive(session: &mut Session<'_>) -> Result<Ending, WorkerError> {
+    loop {
+        if session.journal.read_people()? == Flow::Stop {
+            return session.stop();
+        }
+        let step = session.journal.state.ser.pending();
+        tracing::info!(step = ?step, "step");
+        let outcome = match step {
+            Step::Train { round } => train::train(session, round)?,
+            Step::Evaluate { round, split } => evaluate::evaluate(session, round, split)?,
+            Step::Score { round } => select::score_pool(session, round)?,
+            Step::Select { round } => select::select(session, round)?,
+            Step::Review { .. } => session.wait_for_release()?,
+            Step::Finish { reason } => {
+                session.checkpoint("finish")?;
+                session.journal.send(RunEvent::RunFinished { reason })?;
+                return Ok(Ending::Finished);
+            }
+        };
+        let Some(outcome) = outcome else {
+            return session.stop();
+        };
+        session.finish_step(step, outcome)?;
+    }
+}
+
+/// What a step's code gives back: `None` when a person asked to stop before it was done.
+type StepResult = Result<Option<Outcome>, WorkerError>;

@@ -1,0 +1,240 @@
+//! One attempt at a run: the model, the inputs, the state, and the way to report.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::domain::event::{RunEvent, WorkerIdentity};
+use crate::domain::metrics::Split;
+use crate::domain::pseudo_label::PairScore;
+use crate::domain::run::RunId;
+use crate::domain::ser::{LoopRule, Outcome, SerLoop, Step};
+use crate::domain::spec::ExperimentSpec;
+use crate::engine::{self, checkpoint, Backbone, OpenSettings, RewardModel};
+use crate::store::{EventWriter, Home, Store};
+
+use super::control::{Flow, Signals};
+use super::inputs::Inputs;
+use super::journal::{round_of, Journal};
+use super::state::RunState;
+use super::{Ending, StepResult, WorkerError};
+
+/// Checkpoints kept: the newest, and one to fall back on.
+const CHECKPOINTS_KEPT: usize = 2;
+
+/// One attempt at a run.
+pub struct Session<'a> {
+    /// What to do.
+    pub spec: ExperimentSpec,
+    /// The model being trained.
+    pub model: Box<dyn RewardModel>,
+    /// What it reads.
+    pub inputs: Inputs,
+    /// Scores of the pool between the scoring and the selection.
+    pub pool_scores: Option<Vec<PairScore>>,
+    /// State, events, requests, verdicts.
+    pub journal: Journal<'a>,
+    home: &'a Home,
+    round_clock: Instant,
+}
+
+impl<'a> Session<'a> {
+    /// Loads everything and restores the newest whole checkpoint.
+    ///
+    /// # Errors
+    /// When the store, the model, the data or the checkpoint cannot be used.
+    pub fn open(
+        home: &'a Home,
+        run: &RunId,
+        store: Store,
+        writer: &'a mut EventWriter,
+        worker: WorkerIdentity,
+        signals: Signals,
+    ) -> Result<Self, WorkerError> {
+        let detail = store.run(run)?;
+        let spec = store.spec(run)?;
+        let checkpoints = home.checkpoints(run);
+        let survey = survey(&checkpoints)?;
+        let latest = survey.latest;
+        let name_of = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
+        let resumed_from = latest.as_deref().and_then(name_of);
+        writer.send(RunEvent::RunStarted { worker, resumed_from })?;
+        for damaged in survey.damaged {
+            writer.send(RunEvent::Warned { message: damaged.to_string() })?;
+        }
+        let mut model = open_model(&spec)?;
+        report_model(writer, model.as_ref())?;
+        let inputs = Inputs::load(&store, &detail, &spec, model.as_ref())?;
+        report_inputs(writer, &inputs)?;
+        let state = match &latest {
+            Some(dir) => {
+                let json = checkpoint::read_checkpoint(dir, model.as_mut())?;
+                serde_json::from_str(&json).map_err(|source| WorkerError::State {
+                    name: name_of(dir).unwrap_or_default(),
+                    source,
+                })?
+            }
+            None => RunState::new(SerLoop::new(LoopRule::from(&spec))),
+        };
+        Ok(Self {
+            spec,
+            model,
+            inputs,
+            pool_scores: None,
+            journal: Journal::new(run.clone(), state, store, writer, signals),
+            home,
+            round_clock: Instant::now(),
+        })
+    }
+
+    /// Holds until a person releases the selection (`review.mode = "gate"`).
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn wait_for_release(&mut self) -> StepResult {
+        self.checkpoint("review")?;
+        Ok(match self.journal.hold("review")? {
+            Flow::Continue => Some(Outcome::Released),
+            Flow::Stop => None,
+        })
+    }
+
+    /// Tells the loop what came of a step and reports a round that is complete.
+    ///
+    /// # Errors
+    /// When the outcome does not fit, or a checkpoint cannot be written.
+    pub fn finish_step(&mut self, step: Step, outcome: Outcome) -> Result<(), WorkerError> {
+        self.journal.state.ser.on(outcome)?;
+        match step {
+            Step::Train { .. } => {
+                self.journal.state.n_steps_done = 0;
+                self.journal.state.n_step_tokens = 0;
+                self.checkpoint("trained")
+            }
+            Step::Evaluate { round, split: Split::Test } => {
+                let wall_ms = self.round_wall_ms();
+                let n_tokens = self.journal.state.n_round_tokens;
+                self.journal.state.n_round_tokens = 0;
+                self.journal.state.round_wall_ms = 0;
+                self.round_clock = Instant::now();
+                self.journal.send(RunEvent::RoundFinished { round, wall_ms, n_tokens })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn round_wall_ms(&self) -> u64 {
+        self.journal.state.round_wall_ms + self.round_clock.elapsed().as_millis() as u64
+    }
+
+    /// Writes weights and state so that a worker can go on from here. Events before it are on disk
+    /// first: a checkpoint never knows more than the history.
+    ///
+    /// # Errors
+    /// When a file or the store cannot be written.
+    pub fn checkpoint(&mut self, label: &str) -> Result<(), WorkerError> {
+        self.journal.flush()?;
+        self.journal.state.n_checkpoints += 1;
+        self.journal.state.round_wall_ms = self.round_wall_ms();
+        self.round_clock = Instant::now();
+        let round = round_of(self.journal.state.ser.pending());
+        let name = format!("{:06}-{label}", self.journal.state.n_checkpoints);
+        let dir = self.home.checkpoints(&self.journal.run);
+        let json = serde_json::to_string(&self.journal.state)
+            .map_err(|source| WorkerError::State { name: name.clone(), source })?;
+        let manifest = checkpoint::write_checkpoint(&dir, &name, self.model.as_ref(), &json)?;
+        self.journal.send(RunEvent::CheckpointSaved {
+            name,
+            round,
+            global_step: self.journal.state.global_step,
+            n_bytes: manifest.n_bytes(),
+            digest: manifest.weights_digest,
+        })?;
+        self.journal.flush()?;
+        checkpoint::prune(&dir, CHECKPOINTS_KEPT, &[])?;
+        Ok(())
+    }
+
+    /// Ends the attempt on request, resumable.
+    ///
+    /// # Errors
+    /// When the checkpoint cannot be written.
+    pub fn stop(&mut self) -> Result<Ending, WorkerError> {
+        self.checkpoint("stopped")?;
+        self.journal.send(RunEvent::RunStopped)?;
+        Ok(Ending::Stopped)
+    }
+
+    /// Forgets what was learned and loads the pretrained weights again.
+    ///
+    /// # Errors
+    /// When the model cannot be opened.
+    pub fn restart_model(&mut self) -> Result<(), WorkerError> {
+        self.model = open_model(&self.spec)?;
+        Ok(())
+    }
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy)]
+pub struct StepProgress {
+    /// Which round.
+    pub round: u32,
+    /// Which step.
+    pub step: &'static str,
+    /// Done so far.
+    pub n_done: u64,
+    /// Of so many.
+    pub n_total: u64,
+    /// Tokens handled since `clock` began.
+    pub n_tokens: u64,
+    /// When the step began in this attempt.
+    pub clock: Instant,
+}
+
+fn survey(checkpoints: &Path) -> Result<checkpoint::Survey, WorkerError> {
+    if !checkpoints.exists() {
+        return Ok(checkpoint::Survey::default());
+    }
+    checkpoint::sweep(checkpoints)?;
+    Ok(checkpoint::survey(checkpoints)?)
+}
+
+fn open_model(spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>, WorkerError> {
+    let settings = OpenSettings {
+        backbone: Backbone::named(&spec.model.backbone),
+        max_tokens: spec.model.max_tokens as usize,
+        rng_seed: spec.rng_seed,
+        n_threads: 0,
+    };
+    Ok(engine::open(&settings)?)
+}
+
+fn report_model(writer: &mut EventWriter, model: &dyn RewardModel) -> Result<(), WorkerError> {
+    let info = model.info();
+    Ok(writer.send(RunEvent::ModelOpened {
+        family: info.family.clone(),
+        n_parameters: info.n_parameters,
+        precision: info.precision.clone(),
+        device: info.device.clone(),
+    })?)
+}
+
+fn report_inputs(writer: &mut EventWriter, inputs: &Inputs) -> Result<(), WorkerError> {
+    let split = &inputs.split;
+    writer.send(RunEvent::DataSplitMade {
+        n_seed_set: split.seed_set.len() as u64,
+        n_validation: split.validation.len() as u64,
+        n_unlabeled_pool: split.unlabeled_pool.len() as u64,
+        n_test: inputs.test.len() as u64,
+        n_leaked: split.n_leaked,
+        n_groups: split.n_groups,
+    })?;
+    let truncation = &inputs.truncation;
+    Ok(writer.send(RunEvent::TextsEncoded {
+        n_pairs: truncation.n_pairs as u64,
+        n_tokens: truncation.n_tokens,
+        n_truncated: truncation.n_truncated as u64,
+        n_prompt_tokens_cut: truncation.n_prompt_tokens_cut,
+        n_answer_tokens_cut: truncation.n_answer_tokens_cut,
+    })?)
+}

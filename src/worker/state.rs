@@ -1,0 +1,48 @@
+//! Everything beside the weights that a run needs to go on as if nothing had happened.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ser::SerLoop;
+use crate::domain::verdict::VerdictSet;
+
+/// The state in a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunState {
+    /// Where the algorithm is.
+    pub ser: SerLoop,
+    /// Optimiser steps done in the pending training, 0 outside one.
+    pub n_steps_done: u64,
+    /// Tokens of those steps.
+    pub n_step_tokens: u64,
+    /// Optimiser steps since the beginning of the run.
+    pub global_step: u64,
+    /// Checkpoints written so far; numbers their names.
+    pub n_checkpoints: u64,
+    /// Tokens trained, scored and evaluated in the current round.
+    pub n_round_tokens: u64,
+    /// Wall time spent in the current round, without work that was lost and done again.
+    pub round_wall_ms: u64,
+    /// The last verdict row that took effect.
+    pub last_verdict_id: i64,
+    /// The verdicts up to that row.
+    pub verdicts: VerdictSet,
+}
+
+impl RunState {
+    /// The state of a run that has not begun.
+    #[must_use]
+    pub fn new(ser: SerLoop) -> Self {
+        Self {
+            ser,
+            n_steps_done: 0,
+            n_step_tokens: 0,
+            global_step: 0,
+            n_checkpoints: 0,
+            n_round_tokens: 0,
+            round_wall_ms: 0,
+            last_verdict_id: 0,
+            verdicts: VerdictSet::default(),
+        }
+    }
+}
