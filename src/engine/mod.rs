@@ -20,6 +20,7 @@ mod fixture;
 mod layout;
 mod manifest;
 pub mod mock;
+pub mod pretrain;
 pub mod schedule;
 pub mod score;
 mod source;

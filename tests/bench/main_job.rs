@@ -6,7 +6,8 @@
 mod process;
 
 fn main() {
-    let n_runs: usize = std::env::var("SER_BENCH_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
+    let n_runs: usize =
+        std::env::var("SER_BENCH_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
     let mut walls = Vec::new();
     let mut peaks = Vec::new();
     let mut output = String::new();
