@@ -348,9 +348,9 @@ impl ExperimentSpec {
 
 fn check(
     key: &'static str,
-    value: impl ToString,
+    value: impl std::fmt::Display,
     is_fine: bool,
     expected: &'static str,
 ) -> Result<(), SpecError> {
-    if is_fine { Ok(()) } else { Err(SpecError { key, value: value.to_string(), expected }) }
+    if is_fine { Ok(()) } else { Err(SpecError { key, value: format!("{value}"), expected }) }
 }

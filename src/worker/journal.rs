@@ -23,7 +23,7 @@ pub struct Journal<'a> {
     pub state: RunState,
     /// For reading; rows of this run are written through the writer only.
     pub store: Store,
-    writer: &'a mut EventWriter,
+    writer: &'a EventWriter,
     signals: Signals,
     reading: Throttle,
     progress: Throttle,
@@ -36,7 +36,7 @@ impl<'a> Journal<'a> {
         run: RunId,
         state: RunState,
         store: Store,
-        writer: &'a mut EventWriter,
+        writer: &'a EventWriter,
         signals: Signals,
     ) -> Self {
         let (reading, progress) = (Throttle::for_reading(), Throttle::for_progress());

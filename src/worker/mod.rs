@@ -25,7 +25,7 @@ pub use error::WorkerError;
 use crate::domain::event::RunEvent;
 use crate::domain::run::RunId;
 use crate::domain::ser::{Outcome, Step};
-use crate::store::{liveness, EventWriter, Home, Store};
+use crate::store::{Access, EventWriter, Home, Store, StoreError, liveness};
 
 use control::Flow;
 use session::Session;
@@ -47,22 +47,22 @@ pub enum Ending {
 /// Whatever ended the run; it has been recorded as [`RunEvent::RunFailed`] where that was possible.
 pub fn run(home: &Home, run: &RunId) -> Result<Ending, WorkerError> {
     let signals = control::watch_signals()?;
-    let mut store = Store::open(home, crate::store::Access::ReadWrite)?;
+    let mut store = Store::open(home, Access::ReadWrite)?;
     let identity = liveness::current_worker();
     let attempt = match store.begin_attempt(run, &identity) {
         Ok(attempt) => attempt,
-        Err(error) if error.is_superseded() => {
+        Err(error) if is_superseded(&error) => {
             tracing::info!(%run, %error, "another worker has this run");
             return Ok(Ending::Superseded);
         }
         Err(error) => return Err(error.into()),
     };
-    let mut writer = EventWriter::start(home, run, attempt)?;
-    let result = Session::open(home, run, store, &mut writer, identity, signals)
+    let writer = EventWriter::new(home, run, attempt)?;
+    let result = Session::open(home, run, store, &writer, identity, signals)
         .and_then(|mut session| drive(&mut session));
     let ending = match result {
         Ok(ending) => ending,
-        Err(WorkerError::Store(error)) if error.is_superseded() => return Ok(Ending::Superseded),
+        Err(WorkerError::Store(error)) if is_superseded(&error) => return Ok(Ending::Superseded),
         Err(error) => {
             tracing::error!(%run, error = %error.chain(), "the run failed");
             let failed = RunEvent::RunFailed { message: error.chain(), hint: error.hint() };
@@ -73,6 +73,11 @@ pub fn run(home: &Home, run: &RunId) -> Result<Ending, WorkerError> {
     };
     writer.flush()?;
     Ok(ending)
+}
+
+/// Whether another worker has the run: a fact to respect, not a failure to report.
+fn is_superseded(error: &StoreError) -> bool {
+    matches!(error, StoreError::Superseded { .. } | StoreError::Held { .. })
 }
 
 /// The loop itself.

@@ -37,17 +37,16 @@ pub fn score_pool(session: &mut Session<'_>, round: u32) -> StepResult {
 /// Chooses the round's pseudo-labels.
 pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
     session.journal.read_verdicts()?;
-    let scores = match session.pool_scores.take() {
-        Some(scores) => scores,
+    let scores = if let Some(scores) = session.pool_scores.take() {
+        scores
+    } else {
         // Stopped between scoring and selecting: the model is the same, so the scores are too.
-        None => {
-            let pool = session.inputs.split.unlabeled_pool.clone();
-            let pass = Pass { round, step: "score", split: None };
-            match score(session, &pool, pass)? {
-                Some(scores) => scores,
-                None => return Ok(None),
-            }
-        }
+        let pool = session.inputs.split.unlabeled_pool.clone();
+        let pass = Pass { round, step: "score", split: None };
+        let Some(scores) = score(session, &pool, pass)? else {
+            return Ok(None);
+        };
+        scores
     };
     let already_selected = session.journal.state.ser.already_selected();
     let context = SelectionContext {

@@ -46,7 +46,7 @@ impl<'a> Session<'a> {
         home: &'a Home,
         run: &RunId,
         store: Store,
-        writer: &'a mut EventWriter,
+        writer: &'a EventWriter,
         worker: WorkerIdentity,
         signals: Signals,
     ) -> Result<Self, WorkerError> {
@@ -209,7 +209,7 @@ fn open_model(spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>, WorkerError
     Ok(engine::open(&settings)?)
 }
 
-fn report_model(writer: &mut EventWriter, model: &dyn RewardModel) -> Result<(), WorkerError> {
+fn report_model(writer: &EventWriter, model: &dyn RewardModel) -> Result<(), WorkerError> {
     let info = model.info();
     Ok(writer.send(RunEvent::ModelOpened {
         family: info.family.clone(),
@@ -219,7 +219,7 @@ fn report_model(writer: &mut EventWriter, model: &dyn RewardModel) -> Result<(),
     })?)
 }
 
-fn report_inputs(writer: &mut EventWriter, inputs: &Inputs) -> Result<(), WorkerError> {
+fn report_inputs(writer: &EventWriter, inputs: &Inputs) -> Result<(), WorkerError> {
     let split = &inputs.split;
     writer.send(RunEvent::DataSplitMade {
         n_seed_set: split.seed_set.len() as u64,
