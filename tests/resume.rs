@@ -111,7 +111,7 @@ fn kill_and_resume(n_kills: u64) {
     assert_eq!(expected.as_array().unwrap().len(), 4, "seed and three rounds: {expected}");
 
     let place = Place::new(17, Purpose::Mock);
-    let store = Store::open(&Home::at(home.path()), Access::ReadOnly).unwrap();
+    let store = Store::open(&Home::new(home.path()), Access::ReadOnly).unwrap();
     let (mut n_killed, mut n_runs) = (0, 0);
     while n_killed < n_kills {
         let name = format!("killed-{n_runs}");

@@ -156,6 +156,32 @@ pub fn write_tensors(
     })
 }
 
+/// Writes `(name, shape, values)` as an f16 safetensors file, half the size: for weights that ship
+/// with the program.
+///
+/// # Errors
+/// As [`write_tensors`].
+pub fn write_half_tensors(
+    path: &Path,
+    tensors: &[(String, &[usize], &[f32])],
+) -> Result<(), EngineError> {
+    let halves: Vec<(&String, Vec<u8>, &[usize])> = tensors
+        .iter()
+        .map(|(name, shape, values)| {
+            let bytes = values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect();
+            (name, bytes, *shape)
+        })
+        .collect();
+    let mut views = Vec::with_capacity(halves.len());
+    for (name, bytes, shape) in &halves {
+        let view = safetensors::tensor::TensorView::new(Dtype::F16, shape.to_vec(), bytes)
+            .map_err(|error| broken(path, error.to_string()))?;
+        views.push((*name, view));
+    }
+    safetensors::serialize_to_file(views, None, path)
+        .map_err(|error| broken(path, error.to_string()))
+}
+
 /// Hands floats to the serializer one tensor at a time, so that only one is held as bytes.
 struct FloatView<'a> {
     shape: &'a [usize],

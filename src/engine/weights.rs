@@ -17,7 +17,7 @@ use super::tensor_file::{Header, broken};
 use super::tokenize::PairTokenizer;
 use super::{Backbone, EngineError};
 
-pub use super::tensor_file::{Tensor, read_tensors, write_tensors};
+pub use super::tensor_file::{Tensor, read_tensors, write_half_tensors, write_tensors};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";

@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use crate::domain::event::{PairMargin, RunEvent};
-use crate::domain::metrics::{labeled_margin, Evaluation, Split};
-use crate::domain::preference::{chosen_side, PairId};
+use crate::domain::metrics::{Evaluation, Split, labeled_margin};
+use crate::domain::preference::{PairId, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::ser::Outcome;
-use crate::engine::score::{score_all, ScoreProgress};
 use crate::engine::EncodedPair;
+use crate::engine::score::{ScoreProgress, score_all};
 
 use super::control::Flow;
 use super::inputs::Inputs;
@@ -106,14 +106,16 @@ fn score_chunk(
     let Session { model, inputs, journal, .. } = session;
     let pairs: Vec<&EncodedPair> = ids.iter().map(|id| encoded(inputs, *id, pass)).collect();
     let mut failure = None;
-    let scored = score_all(model.as_mut(), &pairs, SCORE_TOKENS, &mut |progress| {
-        match report(journal, progress).and_then(|()| journal.read_people()) {
-            Ok(Flow::Continue) => ControlFlow::Continue(()),
-            Ok(Flow::Stop) => ControlFlow::Break(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
+    let scored = score_all(model.as_mut(), &pairs, SCORE_TOKENS, &mut |progress| match report(
+        journal, progress,
+    )
+    .and_then(|()| journal.read_people())
+    {
+        Ok(Flow::Continue) => ControlFlow::Continue(()),
+        Ok(Flow::Stop) => ControlFlow::Break(()),
+        Err(error) => {
+            failure = Some(error);
+            ControlFlow::Break(())
         }
     })?;
     failure.map_or(Ok(scored), Err)

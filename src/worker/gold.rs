@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::preference::{chosen_side, PairId, Side};
+use crate::domain::preference::{PairId, Side, chosen_side};
 
 /// The human labels of the unlabelled pool.
 #[derive(Debug, Default)]

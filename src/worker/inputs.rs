@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::preference::{chosen_side, CandidatePair, LabelSource, PairId, TrainingLabel};
+use crate::domain::preference::{CandidatePair, LabelSource, PairId, TrainingLabel, chosen_side};
 use crate::domain::spec::ExperimentSpec;
-use crate::domain::split::{split, DataSplit, SplitRule};
-use crate::engine::score::{truncation_report, TruncationReport};
+use crate::domain::split::{DataSplit, SplitRule, split};
+use crate::engine::score::{TruncationReport, truncation_report};
 use crate::engine::{EncodedPair, PairText, RewardModel};
 use crate::store::{RunDetail, Store};
 
-use super::gold::GoldLabels;
 use super::WorkerError;
+use super::gold::GoldLabels;
 
 /// Pairs whose texts are in memory at one time.
 const TEXTS_AT_ONCE: usize = 4096;

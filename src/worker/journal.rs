@@ -7,10 +7,10 @@ use crate::domain::run::{RequestKind, RunId};
 use crate::domain::ser::Step;
 use crate::store::{EventWriter, Store};
 
+use super::WorkerError;
 use super::control::{Flow, Signals, Throttle};
 use super::session::StepProgress;
 use super::state::RunState;
-use super::WorkerError;
 
 /// How long a held worker sleeps between two looks at the requests.
 const HELD_LOOK: Duration = Duration::from_millis(100);

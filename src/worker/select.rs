@@ -11,7 +11,7 @@ use crate::domain::pseudo_label::PseudoLabel;
 use crate::domain::selection::{self, Selection, SelectionContext};
 use crate::domain::ser::Outcome;
 
-use super::evaluate::{score, Pass};
+use super::evaluate::{Pass, score};
 use super::session::Session;
 use super::{StepResult, WorkerError};
 

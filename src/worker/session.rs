@@ -9,12 +9,12 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
 use crate::domain::ser::{LoopRule, Outcome, SerLoop, Step};
 use crate::domain::spec::ExperimentSpec;
-use crate::engine::{self, checkpoint, Backbone, OpenSettings, RewardModel};
+use crate::engine::{self, Backbone, OpenSettings, RewardModel, checkpoint};
 use crate::store::{EventWriter, Home, Store};
 
 use super::control::{Flow, Signals};
 use super::inputs::Inputs;
-use super::journal::{round_of, Journal};
+use super::journal::{Journal, round_of};
 use super::state::RunState;
 use super::{Ending, StepResult, WorkerError};
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::domain::event::RunEvent;
 use crate::domain::preference::TrainingLabel;
 use crate::domain::random::{Place, Purpose};
-use crate::domain::ser::{apply_verdict, Outcome};
+use crate::domain::ser::{Outcome, apply_verdict};
 use crate::domain::spec::{ExperimentSpec, LossName, ScheduleName, StartFrom};
 use crate::engine::schedule::{Decay, Schedule};
 use crate::engine::{LabeledPair, Loss, StepReport, StepSettings};
@@ -123,11 +123,8 @@ fn train_one(
         .map(|label| LabeledPair { pair: inputs.pair(label.pair), preferred: label.preferred })
         .collect();
     let settings = step_settings(&session.spec, plan, step);
-    let report = if batch.is_empty() {
-        None
-    } else {
-        Some(session.model.train_step(&batch, &settings)?)
-    };
+    let report =
+        if batch.is_empty() { None } else { Some(session.model.train_step(&batch, &settings)?) };
     let n_pairs = batch.len();
     session.journal.state.n_steps_done += 1;
     session.journal.state.global_step += 1;

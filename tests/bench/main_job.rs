@@ -21,6 +21,13 @@ fn main() {
     println!("{output}");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("embedded experiment, {n_runs} runs, {cores} cores (min / median / max)");
-    println!("  wall seconds     {}", process::spread(walls));
-    println!("  peak memory MiB  {}", process::spread(peaks));
+    println!("  wall seconds     {}", spread(walls));
+    println!("  peak memory MiB  {}", spread(peaks));
+}
+
+/// Minimum, median and maximum of some values.
+fn spread(mut values: Vec<f64>) -> String {
+    values.sort_by(f64::total_cmp);
+    let median = values[values.len() / 2];
+    format!("{:.1} / {median:.1} / {:.1}", values[0], values[values.len() - 1])
 }

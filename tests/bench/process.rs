@@ -54,10 +54,3 @@ fn peak_of_processes_naming(home: &Path) -> u64 {
     });
     peaks.max().unwrap_or(0)
 }
-
-/// Minimum, median and maximum of some values.
-pub fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    let median = values[values.len() / 2];
-    format!("{:.1} / {median:.1} / {:.1}", values[0], values[values.len() - 1])
-}
