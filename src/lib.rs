@@ -43,9 +43,11 @@
 //! 8. A hidden label cannot leak: the pool is handed out as
 //!    [`domain::preference::CandidatePair`], which has no label field.
 
+pub mod cli;
 pub mod data;
 pub mod domain;
 pub mod engine;
+pub mod logging;
 pub mod store;
 pub mod supervisor;
 pub mod worker;

@@ -1,5 +1,6 @@
 //! The one integration binary; every file beside it is a module of it (`layering.rs` checks).
 
+mod cli;
 mod layering;
 mod resume;
 mod worker;

@@ -7,6 +7,7 @@
 
 pub mod bradley_terry;
 pub mod calibration;
+pub mod clean;
 pub mod event;
 pub mod histogram;
 pub mod learning_status;

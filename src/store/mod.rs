@@ -21,6 +21,7 @@ mod derive;
 mod error;
 mod filesystem;
 mod find;
+mod health;
 pub mod liveness;
 mod migrations;
 mod pairs;
@@ -39,6 +40,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use attempts::Attempt;
 pub use datasets::{ImportItem, NewDataset};
 pub use error::StoreError;
+pub use health::Health;
 pub use paths::Home;
 pub use rows::{
     DatasetRow, EncodingRow, EventLine, LossPoint, MarginRow, ProgressRow, RequestRow, RoundRow,

@@ -1,0 +1,54 @@
+//! `ser attach [RUN]`: watch a run, and the door to the interface.
+
+use super::{CliError, CliResult, Context, follow, is_interactive};
+use crate::domain::run::RunId;
+use crate::store::Store;
+use crate::store::rows::RunRow;
+
+/// Arguments of `ser attach`.
+#[derive(Debug, clap::Args)]
+pub struct AttachArgs {
+    /// Id, unique prefix of an id, or name; without one, the latest running or else the latest run
+    run: Option<String>,
+    /// Print progress lines instead of opening the interface
+    #[arg(long)]
+    plain: bool,
+}
+
+/// Watches a run.
+///
+/// # Errors
+/// When there is no such run, or it fails while followed.
+pub fn run(context: &Context, args: &AttachArgs) -> CliResult {
+    let store = context.store_to_read()?;
+    let run = match &args.run {
+        Some(run) => store.find_run(run)?,
+        None => latest(&store)?,
+    };
+    if is_interactive() && !args.plain {
+        drop(store);
+        return open_interface(context, Some(run.id));
+    }
+    follow::to_the_end(context, &store, &run.id, follow::Output::Lines)
+}
+
+/// Opens the interface, on a run's live screen if one is given.
+///
+/// # Errors
+/// When the terminal cannot be used.
+pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
+    let store = context.store_to_read()?;
+    let run = match run {
+        Some(run) => run,
+        None => latest(&store)?.id,
+    };
+    follow::to_the_end(context, &store, &run, follow::Output::Lines)
+}
+
+fn latest(store: &Store) -> CliResult<RunRow> {
+    let mut runs = store.runs()?;
+    runs.sort_by_key(|run| (run.status.wants_worker(), run.created_at_ms));
+    runs.pop().ok_or_else(|| {
+        CliError::input("there is no run to watch").with_hint("start one with `ser run`")
+    })
+}

@@ -1,0 +1,219 @@
+//! The one error the command line prints, and the exit code it becomes.
+//!
+//! Each module keeps its own typed error; here its message, its causes and its hint are joined
+//! once, and made safe for a terminal: names and values come from files.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use crate::data::DataError;
+use crate::domain::clean::clean_line;
+use crate::engine::EngineError;
+use crate::store::StoreError;
+use crate::supervisor::SupervisorError;
+use crate::worker::WorkerError;
+
+/// What a command returns.
+pub type CliResult<T = ()> = Result<T, CliError>;
+
+/// Who has to do something about it; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The person: what they gave is wrong (exit code 2).
+    Input,
+    /// Nobody yet: the run or the command failed (exit code 1).
+    Failure,
+    /// Nobody: they pressed Ctrl-C (exit code 130).
+    Interrupted,
+    /// Nobody: the reader of our output went away (`ser runs | head`); nothing is printed.
+    BrokenPipe,
+}
+
+/// A failed command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CliError {
+    /// Decides the exit code.
+    pub kind: ErrorKind,
+    /// One lower-case sentence without a final period.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl CliError {
+    /// A mistake in what the person gave.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Input, message: message.into(), hint: None }
+    }
+
+    /// A command that failed.
+    pub fn failure(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Failure, message: message.into(), hint: None }
+    }
+
+    /// Ctrl-C.
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Interrupted, message: message.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Joins a typed error with its causes.
+    pub fn from_error(kind: ErrorKind, error: &dyn Error, hint: Option<String>) -> Self {
+        Self { kind, message: chain(error), hint }
+    }
+
+    /// A file the person named cannot be read or written.
+    pub fn io(action: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        let message = format!("cannot {action} `{}`: {}", path.display(), io_reason(error));
+        Self::input(message).with_hint("check the path and its permissions")
+    }
+
+    /// Whether there is nobody to tell.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.kind == ErrorKind::BrokenPipe
+    }
+
+    /// What the process ends with.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self.kind {
+            ErrorKind::Input => 2,
+            ErrorKind::Failure => 1,
+            ErrorKind::Interrupted => 130,
+            ErrorKind::BrokenPipe => 0,
+        })
+    }
+
+    /// `error:` and `hint:` lines, safe for a terminal.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let word = if self.kind == ErrorKind::Interrupted { "interrupted" } else { "error" };
+        let mut text = format!("{word}: {}\n", clean_line(&self.message));
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("hint: {}\n", clean_line(hint)));
+        }
+        text
+    }
+}
+
+/// The message and its causes, joined by colons; a cause that repeats what stands before is left
+/// out.
+fn chain(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text =
+            cause.downcast_ref::<std::io::Error>().map_or_else(|| cause.to_string(), io_reason);
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        source = cause.source();
+    }
+    message
+}
+
+/// What the system said, in lower case and without `(os error 2)`.
+fn io_reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" (os error").map_or(text.as_str(), |(head, _)| head);
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_lowercase().collect::<String>() + chars.as_str())
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let kind = match &error {
+            StoreError::UnknownRun { .. }
+            | StoreError::AmbiguousRun { .. }
+            | StoreError::NameTaken { .. }
+            | StoreError::BadName { .. }
+            | StoreError::WrongState { .. }
+            | StoreError::Missing { .. }
+            | StoreError::NoHome => ErrorKind::Input,
+            _ => ErrorKind::Failure,
+        };
+        let hint = error.hint();
+        Self::from_error(kind, &error, hint)
+    }
+}
+
+impl From<DataError> for CliError {
+    fn from(error: DataError) -> Self {
+        let hint = error.hint();
+        Self::from_error(ErrorKind::Input, &error, hint)
+    }
+}
+
+impl From<EngineError> for CliError {
+    /// The command line only opens and checks what the person named.
+    fn from(error: EngineError) -> Self {
+        let hint = error.hint();
+        Self::from_error(ErrorKind::Input, &error, hint)
+    }
+}
+
+impl From<SupervisorError> for CliError {
+    fn from(error: SupervisorError) -> Self {
+        let hint = error.hint();
+        Self::from_error(ErrorKind::Failure, &error, hint)
+    }
+}
+
+impl From<WorkerError> for CliError {
+    fn from(error: WorkerError) -> Self {
+        let hint = error.hint();
+        Self::from_error(ErrorKind::Failure, &error, hint)
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    /// Only writes to standard output reach this; every other call names its file.
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self { kind: ErrorKind::BrokenPipe, message: String::new(), hint: None };
+        }
+        Self::failure(format!("cannot write to standard output: {}", io_reason(&error)))
+    }
+}
+
+impl From<serde_json::Error> for CliError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::failure(format!("cannot write JSON: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read `x`")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn causes_are_joined_once() {
+        let error = Outer(std::io::Error::from_raw_os_error(2));
+        let error = CliError::from_error(ErrorKind::Input, &error, Some("check the path".into()));
+        assert_eq!(
+            error.report(),
+            "error: cannot read `x`: no such file or directory\nhint: check the path\n"
+        );
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let report = CliError::input("bad `\u{1b}[2J\nx`").report();
+        assert!(!report.contains('\u{1b}'), "{report:?}");
+        assert_eq!(report.lines().count(), 1, "{report:?}");
+    }
+}

@@ -1,0 +1,185 @@
+//! From specs to queued runs, or to nothing: what a failed launch made is taken away again.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::import::{self, ImportSettings, Imported};
+use super::{CliError, CliResult, Context, spec_file, words};
+use crate::data::{EmbeddedSplit, Source};
+use crate::domain::run::RunId;
+use crate::domain::spec::{ExperimentSpec, PoolLabels};
+use crate::domain::split::{DataSplit, SplitRule, split};
+use crate::engine::weights::ModelFiles;
+use crate::store::rows::RunRow;
+use crate::store::{NewRun, Store};
+
+/// Checks the specs, imports their data and queues a run for each.
+///
+/// # Errors
+/// Anything wrong with a spec, its model or its data. Nothing is left behind then.
+pub fn launch(
+    context: &Context,
+    store: &mut Store,
+    specs: &[ExperimentSpec],
+    name: Option<&str>,
+) -> CliResult<Vec<RunRow>> {
+    for spec in specs {
+        check_model(spec)?;
+    }
+    let mut made = Made::default();
+    let launched = specs
+        .iter()
+        .map(|spec| launch_one(context, store, spec, name, &mut made))
+        .collect::<CliResult<Vec<_>>>();
+    if launched.is_err() {
+        made.take_back(context, store);
+    }
+    launched
+}
+
+/// What a launch has made so far.
+#[derive(Debug, Default)]
+struct Made {
+    datasets: Vec<i64>,
+    runs: Vec<RunId>,
+}
+
+impl Made {
+    /// Takes everything away again. A failure here is logged: the first error is the one to tell.
+    fn take_back(&self, context: &Context, store: &mut Store) {
+        for run in &self.runs {
+            if let Err(error) = store.delete_run(run) {
+                tracing::warn!(%run, %error, "cannot take back a run");
+            }
+            // A missing folder is what is wanted.
+            let _ = std::fs::remove_dir_all(context.home.run_dir(run));
+        }
+        for dataset in &self.datasets {
+            if let Err(error) = store.delete_dataset(*dataset) {
+                tracing::warn!(dataset, %error, "cannot take back a data set");
+            }
+        }
+        // Only an empty folder goes.
+        let _ = std::fs::remove_dir(context.home.root().join("runs"));
+    }
+
+    fn note(&mut self, imported: Imported) -> i64 {
+        if imported.is_new {
+            self.datasets.push(imported.dataset.id);
+        }
+        imported.dataset.id
+    }
+}
+
+fn launch_one(
+    context: &Context,
+    store: &mut Store,
+    spec: &ExperimentSpec,
+    name: Option<&str>,
+    made: &mut Made,
+) -> CliResult<RunRow> {
+    let settings =
+        |limit| ImportSettings { format: &spec.data.format, group: &spec.data.group, limit };
+    let sources = spec
+        .data
+        .source
+        .as_slice()
+        .iter()
+        .map(|s| s.parse())
+        .collect::<Result<Vec<Source>, _>>()?;
+    let dataset = import::import(context, store, &sources, &settings(spec.data.limit))?;
+    let dataset = made.note(dataset);
+    let test_dataset = match spec.data.test.as_str() {
+        "split" => None,
+        test => {
+            let source = match test {
+                "embedded" => Source::Embedded(EmbeddedSplit::Test),
+                path => path.parse()?,
+            };
+            // The test source may stand in another format than the training source.
+            let settings = ImportSettings { format: "auto", ..settings(0) };
+            Some(made.note(import::import(context, store, &[source], &settings)?))
+        }
+    };
+    let parts = check_split(store, spec, dataset, test_dataset)?;
+    warn_of_a_short_run(context, spec, &parts);
+    let spec = spec_file::with_absolute_paths(spec.clone());
+    let run = store.create_run(&NewRun {
+        name: name.map(str::to_owned),
+        spec: &spec,
+        dataset,
+        test_dataset,
+        experiment: None,
+    })?;
+    made.runs.push(run.id.clone());
+    context.home.ensure_run_dir(&run.id)?;
+    let path = context.home.run_dir(&run.id).join("spec.toml");
+    std::fs::write(&path, spec_file::to_toml(&spec)?)
+        .map_err(|error| CliError::io("write", &path, &error))?;
+    Ok(run)
+}
+
+/// The model has to be usable before anything is imported for it. Weights are not read here.
+fn check_model(spec: &ExperimentSpec) -> CliResult {
+    let max_tokens = spec.model.max_tokens as usize;
+    match spec.model.backbone.as_str() {
+        "embedded" | "mock" => Ok(()),
+        dir => {
+            let dir = Path::new(dir);
+            if !dir.is_dir() {
+                let message =
+                    format!("`model.backbone` is `{}`, which is no folder", dir.display());
+                return Err(CliError::input(message)
+                    .with_hint("write `embedded`, or a folder with `config.json`"));
+            }
+            let limit = ModelFiles::check(dir)?.max_positions;
+            if max_tokens > limit {
+                let message = format!(
+                    "`model.max_tokens` is {max_tokens}, but `{}` has {limit} positions",
+                    dir.join("config.json").display()
+                );
+                return Err(CliError::input(message)
+                    .with_hint(format!("set `model.max_tokens` to {limit} or less")));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The worker divides the data the same way; too few pairs are better told now.
+fn check_split(
+    store: &Store,
+    spec: &ExperimentSpec,
+    dataset: i64,
+    test_dataset: Option<i64>,
+) -> CliResult<DataSplit> {
+    let rule = SplitRule {
+        rng_seed: spec.rng_seed,
+        seed_labels: spec.data.seed_labels,
+        validation_share: spec.data.validation_share,
+        test_share: spec.data.test_share,
+    };
+    let groups = store.group_hashes(dataset)?;
+    let test_groups = match test_dataset {
+        Some(test) => Some(store.group_hashes(test)?.into_iter().collect::<BTreeSet<_>>()),
+        None => None,
+    };
+    split(&groups, test_groups.as_ref(), &rule).map_err(|error| {
+        CliError::input(format!("`{}` cannot be divided: {error}", spec.data.source))
+            .with_hint("give more pairs, or change `data.seed_labels` and `data.validation_share`")
+    })
+}
+
+/// A gate larger than the pool stops the loop before its first round; that is allowed, and rarely
+/// meant.
+fn warn_of_a_short_run(context: &Context, spec: &ExperimentSpec, parts: &DataSplit) {
+    let n_pool = parts.unlabeled_pool.len();
+    let gate = spec.selection.min_selected.of(n_pool);
+    if spec.rounds.max > 0 && spec.rounds.pool_labels == PoolLabels::Pseudo && gate > n_pool {
+        context.say(&format!(
+            "warning: `selection.min_selected` is {gate}, but the unlabeled pool has only {} \
+             pairs: the run ends after round 0",
+            words::count(n_pool as u64)
+        ));
+    }
+}

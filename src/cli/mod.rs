@@ -1,0 +1,204 @@
+//! The command line: one thin file a subcommand.
+//!
+//! A command reads arguments, calls one or two functions of the modules below it and prints.
+//! Results go to standard output, everything said on the way to standard error.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use crate::logging;
+use crate::store::{Access, Home, Store};
+
+mod attach;
+mod data;
+mod doctor;
+mod document;
+mod error;
+mod follow;
+mod import;
+mod launch;
+mod pretrain;
+mod request;
+mod rounds;
+mod run;
+mod runs;
+mod show;
+mod spec_file;
+mod spec_layer;
+mod table;
+mod words;
+mod worker;
+
+pub use error::{CliError, CliResult, ErrorKind};
+
+/// Self-Evolved Reward learning in a terminal: start runs, watch them, veto labels, compare.
+///
+/// Without a command: the interface, on a terminal.
+#[derive(Debug, Parser)]
+#[command(name = "ser", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Args)]
+struct GlobalArgs {
+    /// Where runs and data are kept [default: `$SER_HOME`, `$XDG_DATA_HOME/ser` or
+    /// `~/.local/share/ser`]
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Change nothing: look only
+    #[arg(long, global = true)]
+    read_only: bool,
+    /// When to use colors
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    color: Color,
+    /// Draw with ASCII characters only
+    #[arg(long, global = true)]
+    ascii: bool,
+    /// Print results and errors only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Write more to the log (twice for everything)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+/// `--color`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a run (or several: one for each arm and random seed)
+    Run(run::RunArgs),
+    /// List the runs
+    Runs(runs::RunsArgs),
+    /// Show one run
+    Show(show::ShowArgs),
+    /// Show the rounds of a run
+    Rounds(rounds::RoundsArgs),
+    /// Watch a run
+    Attach(attach::AttachArgs),
+    /// Hold a run at its next step
+    Pause(request::RequestArgs),
+    /// Go on with a paused, stopped, failed or interrupted run
+    Resume(request::RequestArgs),
+    /// End a run after a checkpoint; `ser resume` goes on from there
+    Stop(request::RequestArgs),
+    /// Import and check preference data
+    #[command(subcommand)]
+    Data(data::DataCommand),
+    /// Check the installation: database, terminal, machine, interrupted runs
+    Doctor(doctor::DoctorArgs),
+    /// Execute one run in this process (started by the supervisor)
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
+    /// Make the embedded language model from the embedded texts
+    #[command(hide = true)]
+    Pretrain(pretrain::PretrainArgs),
+}
+
+/// What every command gets.
+#[derive(Debug)]
+pub struct Context {
+    home: Home,
+    access: Access,
+    color: Color,
+    ascii: bool,
+    quiet: bool,
+    n_verbose: u8,
+}
+
+impl Context {
+    fn new(global: GlobalArgs) -> CliResult<Self> {
+        Ok(Self {
+            home: Home::resolve(global.home)?,
+            access: if global.read_only { Access::ReadOnly } else { Access::ReadWrite },
+            color: global.color,
+            ascii: global.ascii,
+            quiet: global.quiet,
+            n_verbose: global.verbose,
+        })
+    }
+
+    /// The store, for looking. Looking at a home that is not there makes none.
+    fn store_to_read(&self) -> CliResult<Store> {
+        Ok(Store::open(&self.home, Access::ReadOnly)?)
+    }
+
+    /// The store, for a command that writes.
+    fn store_to_write(&self, command: &str) -> CliResult<Store> {
+        if self.access == Access::ReadOnly {
+            return Err(CliError::input(format!(
+                "`ser {command}` writes, but `--read-only` is set"
+            ))
+            .with_hint("leave `--read-only` out"));
+        }
+        Ok(Store::open(&self.home, Access::ReadWrite)?)
+    }
+
+    /// Says something on the way to a result.
+    fn say(&self, text: &str) {
+        if !self.quiet {
+            // A closed standard error must not end the command.
+            let _ = writeln!(std::io::stderr(), "{}", crate::domain::clean::clean_line(text));
+        }
+    }
+}
+
+/// Whether a person sits at both ends.
+fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What to print and which code to end with.
+pub fn run(cli: Cli) -> CliResult {
+    let context = Context::new(cli.global)?;
+    if let Some(Command::Worker(args)) = &cli.command {
+        return worker::run(&context, args);
+    }
+    if context.access == Access::ReadWrite && context.home.root().is_dir() {
+        logging::to_file(&context.home.root().join("ser.log"), context.n_verbose);
+    }
+    match cli.command {
+        None if is_interactive() => attach::open_interface(&context, None),
+        None => runs::run_without_terminal(&context),
+        Some(Command::Run(args)) => run::run(&context, &args),
+        Some(Command::Runs(args)) => runs::run(&context, &args),
+        Some(Command::Show(args)) => show::run(&context, &args),
+        Some(Command::Rounds(args)) => rounds::run(&context, &args),
+        Some(Command::Attach(args)) => attach::run(&context, &args),
+        Some(Command::Pause(args)) => request::pause(&context, &args),
+        Some(Command::Resume(args)) => request::resume(&context, &args),
+        Some(Command::Stop(args)) => request::stop(&context, &args),
+        Some(Command::Data(command)) => data::run(&context, &command),
+        Some(Command::Doctor(args)) => doctor::run(&context, &args),
+        Some(Command::Worker(_)) => Ok(()),
+        Some(Command::Pretrain(args)) => pretrain::run(&context, &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,107 @@
+//! `ser run`: start runs, and watch them to their end if asked.
+
+use std::path::PathBuf;
+
+use super::spec_file::{self, SpecInput};
+use super::table::print_line;
+use super::{CliError, CliResult, Context, attach, follow, is_interactive, launch};
+use crate::domain::spec::ExperimentSpec;
+use crate::supervisor::Supervisor;
+
+/// Arguments of `ser run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// A file with the keys that differ from the default spec
+    spec: Option<PathBuf>,
+    /// Set a key, for example `train.epochs=3` (can be given again)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// Name of the run; made from arm, model and random seed otherwise
+    #[arg(long)]
+    name: Option<String>,
+    /// Recipe: `ser`, `seed-only`, `full-labels` (can be given again, for a run each)
+    #[arg(long = "arm", value_name = "ARM")]
+    arms: Vec<String>,
+    /// Random seeds, for a run each: `1,2,3`
+    #[arg(long, value_name = "N,N", value_delimiter = ',',
+          value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    rng_seeds: Vec<u64>,
+    /// Print progress lines instead of opening the interface
+    #[arg(long)]
+    plain: bool,
+    /// Print the id and return at once
+    #[arg(long, conflicts_with_all = ["plain", "json"])]
+    detach: bool,
+    /// Follow to the end, then print what `ser show --json` prints
+    #[arg(long)]
+    json: bool,
+}
+
+/// Starts the runs.
+///
+/// # Errors
+/// When the input is wrong (nothing is left behind), or a followed run fails.
+pub fn run(context: &Context, args: &RunArgs) -> CliResult {
+    let specs = specs(args)?;
+    if args.name.is_some() && specs.len() > 1 {
+        return Err(CliError::input(format!(
+            "`--name` is one name, but {} runs start",
+            specs.len()
+        ))
+        .with_hint("leave `--name` out: names are made from arm, model and random seed"));
+    }
+    let mut store = context.store_to_write("run")?;
+    let runs = launch::launch(context, &mut store, &specs, args.name.as_deref())?;
+    Supervisor::new(context.home.clone()).start_next(&mut store)?;
+    if args.detach {
+        return runs.iter().try_for_each(|run| print_line(run.id.as_str()));
+    }
+    let is_plain = args.plain || args.json || !is_interactive();
+    if !is_plain {
+        drop(store);
+        let first = runs.into_iter().next().map(|run| run.id);
+        return attach::open_interface(context, first);
+    }
+    let output = if args.json { follow::Output::Json } else { follow::Output::Lines };
+    let mut failed = None;
+    for run in &runs {
+        // One failed run of several does not hide the others; what comes last is the exit code.
+        match follow::to_the_end(context, &store, &run.id, output) {
+            Err(error) if error.kind == super::ErrorKind::Failure && runs.len() > 1 => {
+                context.say(error.report().trim_end());
+                failed = Some(error);
+            }
+            result => result?,
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// One spec for each arm and random seed.
+fn specs(args: &RunArgs) -> CliResult<Vec<ExperimentSpec>> {
+    let mut seen = std::collections::BTreeSet::new();
+    if let Some(twice) = args.rng_seeds.iter().find(|rng_seed| !seen.insert(**rng_seed)) {
+        return Err(CliError::input(format!("`--rng-seeds` holds {twice} twice"))
+            .with_hint("the same random seed gives the same run"));
+    }
+    let arms: Vec<Option<&str>> = or_none(args.arms.iter().map(String::as_str));
+    let rng_seeds = or_none(args.rng_seeds.iter().copied());
+    let mut specs = Vec::new();
+    for arm in &arms {
+        for rng_seed in &rng_seeds {
+            specs.push(spec_file::resolve(&SpecInput {
+                file: args.spec.as_deref(),
+                arm: *arm,
+                sets: &args.sets,
+                rng_seed: *rng_seed,
+            })?);
+        }
+    }
+    Ok(specs)
+}
+
+/// Each value, or once `None` when there is none.
+fn or_none<T>(values: impl Iterator<Item = T>) -> Vec<Option<T>> {
+    let values: Vec<_> = values.map(Some).collect();
+    if values.is_empty() { vec![None] } else { values }
+}

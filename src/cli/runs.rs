@@ -1,0 +1,112 @@
+//! `ser runs`: every run on a line.
+
+use serde::Serialize;
+
+use super::document::RunDocument;
+use super::table::{Cell, Form, FormArgs, Table, number, print_json, text};
+use super::{CliResult, Context, words};
+use crate::store::rows::RunRow;
+use crate::store::{Access, Store, StoreError};
+
+/// Arguments of `ser runs`.
+#[derive(Debug, clap::Args)]
+pub struct RunsArgs {
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+#[derive(Serialize)]
+struct RunsDocument {
+    schema: u32,
+    runs: Vec<RunLine>,
+}
+
+#[derive(Serialize)]
+struct RunLine {
+    #[serde(flatten)]
+    run: RunDocument,
+    round: u32,
+    rounds_max: u32,
+    test_accuracy: Option<f64>,
+    n_selected: Option<u64>,
+    n_vetoed: u64,
+}
+
+/// Prints the runs.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn run(context: &Context, args: &RunsArgs) -> CliResult {
+    let runs = read(context)?;
+    let form = args.form.form();
+    match form {
+        Form::Json => {
+            print_json(&RunsDocument { schema: 1, runs: runs.iter().map(RunLine::from).collect() })
+        }
+        Form::Human if runs.is_empty() => {
+            context.say("there are no runs yet; start one with `ser run`");
+            Ok(())
+        }
+        _ => table(&runs).print(form, context.ascii),
+    }
+}
+
+/// `ser` without a terminal: the runs, and how to go on.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn run_without_terminal(context: &Context) -> CliResult {
+    run(context, &RunsArgs { form: FormArgs::default() })?;
+    context.say("hint: the interface needs a terminal; `ser --help` lists the commands");
+    Ok(())
+}
+
+/// Looking for runs makes no home.
+fn read(context: &Context) -> CliResult<Vec<RunRow>> {
+    match Store::open(&context.home, Access::ReadOnly) {
+        Err(StoreError::Missing { .. }) => Ok(Vec::new()),
+        store => Ok(store?.runs()?),
+    }
+}
+
+/// The runs as a table.
+fn table(runs: &[RunRow]) -> Table {
+    let mut table = Table::new(&[
+        text("id", "id"),
+        text("name", "name"),
+        text("status", "status"),
+        number("round", "round"),
+        number("rounds_max", "of"),
+        number("test_accuracy", "test accuracy"),
+        number("n_selected", "selected"),
+        number("n_vetoed", "vetoed"),
+        text("created_at", "created"),
+    ]);
+    for row in runs {
+        table.push(vec![
+            Cell::new(&row.id),
+            Cell::new(&row.name),
+            Cell::new(words::status(row)),
+            Cell::new(row.round),
+            Cell::new(row.rounds_max),
+            Cell::shown(row.latest_test.as_ref().map(|test| test.accuracy), words::percent),
+            Cell::shown(row.n_selected, words::count),
+            Cell::new(row.n_vetoed),
+            Cell::maybe(words::timestamp(row.created_at_ms)),
+        ]);
+    }
+    table
+}
+
+impl From<&RunRow> for RunLine {
+    fn from(row: &RunRow) -> Self {
+        Self {
+            run: RunDocument::from(row),
+            round: row.round,
+            rounds_max: row.rounds_max,
+            test_accuracy: row.latest_test.as_ref().map(|test| test.accuracy),
+            n_selected: row.n_selected,
+            n_vetoed: row.n_vetoed,
+        }
+    }
+}

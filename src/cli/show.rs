@@ -1,0 +1,96 @@
+//! `ser show RUN`: one run with its spec and rounds.
+
+use super::document::{ShowDocument, best_round};
+use super::rounds;
+use super::table::{Form, print_json, print_line};
+use super::{CliResult, Context, words};
+use crate::domain::clean::clean_line;
+use crate::store::rows::{RoundRow, RunDetail};
+
+/// Arguments of `ser show`.
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// Id, unique prefix of an id, or name
+    run: String,
+    /// Print one JSON document (`"schema": 1`)
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints a run.
+///
+/// # Errors
+/// When there is no such run.
+pub fn run(context: &Context, args: &ShowArgs) -> CliResult {
+    let store = context.store_to_read()?;
+    let run = store.run(&store.find_run(&args.run)?.id)?;
+    if args.json {
+        return print_json(&ShowDocument::read(&store, &run)?);
+    }
+    let rounds = store.rounds(&run.row.id)?;
+    for (name, value) in facts(&run, &rounds) {
+        print_line(&format!("{name:<12}  {}", clean_line(&value)))?;
+    }
+    if !rounds.is_empty() {
+        print_line("")?;
+        rounds::table(&rounds, Form::Human).print(Form::Human, context.ascii)?;
+    }
+    Ok(())
+}
+
+fn facts(run: &RunDetail, rounds: &[RoundRow]) -> Vec<(&'static str, String)> {
+    let row = &run.row;
+    let mut facts = vec![
+        ("run", format!("{} ({})", row.name, row.id)),
+        ("status", status_line(run)),
+        ("arm", format!("{}, random seed {}", row.arm, row.rng_seed)),
+    ];
+    facts.extend(words::timestamp(row.created_at_ms).map(|time| ("created", time)));
+    facts.extend(row.finished_at_ms.and_then(words::timestamp).map(|time| ("finished", time)));
+    facts.extend(run.model.clone().map(|model| ("model", model)));
+    facts.extend(run.sizes.map(|sizes| {
+        let parts = [
+            ("seed set", sizes.n_seed_set),
+            ("validation", sizes.n_validation),
+            ("unlabeled pool", sizes.n_unlabeled_pool),
+            ("test", sizes.n_test),
+        ];
+        let parts = parts.map(|(name, n)| format!("{name} {}", words::count(n)));
+        ("data", parts.join(", "))
+    }));
+    facts.extend(run.encoding.map(|encoding| {
+        let share = if encoding.n_pairs == 0 {
+            String::new()
+        } else {
+            format!(" ({})", words::percent(encoding.n_truncated as f64 / encoding.n_pairs as f64))
+        };
+        let n_truncated = words::count(encoding.n_truncated);
+        ("tokens", format!("{}, {n_truncated} pairs cut{share}", words::count(encoding.n_tokens)))
+    }));
+    if row.n_vetoed > 0 {
+        facts.push(("vetoed", words::count(row.n_vetoed)));
+    }
+    facts.extend(run.checkpoint.clone().map(|name| ("checkpoint", name)));
+    facts.extend(
+        best_round(rounds).map(|n| ("best round", format!("{n} (by validation accuracy)"))),
+    );
+    facts
+}
+
+/// `finished (round_limit)`, `failed: …`, `running, round 1: train 120 of 400`
+fn status_line(run: &RunDetail) -> String {
+    let row = &run.row;
+    let mut text = words::status(row).to_owned();
+    if let Some(reason) = row.stop_reason {
+        text.push_str(&format!(" ({})", reason.name()));
+    }
+    if let Some(failure) = &row.failure {
+        text.push_str(&format!(": {failure}"));
+    } else if row.status.wants_worker()
+        && let Some(progress) = &row.progress
+    {
+        let (done, total) = (words::count(progress.n_done), words::count(progress.n_total));
+        text.push_str(&format!(", round {}: {} {done} of {total}", progress.round, progress.step));
+    }
+    text
+}

@@ -1,0 +1,5 @@
+//! The command line as a person meets it: the real program against a fresh home.
+
+mod bad_input;
+mod fixture;
+mod whole_run;
