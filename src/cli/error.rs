@@ -95,11 +95,11 @@ impl CliError {
     #[must_use]
     pub fn report(&self) -> String {
         let word = if self.kind == ErrorKind::Interrupted { "interrupted" } else { "error" };
-        let mut text = format!("{word}: {}\n", clean_line(&self.message));
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!("hint: {}\n", clean_line(hint)));
+        let message = clean_line(&self.message);
+        match &self.hint {
+            Some(hint) => format!("{word}: {message}\nhint: {}\n", clean_line(hint)),
+            None => format!("{word}: {message}\n"),
         }
-        text
     }
 }
 

@@ -230,12 +230,10 @@ impl<'a> Printer<'a> {
             return;
         }
         self.printed_at = Some(Instant::now());
-        let mut line =
-            format!("round {round}  {step} {} of {}", words::count(done), words::count(total));
-        if let Some(rate) = words::rate(n_tokens, ms) {
-            line.push_str(&format!("  {} tokens/s", words::count(rate)));
-        }
-        self.context.say(&line);
+        let speed = words::rate(n_tokens, ms)
+            .map_or_else(String::new, |rate| format!("  {} tokens/s", words::count(rate)));
+        let (done, total) = (words::count(done), words::count(total));
+        self.context.say(&format!("round {round}  {step} {done} of {total}{speed}"));
     }
 
     /// One line of what a round came to; forgets it afterwards.

@@ -63,7 +63,7 @@ impl Made {
         let _ = std::fs::remove_dir(context.home.root().join("runs"));
     }
 
-    fn note(&mut self, imported: Imported) -> i64 {
+    fn note(&mut self, imported: &Imported) -> i64 {
         if imported.is_new {
             self.datasets.push(imported.dataset.id);
         }
@@ -88,7 +88,7 @@ fn launch_one(
         .map(|s| s.parse())
         .collect::<Result<Vec<Source>, _>>()?;
     let dataset = import::import(context, store, &sources, &settings(spec.data.limit))?;
-    let dataset = made.note(dataset);
+    let dataset = made.note(&dataset);
     let test_dataset = match spec.data.test.as_str() {
         "split" => None,
         test => {
@@ -98,7 +98,7 @@ fn launch_one(
             };
             // The test source may stand in another format than the training source.
             let settings = ImportSettings { format: "auto", ..settings(0) };
-            Some(made.note(import::import(context, store, &[source], &settings)?))
+            Some(made.note(&import::import(context, store, &[source], &settings)?))
         }
     };
     let parts = check_split(store, spec, dataset, test_dataset)?;

@@ -80,17 +80,18 @@ fn facts(run: &RunDetail, rounds: &[RoundRow]) -> Vec<(&'static str, String)> {
 /// `finished (round_limit)`, `failed: …`, `running, round 1: train 120 of 400`
 fn status_line(run: &RunDetail) -> String {
     let row = &run.row;
-    let mut text = words::status(row).to_owned();
-    if let Some(reason) = row.stop_reason {
-        text.push_str(&format!(" ({})", reason.name()));
-    }
+    let status = match row.stop_reason {
+        Some(reason) => format!("{} ({})", words::status(row), reason.name()),
+        None => words::status(row).to_owned(),
+    };
     if let Some(failure) = &row.failure {
-        text.push_str(&format!(": {failure}"));
+        format!("{status}: {failure}")
     } else if row.status.wants_worker()
         && let Some(progress) = &row.progress
     {
         let (done, total) = (words::count(progress.n_done), words::count(progress.n_total));
-        text.push_str(&format!(", round {}: {} {done} of {total}", progress.round, progress.step));
+        format!("{status}, round {}: {} {done} of {total}", progress.round, progress.step)
+    } else {
+        status
     }
-    text
 }

@@ -69,8 +69,7 @@ pub fn read_file(path: &Path) -> CliResult<Vec<Assignment>> {
     }
     let bytes = std::fs::read(path).map_err(|error| CliError::io("read", path, &error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
         CliError::input(format!("`{}` line {line} is not UTF-8", path.display()))
             .with_hint(data_hint(path))
     })?;
@@ -93,7 +92,7 @@ fn data_hint(path: &Path) -> String {
 pub fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> CliResult<Vec<Assignment>> {
     let syntax_error = |error: &toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
-        let place = origin(line_of(text, start));
+        let place = origin(line_of(text.as_bytes(), start));
         let detail = error.message().lines().collect::<Vec<_>>().join(", ");
         let error = CliError::input(format!("{place} is not TOML: {detail}"));
         match &place {
@@ -162,7 +161,7 @@ impl<F: Fn(usize) -> Origin> Walk<'_, F> {
                     key,
                     value: value.clone(),
                     written: shorten(self.slice(span_value.span())),
-                    origin: (self.origin)(line_of(self.text, span_key.span().start)),
+                    origin: (self.origin)(line_of(self.text.as_bytes(), span_key.span().start)),
                 }),
             }
         }
@@ -174,8 +173,8 @@ impl<F: Fn(usize) -> Origin> Walk<'_, F> {
 }
 
 /// The line of a byte offset, counted from 1.
-fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+fn line_of(text: &[u8], offset: usize) -> usize {
+    text[..offset.min(text.len())].split(|byte| *byte == b'\n').count()
 }
 
 fn shorten(text: &str) -> String {

@@ -1,5 +1,6 @@
 //! Tables: aligned for people, or as CSV, Markdown.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
@@ -82,13 +83,13 @@ pub struct Cell {
 
 impl Cell {
     /// The same text for both.
-    pub fn new(value: impl ToString) -> Self {
-        let text = value.to_string();
+    pub fn new(value: impl Display) -> Self {
+        let text = format!("{value}");
         Self { shown: Some(text.clone()), raw: Some(text) }
     }
 
     /// A value that may not exist.
-    pub fn maybe(value: Option<impl ToString>) -> Self {
+    pub fn maybe(value: Option<impl Display>) -> Self {
         value.map_or(Self { shown: None, raw: None }, Self::new)
     }
 
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn programs_get_plain_values_and_empty_fields() {
-        let text = written(|table, out| table.write_csv(out));
+        let text = written(Table::write_csv);
         assert_eq!(text, "name,accuracy\n\"a, \"\"b\"\"\",0.5\nc|d,\n");
     }
 

@@ -85,7 +85,7 @@ pub fn pairs(n: usize) -> Vec<String> {
 }
 
 pub fn jsonl(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.join("\n") + "\n"
 }
 
 /// A whole Llama-family model directory of a few hundred parameters.

@@ -56,7 +56,7 @@ fn memory() -> Option<Finding> {
         .filter(|limit| *limit < total);
     let mut value = format!("{}, {} available", words::bytes(total), words::bytes(available));
     if let Some(limit) = limit {
-        value.push_str(&format!(", limited to {}", words::bytes(limit)));
+        value = format!("{value}, limited to {}", words::bytes(limit));
     }
     Some(Finding::fine("memory", value))
 }
