@@ -203,3 +203,180 @@ fn set_last_seq(transaction: &Transaction<'_>, key: i64, seq: u64) -> Result<(),
         .execute((key, seq as i64))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, Fixture, train_step};
+    use super::*;
+    use crate::domain::event::PairMargin;
+    use crate::domain::metrics::{Evaluation, Split};
+    use crate::domain::preference::PairId;
+    use crate::domain::run::StopReason;
+
+    fn evaluated(round: u32, margins: &[f64]) -> RunEvent {
+        let pair =
+            |(id, margin): (u32, &f64)| PairMargin { pair: PairId(id), margin: *margin as f32 };
+        RunEvent::Evaluated {
+            round,
+            split: Split::Test,
+            evaluation: Evaluation::from_margins(margins).unwrap(),
+            margins: (0..).zip(margins).map(pair).collect(),
+        }
+    }
+
+    fn progressed(n_done: u64) -> RunEvent {
+        let step = "train".to_owned();
+        RunEvent::Progressed { round: 0, step, n_done, n_total: 9, n_tokens: 70, elapsed_ms: 8 }
+    }
+
+    /// Every derived row of every run, as text.
+    fn derived_rows(fixture: &Fixture) -> Vec<String> {
+        let mut rows = Vec::new();
+        for table in ["run_states", "rounds", "metrics", "checkpoints"] {
+            let sql = format!("SELECT * FROM {table} ORDER BY 1, 2");
+            let mut statement = fixture.store.connection.prepare(&sql).unwrap();
+            let n = statement.column_count();
+            let mut found = statement.query([]).unwrap();
+            while let Some(row) = found.next().unwrap() {
+                let cells: Vec<_> =
+                    (0..n).map(|i| format!("{:?}", row.get_ref(i).unwrap())).collect();
+                rows.push(format!("{table}: {}", cells.join(" ")));
+            }
+        }
+        rows
+    }
+
+    /// A life with a death in it: attempt 2 goes on from the checkpoint at step 2.
+    fn two_attempts(fixture: &mut Fixture) -> RunId {
+        let run = fixture.run("a");
+        let first = fixture.begin_as_dead(&run);
+        let worker = crate::store::liveness::current_worker();
+        let checkpoint = RunEvent::CheckpointSaved {
+            name: "step-2".into(),
+            round: 0,
+            global_step: 2,
+            n_bytes: 10,
+            digest: "d".into(),
+        };
+        let started = |resumed_from| RunEvent::RunStarted { worker: worker.clone(), resumed_from };
+        let mut events = vec![started(None), testing::step_started(0, "train", 9)];
+        events.extend([train_step(1, 0.7), train_step(2, 0.6), progressed(2), checkpoint]);
+        events.extend([train_step(3, 0.5), progressed(3), train_step(4, 0.4)]);
+        fixture.apply(&run, first, events);
+        let second = fixture.begin(&run);
+        assert_eq!((second.number, second.next_seq), (2, 10));
+        let mut events = vec![started(Some("step-2".into())), testing::step_started(0, "train", 9)];
+        events.extend([train_step(3, 0.55), train_step(4, 0.45), progressed(4)]);
+        events.push(evaluated(0, &[0.1, -0.3, 1.0 / 3.0, 2.0]));
+        events.push(testing::selection_made(1, 20));
+        events.push(evaluated(1, &[0.7, 0.123_456_789_012_345, -1e-7]));
+        events.push(RunEvent::RunFinished { reason: StopReason::RoundLimit });
+        fixture.apply(&run, second, events);
+        run
+    }
+
+    #[test]
+    fn steps_taken_again_replace_those_of_the_attempt_before() {
+        let mut fixture = testing::store();
+        let run = two_attempts(&mut fixture);
+        let points = fixture.store.loss_points(&run, 100).unwrap();
+        let losses: Vec<f32> = points.iter().map(|point| point.loss).collect();
+        assert_eq!(losses, [0.7, 0.6, 0.55, 0.45]);
+        let detail = fixture.store.run(&run).unwrap();
+        assert_eq!(detail.row.status, RunStatus::Finished);
+        assert_eq!(detail.row.stop_reason, Some(StopReason::RoundLimit));
+        assert_eq!((detail.row.attempt, detail.row.round), (2, 0));
+        assert_eq!(detail.row.test_accuracy, [Some(0.75), Some(2.0 / 3.0)]);
+        assert_eq!(detail.row.latest_test.unwrap().n, 3);
+        assert_eq!(detail.checkpoint.as_deref(), Some("step-2"));
+        assert!(detail.row.finished_at_ms.is_some() && detail.row.progress.is_none());
+    }
+
+    #[test]
+    fn rebuilding_comes_to_the_same_rows() {
+        let mut fixture = testing::store();
+        let run = two_attempts(&mut fixture);
+        let other = fixture.run("b");
+        let attempt = fixture.begin(&other);
+        fixture.apply(&other, attempt, vec![train_step(1, 0.1)]);
+        let before = derived_rows(&fixture);
+        assert!(before.len() > 9, "{before:#?}");
+        fixture.store.rebuild(&run).unwrap();
+        assert_eq!(derived_rows(&fixture), before);
+        assert_eq!(fixture.store.pair_scores(&run, 1).unwrap().len(), 20);
+        // The run goes on where it was.
+        fixture.store.rebuild(&other).unwrap();
+        let next = crate::store::Attempt { next_seq: 2, ..attempt };
+        fixture.apply(&other, next, vec![train_step(2, 0.2)]);
+    }
+
+    #[test]
+    fn only_the_newest_progress_of_a_step_is_kept() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        fixture.apply(&run, attempt, (0..50).map(progressed).collect());
+        let events = fixture.store.events_after(&run, 0, 100).unwrap();
+        assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), [50]);
+        let progress = fixture.store.run(&run).unwrap().row.progress.unwrap();
+        assert_eq!((progress.n_done, progress.n_total, progress.step.as_str()), (49, 9, "train"));
+    }
+
+    #[test]
+    fn older_attempts_and_gaps_store_nothing() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let first = fixture.begin_as_dead(&run);
+        fixture.apply(&run, first, vec![train_step(1, 0.5)]);
+        let second = fixture.begin(&run);
+        let stale = crate::store::Attempt { number: first.number, ..second };
+        let error = fixture
+            .store
+            .apply(&testing::records(&run, stale, vec![train_step(2, 0.1)]))
+            .unwrap_err();
+        assert!(matches!(error, StoreError::Superseded { attempt: 1, current: 2, .. }), "{error}");
+        let mut records =
+            testing::records(&run, second, vec![train_step(2, 0.2), train_step(3, 0.3)]);
+        records[1].seq += 1;
+        let error = fixture.store.apply(&records).unwrap_err();
+        assert!(matches!(error, StoreError::Gap { expected: 3, found: 4, .. }), "{error}");
+        records[1].seq -= 1;
+        records[0].seq -= 1;
+        assert!(fixture.store.apply(&records).is_err());
+        assert_eq!(fixture.store.loss_points(&run, 10).unwrap().len(), 1);
+        assert_eq!(fixture.store.last_events(&run, 10).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn bulk_payloads_lie_in_their_tables_and_not_in_the_journal() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let selection = testing::selection_made(1, 30);
+        let RunEvent::SelectionMade { pairs, .. } = selection.clone() else { unreachable!() };
+        // The second evaluation of a round, with fewer pairs, replaces the first.
+        let events = vec![selection, evaluated(1, &[1.0, 2.0, 3.0]), evaluated(1, &[-1.0, 0.5])];
+        fixture.apply(&run, attempt, events);
+        assert_eq!(fixture.store.pair_scores(&run, 1).unwrap(), pairs);
+        let margins = fixture.store.margins(&run, 1, Split::Test).unwrap();
+        assert_eq!(margins.iter().map(|m| m.margin).collect::<Vec<_>>(), [-1.0, 0.5]);
+        for event in fixture.store.last_events(&run, 3).unwrap() {
+            assert!(!event.body.contains("pairs\":[") && !event.body.contains("margins"));
+        }
+        let round = &fixture.store.rounds(&run).unwrap()[0];
+        assert_eq!(round.selection.as_ref().unwrap().n_scored, 30);
+        assert_eq!(round.test.as_ref().unwrap().reliability.len(), 10);
+        assert!(round.validation.is_none());
+    }
+
+    #[test]
+    fn a_number_that_json_cannot_hold_is_refused_at_once() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let records = testing::records(&run, attempt, vec![train_step(1, f32::NAN)]);
+        let error = fixture.store.apply(&records).unwrap_err();
+        assert_eq!(error.to_string(), format!("event 1 of `{run}` cannot be read"));
+        assert!(fixture.store.last_events(&run, 1).unwrap().is_empty());
+    }
+}

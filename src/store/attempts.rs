@@ -223,3 +223,105 @@ pub(super) fn status_in_force(
 pub(super) fn liveness_of(status: RunStatus, claim: Option<&Claim>) -> Liveness {
     liveness::liveness(status, claim, now_ms())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::super::{Access, liveness::current_worker};
+    use super::*;
+    use crate::domain::run::StopReason;
+
+    #[test]
+    fn runs_leave_the_queue_in_the_order_they_came() {
+        let mut fixture = testing::store();
+        let [a, b] = [fixture.run("a"), fixture.run("b")];
+        assert_eq!(fixture.store.next_queued().unwrap(), Some(a.clone()));
+        let row = fixture.store.find_run("a").unwrap();
+        assert_eq!((row.status, row.liveness), (RunStatus::Queued, Liveness::NotExpected));
+        let attempt = fixture.begin(&a);
+        assert_eq!(attempt, Attempt { number: 1, next_seq: 1 });
+        assert_eq!(fixture.store.next_queued().unwrap(), Some(b));
+        // Taken, though it has not said anything yet.
+        let running = fixture.store.running().unwrap();
+        assert_eq!(running.len(), 1);
+        assert_eq!(running[0].row.status, RunStatus::Running);
+        assert_eq!(running[0].row.liveness, Liveness::Alive);
+        assert_eq!(running[0].worker, Some(current_worker()));
+    }
+
+    #[test]
+    fn of_two_workers_one_gets_the_run() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let take = || {
+                let mut store = Store::open(&fixture.home, Access::ReadWrite).unwrap();
+                store.begin_attempt(&run, &current_worker())
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+        let lost = outcomes.into_iter().find_map(Result::err).unwrap();
+        assert!(matches!(lost, StoreError::Held { .. }), "{lost}");
+    }
+
+    #[test]
+    fn an_interrupted_run_can_be_taken_again() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let first = fixture.begin_as_dead(&run);
+        assert_eq!(fixture.store.run(&run).unwrap().row.liveness, Liveness::Gone);
+        fixture.store.requeue(&run).unwrap();
+        assert_eq!(fixture.store.run(&run).unwrap().row.status, RunStatus::Queued);
+        assert_eq!(fixture.begin(&run).number, 2);
+        assert!(!fixture.store.heartbeat(&run, first.number).unwrap());
+        assert!(fixture.store.heartbeat(&run, 2).unwrap());
+        let error = fixture.store.requeue(&run).unwrap_err();
+        assert_eq!(error.to_string(), "nothing to resume: `a` is running");
+    }
+
+    #[test]
+    fn a_stopped_run_waits_to_be_put_back_and_a_finished_one_stays() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        fixture.apply(&run, attempt, vec![RunEvent::RunStopped]);
+        let row = fixture.store.run(&run).unwrap().row;
+        assert_eq!((row.status, row.liveness), (RunStatus::Stopped, Liveness::NotExpected));
+        assert_eq!(row.stop_reason, Some(StopReason::UserStopped));
+        assert!(fixture.store.begin_attempt(&run, &current_worker()).is_err());
+        fixture.store.requeue(&run).unwrap();
+        let row = fixture.store.run(&run).unwrap().row;
+        assert_eq!((row.stop_reason, row.finished_at_ms), (None, None));
+        let attempt = fixture.begin(&run);
+        assert_eq!(attempt, Attempt { number: 2, next_seq: 2 });
+        let end = RunEvent::RunFinished { reason: StopReason::RoundLimit };
+        fixture.apply(&run, attempt, vec![end]);
+        let error = fixture.store.requeue(&run).unwrap_err();
+        assert_eq!(error.to_string(), "nothing to resume: `a` is finished");
+    }
+
+    #[test]
+    fn old_requests_do_not_reach_a_new_attempt() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        fixture.begin_as_dead(&run);
+        fixture.store.add_request(&run, crate::domain::run::RequestKind::Stop).unwrap();
+        fixture.begin(&run);
+        assert!(fixture.store.unread_requests(&run).unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_a_waiting_run_is_ended_from_outside() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        assert!(fixture.store.end_queued(&run, RunEvent::Resumed).is_err());
+        fixture.store.end_queued(&run, RunEvent::RunStopped).unwrap();
+        assert_eq!(fixture.store.run(&run).unwrap().row.status, RunStatus::Stopped);
+        assert_eq!(fixture.store.next_queued().unwrap(), None);
+        fixture.store.requeue(&run).unwrap();
+        assert_eq!(fixture.begin(&run), Attempt { number: 1, next_seq: 2 });
+        assert!(fixture.store.end_queued(&run, RunEvent::RunStopped).is_err());
+    }
+}

@@ -269,3 +269,99 @@ fn dataset_row(row: &Row<'_>) -> rusqlite::Result<DatasetRow> {
         imported_at_ms: row.get(7)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, N_PAIRS};
+    use super::super::{Access, Store};
+    use super::*;
+
+    fn n_rows(store: &Store, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        store.connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_data_set_is_found_by_its_content_and_kept_once() {
+        let mut fixture = testing::store();
+        let found = fixture.store.find_dataset("f00d").unwrap().unwrap();
+        assert_eq!((found.id, found.n_pairs), (fixture.dataset, N_PAIRS as u64));
+        let again = testing::import(&mut fixture.store, "f00d", testing::pairs(3).into_iter());
+        assert_eq!(again.unwrap(), found);
+        assert_eq!(fixture.store.datasets().unwrap(), [found]);
+        assert_eq!(n_rows(&fixture.store, "pair_texts"), N_PAIRS as i64);
+    }
+
+    #[test]
+    fn a_failed_import_leaves_nothing() {
+        let mut fixture = testing::store();
+        let new = NewDataset {
+            fingerprint: "bad".into(),
+            source: "x".into(),
+            format: "jsonl".into(),
+            grouped_by: "prompt".into(),
+        };
+        let n_good = BATCH_PAIRS as usize + 10;
+        let good =
+            (1..).zip(testing::pairs(n_good)).map(|(line, pair)| ImportItem::Pair { line, pair });
+        let bad = std::iter::once(Err(StoreError::WriterEnded));
+        let mut items = good.map(Ok).chain(bad);
+        let error = fixture.store.import_dataset(&new, &mut items).unwrap_err();
+        assert!(matches!(error, StoreError::WriterEnded));
+        assert!(fixture.store.find_dataset("bad").unwrap().is_none());
+        assert_eq!(n_rows(&fixture.store, "pairs"), N_PAIRS as i64);
+        assert_eq!(n_rows(&fixture.store, "datasets"), 1);
+    }
+
+    #[test]
+    fn what_a_dead_importer_left_is_swept_and_a_living_one_is_not() {
+        let mut fixture = testing::store();
+        let texts = testing::pairs(2);
+        for (fingerprint, start) in [("alive", 0), ("dead", 1)] {
+            let mut importer = liveness::current_worker();
+            importer.process_start += start;
+            let new = NewDataset {
+                fingerprint: fingerprint.into(),
+                source: "x".into(),
+                format: "x".into(),
+                grouped_by: "x".into(),
+            };
+            let dataset = fixture.store.begin_import(&new).unwrap();
+            let batch: Vec<_> = (1..).zip(texts.clone()).collect();
+            fixture.store.write(|t| insert_pairs(t, dataset, 0, &batch)).unwrap();
+            let importer = serde_json::to_string(&importer).unwrap();
+            let sql = "UPDATE datasets SET importer = ?2 WHERE key = ?1";
+            fixture.store.connection.execute(sql, (dataset, importer)).unwrap();
+        }
+        assert_eq!(n_rows(&fixture.store, "pairs"), N_PAIRS as i64 + 4);
+        let store = Store::open(&fixture.home, Access::ReadWrite).unwrap();
+        assert_eq!(n_rows(&store, "pairs"), N_PAIRS as i64 + 2);
+        assert_eq!(store.datasets().unwrap().len(), 1);
+        assert_eq!(n_rows(&store, "datasets"), 2);
+    }
+
+    #[test]
+    fn a_data_set_in_use_stays() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let error = fixture.store.delete_dataset(fixture.dataset).unwrap_err();
+        assert!(matches!(error, StoreError::DatasetInUse { n_runs: 1, .. }), "{error}");
+        fixture.store.delete_run(&run).unwrap();
+        fixture.store.delete_dataset(fixture.dataset).unwrap();
+        assert_eq!(n_rows(&fixture.store, "pairs") + n_rows(&fixture.store, "pair_texts"), 0);
+        assert!(matches!(
+            fixture.store.delete_dataset(fixture.dataset),
+            Err(StoreError::UnknownDataset { .. })
+        ));
+    }
+
+    #[test]
+    fn removal_goes_on_over_several_batches() {
+        let mut fixture = testing::store();
+        let n = 2 * BATCH_PAIRS as usize + 7;
+        let row = testing::import(&mut fixture.store, "b", testing::pairs(n).into_iter()).unwrap();
+        assert_eq!(row.n_pairs, n as u64);
+        fixture.store.delete_dataset(row.id).unwrap();
+        assert_eq!(n_rows(&fixture.store, "pairs"), N_PAIRS as i64);
+    }
+}

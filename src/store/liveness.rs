@@ -32,12 +32,15 @@ pub struct Claim {
 #[must_use]
 pub fn current_worker() -> WorkerIdentity {
     let pid = std::process::id();
-    WorkerIdentity {
-        pid,
-        process_start: process_start(pid).unwrap_or(0),
-        boot_id: boot_id(),
-        host: host(),
-    }
+    let process_start = process_start(pid).unwrap_or(0);
+    WorkerIdentity { pid, process_start, boot_id: boot_id(), host: host() }
+}
+
+/// The identity of a living process of this host.
+#[must_use]
+pub fn identity_of(pid: u32) -> Option<WorkerIdentity> {
+    let process_start = process_start(pid)?;
+    Some(WorkerIdentity { pid, process_start, boot_id: boot_id(), host: host() })
 }
 
 /// What a viewer should say about the process of a run in this status.

@@ -23,7 +23,10 @@ mod filesystem;
 mod find;
 mod health;
 pub mod liveness;
+#[cfg(test)]
+mod measure;
 mod migrations;
+mod naming;
 mod pairs;
 mod paths;
 mod people;

@@ -9,13 +9,9 @@ use super::clock::now_ms;
 use super::error::StoreError;
 use super::liveness::Claim;
 use super::rows::{ProgressRow, RunDetail, RunRow};
-use super::{Store, attempts, find};
-use crate::domain::random::text_hash;
+use super::{Store, attempts, find, naming};
 use crate::domain::run::{RunId, RunStatus, StopReason};
 use crate::domain::spec::ExperimentSpec;
-
-/// A longer name would not fit a table.
-const NAME_LENGTH_MAX: usize = 80;
 
 /// What a new run needs.
 #[derive(Debug, Clone)]
@@ -42,15 +38,15 @@ impl Store {
             .map_err(|source| StoreError::Json { what: "the spec".to_owned(), source })?;
         self.write(|transaction| {
             let name = match &new.name {
-                Some(name) => checked_name(transaction, name)?,
-                None => default_name(transaction, new.spec)?,
+                Some(name) => naming::checked_name(transaction, name)?,
+                None => naming::default_name(transaction, new.spec)?,
             };
             for dataset in [Some(new.dataset), new.test_dataset].into_iter().flatten() {
                 require_dataset(transaction, dataset)?;
             }
             let experiment =
                 new.experiment.as_deref().map(|name| experiment(transaction, name)).transpose()?;
-            let id = unused_id(transaction, &name)?;
+            let id = naming::unused_id(transaction, &name)?;
             transaction.execute(
                 "INSERT INTO runs (id, name, experiment, arm, rng_seed, rounds_max, dataset,
                                    test_dataset, created_at_ms)
@@ -307,66 +303,6 @@ fn n_vetoed(connection: &Connection, key: i64) -> Result<u64, StoreError> {
     Ok(n as u64)
 }
 
-fn checked_name(transaction: &Transaction<'_>, name: &str) -> Result<String, StoreError> {
-    let bad = |reason| StoreError::BadName { name: name.to_owned(), reason };
-    if name.trim() != name || name.is_empty() {
-        return Err(bad("it is empty or has spaces around it"));
-    }
-    if name.chars().count() > NAME_LENGTH_MAX {
-        return Err(bad("it is longer than 80 characters"));
-    }
-    if name.chars().any(char::is_control) {
-        return Err(bad("it holds control characters"));
-    }
-    if is_taken(transaction, name)? {
-        return Err(StoreError::NameTaken { name: name.to_owned() });
-    }
-    Ok(name.to_owned())
-}
-
-fn is_taken(transaction: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
-    Ok(transaction.prepare_cached("SELECT 1 FROM runs WHERE name = ?1")?.exists([name])?)
-}
-
-/// `ARM-MODEL-sSEED`, with the first free of `-2`, `-3`, … behind it where it is taken.
-fn default_name(
-    transaction: &Transaction<'_>,
-    spec: &ExperimentSpec,
-) -> Result<String, StoreError> {
-    let model = std::path::Path::new(&spec.model.backbone)
-        .file_name()
-        .map_or_else(|| spec.model.backbone.clone(), |name| name.to_string_lossy().into_owned());
-    let words = |text: &str| -> String {
-        text.chars().filter(|c| !c.is_control() && !c.is_whitespace()).take(24).collect()
-    };
-    let base = format!("{}-{}-s{}", words(&spec.arm), words(&model), spec.rng_seed);
-    let mut name = base.clone();
-    let mut suffix = 2;
-    while is_taken(transaction, &name)? {
-        name = format!("{base}-{suffix}");
-        suffix += 1;
-    }
-    Ok(name)
-}
-
-/// Ids need not be secret, only unused: the clock, the process and the name are mixed until one is.
-fn unused_id(transaction: &Transaction<'_>, name: &str) -> Result<RunId, StoreError> {
-    let nanoseconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos();
-    let mut salt = 0_u64;
-    loop {
-        let text = format!("{nanoseconds} {} {name} {salt}", std::process::id());
-        let id = RunId::from_bits(text_hash(&text));
-        let sql = "SELECT 1 FROM runs WHERE id = ?1 OR name = ?1";
-        if !transaction.prepare_cached(sql)?.exists([id.as_str()])? {
-            return Ok(id);
-        }
-        salt += 1;
-    }
-}
-
 fn require_dataset(transaction: &Transaction<'_>, dataset: i64) -> Result<(), StoreError> {
     let sql = "SELECT 1 FROM datasets WHERE key = ?1 AND is_complete = 1";
     if transaction.prepare_cached(sql)?.exists([dataset])? {
@@ -383,4 +319,75 @@ fn experiment(transaction: &Transaction<'_>, name: &str) -> Result<i64, StoreErr
     )?;
     let sql = "SELECT key FROM experiments WHERE name = ?1";
     Ok(transaction.query_row(sql, [name], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn a_new_run_is_queued_and_says_everything() {
+        let mut fixture = testing::store();
+        let mut spec = testing::spec();
+        spec.rng_seed = u64::MAX;
+        let new = NewRun {
+            name: None,
+            spec: &spec,
+            dataset: fixture.dataset,
+            test_dataset: Some(fixture.dataset),
+            experiment: Some("which seed".to_owned()),
+        };
+        let first = fixture.store.create_run(&new).unwrap();
+        let second = fixture.store.create_run(&new).unwrap();
+        assert_eq!(first.name, format!("ser-mock-s{}", u64::MAX));
+        assert_eq!(second.name, format!("{}-2", first.name));
+        assert_eq!(
+            (first.status, first.rng_seed, first.rounds_max),
+            (RunStatus::Queued, u64::MAX, 3)
+        );
+        let detail = fixture.store.run(&first.id).unwrap();
+        assert_eq!(detail.row, first);
+        assert_eq!(detail.test_dataset, Some(fixture.dataset));
+        assert_eq!(fixture.store.spec(&first.id).unwrap(), spec);
+        let ids: Vec<RunId> = fixture.store.runs().unwrap().into_iter().map(|row| row.id).collect();
+        assert_eq!(ids, [second.id, first.id]);
+    }
+
+    #[test]
+    fn a_refused_run_leaves_nothing() {
+        let mut fixture = testing::store();
+        let spec = testing::spec();
+        let new = NewRun {
+            name: Some("a".to_owned()),
+            spec: &spec,
+            dataset: 99,
+            test_dataset: None,
+            experiment: None,
+        };
+        let error = fixture.store.create_run(&new).unwrap_err();
+        assert!(matches!(error, StoreError::UnknownDataset { dataset: 99 }), "{error}");
+        assert!(fixture.store.runs().unwrap().is_empty());
+    }
+
+    #[test]
+    fn deleting_takes_every_row_but_spares_a_run_at_work() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let selection = testing::selection_made(1, 10);
+        fixture.apply(&run, attempt, vec![testing::train_step(1, 0.5), selection]);
+        let error = fixture.store.delete_run(&run).unwrap_err();
+        assert_eq!(error.to_string(), "cannot delete it: `a` is running");
+        let end = crate::domain::event::RunEvent::RunStopped;
+        let after = super::super::Attempt { next_seq: 3, ..attempt };
+        fixture.apply(&run, after, vec![end]);
+        fixture.store.delete_run(&run).unwrap();
+        for table in ["runs", "run_specs", "run_states", "events", "metrics", "pair_scores"] {
+            let sql = format!("SELECT count(*) FROM {table}");
+            let n: i64 = fixture.store.connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(n, 0, "{table}");
+        }
+        assert!(fixture.store.run(&run).is_err());
+    }
 }

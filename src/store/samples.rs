@@ -257,3 +257,84 @@ fn signed_confidence(before: &PairScore, now: &PairScore) -> f64 {
     let is_same = (before.margin() > 0.0) == (now.margin() > 0.0);
     if is_same { before.confidence() } else { -before.confidence() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+    use crate::domain::verdict::Verdict;
+
+    fn query(order: SampleOrder, selected_only: Option<bool>) -> SampleQuery {
+        SampleQuery { n: 5, offset: 0, order, selected_only }
+    }
+
+    #[test]
+    fn codes_and_names_agree_with_the_table() {
+        let fixture = testing::store();
+        for reason in LeftOut::ALL {
+            let sql = "SELECT name FROM left_out_reasons WHERE code = ?1";
+            let name: String =
+                fixture.store.connection.query_row(sql, [code(reason)], |row| row.get(0)).unwrap();
+            assert_eq!(name, reason.name());
+        }
+    }
+
+    #[test]
+    fn samples_come_with_texts_verdicts_and_the_confidence_before() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let events = vec![testing::selection_made(1, 30), testing::selection_made(2, 30)];
+        fixture.apply(&run, attempt, events);
+        fixture.store.add_verdict(&run, PairId(4), Verdict::Veto, None).unwrap();
+        let all = SampleQuery { n: 100, ..query(SampleOrder::MostConfident, None) };
+        let samples = fixture.store.sampled_pairs(&run, 2, &all).unwrap();
+        assert_eq!(samples.len(), 30);
+        let texts = testing::pairs(testing::N_PAIRS);
+        for sample in &samples {
+            let pair = &texts[sample.pair.0 as usize];
+            let gold = if sample.gold == crate::domain::preference::Side::A {
+                &sample.response_a
+            } else {
+                &sample.response_b
+            };
+            assert_eq!(*gold, pair.chosen);
+            assert_eq!(sample.verdict, (sample.pair.0 == 4).then_some(Verdict::Veto));
+            // The fixture's rewards depend on the pair alone, so nothing moved.
+            assert!(sample.previous_confidence.unwrap() >= 0.5);
+        }
+        let first = fixture.store.sampled_pairs(&run, 1, &all).unwrap();
+        assert!(first.iter().all(|sample| sample.previous_confidence.is_none()));
+    }
+
+    #[test]
+    fn orders_filters_and_pages() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
+        let ids = |query: &SampleQuery| -> Vec<u32> {
+            let samples = fixture.store.sampled_pairs(&run, 1, query).unwrap();
+            samples.iter().map(|sample| sample.pair.0).collect()
+        };
+        // `selection_made` gives pair i a margin of i and selects the even ones.
+        assert_eq!(ids(&query(SampleOrder::MostConfident, Some(true))), [28, 26, 24, 22, 20]);
+        assert_eq!(ids(&query(SampleOrder::LeastConfident, Some(false))), [1, 3, 5, 7, 9]);
+        let shuffled = query(SampleOrder::Display(8), None);
+        let mut pages: Vec<u32> = Vec::new();
+        for offset in (0..30).step_by(5) {
+            pages.extend(ids(&SampleQuery { offset, ..shuffled }));
+        }
+        assert_eq!(pages, ids(&SampleQuery { n: 100, ..shuffled }));
+        assert_ne!(pages, ids(&SampleQuery { n: 100, ..query(SampleOrder::Display(9), None) }));
+        pages.sort_unstable();
+        assert_eq!(pages, (0..30).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_turned_preference_shows_as_negative_confidence() {
+        let score = |a, b| PairScore { pair: PairId(0), reward_a: a, reward_b: b };
+        assert!(signed_confidence(&score(2.0, 0.0), &score(1.0, 0.0)) > 0.8);
+        assert!(signed_confidence(&score(0.0, 2.0), &score(1.0, 0.0)) < -0.8);
+    }
+}

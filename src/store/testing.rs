@@ -3,9 +3,13 @@
 use tempfile::TempDir;
 
 use super::{Access, Attempt, Home, ImportItem, NewDataset, NewRun, Store, StoreError, liveness};
-use crate::domain::event::{EventRecord, RunEvent};
-use crate::domain::preference::PreferencePair;
+use crate::domain::event::{EventRecord, RunEvent, SelectionSummary};
+use crate::domain::histogram::ConfidenceHistogram;
+use crate::domain::learning_status::LearningStatus;
+use crate::domain::preference::{PairId, PreferencePair};
+use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
+use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::spec::{
     Amount, DataSpec, ExperimentSpec, LossName, ModelSpec, PoolLabels, Precision, ReviewMode,
     ReviewSpec, RewardOffset, RoundsSpec, ScheduleName, SelectionSpec, Sources, StartFrom,
@@ -49,6 +53,13 @@ impl Fixture {
     /// Takes a run as this process.
     pub(crate) fn begin(&mut self, run: &RunId) -> Attempt {
         self.store.begin_attempt(run, &liveness::current_worker()).unwrap()
+    }
+
+    /// Takes a run as a process that is not there any more.
+    pub(crate) fn begin_as_dead(&mut self, run: &RunId) -> Attempt {
+        let mut worker = liveness::current_worker();
+        worker.process_start += 1;
+        self.store.begin_attempt(run, &worker).unwrap()
     }
 
     /// Applies events from the attempt's first number on.
@@ -114,6 +125,41 @@ pub(crate) fn train_step(global_step: u64, loss: f32) -> RunEvent {
         learning_rate: 1e-4,
         accuracy: 0.75,
     }
+}
+
+/// The beginning of a step.
+pub(crate) fn step_started(round: u32, step: &str, n_total: u64) -> RunEvent {
+    RunEvent::StepStarted { round, step: step.to_owned(), n_total }
+}
+
+/// A selection over pairs `0..n` in which pair `i` has a margin of `i`, signed by turns of three,
+/// and the even ones are selected.
+pub(crate) fn selection_made(round: u32, n: u32) -> RunEvent {
+    let scored = |i: u32| {
+        let margin = i as f32 * 0.3;
+        let (reward_a, reward_b) = if i.is_multiple_of(3) { (margin, 0.0) } else { (0.0, margin) };
+        ScoredPair {
+            score: PairScore { pair: PairId(i), reward_a, reward_b },
+            left_out: (!i.is_multiple_of(2)).then_some(LeftOut::NotSeparated),
+        }
+    };
+    let pairs: Vec<ScoredPair> = (0..n).map(scored).collect();
+    let n_left_out = u64::from(n / 2);
+    let summary = SelectionSummary {
+        learning_status: LearningStatus::Status1,
+        reward_offset: 0.1 + 0.2,
+        n_scored: u64::from(n),
+        n_selected: u64::from(n) - n_left_out,
+        n_vetoed: 0,
+        n_flipped: Some(1),
+        coverage: Some(0.5),
+        pseudo_label_precision: Some(2.0 / 3.0),
+        pool_accuracy: None,
+        left_out: [(LeftOut::NotSeparated, n_left_out)].into(),
+        histogram: ConfidenceHistogram::of(pairs.iter().map(|pair| pair.score.confidence())),
+        selected_histogram: ConfidenceHistogram::default(),
+    };
+    RunEvent::SelectionMade { round, summary, pairs }
 }
 
 /// A whole spec.

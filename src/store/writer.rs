@@ -221,3 +221,87 @@ impl Scribe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, train_step};
+    use super::*;
+
+    #[test]
+    fn another_connection_sees_an_event_within_a_second() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let viewer = Store::open(&fixture.home, Access::ReadOnly).unwrap();
+        let before = viewer.data_version().unwrap();
+        let writer = EventWriter::new(&fixture.home, &run, attempt).unwrap();
+        let sent = Instant::now();
+        writer.send(train_step(1, 0.5)).unwrap();
+        while viewer.loss_points(&run, 10).unwrap().is_empty() {
+            assert!(sent.elapsed() < Duration::from_secs(1));
+            std::thread::yield_now();
+        }
+        assert_ne!(viewer.data_version().unwrap(), before);
+        writer.send(RunEvent::Resumed).unwrap();
+        let sent = Instant::now();
+        while viewer.last_events(&run, 1).unwrap()[0].seq != 2 {
+            assert!(sent.elapsed() < BATCH_PERIOD, "an urgent event does not wait for the batch");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn flushing_and_dropping_leave_nothing_behind() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let writer = EventWriter::new(&fixture.home, &run, attempt).unwrap();
+        (1..=10).for_each(|step| writer.send(train_step(step, 0.5)).unwrap());
+        writer.flush().unwrap();
+        assert_eq!(fixture.store.loss_points(&run, 100).unwrap().len(), 10);
+        writer.send(train_step(11, 0.5)).unwrap();
+        drop(writer);
+        assert_eq!(fixture.store.loss_points(&run, 100).unwrap().len(), 11);
+    }
+
+    #[test]
+    fn a_superseded_writer_ends_with_the_reason() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin_as_dead(&run);
+        let writer = EventWriter::new(&fixture.home, &run, attempt).unwrap();
+        writer.send(train_step(1, 0.5)).unwrap();
+        writer.flush().unwrap();
+        fixture.begin(&run);
+        writer.send(train_step(2, 0.5)).unwrap();
+        let error = writer.flush().unwrap_err();
+        assert!(matches!(error, StoreError::Superseded { attempt: 1, current: 2, .. }), "{error}");
+        assert!(matches!(writer.send(RunEvent::Resumed), Err(StoreError::WriterEnded)));
+        assert_eq!(fixture.store.last_events(&run, 9).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_reader_is_never_locked_out() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let writer = EventWriter::new(&fixture.home, &run, attempt).unwrap();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let viewer = Store::open(&fixture.home, Access::ReadOnly).unwrap();
+                let mut n_reads = 0_u32;
+                loop {
+                    viewer.runs().unwrap();
+                    n_reads += 1;
+                    if viewer.last_events(&run, 1).unwrap().iter().any(|last| last.seq == 10_000) {
+                        return n_reads;
+                    }
+                }
+            });
+            (1..=10_000).for_each(|step| writer.send(train_step(step, 0.5)).unwrap());
+            writer.flush().unwrap();
+            assert!(reader.join().unwrap() > 0);
+        });
+        assert_eq!(fixture.store.loss_points(&run, 20_000).unwrap().len(), 10_000);
+    }
+}
