@@ -74,7 +74,7 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// SQLite creates files with the umask's mode; a database it finds keeps its own, and the log
+/// `SQLite` creates files with the umask's mode; a database it finds keeps its own, and the log
 /// files inherit it. The file is only touched when it is not there: closing any descriptor of an
 /// open database would drop the locks of this process.
 fn create_private_file(path: &Path) -> Result<(), StoreError> {

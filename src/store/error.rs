@@ -71,10 +71,10 @@ pub enum StoreError {
     Damaged {
         /// The database.
         path: PathBuf,
-        /// What SQLite says.
+        /// What `SQLite` says.
         source: rusqlite::Error,
     },
-    /// Any other failure of SQLite.
+    /// Any other failure of `SQLite`.
     #[error("the database refused a statement")]
     Sqlite(#[from] rusqlite::Error),
     /// A stored or given value cannot be read.

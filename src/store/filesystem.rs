@@ -1,6 +1,6 @@
 //! What kind of disk the database lies on.
 //!
-//! SQLite's write-ahead log needs memory shared by all processes, which network file systems do
+//! `SQLite`'s write-ahead log needs memory shared by all processes, which network file systems do
 //! not give: there, two processes would silently damage the file.
 
 use std::path::Path;
@@ -45,8 +45,10 @@ fn is_network_type(found: nix::sys::statfs::FsType) -> bool {
 /// Free bytes of the file system of `path`, 0 when unknown.
 #[must_use]
 pub fn n_bytes_available(path: &Path) -> u64 {
+    // The two counts have different widths on different platforms.
     nix::sys::statvfs::statvfs(path.parent().unwrap_or(path))
-        .map_or(0, |found| found.blocks_available() as u64 * found.fragment_size() as u64)
+        .map_or(0, |found| found.blocks_available() as u128 * found.fragment_size() as u128)
+        as u64
 }
 
 #[cfg(all(test, target_os = "linux"))]

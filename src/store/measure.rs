@@ -1,8 +1,6 @@
 //! Measurements of the store at the sizes it must hold up to. Ignored by default; run with
 //! `cargo test --release --lib store::measure -- --ignored --nocapture --test-threads=1`.
 
-#![expect(clippy::print_stderr, reason = "measurements are read by people")]
-
 use std::time::Instant;
 
 use super::testing::{self, train_step};

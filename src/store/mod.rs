@@ -1,4 +1,4 @@
-//! The store: one SQLite file that workers write and everything else reads.
+//! The store: one `SQLite` file that workers write and everything else reads.
 //!
 //! The database is also the bus between processes: a worker commits batches of events
 //! ([`EventWriter`]), viewers poll [`Store::data_version`]. Three invariants hold:

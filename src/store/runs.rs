@@ -281,7 +281,7 @@ pub(super) fn optional_json<T: serde::de::DeserializeOwned>(
     json(row, index, what).map(Some)
 }
 
-/// The newest verdict of each pair (SQLite takes bare columns from the row of the maximum).
+/// The newest verdict of each pair (`SQLite` takes bare columns from the row of the maximum).
 const NEWEST_VERDICTS: &str = "SELECT run, verdict, max(id) FROM verdicts";
 
 fn n_vetoed_by_run(connection: &Connection) -> Result<HashMap<i64, u64>, StoreError> {

@@ -25,7 +25,7 @@ const BATCH_PERIOD: Duration = Duration::from_millis(250);
 const QUEUE_LENGTH: usize = 4096;
 
 /// A database that stays locked for so long is an error.
-const LOCKED_FOR_MAX: Duration = Duration::from_secs(60);
+const LOCKED_FOR_MAX: Duration = Duration::from_mins(1);
 
 enum Message {
     Event { at_ms: i64, event: RunEvent },

@@ -158,8 +158,9 @@ mod tests {
         supervisor.stop(&mut fixture.store, &run).unwrap();
         let asked = fixture.store.unread_requests(&run).unwrap();
         let kinds: Vec<RequestKind> = asked.iter().map(|request| request.kind).collect();
-        use RequestKind::{Pause, Resume, Stop};
-        assert_eq!(kinds, [Pause, Resume, Resume, Stop]);
+        let expected =
+            [RequestKind::Pause, RequestKind::Resume, RequestKind::Resume, RequestKind::Stop];
+        assert_eq!(kinds, expected);
     }
 
     #[test]
