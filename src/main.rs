@@ -3,13 +3,11 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use ser::cli::Cli;
+use ser::cli;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match ser::cli::run(cli) {
+    let outcome = cli::read(std::env::args_os()).and_then(|cli| cli.map_or(Ok(()), cli::run));
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !error.is_silent() {

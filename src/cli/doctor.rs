@@ -111,7 +111,12 @@ fn stored(context: &Context) -> Vec<Finding> {
         Err(StoreError::Missing { .. }) => {
             return vec![Finding::fine("home", format!("{home} (nothing in it yet)"))];
         }
-        Err(error) => return vec![Finding::broken("database", &error.into())],
+        Err(error) => {
+            let error = CliError::from(error).with_hint(
+                "move `ser.db` away to start anew; run folders keep spec and checkpoints",
+            );
+            return vec![Finding::fine("home", home), Finding::broken("database", &error)];
+        }
     };
     let mut findings = vec![Finding::fine("home", home), database(&store)];
     match store.runs() {

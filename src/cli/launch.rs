@@ -9,6 +9,7 @@ use crate::data::{EmbeddedSplit, Source};
 use crate::domain::run::RunId;
 use crate::domain::spec::{ExperimentSpec, PoolLabels};
 use crate::domain::split::{DataSplit, SplitRule, split};
+use crate::engine::Backbone;
 use crate::engine::weights::ModelFiles;
 use crate::store::rows::RunRow;
 use crate::store::{NewRun, Store};
@@ -123,7 +124,9 @@ fn launch_one(
 fn check_model(spec: &ExperimentSpec) -> CliResult {
     let max_tokens = spec.model.max_tokens as usize;
     match spec.model.backbone.as_str() {
-        "embedded" | "mock" => Ok(()),
+        "mock" => Ok(()),
+        // Small enough to be opened whole.
+        "embedded" => Ok(ModelFiles::open(&Backbone::Embedded, max_tokens).map(|_| ())?),
         dir => {
             let dir = Path::new(dir);
             if !dir.is_dir() {

@@ -11,6 +11,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use crate::logging;
 use crate::store::{Access, Home, Store};
 
+mod arguments;
 mod attach;
 mod data;
 mod doctor;
@@ -31,6 +32,7 @@ mod table;
 mod words;
 mod worker;
 
+pub use arguments::read;
 pub use error::{CliError, CliResult, ErrorKind};
 
 /// Self-Evolved Reward learning in a terminal: start runs, watch them, veto labels, compare.

@@ -2,7 +2,7 @@
 
 use super::table::print_line;
 use super::{CliError, CliResult, Context};
-use crate::domain::run::RunStatus;
+use crate::domain::run::{Liveness, RunStatus};
 use crate::store::rows::RunRow;
 use crate::supervisor::Supervisor;
 
@@ -37,8 +37,8 @@ pub fn resume(context: &Context, args: &RequestArgs) -> CliResult {
     let run = store.find_run(&args.run)?;
     refuse(&run, "resume", run.status == RunStatus::Finished)?;
     Supervisor::new(context.home.clone()).resume(&mut store, &run.id)?;
-    let is_held = run.status == RunStatus::Paused && super::words::status(&run) == "paused";
-    let how = if is_held { "at its next step" } else { "from its last checkpoint" };
+    let has_worker = matches!(run.liveness, Liveness::Alive | Liveness::Silent);
+    let how = if has_worker { "at once" } else { "from its last checkpoint" };
     print_line(&format!("`{}` goes on {how}; watch it with `ser attach {}`", run.name, run.id))
 }
 

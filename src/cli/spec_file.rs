@@ -204,7 +204,7 @@ impl Draft {
             Some(origin) => format!(" in {origin}"),
         };
         let message =
-            format!("`{}` is {}{place}, expected {}", error.key, error.value, error.expected);
+            format!("`{}` is {}{place}, which is not {}", error.key, error.value, error.expected);
         let hint = self.defaults.get(error.key).map_or_else(String::new, |default| {
             format!("the default is `{} = {default}`", error.key)
         });
@@ -348,7 +348,7 @@ mod tests {
     fn a_value_out_of_range_names_its_line() {
         let (text, hint) = message("[data]\n\nseed_labels = 0\n", &[]);
         assert!(text.starts_with("`data.seed_labels` is 0 in `"), "{text}");
-        assert!(text.contains("x.toml` line 3, expected a share above 0"), "{text}");
+        assert!(text.contains("x.toml` line 3, which is not a share above 0"), "{text}");
         assert_eq!(hint, "the default is `data.seed_labels = 0.15`");
         let (text, _) = message("", &["data.seed_labels=1.0"]);
         assert!(text.contains("is 1 in `--set data.seed_labels=1.0`"), "{text}");

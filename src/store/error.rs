@@ -218,6 +218,9 @@ impl StoreError {
             Self::UnknownRun { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
             Self::UnknownRun { nearest: None, .. } => "list the runs with `ser runs`".to_owned(),
             Self::AmbiguousRun { .. } => "type more of the id, or the name".to_owned(),
+            Self::BadName { .. } => {
+                "give it a plain name, for example `--name baseline`".to_owned()
+            }
             Self::NameTaken { .. } => "choose another `--name`".to_owned(),
             Self::Held { .. } => "stop it with `ser stop` first".to_owned(),
             Self::DatasetInUse { .. } => "delete those runs first".to_owned(),

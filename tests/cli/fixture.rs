@@ -33,16 +33,21 @@ impl Place {
 
     /// Runs `ser` in the folder, without a terminal and without the caller's settings.
     pub fn ser(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_ser"))
+        self.command(arguments).output().unwrap()
+    }
+
+    /// The same command, not yet started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ser"));
+        command
             .arg("--home")
             .arg(self.home())
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("SER_HOME")
             .env_remove("SER_LOG")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        command
     }
 
     /// The JSON that a command prints.

@@ -1,7 +1,10 @@
 //! Runs from start to end, with the deterministic stand-in for the model.
 
-use std::process::Output;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Output, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::fixture::{Place, jsonl, pairs, stderr, stdout};
@@ -152,4 +155,77 @@ fn data_is_imported_once_and_checked_without_a_trace() {
     );
     assert!(succeeded(&place.ser(&["data", "import", "pairs.jsonl"])).contains("already"));
     assert_eq!(place.json(&["data", "list", "--json"])[0]["n_pairs"], 200);
+}
+
+/// Starts a run that takes long, follows it, and returns once the following has begun.
+fn followed(place: &Place) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut child = place
+        .command(&["run", "spec.toml", "--plain", "--name", "slow"])
+        .env("SER_MOCK_DELAY_US", "50000")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    assert!(line.starts_with("seed set "), "{line}");
+    (child, lines)
+}
+
+fn rest(lines: BufReader<std::process::ChildStderr>) -> String {
+    lines.lines().map(|line| line.unwrap() + "\n").collect()
+}
+
+#[test]
+fn ctrl_c_ends_the_following_and_not_the_run() {
+    let place = place();
+    let (mut child, lines) = followed(&place);
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let text = rest(lines);
+    assert!(
+        text.contains("goes on without this command\nhint: watch it with `ser attach r"),
+        "{text}"
+    );
+    assert_eq!(place.json(&["show", "slow", "--json"])["run"]["status"], "running");
+    let said = succeeded(&place.ser(&["stop", "slow"]));
+    assert!(said.contains("checkpoint") && said.contains("`ser resume r"), "{said}");
+    succeeded(&place.ser(&["attach", "slow"]));
+    assert_eq!(place.json(&["show", "slow", "--json"])["run"]["status"], "stopped");
+    succeeded(&place.ser(&["resume", "slow"]));
+    succeeded(&place.ser(&["attach", "slow"]));
+    assert_eq!(place.json(&["show", "slow", "--json"])["run"]["status"], "finished");
+}
+
+#[test]
+fn a_lost_worker_is_told_and_can_be_resumed() {
+    let place = place();
+    let (mut child, lines) = followed(&place);
+    kill(Pid::from_raw(worker_of(&place)), Signal::SIGKILL).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let text = rest(lines);
+    assert!(text.contains("error: the worker of `slow` is gone"), "{text}");
+    assert_eq!(place.json(&["show", "slow", "--json"])["run"]["status"], "interrupted");
+    let doctor = succeeded(&place.ser(&["doctor"]));
+    assert!(doctor.contains("go on with `ser resume r"), "{doctor}");
+    succeeded(&place.ser(&["resume", "slow"]));
+    succeeded(&place.ser(&["attach"]));
+    let run = &place.json(&["show", "slow", "--json"])["run"];
+    assert_eq!((&run["status"], &run["attempt"]), (&"finished".into(), &2.into()));
+}
+
+/// The process whose command line names this home.
+fn worker_of(place: &Place) -> i32 {
+    let home = place.home();
+    let is_worker = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.contains("\0worker\0") && line.contains(home.to_str().unwrap())
+    };
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .find(is_worker)
+        .unwrap()
 }
