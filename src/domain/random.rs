@@ -103,7 +103,7 @@ fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A stable 64-bit hash of a text (FNV-1a followed by [`mix`]); the same on every platform and
+/// A stable 64-bit hash of a text (FNV-1a followed by `mix`); the same on every platform and
 /// version, unlike the standard library's hasher.
 #[must_use]
 pub fn text_hash(text: &str) -> u64 {

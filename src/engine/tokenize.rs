@@ -3,7 +3,7 @@
 //! A decoder reads `[BOS] prompt answer [EOS]` as one text, tokenized whole; an encoder reads
 //! `[CLS] prompt [SEP] answer [SEP]`, its two texts tokenized apart. Which special tokens stand
 //! where is asked of the tokenizer's own post-processor; its truncation and padding settings are
-//! switched off. What does not fit is cut by [`fit`]: oldest prompt tokens first, the same number
+//! switched off. What does not fit is cut by `fit`: oldest prompt tokens first, the same number
 //! on both sides, so that a shared prefix stays shared; the end of an answer only when the answer
 //! alone is too long.
 
