@@ -18,19 +18,23 @@ const JOURNAL_SIZE_LIMIT: i64 = 32 << 20;
 pub(super) fn open(path: &Path, access: Access) -> Result<Connection, StoreError> {
     let located = |error: StoreError| error.located(path);
     match access {
-        Access::ReadWrite => open_to_write(path).map_err(located),
+        Access::ReadWrite => open_to_write(path, journal_for(path)).map_err(located),
         Access::ReadOnly => open_to_read(path).map_err(located),
     }
 }
 
-fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
+/// The write-ahead log lets readers and a writer work at once, but needs memory that all processes
+/// share; a network file system has none.
+fn journal_for(path: &Path) -> &'static str {
+    if filesystem::is_network(path.parent().unwrap_or(path)) { "TRUNCATE" } else { "WAL" }
+}
+
+fn open_to_write(path: &Path, journal: &str) -> Result<Connection, StoreError> {
     create_private_file(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     configure(&connection)?;
     migrations::check(&connection, path)?;
-    let folder = path.parent().unwrap_or(path);
-    let journal = if filesystem::is_network(folder) { "TRUNCATE" } else { "WAL" };
     connection.pragma_update_and_check(None, "journal_mode", journal, |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_SIZE_LIMIT)?;
@@ -103,4 +107,79 @@ fn percent_encoded(path: &Path) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Home, Store, testing};
+    use super::*;
+
+    fn pragma(connection: &Connection, name: &str) -> String {
+        connection
+            .pragma_query_value(None, name, |row| {
+                row.get::<_, String>(0).or_else(|_| row.get::<_, i64>(0).map(|n| n.to_string()))
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn the_settings_are_in_force() {
+        let fixture = testing::store();
+        let connection = &fixture.store.connection;
+        for (name, value) in [
+            ("journal_mode", "wal"),
+            ("synchronous", "1"),
+            ("foreign_keys", "1"),
+            ("trusted_schema", "0"),
+            ("busy_timeout", "5000"),
+        ] {
+            assert_eq!(pragma(connection, name), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_store_without_shared_memory_works_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        let connection = open_to_write(&home.database(), "TRUNCATE").unwrap();
+        assert_eq!(pragma(&connection, "journal_mode"), "truncate");
+        let mut store = Store { connection, home: home.clone() };
+        testing::import(&mut store, "x", testing::pairs(3).into_iter()).unwrap();
+        assert!(!folder.path().join("ser.db-wal").exists());
+        let reader = Store::open(&home, Access::ReadOnly).unwrap();
+        assert_eq!(reader.datasets().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_write_lock_held_too_long_is_named() {
+        let fixture = testing::store();
+        let other = Connection::open(fixture.home.database()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let Store { connection, home } = fixture.store;
+        connection.busy_timeout(Duration::from_millis(1)).unwrap();
+        let mut store = Store { connection, home };
+        let error = testing::import(&mut store, "x", testing::pairs(1).into_iter()).unwrap_err();
+        assert!(error.is_locked() && error.hint().is_some(), "{error}");
+        // Readers do not wait for a writer.
+        assert_eq!(store.datasets().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_odd_path_survives_as_a_uri() {
+        assert_eq!(percent_encoded(Path::new("/a b/ü?#.db")), "/a%20b/%C3%BC%3F%23.db");
+    }
+
+    #[test]
+    fn a_full_disk_is_named_and_changes_nothing() {
+        let mut fixture = testing::store();
+        let n_pages: i64 =
+            fixture.store.connection.pragma_query_value(None, "page_count", |r| r.get(0)).unwrap();
+        // SQLite answers "full" at its page limit as on a full disk.
+        fixture.store.connection.pragma_update(None, "max_page_count", n_pages + 2).unwrap();
+        let pairs = testing::pairs(2000).into_iter();
+        let error = testing::import(&mut fixture.store, "x", pairs).unwrap_err();
+        assert!(matches!(error, super::StoreError::DiskFull { .. }), "{error}");
+        assert!(error.hint().unwrap().contains("free at least"));
+        assert_eq!(fixture.store.datasets().unwrap().len(), 1);
+    }
 }

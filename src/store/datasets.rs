@@ -19,10 +19,16 @@ use crate::domain::preference::PreferencePair;
 use crate::domain::split::group_hash;
 
 /// Pairs of one transaction.
-const BATCH_PAIRS: u32 = 5_000;
+const BATCH_PAIRS: u32 = 2_000;
 
-/// Pages of the cache during an import; more only delays the writes.
-const IMPORT_CACHE_KIB: i64 = 8 << 10;
+/// Batches after which the log is made to start anew.
+const RESTART_BATCHES: u32 = 20;
+
+/// Page cache during an import: a batch fits.
+const IMPORT_CACHE_KIB: i64 = 16 << 10;
+
+/// SQLite's own page cache.
+const DEFAULT_CACHE_KIB: i64 = 2_000;
 
 /// What is known of a data set before its first pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,12 +97,9 @@ impl Store {
         pairs: &mut dyn Iterator<Item = Result<ImportItem, E>>,
     ) -> Result<DatasetRow, E> {
         let dataset = self.begin_import(new)?;
-        self.connection
-            .pragma_update(None, "cache_size", -IMPORT_CACHE_KIB)
-            .map_err(StoreError::from)?;
+        self.set_cache(IMPORT_CACHE_KIB)?;
         let outcome = self.import_pairs(dataset, pairs);
-        // 2 MB is SQLite's own default.
-        self.connection.pragma_update(None, "cache_size", -2_000).map_err(StoreError::from)?;
+        self.set_cache(DEFAULT_CACHE_KIB)?;
         match outcome {
             Ok((n_pairs, n_dropped)) => Ok(self.complete_import(dataset, new, n_pairs, n_dropped)?),
             Err(error) => {
@@ -127,6 +130,19 @@ impl Store {
             }
         })?;
         self.remove_dataset_rows(dataset)
+    }
+
+    fn set_cache(&self, kib: i64) -> Result<(), StoreError> {
+        Ok(self.connection.pragma_update(None, "cache_size", -kib)?)
+    }
+
+    /// The checkpoint that a commit makes by itself lets others write, but cannot start the log
+    /// anew while they do, and with a busy neighbor it would grow as large as the data. This one
+    /// keeps them out for a moment, so it comes after that one has done most of the work.
+    fn restart_log(&self) -> Result<(), StoreError> {
+        let restart = "PRAGMA wal_checkpoint(RESTART)";
+        // The row says whether it was kept from finishing; the next batch tries again.
+        Ok(self.connection.query_row(restart, [], |_| Ok(()))?)
     }
 
     fn begin_import(&mut self, new: &NewDataset) -> Result<i64, StoreError> {
@@ -163,6 +179,9 @@ impl Store {
                 self.write(|transaction| insert_pairs(transaction, dataset, n_pairs, &batch))?;
                 n_pairs += n_batch;
                 batch.clear();
+                if (n_pairs / BATCH_PAIRS).is_multiple_of(RESTART_BATCHES) {
+                    self.restart_log()?;
+                }
             }
         }
         Ok((n_pairs, n_dropped))

@@ -1,21 +1,28 @@
 //! Measurements of the store at the sizes it must hold up to. Ignored by default; run with
 //! `cargo test --release --lib store::measure -- --ignored --nocapture --test-threads=1`.
 
-use std::time::Instant;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::testing::{self, train_step};
-use super::{Attempt, NewRun, SampleOrder, SampleQuery};
+use super::{Access, Attempt, NewRun, SampleOrder, SampleQuery, Store};
 use crate::domain::event::RunEvent;
 use crate::domain::preference::{PairId, PreferencePair};
 use crate::domain::run::{RunId, StopReason};
 
 const MILLION: usize = 1_000_000;
 
+/// Prints one line of results.
+fn report(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
+}
+
 /// Runs `work` and prints how long it took.
 fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let value = work();
-    eprintln!("{what}: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);
+    report(&format!("{what}: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3));
     value
 }
 
@@ -50,11 +57,31 @@ fn size_mib(fixture: &testing::Fixture, name: &str) -> u64 {
 #[ignore = "a measurement: writes 2 GB"]
 fn import_of_a_million_pairs() {
     let mut fixture = testing::store();
-    let row = timed("import of 1,000,000 pairs", || {
-        testing::import(&mut fixture.store, "big", long_pairs(MILLION)).unwrap()
+    let run = fixture.run("a");
+    let attempt = fixture.begin(&run);
+    let is_over = AtomicBool::new(false);
+    let home = fixture.home.clone();
+    let row = std::thread::scope(|scope| {
+        // Another worker goes on meanwhile.
+        scope.spawn(|| {
+            let mut store = Store::open(&home, Access::ReadWrite).unwrap();
+            let mut worst = Duration::ZERO;
+            while !is_over.load(Ordering::Relaxed) {
+                let begin = Instant::now();
+                assert!(store.heartbeat(&run, attempt.number).unwrap());
+                worst = worst.max(begin.elapsed());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            report(&format!("worst heartbeat of another worker: {worst:?}"));
+        });
+        let row = timed("import of 1,000,000 pairs", || {
+            testing::import(&mut fixture.store, "big", long_pairs(MILLION)).unwrap()
+        });
+        is_over.store(true, Ordering::Relaxed);
+        row
     });
     let (file, log) = (size_mib(&fixture, "ser.db"), size_mib(&fixture, "ser.db-wal"));
-    eprintln!("peak memory {} MiB, file {file} MiB, log {log} MiB", peak_memory_mib());
+    report(&format!("peak memory {} MiB, file {file} MiB, log {log} MiB", peak_memory_mib()));
     let hashes = timed("group hashes", || fixture.store.group_hashes(row.id).unwrap());
     assert_eq!(hashes.len(), MILLION);
     let ids: Vec<PairId> = (0..1000).map(|i| PairId(i * 997)).collect();
@@ -76,7 +103,7 @@ fn selection_of_a_million_pairs() {
         timed("apply 1,000,000 scores", || fixture.store.apply(&records).unwrap());
     }
     let log = size_mib(&fixture, "ser.db-wal");
-    eprintln!("peak memory {} MiB, log {log} MiB", peak_memory_mib());
+    report(&format!("peak memory {} MiB, log {log} MiB", peak_memory_mib()));
     for (what, order) in [
         ("display", SampleOrder::Display(1)),
         ("least confident", SampleOrder::LeastConfident),
@@ -151,7 +178,7 @@ fn a_list_of_ten_thousand_runs() {
         let veto = crate::domain::verdict::Verdict::Veto;
         fixture.store.add_verdict(run, PairId(1), veto, None).unwrap();
     }
-    let viewer = super::Store::open(&fixture.home, super::Access::ReadOnly).unwrap();
+    let viewer = Store::open(&fixture.home, Access::ReadOnly).unwrap();
     for _ in 0..3 {
         let rows = timed("list 10,000 runs", || viewer.runs().unwrap());
         assert_eq!(rows.len(), 10_000);
