@@ -67,7 +67,16 @@ pub fn resolve(input: &SpecInput<'_>) -> CliResult<ExperimentSpec> {
             origin: Origin::Flag(format!("--rng-seeds {rng_seed}")),
         })?;
     }
-    draft.finish()
+    draft.finish().map(with_test_source)
+}
+
+/// Says what `data.test = "auto"` means for this source, so that a stored spec says it too.
+fn with_test_source(mut spec: ExperimentSpec) -> ExperimentSpec {
+    if spec.data.test == "auto" {
+        let is_embedded = spec.data.source.as_slice() == ["embedded"];
+        spec.data.test = if is_embedded { "embedded" } else { "split" }.to_owned();
+    }
+    spec
 }
 
 /// The spec as a file a person can run again.
