@@ -27,7 +27,7 @@ const RESTART_BATCHES: u32 = 20;
 /// Page cache during an import: a batch fits.
 const IMPORT_CACHE_KIB: i64 = 16 << 10;
 
-/// SQLite's own page cache.
+/// The page cache of every other connection.
 const DEFAULT_CACHE_KIB: i64 = 2_000;
 
 /// What is known of a data set before its first pair.
