@@ -32,6 +32,9 @@ pub struct RunArgs {
     /// Print the id and return at once
     #[arg(long, conflicts_with_all = ["plain", "json"])]
     detach: bool,
+    /// Print the complete spec and start nothing
+    #[arg(long, conflicts_with_all = ["plain", "json", "detach"])]
+    print_spec: bool,
     /// Follow to the end, then print what `ser show --json` prints
     #[arg(long)]
     json: bool,
@@ -43,6 +46,9 @@ pub struct RunArgs {
 /// When the input is wrong (nothing is left behind), or a followed run fails.
 pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     let specs = specs(args)?;
+    if args.print_spec {
+        return specs.iter().try_for_each(print_spec);
+    }
     if args.name.is_some() && specs.len() > 1 {
         return Err(CliError::input(format!(
             "`--name` is one name, but {} runs start",
@@ -75,6 +81,14 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
         }
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// The default keeps the comments that say what each key means.
+fn print_spec(spec: &ExperimentSpec) -> CliResult {
+    let default = spec_file::resolve(&SpecInput::default())?;
+    let text =
+        if *spec == default { spec_file::DEFAULT.to_owned() } else { spec_file::to_toml(spec)? };
+    print_line(text.trim_end())
 }
 
 /// One spec for each arm and random seed.

@@ -201,7 +201,7 @@ impl Draft {
         let same_name = self.defaults.keys().find(|k| k.rsplit('.').next() == Some(last));
         let hint = match same_name.map(String::as_str).or_else(|| nearest(key, words)) {
             Some(word) => format!("did you mean `{word}`?"),
-            None => "`assets/default.toml` lists every key".to_owned(),
+            None => "`ser run --print-spec` lists every key".to_owned(),
         };
         CliError::input(message).with_hint(hint)
     }
@@ -316,7 +316,7 @@ mod tests {
         assert!(text.ends_with("x.toml` line 4"), "{text}");
         assert_eq!(hint, "did you mean `train.learning_rate`?");
         assert_eq!(message("epochs = 1", &[]).1, "did you mean `train.epochs`?");
-        assert_eq!(message("", &["zzzzz=1"]).1, "`assets/default.toml` lists every key");
+        assert_eq!(message("", &["zzzzz=1"]).1, "`ser run --print-spec` lists every key");
     }
 
     #[test]

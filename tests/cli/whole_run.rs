@@ -126,6 +126,22 @@ fn arms_and_seeds_queue_a_run_each() {
 }
 
 #[test]
+fn a_printed_spec_is_the_spec_that_would_run() {
+    let place = place();
+    let default = succeeded(&place.ser(&["run", "--print-spec"]));
+    assert!(default.starts_with("# The default experiment"), "{default}");
+    let changed =
+        succeeded(&place.ser(&["run", "spec.toml", "--print-spec", "--arm", "seed-only"]));
+    assert!(
+        changed.contains("arm = \"seed-only\"\n") && changed.contains("\nmax = 0\n"),
+        "{changed}"
+    );
+    place.write("again.toml", &changed);
+    assert_eq!(succeeded(&place.ser(&["run", "again.toml", "--print-spec"])), changed);
+    assert!(!place.home().exists());
+}
+
+#[test]
 fn doctor_says_what_is_there() {
     let place = place();
     let document = place.json(&["doctor", "--json"]);
