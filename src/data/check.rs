@@ -207,3 +207,41 @@ impl Lengths {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_counts_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pairs.jsonl");
+        let lines = [
+            r#"{"prompt":"p","chosen":"long","rejected":"s","topic":"t"}"#,
+            r#"{"prompt":"p","chosen":"long","rejected":"s","topic":"t"}"#,
+            r#"{"prompt":"p","chosen":"a","rejected":"longer","topic":"u"}"#,
+            r#"{"prompt":"q","chosen":"a","rejected":"b","topic":"u"}"#,
+            r#"{"prompt":"q","chosen":"a","rejected":"a","topic":"u"}"#,
+        ];
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let report = check(&Source::File(path), &ReadSettings::default()).unwrap();
+        assert_eq!((report.n_pairs, report.n_groups, report.n_duplicates), (4, 2, 1));
+        assert_eq!((report.n_repeated_prompts, report.n_fallback), (2, 0));
+        // Two longer, one equal, of four.
+        assert!((report.chosen_longer - 0.625).abs() < 1e-12);
+        let identical = DropReason::IdenticalResponses;
+        assert_eq!(report.dropped, [DropCount { reason: identical, n: 1, first_lines: vec![5] }]);
+        assert_eq!(report.slices, BTreeMap::from([("t".into(), 2), ("u".into(), 2)]));
+        assert_eq!((report.rejected_chars.median, report.rejected_chars.max), (1, 6));
+    }
+
+    #[test]
+    fn quantiles_are_within_their_buckets() {
+        let mut lengths = Lengths::default();
+        (0..=10_000).for_each(|n| lengths.add(n));
+        let summary = lengths.summary();
+        assert!((summary.median as f64 / 5000.0 - 1.0).abs() < 0.07, "{summary:?}");
+        assert!((summary.p95 as f64 / 9500.0 - 1.0).abs() < 0.07, "{summary:?}");
+        assert_eq!((summary.mean, summary.max), (5000.0, 10_000));
+    }
+}

@@ -55,6 +55,32 @@ impl Fingerprint {
         // Refusing differs from dropping only by an error, so both give the same pairs.
         let (BadPairPolicy::Drop | BadPairPolicy::Refuse) = settings.policy;
         hash.update(format!("{format}\n{group}\n{}\n", settings.limit));
-        Ok(Self(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(format!("{:x}", hash.finalize())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_and_settings_count_but_names_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            Source::File(path)
+        };
+        let (a, b, c) = (write("a", "x\n"), write("b", "x\n"), write("c", "y\n"));
+        let settings = ReadSettings::default();
+        let of = |source: &Source, settings: &ReadSettings| {
+            Fingerprint::of(std::slice::from_ref(source), DatasetFormat::Jsonl, settings).unwrap()
+        };
+        assert_eq!(of(&a, &settings), of(&b, &settings));
+        assert_ne!(of(&a, &settings), of(&c, &settings));
+        assert_ne!(of(&a, &settings), of(&a, &ReadSettings { limit: 5, ..settings.clone() }));
+        let strict = ReadSettings { policy: BadPairPolicy::Refuse, ..settings.clone() };
+        assert_eq!(of(&a, &settings), of(&a, &strict));
+        assert_eq!(of(&a, &settings).0.len(), 64);
     }
 }

@@ -57,7 +57,7 @@ pub(super) struct Record<'a> {
     pub(super) label_noise: Field<'a>,
 }
 
-impl<'a> Record<'a> {
+impl Record<'_> {
     /// The slice: the first of `slice`, `skill`, `subset`, `source`, `topic` that is there.
     pub(super) fn slice_name(&self) -> String {
         [&self.slice, &self.skill, &self.subset, &self.source, &self.topic]

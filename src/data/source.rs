@@ -110,7 +110,7 @@ fn open_file(path: &Path) -> Result<File, DataError> {
             .read_dir()
             .map_err(io_error)?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|file| file.ends_with(".jsonl") || file.ends_with(".jsonl.gz"))
+            .filter(|file| file.trim_end_matches(".gz").rsplit('.').next() == Some("jsonl"))
             .collect();
         files.sort();
         return Err(DataError::Directory { path: name, files });

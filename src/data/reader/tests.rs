@@ -269,3 +269,31 @@ fn real_hh_rlhf_has_the_published_counts() {
         assert!(n_multi_turn > 700, "{tranche} {n_multi_turn}");
     }
 }
+
+/// Peak memory of this process in kB, where the system tells.
+fn peak_kb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[test]
+#[ignore = "reads a million pairs"]
+fn a_million_pairs_need_little_memory() {
+    let Some(Source::File(path)) = shared("data/hh-rlhf/helpful-base/test.jsonl.gz") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let one = std::fs::read(path).unwrap();
+    let mut file = std::fs::File::create(dir.path().join("million.jsonl.gz")).unwrap();
+    (0..426).for_each(|_| file.write_all(&one).unwrap());
+    let source = Source::File(dir.path().join("million.jsonl.gz"));
+    let start = std::time::Instant::now();
+    let n = open(&source, &ReadSettings::default()).unwrap().map(Result::unwrap).count();
+    println!("{n} pairs read in {:?}, peak {:?} kB", start.elapsed(), peak_kb());
+    let start = std::time::Instant::now();
+    let report = check(&source, &ReadSettings::default()).unwrap();
+    println!("{} pairs checked in {:?}, peak {:?} kB", report.n_pairs, start.elapsed(), peak_kb());
+    assert!(report.n_pairs > 1_000_000);
+    assert!(peak_kb().is_none_or(|kb| kb < 300_000));
+}
