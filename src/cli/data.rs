@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::import::{self, ImportSettings};
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
-use super::{CliResult, Context, words};
+use super::{CliResult, Context, generate, words};
 use crate::data::{self, CheckReport, DatasetFormat, ReadSettings, Source};
 use crate::domain::clean::clean_line;
 use crate::store::rows::DatasetRow;
@@ -21,6 +21,9 @@ pub enum DataCommand {
     List(ListArgs),
     /// Read a file and say what is in it; changes nothing
     Check(CheckArgs),
+    /// Make the embedded pairs again
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }
 
 /// How to read a file.
@@ -69,6 +72,7 @@ pub fn run(context: &Context, command: &DataCommand) -> CliResult {
         DataCommand::Import(args) => import(context, &args.source),
         DataCommand::List(args) => list(context, args.form),
         DataCommand::Check(args) => check(args),
+        DataCommand::Generate(args) => generate::run(args),
     }
 }
 

@@ -18,6 +18,7 @@ mod doctor;
 mod document;
 mod error;
 mod follow;
+mod generate;
 mod import;
 mod launch;
 mod pretrain;

@@ -26,15 +26,22 @@ pub struct RunArgs {
     #[arg(long, value_name = "N,N", value_delimiter = ',',
           value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     rng_seeds: Vec<u64>,
-    /// Print progress lines instead of opening the interface
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    follow: FollowArgs,
     /// Print the id and return at once
     #[arg(long, conflicts_with_all = ["plain", "json"])]
     detach: bool,
     /// Print the complete spec and start nothing
     #[arg(long, conflicts_with_all = ["plain", "json", "detach"])]
     print_spec: bool,
+}
+
+/// How to follow without the interface.
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct FollowArgs {
+    /// Print progress lines instead of opening the interface
+    #[arg(long)]
+    plain: bool,
     /// Follow to the end, then print what `ser show --json` prints
     #[arg(long)]
     json: bool,
@@ -62,13 +69,13 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     if args.detach {
         return runs.iter().try_for_each(|run| print_line(run.id.as_str()));
     }
-    let is_plain = args.plain || args.json || !is_interactive();
+    let is_plain = args.follow.plain || args.follow.json || !is_interactive();
     if !is_plain {
         drop(store);
         let first = runs.into_iter().next().map(|run| run.id);
         return attach::open_interface(context, first);
     }
-    let output = if args.json { follow::Output::Json } else { follow::Output::Lines };
+    let output = if args.follow.json { follow::Output::Json } else { follow::Output::Lines };
     let mut failed = None;
     for run in &runs {
         // One failed run of several does not hide the others; what comes last is the exit code.

@@ -74,7 +74,8 @@ pub fn resolve(input: &SpecInput<'_>) -> CliResult<ExperimentSpec> {
 fn with_test_source(mut spec: ExperimentSpec) -> ExperimentSpec {
     if spec.data.test == "auto" {
         let is_embedded = spec.data.source.as_slice() == ["embedded"];
-        spec.data.test = if is_embedded { "embedded" } else { "split" }.to_owned();
+        let test = if is_embedded { "embedded" } else { "split" };
+        test.clone_into(&mut spec.data.test);
     }
     spec
 }

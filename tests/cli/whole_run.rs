@@ -245,3 +245,14 @@ fn worker_of(place: &Place) -> i32 {
         .find(is_worker)
         .unwrap()
 }
+
+#[test]
+fn the_embedded_pairs_can_be_made_again() {
+    let place = Place::new();
+    succeeded(&place.ser(&["data", "generate", "--out", "made"]));
+    for name in ["pocket-train.jsonl.gz", "pocket-test.jsonl.gz"] {
+        let shipped = std::fs::read(format!("{}/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert!(std::fs::read(place.path("made").join(name)).unwrap() == shipped, "{name}");
+    }
+    assert!(!place.home().exists());
+}
