@@ -50,4 +50,5 @@ pub mod engine;
 pub mod logging;
 pub mod store;
 pub mod supervisor;
+pub mod tui;
 pub mod worker;

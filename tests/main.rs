@@ -2,5 +2,6 @@
 
 mod cli;
 mod layering;
+mod pty;
 mod resume;
 mod worker;

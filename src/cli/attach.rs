@@ -1,9 +1,10 @@
 //! `ser attach [RUN]`: watch a run, and the door to the interface.
 
-use super::{CliError, CliResult, Context, follow, is_interactive};
+use super::{CliError, CliResult, Color, Context, follow, is_interactive};
 use crate::domain::run::RunId;
-use crate::store::Store;
 use crate::store::rows::RunRow;
+use crate::store::{Access, Store};
+use crate::tui::{self, ColorChoice, StartScreen, TuiOptions};
 
 /// Arguments of `ser attach`.
 #[derive(Debug, clap::Args)]
@@ -37,12 +38,21 @@ pub fn run(context: &Context, args: &AttachArgs) -> CliResult {
 /// # Errors
 /// When the terminal cannot be used.
 pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
-    let store = context.store_to_read()?;
-    let run = match run {
-        Some(run) => run,
-        None => latest(&store)?.id,
+    let options = TuiOptions {
+        start: run.map_or(StartScreen::Runs, StartScreen::Live),
+        read_only: context.access == Access::ReadOnly,
+        ascii: context.ascii,
+        color: match context.color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Ansi256,
+            Color::Never => ColorChoice::None,
+        },
     };
-    follow::to_the_end(context, &store, &run, follow::Output::Lines)
+    let note = tui::run(&context.home, &options)?;
+    if let Some(line) = note.line() {
+        context.say(&line);
+    }
+    Ok(())
 }
 
 fn latest(store: &Store) -> CliResult<RunRow> {

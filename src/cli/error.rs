@@ -11,6 +11,7 @@ use crate::domain::clean::clean_line;
 use crate::engine::EngineError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
+use crate::tui::TuiError;
 use crate::worker::WorkerError;
 
 /// What a command returns.
@@ -128,6 +129,12 @@ fn io_reason(error: &std::io::Error) -> String {
     chars
         .next()
         .map_or_else(String::new, |first| first.to_lowercase().collect::<String>() + chars.as_str())
+}
+
+impl From<TuiError> for CliError {
+    fn from(error: TuiError) -> Self {
+        Self::from_error(ErrorKind::Input, &error, error.hint())
+    }
 }
 
 impl From<StoreError> for CliError {

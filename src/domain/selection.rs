@@ -188,6 +188,24 @@ fn mean_reward(scores: &[PairScore]) -> f64 {
     if scores.is_empty() { 0.0 } else { sum / (2.0 * scores.len() as f64) }
 }
 
+/// The confidence below which no pair passes a learning status's test; `None` where nothing is
+/// selected.
+///
+/// A pair that passes status 1 has a margin above `logit(high) - logit(low)`. One that passes
+/// status 2 has at least the margin of two probabilities `delta` apart around .5, where the sigmoid
+/// is steepest. Both are necessary, not sufficient: the tests look at each reward, the confidence
+/// only at their difference.
+#[must_use]
+pub fn confidence_floor(rule: &SelectionSpec, status: LearningStatus) -> Option<f64> {
+    let logit = |p: f64| (p / (1.0 - p)).ln();
+    let margin = match status {
+        LearningStatus::Status1 => logit(rule.high_threshold) - logit(rule.low_threshold),
+        LearningStatus::Status2 => 2.0 * logit(0.5 + rule.delta_threshold / 2.0),
+        LearningStatus::Stop => return None,
+    };
+    Some(sigmoid(margin))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::preference::Side;
@@ -296,5 +314,25 @@ mod tests {
         for reason in LeftOut::ALL {
             assert_eq!(LeftOut::from_name(reason.name()), Some(reason));
         }
+    }
+
+    #[test]
+    fn nothing_below_the_floor_is_selected() {
+        use LearningStatus::{Status1, Status2, Stop};
+        let rule = rule(1, RewardOffset::None);
+        let grid = (0..160 * 160).map(|i| {
+            let reward = |step: u32| (step as f32 - 80.0) / 20.0;
+            score(i, reward(i / 160), reward(i % 160))
+        });
+        let scores: Vec<PairScore> = grid.collect();
+        for (status, expected) in [(Status1, 0.5990), (Status2, 0.7752)] {
+            let floor = confidence_floor(&rule, status).unwrap();
+            assert!((floor - expected).abs() < 1e-3, "{status:?}: {floor}");
+            let selection = run(&scores, &rule, Some(status), &[], &VerdictSet::default());
+            assert_eq!(selection.learning_status, status);
+            let least = selection.labels.iter().map(|label| label.confidence).fold(1.0, f64::min);
+            assert!(least > floor && least < floor + 0.03, "{status:?}: {least} {floor}");
+        }
+        assert_eq!(confidence_floor(&rule, Stop), None);
     }
 }

@@ -92,6 +92,25 @@ impl Store {
             Ok(lines)
         })
     }
+
+    /// The newest `n` events that are more than a point of a curve or a progress bar, oldest first.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn last_log_events(&self, run: &RunId, n: usize) -> Result<Vec<EventLine>, StoreError> {
+        // The tag of the event comes first in its JSON.
+        let sql = r#"SELECT seq, attempt, at_ms, body FROM events
+                     WHERE run = ?1 AND body NOT LIKE '{"event":"train_step_taken"%'
+                       AND body NOT LIKE '{"event":"progressed"%'
+                       AND body NOT LIKE '{"event":"step_started"%'
+                     ORDER BY seq DESC LIMIT ?2"#;
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let mut lines = event_lines(connection, sql, (key, n as i64))?;
+            lines.reverse();
+            Ok(lines)
+        })
+    }
 }
 
 fn event_lines(

@@ -1,0 +1,141 @@
+//! The loop: the one place that waits.
+//!
+//! Threads send messages into one channel; the loop takes all that wait, updates the model with
+//! each, and draws once: at most 30 times a second for keys and 4 times for data, less often when
+//! the terminal takes long to read a frame. Frames are never queued: a frame always shows the
+//! newest state.
+
+use std::io::Write;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+use super::data::Interest;
+use super::effect::Effect;
+use super::frame::FrameWriter;
+use super::message::Message;
+use super::model::Model;
+use super::source::now_ms;
+use super::update::update;
+use super::view;
+
+/// Shortest time between two frames when a person typed.
+const AFTER_INPUT: Duration = Duration::from_millis(33);
+/// Shortest time between two frames when data changed.
+const AFTER_DATA: Duration = Duration::from_millis(250);
+/// How often ages on the screen move on.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Where effects go.
+pub struct Ports {
+    /// To the data thread.
+    pub interests: mpsc::Sender<Interest>,
+    /// To the thread that changes things.
+    pub effects: mpsc::Sender<Effect>,
+    /// Gives the terminal back until the shell continues this process.
+    pub suspend: Box<dyn FnMut() -> std::io::Result<()>>,
+}
+
+/// The running interface.
+pub struct App<W> {
+    /// Its state.
+    pub model: Model,
+    frames: FrameWriter<W>,
+    ports: Ports,
+    drawn_at: Option<Instant>,
+    /// How long the terminal took to take the last frame.
+    write_time: Duration,
+    /// When the next frame is due; `None` while the screen is up to date.
+    due: Option<Instant>,
+}
+
+impl<W: Write> App<W> {
+    /// An interface that has drawn nothing yet.
+    pub fn new(model: Model, frames: FrameWriter<W>, ports: Ports) -> Self {
+        Self {
+            model,
+            frames,
+            ports,
+            drawn_at: None,
+            write_time: Duration::ZERO,
+            due: Some(Instant::now()),
+        }
+    }
+
+    /// Runs until a person leaves or every sender of messages is gone.
+    pub async fn run(&mut self, messages: &mut Receiver<Message>) {
+        let _ = self.ports.interests.send(self.model.interest.clone());
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if self.due.is_some_and(|due| due <= Instant::now()) && self.draw().is_err() {
+                // The terminal is gone; so is the person.
+                return;
+            }
+            let due = self.due.unwrap_or_else(|| Instant::now() + TICK);
+            let first = tokio::select! {
+                // Messages first: a frame that is due shows what they change.
+                biased;
+                message = messages.recv() => message,
+                _ = ticks.tick() => Some(Message::Tick { now_ms: now_ms() }),
+                () = sleep_until(due.into()), if self.due.is_some() => continue,
+            };
+            let Some(first) = first else { return };
+            let mut next = Some(first);
+            while let Some(message) = next {
+                if self.take(message) {
+                    return;
+                }
+                next = messages.try_recv().ok();
+                if self.due.is_some_and(|due| due <= Instant::now()) {
+                    // A flood of messages must not hold back the screen.
+                    if next.is_none() || self.draw().is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Updates with one message and does what it asks for; `true` to leave.
+    fn take(&mut self, message: Message) -> bool {
+        let pause = match message {
+            Message::Key(_) | Message::Resized { .. } | Message::Continued => AFTER_INPUT,
+            _ => AFTER_DATA,
+        };
+        // A slow link gets fewer frames rather than a queue of them.
+        let pause = pause.max(self.write_time * 4);
+        let due = self.drawn_at.map_or_else(Instant::now, |at| at + pause);
+        self.due = Some(self.due.map_or(due, |before| before.min(due)));
+        update(&mut self.model, message).into_iter().any(|effect| self.execute(effect))
+    }
+
+    fn execute(&mut self, effect: Effect) -> bool {
+        match effect {
+            Effect::Quit => return true,
+            Effect::Redraw => self.frames.forget(),
+            Effect::Suspend => {
+                self.frames.forget();
+                return (self.ports.suspend)().is_err();
+            }
+            // A thread that has ended reported why.
+            Effect::Watch(interest) => drop(self.ports.interests.send(interest)),
+            effect @ (Effect::Ask { .. } | Effect::Launch(_)) => {
+                drop(self.ports.effects.send(effect));
+            }
+        }
+        false
+    }
+
+    fn draw(&mut self) -> std::io::Result<usize> {
+        let started = Instant::now();
+        let model = &self.model;
+        let n_bytes = self.frames.draw(model.size, |buffer| view::draw(model, buffer));
+        self.write_time = started.elapsed();
+        self.drawn_at = Some(Instant::now());
+        self.due = None;
+        n_bytes
+    }
+}

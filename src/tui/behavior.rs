@@ -1,0 +1,387 @@
+//! Tests: what keys do, that hostile texts stay text, and that no sequence of keys and sizes
+//! breaks anything.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+
+use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus};
+
+use super::data::{RunData, Snapshot};
+use super::effect::Effect;
+use super::fixtures::{
+    NOW_MS, early_data, finished_data, model, row, running_data, running_row, sampled, twelve_runs,
+};
+use super::message::Message;
+use super::model::{Chart, Model, Overlay, Screen, SortKey, Tone};
+use super::screens::{draw, picture};
+use super::text;
+use super::update::{open_live, update};
+
+fn key(words: &str) -> Message {
+    let (code, modifiers) = match words {
+        "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
+        "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
+        "Down" => (KeyCode::Down, KeyModifiers::NONE),
+        "Up" => (KeyCode::Up, KeyModifiers::NONE),
+        "End" => (KeyCode::End, KeyModifiers::NONE),
+        "Home" => (KeyCode::Home, KeyModifiers::NONE),
+        "F1" => (KeyCode::F(1), KeyModifiers::NONE),
+        _ => match words.strip_prefix("Ctrl-") {
+            Some(c) => (KeyCode::Char(c.chars().next().unwrap()), KeyModifiers::CONTROL),
+            None => (KeyCode::Char(words.chars().next().unwrap()), KeyModifiers::NONE),
+        },
+    };
+    Message::Key(KeyEvent::new(code, modifiers))
+}
+
+/// Presses keys and returns the effects of the last one, without the data thread's.
+fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for words in keys {
+        effects = update(model, key(words));
+        effects.retain(|effect| !matches!(effect, Effect::Watch(_)));
+    }
+    effects
+}
+
+fn list() -> Model {
+    model(80, 24, twelve_runs(), Some(running_data()))
+}
+
+fn live() -> Model {
+    let mut model = list();
+    press(&mut model, &["Enter"]);
+    model
+}
+
+fn toast(model: &Model) -> (&str, Tone) {
+    let toast = model.toast.as_ref().unwrap();
+    (&toast.text, toast.tone)
+}
+
+fn id(n: u64) -> RunId {
+    RunId::from_bits(n)
+}
+
+#[test]
+fn keys_move_in_the_list() {
+    let cases: [(&[&str], usize); 9] = [
+        (&["j"], 1),
+        (&["Down", "Down", "k"], 1),
+        (&["Up"], 0),
+        (&["G"], 11),
+        (&["End", "j"], 11),
+        (&["G", "g"], 0),
+        (&["G", "Home"], 0),
+        (&["Ctrl-d"], 11),
+        (&["G", "Ctrl-u"], 0),
+    ];
+    for (keys, cursor) in cases {
+        let mut model = list();
+        press(&mut model, keys);
+        assert_eq!(model.runs.cursor, cursor, "{keys:?}");
+    }
+}
+
+#[test]
+fn the_selected_row_is_always_shown() {
+    let mut model = model(60, 16, twelve_runs(), None);
+    press(&mut model, &["G"]);
+    let shown = picture(&draw(&model));
+    assert!(shown.contains("▌ seed-set-only"), "{shown}");
+    press(&mut model, &["g"]);
+    assert!(picture(&draw(&model)).contains("▌ ser-embedded-s3"));
+}
+
+#[test]
+fn moving_asks_for_the_run_under_the_cursor() {
+    let mut model = list();
+    let effects = update(&mut model, key("j"));
+    assert!(matches!(&effects[..], [Effect::Watch(wanted)] if wanted.run == Some(id(2))));
+    assert!(update(&mut model, Message::Tick { now_ms: NOW_MS }).is_empty());
+}
+
+#[test]
+fn screens_open_and_close_one_layer_at_a_time() {
+    for open in ["Enter", "l", "2"] {
+        let mut model = list();
+        let effects = update(&mut model, key(open));
+        assert_eq!(model.screen, Screen::Live, "{open}");
+        assert!(matches!(&effects[..], [Effect::Watch(wanted)] if wanted.live));
+        for back in ["Esc", "q", "h", "1"] {
+            let mut model = model.clone();
+            assert_eq!(press(&mut model, &[back]), [], "{back}");
+            assert_eq!(model.screen, Screen::Runs, "{back}");
+        }
+    }
+    let mut model = live();
+    press(&mut model, &["?"]);
+    assert_eq!(model.overlay, Some(Overlay::Help { offset: 0 }));
+    press(&mut model, &["Esc"]);
+    assert_eq!((model.overlay.is_none(), model.screen), (true, Screen::Live));
+    press(&mut model, &["F1", "q"]);
+    assert_eq!((model.overlay.is_none(), model.screen), (true, Screen::Live));
+}
+
+#[test]
+fn leaving() {
+    let mut model = list();
+    assert_eq!(press(&mut model, &["Esc", "Esc", "Esc"]), [], "Esc never leaves");
+    assert_eq!(press(&mut model, &["q"]), [Effect::Quit]);
+    assert_eq!(press(&mut live(), &["q", "q"]), [Effect::Quit]);
+    for keys in [&["Ctrl-c"][..], &["?", "Ctrl-c"], &["x", "Ctrl-c"], &["Enter", "Ctrl-c"]] {
+        assert_eq!(press(&mut list(), keys), [Effect::Quit], "{keys:?}");
+    }
+    assert_eq!(update(&mut list(), Message::Leave), [Effect::Quit]);
+    assert_eq!(press(&mut list(), &["Ctrl-z"]), [Effect::Suspend]);
+    assert_eq!(press(&mut list(), &["Ctrl-l"]), [Effect::Redraw]);
+    assert_eq!(update(&mut list(), Message::Continued), [Effect::Redraw]);
+}
+
+#[test]
+fn requests_go_to_the_selected_run() {
+    let ask = |n, name: &str, kind| Effect::Ask { run: id(n), name: name.to_owned(), kind };
+    let embedded = "ser-embedded-s3";
+    assert_eq!(press(&mut list(), &["p"]), [ask(1, embedded, RequestKind::Pause)]);
+    let paused = &["j", "j", "j", "j", "p"];
+    assert_eq!(press(&mut list(), paused), [ask(5, "ser-tau90", RequestKind::Resume)]);
+    let stopped = &["G", "k", "k", "k", "k", "R"];
+    assert_eq!(press(&mut list(), stopped), [ask(8, "ser-stopped", RequestKind::Resume)]);
+    assert_eq!(press(&mut list(), &["x"]), [], "stopping asks");
+    assert_eq!(press(&mut list(), &["x", "n"]), []);
+    assert_eq!(press(&mut list(), &["x", "Esc"]), []);
+    assert_eq!(press(&mut list(), &["x", "j"]), []);
+    assert_eq!(press(&mut list(), &["x", "y"]), [ask(1, embedded, RequestKind::Stop)]);
+    assert_eq!(press(&mut live(), &["x", "y"]), [ask(1, embedded, RequestKind::Stop)]);
+    assert_eq!(press(&mut list(), &["n"]), [Effect::Launch(Vec::new())]);
+    let mut empty = model(80, 24, Vec::new(), None);
+    assert_eq!(press(&mut empty, &["Enter"]), [Effect::Launch(Vec::new())]);
+}
+
+#[test]
+fn a_key_that_cannot_act_says_why() {
+    use Liveness::{Alive, Gone, NotExpected, Silent};
+    use RunStatus::{Finished, Queued, Running};
+    let cases = [
+        (Finished, NotExpected, "p", "nothing to pause: r is done"),
+        (Finished, NotExpected, "x", "nothing to stop: r is done"),
+        (Finished, NotExpected, "R", "nothing to resume: r is done"),
+        (Running, Alive, "R", "nothing to resume: r is live"),
+        (Running, Silent, "R", "nothing to resume: r is live"),
+        (Running, Gone, "p", "the worker of r is gone · R resumes it"),
+        (Queued, NotExpected, "p", "nothing to pause: r is queued · x takes it out of the queue"),
+    ];
+    for (status, liveness, words, why) in cases {
+        let mut model = model(80, 24, vec![row(1, "r", status, liveness)], None);
+        assert_eq!(press(&mut model, &[words]), [], "{words}");
+        assert_eq!(toast(&model), (why, Tone::Refused));
+    }
+    let mut empty = model(80, 24, Vec::new(), None);
+    press(&mut empty, &["p"]);
+    assert_eq!(toast(&empty), ("no run is selected", Tone::Refused));
+    let early = early_data();
+    let mut model = model(80, 24, vec![early.detail.row.clone()], Some(early));
+    press(&mut model, &["Enter", "J"]);
+    assert_eq!(toast(&model), ("no pair was scored yet", Tone::Refused));
+}
+
+#[test]
+fn read_only_changes_nothing() {
+    for keys in [&["n"][..], &["p"], &["x"], &["R"]] {
+        let mut model = list();
+        model.is_read_only = true;
+        assert_eq!(press(&mut model, keys), []);
+        assert!(model.overlay.is_none() && toast(&model).0.starts_with("read-only"));
+    }
+    let mut empty = model(80, 24, Vec::new(), None);
+    empty.is_read_only = true;
+    assert_eq!(press(&mut empty, &["Enter"]), []);
+}
+
+#[test]
+fn the_pair_the_curve_and_the_human_label() {
+    let mut model = live();
+    press(&mut model, &["J", "J", "J"]);
+    assert_eq!(model.live.as_ref().unwrap().pair, 2);
+    assert!(picture(&draw(&model)).contains("left out: vetoed"));
+    press(&mut model, &["K", "K", "K"]);
+    assert_eq!(model.live.as_ref().unwrap().pair, 0);
+    assert!(!picture(&draw(&model)).contains('★'), "the human label is hidden");
+    press(&mut model, &["g"]);
+    assert!(picture(&draw(&model)).contains("A ✓ ★"));
+    press(&mut model, &["m"]);
+    assert_eq!(model.live.as_ref().unwrap().chart, Chart::Loss);
+    assert!(picture(&draw(&model)).contains("train loss"));
+}
+
+#[test]
+fn the_log_scrolls_back_and_stays_there() {
+    let mut model = live();
+    press(&mut model, &["k", "k"]);
+    assert_eq!(model.live.as_ref().unwrap().log_back, 2);
+    let mut longer = running_data();
+    longer.log.push(longer.log[0].clone());
+    let snapshot = Snapshot::new(NOW_MS, twelve_runs(), Some(longer));
+    update(&mut model, Message::Snapshot(Box::new(snapshot)));
+    assert_eq!(model.live.as_ref().unwrap().log_back, 3, "the same lines are still shown");
+    press(&mut model, &["G"]);
+    assert_eq!(model.live.as_ref().unwrap().log_back, 0);
+}
+
+#[test]
+fn sorting_keeps_the_selected_run() {
+    let mut model = list();
+    press(&mut model, &["j", "j", "s"]);
+    assert_eq!(model.runs.sort, SortKey::Accuracy);
+    assert_eq!(model.current().unwrap().name, "ser-embedded-s2");
+    assert_eq!(model.runs.rows[0].name, "full-labels-s1");
+    press(&mut model, &["s"]);
+    assert_eq!(model.runs.rows[0].name, "ser-embedded-s3", "running first");
+    press(&mut model, &["s"]);
+    assert_eq!(model.runs.rows[0].name, "forty rounds");
+}
+
+#[test]
+fn a_frozen_view_shows_the_newest_data_when_it_goes_on() {
+    let mut model = list();
+    press(&mut model, &["F"]);
+    for _ in 0..3 {
+        let snapshot = Snapshot::new(NOW_MS, vec![running_row()], None);
+        update(&mut model, Message::Snapshot(Box::new(snapshot)));
+    }
+    assert_eq!(model.runs.rows.len(), 12);
+    assert!(picture(&draw(&model)).contains("frozen · 3 newer"));
+    press(&mut model, &["F"]);
+    assert_eq!(model.runs.rows.len(), 1);
+}
+
+#[test]
+fn a_started_run_is_selected_when_it_appears() {
+    let mut model = list();
+    update(&mut model, Message::Started(id(99).to_string()));
+    let mut rows = twelve_runs();
+    rows.push(row(99, "new", RunStatus::Queued, Liveness::NotExpected));
+    let snapshot = Snapshot::new(NOW_MS, rows, None);
+    update(&mut model, Message::Snapshot(Box::new(snapshot)));
+    assert_eq!(model.current().unwrap().name, "new");
+}
+
+#[test]
+fn toasts_fade_and_errors_are_cleaned() {
+    let mut model = list();
+    update(&mut model, Message::Failed("bad \x1b[2J file".to_owned()));
+    assert_eq!(toast(&model), ("bad ⟨ESC⟩[2J file", Tone::Error));
+    update(&mut model, Message::Tick { now_ms: NOW_MS + 11_000 });
+    assert_eq!(model.toast, None);
+}
+
+/// Texts that try to leave their column.
+fn hostile_texts() -> Vec<String> {
+    let mut texts = vec![
+        "\x1b]0;owned\x07\x1b]52;c;cm0gLXJm\x07\x1b[2J\x1b[?1049l\x1b[6n".to_owned(),
+        "\u{9b}31m\u{90}q\u{9c}\u{9d}8;;http://x\u{9c}".to_owned(),
+        "a\u{202e}desrever\u{2066}\u{200b}\u{feff}\u{e0041}".to_owned(),
+        format!("z{}", "\u{0334}\u{0301}".repeat(60)),
+        "漢字かな한국어\u{1112}\u{1161}\u{11ab} ❤\u{fe0f} 👩\u{200d}🚀 🇩🇪 👍🏽 שלום عربي ไทยที่"
+            .to_owned(),
+        "tab\tcr\rlf\nnul\0del\x7f".to_owned(),
+    ];
+    texts.push("x".repeat(100_000));
+    texts.push("漢".repeat(10_000));
+    texts
+}
+
+fn hostile_data(words: &str) -> RunData {
+    let mut data = running_data();
+    let mut detail = data.detail.clone();
+    detail.row.name = words.to_owned();
+    detail.row.arm = words.to_owned();
+    detail.row.failure = Some(words.to_owned());
+    detail.model = Some(words.to_owned());
+    let mut pairs = sampled();
+    for pair in &mut pairs {
+        pair.prompt = words.to_owned();
+        pair.response_a = words.to_owned();
+        pair.response_b = format!("Assistant: {words}");
+    }
+    let body = serde_json::json!({ "event": "warned", "message": words }).to_string();
+    let line = crate::store::rows::EventLine { seq: 1, attempt: 1, at_ms: NOW_MS, body };
+    data = RunData::new(detail, data.rounds, data.loss, &[line], pairs);
+    data
+}
+
+#[test]
+fn hostile_texts_stay_text_and_borders_stay_in_their_column() {
+    for words in hostile_texts() {
+        for (width, height) in [(160, 48), (80, 24), (60, 16), (20, 5)] {
+            let data = hostile_data(&words);
+            let mut model = model(width, height, vec![data.detail.row.clone()], Some(data));
+            assert_harmless(&draw(&model));
+            let run = model.runs.rows[0].id.clone();
+            open_live(&mut model, run);
+            let buffer = draw(&model);
+            assert_harmless(&buffer);
+            assert_borders(&buffer, &words);
+            press(&mut model, &["x"]);
+            assert_harmless(&draw(&model));
+        }
+    }
+}
+
+fn assert_harmless(buffer: &Buffer) {
+    for cell in &buffer.content {
+        let symbol = cell.symbol();
+        let is_bad = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!symbol.chars().any(is_bad), "{symbol:?}");
+        assert!(symbol.chars().count() <= 8, "{symbol:?}");
+    }
+}
+
+/// Boxes of the full width end in a border at the last column.
+fn assert_borders(buffer: &Buffer, words: &str) {
+    let right = buffer.area.width - 1;
+    for y in 0..buffer.area.height {
+        let starts = ["│", "┌", "└"].contains(&buffer[(0, y)].symbol());
+        let ends = ["│", "┐", "┘"].contains(&buffer[(right, y)].symbol());
+        assert_eq!(starts, ends, "row {y} of {}:\n{}", text::cut(words, 20), picture(buffer));
+    }
+}
+
+#[test]
+fn no_sequence_of_keys_and_sizes_breaks_it() {
+    let keys = [
+        "j", "k", "g", "G", "Ctrl-d", "Ctrl-u", "Enter", "Esc", "q", "h", "l", "1", "2", "3", "?",
+        "s", "n", "p", "x", "y", "R", "J", "K", "m", "F", "T", "Ctrl-l", "Ctrl-z", "Home", "End",
+        "F1", "[", "O", "A",
+    ];
+    let all: [fn() -> RunData; 3] = [running_data, finished_data, early_data];
+    let data: Vec<RunData> = all.iter().map(|make| make()).collect();
+    let (rows, start) = (twelve_runs(), list());
+    for seed in 0..200_u64 {
+        // Xorshift: a failing seed can be run again.
+        let mut state = seed * 0x9e37_79b9_7f4a_7c15 + 1;
+        let mut next = |n: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) % n
+        };
+        let mut model = start.clone();
+        for step in 0..2_000 {
+            let message = match next(24) {
+                0 => Message::Resized { width: next(220) as u16, height: next(70) as u16 },
+                1 => {
+                    let rows = rows[..next(13) as usize].to_vec();
+                    let run = data[next(3) as usize].clone();
+                    Message::Snapshot(Box::new(Snapshot::new(NOW_MS, rows, Some(run))))
+                }
+                2 => Message::Tick { now_ms: NOW_MS + next(100_000) as i64 },
+                _ => key(keys[next(keys.len() as u64) as usize]),
+            };
+            update(&mut model, message);
+            if step % 20 == 0 {
+                draw(&model);
+            }
+        }
+    }
+}

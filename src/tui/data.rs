@@ -1,0 +1,140 @@
+//! What the data thread hands to the model: store rows whose texts are already harmless.
+
+use crate::domain::clean::{clean_line, clean_text};
+use crate::domain::event::SelectionSummary;
+use crate::domain::preference::Side;
+use crate::domain::pseudo_label::PairScore;
+use crate::domain::run::RunId;
+use crate::domain::spec::ExperimentSpec;
+use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, SampledPair};
+
+use super::words::{LogLine, log_line};
+
+/// Longest text of a sampled pair that a screen keeps, in characters.
+const N_CHARS_MAX: usize = 8_000;
+
+/// What the data thread should read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// The run whose details a screen shows.
+    pub run: Option<RunId>,
+    /// Whether its curves and sampled pairs are shown too.
+    pub live: bool,
+}
+
+/// Everything the current screen needs, read at one time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// All runs.
+    pub runs: Vec<RunRow>,
+    /// The run asked for, where it exists.
+    pub run: Option<RunData>,
+}
+
+impl Snapshot {
+    /// A snapshot of rows as the store returned them.
+    pub fn new(at_ms: i64, runs: Vec<RunRow>, run: Option<RunData>) -> Self {
+        Self { at_ms, runs: runs.into_iter().map(clean_row).collect(), run }
+    }
+}
+
+/// One run in detail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunData {
+    /// The run as a whole.
+    pub detail: RunDetail,
+    /// Its spec, where this version can read it.
+    pub spec: Option<ExperimentSpec>,
+    /// Its rounds, in order.
+    pub rounds: Vec<RoundRow>,
+    /// The train loss, thinned.
+    pub loss: Vec<LossPoint>,
+    /// The event log, oldest first.
+    pub log: Vec<LogLine>,
+    /// Pairs of the latest selection.
+    pub sampled: Vec<SampledPair>,
+}
+
+impl RunData {
+    /// A run's rows as the store returned them.
+    pub fn new(
+        mut detail: RunDetail,
+        rounds: Vec<RoundRow>,
+        loss: Vec<LossPoint>,
+        events: &[EventLine],
+        sampled: Vec<SampledPair>,
+    ) -> Self {
+        let spec = serde_json::from_str(&detail.spec_json).ok();
+        detail.row = clean_row(detail.row);
+        detail.checkpoint = detail.checkpoint.as_deref().map(clean_line);
+        detail.model = detail.model.as_deref().map(clean_line);
+        Self {
+            detail,
+            spec,
+            rounds,
+            loss,
+            log: events.iter().filter_map(log_line).collect(),
+            sampled: sampled.into_iter().map(clean_pair).collect(),
+        }
+    }
+
+    /// The latest selection and its round.
+    pub fn selection(&self) -> Option<(u32, &SelectionSummary)> {
+        let mut rounds = self.rounds.iter().rev();
+        rounds.find_map(|round| Some((round.round, round.selection.as_ref()?)))
+    }
+}
+
+/// The rewards of a sampled pair as a score.
+pub fn score_of(pair: &SampledPair) -> PairScore {
+    PairScore { pair: pair.pair, reward_a: pair.reward_a, reward_b: pair.reward_b }
+}
+
+/// The side that the model prefers; `None` for equal rewards.
+pub fn preferred_side(pair: &SampledPair) -> Option<Side> {
+    score_of(pair).pseudo_label().map(|label| label.preferred)
+}
+
+fn clean_row(mut row: RunRow) -> RunRow {
+    row.name = clean_line(&row.name);
+    row.arm = clean_line(&row.arm);
+    row.failure = row.failure.as_deref().map(clean_line);
+    if let Some(progress) = &mut row.progress {
+        progress.step = clean_line(&progress.step);
+    }
+    row
+}
+
+fn clean_pair(mut pair: SampledPair) -> SampledPair {
+    for text in [&mut pair.prompt, &mut pair.response_a, &mut pair.response_b] {
+        *text = clean_text(&shortened(text));
+    }
+    pair
+}
+
+/// A text without its middle when it is too long for any screen: the end of a prompt and the
+/// beginning of an answer are what a person reads.
+fn shortened(text: &str) -> String {
+    let n_chars = text.chars().count();
+    if n_chars <= N_CHARS_MAX {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(N_CHARS_MAX / 2).collect();
+    let tail: String = text.chars().skip(n_chars - N_CHARS_MAX / 2).collect();
+    format!("{head}\n…\n{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_keep_both_ends() {
+        let text = format!("begin{}end", "x".repeat(1_000_000));
+        let short = shortened(&text);
+        assert!(short.chars().count() <= N_CHARS_MAX + 3);
+        assert!(short.starts_with("begin") && short.ends_with("end"));
+    }
+}

@@ -1,0 +1,45 @@
+//! Why the interface cannot run.
+
+use std::io;
+
+/// Why the interface cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    /// Standard input or output is a file or a pipe.
+    #[error("standard input and output are not a terminal")]
+    NotATerminal,
+    /// `TERM` is not set.
+    #[error("`TERM` is not set, so nothing is known about this terminal")]
+    UnknownTerminal,
+    /// The terminal reports no columns or no rows.
+    #[error("the terminal reports a size of {width}x{height}")]
+    NoSize {
+        /// Columns.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
+    /// The terminal refused something.
+    #[error("cannot use the terminal")]
+    Terminal(#[source] io::Error),
+    /// No thread or timer can be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+}
+
+impl TuiError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotATerminal => "print the runs with `ser runs`, or follow one with `ser attach`",
+            Self::UnknownTerminal => "set `TERM`, for example to `xterm-256color`",
+            Self::NoSize { .. } => {
+                "enlarge the window, or set its size with `stty rows 24 cols 80`"
+            }
+            Self::Terminal(_) => "check the terminal with `ser doctor`",
+            Self::Thread(_) => "check the limits of this account with `ulimit -a`",
+        };
+        Some(hint.to_owned())
+    }
+}

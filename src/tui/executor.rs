@@ -1,0 +1,97 @@
+//! The thread that does what `update` asks for: requests to workers and new runs.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+
+use crate::domain::run::{RequestKind, RunId};
+use crate::store::{Access, Home, Store};
+use crate::supervisor::{Supervisor, SupervisorError};
+
+use super::effect::Effect;
+use super::message::Message;
+use super::source::with_hint;
+
+/// How often the head of the queue is looked at: there is no daemon, so whoever is here does it.
+const QUEUE: Duration = Duration::from_secs(3);
+
+/// Does effects until the interface is gone.
+pub fn execute(home: &Home, read_only: bool, effects: &Receiver<Effect>, to: &Sender<Message>) {
+    let supervisor = Arc::new(Supervisor::new(home.clone()));
+    loop {
+        let message = match effects.recv_timeout(QUEUE) {
+            Ok(Effect::Ask { run, name, kind }) => {
+                Some(answer(ask(home, &supervisor, &run, kind).map(|()| done(&name, kind))))
+            }
+            Ok(Effect::Launch(args)) => {
+                launch(&supervisor, args, to);
+                None
+            }
+            Ok(_) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                if !read_only && home.database().exists() {
+                    start_queued(home, &supervisor);
+                }
+                None
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        if message.is_some_and(|message| to.blocking_send(message).is_err()) {
+            return;
+        }
+    }
+}
+
+fn answer(result: Result<String, SupervisorError>) -> Message {
+    match result {
+        Ok(words) => Message::Done(words),
+        Err(error) => Message::Failed(with_hint(&error.to_string(), error.hint())),
+    }
+}
+
+fn ask(
+    home: &Home,
+    supervisor: &Supervisor,
+    run: &RunId,
+    kind: RequestKind,
+) -> Result<(), SupervisorError> {
+    let mut store = Store::open(home, Access::ReadWrite)?;
+    match kind {
+        RequestKind::Pause => supervisor.pause(&mut store, run),
+        RequestKind::Resume => supervisor.resume(&mut store, run),
+        RequestKind::Stop => supervisor.stop(&mut store, run),
+    }
+}
+
+fn done(name: &str, kind: RequestKind) -> String {
+    match kind {
+        RequestKind::Pause => format!("{name} pauses after its present step · p goes on"),
+        RequestKind::Resume => format!("{name} goes on"),
+        RequestKind::Stop => format!("{name} stops after its present step · R resumes it"),
+    }
+}
+
+/// A launch imports its data first, which can take minutes: other effects do not wait for it.
+fn launch(supervisor: &Arc<Supervisor>, args: Vec<String>, to: &Sender<Message>) {
+    let (supervisor, to) = (Arc::clone(supervisor), to.clone());
+    thread::spawn(move || {
+        let message = match supervisor.launch_detached(&args) {
+            Ok(run) => Message::Started(run),
+            Err(error) => answer(Err(error)),
+        };
+        // The interface may be gone by now; the run is not.
+        let _ = to.blocking_send(message);
+    });
+}
+
+/// Errors are left to whoever asks for something: nobody asked for this.
+fn start_queued(home: &Home, supervisor: &Supervisor) {
+    if let Ok(mut store) = Store::open(home, Access::ReadWrite)
+        && let Err(error) = supervisor.start_next(&mut store)
+    {
+        tracing::warn!(%error, "cannot start the next queued run");
+    }
+}

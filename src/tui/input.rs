@@ -1,0 +1,107 @@
+//! Keys and signals in.
+//!
+//! crossterm 0.29 spins for ever when the terminal disappears (crossterm#793), and a dropped ssh
+//! connection is the normal way for a terminal to disappear. So this thread waits in `poll(2)`
+//! itself and calls crossterm only when the kernel says that there are bytes and no hang-up.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::Duration;
+
+use crossterm::event::{self, Event};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::iterator::Signals;
+use tokio::sync::mpsc::Sender;
+
+use super::message::Message;
+use super::terminal;
+
+/// How long a viewer without a terminal may take to leave by itself.
+const WATCHDOG: Duration = Duration::from_millis(150);
+/// The exit code of a process that a hang-up ended.
+const EXIT_HUNG_UP: i32 = 129;
+
+/// Starts the threads that read keys and signals. They end with the process.
+///
+/// # Errors
+/// No handler can be installed, or no thread started.
+pub fn start(messages: &Sender<Message>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGWINCH, SIGCONT, SIGTSTP])?;
+    let to_loop = messages.clone();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            match signal {
+                SIGWINCH => resized(&to_loop),
+                SIGTSTP => send(&to_loop, suspend_key()),
+                SIGCONT => send(&to_loop, Message::Continued),
+                SIGHUP => leave(&to_loop),
+                _ => send(&to_loop, Message::Leave),
+            }
+        }
+    })?;
+    let to_loop = messages.clone();
+    thread::Builder::new().name("input".to_owned()).spawn(move || {
+        // Whatever ended the reading, without keys there is no way to leave.
+        let _ = read_keys(&to_loop);
+        leave(&to_loop);
+    })?;
+    Ok(())
+}
+
+fn read_keys(messages: &Sender<Message>) -> io::Result<()> {
+    let stdin = io::stdin();
+    loop {
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            result => result.map_err(io::Error::from)?,
+        };
+        let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+        if fds[0].revents().is_none_or(|events| events.intersects(gone)) {
+            return Ok(());
+        }
+        while event::poll(Duration::ZERO)? {
+            match event::read()? {
+                Event::Key(key) => send(messages, Message::Key(key)),
+                Event::Resize(width, height) => {
+                    send(messages, Message::Resized { width, height });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn resized(messages: &Sender<Message>) {
+    if let Ok((width, height)) = crossterm::terminal::size() {
+        send(messages, Message::Resized { width, height });
+    }
+}
+
+/// A stop signal from outside is the key that a person would press.
+fn suspend_key() -> Message {
+    let key = event::KeyCode::Char('z');
+    Message::Key(event::KeyEvent::new(key, event::KeyModifiers::CONTROL))
+}
+
+fn send(messages: &Sender<Message>, message: Message) {
+    // The loop has ended: nobody is there to hear it, and the process ends soon.
+    let _ = messages.blocking_send(message);
+}
+
+/// Asks the loop to leave and makes sure of it: a loop that writes to a dead terminal, or waits
+/// for a disk, must not outlive the terminal.
+fn leave(messages: &Sender<Message>) {
+    let _ = messages.try_send(Message::Leave);
+    let watchdog = thread::Builder::new().name("watchdog".to_owned()).spawn(|| {
+        thread::sleep(WATCHDOG);
+        terminal::restore();
+        std::process::exit(EXIT_HUNG_UP);
+    });
+    if watchdog.is_err() {
+        std::process::exit(EXIT_HUNG_UP);
+    }
+}

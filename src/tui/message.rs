@@ -1,0 +1,38 @@
+//! Everything that can happen to the interface.
+
+use crossterm::event::KeyEvent;
+
+use super::data::Snapshot;
+
+/// Something for `update`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// A key went down.
+    Key(KeyEvent),
+    /// The terminal has a new size.
+    Resized {
+        /// Columns.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
+    /// A second passed.
+    Tick {
+        /// Milliseconds since 1970.
+        now_ms: i64,
+    },
+    /// New data.
+    Snapshot(Box<Snapshot>),
+    /// The store could not be read.
+    ReadFailed(String),
+    /// An effect did what it should; one line says what.
+    Done(String),
+    /// A run was started; its id or name.
+    Started(String),
+    /// An effect failed; one line says why.
+    Failed(String),
+    /// The process was stopped and goes on: whatever is on the screen is not ours.
+    Continued,
+    /// A signal or a vanished terminal asks to leave.
+    Leave,
+}

@@ -1,0 +1,162 @@
+//! The terminal interface, after the Elm architecture: a [`Message`](message::Message) changes the
+//! model, the model is drawn, and what has to be done outside is an effect.
+//!
+//! ```text
+//! input thread ─┐                      ┌─▶ view ─▶ frame ─▶ one write(2)
+//! data thread  ─┼─▶ message ─▶ update ─┤
+//! executor     ─┘                      └─▶ effect ─▶ data thread, executor, terminal
+//! ```
+//!
+//! The viewer is disposable. It reads the store through a read-only connection, asks for things
+//! through requests and the supervisor, and holds nothing that a run needs.
+
+mod app;
+mod ascii;
+mod data;
+mod effect;
+mod error;
+mod executor;
+mod frame;
+mod input;
+mod keymap;
+mod message;
+mod model;
+mod source;
+mod terminal;
+mod text;
+mod theme;
+mod update;
+mod view;
+mod widgets;
+mod words;
+
+#[cfg(test)]
+mod behavior;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod screens;
+
+use std::io::{self, IsTerminal};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
+
+pub use error::TuiError;
+pub use theme::ColorChoice;
+
+use crate::domain::run::RunId;
+use crate::store::Home;
+
+use app::{App, Ports};
+use frame::FrameWriter;
+use message::Message;
+use model::{Model, Size};
+use terminal::TerminalGuard;
+use theme::Theme;
+
+/// How many messages may wait. Senders wait beyond that: a stalled screen must not fill memory.
+const N_MESSAGES: usize = 256;
+
+/// Which screen opens first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartScreen {
+    /// All runs.
+    Runs,
+    /// One run.
+    Live(RunId),
+}
+
+/// How the interface should behave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TuiOptions {
+    /// Which screen opens first.
+    pub start: StartScreen,
+    /// Nothing can be changed from the interface.
+    pub read_only: bool,
+    /// Draw with ASCII characters only, whatever the terminal can do.
+    pub ascii: bool,
+    /// Which colors.
+    pub color: ColorChoice,
+}
+
+/// What to tell the person who left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitNote {
+    /// Runs that go on without the viewer.
+    pub n_going: usize,
+}
+
+impl ExitNote {
+    /// One line, when there is something to say.
+    #[must_use]
+    pub fn line(&self) -> Option<String> {
+        match self.n_going {
+            0 => None,
+            1 => Some("1 run keeps going; `ser attach` returns".to_owned()),
+            n => Some(format!("{n} runs keep going; `ser attach` returns")),
+        }
+    }
+}
+
+/// Runs the interface until the person leaves it or its terminal goes away.
+///
+/// # Errors
+/// There is no usable terminal, or no thread can be started. The terminal is as it was then.
+pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(TuiError::NotATerminal);
+    }
+    if variable("TERM").is_none_or(|term| term.is_empty()) {
+        return Err(TuiError::UnknownTerminal);
+    }
+    let (width, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
+    if width == 0 || height == 0 {
+        return Err(TuiError::NoSize { width, height });
+    }
+    let mut model = Model::new(Theme::detect(options.color, variable), Size { width, height });
+    model.is_read_only = options.read_only;
+    model.now_ms = source::now_ms();
+    model.utc_offset_s = jiff::Zoned::now().offset().seconds();
+    if let StartScreen::Live(run) = &options.start {
+        update::open_live(&mut model, run.clone());
+    }
+    model.interest = model.wanted();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(TuiError::Thread)?;
+    let (sender, mut messages) = tokio::sync::mpsc::channel::<Message>(N_MESSAGES);
+    let (interests, to_source) = mpsc::channel();
+    let (effects, to_executor) = mpsc::channel();
+    start_thread("data", {
+        let (home, sender) = (home.clone(), sender.clone());
+        move || source::watch(&home, &to_source, &sender)
+    })?;
+    start_thread("executor", {
+        let (home, sender, read_only) = (home.clone(), sender.clone(), options.read_only);
+        move || executor::execute(&home, read_only, &to_executor, &sender)
+    })?;
+    let log = home.root().join("ser.log");
+    let guard = Rc::new(TerminalGuard::enter(log).map_err(TuiError::Terminal)?);
+    input::start(&sender).map_err(TuiError::Thread)?;
+    // From here on only the threads hold senders.
+    drop(sender);
+    let frames = FrameWriter::new(
+        terminal::output().map_err(TuiError::Terminal)?,
+        theme::wants_ascii(options.ascii, variable),
+    );
+    let suspend = {
+        let guard = Rc::clone(&guard);
+        Box::new(move || guard.suspend())
+    };
+    let mut app = App::new(model, frames, Ports { interests, effects, suspend });
+    runtime.block_on(app.run(&mut messages));
+    Ok(ExitNote { n_going: app.model.n_going() })
+}
+
+fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), TuiError> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map(drop).map_err(TuiError::Thread)
+}

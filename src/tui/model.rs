@@ -1,0 +1,272 @@
+//! The state of the interface. Views read it, only `update` changes it.
+
+use crate::domain::run::RunId;
+use crate::store::rows::RunRow;
+
+use super::data::{Interest, RunData, Snapshot};
+use super::effect::Effect;
+use super::theme::Theme;
+use super::words::Condition;
+
+/// Which screen is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    /// All runs.
+    Runs,
+    /// One run.
+    Live,
+}
+
+/// What lies over the screen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Overlay {
+    /// The keys of the screen below, scrolled by so many lines.
+    Help {
+        /// Lines scrolled off the top.
+        offset: usize,
+    },
+    /// A question that waits for yes or no.
+    Confirm {
+        /// What is asked.
+        question: String,
+        /// What a yes means, in one line.
+        detail: String,
+        /// What a yes does.
+        effect: Effect,
+    },
+}
+
+/// Size classes; each view draws one layout for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SizeClass {
+    /// Below 60x16: a few lines.
+    Tiny,
+    /// From 60x16: lists and numbers.
+    Small,
+    /// From 80x24: everything.
+    Standard,
+    /// From 160x40: everything side by side.
+    Wide,
+}
+
+/// Columns and rows of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+}
+
+impl Size {
+    /// Its class.
+    pub fn class(self) -> SizeClass {
+        match (self.width, self.height) {
+            (160.., 40..) => SizeClass::Wide,
+            (80.., 24..) => SizeClass::Standard,
+            (60.., 16..) => SizeClass::Small,
+            _ => SizeClass::Tiny,
+        }
+    }
+}
+
+/// What the runs list is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortKey {
+    /// Newest first.
+    Newest,
+    /// Best test accuracy first.
+    Accuracy,
+    /// Running first, done last.
+    State,
+    /// Alphabetical.
+    Name,
+}
+
+impl SortKey {
+    /// The words above the list.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Newest => "newest first",
+            Self::Accuracy => "by accuracy",
+            Self::State => "by state",
+            Self::Name => "by name",
+        }
+    }
+
+    /// The next one, for the key that walks through them.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Newest => Self::Accuracy,
+            Self::Accuracy => Self::State,
+            Self::State => Self::Name,
+            Self::Name => Self::Newest,
+        }
+    }
+}
+
+/// The runs list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Runs {
+    /// In the order shown.
+    pub rows: Vec<RunRow>,
+    /// Index of the selected row.
+    pub cursor: usize,
+    /// Rows scrolled off the top.
+    pub offset: usize,
+    /// The order.
+    pub sort: SortKey,
+    /// Whether anything was read yet: an empty list is then really empty.
+    pub is_loaded: bool,
+    /// A run that was just started, to be selected when it appears (id or name).
+    pub awaited: Option<String>,
+}
+
+/// Which curve the live screen shows where there is room for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chart {
+    /// Accuracy by round.
+    Accuracy,
+    /// Train loss by step.
+    Loss,
+}
+
+/// The live screen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// The run shown.
+    pub run: RunId,
+    /// Which curve.
+    pub chart: Chart,
+    /// Index of the sampled pair shown.
+    pub pair: usize,
+    /// Whether the human label of the pair is shown.
+    pub shows_gold: bool,
+    /// Log lines scrolled back from the newest.
+    pub log_back: usize,
+}
+
+impl Live {
+    /// The screen of a run, as it opens.
+    pub fn new(run: RunId) -> Self {
+        Self { run, chart: Chart::Accuracy, pair: 0, shows_gold: false, log_back: 0 }
+    }
+}
+
+/// How a message is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Something happened.
+    Note,
+    /// A key that cannot act now.
+    Refused,
+    /// Something failed.
+    Error,
+}
+
+/// The message line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    /// One line.
+    pub text: String,
+    /// How it is meant.
+    pub tone: Tone,
+    /// When it was set, milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// A view held still while data keeps arriving.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Frozen {
+    /// The newest data, shown when the view goes on.
+    pub latest: Option<Box<Snapshot>>,
+    /// How often it changed meanwhile.
+    pub n_newer: usize,
+}
+
+/// The whole state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Which screen.
+    pub screen: Screen,
+    /// What lies over it.
+    pub overlay: Option<Overlay>,
+    /// The runs list.
+    pub runs: Runs,
+    /// The live screen, once one was opened.
+    pub live: Option<Live>,
+    /// Details of the run that the data thread was asked for.
+    pub run: Option<RunData>,
+    /// What the data thread was asked for last.
+    pub interest: Interest,
+    /// Set while the view is held still.
+    pub frozen: Option<Frozen>,
+    /// The message line.
+    pub toast: Option<Toast>,
+    /// Styles.
+    pub theme: Theme,
+    /// The terminal's size.
+    pub size: Size,
+    /// Milliseconds since 1970, as of the last message that said so.
+    pub now_ms: i64,
+    /// Seconds east of UTC, for times of day.
+    pub utc_offset_s: i32,
+    /// Nothing may be changed from here.
+    pub is_read_only: bool,
+}
+
+impl Model {
+    /// The state before anything was read.
+    pub fn new(theme: Theme, size: Size) -> Self {
+        Self {
+            screen: Screen::Runs,
+            overlay: None,
+            runs: Runs {
+                rows: Vec::new(),
+                cursor: 0,
+                offset: 0,
+                sort: SortKey::Newest,
+                is_loaded: false,
+                awaited: None,
+            },
+            live: None,
+            run: None,
+            interest: Interest::default(),
+            frozen: None,
+            toast: None,
+            theme,
+            size,
+            now_ms: 0,
+            utc_offset_s: 0,
+            is_read_only: false,
+        }
+    }
+
+    /// The run that keys act on.
+    pub fn current(&self) -> Option<&RunRow> {
+        match (self.screen, &self.live) {
+            (Screen::Live, Some(live)) => self.runs.rows.iter().find(|row| row.id == live.run),
+            _ => self.runs.rows.get(self.runs.cursor),
+        }
+    }
+
+    /// Details of the current run, once they are here.
+    pub fn current_data(&self) -> Option<&RunData> {
+        let id = &self.current()?.id;
+        self.run.as_ref().filter(|data| data.detail.row.id == *id)
+    }
+
+    /// What the current screen needs to know.
+    pub fn wanted(&self) -> Interest {
+        let live = self.screen == Screen::Live;
+        match &self.live {
+            Some(live_screen) if live => Interest { run: Some(live_screen.run.clone()), live },
+            _ => Interest { run: self.current().map(|row| row.id.clone()), live },
+        }
+    }
+
+    /// How many runs go on without this viewer.
+    pub fn n_going(&self) -> usize {
+        self.runs.rows.iter().filter(|row| Condition::of(row).keeps_going()).count()
+    }
+}

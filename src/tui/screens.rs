@@ -1,0 +1,91 @@
+//! Tests: every screen in every size as a picture, drawn from a model alone.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::data::RunData;
+use super::fixtures::{early_data, failed_data, finished_data, model, running_data, twelve_runs};
+use super::model::{Model, Overlay};
+use super::text;
+use super::update::open_live;
+use super::view;
+
+const SIZES: [(u16, u16); 4] = [(160, 48), (80, 24), (60, 16), (20, 5)];
+
+pub fn draw(model: &Model) -> Buffer {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, model.size.width, model.size.height));
+    view::draw(model, &mut buffer);
+    buffer
+}
+
+/// The picture as text; the cell behind a wide character is left out.
+pub fn picture(buffer: &Buffer) -> String {
+    let mut out = String::new();
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut x = 0;
+        while x < buffer.area.width {
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            x += text::width(symbol).max(1) as u16;
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
+    for (width, height) in SIZES {
+        let picture = picture(&draw(&make(width, height)));
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(format!("{name}_{width}x{height}"), picture);
+        });
+    }
+}
+
+fn live(data: fn() -> RunData) -> impl Fn(u16, u16) -> Model {
+    move |width, height| {
+        let data = data();
+        let row = data.detail.row.clone();
+        let mut model = model(width, height, vec![row.clone()], Some(data));
+        open_live(&mut model, row.id);
+        model
+    }
+}
+
+#[test]
+fn runs() {
+    snapshots("runs_empty", |width, height| model(width, height, Vec::new(), None));
+    snapshots("runs_twelve", |width, height| {
+        model(width, height, twelve_runs(), Some(running_data()))
+    });
+}
+
+#[test]
+fn live_screens() {
+    snapshots("live_running", live(running_data));
+    snapshots("live_finished", live(finished_data));
+    snapshots("live_failed", live(failed_data));
+    snapshots("live_early", live(early_data));
+}
+
+#[test]
+fn overlays() {
+    snapshots("help_runs", |width, height| {
+        let mut model = model(width, height, twelve_runs(), Some(running_data()));
+        model.overlay = Some(Overlay::Help { offset: 0 });
+        model
+    });
+    snapshots("confirm_stop", |width, height| {
+        let mut model = model(width, height, twelve_runs(), Some(running_data()));
+        press(&mut model, 'x');
+        model
+    });
+}
+
+fn press(model: &mut Model, c: char) {
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    let key = KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
+    super::update::update(model, super::message::Message::Key(key));
+}

@@ -1,0 +1,197 @@
+//! The data thread: reads what the current screen needs whenever the database has changed.
+//!
+//! It has its own read-only connection, so a slow disk never delays a key. The event log is read
+//! once and then continued; everything else is small and read again, so that a screen always shows
+//! one state of the file.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::Sender;
+
+use crate::domain::run::RunId;
+use crate::store::{
+    Access, EventLine, Home, SampleOrder, SampleQuery, SampledPair, Store, StoreError,
+};
+
+use super::data::{Interest, RunData, Snapshot};
+use super::message::Message;
+
+/// How often the database is asked whether it has changed.
+const POLL: Duration = Duration::from_millis(250);
+/// How often the processes behind running runs are looked at when nothing was written: a killed
+/// worker writes nothing.
+const LIVENESS: Duration = Duration::from_secs(2);
+/// Lines of the event log that are kept.
+const N_LOG_LINES: usize = 500;
+/// Events read at once to continue the log; a worker writes about a hundred a second.
+const N_NEW_EVENTS: usize = 20_000;
+/// Points of a loss curve: two for each column of the widest chart.
+const N_LOSS_POINTS: usize = 400;
+/// Sampled pairs to walk through.
+const N_SAMPLED: usize = 24;
+/// The order of the sampled pairs is the same in every round, so that a pair can be followed.
+const DISPLAY_SEED: u64 = 1;
+
+/// Reads until the interface is gone.
+pub fn watch(home: &Home, interests: &Receiver<Interest>, messages: &Sender<Message>) {
+    let mut reader = Reader::new(home.clone());
+    let mut wait = POLL;
+    loop {
+        match interests.recv_timeout(wait) {
+            Ok(interest) => {
+                // Only the last of several selections in a row is worth reading.
+                reader.interest = interests.try_iter().last().unwrap_or(interest);
+                reader.is_stale = true;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let message = match reader.poll() {
+            Ok(Some(snapshot)) => Message::Snapshot(Box::new(snapshot)),
+            Ok(None) => continue,
+            Err(error) => {
+                reader.store = None;
+                Message::ReadFailed(with_hint(&error.to_string(), error.hint()))
+            }
+        };
+        // A database that cannot be read is not asked four times a second.
+        wait = if matches!(message, Message::ReadFailed(_)) { LIVENESS } else { POLL };
+        if messages.blocking_send(message).is_err() {
+            return;
+        }
+    }
+}
+
+/// An error and what to do about it on one line.
+pub fn with_hint(error: &str, hint: Option<String>) -> String {
+    hint.map_or_else(|| error.to_owned(), |hint| format!("{error} · {hint}"))
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |duration| duration.as_millis() as i64)
+}
+
+struct Reader {
+    home: Home,
+    store: Option<Store>,
+    interest: Interest,
+    /// The interest changed since the last read.
+    is_stale: bool,
+    version: Option<i64>,
+    read_at: Option<Instant>,
+    has_workers: bool,
+    log: Log,
+}
+
+/// The event log of one run, as far as it was read.
+#[derive(Default)]
+struct Log {
+    run: Option<RunId>,
+    seq: u64,
+    lines: Vec<EventLine>,
+}
+
+impl Reader {
+    fn new(home: Home) -> Self {
+        Self {
+            home,
+            store: None,
+            interest: Interest::default(),
+            is_stale: true,
+            version: None,
+            read_at: None,
+            has_workers: false,
+            log: Log::default(),
+        }
+    }
+
+    /// A snapshot if there is something new to show.
+    fn poll(&mut self) -> Result<Option<Snapshot>, StoreError> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => match Store::open(&self.home, Access::ReadOnly) {
+                // Before the first run there is no database, and looking makes none.
+                Err(StoreError::Missing { .. }) => {
+                    let is_first = self.read_at.is_none();
+                    self.read_at = Some(Instant::now());
+                    let empty = Snapshot { at_ms: now_ms(), ..Snapshot::default() };
+                    return Ok(is_first.then_some(empty));
+                }
+                store => {
+                    self.is_stale = true;
+                    store?
+                }
+            },
+        };
+        let version = store.data_version()?;
+        let is_due = self.has_workers && self.read_at.is_none_or(|at| at.elapsed() >= LIVENESS);
+        let snapshot = if self.is_stale || is_due || self.version != Some(version) {
+            Some(self.read(&store)?)
+        } else {
+            None
+        };
+        self.version = Some(version);
+        self.store = Some(store);
+        Ok(snapshot)
+    }
+
+    fn read(&mut self, store: &Store) -> Result<Snapshot, StoreError> {
+        let runs = store.runs()?;
+        self.has_workers = runs.iter().any(|row| row.status.wants_worker());
+        let wanted = self.interest.run.clone();
+        let run = wanted.filter(|id| runs.iter().any(|row| row.id == *id));
+        let run = run.map(|id| self.read_run(store, &id)).transpose()?;
+        self.is_stale = false;
+        self.read_at = Some(Instant::now());
+        Ok(Snapshot::new(now_ms(), runs, run))
+    }
+
+    fn read_run(&mut self, store: &Store, run: &RunId) -> Result<RunData, StoreError> {
+        self.log.read(store, run)?;
+        let rounds = store.rounds(run)?;
+        let selected = rounds.iter().rev().find(|round| round.selection.is_some());
+        let (loss, sampled) = if self.interest.live {
+            let sampled = selected.map_or(Ok(Vec::new()), |r| sampled_pairs(store, run, r.round));
+            (store.loss_points(run, N_LOSS_POINTS)?, sampled?)
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        Ok(RunData::new(store.run(run)?, rounds, loss, &self.log.lines, sampled))
+    }
+}
+
+fn sampled_pairs(store: &Store, run: &RunId, round: u32) -> Result<Vec<SampledPair>, StoreError> {
+    let query = SampleQuery {
+        n: N_SAMPLED,
+        offset: 0,
+        order: SampleOrder::Display(DISPLAY_SEED),
+        selected_only: None,
+    };
+    store.sampled_pairs(run, round, &query)
+}
+
+impl Log {
+    fn read(&mut self, store: &Store, run: &RunId) -> Result<(), StoreError> {
+        if self.run.as_ref() != Some(run) {
+            let lines = store.last_log_events(run, N_LOG_LINES)?;
+            let seq = lines.last().map_or(0, |line| line.seq);
+            *self = Self { run: Some(run.clone()), seq, lines };
+        }
+        let new = store.events_after(run, self.seq, N_NEW_EVENTS)?;
+        self.seq = new.last().map_or(self.seq, |line| line.seq);
+        self.lines.extend(new.into_iter().filter(|line| !is_curve(line)));
+        let n_old = self.lines.len().saturating_sub(N_LOG_LINES);
+        self.lines.drain(..n_old);
+        Ok(())
+    }
+}
+
+/// Whether the event only moves a curve or a bar. The tag comes first in the JSON.
+fn is_curve(line: &EventLine) -> bool {
+    let names = ["train_step_taken\"", "progressed\"", "step_started\""];
+    let rest = line.body.strip_prefix(r#"{"event":""#).unwrap_or_default();
+    names.iter().any(|name| rest.starts_with(name))
+}

@@ -1,0 +1,219 @@
+//! Drawing: a frame is a function of the model, written into a buffer of cells.
+
+mod confirm;
+mod help;
+mod live;
+mod pair;
+mod panels;
+mod runs;
+mod small;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Widget};
+
+use super::keymap::{self, Command, Context};
+use super::model::{Model, Overlay, Screen, SizeClass, Tone};
+use super::text;
+use super::theme::Theme;
+use super::update::refusal;
+use super::words::Condition;
+
+pub use help::n_lines as n_help_lines;
+pub use runs::n_list_rows;
+
+/// Draws the whole frame.
+pub fn draw(model: &Model, buffer: &mut Buffer) {
+    let area = buffer.area;
+    if area.is_empty() {
+        return;
+    }
+    if model.size.class() == SizeClass::Tiny {
+        small::draw_tiny(model, area, buffer);
+        return;
+    }
+    let rows = |y: u16, height: u16| Rect { y, height, ..area };
+    draw_tabs(model, rows(0, 1), buffer);
+    let body = rows(1, area.height - 3);
+    match model.screen {
+        Screen::Runs => runs::draw(model, body, buffer),
+        Screen::Live if model.size.class() == SizeClass::Small => {
+            small::draw_live(model, body, buffer);
+        }
+        Screen::Live => live::draw(model, body, buffer),
+    }
+    draw_message(model, rows(area.height - 2, 1), buffer);
+    draw_hints(model, rows(area.height - 1, 1), buffer);
+    match &model.overlay {
+        Some(Overlay::Help { offset }) => help::draw(model, *offset, area, buffer),
+        Some(Overlay::Confirm { question, detail, .. }) => {
+            confirm::draw(model, question, detail, area, buffer);
+        }
+        None => {}
+    }
+}
+
+/// Where keys are read now.
+pub fn context(model: &Model) -> Context {
+    match (&model.overlay, model.screen) {
+        (Some(Overlay::Help { .. }), _) => Context::Help,
+        (Some(Overlay::Confirm { .. }), _) => Context::Confirm,
+        (None, Screen::Runs) => Context::Runs,
+        (None, Screen::Live) => Context::Live,
+    }
+}
+
+fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let mut spans = vec![Span::styled(" ser  ", theme.strong)];
+    for (screen, label) in [(Screen::Runs, "1 Runs"), (Screen::Live, "2 Live")] {
+        spans.push(if screen == model.screen {
+            Span::styled(format!("[{label}] "), theme.heading)
+        } else {
+            Span::styled(format!(" {label}  "), theme.dim)
+        });
+    }
+    let tabs = Line::from(spans);
+    let room = usize::from(area.width).saturating_sub(tabs.width() + 1);
+    put(buffer, area, 0, tabs);
+    let count =
+        |condition| model.runs.rows.iter().filter(|row| Condition::of(row) == condition).count();
+    let mut parts = Vec::new();
+    for condition in [Condition::Running, Condition::Queued, Condition::Interrupted] {
+        let n = count(condition);
+        if n > 0 {
+            parts.push(format!("{} {n} {}", condition.glyph(), condition.word()));
+        }
+    }
+    if model.is_read_only {
+        parts.push("read-only".to_owned());
+    }
+    while text::width(&parts.join("  ")) > room && parts.pop().is_some() {}
+    put_right(buffer, area, 0, Line::styled(format!("{} ", parts.join("  ")), theme.dim));
+}
+
+fn draw_message(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    if let Some(toast) = &model.toast {
+        let (glyph, style) = match toast.tone {
+            Tone::Note => ("✓", theme.good),
+            Tone::Refused => ("·", theme.text),
+            Tone::Error => ("✗", theme.bad),
+        };
+        let room = usize::from(area.width).saturating_sub(4);
+        put(
+            buffer,
+            area,
+            0,
+            Line::from(vec![
+                Span::styled(format!(" {glyph} "), style),
+                Span::styled(text::cut(&toast.text, room), theme.text),
+            ]),
+        );
+    }
+    if let Some(frozen) = &model.frozen {
+        let words = format!(" frozen · {} newer · F goes on ", frozen.n_newer);
+        put_right(buffer, area, 0, Line::styled(words, theme.warn));
+    }
+}
+
+/// The keys of this context that fit, in the order of the table. The ways out and to the help are
+/// always there.
+fn draw_hints(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let hints: Vec<(Command, String, &str)> = keymap::bindings(context(model))
+        .into_iter()
+        .filter(|binding| !binding.hint.is_empty())
+        .map(|binding| {
+            let leaves = binding.command == Command::Back
+                && model.screen == Screen::Runs
+                && model.overlay.is_none();
+            let hint = if leaves { "quit" } else { binding.hint };
+            (binding.command, binding.keys[0].hint(), hint)
+        })
+        .collect();
+    let width = |keys: &str, hint: &str| text::width(keys) + text::width(hint) + 3;
+    let is_kept = |command: Command| matches!(command, Command::Back | Command::Help);
+    let kept = hints.iter().filter(|(command, ..)| is_kept(*command));
+    let kept: usize = kept.map(|(_, keys, hint)| width(keys, hint)).sum();
+    let mut room = usize::from(area.width).saturating_sub(kept);
+    let mut spans = vec![Span::raw(" ")];
+    for (command, keys, hint) in hints {
+        if !is_kept(command) {
+            if width(&keys, hint) > room {
+                continue;
+            }
+            room -= width(&keys, hint);
+        }
+        let is_off = refusal(model, command).is_some();
+        let style = |style: Style| if is_off { theme.dim } else { style };
+        spans.push(Span::styled(keys, style(theme.key)));
+        spans.push(Span::styled(format!(" {hint}  "), style(theme.text)));
+    }
+    put(buffer, area, 0, Line::from(spans));
+}
+
+/// Draws a line at a row of an area, cut at its right edge.
+fn put<'a>(buffer: &mut Buffer, area: Rect, row: u16, line: impl Into<Line<'a>>) {
+    if row < area.height {
+        buffer.set_line(area.x, area.y + row, &line.into(), area.width);
+    }
+}
+
+/// Draws a line at the right end of a row, where it fits.
+fn put_right<'a>(buffer: &mut Buffer, area: Rect, row: u16, line: impl Into<Line<'a>>) {
+    let line = line.into();
+    let width = line.width() as u16;
+    if row < area.height && width <= area.width {
+        let x = area.right() - width;
+        buffer.set_line(x, area.y + row, &line, width);
+    }
+}
+
+/// Draws a box with a title at the left of its upper border, another at the right, and a footer;
+/// returns its inside.
+fn pane(buffer: &mut Buffer, area: Rect, theme: &Theme, titles: [&str; 2], footer: &str) -> Rect {
+    let room = usize::from(area.width).saturating_sub(4);
+    let left = text::cut(titles[0], room);
+    let mut block = Block::bordered()
+        .border_style(theme.border)
+        .title(Line::styled(format!("─ {left} "), theme.heading));
+    if !titles[1].is_empty() && text::width(&left) + text::width(titles[1]) + 4 <= room {
+        let right = Line::styled(format!(" {} ─", titles[1]), theme.text);
+        block = block.title(right.right_aligned());
+    }
+    if !footer.is_empty() {
+        let footer = format!("─ {} ", text::cut(footer, room));
+        block = block.title_bottom(Line::styled(footer, theme.text));
+    }
+    let inside = block.inner(area);
+    block.render(area, buffer);
+    inside
+}
+
+/// A horizontal rule with a title.
+fn rule(buffer: &mut Buffer, area: Rect, row: u16, theme: &Theme, title: &str) {
+    let width = usize::from(area.width);
+    let title = if title.is_empty() { String::new() } else { format!(" {title} ") };
+    let title = text::cut(&title, width.saturating_sub(2));
+    let rest = "─".repeat(width.saturating_sub(1 + text::width(&title)));
+    let line = Line::from(vec![
+        Span::styled("─", theme.border),
+        Span::styled(title, theme.heading),
+        Span::styled(rest, theme.border),
+    ]);
+    put(buffer, area, row, line);
+}
+
+/// The style of a condition's glyph and word.
+fn condition_style(theme: &Theme, condition: Condition) -> Style {
+    match condition {
+        Condition::Running => theme.good,
+        Condition::Silent | Condition::Interrupted | Condition::Paused => theme.warn,
+        Condition::Failed => theme.bad,
+        Condition::Queued | Condition::Stopped => theme.dim,
+        Condition::Done => theme.text,
+    }
+}

@@ -1,0 +1,325 @@
+//! Parts that more than one screen shows: what a run is and does, its charts, its event log.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::domain::event::SelectionSummary;
+use crate::domain::learning_status::LearningStatus;
+use crate::domain::metrics::Evaluation;
+use crate::domain::selection::confidence_floor;
+use crate::store::rows::{RoundRow, RunRow};
+
+use super::super::data::RunData;
+use super::super::model::Model;
+use super::super::text::{self, share};
+use super::super::theme::Theme;
+use super::super::widgets::{
+    HistogramChart, LineChart, Point, Series, Stroke, Threshold, TrendScale, gauge, trend,
+};
+use super::super::words::{self, Condition, LogLine};
+use super::{condition_style, pane, put, rule};
+
+/// Recipe, seed, model and data in one line.
+pub fn identity_line(model: &Model, row: &RunRow) -> Line<'static> {
+    let mut parts = vec![row.arm.clone(), format!("rng seed {}", row.rng_seed)];
+    if row.attempt > 1 {
+        parts.push(format!("attempt {}", row.attempt));
+    }
+    if let Some(data) = model.current_data() {
+        parts.extend(data.detail.model.clone());
+    }
+    parts.push(row.id.to_string());
+    Line::styled(parts.join(" · "), model.theme.dim)
+}
+
+/// What the run does now, or why it does nothing.
+pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
+    let theme = &model.theme;
+    let condition = Condition::of(row);
+    let head = Span::styled(
+        format!("{} {}", condition.glyph(), condition.word()),
+        condition_style(theme, condition),
+    );
+    let round = format!(" · round {} of {}", row.round, row.rounds_max);
+    let plain = |words: String| Line::from(vec![head.clone(), Span::raw(words)]);
+    match condition {
+        Condition::Queued => plain(" · waits for a free slot".to_owned()),
+        Condition::Failed => {
+            let why = row.failure.clone().unwrap_or_default();
+            plain(format!("{round} · {why}"))
+        }
+        Condition::Done | Condition::Stopped => {
+            let why = row.stop_reason.map_or("R resumes", words::stop_reason);
+            plain(format!("{round} · {why}"))
+        }
+        Condition::Interrupted => plain(format!("{round} · its worker is gone, R resumes")),
+        Condition::Running | Condition::Silent | Condition::Paused => {
+            let mut spans = vec![head.clone(), Span::raw(round)];
+            let used: usize = spans.iter().map(Span::width).sum();
+            spans.extend(step_spans(theme, row, width.saturating_sub(used)));
+            Line::from(spans)
+        }
+    }
+}
+
+/// ` · train ▕████▊   ▏ 61% · 4m08s left`, as much as fits.
+fn step_spans(theme: &Theme, row: &RunRow, width: usize) -> Vec<Span<'static>> {
+    let Some(progress) = &row.progress else { return Vec::new() };
+    let done = progress.n_done as f64 / progress.n_total.max(1) as f64;
+    let mut after = format!(" {:.0}%", done * 100.0);
+    if progress.n_done > 0 && progress.n_done < progress.n_total {
+        let left = progress.elapsed_ms as f64 * (1.0 - done) / done;
+        after = format!("{after} · {} left", text::duration(left as u64));
+    }
+    let before = format!(" · {} ", progress.step);
+    let room = width.saturating_sub(text::width(&before) + text::width(&after));
+    let bar = if room >= 6 { gauge(done, room.min(24)) } else { String::new() };
+    vec![Span::raw(before), Span::styled(bar, theme.main), Span::raw(after)]
+}
+
+/// Worker, speed and what the latest selection came to.
+pub fn worker_line(model: &Model, data: &RunData, width: usize) -> Line<'static> {
+    let row = &data.detail.row;
+    let mut parts = Vec::new();
+    if let Some(worker) = data.detail.worker.as_ref().filter(|_| Condition::of(row).has_worker()) {
+        let beat = data.detail.heartbeat_at_ms.map(|at| text::age(at, model.now_ms));
+        parts.push(format!("worker {} ♥ {}", worker.pid, beat.unwrap_or("–".to_owned())));
+    }
+    if let Some(progress) = row.progress.as_ref().filter(|p| p.elapsed_ms > 0 && p.n_tokens > 0) {
+        if Condition::of(row) == Condition::Running {
+            let per_second = progress.n_tokens * 1000 / progress.elapsed_ms;
+            parts.push(format!("{} tokens/s", text::count(per_second)));
+        }
+        parts.push(format!("step {}/{}", progress.n_done, progress.n_total));
+    }
+    if row.n_vetoed > 0 {
+        parts.push(format!("{} vetoed", text::count(row.n_vetoed)));
+    }
+    if let Some(sizes) = &data.detail.sizes {
+        parts.push(format!(
+            "seed set {} · pool {}",
+            text::count(sizes.n_seed_set),
+            text::count(sizes.n_unlabeled_pool)
+        ));
+    }
+    // Whole facts or none: the last ones give way on a narrow terminal.
+    while text::width(&parts.join(" · ")) > width && parts.pop().is_some() {}
+    Line::styled(parts.join(" · "), model.theme.dim)
+}
+
+/// The latest selection of the current run in one line.
+pub fn selection_line(model: &Model) -> Line<'static> {
+    let theme = &model.theme;
+    let Some((round, summary)) = model.current_data().and_then(RunData::selection) else {
+        return Line::styled("no selection yet", theme.dim);
+    };
+    // A divisor of the number of buckets, so that every block stands for as many of them.
+    let columns = summary.histogram.columns(10);
+    let peak = columns.iter().copied().max().unwrap_or(0).max(1);
+    let levels: Vec<Option<f64>> = columns.iter().map(|n| Some(*n as f64 / peak as f64)).collect();
+    let blocks = trend(&levels, 10, 10, TrendScale::of([0.0, 1.0]));
+    Line::from(vec![
+        Span::raw("confidence .5 "),
+        Span::styled(blocks, theme.main),
+        Span::raw(format!(
+            " 1.0 · round {round} · selected {} of {} · precision {}",
+            text::short_count(summary.n_selected),
+            text::short_count(summary.n_scored),
+            share(summary.pseudo_label_precision, 3)
+        )),
+    ])
+}
+
+/// Accuracy by round with intervals: test solid, validation dashed.
+pub fn draw_accuracy(model: &Model, rounds: &[RoundRow], n_max: u32, area: Rect, b: &mut Buffer) {
+    let theme = &model.theme;
+    let latest = |pick: fn(&RoundRow) -> Option<&Evaluation>| rounds.iter().rev().find_map(pick);
+    let test = latest(|round| round.test.as_ref());
+    let validation = latest(|round| round.validation.as_ref());
+    let name = if area.width < 60 { "valid" } else { "validation" };
+    let footer = format!(
+        "━ test {}  ╍ {name} {}",
+        words::accuracy(test, 4),
+        share(validation.map(|e| e.accuracy), 4)
+    );
+    let inside = pane(b, area, theme, ["accuracy by round", "95% intervals"], &footer);
+    let series = |pick: fn(&RoundRow) -> Option<&Evaluation>, stroke, style| Series {
+        points: rounds.iter().filter_map(|round| Some(point(round.round, pick(round)?))).collect(),
+        stroke,
+        style,
+        whiskers: theme.dim,
+    };
+    let mut validation = series(|round| round.validation.as_ref(), Stroke::Dashed, theme.second);
+    // Two intervals in one column cannot be read: only the test's are drawn.
+    for point in &mut validation.points {
+        point.interval = None;
+    }
+    let test = series(|round| round.test.as_ref(), Stroke::Solid, theme.main);
+    if test.points.is_empty() && validation.points.is_empty() {
+        put(b, inside, 0, Line::styled(" no evaluation yet", theme.dim));
+        return;
+    }
+    let chart = LineChart {
+        series: &[validation, test],
+        x_bounds: (0.0, f64::from(n_max.max(1))),
+        x_whole: true,
+        y_label: |value| share(Some(value), 3),
+        axis_style: theme.border,
+    };
+    chart.render(inside, b);
+}
+
+fn point(round: u32, evaluation: &Evaluation) -> Point {
+    Point {
+        x: f64::from(round),
+        y: evaluation.accuracy,
+        interval: Some((evaluation.ci_low, evaluation.ci_high)),
+    }
+}
+
+/// Train loss by optimiser step, with the range of each bucket of steps.
+pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let last = data.loss.last();
+    let step = last.map_or(String::new(), |p| format!("step {}", text::count(p.global_step)));
+    let footer = last.map_or(String::new(), |p| format!("latest {:.3}", p.loss));
+    let inside = pane(buffer, area, theme, ["train loss", &step], &footer);
+    if data.loss.is_empty() {
+        put(buffer, inside, 0, Line::styled(" no step was trained yet", theme.dim));
+        return;
+    }
+    let points = data.loss.iter().map(|p| Point {
+        x: p.global_step as f64,
+        y: f64::from(p.loss),
+        interval: (p.max > p.min).then_some((f64::from(p.min), f64::from(p.max))),
+    });
+    let series = Series {
+        points: points.collect(),
+        stroke: Stroke::Solid,
+        style: theme.main,
+        whiskers: theme.dim,
+    };
+    let chart = LineChart {
+        series: &[series],
+        x_bounds: (0.0, last.map_or(1.0, |p| p.global_step as f64).max(1.0)),
+        x_whole: true,
+        y_label: |value| format!("{value:.2}"),
+        axis_style: theme.border,
+    };
+    chart.render(inside, buffer);
+}
+
+/// The confidence histogram of the latest selection with the floors of both learning statuses.
+pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let Some((round, summary)) = data.selection() else {
+        let inside = pane(buffer, area, theme, ["confidence", ""], "");
+        let words =
+            [" no selection yet:", " round 1 scores the pool", " with the model of round 0"];
+        for (row, words) in words.into_iter().enumerate() {
+            put(buffer, inside, row as u16, Line::styled(words, theme.dim));
+        }
+        return;
+    };
+    let status = words::learning_status(summary.learning_status);
+    let right = format!("round {round} · {status}");
+    let footer = selection_footer(summary, area.width);
+    let inside = pane(buffer, area, theme, ["confidence", &right], &footer);
+    let bars = Rect { height: inside.height.saturating_sub(1), ..inside };
+    let thresholds = thresholds(theme, data, summary.learning_status);
+    let chart = HistogramChart {
+        counts: summary.histogram.counts(),
+        kept: summary.selected_histogram.counts(),
+        thresholds: &thresholds,
+        kept_style: theme.main,
+        left_style: theme.dim,
+        axis_style: theme.border,
+    };
+    chart.render(bars, buffer);
+    let median = share(summary.histogram.median(), 2);
+    let floor = data
+        .spec
+        .as_ref()
+        .and_then(|spec| confidence_floor(&spec.selection, summary.learning_status));
+    let line = match floor {
+        Some(floor) => format!("{status} keeps from {} · median {median}", share(Some(floor), 3)),
+        None => format!("nothing was selected · median {median}"),
+    };
+    put(buffer, inside, inside.height.saturating_sub(1), Line::styled(line, theme.dim));
+}
+
+fn selection_footer(summary: &SelectionSummary, width: u16) -> String {
+    let (kept, scored) = (summary.n_selected, summary.n_scored);
+    let coverage = share(summary.coverage, 2);
+    let precision = share(summary.pseudo_label_precision, 3);
+    if width >= 60 {
+        format!(
+            "selected {} of {} · coverage {coverage} · precision {precision}",
+            text::count(kept),
+            text::count(scored)
+        )
+    } else {
+        let (kept, scored) = (text::short_count(kept), text::short_count(scored));
+        format!("{kept} of {scored} · cov {coverage} · prec {precision}")
+    }
+}
+
+/// The floor of the status in force as a heavy line, that of the other one as a light line.
+fn thresholds(theme: &Theme, data: &RunData, in_force: LearningStatus) -> Vec<Threshold> {
+    let Some(spec) = &data.spec else { return Vec::new() };
+    [LearningStatus::Status1, LearningStatus::Status2]
+        .into_iter()
+        .filter_map(|status| {
+            let at = confidence_floor(&spec.selection, status)?;
+            let is_in_force = status == in_force;
+            let style = if is_in_force { theme.warn } else { theme.dim };
+            Some(Threshold { at, style, symbol: if is_in_force { '┃' } else { '┊' } })
+        })
+        .collect()
+}
+
+/// The event log, newest at the bottom, `back` lines scrolled back.
+pub fn draw_log(model: &Model, area: Rect, title: &str, back: usize, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    rule(buffer, area, 0, theme, title);
+    let Some(data) = model.current_data() else { return };
+    let n_rows = usize::from(area.height.saturating_sub(1));
+    let last = data.log.len().saturating_sub(back);
+    let first = last.saturating_sub(n_rows);
+    for (i, line) in data.log[first..last].iter().enumerate() {
+        let words = log_words(model, line, usize::from(area.width).saturating_sub(1));
+        let inside = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+        put(buffer, inside, i as u16 + 1, words);
+    }
+}
+
+/// `12:34:40 select   round 1 · …`
+pub fn log_words(model: &Model, line: &LogLine, width: usize) -> Line<'static> {
+    let theme = &model.theme;
+    let time = text::time_of_day(line.at_ms, model.utc_offset_s);
+    let style = if line.is_warning { theme.warn } else { theme.text };
+    let room = width.saturating_sub(20);
+    Line::from(vec![
+        Span::styled(format!("{time} "), theme.dim),
+        Span::styled(text::left(line.kind, 11), theme.strong),
+        Span::styled(text::cut(&line.text, room), style),
+    ])
+}
+
+/// The selected run beside the list on a wide terminal.
+pub fn draw_side(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let Some(row) = model.current() else { return };
+    let width = usize::from(area.width);
+    put(buffer, area, 0, Line::styled(text::cut(&row.name, width), theme.heading));
+    put(buffer, area, 1, progress_line(model, row, width));
+    put(buffer, area, 2, identity_line(model, row));
+    let Some(data) = model.current_data() else { return };
+    put(buffer, area, 3, worker_line(model, data, width));
+    let half = area.height.saturating_sub(5) / 2;
+    let chart = Rect { y: area.y + 5, height: half, ..area };
+    draw_accuracy(model, &data.rounds, row.rounds_max, chart, buffer);
+    let chart = Rect { y: chart.bottom(), ..chart };
+    draw_histogram(model, data, chart, buffer);
+}

@@ -1,0 +1,191 @@
+//! The runs list: a table that answers most questions by itself, and the selected run below it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::store::rows::RunRow;
+
+use super::super::model::{Model, Size, SizeClass};
+use super::super::text::{self, NONE};
+use super::super::widgets::{TrendScale, trend};
+use super::super::words::{self, Condition};
+use super::panels;
+use super::{condition_style, put, put_right, rule};
+
+/// Rows of the strip below the list, its rule included.
+const N_STRIP_ROWS: u16 = 6;
+/// Columns of the details beside the list on a wide terminal.
+const N_SIDE_COLUMNS: u16 = 54;
+/// Rows of the event log below the list on a wide terminal.
+const N_LOG_ROWS: u16 = 9;
+
+/// How many runs the list shows at once.
+pub fn n_list_rows(size: Size) -> usize {
+    let body = size.height.saturating_sub(3);
+    let below = match size.class() {
+        SizeClass::Wide => N_LOG_ROWS,
+        SizeClass::Standard => N_STRIP_ROWS,
+        _ => 0,
+    };
+    usize::from(body.saturating_sub(2 + below)).max(1)
+}
+
+/// Draws the list and what belongs to the selected run.
+pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
+    if model.runs.rows.is_empty() {
+        draw_empty(model, area, buffer);
+        return;
+    }
+    let class = model.size.class();
+    let n_rows = n_list_rows(model.size) as u16 + 2;
+    let mut list = Rect { height: n_rows.min(area.height), ..area };
+    if class == SizeClass::Wide {
+        list.width -= N_SIDE_COLUMNS + 1;
+        let side = Rect { x: list.right() + 1, width: N_SIDE_COLUMNS, ..list };
+        panels::draw_side(model, side, buffer);
+        for y in list.top()..list.bottom() {
+            buffer.set_string(list.right(), y, "│", model.theme.border);
+        }
+    }
+    draw_list(model, list, buffer);
+    let below = Rect { y: list.bottom(), height: area.bottom() - list.bottom(), ..area };
+    match class {
+        SizeClass::Wide => panels::draw_log(model, below, "events", 0, buffer),
+        SizeClass::Standard => draw_strip(model, below, buffer),
+        _ => {}
+    }
+}
+
+fn draw_empty(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    if !model.runs.is_loaded {
+        put(buffer, area, 1, Line::styled("  reading the runs …", theme.dim));
+        return;
+    }
+    let lines = [
+        ("  no runs yet", theme.heading),
+        ("", theme.text),
+        ("  press n to start the embedded experiment (or Enter):", theme.text),
+        (
+            "  its model and its preference pairs come with ser; it runs in the background",
+            theme.dim,
+        ),
+        ("", theme.text),
+        ("  with your own pairs: leave with q and start", theme.text),
+        ("    ser run --set data.source=pairs.jsonl", theme.key),
+        ("  the run keeps going when this screen closes; `ser` returns to it", theme.dim),
+    ];
+    for (row, (words, style)) in lines.into_iter().enumerate() {
+        put(buffer, area, row as u16 + 1, Line::styled(words, style));
+    }
+}
+
+fn draw_list(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let runs = &model.runs;
+    let columns = Columns::of(model.size.class(), usize::from(area.width));
+    let what = format!("{} runs · {} ", runs.rows.len(), runs.sort.words());
+    put_right(buffer, area, 0, Line::styled(what, theme.dim));
+    put(buffer, area, 1, Line::styled(columns.heads(), theme.heading));
+    let scale =
+        TrendScale::of(runs.rows.iter().flat_map(|row| &row.test_accuracy).flatten().copied());
+    let shown = runs.rows.iter().enumerate().skip(runs.offset);
+    for (i, (index, row)) in shown.take(usize::from(area.height) - 2).enumerate() {
+        let y = i as u16 + 2;
+        let is_selected = index == runs.cursor;
+        let line = columns.line(model, row, scale, is_selected);
+        put(buffer, area, y, line);
+        if is_selected {
+            buffer.set_style(Rect { y: area.y + y, height: 1, ..area }, theme.selected);
+        }
+    }
+}
+
+/// Which columns are shown, and how wide the name is.
+struct Columns {
+    class: SizeClass,
+    name: usize,
+    trend: usize,
+}
+
+impl Columns {
+    fn of(class: SizeClass, width: usize) -> Self {
+        let trend = if class == SizeClass::Wide { 12 } else { 6 };
+        let mut columns = Self { class, name: 0, trend };
+        // Everything but the name has a fixed width.
+        columns.name = width.saturating_sub(text::width(&columns.heads())).clamp(4, 40);
+        columns
+    }
+
+    fn heads(&self) -> String {
+        let name = text::left("NAME", self.name);
+        let mut out = format!("  {name} {} {}", text::left("  STATE", 13), text::right("ROUND", 5));
+        out.push_str("   TEST  ±95%");
+        if self.class == SizeClass::Wide {
+            out.push_str("   ECE");
+        }
+        if self.class >= SizeClass::Standard {
+            out = format!("{out} {} SELECT VETO  AGE", text::left("TREND", self.trend));
+        }
+        out.push(' ');
+        out
+    }
+
+    fn line(
+        &self,
+        model: &Model,
+        row: &RunRow,
+        scale: Option<TrendScale>,
+        is_selected: bool,
+    ) -> Line<'static> {
+        let theme = &model.theme;
+        let condition = Condition::of(row);
+        let state = format!("{} {}", condition.glyph(), condition.word());
+        let round = match condition {
+            Condition::Queued => format!("–/{}", row.rounds_max),
+            _ => format!("{}/{}", row.round, row.rounds_max),
+        };
+        let test = row.latest_test.as_ref();
+        let half = test.map(words::half_interval);
+        let mut spans = vec![
+            Span::raw(if is_selected { "▌ " } else { "  " }),
+            Span::styled(text::left(&row.name, self.name), theme.strong),
+            Span::raw(" "),
+            Span::styled(text::left(&state, 13), condition_style(theme, condition)),
+            Span::raw(format!(" {}", text::right(&round, 5))),
+            Span::raw(text::right(&text::share(test.map(|e| e.accuracy), 4), 7)),
+            Span::styled(text::right(&text::share(half, 3), 6), theme.dim),
+        ];
+        if self.class == SizeClass::Wide {
+            spans.push(Span::raw(text::right(&text::share(test.map(|e| e.ece), 3), 6)));
+        }
+        if self.class >= SizeClass::Standard {
+            let n_rounds = row.rounds_max as usize + 1;
+            let blocks = trend(&row.test_accuracy, n_rounds, self.trend, scale);
+            let selected = row.n_selected.map_or(NONE.to_owned(), text::short_count);
+            let vetoed =
+                if row.n_vetoed == 0 { NONE.to_owned() } else { text::short_count(row.n_vetoed) };
+            let age = text::age(row.created_at_ms, model.now_ms);
+            spans.push(Span::styled(format!(" {blocks}"), theme.main));
+            spans.push(Span::raw(text::right(&selected, 7)));
+            spans.push(Span::raw(text::right(&vetoed, 5)));
+            spans.push(Span::styled(text::right(&age, 5), theme.dim));
+        }
+        Line::from(spans)
+    }
+}
+
+fn draw_strip(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let Some(row) = model.current() else { return };
+    let theme = &model.theme;
+    rule(buffer, area, 0, theme, &row.name);
+    let inside = Rect { x: area.x + 1, width: area.width - 2, ..area };
+    put(buffer, inside, 1, panels::identity_line(model, row));
+    put(buffer, inside, 2, panels::progress_line(model, row, usize::from(inside.width)));
+    put(buffer, inside, 3, panels::selection_line(model));
+    let last = model.current_data().and_then(|data| data.log.last());
+    if let Some(line) = last {
+        put(buffer, inside, 4, panels::log_words(model, line, usize::from(inside.width)));
+    }
+}

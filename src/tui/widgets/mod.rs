@@ -1,0 +1,12 @@
+//! Small drawings on plain data. A widget knows nothing of runs, rounds or keys.
+
+mod braille;
+pub mod gauge;
+pub mod histogram;
+pub mod line_chart;
+pub mod trend;
+
+pub use gauge::gauge;
+pub use histogram::{HistogramChart, Threshold};
+pub use line_chart::{LineChart, Point, Series, Stroke};
+pub use trend::{TrendScale, trend};

@@ -1,0 +1,276 @@
+//! What states, reasons and events are called on screens.
+
+use crate::domain::clean::clean_line;
+use crate::domain::event::{RunEvent, SelectionSummary};
+use crate::domain::learning_status::LearningStatus;
+use crate::domain::metrics::Evaluation;
+use crate::domain::run::{Liveness, RunStatus, StopReason};
+use crate::domain::selection::LeftOut;
+use crate::domain::stats::Interval;
+use crate::store::rows::{EventLine, RunRow};
+
+use super::text::{count, duration, share};
+
+/// A run's condition: its status and its process in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// A worker works on it.
+    Running,
+    /// Its worker exists but has not spoken for a while.
+    Silent,
+    /// Held between two steps.
+    Paused,
+    /// Its worker is gone; it can be resumed.
+    Interrupted,
+    /// Waits for a free slot.
+    Queued,
+    /// Ended by an error.
+    Failed,
+    /// Ended on request.
+    Stopped,
+    /// Ended by itself.
+    Done,
+}
+
+impl Condition {
+    /// The condition of a run.
+    pub fn of(row: &RunRow) -> Self {
+        match (row.status, row.liveness) {
+            (RunStatus::Queued, _) => Self::Queued,
+            (RunStatus::Failed, _) => Self::Failed,
+            (RunStatus::Stopped, _) => Self::Stopped,
+            (RunStatus::Finished, _) => Self::Done,
+            (RunStatus::Running | RunStatus::Paused, Liveness::Gone) => Self::Interrupted,
+            (RunStatus::Running | RunStatus::Paused, Liveness::Silent) => Self::Silent,
+            (RunStatus::Running, _) => Self::Running,
+            (RunStatus::Paused, _) => Self::Paused,
+        }
+    }
+
+    /// The word beside the glyph.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Silent => "silent",
+            Self::Paused => "paused",
+            Self::Interrupted => "interrupted",
+            Self::Queued => "queued",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Done => "done",
+        }
+    }
+
+    /// One column that tells the conditions apart without color.
+    pub fn glyph(self) -> &'static str {
+        match self {
+            Self::Running => "●",
+            Self::Silent => "○",
+            Self::Paused => "‖",
+            Self::Interrupted => "⚠",
+            Self::Queued => "◌",
+            Self::Failed => "✗",
+            Self::Stopped => "■",
+            Self::Done => "✓",
+        }
+    }
+
+    /// Whether a worker process exists.
+    pub fn has_worker(self) -> bool {
+        matches!(self, Self::Running | Self::Silent | Self::Paused)
+    }
+
+    /// Whether it goes on when the viewer leaves.
+    pub fn keeps_going(self) -> bool {
+        self.has_worker() || self == Self::Queued
+    }
+}
+
+/// Why the loop ended.
+pub fn stop_reason(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::RoundLimit => "all rounds done",
+        StopReason::SelectionExhausted => "too few pairs left to select",
+        StopReason::UserStopped => "stopped on request",
+    }
+}
+
+/// Why a pair was not selected.
+pub fn left_out(reason: LeftOut) -> &'static str {
+    match reason {
+        LeftOut::AlreadySelected => "selected in an earlier round",
+        LeftOut::Vetoed => "left out: vetoed",
+        LeftOut::Tie => "left out: equal rewards",
+        LeftOut::NotSeparated => "left out: not one high and one low",
+        LeftOut::DeltaTooSmall => "left out: too close together",
+        LeftOut::Stopped => "left out: the loop stops here",
+    }
+}
+
+/// The learning status in words.
+pub fn learning_status(status: LearningStatus) -> &'static str {
+    match status {
+        LearningStatus::Status1 => "status 1",
+        LearningStatus::Status2 => "status 2",
+        LearningStatus::Stop => "stop",
+    }
+}
+
+/// Half the width of an evaluation's 95 % interval.
+pub fn half_interval(evaluation: &Evaluation) -> f64 {
+    Interval { low: evaluation.ci_low, high: evaluation.ci_high }.half_width()
+}
+
+/// `.7241 ±.0062`
+pub fn accuracy(evaluation: Option<&Evaluation>, digits: usize) -> String {
+    evaluation.map_or_else(
+        || share(None, digits),
+        |evaluation| {
+            let half = share(Some(half_interval(evaluation)), digits);
+            format!("{} ±{half}", share(Some(evaluation.accuracy), digits))
+        },
+    )
+}
+
+/// One line of the event log, in words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogLine {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// One word.
+    pub kind: &'static str,
+    /// The rest.
+    pub text: String,
+    /// Something a person should look at.
+    pub is_warning: bool,
+}
+
+/// The words for an event; `None` for those that only move a progress bar or a curve.
+pub fn log_line(line: &EventLine) -> Option<LogLine> {
+    let at_ms = line.at_ms;
+    let Ok(event) = serde_json::from_str::<RunEvent>(&line.body) else {
+        // Written by a newer version: shown as it is rather than lost.
+        let text = clean_line(&line.body);
+        return Some(LogLine { at_ms, kind: "event", text, is_warning: false });
+    };
+    let is_warning = matches!(event, RunEvent::Warned { .. } | RunEvent::RunFailed { .. });
+    let (kind, text) = event_words(&event)?;
+    Some(LogLine { at_ms, kind, text: clean_line(&text), is_warning })
+}
+
+fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
+    Some(match event {
+        RunEvent::StepStarted { .. }
+        | RunEvent::Progressed { .. }
+        | RunEvent::TrainStepTaken { .. } => return None,
+        RunEvent::RunStarted { worker, resumed_from } => (
+            "start",
+            match resumed_from {
+                Some(name) => format!("worker {} goes on from checkpoint {name}", worker.pid),
+                None => format!("worker {} on {}", worker.pid, worker.host),
+            },
+        ),
+        RunEvent::ModelOpened { family, n_parameters, precision, device } => (
+            "model",
+            format!("{family}, {} parameters, {precision}, {device}", count(*n_parameters)),
+        ),
+        RunEvent::DataSplitMade { n_seed_set, n_validation, n_unlabeled_pool, n_test, .. } => (
+            "data",
+            format!(
+                "seed set {} · validation {} · pool {} · test {}",
+                count(*n_seed_set),
+                count(*n_validation),
+                count(*n_unlabeled_pool),
+                count(*n_test)
+            ),
+        ),
+        RunEvent::TextsEncoded { n_pairs, n_tokens, n_truncated, .. } => (
+            "encode",
+            format!(
+                "{} pairs · {} tokens · {} pairs truncated",
+                count(*n_pairs),
+                count(*n_tokens),
+                count(*n_truncated)
+            ),
+        ),
+        RunEvent::CheckpointSaved { name, n_bytes, .. } => {
+            ("save", format!("checkpoint {name} · {:.1} MB", *n_bytes as f64 / 1e6))
+        }
+        RunEvent::VerdictsRead { round, n_vetoed, .. } => {
+            ("verdict", format!("round {round} · {} vetoed in force", count(*n_vetoed)))
+        }
+        RunEvent::RequestRead { kind, .. } => ("request", kind.name().to_owned()),
+        RunEvent::Paused { reason } => ("pause", reason.clone()),
+        RunEvent::Resumed => ("resume", "goes on".to_owned()),
+        RunEvent::Warned { message } => ("warning", message.clone()),
+        RunEvent::RunStopped => ("stop", "stopped on request; R resumes".to_owned()),
+        RunEvent::RunFinished { reason } => ("done", stop_reason(*reason).to_owned()),
+        RunEvent::RunFailed { message, hint } => (
+            "failed",
+            hint.as_ref().map_or_else(|| message.clone(), |hint| format!("{message} · {hint}")),
+        ),
+        RunEvent::RoundTrained { .. }
+        | RunEvent::PoolScored { .. }
+        | RunEvent::SelectionMade { .. }
+        | RunEvent::Evaluated { .. }
+        | RunEvent::RoundFinished { .. } => return round_words(event),
+    })
+}
+
+fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
+    Some(match event {
+        RunEvent::RoundTrained { round, n_train_pairs, n_steps, elapsed_ms, .. } => (
+            "train",
+            format!(
+                "round {round} · {} pairs · {} steps in {}",
+                count(*n_train_pairs),
+                count(*n_steps),
+                duration(*elapsed_ms)
+            ),
+        ),
+        RunEvent::PoolScored { round, n_pairs, elapsed_ms, .. } => (
+            "score",
+            format!("round {round} · {} pairs in {}", count(*n_pairs), duration(*elapsed_ms)),
+        ),
+        RunEvent::SelectionMade { round, summary, .. } => {
+            ("select", format!("round {round} · {}", selection(summary)))
+        }
+        RunEvent::Evaluated { round, split, evaluation, .. } => {
+            let words = accuracy(Some(evaluation), 4);
+            (split.name(), format!("round {round} · accuracy {words} (n {})", count(evaluation.n)))
+        }
+        RunEvent::RoundFinished { round, wall_ms, .. } => {
+            ("round", format!("round {round} done in {}", duration(*wall_ms)))
+        }
+        _ => return None,
+    })
+}
+
+fn selection(summary: &SelectionSummary) -> String {
+    let status = learning_status(summary.learning_status);
+    let (kept, scored) = (count(summary.n_selected), count(summary.n_scored));
+    let vetoed = match summary.n_vetoed {
+        0 => String::new(),
+        n => format!(" · {} vetoed", count(n)),
+    };
+    format!("{status} · selected {kept} of {scored}{vetoed}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_become_words_and_curve_points_do_not() {
+        let line = |body: &str| {
+            log_line(&EventLine { seq: 1, attempt: 1, at_ms: 0, body: body.to_owned() })
+        };
+        let warned = line(r#"{"event":"warned","message":"loss is \u001b[31mNaN"}"#).unwrap();
+        assert_eq!((warned.kind, warned.is_warning), ("warning", true));
+        assert_eq!(warned.text, "loss is ⟨ESC⟩[31mNaN");
+        assert_eq!(line(r#"{"event":"step_started","round":1,"step":"train","n_total":9}"#), None);
+        assert_eq!(line(r#"{"event":"from_the_future"}"#).unwrap().kind, "event");
+        let done = line(r#"{"event":"run_finished","reason":"round_limit"}"#).unwrap();
+        assert_eq!(done.text, "all rounds done");
+    }
+}
