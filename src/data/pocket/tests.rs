@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use sha2::{Digest, Sha256};
+
 use super::*;
+
+pub(super) const README: &str = include_str!("../../../data/README.md");
 
 #[test]
 fn the_committed_files_are_reproduced_byte_for_byte() {
@@ -10,6 +14,8 @@ fn the_committed_files_are_reproduced_byte_for_byte() {
         generate_files(RNG_SEED).unwrap().into_iter().zip([TRAIN, TEST])
     {
         assert!(bytes == committed, "{name} differs: run `ser data generate`");
+        let hash = format!("{:x}", Sha256::digest(&bytes));
+        assert!(README.contains(&hash), "data/README.md should say: {name} has sha256 {hash}");
     }
 }
 
@@ -18,7 +24,6 @@ fn the_committed_files_are_reproduced_byte_for_byte() {
 fn write_the_files() {
     for (name, bytes) in generate_files(RNG_SEED).unwrap() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/").to_owned() + name;
-        println!("{path}: {} bytes", bytes.len());
         std::fs::write(path, bytes).unwrap();
     }
 }
@@ -63,11 +68,9 @@ fn sizes_noise_and_shares_are_as_documented() {
     let prompts: HashSet<&str> = train.iter().chain(&test).map(|r| r.prompt.as_str()).collect();
     assert_eq!(prompts.len(), N_TRAIN + N_TEST);
     let mut levels = BTreeMap::new();
-    let mut faults = BTreeMap::new();
     let mut skills = BTreeMap::new();
     for record in train.iter().chain(&test) {
         *levels.entry(record.fault.level()).or_insert(0) += 1;
-        *faults.entry(record.fault).or_insert(0) += 1;
         *skills.entry(record.skill.as_str()).or_insert(0) += 1;
         for text in [&record.prompt, &record.chosen, &record.rejected] {
             assert!(text.is_ascii());
@@ -79,7 +82,6 @@ fn sizes_noise_and_shares_are_as_documented() {
         let n_words = record.prompt.split_whitespace().count();
         assert!((5..=50).contains(&n_words), "{}", record.prompt);
     }
-    println!("{levels:?}\n{faults:?}\n{skills:?}");
     assert_eq!(skills.len(), 12);
     let share = |level| levels[&level] as f64 / (N_TRAIN + N_TEST) as f64;
     assert!((share(Level::Easy) - 0.3).abs() < 0.04, "{}", share(Level::Easy));

@@ -231,13 +231,18 @@ fn a_line_of_20_megabytes_is_refused() {
     assert!(message.starts_with("`x.jsonl`: line 2: longer than `16777216` bytes"), "{message}");
 }
 
+/// Tells the person who runs the tests.
+fn say(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
+}
+
 /// A file of the shared folder, or `None` with a word about why the test is skipped.
 fn shared(path: &str) -> Option<Source> {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")).join(path);
     if path.exists() {
         return Some(Source::File(path));
     }
-    println!("skipped: {} is not there", path.display());
+    say(&format!("skipped: {} is not there", path.display()));
     None
 }
 
@@ -290,10 +295,15 @@ fn a_million_pairs_need_little_memory() {
     let source = Source::File(dir.path().join("million.jsonl.gz"));
     let start = std::time::Instant::now();
     let n = open(&source, &ReadSettings::default()).unwrap().map(Result::unwrap).count();
-    println!("{n} pairs read in {:?}, peak {:?} kB", start.elapsed(), peak_kb());
+    say(&format!("{n} pairs read in {:?}, peak {:?} kB", start.elapsed(), peak_kb()));
     let start = std::time::Instant::now();
     let report = check(&source, &ReadSettings::default()).unwrap();
-    println!("{} pairs checked in {:?}, peak {:?} kB", report.n_pairs, start.elapsed(), peak_kb());
+    say(&format!(
+        "{} pairs checked in {:?}, peak {:?} kB",
+        report.n_pairs,
+        start.elapsed(),
+        peak_kb()
+    ));
     assert!(report.n_pairs > 1_000_000);
     assert!(peak_kb().is_none_or(|kb| kb < 300_000));
 }
