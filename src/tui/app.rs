@@ -139,3 +139,108 @@ impl<W: Write> App<W> {
         n_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io;
+    use std::rc::Rc;
+
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    use tokio::sync::mpsc::channel;
+
+    use super::*;
+    use crate::tui::fixtures::{model, running_data, twelve_runs};
+
+    /// A terminal that keeps what it was sent.
+    #[derive(Clone, Default)]
+    struct Terminal(Rc<RefCell<Vec<Vec<u8>>>>);
+
+    impl Write for Terminal {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().push(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Run {
+        frames: Vec<Vec<u8>>,
+        interests: Vec<Interest>,
+        effects: Vec<Effect>,
+        n_suspended: usize,
+        is_done: bool,
+    }
+
+    /// The real loop over these keys. When none of them leaves, the end of the channel does.
+    fn run(keys: &str) -> Run {
+        let terminal = Terminal::default();
+        let (to_source, interests) = mpsc::channel();
+        let (to_executor, effects) = mpsc::channel();
+        let n_suspended = Rc::new(RefCell::new(0));
+        let counter = Rc::clone(&n_suspended);
+        let suspend = Box::new(move || {
+            *counter.borrow_mut() += 1;
+            Ok(())
+        });
+        let ports = Ports { interests: to_source, effects: to_executor, suspend };
+        let start = model(80, 24, twelve_runs(), Some(running_data()));
+        let mut app = App::new(start, FrameWriter::new(terminal.clone(), false), ports);
+        let (sender, mut messages) = channel(64);
+        for c in keys.chars() {
+            let (code, modifiers) = match c {
+                '\n' => (KeyCode::Enter, KeyModifiers::NONE),
+                '\x1a' => (KeyCode::Char('z'), KeyModifiers::CONTROL),
+                c => (KeyCode::Char(c), KeyModifiers::NONE),
+            };
+            sender.try_send(Message::Key(KeyEvent::new(code, modifiers))).unwrap();
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let idle = async {
+                // Frames are at most 33 ms apart: then the last one is drawn.
+                tokio::time::sleep(Duration::from_millis(120)).await;
+                drop(sender);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = app.run(&mut messages) => {}
+                () = idle => {}
+            }
+        });
+        let frames = terminal.0.borrow().clone();
+        let n_suspended = *n_suspended.borrow();
+        let is_done = !messages.is_empty() || keys.contains('q');
+        drop(app);
+        let (interests, effects) = (interests.iter().collect(), effects.iter().collect());
+        Run { frames, interests, effects, n_suspended, is_done }
+    }
+
+    fn screen(frames: &[Vec<u8>]) -> String {
+        let mut parser = vt100::Parser::new(24, 80, 0);
+        for frame in frames {
+            parser.process(frame);
+        }
+        parser.screen().contents()
+    }
+
+    #[test]
+    fn many_keys_are_few_frames_and_the_last_one_is_true() {
+        let run = run("jjjjjjjjjjjjkkkkkkkkkkkk\n");
+        assert!(run.frames.len() <= 3, "{} frames", run.frames.len());
+        let shown = screen(&run.frames);
+        assert!(shown.contains("[2 Live]") && shown.contains("accuracy by round"), "{shown}");
+        assert!(run.interests.last().unwrap().live);
+    }
+
+    #[test]
+    fn effects_reach_their_threads_and_a_key_leaves() {
+        let run = run("pxy\x1aq");
+        assert_eq!(run.effects.len(), 2, "{:?}", run.effects);
+        assert_eq!(run.n_suspended, 1);
+        assert!(run.is_done);
+    }
+}

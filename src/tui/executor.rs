@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 
-use crate::domain::run::{RequestKind, RunId};
+use crate::domain::run::{RequestKind, RunId, RunStatus};
 use crate::store::{Access, Home, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
 
@@ -24,7 +24,7 @@ pub fn execute(home: &Home, read_only: bool, effects: &Receiver<Effect>, to: &Se
     loop {
         let message = match effects.recv_timeout(QUEUE) {
             Ok(Effect::Ask { run, name, kind }) => {
-                Some(answer(ask(home, &supervisor, &run, kind).map(|()| done(&name, kind))))
+                Some(answer(ask(home, &supervisor, &run, &name, kind)))
             }
             Ok(Effect::Launch(args)) => {
                 launch(&supervisor, args, to);
@@ -56,22 +56,25 @@ fn ask(
     home: &Home,
     supervisor: &Supervisor,
     run: &RunId,
+    name: &str,
     kind: RequestKind,
-) -> Result<(), SupervisorError> {
+) -> Result<String, SupervisorError> {
     let mut store = Store::open(home, Access::ReadWrite)?;
     match kind {
-        RequestKind::Pause => supervisor.pause(&mut store, run),
-        RequestKind::Resume => supervisor.resume(&mut store, run),
-        RequestKind::Stop => supervisor.stop(&mut store, run),
+        RequestKind::Pause => supervisor.pause(&mut store, run)?,
+        RequestKind::Resume => supervisor.resume(&mut store, run)?,
+        RequestKind::Stop => supervisor.stop(&mut store, run)?,
     }
-}
-
-fn done(name: &str, kind: RequestKind) -> String {
-    match kind {
-        RequestKind::Pause => format!("{name} pauses after its present step · p goes on"),
-        RequestKind::Resume => format!("{name} goes on"),
-        RequestKind::Stop => format!("{name} stops after its present step · R resumes it"),
-    }
+    let status = store.run(run)?.row.status;
+    Ok(match (kind, status) {
+        (RequestKind::Pause, _) => format!("{name} pauses after its present step · p goes on"),
+        (RequestKind::Resume, RunStatus::Queued) => {
+            format!("{name} goes on as soon as there is a free slot")
+        }
+        (RequestKind::Resume, _) => format!("{name} goes on"),
+        (RequestKind::Stop, status) if status.is_ended() => format!("{name} is out of the queue"),
+        (RequestKind::Stop, _) => format!("{name} stops after its present step · R resumes it"),
+    })
 }
 
 /// A launch imports its data first, which can take minutes: other effects do not wait for it.

@@ -195,3 +195,52 @@ fn is_curve(line: &EventLine) -> bool {
     let rest = line.body.strip_prefix(r#"{"event":""#).unwrap_or_default();
     names.iter().any(|name| rest.starts_with(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::RunEvent;
+    use crate::store::testing;
+
+    #[test]
+    fn a_missing_database_is_an_empty_list_and_stays_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("nothing"));
+        let mut reader = Reader::new(home.clone());
+        assert_eq!(reader.poll().unwrap().unwrap().runs, []);
+        assert!(reader.poll().unwrap().is_none());
+        assert!(!home.root().exists());
+    }
+
+    #[test]
+    fn only_changes_are_read_and_the_log_goes_on() {
+        let mut fixture = testing::store();
+        let run = fixture.run("first");
+        let attempt = fixture.begin(&run);
+        let mut reader = Reader::new(fixture.home.clone());
+        reader.interest = Interest { run: Some(run.clone()), live: true };
+        let warned = |words: &str| RunEvent::Warned { message: words.to_owned() };
+        let events = vec![warned("one"), testing::train_step(1, 0.7), warned("two")];
+        fixture.apply(&run, attempt, events);
+        let first = reader.poll().unwrap().unwrap().run.unwrap();
+        let words =
+            |data: &RunData| data.log.iter().map(|line| line.text.clone()).collect::<Vec<_>>();
+        assert_eq!(words(&first)[first.log.len() - 2..], ["one", "two"]);
+        assert_eq!(first.loss.len(), 1);
+        assert!(reader.poll().unwrap().is_none(), "nothing changed");
+        let later = crate::store::Attempt { next_seq: attempt.next_seq + 3, ..attempt };
+        let events = vec![testing::train_step(2, 0.6), warned("\x1b[2Jthree")];
+        fixture.apply(&run, later, events);
+        let second = reader.poll().unwrap().unwrap().run.unwrap();
+        assert_eq!(words(&second).last().unwrap(), "⟨ESC⟩[2Jthree");
+        assert_eq!(second.log.len(), first.log.len() + 1);
+    }
+
+    #[test]
+    fn curve_events_are_told_by_their_tag() {
+        let line = |body: &str| EventLine { seq: 1, attempt: 1, at_ms: 0, body: body.to_owned() };
+        let json = serde_json::to_string(&testing::train_step(1, 0.5)).unwrap();
+        assert!(is_curve(&line(&json)));
+        assert!(!is_curve(&line(r#"{"event":"warned","message":"train_step_taken"}"#)));
+    }
+}

@@ -143,7 +143,8 @@ impl Columns {
         let condition = Condition::of(row);
         let state = format!("{} {}", condition.glyph(), condition.word());
         let round = match condition {
-            Condition::Queued => format!("–/{}", row.rounds_max),
+            // A run that was queued again has been somewhere.
+            Condition::Queued if row.test_accuracy.is_empty() => format!("–/{}", row.rounds_max),
             _ => format!("{}/{}", row.round, row.rounds_max),
         };
         let test = row.latest_test.as_ref();
