@@ -172,7 +172,8 @@ mod tests {
         interests: Vec<Interest>,
         effects: Vec<Effect>,
         n_suspended: usize,
-        is_done: bool,
+        /// Whether a key ended the loop, rather than the end of the channel.
+        was_left: bool,
     }
 
     /// The real loop over these keys. When none of them leaves, the end of the channel does.
@@ -199,24 +200,28 @@ mod tests {
             sender.try_send(Message::Key(KeyEvent::new(code, modifiers))).unwrap();
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
+        let was_left = runtime.block_on(async {
             let idle = async {
                 // Frames are at most 33 ms apart: then the last one is drawn.
                 tokio::time::sleep(Duration::from_millis(120)).await;
                 drop(sender);
-                std::future::pending::<()>().await;
             };
-            tokio::select! {
-                () = app.run(&mut messages) => {}
-                () = idle => {}
+            let mut idle = std::pin::pin!(idle);
+            let mut was_idle = false;
+            let run = app.run(&mut messages);
+            let mut run = std::pin::pin!(run);
+            loop {
+                tokio::select! {
+                    () = &mut run => return !was_idle,
+                    () = &mut idle, if !was_idle => was_idle = true,
+                }
             }
         });
         let frames = terminal.0.borrow().clone();
         let n_suspended = *n_suspended.borrow();
-        let is_done = !messages.is_empty() || keys.contains('q');
         drop(app);
         let (interests, effects) = (interests.iter().collect(), effects.iter().collect());
-        Run { frames, interests, effects, n_suspended, is_done }
+        Run { frames, interests, effects, n_suspended, was_left }
     }
 
     fn screen(frames: &[Vec<u8>]) -> String {
@@ -233,7 +238,7 @@ mod tests {
         assert!(run.frames.len() <= 3, "{} frames", run.frames.len());
         let shown = screen(&run.frames);
         assert!(shown.contains("[2 Live]") && shown.contains("accuracy by round"), "{shown}");
-        assert!(run.interests.last().unwrap().live);
+        assert!(run.interests.last().unwrap().live && !run.was_left);
     }
 
     #[test]
@@ -241,6 +246,6 @@ mod tests {
         let run = run("pxy\x1aq");
         assert_eq!(run.effects.len(), 2, "{:?}", run.effects);
         assert_eq!(run.n_suspended, 1);
-        assert!(run.is_done);
+        assert!(run.was_left);
     }
 }
