@@ -103,6 +103,8 @@ impl<W: Write> App<W> {
     fn take(&mut self, message: Message) -> bool {
         let pause = match message {
             Message::Key(_) | Message::Resized { .. } | Message::Continued => AFTER_INPUT,
+            // The answer to a key, which a person waits for.
+            Message::Snapshot(_) if self.model.is_waiting() => AFTER_INPUT,
             _ => AFTER_DATA,
         };
         // A slow link gets fewer frames rather than a queue of them.

@@ -256,6 +256,11 @@ impl Model {
         self.run.as_ref().filter(|data| data.detail.row.id == *id)
     }
 
+    /// Whether the screen says that something is being read.
+    pub fn is_waiting(&self) -> bool {
+        !self.runs.is_loaded || self.current().is_some() && self.current_data().is_none()
+    }
+
     /// What the current screen needs to know.
     pub fn wanted(&self) -> Interest {
         let live = self.screen == Screen::Live;
