@@ -19,6 +19,9 @@ pub struct WorkerArgs {
 /// When the run fails; the run's own rows say so too.
 pub fn run(context: &Context, args: &WorkerArgs) -> CliResult {
     let run = RunId(args.run.clone());
+    // A session of its own: no signal meant for the terminal or for the command that started the
+    // run reaches it. It fails only where the worker leads its session already.
+    let _ = nix::unistd::setsid();
     logging::to_file(&context.home.worker_log(&run), context.n_verbose);
     let ending = worker::run(&context.home, &run);
     // There is no daemon: whoever frees the slot gives it to the next run.

@@ -125,7 +125,9 @@ fn train_model(
     settings: &PretrainSettings,
     on_step: &mut dyn FnMut(PretrainProgress),
 ) -> Result<LanguageModel, EngineError> {
-    let mut model = LanguageModel::random(&settings.config, settings.rng_seed, 0)?;
+    // Threads never change a result.
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut model = LanguageModel::random(&settings.config, settings.rng_seed, n_threads)?;
     let steps_per_epoch = sequences.len().div_ceil(settings.batch_texts) as u64;
     let n_steps = steps_per_epoch * u64::from(settings.epochs);
     let schedule = Schedule::new(settings.learning_rate, 0.02, n_steps, Decay::Cosine);
