@@ -3,6 +3,8 @@
 //! The file is JSON lines with prompts and answers of about 300 characters, written to a temporary
 //! directory first; `SER_BENCH_PAIRS` changes the count.
 
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run says why")]
+
 mod process;
 
 use std::io::Write;

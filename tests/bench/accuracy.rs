@@ -1,0 +1,72 @@
+//! `cargo bench --bench accuracy`: what the rounds of the embedded experiment come to.
+//!
+//! Runs the arms `ser` and `full-labels` over several rng seeds (`SER_BENCH_SEEDS`, 1 to 5 unless
+//! told), each from a fresh home, and prints test accuracy by round with the interval of each run
+//! and the mean over seeds. Arguments after `--` go to `ser run`, so that the same table can be had
+//! for other data and models: `cargo bench --bench accuracy -- --set data.source=...`.
+
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run says why")]
+
+mod process;
+
+use ser::domain::stats::mean_with_t_interval;
+use serde_json::Value;
+
+fn main() {
+    let seeds = std::env::var("SER_BENCH_SEEDS").unwrap_or_else(|_| "1,2,3,4,5".into());
+    // Cargo adds `--bench` to what the person wrote.
+    let extra: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    println!("rng seed  round 0            later rounds");
+    let mut by_column: Vec<Vec<f64>> = Vec::new();
+    let mut full = Vec::new();
+    for seed in seeds.split(',') {
+        let rounds = accuracies(seed, "ser", &extra);
+        let cells: Vec<String> = rounds.iter().map(cell).collect();
+        let labels = accuracies(seed, "full-labels", &extra);
+        let full_cell = labels.first().map_or_else(|| "–".to_owned(), cell);
+        println!("{seed:>8}  {}  | all labels {full_cell}", cells.join("  "));
+        for (column, round) in rounds.iter().enumerate() {
+            if by_column.len() <= column {
+                by_column.push(Vec::new());
+            }
+            by_column[column].extend(round["test"]["accuracy"].as_f64());
+        }
+        full.extend(labels.first().and_then(|round| round["test"]["accuracy"].as_f64()));
+    }
+    println!("\nmean over seeds with its 95 % t interval");
+    for (round, values) in by_column.iter().enumerate() {
+        println!("  round {round}     {}", mean(values));
+    }
+    println!("  all labels  {}", mean(&full));
+}
+
+/// The rounds of one run that were evaluated.
+fn accuracies(seed: &str, arm: &str, extra: &[String]) -> Vec<Value> {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let mut args = vec!["run", "--plain", "--json", "--quiet", "--arm", arm, "--rng-seeds", seed];
+    args.extend(extra.iter().map(String::as_str));
+    let (_, output) = process::run_ser(home.path(), &args);
+    let begin = output.find('{').expect("a JSON document");
+    let document: Value = serde_json::from_str(&output[begin..]).expect("a JSON document");
+    let rounds = document["rounds"].as_array().cloned().unwrap_or_default();
+    rounds.into_iter().filter(|round| !round["test"].is_null()).collect()
+}
+
+fn cell(round: &Value) -> String {
+    let percent = |key: &str| 100.0 * round["test"][key].as_f64().unwrap_or(f64::NAN);
+    format!("{:.1} [{:.1}, {:.1}]", percent("accuracy"), percent("ci_low"), percent("ci_high"))
+}
+
+fn mean(values: &[f64]) -> String {
+    match mean_with_t_interval(values) {
+        Some((mean, Some(interval))) => format!(
+            "{:.1} [{:.1}, {:.1}]  n = {}",
+            100.0 * mean,
+            100.0 * interval.low,
+            100.0 * interval.high,
+            values.len()
+        ),
+        Some((mean, None)) => format!("{:.1}", 100.0 * mean),
+        None => "–".to_owned(),
+    }
+}
