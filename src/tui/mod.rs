@@ -1,4 +1,4 @@
-//! The terminal interface, after the Elm architecture: a [`Message`](message::Message) changes the
+//! The terminal interface, after the Elm architecture: a `Message` changes the
 //! model, the model is drawn, and what has to be done outside is an effect.
 //!
 //! ```text

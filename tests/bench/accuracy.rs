@@ -5,7 +5,12 @@
 //! and the mean over seeds. Arguments after `--` go to `ser run`, so that the same table can be had
 //! for other data and models: `cargo bench --bench accuracy -- --set data.source=...`.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run says why")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench that cannot run says why"
+)]
 
 mod process;
 
@@ -45,7 +50,12 @@ fn accuracies(seed: &str, arm: &str, extra: &[String]) -> Vec<Value> {
     let home = tempfile::tempdir().expect("a temporary directory");
     let mut args = vec!["run", "--plain", "--json", "--quiet", "--arm", arm, "--rng-seeds", seed];
     args.extend(extra.iter().map(String::as_str));
-    let (_, output) = process::run_ser(home.path(), &args);
+    let (cost, output) = process::run_ser(home.path(), &args);
+    eprintln!(
+        "rng seed {seed}, {arm}: {:.1} s, {:.0} MiB at most",
+        cost.wall.as_secs_f64(),
+        cost.peak_mib
+    );
     let begin = output.find('{').expect("a JSON document");
     let document: Value = serde_json::from_str(&output[begin..]).expect("a JSON document");
     let rounds = document["rounds"].as_array().cloned().unwrap_or_default();
