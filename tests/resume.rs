@@ -109,6 +109,8 @@ fn kill_and_resume(n_kills: u64) {
     assert!(straight.status.success(), "{}", String::from_utf8_lossy(&straight.stderr));
     let expected = results(&show(home.path(), "straight"));
     assert_eq!(expected.as_array().unwrap().len(), 4, "seed and three rounds: {expected}");
+    let has_digest = |round: &Value| round["weights_digest"].is_string();
+    assert!(expected.as_array().unwrap().iter().all(has_digest), "{expected}");
 
     let place = Place::new(17, Purpose::Mock);
     let store = Store::open(&Home::new(home.path()), Access::ReadOnly).unwrap();
@@ -132,6 +134,7 @@ fn kill_and_resume(n_kills: u64) {
         assert_eq!(status(home.path(), &name), "finished");
         assert_eq!(results(&show(home.path(), &name)), expected, "{name} ended differently");
     }
+    println!("{n_killed} kills in {n_runs} runs");
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub struct RoundDocument {
     test: Option<EvaluationDocument>,
     wall_s: Option<f64>,
     n_tokens: Option<u64>,
+    weights_digest: Option<String>,
 }
 
 /// The metrics of a split.
@@ -129,6 +130,7 @@ impl From<&RoundRow> for RoundDocument {
             test: row.test.as_ref().map(EvaluationDocument::from),
             wall_s: row.wall_ms.map(|wall_ms| wall_ms as f64 / 1000.0),
             n_tokens: row.n_tokens,
+            weights_digest: row.weights_digest.clone(),
         }
     }
 }
@@ -180,7 +182,10 @@ mod tests {
             r#""validation":{"n":1,"accuracy":1.0,"#
         );
         assert!(text.starts_with(expect), "{text}");
-        assert!(text.ends_with(r#""test":null,"wall_s":1.5,"n_tokens":null}"#), "{text}");
+        assert!(
+            text.ends_with(r#""test":null,"wall_s":1.5,"n_tokens":null,"weights_digest":null}"#),
+            "{text}"
+        );
         for key in ["ci_low", "ci_high", "ece", "brier", "mean_margin"] {
             assert!(text.contains(&format!("\"{key}\":")), "{key}");
         }

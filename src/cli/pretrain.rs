@@ -17,10 +17,10 @@ pub struct PretrainArgs {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Dialogues to learn from
-    #[arg(long, default_value_t = 30_000, value_name = "N")]
+    #[arg(long, default_value_t = 40_000, value_name = "N")]
     dialogues: u32,
     /// Passes over them
-    #[arg(long, default_value_t = 2, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_name = "N")]
     epochs: u32,
     /// Dialogues of one optimizer step
     #[arg(long, default_value_t = 32, value_name = "N")]
