@@ -13,8 +13,8 @@ use crate::engine::score::{ScoreProgress, score_all};
 
 use super::control::Flow;
 use super::inputs::Inputs;
-use super::journal::Journal;
-use super::session::{Session, StepProgress};
+use super::journal::{Journal, StepProgress};
+use super::session::Session;
 use super::{StepResult, WorkerError};
 
 /// Packed tokens scored together: enough to fill the cores, few enough to answer a request soon.

@@ -1,6 +1,6 @@
 //! The run's history as its worker writes it: the state, the way to report, and what people wrote.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::event::RunEvent;
 use crate::domain::run::{RequestKind, RunId};
@@ -9,11 +9,27 @@ use crate::store::{EventWriter, Store};
 
 use super::WorkerError;
 use super::control::{Flow, Signals, Throttle};
-use super::session::StepProgress;
 use super::state::RunState;
 
 /// How long a held worker sleeps between two looks at the requests.
 const HELD_LOOK: Duration = Duration::from_millis(100);
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy)]
+pub struct StepProgress {
+    /// Which round.
+    pub round: u32,
+    /// Which step.
+    pub step: &'static str,
+    /// Done so far.
+    pub n_done: u64,
+    /// Of so many.
+    pub n_total: u64,
+    /// Tokens handled since `clock` began.
+    pub n_tokens: u64,
+    /// When the step began in this attempt.
+    pub clock: Instant,
+}
 
 /// Reports facts and reads requests and verdicts.
 pub struct Journal<'a> {

@@ -174,23 +174,6 @@ impl<'a> Session<'a> {
     }
 }
 
-/// How far a step is.
-#[derive(Debug, Clone, Copy)]
-pub struct StepProgress {
-    /// Which round.
-    pub round: u32,
-    /// Which step.
-    pub step: &'static str,
-    /// Done so far.
-    pub n_done: u64,
-    /// Of so many.
-    pub n_total: u64,
-    /// Tokens handled since `clock` began.
-    pub n_tokens: u64,
-    /// When the step began in this attempt.
-    pub clock: Instant,
-}
-
 fn survey(checkpoints: &Path) -> Result<checkpoint::Survey, WorkerError> {
     if !checkpoints.exists() {
         return Ok(checkpoint::Survey::default());

@@ -11,7 +11,8 @@ use crate::engine::schedule::{Decay, Schedule};
 use crate::engine::{LabeledPair, Loss, StepReport, StepSettings};
 
 use super::control::Flow;
-use super::session::{Session, StepProgress};
+use super::journal::StepProgress;
+use super::session::Session;
 use super::{StepResult, WorkerError};
 
 /// The plan of one round's training: a pure function of the labels and the spec.
