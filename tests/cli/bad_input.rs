@@ -157,7 +157,7 @@ fn a_value_of_another_type() {
     refused_spec(
         "[train]\nepochs = \"two\"",
         &["`train.epochs`", "\"two\"", "line 2", "whole number"],
-        "= 2",
+        "= 4",
     );
 }
 
