@@ -103,6 +103,7 @@ fn is_zombie(pid: Pid) -> bool {
         .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim().starts_with('Z')))
 }
 
+#[expect(clippy::print_stdout, reason = "how often it was killed is part of the figure")]
 fn kill_and_resume(n_kills: u64) {
     let home = tempfile::tempdir().unwrap();
     let straight = output(ser(home.path(), &run_args("--plain", "straight")));
