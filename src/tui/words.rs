@@ -194,7 +194,7 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
             ),
         ),
         RunEvent::CheckpointSaved { name, n_bytes, .. } => {
-            ("save", format!("checkpoint {name} · {:.1} MB", *n_bytes as f64 / 1e6))
+            ("save", format!("checkpoint {name} · {}", size(*n_bytes)))
         }
         RunEvent::VerdictsRead { round, n_vetoed, .. } => {
             ("verdict", format!("round {round} · {} vetoed in force", count(*n_vetoed)))
@@ -254,6 +254,15 @@ fn selection(summary: &SelectionSummary) -> String {
         n => format!(" · {} vetoed", count(n)),
     };
     format!("{status} · selected {kept} of {scored}{vetoed}")
+}
+
+/// A size in the unit that leaves one to three digits before the point.
+fn size(n_bytes: u64) -> String {
+    match n_bytes {
+        0..1_000_000 => format!("{:.1} kB", n_bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", n_bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", n_bytes as f64 / 1e9),
+    }
 }
 
 #[cfg(test)]

@@ -85,7 +85,9 @@ fn draw_list(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let runs = &model.runs;
     let columns = Columns::of(model.size.class(), usize::from(area.width));
-    let what = format!("{} runs · {} ", runs.rows.len(), runs.sort.words());
+    let n_runs = runs.rows.len();
+    let noun = if n_runs == 1 { "run" } else { "runs" };
+    let what = format!("{n_runs} {noun} · {} ", runs.sort.words());
     put_right(buffer, area, 0, Line::styled(what, theme.dim));
     put(buffer, area, 1, Line::styled(columns.heads(), theme.heading));
     let scale =
