@@ -59,17 +59,16 @@ impl Inputs {
         let split = split(&groups, test_groups.as_ref(), &rule)?;
         let reader = Reader { store, model, rng_seed: spec.rng_seed };
         let mut train = vec![EncodedPair::default(); groups.len()];
-        for ids in [&split.seed_set, &split.validation, &split.test] {
-            reader.encode_labeled(detail.dataset, ids, &mut train)?;
+        for ids in [&split.seed_set, &split.validation, &split.unlabeled_pool, &split.test] {
+            reader.encode_all(detail.dataset, ids, &mut train)?;
         }
-        reader.encode_candidates(detail.dataset, &split.unlabeled_pool, &mut train)?;
         let known_wrong = reader.known_wrong(detail.dataset, &split.unlabeled_pool)?;
         let (test, separate_test) = match detail.test_dataset {
             Some(dataset) => {
                 let n_test = store.group_hashes(dataset)?.len();
                 let ids: Vec<PairId> = (0..n_test as u32).map(PairId).collect();
                 let mut encoded = vec![EncodedPair::default(); n_test];
-                reader.encode_labeled(dataset, &ids, &mut encoded)?;
+                reader.encode_all(dataset, &ids, &mut encoded)?;
                 (ids, Some(encoded))
             }
             None => (split.test.clone(), None),
@@ -119,27 +118,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Tokenizes pairs whose labels this process may know, in presentation order.
-    fn encode_labeled(
-        &self,
-        dataset: i64,
-        ids: &[PairId],
-        into: &mut [EncodedPair],
-    ) -> Result<(), WorkerError> {
-        for ids in ids.chunks(TEXTS_AT_ONCE) {
-            let pairs = self.store.preference_pairs(dataset, ids)?;
-            let candidates: Vec<CandidatePair> = pairs
-                .iter()
-                .zip(ids)
-                .map(|(pair, id)| pair.to_candidate(self.rng_seed, *id))
-                .collect();
-            self.encode(&candidates, into)?;
-        }
-        Ok(())
-    }
-
-    /// Tokenizes pool pairs, which come without labels.
-    fn encode_candidates(
+    /// Tokenizes pairs in presentation order; texts are read without labels whatever the part.
+    fn encode_all(
         &self,
         dataset: i64,
         ids: &[PairId],
