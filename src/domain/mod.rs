@@ -12,6 +12,7 @@ pub mod event;
 pub mod histogram;
 pub mod learning_status;
 pub mod metrics;
+pub mod model_spec;
 pub mod preference;
 pub mod pseudo_label;
 pub mod random;

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::model_spec::{Device, LoraSpec, LoraTarget, ModelSpec, Precision, TuningName};
+
 /// A share of something when written with a fraction (`0.15`), a count when written as a whole
 /// number (`300`).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -85,27 +87,6 @@ pub struct ExperimentSpec {
     pub review: ReviewSpec,
 }
 
-/// `[model]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelSpec {
-    /// `embedded`, `mock`, or a directory with `config.json`, `model.safetensors`,
-    /// `tokenizer.json`.
-    pub backbone: String,
-    /// Which parameters are trained.
-    pub tuning: Tuning,
-    /// Longest sequence; longer prompts lose their oldest tokens.
-    pub max_tokens: u32,
-}
-
-/// Which parameters are trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tuning {
-    /// All of them.
-    Full,
-}
-
 /// `[data]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,14 +131,6 @@ pub enum ScheduleName {
     Constant,
 }
 
-/// Number format of the matrix products.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    /// 32-bit floats throughout.
-    F32,
-}
-
 /// `[train]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -182,8 +155,12 @@ pub struct TrainSpec {
     pub clip_norm: f32,
     /// Dropout probability; 0 is off.
     pub dropout: f32,
-    /// Number format.
+    /// Number format of the operands of matrix products.
     pub precision: Precision,
+    /// Tokens computed at a time; bounds memory, changes no result but rounding. 0: as many as are
+    /// fast.
+    #[serde(default)]
+    pub micro_batch_tokens: u32,
     /// Optimiser steps between two checkpoints.
     pub checkpoint_steps: u32,
 }
@@ -304,7 +281,7 @@ impl ExperimentSpec {
             share,
         )?;
         check("data.test_share", data.test_share, inside(data.test_share), share)?;
-        check("model.max_tokens", self.model.max_tokens, self.model.max_tokens >= 8, "at least 8")?;
+        self.model.validate()?;
         self.validate_train()?;
         self.validate_selection()
     }
@@ -326,6 +303,9 @@ impl ExperimentSpec {
         check("train.clip_norm", clip, clip.is_finite() && clip >= 0.0, "0 or more")?;
         let hinge = train.hinge_margin;
         check("train.hinge_margin", hinge, hinge.is_finite() && hinge > 0.0, "above 0")?;
+        let micro = train.micro_batch_tokens;
+        let micro_is_fine = micro == 0 || (16..=1 << 24).contains(&micro);
+        check("train.micro_batch_tokens", micro, micro_is_fine, "0, or at least 16")?;
         let checkpoint = train.checkpoint_steps;
         check("train.checkpoint_steps", checkpoint, checkpoint >= 1, "at least 1")
     }
@@ -346,7 +326,7 @@ impl ExperimentSpec {
     }
 }
 
-fn check(
+pub(super) fn check(
     key: &'static str,
     value: impl std::fmt::Display,
     is_fine: bool,

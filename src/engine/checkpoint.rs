@@ -262,7 +262,7 @@ mod tests {
 
     fn model(rng_seed: u64) -> MockModel {
         let backbone = Backbone::Mock;
-        MockModel::new(&OpenSettings { backbone, max_tokens: 8, rng_seed, n_threads: 1 })
+        MockModel::new(&OpenSettings { n_threads: 1, ..OpenSettings::new(backbone, 8, rng_seed) })
     }
 
     /// A parent with checkpoints `c1`, `c2`, … of models with those seeds.
@@ -309,7 +309,10 @@ mod tests {
         let backbone = Backbone::Directory(files.path().to_owned());
         let open = |rng_seed| {
             let backbone = backbone.clone();
-            crate::engine::open(&OpenSettings { backbone, max_tokens: 16, rng_seed, n_threads: 1 })
+            crate::engine::open(&OpenSettings {
+                n_threads: 1,
+                ..OpenSettings::new(backbone, 16, rng_seed)
+            })
         };
         let (mut network, mut resumed) = (open(1).unwrap(), open(2).unwrap());
         let pair = PairText { prompt: "the cat", response_a: " sat", response_b: " ran away" };

@@ -230,12 +230,7 @@ mod tests {
     };
 
     fn model() -> MockModel {
-        MockModel::new(&OpenSettings {
-            backbone: Backbone::Mock,
-            max_tokens: 32,
-            rng_seed: 5,
-            n_threads: 1,
-        })
+        MockModel::new(&OpenSettings { n_threads: 1, ..OpenSettings::new(Backbone::Mock, 32, 5) })
     }
 
     /// Answers with a good word against answers with a bad one, among noise words.
@@ -325,10 +320,8 @@ mod tests {
     #[test]
     fn truncation_follows_the_rule_of_real_models() {
         let model = MockModel::new(&OpenSettings {
-            backbone: Backbone::Mock,
-            max_tokens: 4,
-            rng_seed: 0,
             n_threads: 1,
+            ..OpenSettings::new(Backbone::Mock, 4, 0)
         });
         let pair = PairText { prompt: "a b c", response_a: "d e", response_b: "f" };
         let pair = model.encode(&[pair]).unwrap().remove(0);

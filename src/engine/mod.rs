@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::preference::Side;
+use crate::domain::spec::{ExperimentSpec, ModelSpec, TuningName};
 
 pub mod candle;
 pub mod checkpoint;
@@ -28,6 +29,7 @@ mod tensor_file;
 pub mod tokenize;
 pub mod weights;
 
+pub use crate::domain::spec::{Device, LoraSpec, LoraTarget, Precision};
 pub use error::EngineError;
 
 /// The texts of one pair. `prompt` followed directly by a response is the whole text.
@@ -219,7 +221,7 @@ impl Backbone {
 }
 
 /// How to open a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OpenSettings {
     /// Where the weights come from.
     pub backbone: Backbone,
@@ -229,6 +231,74 @@ pub struct OpenSettings {
     pub rng_seed: u64,
     /// Worker threads; 0 means one per core. Does not change results.
     pub n_threads: usize,
+    /// Which parameters are trained.
+    pub tuning: Tuning,
+    /// Operands of matrix products.
+    pub precision: Precision,
+    /// How frozen parameters are stored.
+    pub frozen_precision: Precision,
+    /// Where the model computes.
+    pub device: Device,
+    /// Tokens computed at a time; 0 means as many as are fast.
+    pub micro_batch_tokens: usize,
+}
+
+impl OpenSettings {
+    /// A model trained in full, in `f32`, on all cores of the CPU.
+    #[must_use]
+    pub fn new(backbone: Backbone, max_tokens: usize, rng_seed: u64) -> Self {
+        Self {
+            backbone,
+            max_tokens,
+            rng_seed,
+            n_threads: 0,
+            tuning: Tuning::Full,
+            precision: Precision::F32,
+            frozen_precision: Precision::F32,
+            device: Device::Cpu,
+            micro_batch_tokens: 0,
+        }
+    }
+
+    /// What a spec says.
+    #[must_use]
+    pub fn of_spec(spec: &ExperimentSpec) -> Self {
+        let model = &spec.model;
+        Self {
+            tuning: Tuning::of_spec(model),
+            precision: spec.train.precision,
+            frozen_precision: model.frozen_precision,
+            device: model.device,
+            micro_batch_tokens: spec.train.micro_batch_tokens as usize,
+            ..Self::new(Backbone::named(&model.backbone), model.max_tokens as usize, spec.rng_seed)
+        }
+    }
+}
+
+/// Which parameters are trained; the reward head (with the pooler of an encoder) always is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tuning {
+    /// All.
+    Full,
+    /// Low-rank updates.
+    Lora(LoraSpec),
+    /// The last blocks, and the last norm.
+    TopLayers(usize),
+    /// Nothing else.
+    Head,
+}
+
+impl Tuning {
+    /// What `[model]` says.
+    #[must_use]
+    pub fn of_spec(model: &ModelSpec) -> Self {
+        match model.tuning {
+            TuningName::Full => Self::Full,
+            TuningName::Lora => Self::Lora(model.lora.clone()),
+            TuningName::TopLayers => Self::TopLayers(model.top_layers as usize),
+            TuningName::Head => Self::Head,
+        }
+    }
 }
 
 /// Opens a model for training and scoring.

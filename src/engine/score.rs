@@ -107,8 +107,7 @@ mod tests {
     use crate::engine::{Backbone, OpenSettings, PairText};
 
     fn model_and_pairs() -> (MockModel, Vec<EncodedPair>) {
-        let settings =
-            OpenSettings { backbone: Backbone::Mock, max_tokens: 8, rng_seed: 1, n_threads: 1 };
+        let settings = OpenSettings { n_threads: 1, ..OpenSettings::new(Backbone::Mock, 8, 1) };
         let model = MockModel::new(&settings);
         let texts: Vec<[String; 2]> =
             (0..50).map(|i| [format!("w{i} x").repeat(1 + i % 5), format!("v{i}")]).collect();

@@ -11,9 +11,9 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
 use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::spec::{
-    Amount, DataSpec, ExperimentSpec, LossName, ModelSpec, PoolLabels, Precision, ReviewMode,
-    ReviewSpec, RewardOffset, RoundsSpec, ScheduleName, SelectionSpec, Sources, StartFrom,
-    TrainSpec, Tuning,
+    Amount, DataSpec, Device, ExperimentSpec, LoraSpec, LossName, ModelSpec, PoolLabels, Precision,
+    ReviewMode, ReviewSpec, RewardOffset, RoundsSpec, ScheduleName, SelectionSpec, Sources,
+    StartFrom, TrainSpec, TuningName,
 };
 
 /// Pairs of the small data set.
@@ -167,7 +167,15 @@ pub(crate) fn spec() -> ExperimentSpec {
     ExperimentSpec {
         arm: "ser".into(),
         rng_seed: 3,
-        model: ModelSpec { backbone: "mock".into(), tuning: Tuning::Full, max_tokens: 64 },
+        model: ModelSpec {
+            backbone: "mock".into(),
+            tuning: TuningName::Full,
+            top_layers: 2,
+            lora: LoraSpec::default(),
+            frozen_precision: Precision::F32,
+            device: Device::Cpu,
+            max_tokens: 64,
+        },
         data: DataSpec {
             source: Sources::One("embedded".into()),
             format: "auto".into(),
@@ -190,6 +198,7 @@ pub(crate) fn spec() -> ExperimentSpec {
             clip_norm: 1.0,
             dropout: 0.0,
             precision: Precision::F32,
+            micro_batch_tokens: 0,
             checkpoint_steps: 10,
         },
         selection: SelectionSpec {

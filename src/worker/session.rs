@@ -9,7 +9,7 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
 use crate::domain::ser::{LoopRule, Outcome, SerLoop, Step};
 use crate::domain::spec::ExperimentSpec;
-use crate::engine::{self, Backbone, OpenSettings, RewardModel, checkpoint};
+use crate::engine::{self, OpenSettings, RewardModel, checkpoint};
 use crate::store::{EventWriter, Home, Store};
 
 use super::control::{Flow, Signals};
@@ -183,13 +183,7 @@ fn survey(checkpoints: &Path) -> Result<checkpoint::Survey, WorkerError> {
 }
 
 fn open_model(spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>, WorkerError> {
-    let settings = OpenSettings {
-        backbone: Backbone::named(&spec.model.backbone),
-        max_tokens: spec.model.max_tokens as usize,
-        rng_seed: spec.rng_seed,
-        n_threads: 0,
-    };
-    Ok(engine::open(&settings)?)
+    Ok(engine::open(&OpenSettings::of_spec(spec))?)
 }
 
 fn report_model(writer: &EventWriter, model: &dyn RewardModel) -> Result<(), WorkerError> {

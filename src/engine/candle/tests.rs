@@ -86,10 +86,8 @@ fn the_cpu_engine_gives_the_rewards_of_the_oracle() {
     for name in ["stories260K/hf", "all-MiniLM-L6-v2"] {
         let Some(dir) = shared_model(name) else { continue };
         let settings = OpenSettings {
-            backbone: Backbone::Directory(dir.clone()),
-            max_tokens: 64,
-            rng_seed: 3,
             n_threads: 2,
+            ..OpenSettings::new(Backbone::Directory(dir.clone()), 64, 3)
         };
         let mut model = CpuModel::open(&settings).unwrap();
         let encoded = model.encode(&pairs).unwrap();

@@ -56,12 +56,8 @@ fn real_models_match_pytorch() {
     let real: std::collections::BTreeMap<String, Cases> = serde_json::from_str(&text).unwrap();
     for (name, cases) in real {
         let Some(dir) = shared_model(&name) else { continue };
-        let settings = OpenSettings {
-            backbone: Backbone::Directory(dir),
-            max_tokens: 256,
-            rng_seed: 1,
-            n_threads: 2,
-        };
+        let settings =
+            OpenSettings { n_threads: 2, ..OpenSettings::new(Backbone::Directory(dir), 256, 1) };
         let mut model = CpuModel::open(&settings).unwrap();
         let Parameters { table, values, .. } = &mut model.trainer_mut().parameters;
         for entry in table.entries() {

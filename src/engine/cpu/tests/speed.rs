@@ -100,10 +100,8 @@ fn minilm_on_real_dialogues() {
     let Some(texts) = dialogues(&dir) else { return };
     for n_threads in [1, 2] {
         let settings = OpenSettings {
-            backbone: Backbone::Directory(dir.clone()),
-            max_tokens: 512,
-            rng_seed: 1,
             n_threads,
+            ..OpenSettings::new(Backbone::Directory(dir.clone()), 512, 1)
         };
         let mut model = CpuModel::open(&settings).unwrap();
         let pairs: Vec<PairText<'_>> = texts
