@@ -209,11 +209,13 @@ impl EngineError {
             Self::BrokenJson { .. } | Self::MissingKey { .. } => {
                 "export the model again with transformers' `save_pretrained`"
             }
-            Self::BadValue { key: "rope_scaling", .. } => {
-                "use a model whose positions are not rescaled"
+            Self::BadValue { key: "rope_scaling" | "rope_parameters", .. } => {
+                "use a model with plain, `linear` or `llama3` rotary positions"
             }
             Self::BadValue { .. } => "use a model without this variant of the architecture",
-            Self::UnsupportedArchitecture { .. } => "supported architectures: llama, bert",
+            Self::UnsupportedArchitecture { .. } => {
+                return Some(format!("supported architectures: {}", super::config::SUPPORTED));
+            }
             Self::CutShort { .. } => "copy or download the file again",
             Self::BrokenTensors { .. } => "export the weights again as f32, f16 or bf16",
             Self::TensorMismatch { .. } => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::config::{BertConfig, LlamaConfig, ModelConfig};
+use super::config::{DecoderConfig, EncoderConfig, ModelConfig};
 
 /// The tensors of a model, without the family's prefix.
 pub(super) struct Layout {
@@ -21,8 +21,8 @@ pub(super) struct Layout {
 impl Layout {
     pub fn of(config: &ModelConfig) -> Self {
         match config {
-            ModelConfig::Llama(config) => llama(config),
-            ModelConfig::Bert(config) => bert(config),
+            ModelConfig::Decoder(config) => llama(config),
+            ModelConfig::Encoder(config) => bert(config),
         }
     }
 
@@ -74,7 +74,7 @@ fn misshapen(name: &str, expected: &[usize], found: &[usize]) -> String {
     format!("`{name}` has shape {found:?}, expected {expected:?}")
 }
 
-fn llama(config: &LlamaConfig) -> Layout {
+fn llama(config: &DecoderConfig) -> Layout {
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let query = config.n_heads * config.head_dim;
     let key = config.n_kv_heads * config.head_dim;
@@ -115,7 +115,7 @@ fn llama(config: &LlamaConfig) -> Layout {
     }
 }
 
-fn bert(config: &BertConfig) -> Layout {
+fn bert(config: &EncoderConfig) -> Layout {
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let mut required = BTreeMap::from([
         ("embeddings.word_embeddings.weight".to_owned(), vec![config.vocab_size, hidden]),

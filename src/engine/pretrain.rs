@@ -12,7 +12,7 @@ use tokenizers::{AddedToken, TokenizerBuilder, TokenizerImpl};
 
 use crate::domain::random::{Place, Purpose};
 
-use super::config::LlamaConfig;
+use super::config::DecoderConfig;
 use super::cpu::LanguageModel;
 use super::schedule::{Decay, Schedule};
 use super::weights::write_half_tensors;
@@ -29,7 +29,7 @@ pub struct PretrainSettings {
     /// Keys initial weights and order.
     pub rng_seed: u64,
     /// Shape of the model; `vocab_size` is also the tokenizer's.
-    pub config: LlamaConfig,
+    pub config: DecoderConfig,
     /// Passes over the texts.
     pub epochs: u32,
     /// Texts of one optimizer step.
@@ -54,8 +54,8 @@ pub struct PretrainProgress {
 /// The shape of the embedded model: about two million parameters, small enough that a whole
 /// experiment takes minutes on two cores and the file stays below 6 MB as f16.
 #[must_use]
-pub fn embedded_shape() -> LlamaConfig {
-    LlamaConfig {
+pub fn embedded_shape() -> DecoderConfig {
+    DecoderConfig {
         vocab_size: 2048,
         hidden_size: 192,
         intermediate_size: 512,
@@ -69,6 +69,7 @@ pub fn embedded_shape() -> LlamaConfig {
         tied_embeddings: true,
         bos_token_id: Some(0),
         eos_token_id: Some(1),
+        ..DecoderConfig::default()
     }
 }
 
@@ -197,7 +198,7 @@ fn broken_tokenizer(path: &Path, error: &tokenizers::Error) -> EngineError {
     EngineError::BrokenTokenizer { path: path.to_path_buf(), detail: error.to_string() }
 }
 
-fn config_json(config: &LlamaConfig) -> String {
+fn config_json(config: &DecoderConfig) -> String {
     let value = serde_json::json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -247,7 +248,7 @@ mod tests {
     fn a_tiny_model_learns_and_can_be_made_again() {
         let texts: Vec<String> =
             (0..64).map(|i| format!("\n\nHuman: say {}\n\nAssistant: {}", i % 4, i % 4)).collect();
-        let config = LlamaConfig {
+        let config = DecoderConfig {
             vocab_size: 300,
             hidden_size: 32,
             intermediate_size: 48,

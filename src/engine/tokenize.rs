@@ -12,7 +12,7 @@ use std::path::Path;
 
 use tokenizers::{Encoding, InputSequence, Tokenizer};
 
-use super::config::{LlamaConfig, ModelConfig};
+use super::config::{DecoderConfig, ModelConfig};
 use super::{EncodedPair, EngineError, PairText};
 
 /// Larger files are refused before they are parsed.
@@ -73,8 +73,8 @@ impl PairTokenizer {
             )));
         }
         let template = match config {
-            ModelConfig::Llama(config) => decoder_template(&tokenizer, config),
-            ModelConfig::Bert(_) => encoder_template(&tokenizer),
+            ModelConfig::Decoder(config) => decoder_template(&tokenizer, config),
+            ModelConfig::Encoder(_) => encoder_template(&tokenizer),
         };
         let template = template.map_err(broken)?;
         let minimum = template.n_special() + 1;
@@ -250,7 +250,7 @@ fn non_empty(tokens: Vec<u32>) -> Vec<u32> {
 }
 
 /// What the tokenizer puts around one text, completed by `config.json`.
-fn decoder_template(tokenizer: &Tokenizer, config: &LlamaConfig) -> Result<Template, String> {
+fn decoder_template(tokenizer: &Tokenizer, config: &DecoderConfig) -> Result<Template, String> {
     let probe = guarded(|| tokenizer.encode("a", true))?;
     let [mut start, _, mut end] = special_runs(&probe, 1);
     if let Some(bos) = config.bos_token_id.filter(|bos| !start.contains(bos)) {

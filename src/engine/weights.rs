@@ -124,10 +124,7 @@ fn summary(config: &ModelConfig, shapes: &BTreeMap<String, Vec<usize>>) -> Model
         max_positions: config.max_positions(),
         vocab_size: config.vocab_size(),
         hidden_size: config.hidden_size(),
-        n_layers: match config {
-            ModelConfig::Llama(config) => config.n_layers,
-            ModelConfig::Bert(config) => config.n_layers,
-        },
+        n_layers: config.n_layers(),
         has_reward_head: shapes.contains_key("score.weight")
             || shapes.contains_key("classifier.weight"),
     }

@@ -11,7 +11,7 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::{bert, llama};
 
 use super::EngineError;
-use super::config::{BertConfig, LlamaConfig, ModelConfig};
+use super::config::{DecoderConfig, EncoderConfig, ModelConfig};
 use super::layout::Layout;
 use super::weights::Tensor;
 
@@ -58,8 +58,8 @@ impl Oracle {
             weights.insert(layout.normalize(name), values?);
         }
         let model = match config {
-            ModelConfig::Llama(config) => decoder(config, weights, &device)?,
-            ModelConfig::Bert(config) => encoder(config, weights, &device)?,
+            ModelConfig::Decoder(config) => decoder(config, weights, &device)?,
+            ModelConfig::Encoder(config) => encoder(config, weights, &device)?,
         };
         Ok(Self { model, device })
     }
@@ -98,7 +98,11 @@ fn take(weights: &Weights, name: &str) -> Result<CandleTensor, EngineError> {
 
 /// The stock decoder gives only logits, so the reward head takes the place of the first row of an
 /// untied output matrix whose other rows are 0.
-fn decoder(config: &LlamaConfig, weights: Weights, device: &Device) -> Result<Model, EngineError> {
+fn decoder(
+    config: &DecoderConfig,
+    weights: Weights,
+    device: &Device,
+) -> Result<Model, EngineError> {
     if config.head_dim * config.n_heads != config.hidden_size {
         let detail = format!("the stock decoder knows no head width of {}", config.head_dim);
         return Err(EngineError::Candle { detail });
@@ -129,7 +133,11 @@ fn decoder(config: &LlamaConfig, weights: Weights, device: &Device) -> Result<Mo
     Ok(Model::Decoder { model, config })
 }
 
-fn encoder(config: &BertConfig, weights: Weights, device: &Device) -> Result<Model, EngineError> {
+fn encoder(
+    config: &EncoderConfig,
+    weights: Weights,
+    device: &Device,
+) -> Result<Model, EngineError> {
     let dense = |stem: &str| {
         Ok::<Dense, EngineError>(Dense {
             weight: take(&weights, &format!("{stem}.weight"))?,

@@ -22,8 +22,8 @@ fn oracle(dir: &std::path::Path) -> Oracle {
     let mut files = ModelFiles::open(&Backbone::Directory(dir.to_owned()), 16).unwrap();
     let width = files.config.hidden_size();
     let synthetic = match files.config {
-        ModelConfig::Llama(_) => head(&[("score.weight", vec![1, width])]),
-        ModelConfig::Bert(_) => head(&[
+        ModelConfig::Decoder(_) => head(&[("score.weight", vec![1, width])]),
+        ModelConfig::Encoder(_) => head(&[
             ("pooler.dense.weight", vec![width, width]),
             ("pooler.dense.bias", vec![width]),
             ("classifier.weight", vec![1, width]),

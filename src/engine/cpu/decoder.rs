@@ -16,7 +16,7 @@ use super::pass::{Pass, asking_rows, spread_rows};
 use super::rotary::RotaryTable;
 use super::rows::{gather_rows, scatter_rows};
 use super::workspace::{LayerActivations, Workspace};
-use crate::engine::config::LlamaConfig;
+use crate::engine::config::DecoderConfig;
 
 /// Where the tensors of one block lie.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ struct Shapes {
 /// The decoder without its parameters.
 #[derive(Debug, Clone)]
 pub struct Decoder {
-    config: LlamaConfig,
+    config: DecoderConfig,
     heads: Heads,
     shapes: Shapes,
     embedding: Span,
@@ -58,7 +58,7 @@ pub struct Decoder {
 impl Decoder {
     /// Lays the tensors out.
     #[must_use]
-    pub fn new(config: &LlamaConfig) -> (Self, Table) {
+    pub fn new(config: &DecoderConfig) -> (Self, Table) {
         let mut table = Table::default();
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let heads = Heads {

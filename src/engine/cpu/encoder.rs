@@ -15,7 +15,7 @@ use super::parameters::{Role, Span, Table};
 use super::pass::{Pass, asking_rows, spread_rows};
 use super::rows::{add, add_column_sums, fill_rows, gather_rows, scatter_rows};
 use super::workspace::{LayerActivations, Workspace};
-use crate::engine::config::BertConfig;
+use crate::engine::config::EncoderConfig;
 
 /// A matrix, or a norm's scale, with its bias.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,7 @@ struct Shapes {
 /// The encoder without its parameters.
 #[derive(Debug, Clone)]
 pub struct Encoder {
-    config: BertConfig,
+    config: EncoderConfig,
     heads: Heads,
     shapes: Shapes,
     embeddings: Embeddings,
@@ -130,7 +130,7 @@ fn add_layer(table: &mut Table, index: usize, hidden: usize, inner: usize) -> La
 impl Encoder {
     /// Lays the tensors out.
     #[must_use]
-    pub fn new(config: &BertConfig) -> (Self, Table) {
+    pub fn new(config: &EncoderConfig) -> (Self, Table) {
         let mut table = Table::default();
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let mut embed = |name: &str, rows| {

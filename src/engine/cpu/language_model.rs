@@ -16,7 +16,7 @@ use super::pass::{Pass, Reading};
 use super::simd::kernel;
 use super::trainer::{Trainer, Update, Worker, running_sums};
 use super::workspace::Workspace;
-use crate::engine::config::LlamaConfig;
+use crate::engine::config::DecoderConfig;
 use crate::engine::{EngineError, StepReport, StepSettings};
 
 /// Rows whose logits exist at a time.
@@ -37,7 +37,7 @@ impl LanguageModel {
     /// # Errors
     /// When the system refuses the threads.
     pub fn random(
-        config: &LlamaConfig,
+        config: &DecoderConfig,
         rng_seed: u64,
         n_threads: usize,
     ) -> Result<Self, EngineError> {
@@ -50,7 +50,7 @@ impl LanguageModel {
     /// # Errors
     /// When the system refuses the threads.
     pub fn new(
-        config: &LlamaConfig,
+        config: &DecoderConfig,
         parameters: Parameters,
         n_threads: usize,
     ) -> Result<Self, EngineError> {
@@ -233,8 +233,8 @@ mod tests {
     use super::*;
     use crate::engine::cpu::tests::support::settings;
 
-    fn small_decoder() -> LlamaConfig {
-        LlamaConfig {
+    fn small_decoder() -> DecoderConfig {
+        DecoderConfig {
             vocab_size: 30,
             hidden_size: 32,
             intermediate_size: 48,
@@ -248,6 +248,7 @@ mod tests {
             tied_embeddings: true,
             bos_token_id: None,
             eos_token_id: None,
+            ..DecoderConfig::default()
         }
     }
 

@@ -6,6 +6,7 @@ use super::network::Network;
 use super::parameters::Parameters;
 use super::persistence;
 use super::trainer::Trainer;
+use crate::engine::config::{Activation, EncoderFamily, ModelConfig};
 use crate::engine::tokenize::PairTokenizer;
 use crate::engine::weights::ModelFiles;
 use crate::engine::{
@@ -28,6 +29,13 @@ impl CpuModel {
     /// Names the file and what is wrong with it.
     pub fn open(settings: &OpenSettings) -> Result<Self, EngineError> {
         let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
+        if !is_computed(&files.config) {
+            let model_type = files.config.family().to_owned();
+            return Err(EngineError::UnsupportedArchitecture {
+                path: "config.json".into(),
+                model_type,
+            });
+        }
         let (network, table) = Network::new(&files.config);
         let source = |name: &str| {
             let stem = ["model.", "bert."].iter().find_map(|prefix| name.strip_prefix(prefix));
@@ -70,6 +78,20 @@ impl CpuModel {
     /// Network, parameters and threads, for tests.
     pub fn trainer_mut(&mut self) -> &mut Trainer {
         &mut self.trainer
+    }
+}
+
+/// Whether this engine computes a configuration: plain Llama and BERT.
+fn is_computed(config: &ModelConfig) -> bool {
+    match config {
+        ModelConfig::Decoder(config) => {
+            config.rope_scaling.is_none()
+                && config.sliding_window.is_none()
+                && !(config.qkv_bias || config.mlp_bias || config.query_key_norm)
+        }
+        ModelConfig::Encoder(config) => {
+            config.family == EncoderFamily::Bert && config.activation == Activation::Gelu
+        }
     }
 }
 

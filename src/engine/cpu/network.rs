@@ -23,11 +23,11 @@ impl Network {
     #[must_use]
     pub fn new(config: &ModelConfig) -> (Self, Table) {
         match config {
-            ModelConfig::Llama(config) => {
+            ModelConfig::Decoder(config) => {
                 let (decoder, table) = Decoder::new(config);
                 (Self::Decoder(decoder), table)
             }
-            ModelConfig::Bert(config) => {
+            ModelConfig::Encoder(config) => {
                 let (encoder, table) = Encoder::new(config);
                 (Self::Encoder(encoder), table)
             }

@@ -4,7 +4,7 @@
 use super::differences::relative_error;
 use super::support::{cases, decoder_config, labeled, random_pairs, settings, tiny};
 use crate::domain::preference::Side;
-use crate::engine::config::{BertConfig, LlamaConfig, ModelConfig};
+use crate::engine::config::{DecoderConfig, EncoderConfig, ModelConfig};
 use crate::engine::cpu::network::Network;
 use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::persistence;
@@ -66,8 +66,8 @@ fn a_reward_does_not_depend_on_the_pairs_beside_it() {
 
 #[test]
 fn at_real_widths_a_reward_is_bit_equal_alone_and_together() {
-    let llama = ModelConfig::Llama(LlamaConfig { n_layers: 2, ..decoder_config() });
-    let bert = ModelConfig::Bert(BertConfig {
+    let llama = ModelConfig::Decoder(DecoderConfig { n_layers: 2, ..decoder_config() });
+    let bert = ModelConfig::Encoder(EncoderConfig {
         vocab_size: 60,
         hidden_size: 96,
         intermediate_size: 384,
@@ -76,6 +76,7 @@ fn at_real_widths_a_reward_is_bit_equal_alone_and_together() {
         max_positions: 40,
         type_vocab_size: 2,
         layer_norm_eps: 1e-12,
+        ..EncoderConfig::default()
     });
     for (family, config) in [("llama", llama), ("bert", bert)] {
         let (network, table) = Network::new(&config);

@@ -79,7 +79,7 @@ fn measure(name: &str, trainer: &mut Trainer, pairs: &[EncodedPair], batch: usiz
 #[ignore = "a measurement"]
 fn embedded_sized_decoder() {
     for n_threads in [1, 2] {
-        let (network, table) = Network::new(&ModelConfig::Llama(decoder_config()));
+        let (network, table) = Network::new(&ModelConfig::Decoder(decoder_config()));
         let parameters = Parameters::random(table, 1);
         let mut trainer = Trainer::new(network, parameters, n_threads).unwrap();
         measure("decoder 128 x 4", &mut trainer, &decoder_pairs(256), 32, 6);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::domain::preference::Side;
-use crate::engine::config::{LlamaConfig, ModelConfig};
+use crate::engine::config::{DecoderConfig, ModelConfig};
 use crate::engine::cpu::network::Network;
 use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::trainer::Trainer;
@@ -110,8 +110,8 @@ pub fn settings(learning_rate: f32) -> StepSettings {
 }
 
 /// A decoder as large as the embedded model.
-pub fn decoder_config() -> LlamaConfig {
-    LlamaConfig {
+pub fn decoder_config() -> DecoderConfig {
+    DecoderConfig {
         vocab_size: 2048,
         hidden_size: 128,
         intermediate_size: 344,
@@ -125,5 +125,6 @@ pub fn decoder_config() -> LlamaConfig {
         tied_embeddings: true,
         bos_token_id: None,
         eos_token_id: None,
+        ..DecoderConfig::default()
     }
 }
