@@ -17,6 +17,7 @@ pub mod dropout;
 pub mod encoder;
 pub mod gemm;
 pub mod head;
+pub mod kernel;
 pub mod language_model;
 pub mod loss;
 pub mod math;

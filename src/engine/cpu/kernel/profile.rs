@@ -1,0 +1,175 @@
+//! Where the time goes: calls, time and floating-point operations by kind of kernel.
+//!
+//! Off by default; a kernel then pays one relaxed load. Time is that of the thread that called the
+//! kernel, so the entries of one step add up to its length (less what runs between kernels).
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+static IS_ON: AtomicBool = AtomicBool::new(false);
+static COUNTERS: [Counter; Kernel::ALL.len()] = [const { Counter::new() }; Kernel::ALL.len()];
+
+/// Kinds of kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// Forward products of linear layers.
+    Linear,
+    /// Gradients of their inputs.
+    LinearInput,
+    /// Gradients of their weights.
+    LinearWeight,
+    /// Other products.
+    Product,
+    /// Attention, forward.
+    Attention,
+    /// Attention, backward.
+    AttentionBackward,
+    /// Norms, both directions.
+    Norm,
+    /// Nonlinearities, both directions.
+    Activation,
+    /// Rotary positions, both directions.
+    Rotary,
+    /// Moving and adding rows.
+    Rows,
+    /// Gradient norm and `AdamW`.
+    Optimizer,
+}
+
+impl Kernel {
+    /// All kinds, in the order of a profile.
+    pub const ALL: [Self; 11] = [
+        Self::Linear,
+        Self::LinearInput,
+        Self::LinearWeight,
+        Self::Product,
+        Self::Attention,
+        Self::AttentionBackward,
+        Self::Norm,
+        Self::Activation,
+        Self::Rotary,
+        Self::Rows,
+        Self::Optimizer,
+    ];
+
+    /// Its name in a profile.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::LinearInput => "linear dX",
+            Self::LinearWeight => "linear dW",
+            Self::Product => "product",
+            Self::Attention => "attention",
+            Self::AttentionBackward => "attention backward",
+            Self::Norm => "norm",
+            Self::Activation => "activation",
+            Self::Rotary => "rotary",
+            Self::Rows => "rows",
+            Self::Optimizer => "optimizer",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Counter {
+    n_calls: AtomicU64,
+    nanoseconds: AtomicU64,
+    operations: AtomicU64,
+}
+
+impl Counter {
+    const fn new() -> Self {
+        Self {
+            n_calls: AtomicU64::new(0),
+            nanoseconds: AtomicU64::new(0),
+            operations: AtomicU64::new(0),
+        }
+    }
+}
+
+/// What one kind of kernel has used since [`start`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Name of the kind.
+    pub name: &'static str,
+    /// How often it was called.
+    pub n_calls: u64,
+    /// Time on the calling thread.
+    pub nanoseconds: u64,
+    /// Floating-point operations of its products (a multiply-add is two); 0 for the kernels that
+    /// memory bounds.
+    pub operations: u64,
+}
+
+/// Clears all counters and starts counting.
+pub fn start() {
+    for counter in &COUNTERS {
+        counter.n_calls.store(0, Ordering::Relaxed);
+        counter.nanoseconds.store(0, Ordering::Relaxed);
+        counter.operations.store(0, Ordering::Relaxed);
+    }
+    IS_ON.store(true, Ordering::Relaxed);
+}
+
+/// Stops counting.
+pub fn stop() {
+    IS_ON.store(false, Ordering::Relaxed);
+}
+
+/// What was used since [`start`], kinds without a call left out.
+#[must_use]
+pub fn profile() -> Vec<Usage> {
+    let usage = |kernel: &Kernel| {
+        let counter = &COUNTERS[*kernel as usize];
+        Usage {
+            name: kernel.name(),
+            n_calls: counter.n_calls.load(Ordering::Relaxed),
+            nanoseconds: counter.nanoseconds.load(Ordering::Relaxed),
+            operations: counter.operations.load(Ordering::Relaxed),
+        }
+    };
+    Kernel::ALL.iter().map(usage).filter(|usage| usage.n_calls > 0).collect()
+}
+
+/// Measures from its making to its end.
+#[derive(Debug)]
+pub(super) struct Span {
+    kernel: Kernel,
+    operations: u64,
+    start: Option<Instant>,
+}
+
+/// Starts the clock of one call that does `operations` floating-point operations.
+pub(super) fn span(kernel: Kernel, operations: usize) -> Span {
+    let start = IS_ON.load(Ordering::Relaxed).then(Instant::now);
+    Span { kernel, operations: operations as u64, start }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        if let Some(start) = self.start {
+            let counter = &COUNTERS[self.kernel as usize];
+            let nanoseconds = start.elapsed().as_nanos() as u64;
+            counter.n_calls.fetch_add(1, Ordering::Relaxed);
+            counter.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+            counter.operations.fetch_add(self.operations, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_count_only_between_start_and_stop() {
+        // Other tests may run kernels meanwhile, so only lower bounds can be checked.
+        start();
+        drop(span(Kernel::Product, 700));
+        stop();
+        let usage = profile().into_iter().find(|usage| usage.name == "product").unwrap();
+        assert!(usage.n_calls >= 1 && usage.operations >= 700, "{usage:?}");
+        assert!(Kernel::ALL.iter().enumerate().all(|(i, kernel)| *kernel as usize == i));
+    }
+}
