@@ -203,7 +203,7 @@ fn signals_and_resizes() {
     }
     master.resize(PtySize { rows: 24, cols: 80, ..PtySize::default() }).unwrap();
     session.press(b"\x0c");
-    session.wait_for_text("press n to start the embedded experiment");
+    session.wait_for_text("press Enter to start the embedded experiment");
     let pid = session.child.process_id().unwrap();
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
@@ -217,7 +217,6 @@ fn without_colors_and_without_utf8() {
     session.wait_for_text("no runs yet");
     session.press(b"?");
     session.wait_for_text("keys . runs");
-    session.press(b"q");
     session.press(b"\x03");
     session.wait_for_exit(SECONDS(5));
     assert!(session.raw.is_ascii(), "{:?}", String::from_utf8_lossy(&session.raw));

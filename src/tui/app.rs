@@ -102,7 +102,9 @@ impl<W: Write> App<W> {
     /// Updates with one message and does what it asks for; `true` to leave.
     fn take(&mut self, message: Message) -> bool {
         let pause = match message {
-            Message::Key(_) | Message::Resized { .. } | Message::Continued => AFTER_INPUT,
+            Message::Key(_) | Message::Pasted(_) | Message::Resized { .. } | Message::Continued => {
+                AFTER_INPUT
+            }
             // The answer to a key, which a person waits for.
             Message::Snapshot(_) if self.model.is_waiting() => AFTER_INPUT,
             _ => AFTER_DATA,
@@ -124,7 +126,10 @@ impl<W: Write> App<W> {
             }
             // A thread that has ended reported why.
             Effect::Watch(interest) => drop(self.ports.interests.send(interest)),
-            effect @ (Effect::Ask { .. } | Effect::Launch(_)) => {
+            effect @ (Effect::Ask { .. }
+            | Effect::Launch(_)
+            | Effect::Copy { .. }
+            | Effect::Save { .. }) => {
                 drop(self.ports.effects.send(effect));
             }
         }

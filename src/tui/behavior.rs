@@ -12,7 +12,8 @@ use super::fixtures::{
     NOW_MS, early_data, finished_data, model, row, running_data, running_row, sampled, twelve_runs,
 };
 use super::message::Message;
-use super::model::{Chart, Model, Overlay, Screen, SortKey, Tone};
+use super::model::{Chart, Model, Screen, SortKey, Tone};
+use super::overlay::Overlay;
 use super::screens::{draw, picture};
 use super::text;
 use super::update::{open_live, update};
@@ -116,10 +117,10 @@ fn screens_open_and_close_one_layer_at_a_time() {
     }
     let mut model = live();
     press(&mut model, &["?"]);
-    assert_eq!(model.overlay, Some(Overlay::Help { offset: 0 }));
+    assert!(matches!(&model.overlay, Some(Overlay::Commands(list)) if list.is_help));
     press(&mut model, &["Esc"]);
     assert_eq!((model.overlay.is_none(), model.screen), (true, Screen::Live));
-    press(&mut model, &["F1", "q"]);
+    press(&mut model, &["F1", "q", "Esc"]);
     assert_eq!((model.overlay.is_none(), model.screen), (true, Screen::Live));
 }
 
@@ -256,6 +257,75 @@ fn a_frozen_view_shows_the_newest_data_when_it_goes_on() {
 }
 
 #[test]
+fn counts_repeat_and_screen_digits_end_none() {
+    let cases: [(&[&str], usize); 5] = [
+        (&["6", "j"], 6),
+        (&["0", "5", "j"], 5),
+        (&["9", "9", "9", "9", "9", "9", "9", "j"], 11),
+        (&["9", "Esc", "j"], 1),
+        (&["G", "0", "3", "k"], 8),
+    ];
+    for (keys, cursor) in cases {
+        let mut model = list();
+        press(&mut model, keys);
+        assert_eq!((model.runs.cursor, model.screen), (cursor, Screen::Runs), "{keys:?}");
+    }
+}
+
+#[test]
+fn marks_are_set_counted_and_cleared() {
+    let mut model = list();
+    press(&mut model, &[" ", "7", " "]);
+    assert_eq!((model.runs.marked.len(), model.runs.cursor), (8, 8));
+    assert!(picture(&draw(&model)).contains("8 marked"));
+    press(&mut model, &["*", "Ctrl-\\"]);
+    assert_eq!(model.runs.marked.len(), 0);
+    press(&mut model, &["Ctrl-\\"]);
+    assert_eq!(toast(&model), ("nothing is marked", Tone::Refused));
+}
+
+#[test]
+fn every_action_is_found_by_name() {
+    let mut model = list();
+    press(&mut model, &[":", "s", "o", "r", "t", "Enter"]);
+    assert!(model.overlay.is_none());
+    assert_eq!(model.runs.sort, SortKey::Accuracy);
+    press(&mut model, &["?"]);
+    for c in "stop after".chars() {
+        press(&mut model, &[&c.to_string()]);
+    }
+    press(&mut model, &["Enter"]);
+    assert!(matches!(model.overlay, Some(Overlay::Confirm { .. })));
+}
+
+#[test]
+fn a_copy_is_two_keys() {
+    let effects = press(&mut list(), &["y", "y"]);
+    assert!(matches!(&effects[..], [Effect::Copy { what, text }]
+        if what == "id of ser-embedded-s3" && *text == id(1).to_string()));
+}
+
+#[test]
+fn the_screens_open_and_esc_returns_to_the_one_before() {
+    let mut model = list();
+    press(&mut model, &["2", "3", "5"]);
+    assert_eq!((model.screen, model.samples.run.as_ref()), (Screen::Launch, Some(&id(1))));
+    press(&mut model, &["Esc"]);
+    assert_eq!(model.screen, Screen::Samples);
+    press(&mut model, &["2", "Esc"]);
+    assert_eq!(model.screen, Screen::Runs);
+    press(&mut model, &[" ", " ", "4"]);
+    assert_eq!((model.screen, model.compare.runs.len()), (Screen::Compare, 2));
+}
+
+#[test]
+fn a_paste_never_triggers_a_command() {
+    let mut model = list();
+    assert_eq!(update(&mut model, Message::Pasted("xyq".to_owned())), []);
+    assert!(model.overlay.is_none() && model.screen == Screen::Runs);
+}
+
+#[test]
 fn a_started_run_is_selected_when_it_appears() {
     let mut model = list();
     update(&mut model, Message::Started(id(99).to_string()));
@@ -352,7 +422,7 @@ fn no_sequence_of_keys_and_sizes_breaks_it() {
     let keys = [
         "j", "k", "g", "G", "Ctrl-d", "Ctrl-u", "Enter", "Esc", "q", "h", "l", "1", "2", "3", "?",
         "s", "n", "p", "x", "y", "R", "J", "K", "m", "F", "T", "Ctrl-l", "Ctrl-z", "Home", "End",
-        "F1", "[", "O", "A",
+        "F1", "[", "O", "A", ":", "/", " ", "*", "4", "5", "6", "0", "y", "u", "z", "Down", "Up",
     ];
     let all: [fn() -> RunData; 3] = [running_data, finished_data, early_data];
     let data: Vec<RunData> = all.iter().map(|make| make()).collect();

@@ -1,5 +1,7 @@
 //! What `update` wants done.
 
+use std::path::PathBuf;
+
 use crate::domain::run::{RequestKind, RunId};
 
 use super::data::Interest;
@@ -17,6 +19,20 @@ pub enum Effect {
         name: String,
         /// What.
         kind: RequestKind,
+    },
+    /// Put a text on the clipboard of the person, wherever they sit.
+    Copy {
+        /// What it is, for the answer: `id of ser-s1`.
+        what: String,
+        /// The text.
+        text: String,
+    },
+    /// Write a file.
+    Save {
+        /// Where; relative to the folder the viewer was started in.
+        path: PathBuf,
+        /// What.
+        contents: String,
     },
     /// Start a run with these arguments of `ser run`.
     Launch(Vec<String>),

@@ -1,5 +1,6 @@
 //! The thread that does what `update` asks for: requests to workers and new runs.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
@@ -30,6 +31,8 @@ pub fn execute(home: &Home, read_only: bool, effects: &Receiver<Effect>, to: &Se
                 launch(&supervisor, args, to);
                 None
             }
+            Ok(Effect::Save { path, contents }) => Some(save(&path, &contents)),
+            Ok(Effect::Copy { what, text }) => Some(copy(home, &what, &text)),
             Ok(_) => None,
             Err(RecvTimeoutError::Timeout) => {
                 if !read_only && home.database().exists() {
@@ -75,6 +78,24 @@ fn ask(
         (RequestKind::Stop, status) if status.is_ended() => format!("{name} is out of the queue"),
         (RequestKind::Stop, _) => format!("{name} stops after its present step · R resumes it"),
     })
+}
+
+/// Writes a file that a person named.
+fn save(path: &Path, contents: &str) -> Message {
+    let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match std::fs::write(path, contents) {
+        Ok(()) => Message::Done(format!("wrote {}", shown.display())),
+        Err(error) => Message::Failed(format!("cannot write {}: {error}", shown.display())),
+    }
+}
+
+/// Keeps the text where every terminal can get at it.
+fn copy(home: &Home, what: &str, text: &str) -> Message {
+    let path = home.root().join("last-copy.txt");
+    match std::fs::write(&path, text) {
+        Ok(()) => Message::Done(format!("{what} is in {}", path.display())),
+        Err(error) => Message::Failed(format!("cannot write {}: {error}", path.display())),
+    }
 }
 
 /// A launch imports its data first, which can take minutes: other effects do not wait for it.

@@ -2,6 +2,9 @@
 
 use crossterm::event::KeyEvent;
 
+use crate::domain::preference::PairId;
+use crate::domain::run::RunId;
+
 use super::data::Snapshot;
 
 /// Something for `update`.
@@ -9,6 +12,27 @@ use super::data::Snapshot;
 pub enum Message {
     /// A key went down.
     Key(KeyEvent),
+    /// A text was pasted.
+    Pasted(String),
+    /// Show the pairs a run scored.
+    OpenSamples {
+        /// Which run.
+        run: RunId,
+        /// Which round; `None` follows the latest.
+        round: Option<u32>,
+        /// The pair to begin with.
+        pair: Option<PairId>,
+    },
+    /// Show runs side by side, the base first.
+    OpenCompare {
+        /// Which runs.
+        runs: Vec<RunId>,
+    },
+    /// Show the form that starts runs.
+    OpenLaunch {
+        /// The run to start from.
+        from: Option<RunId>,
+    },
     /// The terminal has a new size.
     Resized {
         /// Columns.

@@ -12,15 +12,21 @@
 
 mod app;
 mod ascii;
+mod commands;
+mod compare;
 mod data;
 mod effect;
 mod error;
 mod executor;
+mod field;
 mod frame;
 mod input;
 mod keymap;
+mod launch;
 mod message;
 mod model;
+mod overlay;
+mod samples;
 mod source;
 mod terminal;
 mod text;

@@ -1,10 +1,17 @@
 //! The state of the interface. Views read it, only `update` changes it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use crate::domain::run::RunId;
 use crate::store::rows::RunRow;
 
+use super::compare::Compare;
 use super::data::{Interest, RunData, Snapshot};
-use super::effect::Effect;
+use super::keymap::{Command, Keymap};
+use super::launch::Launch;
+use super::overlay::Overlay;
+use super::samples::Samples;
 use super::theme::Theme;
 use super::words::Condition;
 
@@ -15,25 +22,12 @@ pub enum Screen {
     Runs,
     /// One run.
     Live,
-}
-
-/// What lies over the screen.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Overlay {
-    /// The keys of the screen below, scrolled by so many lines.
-    Help {
-        /// Lines scrolled off the top.
-        offset: usize,
-    },
-    /// A question that waits for yes or no.
-    Confirm {
-        /// What is asked.
-        question: String,
-        /// What a yes means, in one line.
-        detail: String,
-        /// What a yes does.
-        effect: Effect,
-    },
+    /// The pairs a run scored.
+    Samples,
+    /// Runs side by side.
+    Compare,
+    /// The form that starts runs.
+    Launch,
 }
 
 /// Size classes; each view draws one layout for each.
@@ -118,6 +112,8 @@ pub struct Runs {
     pub sort: SortKey,
     /// Whether anything was read yet: an empty list is then really empty.
     pub is_loaded: bool,
+    /// Runs marked for what acts on several.
+    pub marked: BTreeSet<RunId>,
     /// A run that was just started, to be selected when it appears (id or name).
     pub awaited: Option<String>,
 }
@@ -191,8 +187,24 @@ pub struct Model {
     pub screen: Screen,
     /// What lies over it.
     pub overlay: Option<Overlay>,
+    /// Screens to go back to, the latest last; none of them twice.
+    pub trail: Vec<Screen>,
+    /// A count typed before a key.
+    pub count: Option<usize>,
+    /// The keys in force.
+    pub keymap: Arc<Keymap>,
+    /// Texts entered before, by purpose, the latest last.
+    pub history: BTreeMap<&'static str, Vec<String>>,
+    /// Actions used from the palette, the latest first.
+    pub recent: Vec<Command>,
     /// The runs list.
     pub runs: Runs,
+    /// The samples screen.
+    pub samples: Samples,
+    /// The compare screen.
+    pub compare: Compare,
+    /// The launch screen.
+    pub launch: Launch,
     /// The live screen, once one was opened.
     pub live: Option<Live>,
     /// Details of the run that the data thread was asked for.
@@ -221,12 +233,21 @@ impl Model {
         Self {
             screen: Screen::Runs,
             overlay: None,
+            trail: Vec::new(),
+            count: None,
+            keymap: Arc::default(),
+            history: BTreeMap::new(),
+            recent: Vec::new(),
+            samples: Samples::default(),
+            compare: Compare::default(),
+            launch: Launch::default(),
             runs: Runs {
                 rows: Vec::new(),
                 cursor: 0,
                 offset: 0,
                 sort: SortKey::Newest,
                 is_loaded: false,
+                marked: BTreeSet::new(),
                 awaited: None,
             },
             live: None,
@@ -245,9 +266,15 @@ impl Model {
     /// The run that keys act on.
     pub fn current(&self) -> Option<&RunRow> {
         match (self.screen, &self.live) {
-            (Screen::Live, Some(live)) => self.runs.rows.iter().find(|row| row.id == live.run),
+            (Screen::Live, Some(live)) => self.row(&live.run),
+            (Screen::Samples, _) => self.samples.run.as_ref().and_then(|run| self.row(run)),
             _ => self.runs.rows.get(self.runs.cursor),
         }
+    }
+
+    /// A run by its id.
+    pub fn row(&self, run: &RunId) -> Option<&RunRow> {
+        self.runs.rows.iter().find(|row| row.id == *run)
     }
 
     /// Details of the current run, once they are here.

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::data::RunData;
 use super::fixtures::{early_data, failed_data, finished_data, model, running_data, twelve_runs};
-use super::model::{Model, Overlay};
+use super::model::Model;
 use super::text;
 use super::update::open_live;
 use super::view;
@@ -74,7 +74,26 @@ fn live_screens() {
 fn overlays() {
     snapshots("help_runs", |width, height| {
         let mut model = model(width, height, twelve_runs(), Some(running_data()));
-        model.overlay = Some(Overlay::Help { offset: 0 });
+        press(&mut model, '?');
+        model
+    });
+    snapshots("palette", |width, height| {
+        let mut model = model(width, height, twelve_runs(), Some(running_data()));
+        for c in ":pau".chars() {
+            press(&mut model, c);
+        }
+        model
+    });
+    snapshots("copy_choice", |width, height| {
+        let mut model = model(width, height, twelve_runs(), Some(running_data()));
+        press(&mut model, 'y');
+        model
+    });
+    snapshots("filter_prompt", |width, height| {
+        let mut model = model(width, height, twelve_runs(), Some(running_data()));
+        for c in "/name".chars() {
+            press(&mut model, c);
+        }
         model
     });
     snapshots("confirm_stop", |width, height| {

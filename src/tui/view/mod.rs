@@ -1,10 +1,11 @@
 //! Drawing: a frame is a function of the model, written into a buffer of cells.
 
+mod commands;
 mod confirm;
-mod help;
 mod live;
 mod pair;
 mod panels;
+mod popup;
 mod runs;
 mod small;
 
@@ -14,14 +15,15 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Widget};
 
-use super::keymap::{self, Command, Context};
-use super::model::{Model, Overlay, Screen, SizeClass, Tone};
+use super::keymap::{Command, Context};
+use super::model::{Model, Screen, SizeClass, Tone};
+use super::overlay::Overlay;
 use super::text;
 use super::theme::Theme;
-use super::update::refusal;
+use super::update::{context_of, refusal};
 use super::words::Condition;
+use super::{compare, launch, samples};
 
-pub use help::n_lines as n_help_lines;
 pub use runs::n_list_rows;
 
 /// Draws the whole frame.
@@ -43,36 +45,52 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
             small::draw_live(model, body, buffer);
         }
         Screen::Live => live::draw(model, body, buffer),
+        Screen::Samples => samples::view::draw(model, body, buffer),
+        Screen::Compare => compare::view::draw(model, body, buffer),
+        Screen::Launch => launch::view::draw(model, body, buffer),
     }
     draw_message(model, rows(area.height - 2, 1), buffer);
     draw_hints(model, rows(area.height - 1, 1), buffer);
     match &model.overlay {
-        Some(Overlay::Help { offset }) => help::draw(model, *offset, area, buffer),
         Some(Overlay::Confirm { question, detail, .. }) => {
             confirm::draw(model, question, detail, area, buffer);
         }
+        Some(Overlay::Choice(choice)) => popup::draw_choice(model, choice, area, buffer),
+        Some(Overlay::Commands(list)) => commands::draw(model, list, area, buffer),
+        // A prompt takes the place of the message and of the hints, so that the list it filters
+        // stays in view.
+        Some(Overlay::Prompt(prompt)) => popup::draw_prompt(model, prompt, area, buffer),
         None => {}
     }
 }
 
 /// Where keys are read now.
 pub fn context(model: &Model) -> Context {
-    match (&model.overlay, model.screen) {
-        (Some(Overlay::Help { .. }), _) => Context::Help,
-        (Some(Overlay::Confirm { .. }), _) => Context::Confirm,
-        (None, Screen::Runs) => Context::Runs,
-        (None, Screen::Live) => Context::Live,
+    match &model.overlay {
+        Some(Overlay::Confirm { .. }) => Context::Confirm,
+        Some(Overlay::Choice(_)) => Context::Choice,
+        Some(Overlay::Prompt(_) | Overlay::Commands(_)) => Context::Prompt,
+        None => context_of(model.screen),
     }
 }
+
+/// The tabs, in the order of their keys.
+const TABS: [(Screen, &str); 5] = [
+    (Screen::Runs, "1 Runs"),
+    (Screen::Live, "2 Live"),
+    (Screen::Samples, "3 Samples"),
+    (Screen::Compare, "4 Compare"),
+    (Screen::Launch, "5 Launch"),
+];
 
 fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let mut spans = vec![Span::styled(" ser  ", theme.strong)];
-    for (screen, label) in [(Screen::Runs, "1 Runs"), (Screen::Live, "2 Live")] {
+    for (screen, label) in TABS {
         spans.push(if screen == model.screen {
-            Span::styled(format!("[{label}] "), theme.heading)
+            Span::styled(format!("[{label}]"), theme.heading)
         } else {
-            Span::styled(format!(" {label}  "), theme.dim)
+            Span::styled(format!(" {label} "), theme.dim)
         });
     }
     let tabs = Line::from(spans);
@@ -113,7 +131,9 @@ fn draw_message(model: &Model, area: Rect, buffer: &mut Buffer) {
             ]),
         );
     }
-    if let Some(frozen) = &model.frozen {
+    if let Some(count) = model.count {
+        put_right(buffer, area, 0, Line::styled(format!(" {count} "), theme.key));
+    } else if let Some(frozen) = &model.frozen {
         let words = format!(" frozen · {} newer · F goes on ", frozen.n_newer);
         put_right(buffer, area, 0, Line::styled(words, theme.warn));
     }
@@ -123,15 +143,16 @@ fn draw_message(model: &Model, area: Rect, buffer: &mut Buffer) {
 /// always there.
 fn draw_hints(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
-    let hints: Vec<(Command, String, &str)> = keymap::bindings(context(model))
-        .into_iter()
-        .filter(|binding| !binding.hint.is_empty())
-        .map(|binding| {
-            let leaves = binding.command == Command::Back
+    let hints: Vec<(Command, String, &str)> = model
+        .keymap
+        .rows(context(model))
+        .filter(|row| !row.binding.hint.is_empty())
+        .filter_map(|row| {
+            let leaves = row.binding.command == Command::Back
                 && model.screen == Screen::Runs
                 && model.overlay.is_none();
-            let hint = if leaves { "quit" } else { binding.hint };
-            (binding.command, binding.keys[0].hint(), hint)
+            let hint = if leaves { "quit" } else { row.binding.hint };
+            Some((row.binding.command, row.keys.first()?.hint(), hint))
         })
         .collect();
     let width = |keys: &str, hint: &str| text::width(keys) + text::width(hint) + 3;
@@ -156,14 +177,14 @@ fn draw_hints(model: &Model, area: Rect, buffer: &mut Buffer) {
 }
 
 /// Draws a line at a row of an area, cut at its right edge.
-fn put<'a>(buffer: &mut Buffer, area: Rect, row: u16, line: impl Into<Line<'a>>) {
+pub fn put<'a>(buffer: &mut Buffer, area: Rect, row: u16, line: impl Into<Line<'a>>) {
     if row < area.height {
         buffer.set_line(area.x, area.y + row, &line.into(), area.width);
     }
 }
 
 /// Draws a line at the right end of a row, where it fits.
-fn put_right<'a>(buffer: &mut Buffer, area: Rect, row: u16, line: impl Into<Line<'a>>) {
+pub fn put_right<'a>(buffer: &mut Buffer, area: Rect, row: u16, line: impl Into<Line<'a>>) {
     let line = line.into();
     let width = line.width() as u16;
     if row < area.height && width <= area.width {
@@ -174,7 +195,13 @@ fn put_right<'a>(buffer: &mut Buffer, area: Rect, row: u16, line: impl Into<Line
 
 /// Draws a box with a title at the left of its upper border, another at the right, and a footer;
 /// returns its inside.
-fn pane(buffer: &mut Buffer, area: Rect, theme: &Theme, titles: [&str; 2], footer: &str) -> Rect {
+pub fn pane(
+    buffer: &mut Buffer,
+    area: Rect,
+    theme: &Theme,
+    titles: [&str; 2],
+    footer: &str,
+) -> Rect {
     let room = usize::from(area.width).saturating_sub(4);
     let left = text::cut(titles[0], room);
     let mut block = Block::bordered()
@@ -194,7 +221,7 @@ fn pane(buffer: &mut Buffer, area: Rect, theme: &Theme, titles: [&str; 2], foote
 }
 
 /// A horizontal rule with a title.
-fn rule(buffer: &mut Buffer, area: Rect, row: u16, theme: &Theme, title: &str) {
+pub fn rule(buffer: &mut Buffer, area: Rect, row: u16, theme: &Theme, title: &str) {
     let width = usize::from(area.width);
     let title = if title.is_empty() { String::new() } else { format!(" {title} ") };
     let title = text::cut(&title, width.saturating_sub(2));
@@ -208,7 +235,7 @@ fn rule(buffer: &mut Buffer, area: Rect, row: u16, theme: &Theme, title: &str) {
 }
 
 /// The style of a condition's glyph and word.
-fn condition_style(theme: &Theme, condition: Condition) -> Style {
+pub fn condition_style(theme: &Theme, condition: Condition) -> Style {
     match condition {
         Condition::Running => theme.good,
         Condition::Silent | Condition::Interrupted | Condition::Paused => theme.warn,

@@ -66,7 +66,7 @@ fn draw_empty(model: &Model, area: Rect, buffer: &mut Buffer) {
     let lines = [
         ("  no runs yet", theme.heading),
         ("", theme.text),
-        ("  press n to start the embedded experiment (or Enter):", theme.text),
+        ("  press Enter to start the embedded experiment, or n for the form:", theme.text),
         (
             "  its model and its preference pairs come with ser; it runs in the background",
             theme.dim,
@@ -87,7 +87,11 @@ fn draw_list(model: &Model, area: Rect, buffer: &mut Buffer) {
     let columns = Columns::of(model.size.class(), usize::from(area.width));
     let n_runs = runs.rows.len();
     let noun = if n_runs == 1 { "run" } else { "runs" };
-    let what = format!("{n_runs} {noun} · {} ", runs.sort.words());
+    let marked = match runs.marked.len() {
+        0 => String::new(),
+        n => format!("{n} marked · "),
+    };
+    let what = format!("{n_runs} {noun} · {marked}{} ", runs.sort.words());
     put_right(buffer, area, 0, Line::styled(what, theme.dim));
     put(buffer, area, 1, Line::styled(columns.heads(), theme.heading));
     let scale =
@@ -152,7 +156,8 @@ impl Columns {
         let test = row.latest_test.as_ref();
         let half = test.map(words::half_interval);
         let mut spans = vec![
-            Span::raw(if is_selected { "▌ " } else { "  " }),
+            Span::raw(if is_selected { "▌" } else { " " }),
+            Span::styled(if model.runs.marked.contains(&row.id) { "+" } else { " " }, theme.key),
             Span::styled(text::left(&row.name, self.name), theme.strong),
             Span::raw(" "),
             Span::styled(text::left(&state, 13), condition_style(theme, condition)),

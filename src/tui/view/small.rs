@@ -7,8 +7,8 @@ use ratatui::text::Line;
 use crate::store::rows::RunRow;
 
 use super::super::data::{RunData, score_of};
-use super::super::keymap::Key;
-use super::super::model::{Model, Overlay};
+use super::super::model::Model;
+use super::super::overlay::Overlay;
 use super::super::text::{self, share};
 use super::super::words::{self, Condition};
 use super::{panels, put};
@@ -75,7 +75,7 @@ pub fn draw_tiny(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     let mut lines = match model.current() {
         Some(row) => run_lines(row),
-        None => vec![format!("no run · {} starts one", Key::Char('n').words())],
+        None => vec!["no run yet".to_owned()],
     };
     let last = usize::from(area.height.saturating_sub(1));
     if last > 0 {

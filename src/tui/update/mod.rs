@@ -1,0 +1,177 @@
+//! What a message changes, and what it asks for. No I/O, no clock: a pure function that tests call
+//! as a table.
+//!
+//! A key becomes a command ([`super::keymap`]) and a command goes to whoever it is for: the popup
+//! that lies over the screen, the navigation all screens share, or the screen itself.
+
+mod live;
+mod navigate;
+mod popup;
+mod refuse;
+mod runs;
+
+use super::data::Snapshot;
+use super::effect::Effect;
+use super::keymap::{Command, Context};
+use super::message::Message;
+use super::model::{Frozen, Model, Screen, Size, Toast, Tone};
+use super::{compare, launch, samples};
+
+pub use live::open as open_live;
+pub use refuse::refusal;
+
+/// How long the message line keeps a message, milliseconds.
+const TOAST_MS: i64 = 10_000;
+
+/// Changes the model and says what to do.
+pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    let mut effects = match message {
+        Message::Key(event) => popup::on_key(model, &event),
+        Message::Pasted(text) => popup::on_paste(model, &text),
+        Message::OpenSamples { run, round, pair } => {
+            samples::update::open(model, run, round, pair);
+            navigate::go_to(model, Screen::Samples);
+            Vec::new()
+        }
+        Message::OpenCompare { runs } => {
+            compare::update::open(model, runs);
+            navigate::go_to(model, Screen::Compare);
+            Vec::new()
+        }
+        Message::OpenLaunch { from } => {
+            launch::update::open(model, from);
+            navigate::go_to(model, Screen::Launch);
+            Vec::new()
+        }
+        Message::Resized { width, height } => {
+            model.size = Size { width, height };
+            Vec::new()
+        }
+        Message::Tick { now_ms } => {
+            model.now_ms = now_ms;
+            if model.toast.as_ref().is_some_and(|toast| now_ms - toast.at_ms > TOAST_MS) {
+                model.toast = None;
+            }
+            Vec::new()
+        }
+        Message::Snapshot(snapshot) => {
+            on_snapshot(model, snapshot);
+            Vec::new()
+        }
+        Message::ReadFailed(text) | Message::Failed(text) => say(model, Tone::Error, text),
+        Message::Done(text) => say(model, Tone::Note, text),
+        Message::Started(name) => {
+            model.runs.awaited = Some(name.clone());
+            say(model, Tone::Note, format!("started {name} · Enter opens it"))
+        }
+        Message::Continued => vec![Effect::Redraw],
+        Message::Leave => vec![Effect::Quit],
+    };
+    runs::scroll_into_view(model);
+    let wanted = model.wanted();
+    if wanted != model.interest {
+        model.interest = wanted.clone();
+        effects.push(Effect::Watch(wanted));
+    }
+    effects
+}
+
+/// Does a command, `n` times where that means something, or says why it cannot.
+pub fn act(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
+    if let Some(why) = refusal(model, command) {
+        return say(model, Tone::Refused, why);
+    }
+    match command {
+        Command::QuitNow => vec![Effect::Quit],
+        Command::Suspend => vec![Effect::Suspend],
+        Command::Redraw => vec![Effect::Redraw],
+        Command::Theme => {
+            model.theme = model.theme.next();
+            let name = format!("theme: {:?}", model.theme.name).to_lowercase();
+            say(model, Tone::Note, name)
+        }
+        Command::Freeze => {
+            toggle_freeze(model);
+            Vec::new()
+        }
+        Command::Help | Command::Palette => popup::open_commands(model, command),
+        Command::Filter => popup::open_filter(model),
+        Command::Out | Command::Back => navigate::on_out(model, command),
+        Command::ShowRuns
+        | Command::ShowLive
+        | Command::ShowSamples
+        | Command::ShowCompare
+        | Command::ShowLaunch
+        | Command::New => navigate::show(model, command),
+        _ => on_screen(model, command, n),
+    }
+}
+
+/// What only the screen itself knows how to do.
+fn on_screen(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
+    match model.screen {
+        Screen::Runs => runs::on_command(model, command, n),
+        Screen::Live => live::on_command(model, command, n),
+        Screen::Samples => samples::update::on_command(model, command, n),
+        Screen::Compare => compare::update::on_command(model, command, n),
+        Screen::Launch => launch::update::on_command(model, command, n),
+    }
+}
+
+/// Puts a line on the message line.
+pub fn say(model: &mut Model, tone: Tone, text: impl Into<String>) -> Vec<Effect> {
+    // Error texts can quote a file or a spec.
+    let text = crate::domain::clean::clean_line(&text.into());
+    model.toast = Some(Toast { text, tone, at_ms: model.now_ms });
+    Vec::new()
+}
+
+/// Where a list cursor goes.
+pub fn moved(model: &Model, command: Command, at: usize, n_rows: usize, n: usize) -> usize {
+    let page = usize::from(model.size.height / 2).max(1).saturating_mul(n);
+    let last = n_rows.saturating_sub(1);
+    let to = match command {
+        Command::Down => at.saturating_add(n),
+        Command::Up => at.saturating_sub(n),
+        Command::PageDown => at.saturating_add(page),
+        Command::PageUp => at.saturating_sub(page),
+        Command::First => 0,
+        Command::Last => last,
+        _ => at,
+    };
+    to.min(last)
+}
+
+fn on_snapshot(model: &mut Model, snapshot: Box<Snapshot>) {
+    model.now_ms = model.now_ms.max(snapshot.at_ms);
+    if let Some(frozen) = &mut model.frozen {
+        frozen.latest = Some(snapshot);
+        frozen.n_newer += 1;
+        return;
+    }
+    show_snapshot(model, *snapshot);
+}
+
+fn show_snapshot(model: &mut Model, mut snapshot: Snapshot) {
+    runs::take(model, std::mem::take(&mut snapshot.runs));
+    live::take(model, snapshot.run);
+}
+
+fn toggle_freeze(model: &mut Model) {
+    match model.frozen.take() {
+        None => model.frozen = Some(Frozen::default()),
+        Some(Frozen { latest: Some(snapshot), .. }) => show_snapshot(model, *snapshot),
+        Some(_) => {}
+    }
+}
+
+/// Where the keys of a screen are read.
+pub fn context_of(screen: Screen) -> Context {
+    match screen {
+        Screen::Runs => Context::Runs,
+        Screen::Live => Context::Live,
+        Screen::Samples => Context::Samples,
+        Screen::Compare => Context::Compare,
+        Screen::Launch => Context::Launch,
+    }
+}

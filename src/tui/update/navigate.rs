@@ -1,0 +1,82 @@
+//! From screen to screen, and one layer out.
+
+use super::super::effect::Effect;
+use super::super::keymap::Command;
+use super::super::message::Message;
+use super::super::model::{Model, Screen, Tone};
+use super::super::overlay::{Overlay, Prompt, Purpose};
+use super::{live, popup, say, update};
+
+/// Shows a screen; Esc returns to the one before it.
+pub fn go_to(model: &mut Model, screen: Screen) {
+    if screen == model.screen {
+        return;
+    }
+    let from = model.screen;
+    model.trail.retain(|place| *place != from);
+    model.trail.push(from);
+    // Going back to a screen by its number is going back.
+    if let Some(at) = model.trail.iter().position(|place| *place == screen) {
+        model.trail.truncate(at);
+    }
+    model.screen = screen;
+}
+
+/// Shows the screen a command names, for the current run.
+pub fn show(model: &mut Model, command: Command) -> Vec<Effect> {
+    let run = model.current().map(|row| row.id.clone());
+    match (command, run) {
+        (Command::ShowRuns, _) => go_to(model, Screen::Runs),
+        (Command::ShowLive, Some(run)) => live::open(model, run),
+        (Command::ShowSamples, Some(run)) => {
+            // Coming back finds the screen as it was left.
+            if model.samples.run.as_ref() == Some(&run) {
+                go_to(model, Screen::Samples);
+            } else {
+                return update(model, Message::OpenSamples { run, round: None, pair: None });
+            }
+        }
+        (Command::ShowCompare, _) => {
+            if model.runs.marked.is_empty() {
+                go_to(model, Screen::Compare);
+            } else {
+                let rows = model.runs.rows.iter();
+                let marked = rows.filter(|row| model.runs.marked.contains(&row.id));
+                let runs = marked.map(|row| row.id.clone()).collect();
+                return update(model, Message::OpenCompare { runs });
+            }
+        }
+        (Command::ShowLaunch, _) => go_to(model, Screen::Launch),
+        (Command::New, _) => {
+            say(model, Tone::Note, "starting the embedded experiment …");
+            return vec![Effect::Launch(Vec::new())];
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Exactly one layer out: popup, count, then screen.
+pub fn on_out(model: &mut Model, command: Command) -> Vec<Effect> {
+    match model.overlay.take() {
+        // A filter that is not taken is the filter there was.
+        Some(Overlay::Prompt(Prompt { purpose: Purpose::Filter, before, .. })) => {
+            popup::filter_changed(model, &before);
+            return Vec::new();
+        }
+        Some(_) => return Vec::new(),
+        None => {}
+    }
+    if model.screen == Screen::Live
+        && let Some(live) = &model.live
+    {
+        let index = model.runs.rows.iter().position(|row| row.id == live.run);
+        model.runs.cursor = index.unwrap_or(model.runs.cursor);
+    }
+    match model.screen {
+        Screen::Runs if command == Command::Back => return vec![Effect::Quit],
+        Screen::Runs => model.toast = None,
+        _ => model.screen = model.trail.pop().unwrap_or(Screen::Runs),
+    }
+    Vec::new()
+}

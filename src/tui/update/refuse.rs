@@ -1,0 +1,85 @@
+//! Why a command cannot act now. Its key says it, the hint bar dims it, the help writes it beside
+//! the action: nothing is hidden, so that a hand learns one place for a key.
+
+use super::super::keymap::Command;
+use super::super::model::{Model, Screen};
+use super::super::words::Condition;
+use super::super::{compare, launch, samples};
+
+/// Why a command cannot act now; `None` when it can.
+pub fn refusal(model: &Model, command: Command) -> Option<String> {
+    let changes = [Command::New, Command::Pause, Command::Resume, Command::Stop];
+    let starts = command == Command::Open && model.runs.rows.is_empty();
+    if model.is_read_only && (starts || changes.contains(&command)) {
+        return Some(READ_ONLY.to_owned());
+    }
+    if starts && !model.runs.is_loaded {
+        return Some("the runs are still being read".to_owned());
+    }
+    if matches!(command, Command::Undo | Command::Redo)
+        && !matches!(model.screen, Screen::Samples | Screen::Runs)
+    {
+        return Some("nothing on this screen can be undone".to_owned());
+    }
+    match model.screen {
+        Screen::Samples => {
+            return of_run(model, command).or_else(|| samples::update::refusal(model, command));
+        }
+        Screen::Compare => {
+            return of_run(model, command).or_else(|| compare::update::refusal(model, command));
+        }
+        Screen::Launch => {
+            return of_run(model, command).or_else(|| launch::update::refusal(model, command));
+        }
+        Screen::Runs | Screen::Live => {}
+    }
+    of_run(model, command)
+}
+
+/// What a key says that would change something in a viewer that changes nothing.
+pub const READ_ONLY: &str = "read-only: this viewer was started with --read-only";
+
+/// Why what acts on the current run cannot act on it.
+fn of_run(model: &Model, command: Command) -> Option<String> {
+    let needs_run = [
+        Command::Pause,
+        Command::Resume,
+        Command::Stop,
+        Command::ShowLive,
+        Command::ShowSamples,
+        Command::Copy,
+    ];
+    let Some(row) = model.current() else {
+        return needs_run.contains(&command).then(|| "no run is selected".to_owned());
+    };
+    let (name, condition) = (&row.name, Condition::of(row));
+    let word = condition.word();
+    match (command, condition) {
+        (Command::Pause, Condition::Queued) => {
+            Some(format!("nothing to pause: {name} is queued · x takes it out of the queue"))
+        }
+        (Command::Pause | Command::Stop, Condition::Interrupted) => {
+            Some(format!("the worker of {name} is gone · R resumes it"))
+        }
+        (
+            Command::Pause | Command::Stop,
+            Condition::Failed | Condition::Stopped | Condition::Done,
+        ) => {
+            let verb = if command == Command::Pause { "pause" } else { "stop" };
+            Some(format!("nothing to {verb}: {name} is {word}"))
+        }
+        (Command::Resume, Condition::Running | Condition::Silent) => {
+            Some(format!("nothing to resume: {name} is live"))
+        }
+        (Command::Resume, Condition::Queued | Condition::Done) => {
+            Some(format!("nothing to resume: {name} is {word}"))
+        }
+        (Command::NextPair | Command::PreviousPair | Command::Gold, _) => model
+            .current_data()
+            .is_none_or(|data| data.sampled.is_empty())
+            .then(|| "no pair was scored yet".to_owned()),
+        (Command::ClearMarks, _) => (model.screen == Screen::Runs && model.runs.marked.is_empty())
+            .then(|| "nothing is marked".to_owned()),
+        _ => None,
+    }
+}
