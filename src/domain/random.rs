@@ -26,6 +26,8 @@ pub enum Purpose {
     Display = 8,
     /// The mock reward model of the tests.
     Mock = 9,
+    /// Resamples of the paired bootstrap.
+    Bootstrap = 12,
 }
 
 /// The place of a stream: the same place always yields the same numbers.

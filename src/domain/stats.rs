@@ -1,6 +1,10 @@
-//! Intervals around what was measured.
+//! Intervals around what was measured, and tests of differences.
 
 use serde::{Deserialize, Serialize};
+
+pub mod holm;
+pub mod paired;
+pub mod special;
 
 /// Two-sided 95 % quantile of the standard normal distribution.
 pub const Z_95: f64 = 1.959_963_984_540_054;
@@ -49,18 +53,21 @@ pub fn mean_with_t_interval(values: &[f64]) -> Option<(f64, Option<Interval>)> {
         return Some((mean, None));
     }
     let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let half = t_quantile_975(values.len() - 1) * (variance / n).sqrt();
+    let half = special::student_t_95(n - 1.0) * (variance / n).sqrt();
     Some((mean, Some(Interval { low: mean - half, high: mean + half })))
 }
 
-/// 97.5 % quantile of Student's t (table up to 30 degrees of freedom, normal beyond).
-fn t_quantile_975(degrees_of_freedom: usize) -> f64 {
-    const TABLE: [f64; 30] = [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
-        2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
-        2.052, 2.048, 2.045, 2.042,
-    ];
-    TABLE.get(degrees_of_freedom.saturating_sub(1)).copied().unwrap_or(Z_95)
+/// Share of the way from `floor` (the seed set alone) to `ceiling` (every label from people) that
+/// `value` has come; above 1 when it went further. `None` when there is no way to go.
+#[must_use]
+pub fn gap_closed(value: f64, floor: f64, ceiling: f64) -> Option<f64> {
+    (ceiling > floor).then(|| (value - floor) / (ceiling - floor))
+}
+
+/// Figures that `tests/fixtures/stats/make_fixtures.py` computed with other means.
+#[cfg(test)]
+fn fixture() -> serde_json::Value {
+    serde_json::from_str(include_str!("../../tests/fixtures/stats/stats.json")).unwrap()
 }
 
 #[cfg(test)]
@@ -87,5 +94,25 @@ mod tests {
         assert!((interval.high - 4.484_34).abs() < 1e-3, "{interval:?}");
         assert_eq!(mean_with_t_interval(&[0.5]), Some((0.5, None)));
         assert_eq!(mean_with_t_interval(&[]), None);
+    }
+
+    #[test]
+    fn a_t_interval_over_seeds_agrees_with_the_fixture() {
+        for row in fixture()["seeds"].as_array().unwrap() {
+            let values: Vec<f64> =
+                row["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+            let (mean, interval) = mean_with_t_interval(&values).unwrap();
+            let half = interval.unwrap().half_width();
+            assert!((mean - row["mean"].as_f64().unwrap()).abs() < 1e-12);
+            assert!((half - row["half"].as_f64().unwrap()).abs() < 1e-10, "{half}");
+        }
+    }
+
+    #[test]
+    fn the_gap_closed_is_a_share_of_the_way() {
+        assert_eq!(gap_closed(0.75, 0.5, 1.0), Some(0.5));
+        assert_eq!(gap_closed(0.25, 0.5, 1.0), Some(-0.5));
+        assert_eq!(gap_closed(0.6, 0.7, 0.7), None);
+        assert_eq!(gap_closed(0.6, 0.7, 0.6), None);
     }
 }
