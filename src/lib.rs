@@ -31,9 +31,10 @@
 //!
 //! 1. [`domain`] does no I/O, reads no clock, owns no random state.
 //! 2. Views take `&Model`; `update(&mut Model, Message) -> Vec<Effect>` does no I/O.
-//! 3. Only a run's worker writes that run's rows. People write only two append-only tables,
-//!    `verdicts` and `requests`; the worker reads both between steps, and the step at which one
-//!    took effect is itself an event.
+//! 3. Only a run's worker writes that run's rows. People tell a worker things through two
+//!    append-only tables, `verdicts` and `requests`; the worker reads both between steps, and the
+//!    step at which one took effect is itself an event. What people keep for themselves (tags,
+//!    notes, the archive, the baseline) lies apart, and no run depends on it.
 //! 4. Every event has a sequence number per run; applying events 1..n in order rebuilds the run.
 //!    There is one function that does so, [`store::Store::apply`].
 //! 5. Losing the viewer never loses a run; losing a worker never hangs the viewer.

@@ -123,6 +123,20 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A word that cannot be a tag.
+    #[error("`{tag}` is not a tag: {reason}", tag = tag.escape_debug())]
+    BadTag {
+        /// The word.
+        tag: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A text that cannot be a note.
+    #[error("this is not a note: {reason}")]
+    BadNote {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The action does not fit the state of the run.
     #[error("{action}: `{name}` is {state}")]
     WrongState {
@@ -221,6 +235,8 @@ impl StoreError {
             Self::BadName { .. } => {
                 "give it a plain name, for example `--name baseline`".to_owned()
             }
+            Self::BadTag { .. } => "a tag is one word, for example `paper`".to_owned(),
+            Self::BadNote { .. } => "keep long texts in a file and note its path".to_owned(),
             Self::NameTaken { .. } => "choose another `--name`".to_owned(),
             Self::Held { .. } => "stop it with `ser stop` first".to_owned(),
             Self::DatasetInUse { .. } => "delete those runs first".to_owned(),

@@ -12,6 +12,7 @@
 //! Reads are short transactions that see one state of the file; no cursor stays open between
 //! calls, so a viewer never holds back a checkpoint of the write-ahead log.
 
+mod annotations;
 mod apply;
 mod attempts;
 mod clock;
@@ -20,6 +21,7 @@ mod datasets;
 mod derive;
 mod error;
 mod filesystem;
+mod filter;
 mod find;
 mod health;
 pub mod liveness;
@@ -40,14 +42,16 @@ mod writer;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use annotations::{Annotation, RunEdit};
 pub use attempts::Attempt;
 pub use datasets::{ImportItem, NewDataset};
 pub use error::StoreError;
+pub use filter::{FilterError, RunFilter};
 pub use health::Health;
 pub use paths::Home;
 pub use rows::{
     DatasetRow, EncodingRow, EventLine, LossPoint, MarginRow, ProgressRow, RequestRow, RoundRow,
-    RunDetail, RunRow, SampledPair, SplitSizes,
+    RunDetail, RunRow, SampledPair, SpecFacts, SplitSizes,
 };
 pub use runs::NewRun;
 pub use samples::{SampleOrder, SampleQuery};

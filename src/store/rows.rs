@@ -10,6 +10,8 @@ use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
 use crate::domain::verdict::Verdict;
 
+use super::annotations::Annotation;
+
 /// One line of the runs list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRow {
@@ -49,6 +51,35 @@ pub struct RunRow {
     pub progress: Option<ProgressRow>,
     /// One line of why it failed.
     pub failure: Option<String>,
+    /// What people keep about it.
+    pub annotation: Annotation,
+    /// What its spec says, for lists and filters.
+    pub facts: SpecFacts,
+}
+
+/// The settings that a list of runs shows and filters by.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SpecFacts {
+    /// `model.backbone`
+    pub backbone: String,
+    /// `data.source`
+    pub source: String,
+    /// `train.learning_rate`
+    pub learning_rate: Option<f64>,
+    /// `selection.high_threshold`
+    pub high_threshold: Option<f64>,
+    /// Data set of the test pairs.
+    pub test_dataset: i64,
+    /// The test pairs were split off the training data set, by `rng_seed`.
+    pub is_test_split: bool,
+}
+
+impl SpecFacts {
+    /// Whether two runs are tested on the same data set; their pairs can be compared one by one.
+    #[must_use]
+    pub fn shares_test_with(&self, other: &Self) -> bool {
+        self.test_dataset == other.test_dataset
+    }
 }
 
 /// What a worker is doing now.

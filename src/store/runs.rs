@@ -8,8 +8,8 @@ use super::attempts::{claim_of, is_alive, liveness_of, status_in_force};
 use super::clock::now_ms;
 use super::error::StoreError;
 use super::liveness::Claim;
-use super::rows::{ProgressRow, RunDetail, RunRow};
-use super::{Store, attempts, find, naming};
+use super::rows::{ProgressRow, RunDetail, RunRow, SpecFacts};
+use super::{Annotation, Store, annotations, attempts, find, naming};
 use crate::domain::run::{RunId, RunStatus, StopReason};
 use crate::domain::spec::ExperimentSpec;
 
@@ -49,8 +49,9 @@ impl Store {
             let id = naming::unused_id(transaction, &name)?;
             transaction.execute(
                 "INSERT INTO runs (id, name, experiment, arm, rng_seed, rounds_max, dataset,
-                                   test_dataset, created_at_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                                   test_dataset, created_at_ms, backbone, source, learning_rate,
+                                   high_threshold)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                 (
                     id.as_str(),
                     &name,
@@ -61,6 +62,10 @@ impl Store {
                     new.dataset,
                     new.test_dataset,
                     now_ms(),
+                    &new.spec.model.backbone,
+                    new.spec.data.source.to_string(),
+                    decimal(new.spec.train.learning_rate),
+                    new.spec.selection.high_threshold,
                 ),
             )?;
             let key = transaction.last_insert_rowid();
@@ -99,10 +104,12 @@ impl Store {
                 connection.prepare_cached(&format!("{SELECT_ROW} ORDER BY runs.key DESC"))?;
             let mut rows = statement.query([])?;
             let mut n_vetoed = n_vetoed_by_run(connection)?;
+            let mut kept = annotations::by_run(connection)?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let key: i64 = row.get(0)?;
-                found.push(run_row(row, n_vetoed.remove(&key).unwrap_or(0))?);
+                let annotation = kept.remove(&key).unwrap_or_default();
+                found.push(run_row(row, n_vetoed.remove(&key).unwrap_or(0), annotation)?);
             }
             Ok(found)
         })
@@ -150,7 +157,8 @@ const SELECT_ROW: &str = "
            runs.created_at_ms, queue.position IS NOT NULL, status, stop_reason, finished_at_ms,
            failure, round, test_counts, latest_test, n_selected, progress_round, progress_step,
            progress_n_done, progress_n_total, progress_n_tokens, progress_elapsed_ms,
-           progress_at_ms,
+           progress_at_ms, backbone, source, learning_rate, high_threshold,
+           coalesce(test_dataset, dataset), test_dataset IS NULL,
            heartbeats.attempt, is_held, pid, process_start, boot_id, host, heartbeats.at_ms
     FROM runs
     JOIN run_states ON run_states.run = runs.key
@@ -158,14 +166,14 @@ const SELECT_ROW: &str = "
     LEFT JOIN heartbeats ON heartbeats.run = runs.key";
 
 /// The column of [`SELECT_ROW`] where the claim begins.
-const FIRST_CLAIM_COLUMN: usize = 23;
+const FIRST_CLAIM_COLUMN: usize = 29;
 
 pub(super) fn one_row(connection: &Connection, run: &RunId) -> Result<RunRow, StoreError> {
     let key = key(connection, run)?;
     let mut statement = connection.prepare_cached(&format!("{SELECT_ROW} WHERE runs.key = ?1"))?;
     let mut rows = statement.query([key])?;
     let row = rows.next()?.ok_or_else(|| unknown_run(connection, run))?;
-    run_row(row, n_vetoed(connection, key)?)
+    run_row(row, n_vetoed(connection, key)?, annotations::annotation(connection, key)?)
 }
 
 fn row_claim(row: &Row<'_>) -> rusqlite::Result<Option<Claim>> {
@@ -175,7 +183,7 @@ fn row_claim(row: &Row<'_>) -> rusqlite::Result<Option<Claim>> {
     }
 }
 
-fn run_row(row: &Row<'_>, n_vetoed: u64) -> Result<RunRow, StoreError> {
+fn run_row(row: &Row<'_>, n_vetoed: u64, annotation: Annotation) -> Result<RunRow, StoreError> {
     let claim = row_claim(row)?;
     let stored: RunStatus = word(row, 8, "status", RunStatus::from_name)?;
     let status = status_in_force(stored, row.get(7)?, claim.as_ref());
@@ -204,7 +212,21 @@ fn run_row(row: &Row<'_>, n_vetoed: u64) -> Result<RunRow, StoreError> {
         n_vetoed,
         progress: if status == RunStatus::Finished { None } else { progress(row, 16)? },
         failure: row.get::<_, Option<String>>(11)?.filter(|_| has_ended),
+        annotation,
+        facts: SpecFacts {
+            backbone: row.get(23)?,
+            source: row.get(24)?,
+            learning_rate: row.get(25)?,
+            high_threshold: row.get(26)?,
+            test_dataset: row.get(27)?,
+            is_test_split: row.get(28)?,
+        },
     })
+}
+
+/// The number that a person wrote: `1e-4` as a 32-bit float is 0.0000999999974 in 64 bits.
+fn decimal(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 fn progress(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<ProgressRow>> {

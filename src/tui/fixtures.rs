@@ -65,6 +65,8 @@ pub fn row(id: u64, name: &str, status: RunStatus, liveness: Liveness) -> RunRow
         n_vetoed: 0,
         progress: None,
         failure: None,
+        annotation: crate::store::Annotation::default(),
+        facts: crate::store::SpecFacts::default(),
     }
 }
 
