@@ -103,6 +103,16 @@ pub enum EngineError {
         /// Every problem, one entry a tensor.
         problems: Vec<String>,
     },
+    /// The classification head has another number of outputs than one.
+    #[error("`{}` has `{name}` for {n_labels} labels; a reward model has one", path.display())]
+    NotARewardHead {
+        /// Which file.
+        path: PathBuf,
+        /// The head's weight.
+        name: String,
+        /// Its outputs.
+        n_labels: usize,
+    },
     /// `tokenizer.json` does not load.
     #[error("`{}` is not a usable tokenizer: {detail}", path.display())]
     BrokenTokenizer {
@@ -220,6 +230,9 @@ impl EngineError {
             Self::BrokenTensors { .. } => "export the weights again as f32, f16 or bf16",
             Self::TensorMismatch { .. } => {
                 "check that `config.json` and the weights come from the same model"
+            }
+            Self::NotARewardHead { .. } => {
+                "use a base model without a classification head, or one trained with `num_labels=1`"
             }
             Self::BrokenTokenizer { .. } => {
                 "export the tokenizer again as a fast tokenizer (`tokenizer.json`)"

@@ -14,6 +14,11 @@ use crate::domain::random::{Place, Purpose};
 /// Words both tiny tokenizers know; the ids follow the special tokens in this order.
 pub const WORDS: [&str; 8] = ["the", "cat", "dog", "sat", "ran", "on", "mat", "away"];
 
+/// A directory of `tests/fixtures/engine`.
+pub fn fixture_dir(name: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/engine")).join(name)
+}
+
 /// A real model directory, or `None` (with the reason printed) when the machine has none.
 pub fn shared_model(name: &str) -> Option<PathBuf> {
     let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/models")).join(name);
@@ -104,13 +109,17 @@ fn word_level(special: &[&str]) -> Value {
 pub fn random_tensors(config: &Value, prefix: &str) -> Vec<(String, Vec<usize>, Vec<f32>)> {
     let bytes = config.to_string();
     let config = ModelConfig::parse(Path::new("config.json"), bytes.as_bytes()).unwrap();
-    let required = Layout::of(&config).required.into_iter().enumerate();
+    let layout = Layout::of(&config);
+    let required = layout.tensors().iter().filter(|t| !Layout::is_optional(t.part));
     required
-        .map(|(i, (name, shape))| {
+        .enumerate()
+        .map(|(i, tensor)| {
+            let (name, shape) = (&tensor.name, tensor.shape.clone());
+            let bare = name.strip_prefix("model.").or(name.strip_prefix("bert.")).unwrap_or(name);
             let place = Place::new(i as u64, Purpose::Initialization);
             let n: usize = shape.iter().product();
             let values = (0..n).map(|j| 0.3 * place.normal(j as u64) as f32).collect();
-            (format!("{prefix}{name}"), shape, values)
+            (format!("{prefix}{bare}"), shape, values)
         })
         .collect()
 }

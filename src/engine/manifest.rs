@@ -117,13 +117,26 @@ pub(super) fn read_manifest(dir: &Path) -> Result<CheckpointManifest, EngineErro
 
 /// Size and SHA-256 of a file.
 pub(super) fn digest(path: &Path) -> Result<(u64, String), EngineError> {
-    let mut file = File::open(path).map_err(EngineError::io("read", path))?;
     let mut hash = Sha256::new();
+    let n_bytes = feed(path, &mut hash)?;
+    Ok((n_bytes, hex(&hash.finalize())))
+}
+
+/// Adds the length of a file and its content to a hash.
+pub(super) fn hash_file(path: &Path, hash: &mut Sha256) -> Result<(), EngineError> {
+    let n_bytes = fs::metadata(path).map_err(EngineError::io("read", path))?.len();
+    hash.update(n_bytes.to_le_bytes());
+    feed(path, hash).map(|_| ())
+}
+
+/// Adds the content of a file to a hash, a block at a time; returns its length.
+fn feed(path: &Path, hash: &mut Sha256) -> Result<u64, EngineError> {
+    let mut file = File::open(path).map_err(EngineError::io("read", path))?;
     let (mut buffer, mut n_bytes) = (vec![0; 1 << 18], 0);
     loop {
         let n = file.read(&mut buffer).map_err(EngineError::io("read", path))?;
         if n == 0 {
-            return Ok((n_bytes, hex(&hash.finalize())));
+            return Ok(n_bytes);
         }
         hash.update(&buffer[..n]);
         n_bytes += n as u64;
@@ -145,7 +158,8 @@ pub fn digest_floats<'a>(parts: impl IntoIterator<Item = &'a [f32]>) -> String {
     hex(&hash.finalize())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a string cannot fail.

@@ -18,13 +18,14 @@ mod embedded;
 mod error;
 #[cfg(test)]
 mod fixture;
-mod layout;
+pub mod layout;
 mod manifest;
 pub mod mock;
 pub mod pretrain;
 pub mod schedule;
 pub mod score;
 mod source;
+mod stored;
 mod tensor_file;
 pub mod tokenize;
 pub mod weights;

@@ -59,6 +59,14 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The bytes of a file of the embedded model.
+    ///
+    /// # Errors
+    /// [`EngineError::NoEmbeddedModel`] when there is none of that name.
+    pub fn embedded(&self, file: &str) -> Result<&'static [u8], EngineError> {
+        embedded::file(file).ok_or(EngineError::NoEmbeddedModel)
+    }
+
     /// Fails when a directory that exists lacks the file (a directory that does not exist is left
     /// to the read that follows).
     ///

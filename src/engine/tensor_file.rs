@@ -35,7 +35,7 @@ pub(super) struct Header {
     /// What the header says.
     pub metadata: Metadata,
     /// Where the data starts.
-    data_start: usize,
+    pub data_start: usize,
 }
 
 impl Header {

@@ -1,22 +1,26 @@
 //! Opening a model: configuration, weights and tokenizer, everything checked before it is used.
 //!
-//! Weights are `model.safetensors`, or the shards that `model.safetensors.index.json` names. One
-//! error lists every missing, misshapen and unexpected tensor, so that a wrong directory is
-//! understood at the first attempt. The reward head may be missing: a base model has none.
+//! Weights are `model.safetensors`, or the shards that `model.safetensors.index.json` names; only
+//! their headers are read here, the tensors one by one when they are asked for. One error lists
+//! every missing, misshapen and unexpected tensor, so that a wrong directory is understood at the
+//! first attempt. The reward head may be missing: a base model has none.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
-use super::layout::Layout;
+use super::layout::{Layout, Part};
+use super::manifest::{hash_file, hex};
 use super::source::Source;
-use super::tensor_file::{Header, broken};
+use super::tensor_file::broken;
 use super::tokenize::PairTokenizer;
 use super::{Backbone, EngineError};
 
+pub use super::stored::StoredTensors;
 pub use super::tensor_file::{Tensor, read_tensors, write_half_tensors, write_tensors};
 
 const CONFIG: &str = "config.json";
@@ -24,22 +28,25 @@ const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 const TOKENIZER: &str = "tokenizer.json";
 
-/// Everything a model directory holds, read and checked.
+/// Everything a model directory holds, checked; the weights still in their files.
 #[derive(Debug)]
 pub struct ModelFiles {
     /// The shape.
     pub config: ModelConfig,
-    /// Weights by name, without the family's prefix (`model.` or `bert.`): every tensor the family
-    /// needs, and those of a reward head that are there.
-    pub tensors: BTreeMap<String, Tensor>,
+    /// Weights by canonical name (see [`Layout`]): every tensor the family needs, and those of a
+    /// reward head that are there.
+    pub weights: StoredTensors,
     /// The tokenizer, set up for `max_tokens`.
     pub tokenizer: PairTokenizer,
+    backbone: Backbone,
+    shards: Vec<String>,
+    digest: OnceLock<String>,
 }
 
 /// What a look at a directory says, without reading the weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSummary {
-    /// `llama` or `bert`.
+    /// `model_type`: `llama`, `bert`, …
     pub family: String,
     /// Parameters in the files that training would change (a missing reward head not counted).
     pub n_parameters: u64,
@@ -56,78 +63,109 @@ pub struct ModelSummary {
 }
 
 impl ModelFiles {
-    /// Reads and checks everything; the mock backbone has no files and opens the embedded model.
+    /// Opens and checks everything; the mock backbone has no files and opens the embedded model.
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
     pub fn open(backbone: &Backbone, max_tokens: usize) -> Result<Self, EngineError> {
-        let source = Source::of(backbone);
-        let config = read_config(&source, Some(max_tokens))?;
-        let tokenizer = read_tokenizer(&source, &config, max_tokens)?;
-        let layout = Layout::of(&config);
-        let shards = shards(&source)?;
-        let mut tensors = BTreeMap::new();
-        for shard in &shards {
-            read_shard(&source, shard, &layout, &mut tensors)?;
-        }
-        let shapes = tensors.iter().map(|(name, t)| (name.clone(), t.shape.clone())).collect();
-        check_shapes(&source, &layout, &shards, &shapes)?;
-        Ok(Self { config, tensors, tokenizer })
+        Self::read(backbone, Some(max_tokens))
     }
 
-    /// Checks a directory without reading the weights: configuration, names and shapes of the
-    /// tensors, lengths of the files, tokenizer.
+    /// Checks a directory: configuration, names and shapes of the tensors, lengths of the files,
+    /// tokenizer.
     ///
     /// # Errors
     /// As [`ModelFiles::open`].
     pub fn check(dir: &Path) -> Result<ModelSummary, EngineError> {
-        let source = Source::Directory(dir);
-        let config = read_config(&source, None)?;
-        read_tokenizer(&source, &config, config.max_positions())?;
+        Self::read(&Backbone::Directory(dir.to_owned()), None).map(|files| files.summary())
+    }
+
+    fn read(backbone: &Backbone, max_tokens: Option<usize>) -> Result<Self, EngineError> {
+        let source = Source::of(backbone);
+        let config = read_config(&source, max_tokens)?;
+        let max_tokens = max_tokens.unwrap_or(config.max_positions());
+        let tokenizer = read_tokenizer(&source, &config, max_tokens)?;
         let layout = Layout::of(&config);
         let shards = shards(&source)?;
-        let mut shapes = BTreeMap::new();
-        for shard in &shards {
-            let path = source.path(shard);
-            if shard == WEIGHTS {
-                source.require(WEIGHTS)?;
-            }
-            for (name, info) in Header::open(&path)?.metadata.tensors() {
-                let name = layout.normalize(&name);
-                if !layout.is_ignored(&name) {
-                    shapes.insert(name, info.shape.clone());
+        let weights = open_weights(&source, &shards, &layout)?;
+        check_shapes(&source, &layout, &shards, &weights.shapes())?;
+        let (backbone, digest) = (backbone.clone(), OnceLock::new());
+        Ok(Self { config, weights, tokenizer, backbone, shards, digest })
+    }
+
+    /// What was found, for tables.
+    #[must_use]
+    pub fn summary(&self) -> ModelSummary {
+        let (layout, config) = (Layout::of(&self.config), &self.config);
+        let is = |name: &str, part| layout.get(name).is_some_and(|tensor| tensor.part == part);
+        // An untied language-model head is kept for text generation but no reward depends on it.
+        let n_parameters = self
+            .weights
+            .shapes()
+            .iter()
+            .filter(|(name, _)| !is(name, Part::LanguageHead))
+            .map(|(_, shape)| shape.iter().map(|&n| n as u64).product::<u64>())
+            .sum();
+        ModelSummary {
+            family: config.family().to_owned(),
+            n_parameters,
+            max_positions: config.max_positions(),
+            vocab_size: config.vocab_size(),
+            hidden_size: config.hidden_size(),
+            n_layers: config.n_layers(),
+            has_reward_head: self.weights.names().any(|name| is(name, Part::Score)),
+        }
+    }
+
+    /// SHA-256, in hex, over configuration, tokenizer and weight files, each with its name and
+    /// length before it: what a checkpoint of a partly trained model says about the rest. Reads
+    /// the files at the first call.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn digest(&self) -> Result<&str, EngineError> {
+        if let Some(digest) = self.digest.get() {
+            return Ok(digest);
+        }
+        let source = Source::of(&self.backbone);
+        let mut hash = Sha256::new();
+        let shards = self.shards.iter().map(String::as_str);
+        for name in [CONFIG, TOKENIZER].into_iter().chain(shards) {
+            hash.update(name.as_bytes());
+            match source {
+                Source::Directory(dir) => hash_file(&dir.join(name), &mut hash)?,
+                Source::Embedded => {
+                    let bytes = source.embedded(name)?;
+                    hash.update((bytes.len() as u64).to_le_bytes());
+                    hash.update(bytes);
                 }
             }
         }
-        check_shapes(&source, &layout, &shards, &shapes)?;
-        Ok(summary(&config, &shapes))
-    }
-
-    /// What was read, in the words of [`ModelFiles::check`].
-    #[must_use]
-    pub fn summary(&self) -> ModelSummary {
-        let shapes = self.tensors.iter().map(|(name, t)| (name.clone(), t.shape.clone())).collect();
-        summary(&self.config, &shapes)
+        Ok(self.digest.get_or_init(|| hex(&hash.finalize())))
     }
 }
 
-fn summary(config: &ModelConfig, shapes: &BTreeMap<String, Vec<usize>>) -> ModelSummary {
-    // An untied language-model head is kept for text generation but no reward depends on it.
-    let n_parameters = shapes
-        .iter()
-        .filter(|(name, _)| *name != "lm_head.weight")
-        .map(|(_, shape)| shape.iter().map(|&n| n as u64).product::<u64>())
-        .sum();
-    ModelSummary {
-        family: config.family().to_owned(),
-        n_parameters,
-        max_positions: config.max_positions(),
-        vocab_size: config.vocab_size(),
-        hidden_size: config.hidden_size(),
-        n_layers: config.n_layers(),
-        has_reward_head: shapes.contains_key("score.weight")
-            || shapes.contains_key("classifier.weight"),
+fn open_weights(
+    source: &Source<'_>,
+    shards: &[String],
+    layout: &Layout,
+) -> Result<StoredTensors, EngineError> {
+    let mut weights = StoredTensors::default();
+    let rename = |name: &str| {
+        let name = layout.canonical(name);
+        (!layout.is_ignored(&name)).then_some(name)
+    };
+    for shard in shards {
+        let path = source.path(shard);
+        if shard == WEIGHTS {
+            source.require(WEIGHTS)?;
+        }
+        match source {
+            Source::Directory(_) => weights.add_file(&path, rename)?,
+            Source::Embedded => weights.add_static(&path, source.embedded(shard)?, rename)?,
+        }
     }
+    Ok(weights)
 }
 
 fn read_config(source: &Source<'_>, max_tokens: Option<usize>) -> Result<ModelConfig, EngineError> {
@@ -175,47 +213,23 @@ fn shards(source: &Source<'_>) -> Result<Vec<String>, EngineError> {
     Ok(names.into_iter().collect())
 }
 
-/// Adds the tensors of one file, under their normalized names.
-fn read_shard(
-    source: &Source<'_>,
-    shard: &str,
-    layout: &Layout,
-    tensors: &mut BTreeMap<String, Tensor>,
-) -> Result<(), EngineError> {
-    let path = source.path(shard);
-    let bytes: Cow<'static, [u8]> = if shard == WEIGHTS {
-        source.read(WEIGHTS)?
-    } else {
-        Cow::Owned(std::fs::read(&path).map_err(EngineError::io("read", &path))?)
-    };
-    let header = Header::parse(&path, &bytes, bytes.len() as u64)?;
-    for (raw_name, info) in header.metadata.tensors() {
-        let name = layout.normalize(&raw_name);
-        if layout.is_ignored(&name) {
-            continue;
-        }
-        let tensor = header.decode(&path, &bytes, &raw_name, info)?;
-        if tensors.insert(name.clone(), tensor).is_some() {
-            return Err(broken(&path, format!("`{name}` is there twice")));
-        }
-    }
-    Ok(())
-}
-
 fn check_shapes(
     source: &Source<'_>,
     layout: &Layout,
     shards: &[String],
     shapes: &BTreeMap<String, Vec<usize>>,
 ) -> Result<(), EngineError> {
-    let problems = layout.problems(shapes);
-    if problems.is_empty() {
-        return Ok(());
-    }
     let path: PathBuf = match shards {
         [one] => source.path(one),
         _ => source.path(INDEX),
     };
+    if let Some((name, n_labels)) = layout.wrong_head(shapes) {
+        return Err(EngineError::NotARewardHead { path, name, n_labels });
+    }
+    let problems = layout.problems(shapes);
+    if problems.is_empty() {
+        return Ok(());
+    }
     Err(EngineError::TensorMismatch { path, problems })
 }
 
@@ -229,6 +243,10 @@ mod tests {
 
     fn open(dir: &Path) -> Result<ModelFiles, EngineError> {
         ModelFiles::open(&Backbone::Directory(dir.to_owned()), 16)
+    }
+
+    fn all(dir: &Path) -> BTreeMap<String, Tensor> {
+        open(dir).unwrap().weights.read_all().unwrap()
     }
 
     /// Both ways in must refuse with the same words.
@@ -246,14 +264,15 @@ mod tests {
             let files = open(dir.path()).unwrap();
             let summary = ModelFiles::check(dir.path()).unwrap();
             assert_eq!(files.summary(), summary);
-            let n_values: usize = files.tensors.values().map(|tensor| tensor.values.len()).sum();
+            let tensors = files.weights.read_all().unwrap();
+            let n_values: usize = tensors.values().map(|tensor| tensor.values.len()).sum();
             assert_eq!(summary.n_parameters, n_values as u64);
             assert!(!summary.has_reward_head);
-            assert!(files.tensors.keys().all(|name| !name.starts_with("model.")));
+            assert!(tensors.keys().all(|n| n.starts_with("model.") || n.starts_with("bert.")));
         }
         let bare = tempfile::tempdir().unwrap();
         write_model(bare.path(), &llama_config(), &llama_tokenizer(), "");
-        assert_eq!(open(bare.path()).unwrap().tensors, open(llama_dir().path()).unwrap().tensors);
+        assert_eq!(all(bare.path()), all(llama_dir().path()));
     }
 
     #[test]
@@ -269,15 +288,15 @@ mod tests {
         ));
         write_weights(dir.path(), &tensors);
         let files = open(dir.path()).unwrap();
-        assert_eq!(files.tensors["score.weight"].values, [0.5; 8]);
+        assert_eq!(files.weights.tensor("score.weight").unwrap().values, [0.5; 8]);
         assert!(files.summary().has_reward_head);
-        assert!(!files.tensors.contains_key("lm_head.weight"), "tied: a copy of the embedding");
-        assert!(!files.tensors.keys().any(|name| name.contains("inv_freq")));
+        assert!(!files.weights.contains("lm_head.weight"), "tied: a copy of the embedding");
+        assert!(!files.weights.names().any(|name| name.contains("inv_freq")));
 
         let mut config = llama_config();
         config["tie_word_embeddings"] = false.into();
         std::fs::write(dir.path().join(CONFIG), config.to_string()).unwrap();
-        assert!(open(dir.path()).unwrap().tensors.contains_key("lm_head.weight"));
+        assert!(open(dir.path()).unwrap().weights.contains("lm_head.weight"));
     }
 
     #[test]
@@ -340,6 +359,44 @@ mod tests {
     }
 
     #[test]
+    fn a_head_of_two_labels_is_refused_with_a_way_out() {
+        let dir = llama_dir();
+        let mut tensors = random_tensors(&llama_config(), "model.");
+        tensors.push(("score.weight".into(), vec![2, 8], vec![0.5; 16]));
+        write_weights(dir.path(), &tensors);
+        let error = refusal(dir.path());
+        let message = error.to_string();
+        assert!(message.ends_with("has `score.weight` for 2 labels; a reward model has one"));
+        assert!(error.hint().unwrap().contains("num_labels=1"));
+    }
+
+    #[test]
+    fn the_digest_covers_every_file_and_nothing_else() {
+        let dir = llama_dir();
+        let digest = |dir: &Path| open(dir).unwrap().digest().unwrap().to_owned();
+        let before = digest(dir.path());
+        assert_eq!(before.len(), 64);
+        assert_eq!(before, digest(llama_dir().path()));
+        std::fs::write(dir.path().join("README.md"), "other").unwrap();
+        assert_eq!(before, digest(dir.path()));
+        for file in [CONFIG, TOKENIZER, WEIGHTS] {
+            let dir = llama_dir();
+            let path = dir.path().join(file);
+            let mut bytes = std::fs::read(&path).unwrap();
+            if file == WEIGHTS {
+                let last = bytes.len() - 1;
+                bytes[last] ^= 1;
+            } else {
+                bytes.push(b'\n');
+            }
+            std::fs::write(&path, bytes).unwrap();
+            assert_ne!(before, digest(dir.path()), "{file}");
+        }
+        let files = ModelFiles::open(&Backbone::Embedded, 64).unwrap();
+        assert_eq!(files.digest().unwrap(), files.digest().unwrap());
+    }
+
+    #[test]
     fn more_tokens_than_positions_are_refused_with_the_limit() {
         let dir = bert_dir();
         let backbone = Backbone::Directory(dir.path().to_owned());
@@ -354,7 +411,7 @@ mod tests {
     #[test]
     fn shards_are_put_together_and_stay_in_their_directory() {
         let whole = llama_dir();
-        let expected = open(whole.path()).unwrap().tensors;
+        let expected = all(whole.path());
         let dir = llama_dir();
         std::fs::remove_file(dir.path().join(WEIGHTS)).unwrap();
         let tensors = random_tensors(&llama_config(), "model.");
@@ -372,7 +429,7 @@ mod tests {
             std::fs::write(dir.path().join(INDEX), index.to_string()).unwrap();
         };
         write_index(&map);
-        assert_eq!(open(dir.path()).unwrap().tensors, expected);
+        assert_eq!(all(dir.path()), expected);
         assert!(ModelFiles::check(dir.path()).is_ok());
         map.insert("x".into(), "../elsewhere.safetensors".into());
         write_index(&map);

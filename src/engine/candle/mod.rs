@@ -55,7 +55,7 @@ impl Oracle {
         let mut weights = HashMap::new();
         for (name, tensor) in tensors {
             let values = CandleTensor::from_slice(&tensor.values, tensor.shape.as_slice(), &device);
-            weights.insert(layout.normalize(name), values?);
+            weights.insert(layout.canonical(name), values?);
         }
         let model = match config {
             ModelConfig::Decoder(config) => decoder(config, weights, &device)?,
@@ -110,8 +110,7 @@ fn decoder(
     let rest =
         CandleTensor::zeros((config.vocab_size - 1, config.hidden_size), DType::F32, device)?;
     let output = CandleTensor::cat(&[take(&weights, "score.weight")?, rest], 0)?;
-    let mut named: Weights =
-        weights.into_iter().map(|(name, tensor)| (format!("model.{name}"), tensor)).collect();
+    let mut named = weights;
     named.insert("lm_head.weight".into(), output);
     let config = llama::Config {
         hidden_size: config.hidden_size,
@@ -144,7 +143,7 @@ fn encoder(
             bias: take(&weights, &format!("{stem}.bias"))?,
         })
     };
-    let (pooler, classifier) = (dense("pooler.dense")?, dense("classifier")?);
+    let (pooler, classifier) = (dense("bert.pooler.dense")?, dense("classifier")?);
     let config = bert::Config {
         vocab_size: config.vocab_size,
         hidden_size: config.hidden_size,

@@ -19,21 +19,22 @@ fn head(names: &[(&str, Vec<usize>)]) -> BTreeMap<String, Tensor> {
 }
 
 fn oracle(dir: &std::path::Path) -> Oracle {
-    let mut files = ModelFiles::open(&Backbone::Directory(dir.to_owned()), 16).unwrap();
+    let files = ModelFiles::open(&Backbone::Directory(dir.to_owned()), 16).unwrap();
+    let mut tensors = files.weights.read_all().unwrap();
     let width = files.config.hidden_size();
     let synthetic = match files.config {
         ModelConfig::Decoder(_) => head(&[("score.weight", vec![1, width])]),
         ModelConfig::Encoder(_) => head(&[
-            ("pooler.dense.weight", vec![width, width]),
-            ("pooler.dense.bias", vec![width]),
+            ("bert.pooler.dense.weight", vec![width, width]),
+            ("bert.pooler.dense.bias", vec![width]),
             ("classifier.weight", vec![1, width]),
             ("classifier.bias", vec![1]),
         ]),
     };
     for (name, tensor) in synthetic {
-        files.tensors.entry(name).or_insert(tensor);
+        tensors.entry(name).or_insert(tensor);
     }
-    Oracle::new(&files.config, &files.tensors).unwrap()
+    Oracle::new(&files.config, &tensors).unwrap()
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn a_decoder_reads_its_last_token_and_an_encoder_its_segments() {
 fn a_missing_head_is_named() {
     let dir = llama_dir();
     let files = ModelFiles::open(&Backbone::Directory(dir.path().to_owned()), 16).unwrap();
-    let error = Oracle::new(&files.config, &files.tensors).err().unwrap();
+    let error = Oracle::new(&files.config, &files.weights.read_all().unwrap()).err().unwrap();
     assert_eq!(error.to_string(), "candle: `score.weight` is missing");
 }
 

@@ -37,10 +37,8 @@ impl CpuModel {
             });
         }
         let (network, table) = Network::new(&files.config);
-        let source = |name: &str| {
-            let stem = ["model.", "bert."].iter().find_map(|prefix| name.strip_prefix(prefix));
-            files.tensors.get(stem.unwrap_or(name)).map(|tensor| tensor.values.as_slice())
-        };
+        let tensors = files.weights.read_all()?;
+        let source = |name: &str| tensors.get(name).map(|tensor| tensor.values.as_slice());
         let parameters = Parameters::new(table, settings.rng_seed, source).map_err(|wrong| {
             let path = match &settings.backbone {
                 Backbone::Directory(dir) => dir.clone(),
