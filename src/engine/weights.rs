@@ -313,9 +313,9 @@ mod tests {
         write_weights(dir.path(), &tensors);
         let message = refusal(dir.path()).to_string();
         for part in [
-            "`layers.0.mlp.up_proj.weight` is missing",
-            "`norm.weight` has shape [4], expected [8]",
-            "`layers.2.mlp.up_proj.weight` is unexpected",
+            "`model.layers.0.mlp.up_proj.weight` is missing",
+            "`model.norm.weight` has shape [4], expected [8]",
+            "`model.layers.2.mlp.up_proj.weight` is unexpected",
         ] {
             assert!(message.contains(part), "{message}");
         }
