@@ -33,6 +33,7 @@ pub mod rotary;
 pub mod rows;
 mod simd;
 pub mod trainer;
+pub mod trunk_cache;
 pub mod workspace;
 
 #[cfg(test)]
