@@ -171,8 +171,12 @@ impl From<EngineError> for CliError {
 
 impl From<SupervisorError> for CliError {
     fn from(error: SupervisorError) -> Self {
+        let kind = match &error {
+            SupervisorError::Spec { .. } | SupervisorError::SpecFile { .. } => ErrorKind::Input,
+            _ => ErrorKind::Failure,
+        };
         let hint = error.hint();
-        Self::from_error(ErrorKind::Failure, &error, hint)
+        Self::from_error(kind, &error, hint)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::import::{self, ImportSettings, Imported};
-use super::{CliError, CliResult, Context, spec_file, words};
+use super::{CliError, CliResult, Context, words};
 use crate::data::{EmbeddedSplit, Source};
 use crate::domain::run::RunId;
 use crate::domain::spec::{ExperimentSpec, PoolLabels};
@@ -13,6 +13,7 @@ use crate::engine::Backbone;
 use crate::engine::weights::ModelFiles;
 use crate::store::rows::RunRow;
 use crate::store::{NewRun, Store};
+use crate::supervisor::spec as spec_file;
 
 /// Checks the specs, imports their data and queues a run for each.
 ///

@@ -27,8 +27,6 @@ mod rounds;
 mod run;
 mod runs;
 mod show;
-mod spec_file;
-mod spec_layer;
 mod table;
 mod words;
 mod worker;

@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 
-use super::spec_file::{self, SpecInput};
 use super::table::print_line;
 use super::{CliError, CliResult, Context, attach, follow, is_interactive, launch};
 use crate::domain::spec::ExperimentSpec;
 use crate::supervisor::Supervisor;
+use crate::supervisor::spec::{self, SpecInput};
 
 /// Arguments of `ser run`.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
     /// A file with the keys that differ from the default spec
     spec: Option<PathBuf>,
+    /// Start from the spec of this run instead: id, unique prefix of an id, or name
+    #[arg(long, value_name = "RUN", conflicts_with = "spec")]
+    from: Option<String>,
     /// Set a key, for example `train.epochs=3` (can be given again)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
@@ -52,7 +55,7 @@ struct FollowArgs {
 /// # Errors
 /// When the input is wrong (nothing is left behind), or a followed run fails.
 pub fn run(context: &Context, args: &RunArgs) -> CliResult {
-    let specs = specs(args)?;
+    let specs = specs(context, args)?;
     if args.print_spec {
         return specs.iter().try_for_each(print_spec);
     }
@@ -91,15 +94,21 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
 }
 
 /// The default keeps the comments that say what each key means.
-fn print_spec(spec: &ExperimentSpec) -> CliResult {
-    let default = spec_file::resolve(&SpecInput::default())?;
+fn print_spec(resolved: &ExperimentSpec) -> CliResult {
+    let default = spec::resolve(&SpecInput::default())?;
     let text =
-        if *spec == default { spec_file::DEFAULT.to_owned() } else { spec_file::to_toml(spec)? };
+        if *resolved == default { spec::DEFAULT.to_owned() } else { spec::to_toml(resolved)? };
     print_line(text.trim_end())
 }
 
 /// One spec for each arm and random seed.
-fn specs(args: &RunArgs) -> CliResult<Vec<ExperimentSpec>> {
+fn specs(context: &Context, args: &RunArgs) -> CliResult<Vec<ExperimentSpec>> {
+    let from = args.from.as_ref().map(|run| -> CliResult<PathBuf> {
+        let row = context.store_to_read()?.find_run(run)?;
+        Ok(context.home.run_dir(&row.id).join("spec.toml"))
+    });
+    let from = from.transpose()?;
+    let file = args.spec.as_deref().or(from.as_deref());
     let mut seen = std::collections::BTreeSet::new();
     if let Some(twice) = args.rng_seeds.iter().find(|rng_seed| !seen.insert(**rng_seed)) {
         return Err(CliError::input(format!("`--rng-seeds` holds {twice} twice"))
@@ -110,8 +119,8 @@ fn specs(args: &RunArgs) -> CliResult<Vec<ExperimentSpec>> {
     let mut specs = Vec::new();
     for arm in &arms {
         for rng_seed in &rng_seeds {
-            specs.push(spec_file::resolve(&SpecInput {
-                file: args.spec.as_deref(),
+            specs.push(spec::resolve(&SpecInput {
+                file,
                 arm: *arm,
                 sets: &args.sets,
                 rng_seed: *rng_seed,

@@ -10,6 +10,7 @@
 mod child;
 mod error;
 mod queue;
+pub mod spec;
 
 use std::path::PathBuf;
 use std::sync::Mutex;

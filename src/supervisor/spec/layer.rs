@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::error::{CliError, CliResult};
+use super::super::SupervisorError;
+use super::{SpecResult, refuse};
 
 /// A spec is a page of text; anything longer is another file given by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -61,19 +62,23 @@ pub struct Assignment {
 ///
 /// # Errors
 /// When it cannot be read or is not TOML; the message names file and line.
-pub fn read_file(path: &Path) -> CliResult<Vec<Assignment>> {
-    let metadata = std::fs::metadata(path).map_err(|error| CliError::io("read", path, &error))?;
+pub fn read_file(path: &Path) -> SpecResult<Vec<Assignment>> {
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, error))?;
     if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {
-        return Err(CliError::input(format!("`{}` is not a spec file", path.display()))
-            .with_hint(data_hint(path)));
+        return Err(
+            refuse(format!("`{}` is not a spec file", path.display())).with_hint(data_hint(path))
+        );
     }
-    let bytes = std::fs::read(path).map_err(|error| CliError::io("read", path, &error))?;
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
-        CliError::input(format!("`{}` line {line} is not UTF-8", path.display()))
-            .with_hint(data_hint(path))
+        refuse(format!("`{}` line {line} is not UTF-8", path.display())).with_hint(data_hint(path))
     })?;
     parse(&text, |line| Origin::File { path: path.to_owned(), line })
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> SupervisorError {
+    SupervisorError::SpecFile { path: path.to_owned(), source }
 }
 
 /// A spec of data given where a spec of a run was expected is the likely slip.
@@ -89,12 +94,12 @@ fn data_hint(path: &Path) -> String {
 ///
 /// # Errors
 /// When the text is not TOML.
-pub fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> CliResult<Vec<Assignment>> {
+pub fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> SpecResult<Vec<Assignment>> {
     let syntax_error = |error: &toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
         let place = origin(line_of(text.as_bytes(), start));
         let detail = error.message().lines().collect::<Vec<_>>().join(", ");
-        let error = CliError::input(format!("{place} is not TOML: {detail}"));
+        let error = refuse(format!("{place} is not TOML: {detail}"));
         match &place {
             Origin::File { path, .. } if path.extension().is_none_or(|name| name != "toml") => {
                 error.with_hint(data_hint(path))
@@ -119,9 +124,9 @@ pub fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> CliResult<Vec<Assi
 ///
 /// # Errors
 /// When there is no `=` or no key.
-pub fn parse_set(argument: &str) -> CliResult<Assignment> {
+pub fn parse_set(argument: &str) -> SpecResult<Assignment> {
     let malformed = || {
-        CliError::input(format!("`--set {argument}` is not `key=value`"))
+        refuse(format!("`--set {argument}` is not `key=value`"))
             .with_hint("write for example `--set train.epochs=3`")
     };
     let (key, written) = argument.split_once('=').ok_or_else(malformed)?;
@@ -190,7 +195,7 @@ fn shorten(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn file(text: &str) -> CliResult<Vec<Assignment>> {
+    fn file(text: &str) -> SpecResult<Vec<Assignment>> {
         parse(text, |line| Origin::File { path: "x.toml".into(), line })
     }
 
@@ -218,7 +223,7 @@ mod tests {
     #[test]
     fn a_syntax_error_names_its_line() {
         let error = file("a = 1\nb = \n").unwrap_err();
-        assert!(error.message.starts_with("`x.toml` line 2 is not TOML: "), "{}", error.message);
+        assert!(error.to_string().starts_with("`x.toml` line 2 is not TOML: "), "{error}");
     }
 
     #[test]

@@ -4,22 +4,34 @@
 //! its place and what would be accepted. An arm that a file names stands below the file's own keys;
 //! an arm given as a flag stands above them, since whoever types it means it.
 
+pub mod form;
+mod layer;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::error::{CliError, CliResult};
-use super::spec_layer::{self, Assignment, Origin};
+use layer::{Assignment, Origin};
+
+use super::SupervisorError;
 use crate::domain::spec::{ExperimentSpec, Sources};
 
 /// The default spec, with a comment for every key.
-pub const DEFAULT: &str = include_str!("../../assets/default.toml");
+pub const DEFAULT: &str = include_str!("../../../assets/default.toml");
 
 /// The known recipes and the keys they set.
 const ARMS: [(&str, &str); 3] = [
-    ("ser", include_str!("../../assets/arms/ser.toml")),
-    ("seed-only", include_str!("../../assets/arms/seed-only.toml")),
-    ("full-labels", include_str!("../../assets/arms/full-labels.toml")),
+    ("ser", include_str!("../../../assets/arms/ser.toml")),
+    ("seed-only", include_str!("../../../assets/arms/seed-only.toml")),
+    ("full-labels", include_str!("../../../assets/arms/full-labels.toml")),
 ];
+
+/// A spec, or what is wrong with it.
+pub type SpecResult<T = ()> = Result<T, SupervisorError>;
+
+/// A mistake in what the person gave.
+fn refuse(message: impl Into<String>) -> SupervisorError {
+    SupervisorError::Spec { message: message.into(), hint: None }
+}
 
 /// A key this dissimilar to every valid one is not a misspelling of any.
 const SIMILARITY_MIN: f64 = 0.6;
@@ -41,10 +53,10 @@ pub struct SpecInput<'a> {
 ///
 /// # Errors
 /// The first unknown key, wrong type or value out of range, with its place.
-pub fn resolve(input: &SpecInput<'_>) -> CliResult<ExperimentSpec> {
-    let file = input.file.map(spec_layer::read_file).transpose()?.unwrap_or_default();
+pub fn resolve(input: &SpecInput<'_>) -> SpecResult<ExperimentSpec> {
+    let file = input.file.map(layer::read_file).transpose()?.unwrap_or_default();
     let sets =
-        input.sets.iter().map(|set| spec_layer::parse_set(set)).collect::<CliResult<Vec<_>>>()?;
+        input.sets.iter().map(|set| layer::parse_set(set)).collect::<SpecResult<Vec<_>>>()?;
     let mut draft = Draft::new()?;
     let flag = input.arm.map(known_arm).transpose()?;
     let named = file.iter().chain(&sets).rev().find(|a| a.key == "arm");
@@ -84,9 +96,8 @@ fn with_test_source(mut spec: ExperimentSpec) -> ExperimentSpec {
 ///
 /// # Errors
 /// When a value has no TOML form.
-pub fn to_toml(spec: &ExperimentSpec) -> CliResult<String> {
-    toml::to_string(spec)
-        .map_err(|error| CliError::failure(format!("cannot write the spec: {error}")))
+pub fn to_toml(spec: &ExperimentSpec) -> SpecResult<String> {
+    toml::to_string(spec).map_err(|error| refuse(format!("cannot write the spec: {error}")))
 }
 
 /// The same spec with paths that mean the same from every folder.
@@ -119,18 +130,18 @@ pub fn nearest<'a>(wanted: &str, words: impl IntoIterator<Item = &'a str>) -> Op
         .map(|(_, word)| word)
 }
 
-fn known_arm(name: &str) -> CliResult<&'static str> {
+fn known_arm(name: &str) -> SpecResult<&'static str> {
     ARMS.iter().map(|(arm, _)| *arm).find(|arm| *arm == name).ok_or_else(|| {
         let names: Vec<_> = ARMS.iter().map(|(arm, _)| format!("`{arm}`")).collect();
-        CliError::input(format!("there is no arm `{name}`"))
+        refuse(format!("there is no arm `{name}`"))
             .with_hint(format!("known arms: {}", names.join(", ")))
     })
 }
 
-fn arm_layer(name: &'static str) -> CliResult<Vec<Assignment>> {
+fn arm_layer(name: &'static str) -> SpecResult<Vec<Assignment>> {
     let text = ARMS.iter().find(|(arm, _)| *arm == name).map_or("", |(_, text)| text);
     let origin = || Origin::Arm(name.to_owned());
-    let mut layer = spec_layer::parse(text, |_| origin())?;
+    let mut layer = layer::parse(text, |_| origin())?;
     layer.push(Assignment {
         key: "arm".into(),
         value: toml::Value::String(name.to_owned()),
@@ -150,23 +161,22 @@ struct Draft {
 }
 
 impl Draft {
-    fn new() -> CliResult<Self> {
-        let broken =
-            |error: toml::de::Error| CliError::failure(format!("the default spec: {error}"));
+    fn new() -> SpecResult<Self> {
+        let broken = |error: toml::de::Error| refuse(format!("the default spec: {error}"));
         let table: toml::Table = toml::from_str(DEFAULT).map_err(broken)?;
         let spec = toml::from_str(DEFAULT).map_err(broken)?;
-        let defaults = spec_layer::parse(DEFAULT, |_| Origin::Default)?
+        let defaults = layer::parse(DEFAULT, |_| Origin::Default)?
             .into_iter()
             .map(|assignment| (assignment.key, assignment.value))
             .collect();
         Ok(Self { table, spec, defaults, origins: BTreeMap::new() })
     }
 
-    fn apply_all(&mut self, layer: Vec<Assignment>) -> CliResult {
+    fn apply_all(&mut self, layer: Vec<Assignment>) -> SpecResult {
         layer.into_iter().try_for_each(|assignment| self.apply(assignment))
     }
 
-    fn apply(&mut self, assignment: Assignment) -> CliResult {
+    fn apply(&mut self, assignment: Assignment) -> SpecResult {
         let Assignment { key, value, written, origin } = assignment;
         let Some(default) = self.defaults.get(&key) else {
             return Err(self.unknown_key(&key, &written, &origin));
@@ -183,17 +193,16 @@ impl Draft {
             Err(error) => {
                 let expected = expected(&key, default, error.message());
                 let message = format!("`{key}` is {written} in {origin}, expected {expected}");
-                Err(CliError::input(message).with_hint(format!("for example `{key} = {default}`")))
+                Err(refuse(message).with_hint(format!("for example `{key} = {default}`")))
             }
         }
     }
 
-    fn unknown_key(&self, key: &str, written: &str, origin: &Origin) -> CliError {
+    fn unknown_key(&self, key: &str, written: &str, origin: &Origin) -> SupervisorError {
         let prefix = format!("{key}.");
         if let Some((inner, default)) = self.defaults.iter().find(|(k, _)| k.starts_with(&prefix)) {
             let message = format!("`{key}` is {written} in {origin}, expected a section of keys");
-            return CliError::input(message)
-                .with_hint(format!("for example `{inner} = {default}`"));
+            return refuse(message).with_hint(format!("for example `{inner} = {default}`"));
         }
         let message = format!("unknown key `{key}` in {origin}");
         let words = self.defaults.keys().map(String::as_str);
@@ -204,10 +213,10 @@ impl Draft {
             Some(word) => format!("did you mean `{word}`?"),
             None => "`ser run --print-spec` lists every key".to_owned(),
         };
-        CliError::input(message).with_hint(hint)
+        refuse(message).with_hint(hint)
     }
 
-    fn finish(self) -> CliResult<ExperimentSpec> {
+    fn finish(self) -> SpecResult<ExperimentSpec> {
         let Err(error) = self.spec.validate() else { return Ok(self.spec) };
         let place = match self.origins.get(error.key) {
             None | Some(Origin::Default) => String::new(),
@@ -218,7 +227,7 @@ impl Draft {
         let hint = self.defaults.get(error.key).map_or_else(String::new, |default| {
             format!("the default is `{} = {default}`", error.key)
         });
-        Err(CliError::input(message).with_hint(hint))
+        Err(refuse(message).with_hint(hint))
     }
 }
 
@@ -260,7 +269,7 @@ mod tests {
     use super::*;
     use crate::domain::spec::{Amount, PoolLabels};
 
-    fn from_text(text: &str, arm: Option<&str>, sets: &[&str]) -> CliResult<ExperimentSpec> {
+    fn from_text(text: &str, arm: Option<&str>, sets: &[&str]) -> SpecResult<ExperimentSpec> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.toml");
         std::fs::write(&path, text).unwrap();
@@ -270,8 +279,9 @@ mod tests {
 
     fn message(text: &str, sets: &[&str]) -> (String, String) {
         let error = from_text(text, None, sets).unwrap_err();
-        let start = error.message.find('`').unwrap();
-        (error.message[start..].to_owned(), error.hint.unwrap())
+        let text = error.to_string();
+        let start = text.find('`').unwrap();
+        (text[start..].to_owned(), error.hint().unwrap())
     }
 
     #[test]
@@ -279,11 +289,7 @@ mod tests {
         let spec = resolve(&SpecInput::default()).unwrap();
         spec.validate().unwrap();
         let keys = |text: &str| -> Vec<String> {
-            spec_layer::parse(text, |_| Origin::Default)
-                .unwrap()
-                .into_iter()
-                .map(|a| a.key)
-                .collect()
+            layer::parse(text, |_| Origin::Default).unwrap().into_iter().map(|a| a.key).collect()
         };
         assert_eq!(keys(DEFAULT), keys(&to_toml(&spec).unwrap()));
     }
@@ -367,6 +373,6 @@ mod tests {
     #[test]
     fn an_unknown_arm_lists_the_known_ones() {
         let error = from_text("", Some("sed-only"), &[]).unwrap_err();
-        assert_eq!(error.hint.unwrap(), "known arms: `ser`, `seed-only`, `full-labels`");
+        assert_eq!(error.hint().unwrap(), "known arms: `ser`, `seed-only`, `full-labels`");
     }
 }

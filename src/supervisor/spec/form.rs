@@ -1,0 +1,143 @@
+//! A spec as a form: every key with what it means, what it may be and what it is, and the check
+//! that runs at every key press. Nothing here reads a file.
+
+use super::layer::{self, Origin};
+use super::{ARMS, DEFAULT, Draft, SpecResult, arm_layer, known_arm, with_test_source};
+use crate::domain::spec::ExperimentSpec;
+use crate::supervisor::SupervisorError;
+
+/// What a form says about a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyHelp {
+    /// Dotted: `train.learning_rate`.
+    pub key: String,
+    /// What it means, in one line.
+    pub help: String,
+    /// The values it may have, where they can be listed.
+    pub choices: Vec<String>,
+}
+
+/// The names of the known recipes.
+pub fn arms() -> impl Iterator<Item = &'static str> {
+    ARMS.iter().map(|(name, _)| *name)
+}
+
+/// Every key in the order of the default spec, without the arm and the random seed: a form asks for
+/// those by several values at once.
+///
+/// # Errors
+/// When the default spec cannot be read.
+pub fn keys() -> SpecResult<Vec<KeyHelp>> {
+    let lines: Vec<&str> = DEFAULT.lines().collect();
+    let assignments = layer::parse(DEFAULT, |line| Origin::File { path: "default".into(), line })?;
+    let mut keys = Vec::new();
+    for assignment in assignments {
+        let Origin::File { line, .. } = assignment.origin else { continue };
+        if matches!(assignment.key.as_str(), "arm" | "rng_seed") {
+            continue;
+        }
+        let choices = match &assignment.value {
+            toml::Value::Boolean(_) => vec!["true".to_owned(), "false".to_owned()],
+            toml::Value::String(_) => variants(&assignment.key),
+            _ => Vec::new(),
+        };
+        keys.push(KeyHelp { key: assignment.key, help: comment(&lines, line - 1), choices });
+    }
+    Ok(keys)
+}
+
+/// The values of a spec by key, as a spec file writes them.
+///
+/// # Errors
+/// When a value has no TOML form.
+pub fn values(spec: &ExperimentSpec) -> SpecResult<Vec<(String, String)>> {
+    let assignments = layer::parse(&super::to_toml(spec)?, |_| Origin::Default)?;
+    Ok(assignments.into_iter().map(|a| (a.key, a.value.to_string())).collect())
+}
+
+/// The spec that `ser run [BASE] [--arm ARM] --set …` would run; `base` is the text of a spec file.
+///
+/// # Errors
+/// What is wrong, as the command would say it.
+pub fn check(base: Option<&str>, arm: Option<&str>, sets: &[String]) -> SpecResult<ExperimentSpec> {
+    let mut draft = Draft::new()?;
+    if let Some(text) = base {
+        draft.apply_all(layer::parse(text, |line| Origin::File {
+            path: "spec.toml".into(),
+            line,
+        })?)?;
+    }
+    if let Some(arm) = arm {
+        draft.apply_all(arm_layer(known_arm(arm)?)?)?;
+    }
+    for set in sets {
+        draft.apply(layer::parse_set(set)?)?;
+    }
+    draft.finish().map(with_test_source)
+}
+
+/// What is wrong with a value of a key, without the key and the place that a form shows anyway.
+pub fn problem(error: &SupervisorError) -> String {
+    let text = error.to_string();
+    let tail = text.split_once(", expected ").map(|(_, tail)| format!("expected {tail}"));
+    let tail = tail.or_else(|| text.split_once(", which is not ").map(|(_, t)| format!("not {t}")));
+    tail.unwrap_or(text)
+}
+
+/// The values an enumeration takes, from what is said about a wrong one.
+fn variants(key: &str) -> Vec<String> {
+    let Err(error) = check(None, None, &[format!("{key}=\"?\"")]) else { return Vec::new() };
+    let text = error.to_string();
+    let Some((_, list)) = text.split_once("expected ") else { return Vec::new() };
+    // Odd parts stand between backticks.
+    list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The comment lines above a line, or above the group of keys it belongs to.
+fn comment(lines: &[&str], line: usize) -> String {
+    let is_comment = |at: usize| lines[at].starts_with('#');
+    let mut end = line;
+    // Keys that follow each other share the comment above the first of them.
+    while end > 0 && !is_comment(end - 1) && !lines[end - 1].trim().is_empty() {
+        end -= 1;
+    }
+    let mut start = end;
+    while start > 0 && is_comment(start - 1) {
+        start -= 1;
+    }
+    let words = lines[start..end].iter().map(|line| line.trim_start_matches('#').trim());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_says_what_it_means_and_what_it_may_be() {
+        let keys = keys().unwrap();
+        let find = |key: &str| keys.iter().find(|k| k.key == key).unwrap();
+        assert_eq!(find("train.schedule").choices, ["linear", "cosine", "constant"]);
+        assert_eq!(find("rounds.include_seed_set").choices, ["true", "false"]);
+        assert_eq!(find("model.backbone").choices, [""; 0]);
+        assert!(find("train.learning_rate").help.starts_with("Peak learning rate"));
+        assert!(find("selection.low_threshold").help.contains("`low_threshold`"));
+        for key in &keys {
+            assert!(!key.help.is_empty(), "{}", key.key);
+        }
+    }
+
+    #[test]
+    fn a_form_is_checked_as_the_command_is() {
+        let spec = check(None, Some("seed-only"), &["train.epochs=7".to_owned()]).unwrap();
+        assert_eq!((spec.arm.as_str(), spec.train.epochs, spec.rounds.max), ("seed-only", 7, 0));
+        let base = super::super::to_toml(&spec).unwrap();
+        assert_eq!(check(Some(&base), None, &[]).unwrap(), spec);
+        let problem_of = |set: &str| problem(&check(None, None, &[set.to_owned()]).unwrap_err());
+        assert_eq!(problem_of("train.epochs=0"), "not from 1 to 1000");
+        assert_eq!(problem_of("train.epochs=x"), "expected a whole number, 0 or more");
+        assert_eq!(problem_of("train.loss=x"), "expected `bradley_terry` or `hinge`");
+        let values = values(&spec).unwrap();
+        assert!(values.contains(&("train.epochs".to_owned(), "7".to_owned())));
+    }
+}
