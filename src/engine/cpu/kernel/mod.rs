@@ -24,18 +24,10 @@ mod simd;
 mod split;
 mod team;
 
+/// Operands of matrix products are rounded to it; sums are always formed in `f32`.
+pub use crate::domain::model_spec::Precision;
 pub use linear::{Linear, Matrix, Write, multiply};
 pub use team::Team;
-
-/// Operands of matrix products; sums are always formed in `f32`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precision {
-    /// As stored.
-    #[default]
-    F32,
-    /// Rounded to bf16 (8 bits of precision) as they enter a product.
-    Bf16,
-}
 
 /// Who computes, and how precisely.
 #[derive(Debug, Clone, Copy)]
