@@ -16,6 +16,7 @@ pub mod model_spec;
 pub mod preference;
 pub mod pseudo_label;
 pub mod random;
+pub mod review;
 pub mod run;
 pub mod selection;
 pub mod ser;

@@ -26,6 +26,8 @@ pub enum Purpose {
     Display = 8,
     /// The mock reward model of the tests.
     Mock = 9,
+    /// The order of the audit queue.
+    Audit = 10,
     /// Resamples of the paired bootstrap.
     Bootstrap = 12,
 }

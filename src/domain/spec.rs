@@ -243,6 +243,10 @@ pub enum ReviewMode {
 pub struct ReviewSpec {
     /// When.
     pub mode: ReviewMode,
+    /// Seconds after which a gate opens by itself; 0 waits for ever.
+    // Runs stored before there was a timeout waited for ever.
+    #[serde(default)]
+    pub timeout: u64,
 }
 
 /// A value outside its range.

@@ -29,15 +29,32 @@ impl Interval {
 /// Wilson score interval of a proportion at 95 % (Wilson 1927), `None` for no trials.
 #[must_use]
 pub fn wilson_interval(n_successes: u64, n_trials: u64) -> Option<Interval> {
-    if n_trials == 0 {
-        return None;
-    }
     let n = n_trials as f64;
-    let p = n_successes as f64 / n;
+    (n_trials > 0).then(|| wilson(n_successes as f64 / n, n))
+}
+
+/// The same for a sample without replacement from a population of `n_population`: the variance is
+/// smaller by `(N - n) / (N - 1)` (Cochran 1977, 3.2), as if the sample were that much larger.
+#[must_use]
+pub fn wilson_interval_finite(
+    n_successes: u64,
+    n_trials: u64,
+    n_population: u64,
+) -> Option<Interval> {
+    let (n, population) = (n_trials as f64, n_population as f64);
+    let share = (n_trials > 0).then(|| n_successes as f64 / n)?;
+    if n_trials >= n_population {
+        // Everything was looked at: nothing is estimated.
+        return Some(Interval { low: share, high: share });
+    }
+    Some(wilson(share, n * (population - 1.0) / (population - n)))
+}
+
+fn wilson(p: f64, n: f64) -> Interval {
     let z2 = Z_95 * Z_95;
     let center = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let spread = Z_95 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
-    Some(Interval { low: (center - spread).max(0.0), high: (center + spread).min(1.0) })
+    Interval { low: (center - spread).max(0.0), high: (center + spread).min(1.0) }
 }
 
 /// Mean of several runs with its 95 % t interval; `None` for no value, and a mean without an
@@ -83,6 +100,21 @@ mod tests {
         let none_right = wilson_interval(0, 10).unwrap();
         assert!(none_right.low == 0.0 && (none_right.high - 0.277_533).abs() < 1e-5);
         assert!(wilson_interval(0, 0).is_none());
+    }
+
+    #[test]
+    fn a_finite_population_narrows_the_interval() {
+        let infinite = wilson_interval(45, 50).unwrap();
+        let finite = wilson_interval_finite(45, 50, 100).unwrap();
+        assert!(finite.half_width() < infinite.half_width());
+        let large = wilson_interval_finite(45, 50, 1 << 40).unwrap();
+        assert!((large.low - infinite.low).abs() < 1e-9);
+        // n (N - 1) / (N - n) = 50 * 99 / 50: as if 99 had been looked at.
+        let as_if = wilson(0.9, 99.0);
+        assert_eq!(finite, as_if);
+        let all = wilson_interval_finite(45, 50, 50).unwrap();
+        assert_eq!((all.low, all.high), (0.9, 0.9));
+        assert!(wilson_interval_finite(0, 0, 9).is_none());
     }
 
     #[test]

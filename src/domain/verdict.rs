@@ -21,6 +21,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 4] = [Self::Veto, Self::Keep, Self::Flip, Self::Undo];
+
+    /// The verdict with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.name() == name)
+    }
+
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -59,6 +68,12 @@ impl VerdictSet {
     #[must_use]
     pub fn n_vetoed(&self) -> usize {
         self.by_pair.values().filter(|verdict| **verdict == Verdict::Veto).count()
+    }
+
+    /// How many pairs have this decision.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.by_pair.values().filter(|other| **other == verdict).count()
     }
 
     /// How many pairs have a decision.

@@ -260,7 +260,9 @@ fn insert_pairs(
     batch: &[(u64, PreferencePair)],
 ) -> Result<(), StoreError> {
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO pairs (key, group_hash, line, slice, label_noise) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO pairs
+         (key, group_hash, line, slice, label_noise, n_chars_chosen, n_chars_rejected)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     let mut insert_texts = transaction.prepare_cached(
         "INSERT INTO pair_texts (key, prompt, chosen, rejected, group_name)
@@ -269,7 +271,10 @@ fn insert_pairs(
     for (id, (line, pair)) in (first..).zip(batch) {
         let key = pair_key(dataset, id);
         let hash = group_hash(&pair.group) as i64;
-        insert.execute((key, hash, *line as i64, &pair.slice, pair.label_noise))?;
+        let n_chars = |text: &str| text.chars().count() as i64;
+        let (n_chosen, n_rejected) = (n_chars(&pair.chosen), n_chars(&pair.rejected));
+        let noise = pair.label_noise;
+        insert.execute((key, hash, *line as i64, &pair.slice, noise, n_chosen, n_rejected))?;
         let group_name = (pair.group != pair.prompt).then_some(&pair.group);
         insert_texts.execute((key, &pair.prompt, &pair.chosen, &pair.rejected, group_name))?;
     }

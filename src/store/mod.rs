@@ -16,6 +16,7 @@ mod annotations;
 mod apply;
 mod attempts;
 mod clock;
+mod columns;
 mod connection;
 mod datasets;
 mod derive;
@@ -29,15 +30,19 @@ pub mod liveness;
 mod measure;
 mod migrations;
 mod naming;
+mod opinions;
 mod pairs;
 mod paths;
 mod people;
+mod review;
 mod rounds;
 pub mod rows;
 mod runs;
 mod samples;
+mod search;
 #[cfg(test)]
 pub(crate) mod testing;
+mod verdicts;
 mod writer;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -48,13 +53,16 @@ pub use datasets::{ImportItem, NewDataset};
 pub use error::StoreError;
 pub use filter::{FilterError, RunFilter};
 pub use health::Health;
+pub use opinions::{PairOpinions, RoundOpinion, RunOpinion};
 pub use paths::Home;
+pub use review::{RoundReview, SampleLine};
 pub use rows::{
     DatasetRow, EncodingRow, EventLine, LossPoint, MarginRow, ProgressRow, RequestRow, RoundRow,
     RunDetail, RunRow, SampledPair, SpecFacts, SplitSizes,
 };
 pub use runs::NewRun;
 pub use samples::{SampleOrder, SampleQuery};
+pub use verdicts::{BatchRow, Decision, ReviewState, VerdictRow};
 pub use writer::EventWriter;
 
 /// Whether a connection may write.

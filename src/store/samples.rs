@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction};
 use super::error::StoreError;
 use super::pairs::pair;
 use super::rows::SampledPair;
-use super::{Store, people, runs};
+use super::{Store, columns, runs, verdicts};
 use crate::domain::event::{PairMargin, RunEvent};
 use crate::domain::metrics::Split;
 use crate::domain::preference::{PairId, chosen_side};
@@ -55,7 +55,7 @@ impl Store {
             let (dataset, rng_seed): (i64, i64) = connection
                 .prepare_cached(sql)?
                 .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let (verdicts, _) = people::verdict_set(connection, key, i64::MAX)?;
+            let (verdicts, _) = verdicts::verdict_set(connection, key, i64::MAX)?;
             let rng_seed = rng_seed as u64;
             let ids = sampled_ids(connection, key, round, query)?;
             let mut sampled = Vec::with_capacity(ids.len());
@@ -144,6 +144,7 @@ pub(super) fn store_bulk(
                  (run, round, pair, reward_a, reward_b, confidence, left_out)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?;
+            columns::write_columns(transaction, run, *round, pairs)?;
             for ScoredPair { score, left_out } in pairs {
                 let PairScore { pair, reward_a, reward_b } = *score;
                 let left_out = left_out.map(code);
@@ -168,7 +169,7 @@ pub(super) fn store_bulk(
 }
 
 /// The code of a reason in `left_out_reasons`.
-fn code(reason: LeftOut) -> i64 {
+pub(super) fn code(reason: LeftOut) -> i64 {
     match reason {
         LeftOut::AlreadySelected => 0,
         LeftOut::Vetoed => 1,
@@ -221,7 +222,7 @@ fn shuffled_page(mut pairs: Vec<PairId>, rng_seed: u64, offset: usize, n: usize)
     pairs.into_iter().skip(offset).collect()
 }
 
-fn scored_pair(
+pub(super) fn scored_pair(
     connection: &Connection,
     run: i64,
     round: u32,
@@ -235,7 +236,7 @@ fn scored_pair(
     rows.next()?.map(scored_pair_of).transpose()
 }
 
-fn scored_pair_of(row: &rusqlite::Row<'_>) -> Result<ScoredPair, StoreError> {
+pub(super) fn scored_pair_of(row: &rusqlite::Row<'_>) -> Result<ScoredPair, StoreError> {
     let left_out = match row.get::<_, Option<i64>>(3)? {
         None => None,
         Some(stored) => {

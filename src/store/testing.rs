@@ -214,6 +214,6 @@ pub(crate) fn spec() -> ExperimentSpec {
             include_seed_set: false,
             start_from: StartFrom::PreviousRound,
         },
-        review: ReviewSpec { mode: ReviewMode::Live },
+        review: ReviewSpec { mode: ReviewMode::Live, timeout: 0 },
     }
 }

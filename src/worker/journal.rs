@@ -100,7 +100,7 @@ impl<'a> Journal<'a> {
         match self.next_request()? {
             None | Some(RequestKind::Resume) => Ok(Flow::Continue),
             Some(RequestKind::Stop) => Ok(Flow::Stop),
-            Some(RequestKind::Pause) => self.hold("requested"),
+            Some(RequestKind::Pause) => self.hold("requested", None),
         }
     }
 
@@ -115,12 +115,13 @@ impl<'a> Journal<'a> {
         Ok(Some(request.kind))
     }
 
-    /// Holds the run until a person resumes or stops it.
+    /// Holds the run until a person resumes or stops it, or for as long as `at_most`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn hold(&mut self, reason: &str) -> Result<Flow, WorkerError> {
+    pub fn hold(&mut self, reason: &str, at_most: Option<Duration>) -> Result<Flow, WorkerError> {
         self.send(RunEvent::Paused { reason: reason.to_owned() })?;
+        let begin = Instant::now();
         loop {
             if self.signals.stop_requested() {
                 return Ok(Flow::Stop);
@@ -129,6 +130,12 @@ impl<'a> Journal<'a> {
                 Some(RequestKind::Resume) => break,
                 Some(RequestKind::Stop) => return Ok(Flow::Stop),
                 Some(RequestKind::Pause) | None => std::thread::sleep(HELD_LOOK),
+            }
+            if let Some(limit) = at_most.filter(|limit| begin.elapsed() >= *limit) {
+                let message =
+                    format!("nobody released the run within {} s: it goes on", limit.as_secs());
+                self.send(RunEvent::Warned { message })?;
+                break;
             }
         }
         self.read_verdicts()?;
@@ -141,12 +148,13 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// When the store cannot be read.
     pub fn read_verdicts(&mut self) -> Result<(), WorkerError> {
-        let (verdicts, last_verdict_id) = self.store.verdicts(&self.run, None)?;
-        if last_verdict_id <= self.state.last_verdict_id {
+        let before = self.state.last_verdict_id;
+        let verdicts = &mut self.state.verdicts;
+        let last_verdict_id = self.store.read_verdicts_after(&self.run, before, verdicts)?;
+        if last_verdict_id == before {
             return Ok(());
         }
         self.state.last_verdict_id = last_verdict_id;
-        self.state.verdicts = verdicts;
         self.send(RunEvent::VerdictsRead {
             round: round_of(self.state.ser.pending()),
             global_step: self.state.global_step,

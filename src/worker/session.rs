@@ -1,7 +1,7 @@
 //! One attempt at a run: the model, the inputs, the state, and the way to report.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::domain::event::{RunEvent, WorkerIdentity};
 use crate::domain::metrics::Split;
@@ -86,13 +86,16 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Holds until a person releases the selection (`review.mode = "gate"`).
+    /// Holds until a person releases the selection (`review.mode = "gate"`) or `review.timeout` is
+    /// over.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn wait_for_release(&mut self) -> StepResult {
         self.checkpoint("review")?;
-        Ok(match self.journal.hold("review")? {
+        let timeout = self.spec.review.timeout;
+        let at_most = (timeout > 0).then(|| Duration::from_secs(timeout));
+        Ok(match self.journal.hold("review", at_most)? {
             Flow::Continue => Some(Outcome::Released),
             Flow::Stop => None,
         })

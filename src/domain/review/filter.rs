@@ -1,0 +1,352 @@
+//! The filter above a list of samples: terms that must all hold, in a syntax short enough to type.
+//!
+//! ```text
+//! confidence:.8-.85   confidence>.9   near:.02        length>400    longer:yes
+//! selected:yes        why:tie         flipped:yes     verdict:veto  slice:helpful
+//! any other words are looked for in the texts;  !term  is the opposite of a term
+//! ```
+
+use std::fmt;
+
+use crate::domain::selection::LeftOut;
+use crate::domain::verdict::Verdict;
+
+/// What was decided about a pair, as a filter asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerdictIs {
+    /// This.
+    Is(Verdict),
+    /// Anything.
+    Any,
+    /// Nothing.
+    None,
+}
+
+/// What a term asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Want {
+    /// Confidence from and to, inclusive.
+    Confidence(f64, f64),
+    /// At most so far from the confidence below which nothing is selected.
+    Near(f64),
+    /// Selected, or left out.
+    Selected(bool),
+    /// Left out for this reason.
+    Why(LeftOut),
+    /// Its pseudo-label changed since the round before, or did not.
+    Flipped(bool),
+    /// What a person decided.
+    Verdict(VerdictIs),
+    /// Characters of both answers from and to, inclusive.
+    Length(u32, u32),
+    /// The preferred answer is the longer one, or is not.
+    Longer(bool),
+    /// The slice's name holds this, ignoring case.
+    Slice(String),
+    /// The prompt or an answer holds this, ignoring the case of ASCII letters.
+    Text(String),
+}
+
+/// One term of a filter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Term {
+    /// What it asks for.
+    pub want: Want,
+    /// Whether it asks for the opposite.
+    pub is_inverted: bool,
+}
+
+/// Terms that must all hold; without any, everything is shown.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SampleFilter {
+    /// The terms, in the order typed.
+    pub terms: Vec<Term>,
+}
+
+/// A term that means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{term}` is not a filter: {expected}")]
+pub struct FilterError {
+    /// The term.
+    pub term: String,
+    /// What would be accepted.
+    pub expected: &'static str,
+}
+
+impl FilterError {
+    /// What to type instead.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(
+            "filters are confidence:.8-.9 near:.02 selected:yes why:tie flipped:yes verdict:veto \
+             length>400 longer:yes slice:NAME, or words of the texts; quote a text with a colon"
+                .to_owned(),
+        )
+    }
+}
+
+impl SampleFilter {
+    /// Reads what a person typed.
+    ///
+    /// # Errors
+    /// The first term with a known name and a value that does not fit it.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        let mut filter = Self::default();
+        for word in words(text) {
+            let Word { text, is_quoted, is_inverted } = word;
+            if !text.is_empty() {
+                let want = if is_quoted { Want::Text(text) } else { want(&text)? };
+                filter.add(Term { want, is_inverted });
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Neighbouring bare words are one phrase, as they stand in the texts.
+    fn add(&mut self, term: Term) {
+        if let (
+            Want::Text(more),
+            false,
+            Some(Term { want: Want::Text(text), is_inverted: false }),
+        ) = (&term.want, term.is_inverted, self.terms.last_mut())
+        {
+            text.push(' ');
+            text.push_str(more);
+        } else {
+            self.terms.push(term);
+        }
+    }
+
+    /// Whether everything is shown.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// The texts that are looked for.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.terms.iter().filter_map(|term| match &term.want {
+            Want::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether lengths or slices are asked for.
+    #[must_use]
+    pub fn needs_facts(&self) -> bool {
+        let needs =
+            |term: &Term| matches!(term.want, Want::Length(..) | Want::Longer(_) | Want::Slice(_));
+        self.terms.iter().any(needs)
+    }
+}
+
+struct Word {
+    text: String,
+    is_quoted: bool,
+    is_inverted: bool,
+}
+
+/// Words at spaces; what stands in double quotes is one word, and `!` turns the next one around.
+fn words(text: &str) -> Vec<Word> {
+    let mut out = Vec::new();
+    let mut is_inverted = false;
+    for (i, part) in text.split('"').enumerate() {
+        if i % 2 == 1 {
+            out.push(Word { text: part.to_owned(), is_quoted: true, is_inverted });
+            continue;
+        }
+        is_inverted = part.ends_with('!');
+        for word in part.split_whitespace() {
+            let inverted = word.strip_prefix('!');
+            let text = inverted.unwrap_or(word).to_owned();
+            out.push(Word { text, is_quoted: false, is_inverted: inverted.is_some() });
+        }
+    }
+    out
+}
+
+fn want(word: &str) -> Result<Want, FilterError> {
+    let Some(at) = word.find([':', '<', '>', '=']) else {
+        return Ok(Want::Text(word.to_owned()));
+    };
+    let (name, rest) = word.split_at(at);
+    let (operator, value) = rest.split_at(1);
+    let refused = |expected| FilterError { term: word.to_owned(), expected };
+    let yes = || yes_or_no(value).ok_or_else(|| refused("write `yes` or `no` after the colon"));
+    Ok(match name.to_ascii_lowercase().as_str() {
+        "confidence" | "conf" => {
+            let range = range(operator, value, 0.5, 1.0);
+            let (low, high) =
+                range.ok_or_else(|| refused("write a range like `.8-.9` or `>.9`"))?;
+            Want::Confidence(low, high)
+        }
+        "near" => {
+            let distance = value.parse().ok().filter(|d: &f64| d.is_finite() && *d >= 0.0);
+            Want::Near(distance.ok_or_else(|| refused("write a distance like `.02`"))?)
+        }
+        "selected" | "kept" => Want::Selected(yes()?),
+        "flipped" => Want::Flipped(yes()?),
+        "longer" => Want::Longer(yes()?),
+        "reviewed" => Want::Verdict(if yes()? { VerdictIs::Any } else { VerdictIs::None }),
+        "why" | "left" => Want::Why(LeftOut::from_name(value).ok_or_else(|| {
+            refused(
+                "the reasons are already_selected, vetoed, tie, not_separated, \
+                     delta_too_small, stopped",
+            )
+        })?),
+        "verdict" => Want::Verdict(
+            verdict(value)
+                .ok_or_else(|| refused("the verdicts are veto, keep, flip, any, none"))?,
+        ),
+        "length" | "len" => {
+            let range = range(operator, value, 0.0, f64::from(u32::MAX));
+            let (low, high) =
+                range.ok_or_else(|| refused("write a range like `20-400` or `>400`"))?;
+            Want::Length(low as u32, high as u32)
+        }
+        "slice" | "source" if !value.is_empty() => Want::Slice(value.to_owned()),
+        "slice" | "source" => return Err(refused("write a part of the slice's name")),
+        // A misspelled name would find nothing and say nothing; an address is a text.
+        other if operator == ":" && is_name(other) && !value.starts_with('/') => {
+            return Err(refused("there is no such filter"));
+        }
+        _ => Want::Text(word.to_owned()),
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+}
+
+fn yes_or_no(value: &str) -> Option<bool> {
+    match value {
+        "yes" | "y" | "true" => Some(true),
+        "no" | "n" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+fn verdict(value: &str) -> Option<VerdictIs> {
+    Some(match value {
+        "any" | "yes" => VerdictIs::Any,
+        "none" | "no" => VerdictIs::None,
+        "veto" | "vetoed" => VerdictIs::Is(Verdict::Veto),
+        "keep" | "kept" => VerdictIs::Is(Verdict::Keep),
+        "flip" | "flipped" => VerdictIs::Is(Verdict::Flip),
+        _ => return None,
+    })
+}
+
+/// `>x`, `<x`, `:x-y`, `:x-`, `:-y` or `:x`.
+fn range(operator: &str, value: &str, low: f64, high: f64) -> Option<(f64, f64)> {
+    let number = |text: &str, other: f64| {
+        if text.is_empty() { Some(other) } else { text.parse().ok().filter(|v: &f64| !v.is_nan()) }
+    };
+    let value = value.strip_prefix('=').unwrap_or(value);
+    match operator {
+        ">" if !value.is_empty() => Some((number(value, low)?, high)),
+        "<" if !value.is_empty() => Some((low, number(value, high)?)),
+        ":" | "=" => match value.split_once('-') {
+            Some((from, to)) if !(from.is_empty() && to.is_empty()) => {
+                Some((number(from, low)?, number(to, high)?))
+            }
+            None if !value.is_empty() => number(value, low).map(|value| (value, value)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A number without its leading zero: `.85`.
+fn short(value: f64) -> String {
+    let text = format!("{value}");
+    text.strip_prefix('0').filter(|rest| rest.starts_with('.')).unwrap_or(&text).to_owned()
+}
+
+fn yes_word(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_inverted {
+            f.write_str("!")?;
+        }
+        match &self.want {
+            Want::Confidence(low, high) if *high >= 1.0 => write!(f, "confidence>{}", short(*low)),
+            Want::Confidence(low, high) if *low <= 0.5 => write!(f, "confidence<{}", short(*high)),
+            Want::Confidence(low, high) => {
+                write!(f, "confidence:{}-{}", short(*low), short(*high))
+            }
+            Want::Near(distance) => write!(f, "near:{}", short(*distance)),
+            Want::Selected(value) => write!(f, "selected:{}", yes_word(*value)),
+            Want::Flipped(value) => write!(f, "flipped:{}", yes_word(*value)),
+            Want::Longer(value) => write!(f, "longer:{}", yes_word(*value)),
+            Want::Why(reason) => write!(f, "why:{}", reason.name()),
+            Want::Verdict(VerdictIs::Is(verdict)) => write!(f, "verdict:{}", verdict.name()),
+            Want::Verdict(VerdictIs::Any) => f.write_str("verdict:any"),
+            Want::Verdict(VerdictIs::None) => f.write_str("verdict:none"),
+            Want::Length(low, u32::MAX) => write!(f, "length>{low}"),
+            Want::Length(low, high) => write!(f, "length:{low}-{high}"),
+            Want::Slice(name) => write!(f, "slice:{name}"),
+            Want::Text(text) => write!(f, "\"{text}\""),
+        }
+    }
+}
+
+impl fmt::Display for SampleFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, term) in self.terms.iter().enumerate() {
+            if i > 0 {
+                f.write_str(" ")?;
+            }
+            write!(f, "{term}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_read_back_as_they_are_written() {
+        for text in [
+            "",
+            "confidence:.8-.85 selected:yes verdict:none",
+            "confidence>.9 !why:tie",
+            "confidence<.6 near:.02 flipped:yes longer:no",
+            "length>400 slice:helpful verdict:flip",
+            "length:20-40 verdict:any",
+            "\"wine stain\" selected:no !\"cold\"",
+        ] {
+            let filter = SampleFilter::parse(text).unwrap();
+            assert_eq!(SampleFilter::parse(&filter.to_string()).unwrap(), filter, "{text}");
+        }
+        let filter = SampleFilter::parse("conf:.8-.85 kept:yes reviewed:no wine stain").unwrap();
+        let words = "confidence:.8-.85 selected:yes verdict:none \"wine stain\"";
+        assert_eq!(filter.to_string(), words);
+        assert_eq!(filter.texts().collect::<Vec<_>>(), ["wine stain"]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, part) in [
+            ("confidence:high", "range"),
+            ("selected:maybe", "`yes` or `no`"),
+            ("why:bad", "already_selected"),
+            ("slcie:x", "no such filter"),
+            ("near:-1", "distance"),
+            ("length:", "range"),
+        ] {
+            let error = SampleFilter::parse(text).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+            assert!(error.hint().is_some());
+        }
+        // Texts may hold colons.
+        for text in ["\"note: this\"", "https://x", "a<b", "16:9"] {
+            assert_eq!(SampleFilter::parse(text).unwrap().texts().count(), 1, "{text}");
+        }
+    }
+}

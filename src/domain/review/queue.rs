@@ -1,0 +1,168 @@
+//! The order of the two review queues.
+//!
+//! *Audit* is a simple random sample without replacement of the selected pairs: every prefix of it
+//! is one, so a person may stop anywhere. It is a function of `rng_seed` and round, never of what
+//! was decided, or it would not be random any more.
+//!
+//! *Teach* adds four doubts about a pair's label, each in `[0, 1]`, and then spreads the pairs over
+//! prompts:
+//!
+//! * uncertainty, `2 (1 - confidence)` (uncertainty sampling, Lewis and Gale 1994);
+//! * a pseudo-label that flipped since the round before;
+//! * the share of other runs that prefer the other answer (query by committee, Seung et al. 1992);
+//! * one half for a selected pair: a verdict on it acts on the training under way.
+//!
+//! Each further pair of one prompt counts half as much, so that ten answers to one question do not
+//! fill the queue.
+
+use std::collections::HashMap;
+
+use crate::domain::random::{Place, Purpose};
+use crate::domain::selection::LeftOut;
+
+use super::columns::{RoundColumns, side_of};
+use super::list::confidence;
+
+/// Pairs in the teach queue: more than a person reviews between two rounds.
+pub const N_TEACH: usize = 1000;
+/// Pairs that are looked at more closely to spread them over prompts.
+const N_CANDIDATES: usize = 4 * N_TEACH;
+/// What a further pair of the same prompt is worth.
+const REPEATED: f64 = 0.5;
+
+/// The audit queue: the rows of the selected pairs in random order.
+#[must_use]
+pub fn audit(columns: &RoundColumns, rng_seed: u64, round: u32) -> Vec<u32> {
+    let place = Place::new(rng_seed, Purpose::Audit).at(round, 0);
+    let selected = (0..columns.len()).filter(|row| columns.left_out[*row].is_none());
+    let mut keyed: Vec<(u64, u32)> =
+        selected.map(|row| (place.bits(u64::from(columns.pairs[row])), row as u32)).collect();
+    keyed.sort_unstable();
+    keyed.into_iter().map(|(_, row)| row).collect()
+}
+
+/// What a candidate of the teach queue is worth, and why.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Doubt {
+    /// Which row.
+    pub row: u32,
+    /// The sum of the doubts.
+    pub value: f64,
+}
+
+/// The most doubtful of these rows, the most doubtful first. `others` are the same round's or later
+/// columns of other runs, brought to this run's presentation; see [`disagreement`].
+#[must_use]
+pub fn teach_candidates(
+    columns: &RoundColumns,
+    rows: &[u32],
+    disagreement: Option<&[f32]>,
+) -> Vec<Doubt> {
+    let doubt = |row: u32| {
+        let index = row as usize;
+        let left_out = columns.left_out[index];
+        // Trained on for good, or barred: a verdict would change nothing.
+        if matches!(left_out, Some(LeftOut::AlreadySelected | LeftOut::Vetoed)) {
+            return None;
+        }
+        let uncertainty = 2.0 * (1.0 - confidence(columns, index));
+        let flipped = f64::from(u8::from(columns.is_flipped(index)));
+        let others = disagreement.map_or(0.0, |shares| f64::from(shares[index]));
+        let selected = if left_out.is_none() { 0.5 } else { 0.0 };
+        Some(Doubt { row, value: uncertainty + flipped + others + selected })
+    };
+    let mut doubts: Vec<Doubt> = rows.iter().filter_map(|row| doubt(*row)).collect();
+    let by_value = |a: &Doubt, b: &Doubt| b.value.total_cmp(&a.value).then(a.row.cmp(&b.row));
+    if doubts.len() > N_CANDIDATES {
+        doubts.select_nth_unstable_by(N_CANDIDATES, by_value);
+        doubts.truncate(N_CANDIDATES);
+    }
+    doubts.sort_unstable_by(by_value);
+    doubts
+}
+
+/// The teach queue: candidates spread over prompts. `groups` names the prompt of each candidate.
+#[must_use]
+pub fn teach(candidates: &[Doubt], groups: &[u64]) -> Vec<u32> {
+    let mut n_seen: HashMap<u64, i32> = HashMap::new();
+    let spread = candidates.iter().zip(groups).map(|(doubt, group)| {
+        let n = n_seen.entry(*group).or_insert(0);
+        let value = doubt.value * REPEATED.powi(*n);
+        *n += 1;
+        Doubt { value, ..*doubt }
+    });
+    let mut spread: Vec<Doubt> = spread.collect();
+    spread.sort_by(|a, b| b.value.total_cmp(&a.value).then(a.row.cmp(&b.row)));
+    spread.truncate(N_TEACH);
+    spread.into_iter().map(|doubt| doubt.row).collect()
+}
+
+/// By row, the share of other runs that scored the pair and prefer the other answer. Each of
+/// `others` gives a margin for a pair in this run's presentation.
+#[must_use]
+pub fn disagreement<F: Fn(u32) -> Option<f32>>(columns: &RoundColumns, others: &[F]) -> Vec<f32> {
+    let share = |row: usize| {
+        let mine = side_of(columns.margin(row));
+        let opinions = others.iter().filter_map(|other| other(columns.pairs[row]));
+        let (n_other, n) = opinions.fold((0, 0), |(n_other, n), margin| {
+            (n_other + i32::from(side_of(margin).is_some_and(|side| Some(side) != mine)), n + 1)
+        });
+        if n == 0 { 0.0 } else { n_other as f32 / n as f32 }
+    };
+    (0..columns.len()).map(share).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::columns::tests::columns;
+    use super::*;
+
+    #[test]
+    fn the_audit_is_a_fair_sample_of_what_was_selected() {
+        let margins: Vec<f32> = (0..4000).map(|i| i as f32 / 1000.0).collect();
+        let mut now = columns(&margins);
+        for row in (0..4000).step_by(2) {
+            now.left_out[row] = Some(LeftOut::NotSeparated);
+        }
+        let queue = audit(&now, 7, 2);
+        assert_eq!(queue.len(), 2000);
+        assert!(queue.iter().all(|row| row % 2 == 1));
+        assert_eq!(queue, audit(&now, 7, 2));
+        assert_ne!(queue, audit(&now, 7, 3));
+        assert_ne!(queue, audit(&now, 8, 2));
+        // Standard error of the mean of 400 out of 2,000 rows: 1155 / 20.
+        let mean = queue[..400].iter().map(|row| f64::from(*row)).sum::<f64>() / 400.0;
+        assert!((mean - 2000.0).abs() < 4.0 * 58.0, "{mean}");
+        // The same pairs in another order of arrival make the same queue.
+        let by_pair: Vec<u32> = queue.iter().map(|row| now.pairs[*row as usize]).collect();
+        assert!(!by_pair.is_sorted());
+    }
+
+    #[test]
+    fn teach_prefers_doubt_and_spreads_over_prompts() {
+        let mut now = columns(&[0.05, 4.0, 4.0, 4.0, 0.04, 0.03]);
+        now.margins_before = vec![0.1, -4.0, 4.0, 4.0, 0.1, 0.1];
+        now.left_out[5] = Some(LeftOut::AlreadySelected);
+        let all: Vec<u32> = (0..6).collect();
+        let others = [|pair: u32| (pair == 2).then_some(-1.0_f32)];
+        let shares = disagreement(&now, &others);
+        assert_eq!(shares, [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+        let candidates = teach_candidates(&now, &all, Some(&shares));
+        // Row 5 was trained on for good. Flips (1) and disagreements (2) count like no confidence.
+        let order: Vec<u32> = candidates.iter().map(|doubt| doubt.row).collect();
+        assert_eq!(order, [1, 2, 4, 0, 3]);
+        // Rows 1 and 2 answer one prompt: the second of them comes later.
+        assert_eq!(teach(&candidates, &[9, 9, 3, 4, 5]), [1, 4, 0, 2, 3]);
+    }
+
+    #[test]
+    fn the_teach_queue_is_short() {
+        let margins: Vec<f32> = (0..10_000).map(|i| i as f32 / 1000.0).collect();
+        let now = columns(&margins);
+        let all: Vec<u32> = (0..10_000).collect();
+        let candidates = teach_candidates(&now, &all, None);
+        assert_eq!((candidates.len(), candidates[0].row), (N_CANDIDATES, 0));
+        let groups: Vec<u64> = (0..N_CANDIDATES as u64).collect();
+        assert_eq!(teach(&candidates, &groups).len(), N_TEACH);
+    }
+}

@@ -1,0 +1,261 @@
+//! The scored pairs of a round as columns, and what is known of the pairs beside their scores.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::error::StoreError;
+use super::pairs::key_range;
+use super::samples::{code, scored_pair_of};
+use super::{Store, runs};
+use crate::domain::preference::{PairId, Side, chosen_side};
+use crate::domain::review::{PairFacts, RoundColumns};
+use crate::domain::run::RunId;
+use crate::domain::selection::{LeftOut, ScoredPair};
+
+/// Bytes of one pair over all columns.
+const N_BYTES: usize = 13;
+/// The code of a selected pair.
+const SELECTED: u8 = 255;
+
+impl Store {
+    /// A number that changes when the selection of a round is made again; `None` before there is
+    /// one.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn columns_version(&self, run: &RunId, round: u32) -> Result<Option<i64>, StoreError> {
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            version(connection, key, round)
+        })
+    }
+
+    /// Every scored pair of a round with its margin in the round before; empty before the selection
+    /// was made.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn round_columns(&self, run: &RunId, round: u32) -> Result<RoundColumns, StoreError> {
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let mut columns = read_columns(connection, key, round)?;
+            if let Some(before) = round.checked_sub(1) {
+                let before = read_columns(connection, key, before)?;
+                if !before.is_empty() {
+                    columns.follow(&before);
+                }
+            }
+            Ok(columns)
+        })
+    }
+
+    /// Lengths and slices of the pairs of some columns, in presentation order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn pair_facts(
+        &self,
+        dataset: i64,
+        rng_seed: u64,
+        columns: &RoundColumns,
+    ) -> Result<PairFacts, StoreError> {
+        self.read(|connection| {
+            let mut facts = PairFacts::default();
+            let mut slices: HashMap<String, u32> = HashMap::new();
+            let mut statement = connection.prepare_cached(
+                "SELECT key, n_chars_chosen, n_chars_rejected, slice FROM pairs
+                 WHERE key BETWEEN ?1 AND ?2 ORDER BY key",
+            )?;
+            let mut rows = statement.query(key_range(dataset))?;
+            let mut wanted = columns.pairs.iter().copied().peekable();
+            while let (Some(row), Some(next)) = (rows.next()?, wanted.peek().copied()) {
+                let pair = row.get::<_, i64>(0)? as u32;
+                if pair != next {
+                    continue;
+                }
+                wanted.next();
+                let (chosen, rejected): (u32, u32) = (row.get(1)?, row.get(2)?);
+                let (a, b) = match chosen_side(rng_seed, PairId(pair)) {
+                    Side::A => (chosen, rejected),
+                    Side::B => (rejected, chosen),
+                };
+                facts.n_chars_a.push(a);
+                facts.n_chars_b.push(b);
+                let slice = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+                let index = if let Some(index) = slices.get(slice) {
+                    *index
+                } else {
+                    let index = slices.len() as u32;
+                    slices.insert(slice.to_owned(), index);
+                    facts.slice_names.push(slice.to_owned());
+                    index
+                };
+                facts.slices.push(index);
+            }
+            Ok(facts)
+        })
+    }
+
+    /// The group hash of some pairs, in the order asked for.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn groups_of(&self, dataset: i64, pairs: &[u32]) -> Result<Vec<u64>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT group_hash FROM pairs WHERE key = ?1";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut hash = |pair: &u32| {
+                let key = super::pairs::pair_key(dataset, *pair);
+                Ok(statement.query_row([key], |row| row.get::<_, i64>(0))? as u64)
+            };
+            pairs.iter().map(&mut hash).collect()
+        })
+    }
+}
+
+/// Writes the columns of a selection in place of older ones.
+pub(super) fn write_columns(
+    transaction: &Transaction<'_>,
+    run: i64,
+    round: u32,
+    pairs: &[ScoredPair],
+) -> Result<(), StoreError> {
+    let mut sorted: Vec<&ScoredPair> = pairs.iter().collect();
+    sorted.sort_unstable_by_key(|scored| scored.score.pair);
+    let mut bytes = Vec::with_capacity(sorted.len() * N_BYTES);
+    bytes.extend(sorted.iter().flat_map(|scored| scored.score.pair.0.to_le_bytes()));
+    bytes.extend(sorted.iter().flat_map(|scored| scored.score.reward_a.to_le_bytes()));
+    bytes.extend(sorted.iter().flat_map(|scored| scored.score.reward_b.to_le_bytes()));
+    bytes.extend(sorted.iter().map(|s| s.left_out.map_or(SELECTED, |reason| code(reason) as u8)));
+    let sql = "DELETE FROM score_columns WHERE run = ?1 AND round = ?2";
+    transaction.prepare_cached(sql)?.execute((run, round))?;
+    let sql = "INSERT INTO score_columns (run, round, columns) VALUES (?1, ?2, ?3)";
+    transaction.prepare_cached(sql)?.execute((run, round, bytes))?;
+    Ok(())
+}
+
+fn version(connection: &Connection, run: i64, round: u32) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT key FROM score_columns WHERE run = ?1 AND round = ?2";
+    let key = connection.prepare_cached(sql)?.query_row((run, round), |row| row.get(0));
+    if let Some(key) = key.optional()? {
+        return Ok(Some(key));
+    }
+    // Selected before there were columns.
+    let sql = "SELECT EXISTS (SELECT 1 FROM pair_scores WHERE run = ?1 AND round = ?2)";
+    let is_there: bool =
+        connection.prepare_cached(sql)?.query_row((run, round), |row| row.get(0))?;
+    Ok(is_there.then_some(0))
+}
+
+/// The columns of one round, without the round before.
+pub(super) fn read_columns(
+    connection: &Connection,
+    run: i64,
+    round: u32,
+) -> Result<RoundColumns, StoreError> {
+    let sql = "SELECT columns FROM score_columns WHERE run = ?1 AND round = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((run, round))?;
+    if let Some(row) = rows.next()? {
+        return decode(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT pair, reward_a, reward_b, left_out FROM pair_scores
+         WHERE run = ?1 AND round = ?2 ORDER BY pair",
+    )?;
+    let mut rows = statement.query((run, round))?;
+    let mut scored = Vec::new();
+    while let Some(row) = rows.next()? {
+        scored.push(scored_pair_of(row)?);
+    }
+    Ok(RoundColumns::of(scored))
+}
+
+fn decode(bytes: &[u8]) -> Result<RoundColumns, StoreError> {
+    let n = bytes.len() / N_BYTES;
+    if !bytes.len().is_multiple_of(N_BYTES) {
+        let value = format!("{} bytes", bytes.len());
+        return Err(StoreError::UnknownValue { what: "length of score columns", value });
+    }
+    let words = |at: usize| {
+        bytes[4 * n * at..4 * n * (at + 1)].chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]])
+    };
+    let mut by_code = [None; 256];
+    for reason in LeftOut::ALL {
+        by_code[code(reason) as usize] = Some(reason);
+    }
+    let codes = &bytes[12 * n..];
+    if let Some(other) = codes.iter().find(|c| **c != SELECTED && by_code[**c as usize].is_none()) {
+        let what = "reason to leave a pair out";
+        return Err(StoreError::UnknownValue { what, value: other.to_string() });
+    }
+    Ok(RoundColumns {
+        pairs: words(0).map(u32::from_le_bytes).collect(),
+        rewards_a: words(1).map(f32::from_le_bytes).collect(),
+        rewards_b: words(2).map(f32::from_le_bytes).collect(),
+        left_out: codes.iter().map(|code| by_code[*code as usize]).collect(),
+        margins_before: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn columns_are_the_rows_with_and_without_their_blob() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        assert_eq!(fixture.store.columns_version(&run, 1).unwrap(), None);
+        assert!(fixture.store.round_columns(&run, 1).unwrap().is_empty());
+        let events = vec![testing::selection_made(1, 30), testing::selection_made(2, 20)];
+        fixture.apply(&run, attempt, events);
+        let first = fixture.store.round_columns(&run, 1).unwrap();
+        let rows = fixture.store.pair_scores(&run, 1).unwrap();
+        assert_eq!(first, RoundColumns::of(rows));
+        assert_eq!((first.len(), first.n_selected()), (30, 15));
+        let second = fixture.store.round_columns(&run, 2).unwrap();
+        assert_eq!(second.margins_before.len(), 20);
+        assert_eq!(second.margin_before(7), Some(first.margin(7)));
+        let version = fixture.store.columns_version(&run, 2).unwrap().unwrap();
+        assert!(version > 0);
+        // As a database has it whose rounds were selected before the second migration.
+        fixture.store.connection.execute("DELETE FROM score_columns", []).unwrap();
+        assert_eq!(fixture.store.round_columns(&run, 2).unwrap(), second);
+        assert_eq!(fixture.store.columns_version(&run, 2).unwrap(), Some(0));
+    }
+
+    #[test]
+    fn a_selection_made_again_has_another_version() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
+        let version = fixture.store.columns_version(&run, 1).unwrap();
+        let later = super::super::Attempt { next_seq: 2, ..attempt };
+        fixture.apply(&run, later, vec![testing::selection_made(1, 10)]);
+        assert_ne!(fixture.store.columns_version(&run, 1).unwrap(), version);
+        assert_eq!(fixture.store.round_columns(&run, 1).unwrap().len(), 10);
+    }
+
+    #[test]
+    fn facts_follow_the_rows_of_the_columns() {
+        let fixture = testing::store();
+        let columns = RoundColumns { pairs: vec![1, 9, 10], ..RoundColumns::default() };
+        let facts = fixture.store.pair_facts(fixture.dataset, 3, &columns).unwrap();
+        let names: Vec<&str> =
+            facts.slices.iter().map(|slice| facts.slice_names[*slice as usize].as_str()).collect();
+        assert_eq!(names, ["slice 1", "slice 1", "slice 2"]);
+        for (i, pair) in [1, 9, 10].into_iter().enumerate() {
+            // `good 10` and `bad 10` by the side on which each stands.
+            let is_first = chosen_side(3, PairId(pair)) == Side::A;
+            assert_eq!(facts.n_chars_a[i] > facts.n_chars_b[i], is_first, "{pair}");
+        }
+        let groups = fixture.store.groups_of(fixture.dataset, &[10, 1]).unwrap();
+        let all = fixture.store.group_hashes(fixture.dataset).unwrap();
+        assert_eq!(groups, [all[10], all[1]]);
+    }
+}
