@@ -115,7 +115,7 @@ pub fn pretrain(
         // The reward head is not part of a language model.
         .filter(|entry| !entry.name.starts_with("score."))
         .map(|entry| {
-            (entry.name.clone(), entry.shape.as_slice(), entry.span.of(&parameters.values))
+            (entry.name.clone(), entry.shape.as_slice(), entry.slot.span.of(&parameters.values))
         })
         .collect();
     write_half_tensors(&dir.join("model.safetensors"), &tensors)

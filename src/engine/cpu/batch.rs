@@ -4,8 +4,7 @@
 //! `[prefix | rest of a | rest of b]`, with the positions of `b` restarting where the prefix ends
 //! and a hole in its attention over the rest of `a` (engine notes, "shared prefix").
 
-use super::attention::{Block, Pattern};
-use super::gemm::MIN_ROWS;
+use super::kernel::attention::{Block, Pattern};
 use crate::engine::EncodedPair;
 
 /// Rows that ask in an attention layer: all rows, or only those whose hidden state is read.
@@ -45,7 +44,7 @@ impl Queries {
     }
 }
 
-/// A packed batch, or one shard of a batch.
+/// A packed batch, or one micro-batch of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     /// Token id of each row.
@@ -54,11 +53,8 @@ pub struct Batch {
     pub token_types: Vec<u32>,
     /// All rows.
     pub all: Queries,
-    /// The rows whose hidden state becomes a reward: `[a, b]` of each pair, then repetitions of the
-    /// last one up to [`MIN_ROWS`].
+    /// The rows whose hidden state becomes a reward: `[a, b]` of each pair, or one an answer.
     pub pooled: Queries,
-    /// Rewards the batch holds: two a pair.
-    pub n_rewards: usize,
 }
 
 impl Batch {
@@ -89,26 +85,68 @@ impl Batch {
             }
         }
         batch.token_types.resize(batch.tokens.len(), 0);
-        batch.finish()
+        batch
     }
 
     /// Packs pairs for an encoder; the reward is read at the first token of each side.
-    /// `has_types`: answers have token type 1 (else all tokens have type 0).
+    /// `has_types`: answers have token type 1 (else all tokens have type 0). Positions count from
+    /// `first_position`. An empty side, of an answer that stands alone, is left out.
     #[must_use]
-    pub fn bidirectional(pairs: &[&EncodedPair], first_number: u32, has_types: bool) -> Self {
+    pub fn bidirectional(
+        pairs: &[&EncodedPair],
+        first_number: u32,
+        has_types: bool,
+        first_position: usize,
+    ) -> Self {
         let mut batch = Self::default();
+        let first = first_position as u32;
         for pair in pairs {
             for (tokens, start) in
                 [(&pair.tokens_a, pair.answer_start[0]), (&pair.tokens_b, pair.answer_start[1])]
             {
-                batch.push_run(tokens, 0..tokens.len() as u32, 0..0, first_number);
+                if tokens.is_empty() {
+                    continue;
+                }
+                batch.push_run(tokens, first..first + tokens.len() as u32, 0..0, first_number);
                 batch.pool_from_last_block(&[0]);
                 batch
                     .token_types
                     .extend((0..tokens.len()).map(|i| u32::from(has_types && i >= start)));
             }
         }
-        batch.finish()
+        batch
+    }
+
+    /// Packs any number of answers to one prompt for a causal model: the prompt once, then each
+    /// answer in a block of its own that sees the prompt but, through a hole, no other answer.
+    #[must_use]
+    pub fn responses(prompt: &[u32], answers: &[&[u32]]) -> Self {
+        let (mut batch, n_prompt) = (Self::default(), prompt.len());
+        for (i, answer) in answers.iter().enumerate() {
+            if i == 0 {
+                let tokens = prompt.iter().chain(answer.iter());
+                batch.push_run(tokens, 0..(n_prompt + answer.len()) as u32, 0..0, 0);
+            } else {
+                batch.push_branch(answer, n_prompt);
+            }
+            let n_keys = batch.tokens.len();
+            batch.pool_from_last_block(&[n_keys - 1]);
+        }
+        batch.token_types.resize(batch.tokens.len(), 0);
+        batch
+    }
+
+    /// Appends a block that reads the first `n_prompt` rows of the batch and itself.
+    fn push_branch(&mut self, tokens: &[u32], n_prompt: usize) {
+        let start = self.tokens.len();
+        self.tokens.extend(tokens);
+        let end = self.tokens.len();
+        let rows = start as u32..end as u32;
+        self.all.blocks.push(Block { queries: start..end, keys: 0..end, hole: n_prompt..start });
+        self.all.places.extend(rows.clone());
+        self.all.rows.extend(rows.clone());
+        self.all.positions.extend(n_prompt as u32..(n_prompt + tokens.len()) as u32);
+        self.all.numbers.extend(rows);
     }
 
     /// Packs plain sequences for next-token prediction; nothing is pooled.
@@ -154,22 +192,6 @@ impl Batch {
         }
         let queries = first..self.pooled.rows.len();
         self.pooled.blocks.push(Block { queries, ..block });
-        self.n_rewards = self.pooled.rows.len();
-    }
-
-    /// Repeats the last pooled row until there are [`MIN_ROWS`].
-    fn finish(mut self) -> Self {
-        let pooled = &mut self.pooled;
-        while (1..MIN_ROWS).contains(&pooled.rows.len()) {
-            let Some(block) = pooled.blocks.last().cloned() else { break };
-            let (last, n) = (pooled.rows.len() - 1, pooled.rows.len());
-            pooled.places.push(pooled.places[last]);
-            pooled.rows.push(pooled.rows[last]);
-            pooled.positions.push(pooled.positions[last]);
-            pooled.numbers.push(pooled.numbers[last]);
-            pooled.blocks.push(Block { queries: n..n + 1, ..block });
-        }
-        self
     }
 }
 
@@ -198,16 +220,26 @@ mod tests {
         assert_eq!(batch.all.blocks[0], Block { queries: 0..5, keys: 0..5, hole: 2..4 });
         assert_eq!(batch.pooled.rows, [3, 4, 5, 7]);
         assert_eq!(batch.pooled.places, [3, 4, 0, 1]);
-        assert_eq!(batch.n_rewards, 4);
     }
 
     #[test]
     fn an_encoder_reads_first_tokens_and_marks_answers() {
         let one = pair(&[1, 2, 3], &[1, 5], 0, [2, 1]);
-        let batch = Batch::bidirectional(&[&one], 0, true);
+        let batch = Batch::bidirectional(&[&one], 0, true, 2);
+        assert_eq!(batch.all.positions, [2, 3, 4, 2, 3]);
         assert_eq!(batch.tokens, [1, 2, 3, 1, 5]);
         assert_eq!(batch.token_types, [0, 0, 1, 0, 1]);
-        assert_eq!((batch.n_rewards, batch.pooled.rows.as_slice()), (2, [0, 3, 3, 3].as_slice()));
-        assert_eq!(batch.pooled.blocks.len(), 4);
+        assert_eq!(batch.pooled.rows, [0, 3]);
+        assert_eq!(batch.pooled.blocks.len(), 2);
+    }
+
+    #[test]
+    fn answers_share_their_prompt_and_do_not_see_each_other() {
+        let batch = Batch::responses(&[1, 2], &[&[3, 4], &[5], &[6, 7]]);
+        assert_eq!(batch.tokens, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(batch.all.positions, [0, 1, 2, 3, 2, 2, 3]);
+        assert_eq!(batch.all.blocks[2], Block { queries: 5..7, keys: 0..7, hole: 2..5 });
+        assert_eq!(batch.pooled.rows, [3, 4, 6]);
+        assert_eq!(batch.pooled.blocks[2], Block { queries: 2..3, keys: 0..7, hole: 2..5 });
     }
 }

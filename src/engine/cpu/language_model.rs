@@ -4,31 +4,27 @@
 //! cross-entropy over all predicted tokens of a batch; logits exist only for a few rows at a time.
 
 use super::batch::Batch;
-use super::decoder::Decoder;
 use super::dropout::Dropout;
-use super::gemm::{Linear, Write};
+use super::kernel::cross_entropy::{Prediction, cross_entropy};
+use super::kernel::math::{self, fit};
+use super::kernel::{Linear, Weight, Write};
 use super::loss::Totals;
-use super::math::{self, fit};
-use super::network::Network;
-use super::parallel::cut;
-use super::parameters::Parameters;
-use super::pass::{Pass, Reading};
-use super::simd::kernel;
-use super::trainer::{Trainer, Update, Worker, running_sums};
-use super::workspace::Workspace;
+use super::micro_batch::{cut, running_sums};
+use super::network::Transformer;
+use super::network::context::{Context, Pass, Reading};
+use super::network::workspace::Workspace;
+use super::parameters::{NoSource, Parameters};
+use super::trainer::{Running, Trainer, Update};
 use crate::engine::config::DecoderConfig;
-use crate::engine::{EngineError, StepReport, StepSettings};
+use crate::engine::{EngineError, Precision, StepReport, StepSettings, Tuning};
 
 /// Rows whose logits exist at a time.
 const LOGIT_ROWS: usize = 128;
-const SHARDS: usize = 8;
-const SHARD_ROWS: usize = 1024;
 
 /// A decoder trained to predict the next token.
 #[derive(Debug)]
 pub struct LanguageModel {
     trainer: Trainer,
-    decoder: Decoder,
 }
 
 impl LanguageModel {
@@ -41,23 +37,9 @@ impl LanguageModel {
         rng_seed: u64,
         n_threads: usize,
     ) -> Result<Self, EngineError> {
-        let (_, table) = Decoder::new(config);
-        Self::new(config, Parameters::random(table, rng_seed), n_threads)
-    }
-
-    /// A model with given parameters, laid out by [`Decoder::new`].
-    ///
-    /// # Errors
-    /// When the system refuses the threads.
-    pub fn new(
-        config: &DecoderConfig,
-        parameters: Parameters,
-        n_threads: usize,
-    ) -> Result<Self, EngineError> {
-        let (mut decoder, _) = Decoder::new(config);
-        decoder.reserve_positions(config.max_positions);
-        let trainer = Trainer::new(Network::Decoder(decoder.clone()), parameters, n_threads)?;
-        Ok(Self { trainer, decoder })
+        let (network, table) = Transformer::decoder(config, &Tuning::Full, Precision::F32);
+        let parameters = Parameters::new(table, rng_seed, &NoSource)?;
+        Ok(Self { trainer: Trainer::new(network, parameters, Running::exact(n_threads))? })
     }
 
     /// The parameters, for export.
@@ -83,69 +65,65 @@ impl LanguageModel {
             return Ok(StepReport { loss: 0.0, gradient_norm: 0.0, n_correct: 0, n_tokens: 0 });
         }
         let dropout = Dropout::new(settings.dropout, settings.dropout_key);
-        let totals = self.accumulate(&sequences, n_targets as usize, dropout);
+        let pass = Pass::training(Reading::All, dropout);
+        let totals = self.accumulate(&sequences, n_targets as usize, pass);
         let mean_loss = totals.loss / n_targets as f64;
         let gradient_norm = self.trainer.update(mean_loss, Update::from(settings))?;
         let (loss, n_correct) = (mean_loss as f32, totals.n_correct);
         Ok(StepReport { loss, gradient_norm, n_correct, n_tokens })
     }
 
-    /// Adds the gradient of the mean loss to the parameters' gradient.
-    fn accumulate(&mut self, sequences: &[&[u32]], n_targets: usize, dropout: Dropout) -> Totals {
+    /// The sums over all predicted tokens; a training pass adds the gradient of the mean loss to
+    /// that of the parameters.
+    fn accumulate(&mut self, sequences: &[&[u32]], n_targets: usize, pass: Pass) -> Totals {
         let sizes: Vec<usize> = sequences.iter().map(|it| it.len()).collect();
-        self.decoder.reserve_positions(sizes.iter().copied().max().unwrap_or(0));
-        let shards = cut(sizes.iter().copied(), sizes.len().div_ceil(SHARDS), SHARD_ROWS);
+        self.trainer.network.reserve_positions(sizes.iter().copied().max().unwrap_or(0));
         let first_numbers = running_sums(&sizes);
-        let pass = Pass::training(Reading::All, dropout);
-        let decoder = &self.decoder;
-        let n_words = decoder.embedding().len() / decoder.width();
-        self.trainer.sum_gradients(shards.len(), |shard, _, values, worker| {
-            let range = shards[shard].clone();
-            let batch = Batch::sequences(&sequences[range.clone()], first_numbers[range.start]);
-            let Worker { workspace, gradient, touched, totals } = worker;
-            decoder.forward(values, &batch, pass, workspace);
-            *totals = predict(decoder, values, Some(gradient), &batch, n_targets, workspace);
-            decoder.backward(values, gradient, &batch, pass, workspace);
-            // As the output head, every row of the embedding has a gradient.
-            touched.clear();
-            touched.extend(0..n_words as u32);
+        let runs = cut(sizes.into_iter(), self.trainer.micro_batch_rows());
+        self.trainer.run(|network, maker, gradient, work| {
+            let mut totals = Totals::default();
+            for run in runs {
+                let batch = Batch::sequences(&sequences[run.clone()], first_numbers[run.start]);
+                let cx = maker.context(&batch, pass);
+                network.trunk(cx, work);
+                network.top(cx, work);
+                totals += predict(network, cx, gradient, n_targets, work);
+                if pass.keeps {
+                    network.hidden_backward(cx, gradient, work);
+                }
+            }
+            totals
         })
     }
 
     /// Mean cross-entropy of the predicted tokens of `sequences`, without changing anything.
     pub fn mean_loss(&mut self, sequences: &[Vec<u32>]) -> f32 {
-        let mut work = Workspace::default();
-        let (mut loss, mut n) = (0.0, 0);
-        let values = &self.trainer.parameters.values;
-        for sequence in usable(sequences) {
-            self.decoder.reserve_positions(sequence.len());
-            let batch = Batch::sequences(&[sequence], 0);
-            let pass = Pass { reading: Reading::All, ..Pass::scoring() };
-            self.decoder.forward(values, &batch, pass, &mut work);
-            loss += predict(&self.decoder, values, None, &batch, 1, &mut work).loss;
-            n += sequence.len() - 1;
-        }
-        (loss / n.max(1) as f64) as f32
+        let sequences = usable(sequences);
+        let n_targets = sequences.iter().map(|it| it.len() - 1).sum::<usize>().max(1);
+        let pass = Pass { reading: Reading::All, ..Pass::scoring() };
+        (self.accumulate(&sequences, n_targets, pass).loss / n_targets as f64) as f32
     }
 
     /// Continues `prompt` greedily until `stop` or `n_new` tokens.
     pub fn generate(&mut self, prompt: &[u32], n_new: usize, stop: Option<u32>) -> Vec<u32> {
-        let mut work = Workspace::default();
         let mut tokens = prompt.to_vec();
-        let width = self.decoder.width();
+        let pass = Pass { reading: Reading::All, ..Pass::scoring() };
         for _ in 0..n_new {
-            self.decoder.reserve_positions(tokens.len());
-            let values = &self.trainer.parameters.values;
-            let batch = Batch::sequences(&[&tokens], 0);
-            let pass = Pass { reading: Reading::All, ..Pass::scoring() };
-            self.decoder.forward(values, &batch, pass, &mut work);
-            let last = &work.hidden[(tokens.len() - 1) * width..tokens.len() * width];
-            let embedding = self.decoder.embedding().of(values);
-            let logits = embedding.chunks_exact(width).map(|row| math::dot(row, last));
-            let best = logits.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
-            let Some((token, _)) = best else { break };
-            tokens.push(token as u32);
-            if Some(token as u32) == stop {
+            self.trainer.network.reserve_positions(tokens.len());
+            let next = self.trainer.run(|network, maker, _, work| {
+                let batch = Batch::sequences(&[&tokens], 0);
+                let cx = maker.context(&batch, pass);
+                network.trunk(cx, work);
+                network.top(cx, work);
+                let width = network.width();
+                let last = &work.hidden[(tokens.len() - 1) * width..tokens.len() * width];
+                let embedding = cx.weights.vector(network.embeddings().words);
+                let logits = embedding.chunks_exact(width).map(|row| math::dot(row, last));
+                logits.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(token, _)| token as u32)
+            });
+            let Some(token) = next else { break };
+            tokens.push(token);
+            if Some(token) == stop {
                 break;
             }
         }
@@ -158,74 +136,53 @@ fn usable(sequences: &[Vec<u32>]) -> Vec<&[u32]> {
     sequences.iter().map(Vec::as_slice).filter(|it| it.len() > 1).collect()
 }
 
-/// Rows that predict, with what they should predict: all but the last of each sequence.
-fn targets(batch: &Batch) -> impl Iterator<Item = (usize, u32)> + '_ {
-    batch
-        .all
-        .blocks
-        .iter()
-        .flat_map(|block| block.queries.clone().skip(1).map(|row| (row - 1, batch.tokens[row])))
+/// What each row should predict: the next token, nothing at the end of a sequence.
+fn targets(batch: &Batch) -> Vec<Option<u32>> {
+    let mut targets = vec![None; batch.n_rows()];
+    for block in &batch.all.blocks {
+        for row in block.queries.clone().skip(1) {
+            targets[row - 1] = Some(batch.tokens[row]);
+        }
+    }
+    targets
 }
 
-/// Losses and, with a gradient to add to, the gradient of `work.hidden` and of the embedding table
-/// in its role as the output head.
+/// Losses and, in a training pass, the gradient of `work.hidden` and of the embedding table in its
+/// role as the output head.
 fn predict(
-    decoder: &Decoder,
-    values: &[f32],
-    mut gradient: Option<&mut [f32]>,
-    batch: &Batch,
+    network: &Transformer,
+    cx: Context<'_>,
+    gradient: &mut [f32],
     n_targets: usize,
     work: &mut Workspace,
 ) -> Totals {
-    let (width, span) = (decoder.width(), decoder.embedding());
-    let embedding = span.of(values);
-    let linear = Linear { input: width, output: embedding.len() / width };
-    let mut wanted = vec![None; batch.n_rows()];
-    for (row, token) in targets(batch) {
-        wanted[row] = Some(token);
-    }
+    let width = network.width();
+    let slot = network.embeddings().words;
+    let embedding = Weight::F32(cx.weights.vector(slot));
+    let linear = Linear { input: width, output: network.vocab_size() };
+    let targets = targets(cx.batch);
+    let mut predictions = vec![Prediction::default(); LOGIT_ROWS];
     let mut totals = Totals::default();
-    let dhidden = fit(&mut work.dhidden, batch.n_rows() * width);
-    for (i, wanted) in wanted.chunks(LOGIT_ROWS).enumerate() {
-        let rows = wanted.len();
+    let dhidden = fit(&mut work.dhidden, cx.batch.n_rows() * width);
+    for (i, targets) in targets.chunks(LOGIT_ROWS).enumerate() {
+        let rows = targets.len();
         let range = i * LOGIT_ROWS * width..(i * LOGIT_ROWS + rows) * width;
         let hidden = &work.hidden[range.clone()];
         let logits = fit(&mut work.logits, rows * linear.output);
-        linear.forward(rows, Write::Replace, logits, hidden, embedding);
-        for (row, token) in logits.chunks_exact_mut(linear.output).zip(wanted) {
-            let Some(token) = token else {
-                row.fill(0.0);
-                continue;
-            };
-            let (loss, is_best) = cross_entropy(row, *token as usize, 1.0 / n_targets as f32);
-            totals.loss += f64::from(loss);
-            totals.n_correct += u32::from(is_best);
+        linear.forward(cx.on, rows, Write::Replace, logits, hidden, embedding);
+        let predictions = &mut predictions[..rows];
+        cross_entropy(cx.team(), logits, targets, 1.0 / n_targets as f32, predictions);
+        for prediction in predictions {
+            totals.loss += f64::from(prediction.loss);
+            totals.n_correct += u32::from(prediction.is_best);
         }
-        if let Some(gradient) = gradient.as_deref_mut() {
-            linear.input_gradient(rows, Write::Replace, &mut dhidden[range], logits, embedding);
-            linear.weight_gradient(rows, span.of_mut(gradient), logits, hidden);
+        if let (true, Some(dembedding)) = (cx.pass.keeps, slot.gradient(gradient)) {
+            let dhidden = &mut dhidden[range];
+            linear.input_gradient(cx.on, rows, Write::Replace, dhidden, logits, embedding);
+            linear.weight_gradient(cx.on, rows, dembedding, logits, hidden);
         }
     }
     totals
-}
-
-kernel! {
-    /// Cross-entropy of one row of logits and whether `token` is the most likely; the logits become
-    /// `scale` times their gradient, `softmax - one_hot`.
-    fn cross_entropy(logits: &mut [f32], token: usize, scale: f32) -> (f32, bool) {
-        let highest = math::max(logits);
-        let wanted = logits[token];
-        for logit in logits.iter_mut() {
-            *logit = math::exp(*logit - highest);
-        }
-        let total = math::sum(logits);
-        let factor = scale / total;
-        for logit in logits.iter_mut() {
-            *logit *= factor;
-        }
-        logits[token] -= scale;
-        (total.ln() + highest - wanted, wanted >= highest)
-    }
 }
 
 #[cfg(test)]
@@ -281,7 +238,8 @@ mod tests {
                 parameters.values = values.unwrap_or_else(|| parameters.values.clone());
                 parameters.gradient.fill(0.0);
                 let start = parameters.values.clone();
-                let totals = model.accumulate(&usable(&sequences), 5, dropout);
+                let pass = Pass::training(Reading::All, dropout);
+                let totals = model.accumulate(&usable(&sequences), 5, pass);
                 (totals.loss / 5.0, start, model.trainer.parameters.gradient.clone())
             };
             let (_, start, slope) = loss_and_gradient(None);

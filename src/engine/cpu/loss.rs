@@ -23,7 +23,7 @@ pub fn value_and_slope(loss: Loss, margin: f64) -> (f64, f64) {
     }
 }
 
-/// Sums over the pairs of a shard.
+/// Sums over pairs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Totals {
     /// Sum of losses.
@@ -32,7 +32,14 @@ pub struct Totals {
     pub n_correct: u32,
 }
 
-/// Losses of a shard; writes the gradient of the batch's *mean* loss by each reward.
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.loss += other.loss;
+        self.n_correct += other.n_correct;
+    }
+}
+
+/// Losses of a micro-batch; writes the gradient of the batch's *mean* loss by each reward.
 ///
 /// `rewards` holds `[a, b]` of each pair; `n_pairs` is the size of the whole batch.
 pub fn backward(

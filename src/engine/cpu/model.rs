@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use super::network::Network;
-use super::parameters::Parameters;
+use half::bf16;
+
+use super::network::Transformer;
+use super::parameters::{Parameters, TensorSource};
 use super::persistence;
-use super::trainer::Trainer;
-use crate::engine::config::{Activation, EncoderFamily, ModelConfig};
+use super::trainer::{Running, Trainer};
 use crate::engine::tokenize::PairTokenizer;
-use crate::engine::weights::ModelFiles;
+use crate::engine::weights::{ModelFiles, StoredTensors};
 use crate::engine::{
-    Backbone, EncodedPair, EngineError, LabeledPair, ModelInfo, OpenSettings, PairText,
-    RewardModel, StepReport, StepSettings,
+    EncodedPair, EngineError, LabeledPair, ModelInfo, OpenSettings, PairText, RewardModel,
+    StepReport, StepSettings,
 };
 
 /// A reward model on the CPU.
@@ -29,30 +30,17 @@ impl CpuModel {
     /// Names the file and what is wrong with it.
     pub fn open(settings: &OpenSettings) -> Result<Self, EngineError> {
         let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
-        if !is_computed(&files.config) {
-            let model_type = files.config.family().to_owned();
-            return Err(EngineError::UnsupportedArchitecture {
-                path: "config.json".into(),
-                model_type,
-            });
-        }
-        let (network, table) = Network::new(&files.config);
-        let tensors = files.weights.read_all()?;
-        let source = |name: &str| tensors.get(name).map(|tensor| tensor.values.as_slice());
-        let parameters = Parameters::new(table, settings.rng_seed, source).map_err(|wrong| {
-            let path = match &settings.backbone {
-                Backbone::Directory(dir) => dir.clone(),
-                Backbone::Embedded | Backbone::Mock => "embedded".into(),
-            };
-            let problem = format!(
-                "`{}` has {} values, expected shape {:?}",
-                wrong.name, wrong.n_values, wrong.shape
-            );
-            EngineError::TensorMismatch { path, problems: vec![problem] }
-        })?;
+        let (network, table) =
+            Transformer::new(&files.config, &settings.tuning, settings.frozen_precision);
+        let parameters = Parameters::new(table, settings.rng_seed, &files.weights)?;
         let family = files.config.family().to_owned();
         let n_parameters = parameters.values.len() as u64;
-        let trainer = Trainer::new(network, parameters, settings.n_threads)?;
+        let running = Running {
+            n_threads: settings.n_threads,
+            precision: settings.precision,
+            micro_batch_rows: settings.micro_batch_tokens,
+        };
+        let trainer = Trainer::new(network, parameters, running)?;
         let device = match trainer.n_threads() {
             1 => "cpu, 1 thread".to_owned(),
             n => format!("cpu, {n} threads"),
@@ -61,7 +49,7 @@ impl CpuModel {
             family,
             n_parameters,
             max_tokens: settings.max_tokens,
-            precision: "f32".to_owned(),
+            precision: settings.precision.name().to_owned(),
             device,
         };
         Ok(Self { info, trainer, tokenizer: files.tokenizer })
@@ -79,17 +67,22 @@ impl CpuModel {
     }
 }
 
-/// Whether this engine computes a configuration: plain Llama and BERT.
-fn is_computed(config: &ModelConfig) -> bool {
-    match config {
-        ModelConfig::Decoder(config) => {
-            config.rope_scaling.is_none()
-                && config.sliding_window.is_none()
-                && !(config.qkv_bias || config.mlp_bias || config.query_key_norm)
+/// The files of a model, read a tensor at a time.
+impl TensorSource for StoredTensors {
+    fn read(&self, name: &str, to: &mut [f32]) -> Result<bool, EngineError> {
+        let is_there = self.contains(name);
+        if is_there {
+            self.read(name, to)?;
         }
-        ModelConfig::Encoder(config) => {
-            config.family == EncoderFamily::Bert && config.activation == Activation::Gelu
+        Ok(is_there)
+    }
+
+    fn read_bf16(&self, name: &str, to: &mut [bf16]) -> Result<bool, EngineError> {
+        let is_there = self.contains(name);
+        if is_there {
+            self.read_bf16(name, to)?;
         }
+        Ok(is_there)
     }
 }
 

@@ -1,123 +1,77 @@
-//! The parameters of a model: named slices of one flat vector, with gradient and moments beside it.
+//! The parameters of a model: trained tensors in flat `f32` vectors with gradient and moments
+//! beside them, frozen tensors in a store of their own in `f32` or bf16 with neither.
 //!
-//! Tensors that a layer multiplies together lie next to each other (queries, keys, values; gate,
-//! up), so a [`Span`] over several of them is one larger matrix and nothing has to be fused or split
-//! when a checkpoint is read or written. The token embedding comes first, since its gradient touches
-//! few rows.
+//! Tensors that a layer multiplies together lie next to each other (keys and values; gate and up),
+//! so a [`Slot`] over several of them is one larger matrix and nothing has to be fused or split
+//! when a checkpoint is read or written. Which tensor is trained is decided while the table is laid
+//! out ([`super::tuning`]); the layers only ask [`Weights`] for their slots.
 
 use std::collections::BTreeMap;
 
+use half::bf16;
 use sha2::{Digest, Sha256};
 
+use super::kernel::Weight;
+use super::table::{Entry, Role, Slot, Store, Table};
 use crate::domain::random::{Place, Purpose};
+use crate::engine::EngineError;
 
-/// A range of the flat vectors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Span {
-    /// First value.
-    pub start: usize,
-    /// One past the last value.
-    pub end: usize,
-}
+/// Where initial values come from, tensor by tensor.
+pub trait TensorSource {
+    /// Fills `to` with the tensor of that name; `false` when there is none.
+    ///
+    /// # Errors
+    /// When the tensor is there but cannot be read or has another size.
+    fn read(&self, name: &str, to: &mut [f32]) -> Result<bool, EngineError>;
 
-impl Span {
-    /// The values of this span.
-    #[must_use]
-    pub fn of(self, values: &[f32]) -> &[f32] {
-        &values[self.start..self.end]
-    }
-
-    /// The values of this span.
-    pub fn of_mut(self, values: &mut [f32]) -> &mut [f32] {
-        &mut values[self.start..self.end]
-    }
-
-    /// How many values.
-    #[must_use]
-    pub fn len(self) -> usize {
-        self.end - self.start
-    }
-
-    /// Whether the span holds nothing.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.start == self.end
-    }
-
-    /// From the start of `self` to the end of `last`; the spans between lie inside.
-    #[must_use]
-    pub fn through(self, last: Self) -> Self {
-        Self { start: self.start, end: last.end }
+    /// As [`TensorSource::read`], rounded to bf16.
+    ///
+    /// # Errors
+    /// As [`TensorSource::read`].
+    fn read_bf16(&self, name: &str, to: &mut [bf16]) -> Result<bool, EngineError> {
+        let mut values = vec![0.0; to.len()];
+        let is_there = self.read(name, &mut values)?;
+        round(&values, to);
+        Ok(is_there)
     }
 }
 
-/// How a tensor starts when a checkpoint lacks it, and whether weight decay applies to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// A matrix of a linear layer: normal(0, 0.02), decays.
-    Matrix,
-    /// An embedding table: normal(0, 0.02), does not decay.
-    Embedding,
-    /// The weight of a norm: ones, does not decay.
-    Scale,
-    /// A bias: zeros, does not decay.
-    Bias,
+/// A source without tensors: everything starts from the seed.
+#[derive(Debug, Clone, Copy)]
+pub struct NoSource;
+
+impl TensorSource for NoSource {
+    fn read(&self, _: &str, _: &mut [f32]) -> Result<bool, EngineError> {
+        Ok(false)
+    }
 }
 
-/// One tensor of the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name in a Hugging Face checkpoint of the sequence-classification model.
-    pub name: String,
-    /// Its shape, row-major.
-    pub shape: Vec<usize>,
-    /// Its place in the flat vectors.
-    pub span: Span,
-    /// What it is.
-    pub role: Role,
+/// The values a pass reads, trained and frozen.
+#[derive(Debug, Clone, Copy)]
+pub struct Weights<'a> {
+    trained: &'a [f32],
+    frozen: &'a [f32],
+    halves: &'a [bf16],
 }
 
-/// The tensors of a model, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Table {
-    entries: Vec<Entry>,
-    n_values: usize,
-}
-
-impl Table {
-    /// Appends a tensor and returns its place.
-    pub fn add(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> Span {
-        let len = shape.iter().product::<usize>();
-        let span = Span { start: self.n_values, end: self.n_values + len };
-        self.n_values = span.end;
-        self.entries.push(Entry { name: name.into(), shape: shape.to_vec(), span, role });
-        span
-    }
-
-    /// The tensors, in order.
+impl<'a> Weights<'a> {
+    /// A matrix or an embedding table.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    /// Length of the flat vectors.
-    #[must_use]
-    pub fn n_values(&self) -> usize {
-        self.n_values
-    }
-
-    /// Ranges of equal weight decay, in order: `(span, decays)`.
-    #[must_use]
-    pub fn decay_ranges(&self) -> Vec<(Span, bool)> {
-        let mut ranges: Vec<(Span, bool)> = Vec::new();
-        for entry in &self.entries {
-            let decays = entry.role == Role::Matrix;
-            match ranges.last_mut() {
-                Some((span, last)) if *last == decays => span.end = entry.span.end,
-                _ => ranges.push((entry.span, decays)),
-            }
+    pub fn matrix(self, slot: Slot) -> Weight<'a> {
+        match slot.store {
+            Store::Trained => Weight::F32(slot.span.of(self.trained)),
+            Store::Frozen => Weight::F32(slot.span.of(self.frozen)),
+            Store::Half => Weight::Bf16(&self.halves[slot.span.start..slot.span.end]),
         }
-        ranges
+    }
+
+    /// A bias, the weight of a norm, or a part of an adapter: always `f32`.
+    #[must_use]
+    pub fn vector(self, slot: Slot) -> &'a [f32] {
+        match slot.store {
+            Store::Trained => slot.span.of(self.trained),
+            Store::Frozen | Store::Half => slot.span.of(self.frozen),
+        }
     }
 }
 
@@ -126,7 +80,7 @@ impl Table {
 pub struct Parameters {
     /// Which slice is which tensor.
     pub table: Table,
-    /// The parameters.
+    /// The trained parameters.
     pub values: Vec<f32>,
     /// The gradient of the current step; zero between steps.
     pub gradient: Vec<f32>,
@@ -136,68 +90,115 @@ pub struct Parameters {
     pub second_moments: Vec<f32>,
     /// Optimizer steps since the moments were last cleared.
     pub n_steps: u64,
+    /// Frozen tensors in `f32`.
+    frozen: Vec<f32>,
+    /// Frozen matrices in bf16.
+    halves: Vec<bf16>,
+    /// Digest of the frozen tensors; empty when there are none.
+    base_digest: String,
 }
 
 impl Parameters {
-    /// Takes each tensor that `source` offers and initializes the others from `rng_seed`.
+    /// Takes each tensor that `source` offers and initializes the others from `rng_seed`. Beside
+    /// the stores, at most one tensor is in memory at a time.
     ///
     /// # Errors
-    /// The name and shape of the first tensor whose offered length is wrong.
-    pub fn new<'a>(
+    /// What the source says.
+    pub fn new(
         table: Table,
         rng_seed: u64,
-        source: impl Fn(&str) -> Option<&'a [f32]>,
-    ) -> Result<Self, WrongLength> {
-        let mut parameters = Self::random(table, rng_seed);
-        for entry in parameters.table.entries() {
-            let slice = entry.span.of_mut(&mut parameters.values);
-            match source(&entry.name) {
-                Some(given) if given.len() == slice.len() => slice.copy_from_slice(given),
-                Some(given) => {
-                    return Err(WrongLength {
-                        name: entry.name.clone(),
-                        shape: entry.shape.clone(),
-                        n_values: given.len(),
-                    });
+        source: &dyn TensorSource,
+    ) -> Result<Self, EngineError> {
+        let place = Place::new(rng_seed, Purpose::Initialization);
+        let mut values = vec![0.0; table.n_values(Store::Trained)];
+        let mut frozen = vec![0.0; table.n_values(Store::Frozen)];
+        let mut halves = vec![bf16::ZERO; table.n_values(Store::Half)];
+        for entry in table.entries() {
+            let span = entry.slot.span;
+            match entry.slot.store {
+                Store::Half => {
+                    let to = &mut halves[span.start..span.end];
+                    if !source.read_bf16(&entry.name, to)? {
+                        let mut start = vec![0.0; span.len()];
+                        initialize(&mut start, entry, &place);
+                        round(&start, to);
+                    }
                 }
-                None => {}
+                store => {
+                    let store = if store == Store::Trained { &mut values } else { &mut frozen };
+                    let to = span.of_mut(store);
+                    if !source.read(&entry.name, to)? {
+                        initialize(to, entry, &place);
+                    }
+                }
             }
         }
-        Ok(parameters)
-    }
-
-    /// Initializes every tensor from `rng_seed`.
-    #[must_use]
-    pub fn random(table: Table, rng_seed: u64) -> Self {
-        let n = table.n_values();
-        let place = Place::new(rng_seed, Purpose::Initialization);
-        let mut values = vec![0.0; n];
-        for entry in table.entries() {
-            initialize(entry.span.of_mut(&mut values), entry, &place);
-        }
-        Self {
+        let n = values.len();
+        let mut parameters = Self {
             table,
             values,
             gradient: vec![0.0; n],
             first_moments: vec![0.0; n],
             second_moments: vec![0.0; n],
             n_steps: 0,
+            frozen,
+            halves,
+            base_digest: String::new(),
+        };
+        if !(parameters.frozen.is_empty() && parameters.halves.is_empty()) {
+            parameters.base_digest = parameters.digest_of(|store| store != Store::Trained, "");
         }
+        Ok(parameters)
     }
 
-    /// SHA-256 over names and little-endian values in table order, in hex.
+    /// What a pass reads.
+    #[must_use]
+    pub fn weights(&self) -> Weights<'_> {
+        Weights { trained: &self.values, frozen: &self.frozen, halves: &self.halves }
+    }
+
+    /// What a pass reads, and the gradient that a backward pass adds to.
+    pub fn weights_and_gradient(&mut self) -> (Weights<'_>, &mut [f32]) {
+        let Self { values, gradient, frozen, halves, .. } = self;
+        (Weights { trained: values, frozen, halves }, gradient)
+    }
+
+    /// Digest of the frozen tensors in the precision they are kept in; empty when all are trained.
+    #[must_use]
+    pub fn base_digest(&self) -> &str {
+        &self.base_digest
+    }
+
+    /// SHA-256 in hex over the trained tensors (names and little-endian values in table order)
+    /// and, when there is a frozen base, its digest.
     #[must_use]
     pub fn digest(&self) -> String {
+        self.digest_of(|store| store == Store::Trained, &self.base_digest)
+    }
+
+    fn digest_of(&self, is_in: impl Fn(Store) -> bool, suffix: &str) -> String {
         let mut hasher = Sha256::new();
         let mut bytes = Vec::new();
-        for entry in self.table.entries() {
+        for entry in self.table.entries().iter().filter(|entry| is_in(entry.slot.store)) {
             hasher.update(entry.name.as_bytes());
-            for chunk in entry.span.of(&self.values).chunks(4096) {
-                bytes.clear();
-                bytes.extend(chunk.iter().flat_map(|value| value.to_le_bytes()));
-                hasher.update(&bytes);
+            match self.weights().matrix(entry.slot) {
+                Weight::F32(values) => {
+                    for chunk in values.chunks(4096) {
+                        bytes.clear();
+                        bytes.extend(chunk.iter().flat_map(|value| value.to_le_bytes()));
+                        hasher.update(&bytes);
+                    }
+                }
+                Weight::Bf16(values) => {
+                    for chunk in values.chunks(4096) {
+                        bytes.clear();
+                        bytes.extend(chunk.iter().flat_map(|value| value.to_le_bytes()));
+                        hasher.update(&bytes);
+                    }
+                }
             }
         }
+        hasher.update(suffix.as_bytes());
         hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
             for nibble in [byte >> 4, byte & 15] {
                 hex.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
@@ -206,14 +207,15 @@ impl Parameters {
         })
     }
 
-    /// The values of each tensor by name, for tests and export.
+    /// The trained tensors in order, with their place in the flat vectors.
+    pub fn trained(&self) -> impl Iterator<Item = &Entry> {
+        self.table.entries().iter().filter(|entry| entry.slot.store == Store::Trained)
+    }
+
+    /// The slices of a flat vector by name, for tests and export.
     #[must_use]
     pub fn by_name<'a>(&'a self, values: &'a [f32]) -> BTreeMap<&'a str, &'a [f32]> {
-        self.table
-            .entries()
-            .iter()
-            .map(|entry| (entry.name.as_str(), entry.span.of(values)))
-            .collect()
+        self.trained().map(|entry| (entry.name.as_str(), entry.slot.span.of(values))).collect()
     }
 
     /// Clears moments and step count.
@@ -222,28 +224,37 @@ impl Parameters {
         self.second_moments.fill(0.0);
         self.n_steps = 0;
     }
+
+    /// Bytes of all vectors: weights, gradient and moments.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        16 * self.values.len() + 4 * self.frozen.len() + 2 * self.halves.len()
+    }
 }
 
-/// A tensor came with another number of values than its shape has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrongLength {
-    /// Which tensor.
-    pub name: String,
-    /// The shape it should have.
-    pub shape: Vec<usize>,
-    /// How many values it came with.
-    pub n_values: usize,
+/// Rounds to the nearest bf16, ties to even.
+fn round(values: &[f32], to: &mut [bf16]) {
+    for (to, value) in to.iter_mut().zip(values) {
+        *to = bf16::from_f32(*value);
+    }
 }
 
-/// The start of a tensor that no checkpoint offers, a function of `rng_seed` and its place.
+/// The start of a tensor that no checkpoint offers, a function of `rng_seed` and its place in the
+/// model, whatever is trained.
 fn initialize(slice: &mut [f32], entry: &Entry, place: &Place) {
     const DEVIATION: f64 = 0.02;
     match entry.role {
         Role::Scale => slice.fill(1.0),
-        Role::Bias => slice.fill(0.0),
+        Role::Bias | Role::AdapterUp => slice.fill(0.0),
         Role::Matrix | Role::Embedding => {
             for (i, value) in slice.iter_mut().enumerate() {
-                *value = (DEVIATION * place.normal((entry.span.start + i) as u64)) as f32;
+                *value = (DEVIATION * place.normal(entry.number + i as u64)) as f32;
+            }
+        }
+        Role::AdapterDown => {
+            let bound = 1.0 / (entry.shape[1] as f64).sqrt();
+            for (i, value) in slice.iter_mut().enumerate() {
+                *value = (bound * (2.0 * place.unit(entry.number + i as u64) - 1.0)) as f32;
             }
         }
     }
@@ -252,53 +263,66 @@ fn initialize(slice: &mut [f32], entry: &Entry, place: &Place) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::cpu::table::Tensor;
 
-    fn table() -> Table {
+    /// `embedding` and `first` frozen, in bf16 or not.
+    fn table(half: bool) -> Table {
         let mut table = Table::default();
-        table.add("embedding", &[10, 4], Role::Embedding);
-        table.add("norm", &[4], Role::Scale);
-        table.add("first", &[4, 4], Role::Matrix);
-        table.add("second", &[2, 4], Role::Matrix);
-        table.add("bias", &[2], Role::Bias);
+        let store = if half { Store::Half } else { Store::Frozen };
+        let mut add = |name: &str, shape: &[usize], role, store| {
+            table.add(Tensor { name: name.into(), shape: shape.to_vec(), role }, store)
+        };
+        add("embedding", &[10, 4], Role::Embedding, store);
+        add("first", &[4, 4], Role::Matrix, store);
+        add("norm", &[4], Role::Scale, Store::Trained);
+        add("second", &[2, 4], Role::Matrix, Store::Trained);
+        add("bias", &[2], Role::Bias, Store::Trained);
+        add("a", &[2, 4], Role::AdapterDown, Store::Trained);
+        add("b", &[4, 2], Role::AdapterUp, Store::Trained);
         table
     }
 
-    #[test]
-    fn spans_follow_each_other_and_decay_is_for_matrices() {
-        let table = table();
-        let spans: Vec<_> = table.entries().iter().map(|entry| entry.span).collect();
-        assert!(spans.windows(2).all(|pair| pair[0].end == pair[1].start));
-        assert_eq!(spans[2].through(spans[3]).len(), 24);
-        let ranges = table.decay_ranges();
-        assert_eq!(
-            ranges,
-            [
-                (Span { start: 0, end: 44 }, false),
-                (Span { start: 44, end: 68 }, true),
-                (Span { start: 68, end: 70 }, false)
-            ]
-        );
+    struct One(&'static str, f32);
+
+    impl TensorSource for One {
+        fn read(&self, name: &str, to: &mut [f32]) -> Result<bool, EngineError> {
+            if name == self.0 {
+                to.fill(self.1);
+            }
+            Ok(name == self.0)
+        }
     }
 
     #[test]
     fn missing_tensors_are_initialized_by_role_and_seed() {
-        let given = [0.5; 4];
-        let source = |name: &str| (name == "norm").then_some(given.as_slice());
-        let parameters = Parameters::new(table(), 3, source).unwrap();
+        let parameters = Parameters::new(table(false), 3, &One("norm", 0.5)).unwrap();
         let named = parameters.by_name(&parameters.values);
-        assert_eq!(named["norm"], given);
+        assert_eq!(named["norm"], [0.5; 4]);
         assert_eq!(named["bias"], [0.0; 2]);
-        assert!(named["first"].iter().all(|value| *value != 0.0 && value.abs() < 0.2));
-        let same = Parameters::new(table(), 3, source).unwrap();
-        let other = Parameters::new(table(), 4, source).unwrap();
+        assert!(named["second"].iter().all(|value| *value != 0.0 && value.abs() < 0.2));
+        assert_eq!(named["b"], [0.0; 8]);
+        assert!(named["a"].iter().all(|value| value.abs() <= 0.5));
+        assert!(named["a"].iter().any(|value| value.abs() > 0.2));
+        let same = Parameters::new(table(false), 3, &One("norm", 0.5)).unwrap();
+        let other = Parameters::new(table(false), 4, &One("norm", 0.5)).unwrap();
         assert_eq!(parameters.digest(), same.digest());
         assert_ne!(parameters.digest(), other.digest());
         assert_eq!(parameters.digest().len(), 64);
     }
 
     #[test]
-    fn a_wrong_length_names_the_tensor() {
-        let error = Parameters::new(table(), 3, |_| Some([0.0; 3].as_slice())).unwrap_err();
-        assert_eq!((error.name.as_str(), error.n_values), ("embedding", 3));
+    fn a_frozen_base_has_a_digest_of_its_own_and_no_gradient() {
+        let parameters = Parameters::new(table(true), 3, &NoSource).unwrap();
+        assert_eq!(parameters.gradient.len(), 4 + 8 + 2 + 8 + 8);
+        assert_eq!(parameters.halves.len(), 56);
+        let other = Parameters::new(table(true), 3, &One("first", 0.25)).unwrap();
+        assert_ne!(parameters.base_digest(), other.base_digest());
+        assert_ne!(parameters.digest(), other.digest());
+        assert_eq!(parameters.values, other.values);
+        let wide = Parameters::new(table(false), 3, &NoSource).unwrap();
+        for (half, wide) in parameters.halves.iter().zip(&wide.frozen) {
+            assert_eq!(*half, bf16::from_f32(*wide));
+        }
+        assert_eq!(wide.n_bytes() - parameters.n_bytes(), 2 * 56);
     }
 }

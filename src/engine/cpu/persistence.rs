@@ -1,8 +1,10 @@
-//! Parameters and optimizer state as files.
+//! What training changes, as files.
 //!
-//! `weights.safetensors` holds the tensors under their Hugging Face names. `optimizer.safetensors`
-//! holds the moments as `first.NAME` and `second.NAME`, absent while they are zero, and `step`, the
-//! step count as two digits in base 2^20, since the format's floats hold integers only up to 2^24.
+//! `weights.safetensors` holds the trained tensors under their Hugging Face names (adapters under
+//! those of PEFT). `optimizer.safetensors` holds the moments as `first.NAME` and `second.NAME`,
+//! absent while they are zero, and `step`, the step count as two digits in base 2^20, since the
+//! format's floats hold integers only up to 2^24. When there are frozen tensors, `base.sha256`
+//! holds their digest: the files continue that base and no other.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,10 +18,13 @@ pub const WEIGHTS: &str = "weights.safetensors";
 /// The optimizer's file name.
 pub const OPTIMIZER: &str = "optimizer.safetensors";
 
+/// The name of the file with the digest of the frozen base.
+pub const BASE: &str = "base.sha256";
+
 const STEP: &str = "step";
 const STEP_BASE: u64 = 1 << 20;
 
-/// Writes both files into `dir`.
+/// Writes the files into `dir`.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -32,7 +37,12 @@ pub fn save(parameters: &Parameters, dir: &Path) -> Result<(), EngineError> {
         state.extend(tensors("first.", &parameters.first_moments));
         state.extend(tensors("second.", &parameters.second_moments));
     }
-    write_tensors(&dir.join(OPTIMIZER), &state)
+    write_tensors(&dir.join(OPTIMIZER), &state)?;
+    if parameters.base_digest().is_empty() {
+        return Ok(());
+    }
+    let path = dir.join(BASE);
+    std::fs::write(&path, parameters.base_digest()).map_err(EngineError::io("write", path))
 }
 
 fn named<'a>(
@@ -41,11 +51,10 @@ fn named<'a>(
     values: &'a [f32],
 ) -> Vec<(String, &'a [usize], &'a [f32])> {
     parameters
-        .table
-        .entries()
-        .iter()
+        .trained()
         .map(|entry| {
-            (format!("{prefix}{}", entry.name), entry.shape.as_slice(), entry.span.of(values))
+            let values = entry.slot.span.of(values);
+            (format!("{prefix}{}", entry.name), entry.shape.as_slice(), values)
         })
         .collect()
 }
@@ -55,6 +64,7 @@ fn named<'a>(
 /// # Errors
 /// When a file is missing, damaged or belongs to another model.
 pub fn load(parameters: &mut Parameters, dir: &Path) -> Result<(), EngineError> {
+    check_base(parameters, dir)?;
     let weights_path = dir.join(WEIGHTS);
     let optimizer_path = dir.join(OPTIMIZER);
     let weights = read_tensors(&weights_path)?;
@@ -79,7 +89,7 @@ pub fn load(parameters: &mut Parameters, dir: &Path) -> Result<(), EngineError> 
     gradient.fill(0.0);
     first_moments.fill(0.0);
     second_moments.fill(0.0);
-    for entry in table.entries() {
+    for entry in table.entries().iter().filter(|entry| entry.slot.is_trained()) {
         let parts: [(&str, &mut Vec<f32>, &BTreeMap<String, Tensor>); 3] = [
             ("", &mut *values, &weights),
             ("first.", &mut *first_moments, &state),
@@ -87,12 +97,30 @@ pub fn load(parameters: &mut Parameters, dir: &Path) -> Result<(), EngineError> 
         ];
         for (prefix, target, source) in parts {
             if let Some(tensor) = source.get(&format!("{prefix}{}", entry.name)) {
-                entry.span.of_mut(target).copy_from_slice(&tensor.values);
+                entry.slot.span.of_mut(target).copy_from_slice(&tensor.values);
             }
         }
     }
     parameters.n_steps = n_steps;
     Ok(())
+}
+
+/// Refuses files that continue another base.
+fn check_base(parameters: &Parameters, dir: &Path) -> Result<(), EngineError> {
+    let path = dir.join(BASE);
+    let found = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        found => found.map_err(EngineError::io("read", &path))?,
+    };
+    if found == parameters.base_digest() {
+        return Ok(());
+    }
+    let detail = if found.is_empty() {
+        "it holds a model trained in full, not a part of one".to_owned()
+    } else {
+        format!("it continues other frozen weights (digest `{found}`)")
+    };
+    Err(EngineError::BrokenCheckpoint { path: dir.to_owned(), detail })
 }
 
 /// Every missing, misshapen or unexpected tensor of a file.
@@ -103,7 +131,7 @@ fn check(
 ) -> Vec<String> {
     let mut expected = BTreeMap::new();
     for prefix in prefixes {
-        for entry in parameters.table.entries() {
+        for entry in parameters.trained() {
             expected.insert(format!("{prefix}{}", entry.name), &entry.shape);
         }
     }

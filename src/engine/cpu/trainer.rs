@@ -1,49 +1,54 @@
-//! Training and scoring of a network with its parameters: sharding, the update, all-or-nothing.
+//! Training and scoring of a network with its parameters: micro-batches, the update,
+//! all-or-nothing.
+//!
+//! One micro-batch is worked on at a time, by all threads, into one gradient. How a batch is cut
+//! depends on it alone, so threads never change a result.
+
+use std::ops::Range;
 
 use super::batch::Batch;
 use super::dropout::Dropout;
+use super::kernel::math::fit;
+use super::kernel::optimizer::{self, Vectors};
+use super::kernel::{Compute, Precision, Team};
 use super::loss::{self, Totals};
-use super::math::fit;
-use super::network::Network;
-use super::optimizer;
-use super::parallel::{cut, run_shards};
-use super::parameters::Parameters;
-use super::pass::{Pass, Reading};
-use super::rows::drain;
-use super::workspace::Workspace;
+use super::micro_batch::{self, cut, running_sums};
+use super::network::Transformer;
+use super::network::context::{Context, Pass, Reading};
+use super::network::workspace::Workspace;
+use super::parameters::{Parameters, Weights};
 use crate::engine::{EncodedPair, EngineError, LabeledPair, StepReport, StepSettings};
 
-/// A training batch is cut into about this many shards, so that threads stay busy to its end.
-const SHARDS: usize = 8;
+/// How a trainer computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Threads; 0 means one a core.
+    pub n_threads: usize,
+    /// Operands of matrix products.
+    pub precision: Precision,
+    /// Packed rows of a micro-batch; 0 means as many as are fast.
+    pub micro_batch_rows: usize,
+}
 
-/// Packed tokens of a shard; bounds the memory of saved activations.
-const SHARD_ROWS: usize = 1024;
-
-/// Pairs of a scoring shard.
-const SCORE_PAIRS: usize = 16;
-
-/// What one thread works with.
-#[derive(Debug, Default)]
-pub struct Worker {
-    /// Activations and scratch.
-    pub workspace: Workspace,
-    /// The gradient of the shard in work; all zero between shards.
-    pub gradient: Vec<f32>,
-    /// Token ids of the shard, whose embedding rows have a gradient; sorted, without repetition.
-    pub touched: Vec<u32>,
-    /// Sums over the shard.
-    pub totals: Totals,
+impl Running {
+    /// In `f32` on so many threads.
+    #[must_use]
+    pub fn exact(n_threads: usize) -> Self {
+        Self { n_threads, precision: Precision::F32, micro_batch_rows: 0 }
+    }
 }
 
 /// A network that can be trained.
 #[derive(Debug)]
 pub struct Trainer {
     /// The computation.
-    pub network: Network,
+    pub network: Transformer,
     /// Its parameters and optimizer state.
     pub parameters: Parameters,
-    workers: Vec<Worker>,
-    pool: rayon::ThreadPool,
+    team: Team,
+    precision: Precision,
+    micro_batch_rows: usize,
+    work: Workspace,
 }
 
 /// The settings an update needs.
@@ -67,33 +72,60 @@ impl From<&StepSettings> for Update {
     }
 }
 
+/// Makes the contexts of micro-batches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Maker<'a> {
+    on: Compute<'a>,
+    weights: Weights<'a>,
+}
+
+impl<'a> Maker<'a> {
+    /// Everything a pass over `batch` reads.
+    pub fn context(self, batch: &'a Batch, pass: Pass) -> Context<'a> {
+        Context { on: self.on, weights: self.weights, batch, pass }
+    }
+}
+
 impl Trainer {
-    /// Joins computation and parameters; `n_threads` 0 means one a core.
+    /// Joins computation and parameters.
     ///
     /// # Errors
     /// When the system refuses the threads.
     pub fn new(
-        network: Network,
+        network: Transformer,
         parameters: Parameters,
-        n_threads: usize,
+        running: Running,
     ) -> Result<Self, EngineError> {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let n_threads = if n_threads == 0 { cores() } else { n_threads };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(n_threads)
-            .thread_name(|i| format!("engine-{i}"))
-            .build()
-            .map_err(|error| {
-                EngineError::io("start threads for", "engine")(std::io::Error::other(error))
-            })?;
-        let workers = (0..n_threads).map(|_| Worker::default()).collect();
-        Ok(Self { network, parameters, workers, pool })
+        let micro_batch_rows = match running.micro_batch_rows {
+            0 => micro_batch::DEFAULT_ROWS,
+            rows => rows,
+        };
+        Ok(Self {
+            network,
+            parameters,
+            team: Team::new(running.n_threads)?,
+            precision: running.precision,
+            micro_batch_rows,
+            work: Workspace::default(),
+        })
     }
 
     /// Threads in use.
     #[must_use]
     pub fn n_threads(&self) -> usize {
-        self.workers.len()
+        self.team.n_threads()
+    }
+
+    /// Packed rows of a micro-batch.
+    #[must_use]
+    pub fn micro_batch_rows(&self) -> usize {
+        self.micro_batch_rows
+    }
+
+    /// Bytes held by the activations and scratch of the largest micro-batch so far.
+    #[must_use]
+    pub fn n_workspace_bytes(&self) -> usize {
+        self.work.n_bytes()
     }
 
     /// Refuses the first pair that the network cannot read.
@@ -105,71 +137,45 @@ impl Trainer {
         }
     }
 
+    /// Runs `work` inside the team with the network, a maker of contexts, the gradient to add to and
+    /// the buffers.
+    pub(super) fn run<R: Send>(
+        &mut self,
+        work: impl FnOnce(&Transformer, Maker<'_>, &mut [f32], &mut Workspace) -> R + Send,
+    ) -> R {
+        let Self { network, parameters, team, precision, work: buffers, .. } = self;
+        let (weights, gradient) = parameters.weights_and_gradient();
+        let maker = Maker { on: Compute { team, precision: *precision }, weights };
+        let network = &*network;
+        team.install(|| work(network, maker, gradient, buffers))
+    }
+
     /// Adds the gradient of the mean loss to `self.parameters.gradient` and returns the sums.
     pub fn accumulate(&mut self, batch: &[LabeledPair<'_>], settings: &StepSettings) -> Totals {
         let n_pairs = batch.len();
         let longest = batch.iter().map(|example| longest_side(example.pair)).max();
         self.network.reserve_positions(longest.unwrap_or(0));
         let rows: Vec<usize> = batch.iter().map(|it| self.network.n_rows(it.pair)).collect();
-        let shards = cut(rows.iter().copied(), n_pairs.div_ceil(SHARDS), SHARD_ROWS);
         let first_numbers = running_sums(&rows);
         let pass =
             Pass::training(Reading::Pooled, Dropout::new(settings.dropout, settings.dropout_key));
-        self.sum_gradients(shards.len(), |shard, network, values, worker| {
-            let examples = &batch[shards[shard].clone()];
-            let pairs: Vec<&EncodedPair> = examples.iter().map(|it| it.pair).collect();
-            let packed = network.pack(&pairs, first_numbers[shards[shard].start]);
-            let Worker { workspace, gradient, touched, .. } = worker;
-            network.reward(values, &packed, pass, workspace);
-            let n = packed.n_rewards;
-            let drewards = fit(&mut workspace.drewards, packed.pooled.len());
-            drewards.fill(0.0);
-            let preferred = examples.iter().map(|it| it.preferred);
-            let rewards = &workspace.rewards[..n];
-            worker.totals =
-                loss::backward(settings.loss, preferred, rewards, n_pairs, &mut drewards[..n]);
-            network.reward_backward(values, gradient, &packed, pass, workspace);
-            remember_tokens(touched, &packed);
+        let runs = cut(rows.into_iter(), self.micro_batch_rows);
+        self.run(|network, maker, gradient, work| {
+            let mut totals = Totals::default();
+            for run in runs {
+                let examples = &batch[run.clone()];
+                let pairs: Vec<&EncodedPair> = examples.iter().map(|it| it.pair).collect();
+                let packed = network.pack(&pairs, first_numbers[run.start]);
+                let cx = maker.context(&packed, pass);
+                network.reward(cx, work);
+                let n = packed.pooled.len();
+                let preferred = examples.iter().map(|it| it.preferred);
+                let (rewards, drewards) = (&work.rewards[..n], fit(&mut work.drewards, n));
+                totals += loss::backward(settings.loss, preferred, rewards, n_pairs, drewards);
+                network.reward_backward(cx, gradient, work);
+            }
+            totals
         })
-    }
-
-    /// Runs `work` on every shard and adds up gradients and totals in shard order.
-    ///
-    /// `work` gets the shard's index, the network, its parameters and a worker with a zero gradient; it leaves the
-    /// shard's gradient, totals and the token ids whose embedding rows it touched.
-    pub fn sum_gradients(
-        &mut self,
-        n_shards: usize,
-        work: impl Fn(usize, &Network, &[f32], &mut Worker) + Sync,
-    ) -> Totals {
-        let Self { network, parameters, workers, pool } = self;
-        let network = &*network;
-        let (embedding, width) = network.embedding();
-        let Parameters { values, gradient, .. } = parameters;
-        let values = &values[..];
-        for worker in workers.iter_mut() {
-            worker.gradient.resize(values.len(), 0.0);
-        }
-        let (_, totals) = run_shards(
-            pool,
-            workers,
-            n_shards,
-            (gradient, Totals::default()),
-            |shard, worker| work(shard, network, values, worker),
-            |_, worker, (gradient, totals)| {
-                totals.loss += worker.totals.loss;
-                totals.n_correct += worker.totals.n_correct;
-                for token in worker.touched.drain(..) {
-                    let start = embedding.start + token as usize * width;
-                    drain(
-                        &mut gradient[start..start + width],
-                        &mut worker.gradient[start..start + width],
-                    );
-                }
-                drain(&mut gradient[embedding.end..], &mut worker.gradient[embedding.end..]);
-            },
-        );
-        totals
     }
 
     /// Applies the gradient, unless it or the loss is not finite: then it is discarded and nothing
@@ -178,16 +184,26 @@ impl Trainer {
     /// # Errors
     /// [`EngineError::NonFinite`].
     pub fn update(&mut self, mean_loss: f64, update: Update) -> Result<f32, EngineError> {
-        let norm = optimizer::norm(&self.parameters.gradient);
+        let Self { parameters, team, .. } = self;
+        let norm = team.install(|| optimizer::norm(team, &parameters.gradient));
         for (what, value) in [("loss", mean_loss), ("gradient norm", norm)] {
             if !value.is_finite() {
-                self.parameters.gradient.fill(0.0);
+                parameters.gradient.fill(0.0);
                 return Err(EngineError::NonFinite { what, value: value as f32 });
             }
         }
-        let clip = optimizer::clip_factor(norm, update.clip_norm);
-        let Update { learning_rate, weight_decay, .. } = update;
-        optimizer::step(&mut self.parameters, &self.pool, learning_rate, weight_decay, clip);
+        parameters.n_steps += 1;
+        let step = optimizer::Step {
+            number: parameters.n_steps,
+            learning_rate: update.learning_rate,
+            weight_decay: update.weight_decay,
+            clip: optimizer::clip_factor(norm, update.clip_norm),
+        };
+        let decays = parameters.table.decay_ranges();
+        let decays: Vec<_> = decays.into_iter().map(|(it, decays)| (it.range(), decays)).collect();
+        let Parameters { values, gradient, first_moments, second_moments, .. } = parameters;
+        let vectors = Vectors { values, gradient, first_moments, second_moments };
+        team.install(|| optimizer::step(team, vectors, &decays, step));
         Ok(norm as f32)
     }
 
@@ -223,52 +239,64 @@ impl Trainer {
         self.check(pairs.iter().copied())?;
         let longest = pairs.iter().map(|pair| longest_side(pair)).max();
         self.network.reserve_positions(longest.unwrap_or(0));
-        let max_pairs = pairs.len().div_ceil(SHARDS).clamp(1, SCORE_PAIRS);
-        let shards = cut(pairs.iter().map(|it| self.network.n_rows(it)), max_pairs, SHARD_ROWS);
-        let (network, values) = (&self.network, &self.parameters.values);
-        let rewards = run_shards(
-            &self.pool,
-            &mut self.workers,
-            shards.len(),
-            Vec::with_capacity(pairs.len()),
-            |shard, worker| {
-                let packed = network.pack(&pairs[shards[shard].clone()], 0);
-                network.reward(values, &packed, Pass::scoring(), &mut worker.workspace);
-            },
-            |shard, worker, rewards| {
-                let n = 2 * shards[shard].len();
-                let pairs = worker.workspace.rewards[..n].chunks_exact(2);
-                rewards.extend(pairs.map(|pair| [pair[0], pair[1]]));
-            },
-        );
-        match rewards.as_flattened().iter().find(|reward| !reward.is_finite()) {
+        let runs = cut(pairs.iter().map(|it| self.network.n_rows(it)), self.micro_batch_rows);
+        let mut rewards = Vec::with_capacity(2 * pairs.len());
+        self.score_runs(&runs, |network, run| network.pack(&pairs[run], 0), &mut rewards)?;
+        Ok(rewards.as_chunks::<2>().0.to_vec())
+    }
+
+    /// The reward of each answer to one prompt: `prompt` and an answer together are a whole text
+    /// with its special tokens. A decoder reads the prompt once a micro-batch.
+    ///
+    /// # Errors
+    /// [`EngineError::NonFinite`]; [`EngineError::BadPair`] with the position of the answer.
+    pub fn score_responses(
+        &mut self,
+        prompt: &[u32],
+        answers: &[&[u32]],
+    ) -> Result<Vec<f32>, EngineError> {
+        let mut longest = 0;
+        for (position, answer) in answers.iter().enumerate() {
+            let problem = if answer.is_empty() {
+                Some("an answer without tokens".to_owned())
+            } else {
+                self.network.sequence_problem(&[prompt, answer].concat())
+            };
+            if let Some(detail) = problem {
+                return Err(EngineError::BadPair { position, detail });
+            }
+            longest = longest.max(prompt.len() + answer.len());
+        }
+        self.network.reserve_positions(longest);
+        let budget = self.micro_batch_rows.saturating_sub(prompt.len());
+        let runs = cut(answers.iter().map(|answer| answer.len()), budget);
+        let mut rewards = Vec::with_capacity(answers.len());
+        let pack = |network: &Transformer, run| network.pack_responses(prompt, &answers[run]);
+        self.score_runs(&runs, pack, &mut rewards)?;
+        Ok(rewards)
+    }
+
+    /// Appends the rewards of micro-batches.
+    fn score_runs(
+        &mut self,
+        runs: &[Range<usize>],
+        pack: impl Fn(&Transformer, Range<usize>) -> Batch + Sync,
+        rewards: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        self.run(|network, maker, _, work| {
+            for run in runs {
+                let packed = pack(network, run.clone());
+                network.reward(maker.context(&packed, Pass::scoring()), work);
+                rewards.extend_from_slice(&work.rewards[..packed.pooled.len()]);
+            }
+        });
+        match rewards.iter().find(|reward| !reward.is_finite()) {
             Some(&value) => Err(EngineError::NonFinite { what: "reward", value }),
-            None => Ok(rewards),
+            None => Ok(()),
         }
     }
 }
 
 fn longest_side(pair: &EncodedPair) -> usize {
     pair.tokens_a.len().max(pair.tokens_b.len())
-}
-
-/// Leaves the distinct token ids of a shard in `touched`.
-pub fn remember_tokens(touched: &mut Vec<u32>, batch: &Batch) {
-    touched.clear();
-    touched.extend_from_slice(&batch.tokens);
-    touched.sort_unstable();
-    touched.dedup();
-}
-
-/// The sum of everything before each item.
-pub fn running_sums(sizes: &[usize]) -> Vec<u32> {
-    let mut sum = 0;
-    sizes
-        .iter()
-        .map(|size| {
-            let before = sum;
-            sum += *size as u32;
-            before
-        })
-        .collect()
 }

@@ -11,8 +11,10 @@ use half::bf16;
 
 pub mod activation;
 pub mod attention;
+pub mod cross_entropy;
 pub mod head_norm;
 pub mod linear;
+pub mod mask;
 pub mod math;
 pub mod norm;
 pub mod optimizer;

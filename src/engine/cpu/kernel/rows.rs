@@ -48,6 +48,17 @@ kernel! {
     }
 }
 
+/// Adds `bias` to every row of `y`.
+pub fn add_to_rows(team: &Team, y: &mut [f32], bias: &[f32]) {
+    let _span = profile::span(Kernel::Rows, 0);
+    let width = bias.len();
+    team.each_chunk(y, rows_per_task(width) * width, |_, y| {
+        for row in y.chunks_exact_mut(width) {
+            add_values(row, bias);
+        }
+    });
+}
+
 /// Fills every row of `y` with `bias`.
 pub fn fill_rows(team: &Team, y: &mut [f32], bias: &[f32]) {
     let _span = profile::span(Kernel::Rows, 0);

@@ -2,13 +2,11 @@
 //! threads; all-or-nothing steps; exact continuation; learning.
 
 use super::differences::relative_error;
-use super::support::{cases, decoder_config, labeled, random_pairs, settings, tiny};
+use super::support::{cases, decoder_config, labeled, random, random_pairs, settings, tiny};
 use crate::domain::preference::Side;
 use crate::engine::config::{DecoderConfig, EncoderConfig, ModelConfig};
-use crate::engine::cpu::network::Network;
-use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::persistence;
-use crate::engine::cpu::trainer::Trainer;
+use crate::engine::cpu::trainer::{Running, Trainer};
 use crate::engine::{EncodedPair, EngineError, LabeledPair, Loss, StepSettings};
 
 const FAMILIES: [&str; 2] = ["llama", "bert"];
@@ -56,7 +54,6 @@ fn a_reward_does_not_depend_on_the_pairs_beside_it() {
         let together = trainer.score(&pairs.iter().collect::<Vec<_>>()).unwrap();
         for (pair, expected) in pairs.iter().zip(&together) {
             let alone = trainer.score(&[pair]).unwrap();
-            // Hidden width 24 lets a lone pair fall below the size at which rows are independent.
             for (a, b) in alone[0].iter().zip(expected) {
                 assert!((a - b).abs() <= 1e-6, "{family}: {a} {b}");
             }
@@ -79,8 +76,7 @@ fn at_real_widths_a_reward_is_bit_equal_alone_and_together() {
         ..EncoderConfig::default()
     });
     for (family, config) in [("llama", llama), ("bert", bert)] {
-        let (network, table) = Network::new(&config);
-        let mut trainer = Trainer::new(network, Parameters::random(table, 1), 2).unwrap();
+        let mut trainer = random(&config, Running::exact(2));
         let pairs = random_pairs(family, 150);
         let together = trainer.score(&pairs.iter().collect::<Vec<_>>()).unwrap();
         for (pair, expected) in pairs.iter().zip(&together) {

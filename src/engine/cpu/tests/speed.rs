@@ -4,13 +4,11 @@
 use std::io::{Read, Write};
 use std::time::Instant;
 
-use super::support::{decoder_config, settings};
+use super::support::{decoder_config, random, settings};
 use crate::domain::preference::Side;
 use crate::domain::random::{Place, Purpose};
 use crate::engine::config::ModelConfig;
-use crate::engine::cpu::network::Network;
-use crate::engine::cpu::parameters::Parameters;
-use crate::engine::cpu::trainer::Trainer;
+use crate::engine::cpu::trainer::{Running, Trainer};
 use crate::engine::cpu::{CpuModel, LanguageModel};
 use crate::engine::fixture::shared_model;
 use crate::engine::{
@@ -79,9 +77,8 @@ fn measure(name: &str, trainer: &mut Trainer, pairs: &[EncodedPair], batch: usiz
 #[ignore = "a measurement"]
 fn embedded_sized_decoder() {
     for n_threads in [1, 2] {
-        let (network, table) = Network::new(&ModelConfig::Decoder(decoder_config()));
-        let parameters = Parameters::random(table, 1);
-        let mut trainer = Trainer::new(network, parameters, n_threads).unwrap();
+        let config = ModelConfig::Decoder(decoder_config());
+        let mut trainer = random(&config, Running::exact(n_threads));
         measure("decoder 128 x 4", &mut trainer, &decoder_pairs(256), 32, 6);
     }
     let mut model = LanguageModel::random(&decoder_config(), 1, 2).unwrap();

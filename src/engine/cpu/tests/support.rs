@@ -1,16 +1,22 @@
 //! Models and pairs from the fixtures that `tests/fixtures/engine/make_fixtures.py` writes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::domain::model_spec::{LoraSpec, LoraTarget};
 use crate::domain::preference::Side;
 use crate::engine::config::{DecoderConfig, ModelConfig};
-use crate::engine::cpu::network::Network;
-use crate::engine::cpu::parameters::Parameters;
-use crate::engine::cpu::trainer::Trainer;
-use crate::engine::weights::read_tensors;
-use crate::engine::{EncodedPair, LabeledPair, Loss, StepSettings};
+use crate::engine::cpu::network::Transformer;
+use crate::engine::cpu::parameters::{NoSource, Parameters, TensorSource};
+use crate::engine::cpu::trainer::{Running, Trainer};
+use crate::engine::weights::{Tensor, read_tensors};
+use crate::engine::{EncodedPair, EngineError, LabeledPair, Loss, Precision, StepSettings, Tuning};
+
+/// The families with fixtures.
+pub const FAMILIES: [&str; 8] =
+    ["llama", "llama3", "mistral", "qwen2", "qwen3", "bert", "roberta", "distilbert"];
 
 /// One pair of a fixture with PyTorch's rewards.
 #[derive(Debug, Deserialize)]
@@ -54,14 +60,67 @@ pub fn cases(family: &str) -> Cases {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The tiny model of a family (`llama`, `bert`) on so many threads.
-pub fn tiny(family: &str, n_threads: usize) -> Trainer {
+/// The configuration of a family's tiny model.
+pub fn config(family: &str) -> ModelConfig {
     let path = fixture(family).join("config.json");
-    let config = ModelConfig::parse(&path, &std::fs::read(&path).unwrap()).unwrap();
+    ModelConfig::parse(&path, &std::fs::read(&path).unwrap()).unwrap()
+}
+
+/// Whether a family's models are causal.
+pub fn is_decoder(family: &str) -> bool {
+    matches!(config(family), ModelConfig::Decoder(_))
+}
+
+/// Tensors of a fixture as a source.
+pub struct Tensors(pub BTreeMap<String, Tensor>);
+
+impl TensorSource for Tensors {
+    fn read(&self, name: &str, to: &mut [f32]) -> Result<bool, EngineError> {
+        let Some(tensor) = self.0.get(name) else { return Ok(false) };
+        to.copy_from_slice(&tensor.values);
+        Ok(true)
+    }
+}
+
+/// The tiny model of a family, trained in full, on so many threads.
+pub fn tiny(family: &str, n_threads: usize) -> Trainer {
+    tuned(family, &Tuning::Full, Precision::F32, Running::exact(n_threads))
+}
+
+/// The tiny model of a family.
+pub fn tuned(family: &str, tuning: &Tuning, frozen: Precision, running: Running) -> Trainer {
     let tensors = read_tensors(&fixture(family).join("model.safetensors")).unwrap();
-    let (network, table) = Network::new(&config);
-    let source = |name: &str| tensors.get(name).map(|tensor| tensor.values.as_slice());
-    Trainer::new(network, Parameters::new(table, 5, source).unwrap(), n_threads).unwrap()
+    let (network, table) = Transformer::new(&config(family), tuning, frozen);
+    let parameters = Parameters::new(table, 5, &Tensors(tensors)).unwrap();
+    Trainer::new(network, parameters, running).unwrap()
+}
+
+/// A model of another shape with random weights.
+pub fn random(config: &ModelConfig, running: Running) -> Trainer {
+    let (network, table) = Transformer::new(config, &Tuning::Full, Precision::F32);
+    let parameters = Parameters::new(table, 1, &NoSource).unwrap();
+    Trainer::new(network, parameters, running).unwrap()
+}
+
+/// Adapters on every matrix.
+pub fn lora(dropout: f32) -> Tuning {
+    use LoraTarget::{Down, Gate, Key, Output, Query, Up, Value};
+    let targets = vec![Query, Key, Value, Output, Gate, Up, Down];
+    Tuning::Lora(LoraSpec { rank: 3, alpha: 12.0, dropout, targets })
+}
+
+/// Every way of tuning a model of two blocks.
+pub fn tunings() -> Vec<Tuning> {
+    let some = LoraSpec { rank: 2, alpha: 4.0, dropout: 0.1, ..LoraSpec::default() };
+    vec![
+        Tuning::Full,
+        Tuning::Lora(some),
+        lora(0.0),
+        Tuning::TopLayers(0),
+        Tuning::TopLayers(1),
+        Tuning::TopLayers(2),
+        Tuning::Head,
+    ]
 }
 
 pub fn labeled<'a>(pairs: &'a [EncodedPair], cases: &Cases) -> Vec<LabeledPair<'a>> {
@@ -85,7 +144,7 @@ pub fn random_pairs(family: &str, n: usize) -> Vec<EncodedPair> {
             let side = |first: usize, n: usize| {
                 prefix.iter().copied().chain((first..first + n).map(token)).collect()
             };
-            let is_decoder = family == "llama";
+            let is_decoder = is_decoder(family);
             EncodedPair {
                 tokens_a: side(100, n_a),
                 tokens_b: side(200, n_b),

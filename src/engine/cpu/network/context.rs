@@ -1,0 +1,83 @@
+//! What a forward and its backward pass have in common.
+
+use crate::engine::cpu::batch::{Batch, Queries};
+use crate::engine::cpu::dropout::Dropout;
+use crate::engine::cpu::kernel::{Compute, Precision, Team};
+use crate::engine::cpu::parameters::Weights;
+
+/// Which rows of the last block are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Those that become rewards.
+    Pooled,
+    /// All, for next-token prediction.
+    All,
+}
+
+/// The purpose of a pass.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pass {
+    /// Rows read from the last block.
+    pub reading: Reading,
+    /// Whether a backward pass follows.
+    pub keeps: bool,
+    /// The dropout of the step.
+    pub dropout: Dropout,
+}
+
+impl Pass {
+    /// A pass that only computes rewards.
+    #[must_use]
+    pub fn scoring() -> Self {
+        Self { reading: Reading::Pooled, keeps: false, dropout: Dropout::off() }
+    }
+
+    /// A pass that a backward pass follows.
+    #[must_use]
+    pub fn training(reading: Reading, dropout: Dropout) -> Self {
+        Self { reading, keeps: true, dropout }
+    }
+}
+
+/// Everything a pass reads beside its activations.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Who computes, and how precisely.
+    pub on: Compute<'a>,
+    /// Trained and frozen values.
+    pub weights: Weights<'a>,
+    /// The packed rows.
+    pub batch: &'a Batch,
+    /// The purpose.
+    pub pass: Pass,
+}
+
+impl<'a> Context<'a> {
+    /// The threads.
+    #[must_use]
+    pub fn team(&self) -> &'a Team {
+        self.on.team
+    }
+
+    /// The same with matrix products in `f32`.
+    #[must_use]
+    pub fn exact(self) -> Self {
+        Self { on: Compute { precision: Precision::F32, ..self.on }, ..self }
+    }
+
+    /// The same without dropout, for frozen layers.
+    #[must_use]
+    pub fn undropped(self) -> Self {
+        Self { pass: Pass { dropout: Dropout::off(), ..self.pass }, ..self }
+    }
+
+    /// The rows that ask in a block.
+    #[must_use]
+    pub fn queries(&self, is_last: bool) -> &'a Queries {
+        if is_last && self.pass.reading == Reading::Pooled {
+            &self.batch.pooled
+        } else {
+            &self.batch.all
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The reward head: a linear read-out of a hidden state, after a dense layer where the family has
+//! one. Always computed in `f32`.
+//!
+//! Decoders: `reward = w . h` at the last token. BERT and `RoBERTa`: `reward = w . tanh(W h + b) + c`
+//! at the first token; DistilBERT the same with the rectifier.
+
+use super::adapter::LowRank;
+use super::affine::Affine;
+use super::context::Context;
+use super::workspace::Workspace;
+use crate::engine::cpu::kernel::Write;
+use crate::engine::cpu::kernel::math::{dot, fit};
+use crate::engine::cpu::table::Slot;
+
+/// The nonlinearity of the dense layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Squash {
+    /// `tanh x`.
+    Tanh,
+    /// `max(x, 0)`.
+    Rectifier,
+}
+
+/// The reward head.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Before the read-out.
+    pub dense: Option<(Affine, Squash)>,
+    /// `w`, `[1, width]`.
+    pub read_out: Slot,
+    /// `c`.
+    pub bias: Option<Slot>,
+}
+
+impl Head {
+    /// Rewards of `work.hidden` into `work.rewards`.
+    pub fn forward(&self, cx: Context<'_>, work: &mut Workspace) {
+        let cx = cx.exact();
+        let weight = cx.weights.vector(self.read_out);
+        let numbers = &cx.batch.pooled.numbers;
+        let (m, width) = (numbers.len(), weight.len());
+        let mut read = &work.hidden[..m * width];
+        if let Some((dense, squash)) = &self.dense {
+            let pooled = fit(&mut work.pooled[0], m * width);
+            dense.forward(cx, numbers, Write::Replace, pooled, read, &mut LowRank::default());
+            for value in pooled.iter_mut() {
+                *value = squash.value(*value);
+            }
+            read = pooled;
+        }
+        let bias = self.bias.map_or(0.0, |bias| cx.weights.vector(bias)[0]);
+        let rewards = fit(&mut work.rewards, m);
+        for (row, reward) in read.chunks_exact(width).zip(rewards) {
+            *reward = dot(row, weight) + bias;
+        }
+    }
+
+    /// Adds the gradients of the head and, unless everything below is frozen, writes that of the
+    /// hidden states to `work.dhidden`; from `work.drewards`.
+    pub fn backward(
+        &self,
+        cx: Context<'_>,
+        gradient: &mut [f32],
+        is_lowest: bool,
+        work: &mut Workspace,
+    ) {
+        let cx = cx.exact();
+        let numbers = &cx.batch.pooled.numbers;
+        let weight = cx.weights.vector(self.read_out);
+        let (m, width) = (numbers.len(), weight.len());
+        let Workspace { hidden, dhidden, pooled: [pooled, dpooled], drewards, .. } = work;
+        let (hidden, dhidden) = (&hidden[..m * width], fit(dhidden, m * width));
+        let dweight = self.read_out.gradient(gradient);
+        match &self.dense {
+            None => read_out_backward(&drewards[..m], hidden, weight, dhidden, dweight),
+            Some(_) => {
+                let (pooled, dpooled) = (&pooled[..m * width], fit(dpooled, m * width));
+                read_out_backward(&drewards[..m], pooled, weight, dpooled, dweight);
+            }
+        }
+        if let Some(dbias) = self.bias.and_then(|bias| bias.gradient(gradient)) {
+            dbias[0] += drewards[..m].iter().sum::<f32>();
+        }
+        let Some((dense, squash)) = &self.dense else { return };
+        let dpooled = &mut dpooled[..m * width];
+        for (d, value) in dpooled.iter_mut().zip(pooled.iter()) {
+            *d *= squash.slope(*value);
+        }
+        let low_rank = &mut LowRank::default();
+        dense.add_gradients(cx, numbers, gradient, dpooled, hidden, low_rank);
+        if !is_lowest {
+            dense.input_gradient(cx, numbers, Write::Replace, dhidden, dpooled, low_rank);
+        }
+    }
+}
+
+/// Writes the gradient of the rows that were read and adds that of the weight.
+fn read_out_backward(
+    drewards: &[f32],
+    read: &[f32],
+    weight: &[f32],
+    dread: &mut [f32],
+    mut dweight: Option<&mut [f32]>,
+) {
+    let width = weight.len();
+    let rows = read.chunks_exact(width).zip(dread.chunks_exact_mut(width));
+    for ((row, drow), d) in rows.zip(drewards) {
+        for (drow, weight) in drow.iter_mut().zip(weight) {
+            *drow = d * weight;
+        }
+        for (dweight, value) in dweight.iter_mut().flat_map(|it| it.iter_mut()).zip(row) {
+            *dweight += d * value;
+        }
+    }
+}
+
+impl Squash {
+    fn value(self, x: f32) -> f32 {
+        match self {
+            Self::Tanh => x.tanh(),
+            Self::Rectifier => x.max(0.0),
+        }
+    }
+
+    /// The derivative where the value is `y`.
+    fn slope(self, y: f32) -> f32 {
+        match self {
+            Self::Tanh => 1.0 - y * y,
+            Self::Rectifier => f32::from(u8::from(y > 0.0)),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! One transformer for all families, described by data and without its parameters.
+//!
+//! It computes in two parts. The *trunk* is everything below the lowest trained tensor: a scoring
+//! pass that saves nothing and drops nothing. Its result, the *seam*, enters the *top*, which keeps
+//! what a backward pass needs and through which the gradient comes back, not further. When whole
+//! layers are frozen the seam is rounded to bf16 once, so that a pass that takes it from a cache
+//! has the bits of one that computes it.
+
+use half::bf16;
+
+use self::attention::Where;
+use self::block::Block;
+use self::context::Context;
+use self::embeddings::Embeddings;
+use self::head::Head;
+use self::norm::RmsNorm;
+use self::stage::Stage;
+use self::workspace::Workspace;
+use super::batch::Batch;
+use super::kernel::math::{fit, fit_zeroed};
+use super::kernel::rotary::RotaryTable;
+use super::table::Table;
+use crate::engine::config::ModelConfig;
+use crate::engine::{EncodedPair, Precision, Tuning};
+
+pub mod adapter;
+pub mod affine;
+pub mod attention;
+pub mod block;
+pub mod branch;
+pub mod context;
+mod decoder;
+pub mod embeddings;
+mod encoder;
+pub mod feed_forward;
+pub mod head;
+mod layout;
+pub mod norm;
+pub mod stage;
+pub mod workspace;
+
+/// How sequences are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    /// A shared prefix once; the reward is read at the last token.
+    Causal,
+    /// Every side whole; the reward is read at the first token.
+    Bidirectional { has_types: bool, first_position: usize },
+}
+
+/// A model's computation.
+#[derive(Debug, Clone)]
+pub struct Transformer {
+    embeddings: Embeddings,
+    blocks: Vec<Block>,
+    final_norm: Option<RmsNorm>,
+    head: Head,
+    rotary: Option<RotaryTable>,
+    packing: Packing,
+    vocab_size: usize,
+    /// Longest sequence it can read.
+    max_tokens: usize,
+    /// The lowest stage in which something is trained.
+    lowest: Stage,
+    /// Whether whole layers are frozen, so that the seam is rounded.
+    rounds_seam: bool,
+}
+
+impl Transformer {
+    /// The computation of a configuration and the layout of its parameters: which tensors `tuning`
+    /// trains, and in which precision the others are kept.
+    #[must_use]
+    pub fn new(config: &ModelConfig, tuning: &Tuning, frozen: Precision) -> (Self, Table) {
+        match config {
+            ModelConfig::Decoder(config) => Self::decoder(config, tuning, frozen),
+            ModelConfig::Encoder(config) => Self::encoder(config, tuning, frozen),
+        }
+    }
+
+    /// The embedding tables.
+    #[must_use]
+    pub fn embeddings(&self) -> &Embeddings {
+        &self.embeddings
+    }
+
+    /// Width of the residual stream.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.embeddings.width
+    }
+
+    /// Rows of the word embeddings.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// Prepares positions below `n`.
+    pub fn reserve_positions(&mut self, n: usize) {
+        if let Some(rotary) = &mut self.rotary {
+            rotary.reserve(n);
+        }
+    }
+
+    /// Packs pairs; `first_number` is the number of the first token in the whole batch.
+    #[must_use]
+    pub fn pack(&self, pairs: &[&EncodedPair], first_number: u32) -> Batch {
+        match self.packing {
+            Packing::Causal => Batch::causal(pairs, first_number),
+            Packing::Bidirectional { has_types, first_position } => {
+                Batch::bidirectional(pairs, first_number, has_types, first_position)
+            }
+        }
+    }
+
+    /// Packs several answers to one prompt; a decoder reads the prompt once.
+    #[must_use]
+    pub fn pack_responses(&self, prompt: &[u32], answers: &[&[u32]]) -> Batch {
+        match self.packing {
+            Packing::Causal => Batch::responses(prompt, answers),
+            Packing::Bidirectional { .. } => {
+                let whole = |answer: &&[u32]| [prompt, answer].concat();
+                let pairs = answers.iter().map(|answer| EncodedPair {
+                    tokens_a: whole(answer),
+                    answer_start: [prompt.len(), 0],
+                    ..EncodedPair::default()
+                });
+                let pairs: Vec<EncodedPair> = pairs.collect();
+                self.pack(&pairs.iter().collect::<Vec<_>>(), 0)
+            }
+        }
+    }
+
+    /// What is wrong with a pair that this network cannot read.
+    #[must_use]
+    pub fn problem(&self, pair: &EncodedPair) -> Option<String> {
+        for tokens in [&pair.tokens_a, &pair.tokens_b] {
+            if let Some(problem) = self.sequence_problem(tokens) {
+                return Some(problem);
+            }
+        }
+        let n_shared = pair.n_shared.min(pair.tokens_a.len()).min(pair.tokens_b.len());
+        let is_shared = pair.tokens_a[..n_shared] == pair.tokens_b[..n_shared];
+        (!is_shared).then(|| "a shared prefix that differs".to_owned())
+    }
+
+    /// What is wrong with a sequence that this network cannot read.
+    #[must_use]
+    pub fn sequence_problem(&self, tokens: &[u32]) -> Option<String> {
+        let (vocabulary, limit) = (self.vocab_size, self.max_tokens);
+        if tokens.is_empty() {
+            return Some("a side without tokens".to_owned());
+        }
+        if tokens.len() > limit {
+            return Some(format!("{} tokens, more than {limit} positions", tokens.len()));
+        }
+        let token = tokens.iter().find(|token| **token as usize >= vocabulary)?;
+        Some(format!("token `{token}`, but the vocabulary has {vocabulary}"))
+    }
+
+    /// Rows a pair takes in a packed batch.
+    #[must_use]
+    pub fn n_rows(&self, pair: &EncodedPair) -> usize {
+        match self.packing {
+            Packing::Causal => pair.n_packed_tokens(),
+            Packing::Bidirectional { .. } => pair.n_tokens(),
+        }
+    }
+
+    /// Number of the first block of the top.
+    fn first_top_block(&self) -> usize {
+        self.lowest.first_block(self.blocks.len())
+    }
+
+    /// Where the input of a block (or, behind the last, the output) stands: in a slot of its own
+    /// when kept, else in one of two in turn. The seam is always in the first.
+    fn stream_slot(&self, cx: Context<'_>, block: usize) -> usize {
+        let first = self.first_top_block();
+        match block.checked_sub(first) {
+            Some(above) if cx.pass.keeps => above,
+            Some(above) => above % 2,
+            None => (first - block) % 2,
+        }
+    }
+
+    fn tape_slot(&self, cx: Context<'_>, block: usize) -> usize {
+        if cx.pass.keeps { block.saturating_sub(self.first_top_block()) } else { 0 }
+    }
+
+    /// Everything below the lowest trained tensor.
+    pub fn trunk(&self, cx: Context<'_>, work: &mut Workspace) {
+        let first = self.first_top_block();
+        work.reserve(if cx.pass.keeps { self.blocks.len() - first } else { 1 });
+        let cx = cx.undropped();
+        if self.lowest > Stage::Embedding {
+            self.embeddings.forward(cx, self.stream_slot(cx, 0), work);
+        }
+        for block in 0..first {
+            self.block_forward(cx, block, work);
+        }
+        if self.lowest == Stage::Head {
+            self.finish(cx, work);
+        }
+        if self.rounds_seam {
+            for value in self.seam_mut(cx, work) {
+                *value = bf16::from_f32(*value).to_f32();
+            }
+        }
+    }
+
+    /// The activations that enter the lowest trained layer, after [`Transformer::trunk`]: one row
+    /// of [`Transformer::width`] for each row of the batch, or for each reward when the layer lies
+    /// behind the last block. Empty when the embeddings are trained.
+    pub fn seam_mut<'a>(&self, cx: Context<'_>, work: &'a mut Workspace) -> &'a mut [f32] {
+        let width = self.width();
+        let first = self.first_top_block();
+        let asking = cx.queries(true).len() * width;
+        match self.lowest {
+            Stage::Embedding => &mut [],
+            Stage::Head => &mut work.hidden[..asking],
+            Stage::Block(_) | Stage::FinalNorm => {
+                let n = if first < self.blocks.len() { cx.batch.n_rows() * width } else { asking };
+                &mut work.streams[self.stream_slot(cx, first)][..n]
+            }
+        }
+    }
+
+    /// From the seam to the hidden states in `work.hidden`.
+    pub fn top(&self, cx: Context<'_>, work: &mut Workspace) {
+        if self.lowest == Stage::Embedding {
+            self.embeddings.forward(cx, self.stream_slot(cx, 0), work);
+        }
+        for block in self.first_top_block()..self.blocks.len() {
+            self.block_forward(cx, block, work);
+        }
+        if self.lowest != Stage::Head {
+            self.finish(cx, work);
+        }
+    }
+
+    /// Rewards of a batch, into `work.rewards`.
+    pub fn reward(&self, cx: Context<'_>, work: &mut Workspace) {
+        self.trunk(cx, work);
+        self.top(cx, work);
+        self.head.forward(cx, work);
+    }
+
+    fn at<'a>(&'a self, cx: Context<'a>, block: usize) -> Where<'a> {
+        let queries = cx.queries(block + 1 == self.blocks.len());
+        Where { layer: block, queries, rotary: self.rotary.as_ref() }
+    }
+
+    fn block_forward(&self, cx: Context<'_>, block: usize, work: &mut Workspace) {
+        let (width, at) = (self.width(), self.at(cx, block));
+        let mut output = std::mem::take(&mut work.streams[self.stream_slot(cx, block + 1)]);
+        let x = &work.streams[self.stream_slot(cx, block)][..cx.batch.n_rows() * width];
+        let out = fit(&mut output, at.queries.len() * width);
+        let tape = &mut work.tapes[self.tape_slot(cx, block)];
+        self.blocks[block].forward(cx, at, (x, out), tape, &mut work.scratch);
+        work.streams[self.stream_slot(cx, block + 1)] = output;
+    }
+
+    /// From the last block to the hidden states: the last norm, where there is one.
+    fn finish(&self, cx: Context<'_>, work: &mut Workspace) {
+        let n = cx.queries(true).len() * self.width();
+        let stream = &work.streams[self.stream_slot(cx, self.blocks.len())][..n];
+        let hidden = fit(&mut work.hidden, n);
+        match self.final_norm {
+            Some(norm) => norm.forward(cx, stream, hidden, &mut work.final_scales),
+            None => hidden.copy_from_slice(stream),
+        }
+    }
+
+    /// Adds the gradients of everything trained, from `work.drewards`.
+    pub fn reward_backward(&self, cx: Context<'_>, gradient: &mut [f32], work: &mut Workspace) {
+        let is_lowest = self.lowest == Stage::Head;
+        self.head.backward(cx, gradient, is_lowest, work);
+        if !is_lowest {
+            self.hidden_backward(cx, gradient, work);
+        }
+    }
+
+    /// Adds the gradients of everything trained but the head, from `work.dhidden`.
+    pub fn hidden_backward(&self, cx: Context<'_>, gradient: &mut [f32], work: &mut Workspace) {
+        let (width, n_blocks) = (self.width(), self.blocks.len());
+        let n = cx.queries(true).len() * width;
+        let (dhidden, dstream) = (&work.dhidden[..n], &mut work.scratch.dstream);
+        match self.final_norm {
+            Some(norm) => {
+                let stream = &work.streams[self.stream_slot(cx, n_blocks)][..n];
+                let dstream = fit_zeroed(dstream, n);
+                norm.backward(cx, gradient, (dhidden, stream), &work.final_scales, dstream);
+            }
+            None => fit(dstream, n).copy_from_slice(dhidden),
+        }
+        for block in (self.first_top_block()..n_blocks).rev() {
+            let is_lowest = self.lowest == Stage::Block(block);
+            let x = &work.streams[self.stream_slot(cx, block)][..cx.batch.n_rows() * width];
+            let tape = &mut work.tapes[self.tape_slot(cx, block)];
+            let (at, scratch) = (self.at(cx, block), &mut work.scratch);
+            self.blocks[block].backward(cx, at, gradient, (x, is_lowest), tape, scratch);
+        }
+        if self.lowest == Stage::Embedding {
+            self.embeddings.backward(cx, gradient, work);
+        }
+    }
+}

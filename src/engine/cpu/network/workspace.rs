@@ -1,0 +1,92 @@
+//! The buffers a pass works in. They grow to the largest micro-batch seen and are then reused, so a
+//! training step allocates nothing per token.
+
+use super::adapter::LowRank;
+use super::attention::AttentionScratch;
+use super::block::Tape;
+
+/// Buffers that every block uses anew.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// Gradient of the residual stream.
+    pub dstream: Vec<f32>,
+    /// A normed stream.
+    pub normed: Vec<f32>,
+    /// Its gradient.
+    pub dnormed: Vec<f32>,
+    /// Output of a part before the residual sum, or its gradient.
+    pub branch: Vec<f32>,
+    /// The wide side of the feed-forward part after its nonlinearity, or its gradient.
+    pub activated: Vec<f32>,
+    /// Of adapters.
+    pub low_rank: LowRank,
+    /// Of attention.
+    pub attention: AttentionScratch,
+}
+
+/// All buffers of a trainer.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    /// One for each block that a backward pass goes through, else one in all.
+    pub tapes: Vec<Tape>,
+    /// Input of each block, and the output of the last: one more than tapes, at least two.
+    pub streams: Vec<Vec<f32>>,
+    /// The summed embeddings before their norm.
+    pub embedded: Vec<f32>,
+    /// Moments of that norm.
+    pub embedded_moments: Vec<f32>,
+    /// Scales of the last norm.
+    pub final_scales: Vec<f32>,
+    /// Hidden states that the head reads.
+    pub hidden: Vec<f32>,
+    /// Gradient of `hidden`.
+    pub dhidden: Vec<f32>,
+    /// Output of the head's dense layer and its gradient.
+    pub pooled: [Vec<f32>; 2],
+    /// Rewards, in the order of the batch.
+    pub rewards: Vec<f32>,
+    /// Gradient of `rewards`.
+    pub drewards: Vec<f32>,
+    /// Logits of some rows (language modelling).
+    pub logits: Vec<f32>,
+    /// Of the block in work.
+    pub scratch: Scratch,
+}
+
+impl Workspace {
+    /// Makes room for so many kept blocks.
+    pub fn reserve(&mut self, n_kept: usize) {
+        let (n_tapes, n_streams) = (n_kept.max(1), n_kept.max(1) + 1);
+        self.tapes.resize_with(n_tapes.max(self.tapes.len()), Tape::default);
+        self.streams.resize_with(n_streams.max(self.streams.len()), Vec::new);
+    }
+
+    /// Bytes held by all buffers but the square ones of attention.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        let Scratch { dstream, normed, dnormed, branch, activated, low_rank, attention } =
+            &self.scratch;
+        let [first, second] = &self.pooled;
+        let own = [
+            &self.embedded,
+            &self.embedded_moments,
+            &self.final_scales,
+            &self.hidden,
+            &self.dhidden,
+            first,
+            second,
+            &self.rewards,
+            &self.drewards,
+            &self.logits,
+            dstream,
+            normed,
+            dnormed,
+            branch,
+            activated,
+        ];
+        let floats = own.into_iter().chain(&self.streams).chain(attention.buffers());
+        4 * floats.map(Vec::capacity).sum::<usize>()
+            + low_rank.n_bytes()
+            + self.tapes.iter().map(Tape::n_bytes).sum::<usize>()
+    }
+}
