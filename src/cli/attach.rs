@@ -44,9 +44,13 @@ pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
         ascii: context.ascii,
         color: match context.color {
             Color::Auto => ColorChoice::Auto,
-            Color::Always => ColorChoice::Ansi256,
+            Color::Always | Color::Ansi256 => ColorChoice::Ansi256,
+            Color::Ansi16 => ColorChoice::Ansi16,
+            Color::True => ColorChoice::True,
             Color::Never => ColorChoice::None,
         },
+        mouse: context.mouse,
+        slow: context.slow,
     };
     let note = tui::run(&context.home, &options)?;
     if let Some(line) = note.line() {

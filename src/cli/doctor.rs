@@ -8,6 +8,7 @@ use crate::domain::clean::clean_line;
 use crate::engine::checkpoint;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store, StoreError};
+use crate::tui::Settings;
 
 mod machine;
 
@@ -69,6 +70,7 @@ struct DoctorDocument<'a> {
 pub fn run(context: &Context, args: &DoctorArgs) -> CliResult {
     let mut findings = vec![Finding::fine("version", version())];
     findings.extend(machine::findings(context.home.root()));
+    findings.push(settings(context));
     findings.extend(stored(context));
     if args.json {
         print_json(&DoctorDocument { schema: 1, findings: &findings })?;
@@ -101,6 +103,23 @@ fn print_finding(finding: &Finding) -> CliResult {
 fn version() -> String {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     format!("ser {}, {os} {arch}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The config file of the interface.
+fn settings(context: &Context) -> Finding {
+    let path = Settings::path(&context.home);
+    match Settings::load(&context.home) {
+        Err(error) => Finding::broken("settings", &error.into()),
+        Ok(_) if !path.exists() => {
+            Finding::fine("settings", format!("{} (not there: defaults)", path.display()))
+        }
+        Ok(settings) => {
+            let n = settings.n_remapped;
+            let noun = if n == 1 { "action has its" } else { "actions have their" };
+            let value = format!("{}: {n} {noun} own keys", path.display());
+            Finding::fine("settings", value)
+        }
+    }
 }
 
 /// Database, runs and checkpoints.

@@ -61,6 +61,12 @@ struct GlobalArgs {
     /// Draw with ASCII characters only
     #[arg(long, global = true)]
     ascii: bool,
+    /// Draw once a second at most, for thin lines
+    #[arg(long, global = true)]
+    slow: bool,
+    /// Give the mouse to the interface from the start (`M` does it later)
+    #[arg(long, global = true)]
+    mouse: bool,
     /// Print results and errors only
     #[arg(short, long, global = true)]
     quiet: bool,
@@ -78,6 +84,14 @@ pub enum Color {
     Always,
     /// Never.
     Never,
+    /// The sixteen colors of the terminal's palette.
+    #[value(name = "16")]
+    Ansi16,
+    /// The 256-color palette.
+    #[value(name = "256")]
+    Ansi256,
+    /// 24 bits a color.
+    True,
 }
 
 #[derive(Debug, Subcommand)]
@@ -118,6 +132,8 @@ pub struct Context {
     access: Access,
     color: Color,
     ascii: bool,
+    slow: bool,
+    mouse: bool,
     quiet: bool,
     n_verbose: u8,
 }
@@ -129,6 +145,8 @@ impl Context {
             access: if global.read_only { Access::ReadOnly } else { Access::ReadWrite },
             color: global.color,
             ascii: global.ascii,
+            slow: global.slow,
+            mouse: global.mouse,
             quiet: global.quiet,
             n_verbose: global.verbose,
         })

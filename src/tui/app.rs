@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use super::data::Interest;
 use super::effect::Effect;
 use super::frame::FrameWriter;
+use super::input::{MOUSE_OFF, MOUSE_ON, PASTE_OFF, PASTE_ON};
 use super::message::Message;
 use super::model::Model;
 use super::source::now_ms;
@@ -25,6 +26,8 @@ use super::view;
 const AFTER_INPUT: Duration = Duration::from_millis(33);
 /// Shortest time between two frames when data changed.
 const AFTER_DATA: Duration = Duration::from_millis(250);
+/// Shortest time between two frames of data on a thin line.
+const AFTER_DATA_SLOW: Duration = Duration::from_secs(1);
 /// How often ages on the screen move on.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -42,6 +45,8 @@ pub struct Ports {
 pub struct App<W> {
     /// Its state.
     pub model: Model,
+    /// The line is thin: data is drawn once a second at most.
+    pub is_slow: bool,
     frames: FrameWriter<W>,
     ports: Ports,
     drawn_at: Option<Instant>,
@@ -49,6 +54,17 @@ pub struct App<W> {
     write_time: Duration,
     /// When the next frame is due; `None` while the screen is up to date.
     due: Option<Instant>,
+    /// The modes of the terminal as it was told last.
+    modes: Modes,
+}
+
+/// What the terminal reports beside keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Modes {
+    /// Pastes come bracketed, which only a text field wants.
+    paste: bool,
+    /// Clicks and the wheel come as reports.
+    mouse: bool,
 }
 
 impl<W: Write> App<W> {
@@ -56,11 +72,13 @@ impl<W: Write> App<W> {
     pub fn new(model: Model, frames: FrameWriter<W>, ports: Ports) -> Self {
         Self {
             model,
+            is_slow: false,
             frames,
             ports,
             drawn_at: None,
             write_time: Duration::ZERO,
             due: Some(Instant::now()),
+            modes: Modes::default(),
         }
     }
 
@@ -107,13 +125,30 @@ impl<W: Write> App<W> {
             }
             // The answer to a key, which a person waits for.
             Message::Snapshot(_) if self.model.is_waiting() => AFTER_INPUT,
+            _ if self.is_slow => AFTER_DATA_SLOW,
             _ => AFTER_DATA,
         };
         // A slow link gets fewer frames rather than a queue of them.
         let pause = pause.max(self.write_time * 4);
         let due = self.drawn_at.map_or_else(Instant::now, |at| at + pause);
         self.due = Some(self.due.map_or(due, |before| before.min(due)));
-        update(&mut self.model, message).into_iter().any(|effect| self.execute(effect))
+        let effects = update(&mut self.model, message);
+        let leaves = effects.into_iter().any(|effect| self.execute(effect));
+        self.set_modes();
+        leaves
+    }
+
+    /// Tells the terminal which reports are wanted now.
+    fn set_modes(&mut self) {
+        let wanted =
+            Modes { paste: view::context(&self.model).is_text(), mouse: self.model.has_mouse };
+        if wanted.paste != self.modes.paste {
+            self.frames.queue(if wanted.paste { PASTE_ON } else { PASTE_OFF });
+        }
+        if wanted.mouse != self.modes.mouse {
+            self.frames.queue(if wanted.mouse { MOUSE_ON } else { MOUSE_OFF });
+        }
+        self.modes = wanted;
     }
 
     fn execute(&mut self, effect: Effect) -> bool {
@@ -122,8 +157,11 @@ impl<W: Write> App<W> {
             Effect::Redraw => self.frames.forget(),
             Effect::Suspend => {
                 self.frames.forget();
+                // Giving the terminal back turned everything off.
+                self.modes = Modes::default();
                 return (self.ports.suspend)().is_err();
             }
+            Effect::Emit(bytes) => self.frames.queue(&bytes),
             // A thread that has ended reported why.
             Effect::Watch(interest) => drop(self.ports.interests.send(interest)),
             effect @ (Effect::Ask { .. }

@@ -27,6 +27,8 @@ pub enum Effect {
         /// The text.
         text: String,
     },
+    /// Send these bytes to the terminal with the next frame.
+    Emit(Vec<u8>),
     /// Write a file.
     Save {
         /// Where; relative to the folder the viewer was started in.

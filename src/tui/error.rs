@@ -1,6 +1,7 @@
 //! Why the interface cannot run.
 
 use std::io;
+use std::path::PathBuf;
 
 /// Why the interface cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,26 @@ pub enum TuiError {
     /// The terminal refused something.
     #[error("cannot use the terminal")]
     Terminal(#[source] io::Error),
+    /// The config file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    SettingsFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The config file says something that cannot be.
+    #[error("`{}` line {line}: {message}", path.display())]
+    Settings {
+        /// Which file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+        /// What would be right.
+        hint: String,
+    },
     /// No thread or timer can be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -37,6 +58,8 @@ impl TuiError {
             Self::NoSize { .. } => {
                 "enlarge the window, or set its size with `stty rows 24 cols 80`"
             }
+            Self::SettingsFile { .. } => "check the permissions of the file, or move it away",
+            Self::Settings { hint, .. } => hint,
             Self::Terminal(_) => "check the terminal with `ser doctor`",
             Self::Thread(_) => "check the limits of this account with `ulimit -a`",
         };

@@ -12,6 +12,7 @@ use crate::domain::run::{RequestKind, RunId, RunStatus};
 use crate::store::{Access, Home, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
 
+use super::clipboard;
 use super::effect::Effect;
 use super::message::Message;
 use super::source::with_hint;
@@ -89,11 +90,11 @@ fn save(path: &Path, contents: &str) -> Message {
     }
 }
 
-/// Keeps the text where every terminal can get at it.
+/// Puts a text on the person's clipboard.
 fn copy(home: &Home, what: &str, text: &str) -> Message {
     let path = home.root().join("last-copy.txt");
-    match std::fs::write(&path, text) {
-        Ok(()) => Message::Done(format!("{what} is in {}", path.display())),
+    match clipboard::copy(&path, what, text, |name| std::env::var(name).ok()) {
+        Ok(copied) => Message::Copied { bytes: copied.bytes, words: copied.words },
         Err(error) => Message::Failed(format!("cannot write {}: {error}", path.display())),
     }
 }

@@ -17,7 +17,7 @@ use crate::store::rows::{
 use super::data::{RunData, Snapshot};
 use super::message::Message;
 use super::model::{Model, Size};
-use super::theme::{Theme, ThemeName};
+use super::theme::{Depth, Theme, ThemeName};
 use super::update::update;
 
 /// 2026-11-24 12:40:00 UTC.
@@ -353,7 +353,7 @@ pub fn early_data() -> RunData {
 
 /// A model that has read these runs.
 pub fn model(width: u16, height: u16, runs: Vec<RunRow>, run: Option<RunData>) -> Model {
-    let mut model = Model::new(Theme::new(ThemeName::Dark), Size { width, height });
+    let mut model = Model::new(Theme::new(ThemeName::Dark, Depth::Indexed), Size { width, height });
     let snapshot = Snapshot::new(NOW_MS, runs, run);
     update(&mut model, Message::Snapshot(Box::new(snapshot)));
     model

@@ -23,6 +23,8 @@ pub struct FrameWriter<W> {
     /// What the terminal shows; `None` when that is unknown.
     shown: Option<Buffer>,
     is_ascii: bool,
+    /// What goes out with the next frame, in the same write: modes and copies.
+    queued: Vec<u8>,
 }
 
 impl<W: Write> FrameWriter<W> {
@@ -31,12 +33,17 @@ impl<W: Write> FrameWriter<W> {
         // The theme has decided about colors. crossterm's own reaction to `NO_COLOR` would turn
         // every color into a reset of bold and reverse.
         crossterm::style::force_color_output(true);
-        Self { out, shown: None, is_ascii }
+        Self { out, shown: None, is_ascii, queued: Vec::new() }
     }
 
     /// Forgets what the terminal shows: the next frame clears it and draws everything.
     pub fn forget(&mut self) {
         self.shown = None;
+    }
+
+    /// Sends bytes that are no cells with the next frame.
+    pub fn queue(&mut self, bytes: &[u8]) {
+        self.queued.extend_from_slice(bytes);
     }
 
     /// Draws a frame of this size; returns the bytes written.
@@ -50,7 +57,10 @@ impl<W: Write> FrameWriter<W> {
         if self.is_ascii {
             to_ascii(&mut next);
         }
-        let mut bytes = BEGIN.to_vec();
+        let mut bytes = std::mem::take(&mut self.queued);
+        let n_queued = bytes.len();
+        bytes.extend_from_slice(BEGIN);
+        let n_before = bytes.len();
         let previous = match self.shown.take() {
             Some(shown) if shown.area == area => shown,
             _ => {
@@ -58,17 +68,20 @@ impl<W: Write> FrameWriter<W> {
                 Buffer::empty(area)
             }
         };
-        let n_before = bytes.len();
         let changes = previous.diff(&next);
         if !changes.is_empty() {
             CrosstermBackend::new(&mut bytes).draw(changes.into_iter())?;
         }
-        let is_silent = bytes.len() == n_before && n_before == BEGIN.len();
         self.shown = Some(next);
-        if is_silent {
+        if bytes.len() == n_before {
+            // No cell has changed: only what was queued goes out, most often nothing.
+            bytes.truncate(n_queued);
+        } else {
+            bytes.extend_from_slice(END);
+        }
+        if bytes.is_empty() {
             return Ok(0);
         }
-        bytes.extend_from_slice(END);
         self.send(&bytes)?;
         Ok(bytes.len())
     }

@@ -9,18 +9,29 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
-use crossterm::event::{self, Event};
+use crossterm::event::{self, Event, MouseButton, MouseEventKind};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 use tokio::sync::mpsc::Sender;
 
-use super::message::Message;
+use super::message::{Message, MouseKind};
 use super::terminal;
+
+/// Clicks and wheel as reports, positions in decimal; no movement.
+pub const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+/// The mouse for the terminal again.
+pub const MOUSE_OFF: &[u8] = b"\x1b[?1000l\x1b[?1006l";
+/// Pastes in brackets, so that they are not keys.
+pub const PASTE_ON: &[u8] = b"\x1b[?2004h";
+/// Pastes as they come.
+pub const PASTE_OFF: &[u8] = b"\x1b[?2004l";
 
 /// How long a viewer without a terminal may take to leave by itself.
 const WATCHDOG: Duration = Duration::from_millis(150);
+/// How long its terminal may take to be given back after that.
+const RESTORE: Duration = Duration::from_millis(50);
 /// The exit code of a process that a hang-up ended.
 const EXIT_HUNG_UP: i32 = 129;
 
@@ -37,8 +48,8 @@ pub fn start(messages: &Sender<Message>) -> io::Result<()> {
                 SIGWINCH => resized(&to_loop),
                 SIGTSTP => send(&to_loop, suspend_key()),
                 SIGCONT => send(&to_loop, Message::Continued),
-                SIGHUP => leave(&to_loop),
-                _ => send(&to_loop, Message::Leave),
+                // A loop that waits for a terminal which takes nothing must not outlive these.
+                _ => leave(&to_loop),
             }
         }
     })?;
@@ -69,6 +80,16 @@ fn read_keys(messages: &Sender<Message>) -> io::Result<()> {
                 Event::Resize(width, height) => {
                     send(messages, Message::Resized { width, height });
                 }
+                Event::Paste(text) => send(messages, Message::Pasted(text)),
+                Event::Mouse(mouse) => {
+                    let kind = match mouse.kind {
+                        MouseEventKind::Down(MouseButton::Left) => MouseKind::Click,
+                        MouseEventKind::ScrollDown => MouseKind::WheelDown,
+                        MouseEventKind::ScrollUp => MouseKind::WheelUp,
+                        _ => continue,
+                    };
+                    send(messages, Message::Mouse { kind, x: mouse.column, y: mouse.row });
+                }
                 _ => {}
             }
         }
@@ -98,7 +119,12 @@ fn leave(messages: &Sender<Message>) {
     let _ = messages.try_send(Message::Leave);
     let watchdog = thread::Builder::new().name("watchdog".to_owned()).spawn(|| {
         thread::sleep(WATCHDOG);
-        terminal::restore();
+        // Giving the terminal back is a write as well, and may never end.
+        let _ = thread::Builder::new().name("restore".to_owned()).spawn(|| {
+            terminal::restore();
+            std::process::exit(EXIT_HUNG_UP);
+        });
+        thread::sleep(RESTORE);
         std::process::exit(EXIT_HUNG_UP);
     });
     if watchdog.is_err() {

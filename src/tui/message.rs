@@ -14,6 +14,22 @@ pub enum Message {
     Key(KeyEvent),
     /// A text was pasted.
     Pasted(String),
+    /// The mouse did something; only when it was asked for.
+    Mouse {
+        /// What.
+        kind: MouseKind,
+        /// Column, from 0.
+        x: u16,
+        /// Row, from 0.
+        y: u16,
+    },
+    /// A copy is on its way: these bytes hand it to the terminal, one line says so.
+    Copied {
+        /// For the terminal; empty when it took another way.
+        bytes: Vec<u8>,
+        /// What happened.
+        words: String,
+    },
     /// Show the pairs a run scored.
     OpenSamples {
         /// Which run.
@@ -59,4 +75,15 @@ pub enum Message {
     Continued,
     /// A signal or a vanished terminal asks to leave.
     Leave,
+}
+
+/// What a mouse did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MouseKind {
+    /// The left button went down.
+    Click,
+    /// The wheel turned towards the hand.
+    WheelDown,
+    /// The wheel turned away.
+    WheelUp,
 }

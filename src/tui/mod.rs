@@ -12,6 +12,7 @@
 
 mod app;
 mod ascii;
+mod clipboard;
 mod commands;
 mod compare;
 mod data;
@@ -27,6 +28,7 @@ mod message;
 mod model;
 mod overlay;
 mod samples;
+mod settings;
 mod source;
 mod terminal;
 mod text;
@@ -45,10 +47,12 @@ mod screens;
 
 use std::io::{self, IsTerminal};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
 pub use error::TuiError;
+pub use settings::Settings;
 pub use theme::ColorChoice;
 
 use crate::domain::run::RunId;
@@ -82,8 +86,12 @@ pub struct TuiOptions {
     pub read_only: bool,
     /// Draw with ASCII characters only, whatever the terminal can do.
     pub ascii: bool,
-    /// Which colors.
+    /// Which colors; the config file decides where nothing was said.
     pub color: ColorChoice,
+    /// The mouse is the viewer's from the start.
+    pub mouse: bool,
+    /// One frame a second at most, for thin lines.
+    pub slow: bool,
 }
 
 /// What to tell the person who left.
@@ -121,7 +129,20 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
     if width == 0 || height == 0 {
         return Err(TuiError::NoSize { width, height });
     }
-    let mut model = Model::new(Theme::detect(options.color, variable), Size { width, height });
+    let settings = Settings::load(home)?;
+    let color = match options.color {
+        ColorChoice::Auto => settings.color,
+        asked => asked,
+    };
+    let mut theme = Theme::detect(color, variable);
+    // A terminal without colors stays without, whatever set a person likes elsewhere.
+    if let Some(name) = settings.theme.filter(|_| theme.name != theme::ThemeName::Mono) {
+        theme = Theme::new(name, theme.depth);
+    }
+    let mut model = Model::new(theme, Size { width, height });
+    model.keymap = Arc::new(settings.keymap);
+    model.has_mouse = options.mouse || settings.mouse;
+    model.runs.sort = settings.sort.unwrap_or(model.runs.sort);
     model.is_read_only = options.read_only;
     model.now_ms = source::now_ms();
     model.utc_offset_s = jiff::Zoned::now().offset().seconds();
@@ -151,13 +172,14 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
     drop(sender);
     let frames = FrameWriter::new(
         terminal::output().map_err(TuiError::Terminal)?,
-        theme::wants_ascii(options.ascii, variable),
+        theme::wants_ascii(options.ascii || settings.ascii, variable),
     );
     let suspend = {
         let guard = Rc::clone(&guard);
         Box::new(move || guard.suspend())
     };
     let mut app = App::new(model, frames, Ports { interests, effects, suspend });
+    app.is_slow = options.slow || settings.slow;
     runtime.block_on(app.run(&mut messages));
     Ok(ExitNote { n_going: app.model.n_going() })
 }

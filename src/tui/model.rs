@@ -225,6 +225,8 @@ pub struct Model {
     pub utc_offset_s: i32,
     /// Nothing may be changed from here.
     pub is_read_only: bool,
+    /// The mouse is the viewer's: a terminal selects text only while it is not.
+    pub has_mouse: bool,
 }
 
 impl Model {
@@ -260,6 +262,7 @@ impl Model {
             now_ms: 0,
             utc_offset_s: 0,
             is_read_only: false,
+            has_mouse: false,
         }
     }
 

@@ -191,6 +191,28 @@ impl Keymap {
         self.rows(context).find(|row| row.keys.contains(&key)).map(|row| row.binding.command)
     }
 
+    /// Gives an action other keys, wherever it acts.
+    pub fn set(&mut self, id: &str, keys: &[Key]) {
+        for row in self.rows.iter_mut().filter(|row| row.binding.id == id) {
+            row.keys = keys.to_vec();
+        }
+    }
+
+    /// A key of an action that means something else in one of its contexts, and what.
+    pub fn conflict(&self, id: &str) -> Option<(Key, &'static str, Context)> {
+        for row in self.rows.iter().filter(|row| row.binding.id == id) {
+            for context in row.binding.contexts {
+                let others = self.rows(*context).filter(|other| other.binding.id != id);
+                for other in others {
+                    if let Some(key) = row.keys.iter().find(|key| other.keys.contains(key)) {
+                        return Some((*key, other.binding.id, *context));
+                    }
+                }
+            }
+        }
+        None
+    }
+
     /// All rows that hold in a context, in the order of the tables.
     pub fn rows(&self, context: Context) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.binding.contexts.contains(&context))

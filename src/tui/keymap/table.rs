@@ -203,7 +203,7 @@ pub const BINDINGS: &[Binding] = &[
         "one layer out; never leaves the viewer",
         ""
     ),
-    bind!("back.left", C::Out, [Char('h'), Code(KeyCode::Left)], &[Live], "back to the list", ""),
+    bind!("live.back", C::Out, [Char('h'), Code(KeyCode::Left)], &[Live], "back to the list", ""),
     bind!(
         "back",
         C::Back,

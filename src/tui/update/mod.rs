@@ -5,6 +5,7 @@
 //! that lies over the screen, the navigation all screens share, or the screen itself.
 
 mod live;
+mod mouse;
 mod navigate;
 mod popup;
 mod refuse;
@@ -28,6 +29,11 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     let mut effects = match message {
         Message::Key(event) => popup::on_key(model, &event),
         Message::Pasted(text) => popup::on_paste(model, &text),
+        Message::Mouse { kind, x, y } => mouse::on_mouse(model, kind, x, y),
+        Message::Copied { bytes, words } => {
+            say(model, Tone::Note, words);
+            if bytes.is_empty() { Vec::new() } else { vec![Effect::Emit(bytes)] }
+        }
         Message::OpenSamples { run, round, pair } => {
             samples::update::open(model, run, round, pair);
             navigate::go_to(model, Screen::Samples);
@@ -87,8 +93,16 @@ pub fn act(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
         Command::Redraw => vec![Effect::Redraw],
         Command::Theme => {
             model.theme = model.theme.next();
-            let name = format!("theme: {:?}", model.theme.name).to_lowercase();
-            say(model, Tone::Note, name)
+            say(model, Tone::Note, format!("theme: {}", model.theme.name.name()))
+        }
+        Command::Mouse => {
+            model.has_mouse = !model.has_mouse;
+            let words = if model.has_mouse {
+                "mouse: wheel and clicks are the viewer's · Shift selects text"
+            } else {
+                "mouse: the terminal's again"
+            };
+            say(model, Tone::Note, words)
         }
         Command::Freeze => {
             toggle_freeze(model);

@@ -56,7 +56,7 @@ pub fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
 }
 
 /// A command, for the popup if there is one.
-fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
+pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
     match (command, &mut model.overlay) {
         (_, None) => act(model, command, n),
         (Command::Yes, Some(_)) => accept(model),

@@ -24,7 +24,7 @@ use super::update::{context_of, refusal};
 use super::words::Condition;
 use super::{compare, launch, samples};
 
-pub use runs::n_list_rows;
+pub use runs::{list_row_at, n_list_rows};
 
 /// Draws the whole frame.
 pub fn draw(model: &Model, buffer: &mut Buffer) {
@@ -75,18 +75,33 @@ pub fn context(model: &Model) -> Context {
 }
 
 /// The tabs, in the order of their keys.
-const TABS: [(Screen, &str); 5] = [
-    (Screen::Runs, "1 Runs"),
-    (Screen::Live, "2 Live"),
-    (Screen::Samples, "3 Samples"),
-    (Screen::Compare, "4 Compare"),
-    (Screen::Launch, "5 Launch"),
+const TABS: [(Screen, Command, &str); 5] = [
+    (Screen::Runs, Command::ShowRuns, "1 Runs"),
+    (Screen::Live, Command::ShowLive, "2 Live"),
+    (Screen::Samples, Command::ShowSamples, "3 Samples"),
+    (Screen::Compare, Command::ShowCompare, "4 Compare"),
+    (Screen::Launch, Command::ShowLaunch, "5 Launch"),
 ];
+/// What stands before the tabs.
+const BEFORE_TABS: &str = " ser  ";
+
+/// The command of the tab at a column of the first row.
+pub fn tab_at(x: u16) -> Option<Command> {
+    let mut from = text::width(BEFORE_TABS);
+    for (_, command, label) in TABS {
+        let to = from + text::width(label) + 2;
+        if (from..to).contains(&usize::from(x)) {
+            return Some(command);
+        }
+        from = to;
+    }
+    None
+}
 
 fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
-    let mut spans = vec![Span::styled(" ser  ", theme.strong)];
-    for (screen, label) in TABS {
+    let mut spans = vec![Span::styled(BEFORE_TABS, theme.strong)];
+    for (screen, _, label) in TABS {
         spans.push(if screen == model.screen {
             Span::styled(format!("[{label}]"), theme.heading)
         } else {
@@ -107,6 +122,9 @@ fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     if model.is_read_only {
         parts.push("read-only".to_owned());
+    }
+    if model.has_mouse {
+        parts.push("mouse".to_owned());
     }
     while text::width(&parts.join("  ")) > room && parts.pop().is_some() {}
     put_right(buffer, area, 0, Line::styled(format!("{} ", parts.join("  ")), theme.dim));

@@ -31,6 +31,14 @@ pub fn n_list_rows(size: Size) -> usize {
     usize::from(body.saturating_sub(2 + below)).max(1)
 }
 
+/// The row of the list at a place of the screen, counted from the first one shown.
+pub fn list_row_at(model: &Model, x: u16, y: u16) -> Option<usize> {
+    // The tabs, the line above the list and its heads.
+    let row = usize::from(y).checked_sub(3)?;
+    let is_beside = model.size.class() == SizeClass::Wide && x + N_SIDE_COLUMNS >= model.size.width;
+    (row < n_list_rows(model.size) && !is_beside).then_some(row)
+}
+
 /// Draws the list and what belongs to the selected run.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     if model.runs.rows.is_empty() {

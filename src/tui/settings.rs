@@ -1,0 +1,359 @@
+//! The config file of the interface: `config.toml` in the home.
+//!
+//! ```toml
+//! theme = "light"          # auto, dark, light, color-blind, ansi, mono
+//! color = "true"           # auto, none, 16, 256, true
+//! mouse = true
+//! ascii = false
+//! slow = true              # one frame a second at most
+//! sort = "accuracy"        # newest, accuracy, state, name
+//!
+//! [keys]                   # by the id of an action; `?` lists what there is
+//! "run.stop" = ["X", "F8"]
+//! "view.theme" = []        # no key at all
+//! ```
+//!
+//! A mistake is refused with its line: a viewer with half of somebody's keys would do things its
+//! person did not ask for.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use crate::store::Home;
+
+use super::error::TuiError;
+use super::keymap::{self, Context, Key, Keymap};
+use super::model::SortKey;
+use super::theme::{ColorChoice, ThemeName};
+
+/// A name this dissimilar to every valid one is not a misspelling of any.
+const SIMILARITY_MIN: f64 = 0.6;
+/// Longest config file that is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// What the config file says; everything has a value.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// A set of styles; `None` is what suits the terminal.
+    pub theme: Option<ThemeName>,
+    /// How many colors.
+    pub color: ColorChoice,
+    /// The mouse is the viewer's from the start.
+    pub mouse: bool,
+    /// ASCII characters only.
+    pub ascii: bool,
+    /// One frame a second at most.
+    pub slow: bool,
+    /// The order of the runs list.
+    pub sort: Option<SortKey>,
+    /// The keys in force.
+    pub keymap: Keymap,
+    /// How many actions have keys of their own.
+    pub n_remapped: usize,
+}
+
+const NAMES: [&str; 7] = ["theme", "color", "mouse", "ascii", "slow", "sort", "keys"];
+
+impl Settings {
+    /// Where the file of a home is.
+    #[must_use]
+    pub fn path(home: &Home) -> PathBuf {
+        home.root().join("config.toml")
+    }
+
+    /// Reads the file of a home; without one everything is as it comes.
+    ///
+    /// # Errors
+    /// The first mistake in it, with its line and what was probably meant.
+    pub fn load(home: &Home) -> Result<Self, TuiError> {
+        let path = Self::path(home);
+        let unreadable = |source| TuiError::SettingsFile { path: path.clone(), source };
+        match std::fs::metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => return Err(unreadable(error)),
+            Ok(metadata) if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX => {
+                return Err(unreadable(std::io::Error::other("not a settings file")));
+            }
+            Ok(_) => {}
+        }
+        let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+        Self::parse(&text, &path)
+    }
+
+    /// The settings of a text; `path` is for messages.
+    fn parse(text: &str, path: &Path) -> Result<Self, TuiError> {
+        let reader = Reader { text, path };
+        let table = DeTable::parse(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let detail = error.message().lines().collect::<Vec<_>>().join(", ");
+            reader.refuse(at, format!("not TOML: {detail}"), "write `name = value`")
+        })?;
+        let mut settings = Self::default();
+        for (name, value) in table.get_ref() {
+            let at = name.span().start;
+            let value = Value { reader: &reader, name: name.get_ref(), at, value: value.get_ref() };
+            match value.name {
+                "theme" => {
+                    let names = ThemeName::ALL.map(ThemeName::name);
+                    let all: Vec<&str> = ["auto"].into_iter().chain(names).collect();
+                    let word = value.one_of(&all)?;
+                    settings.theme = ThemeName::ALL.into_iter().find(|theme| theme.name() == word);
+                }
+                "color" => {
+                    settings.color = match value.one_of(&["auto", "none", "16", "256", "true"])? {
+                        "none" => ColorChoice::None,
+                        "16" => ColorChoice::Ansi16,
+                        "256" => ColorChoice::Ansi256,
+                        "true" => ColorChoice::True,
+                        _ => ColorChoice::Auto,
+                    };
+                }
+                "sort" => {
+                    settings.sort =
+                        Some(match value.one_of(&["newest", "accuracy", "state", "name"])? {
+                            "accuracy" => SortKey::Accuracy,
+                            "state" => SortKey::State,
+                            "name" => SortKey::Name,
+                            _ => SortKey::Newest,
+                        });
+                }
+                "mouse" => settings.mouse = value.switch()?,
+                "ascii" => settings.ascii = value.switch()?,
+                "slow" => settings.slow = value.switch()?,
+                "keys" => settings.read_keys(&value)?,
+                other => {
+                    let hint = nearest(other, NAMES.into_iter());
+                    return Err(reader.refuse(at, format!("unknown setting `{other}`"), &hint));
+                }
+            }
+        }
+        Ok(settings)
+    }
+
+    fn read_keys(&mut self, value: &Value<'_>) -> Result<(), TuiError> {
+        let DeValue::Table(table) = value.value else {
+            return Err(value.expected("a section `[keys]` of actions and their keys"));
+        };
+        let mut changed = Vec::new();
+        read_actions(value.reader, "", table, &mut changed)?;
+        for (id, keys, _) in &changed {
+            self.keymap.set(id, keys);
+        }
+        self.n_remapped = changed.len();
+        for (id, _, at) in &changed {
+            if let Some((key, other, context)) = self.keymap.conflict(id) {
+                let message = format!(
+                    "`{}` is the key of `{id}` and of `{other}` on the {} screen",
+                    key.words(),
+                    context_words(context)
+                );
+                let hint = format!("give `{other}` another key, or `[]` for none");
+                return Err(value.reader.refuse(*at, message, &hint));
+            }
+        }
+        Ok(())
+    }
+}
+
+type Remapped = (String, Vec<Key>, usize);
+
+/// `"run.stop" = "X"` and `run.stop = "X"` are the same action.
+fn read_actions(
+    reader: &Reader<'_>,
+    prefix: &str,
+    table: &DeTable<'_>,
+    out: &mut Vec<Remapped>,
+) -> Result<(), TuiError> {
+    for (name, value) in table {
+        let id = match prefix {
+            "" => name.get_ref().to_string(),
+            _ => format!("{prefix}.{}", name.get_ref()),
+        };
+        let at = name.span().start;
+        if let DeValue::Table(inner) = value.get_ref() {
+            read_actions(reader, &id, inner, out)?;
+            continue;
+        }
+        let Some(binding) = keymap::bindings().find(|binding| binding.id == id) else {
+            let hint = nearest(&id, keymap::bindings().map(|binding| binding.id));
+            return Err(reader.refuse(at, format!("unknown action `{id}`"), &hint));
+        };
+        let value = Value { reader, name: binding.id, at, value: value.get_ref() };
+        let is_text = binding.contexts.iter().any(|context| context.is_text());
+        out.push((id, value.keys(is_text)?, at));
+    }
+    Ok(())
+}
+
+/// The text with its path, for places in messages.
+struct Reader<'a> {
+    text: &'a str,
+    path: &'a Path,
+}
+
+impl Reader<'_> {
+    fn refuse(&self, at: usize, message: String, hint: &str) -> TuiError {
+        let before = self.text.as_bytes().get(..at).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        TuiError::Settings { path: self.path.to_owned(), line, message, hint: hint.to_owned() }
+    }
+}
+
+struct Value<'a> {
+    reader: &'a Reader<'a>,
+    name: &'a str,
+    at: usize,
+    value: &'a DeValue<'a>,
+}
+
+impl Value<'_> {
+    fn expected(&self, what: &str) -> TuiError {
+        self.reader.refuse(
+            self.at,
+            format!("`{}` is not {what}", self.name),
+            "`?` lists every action and its keys",
+        )
+    }
+
+    fn switch(&self) -> Result<bool, TuiError> {
+        match self.value {
+            DeValue::Boolean(value) => Ok(*value),
+            _ => Err(self.reader.refuse(
+                self.at,
+                format!("`{}` is neither `true` nor `false`", self.name),
+                &format!("write `{} = true`", self.name),
+            )),
+        }
+    }
+
+    fn one_of<'w>(&self, words: &[&'w str]) -> Result<&'w str, TuiError> {
+        let list = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+        let DeValue::String(text) = self.value else {
+            let message = format!("`{}` is not a text", self.name);
+            return Err(self.reader.refuse(self.at, message, &format!("one of {list}")));
+        };
+        words.iter().find(|word| *word == text).copied().ok_or_else(|| {
+            let message = format!("`{}` is `{text}`", self.name);
+            self.reader.refuse(self.at, message, &format!("one of {list}"))
+        })
+    }
+
+    /// One key or a list of keys.
+    fn keys(&self, is_text: bool) -> Result<Vec<Key>, TuiError> {
+        let words: Vec<&str> = match self.value {
+            DeValue::String(text) => vec![text],
+            DeValue::Array(list) => {
+                let texts = list.iter().map(|item| match item.get_ref() {
+                    DeValue::String(text) => Some(text.as_ref()),
+                    _ => None,
+                });
+                texts.collect::<Option<_>>().ok_or_else(|| self.not_keys())?
+            }
+            _ => return Err(self.not_keys()),
+        };
+        let key = |word: &&str| {
+            let key = Key::parse(word).ok_or_else(|| {
+                let message = format!("`{word}` is no key");
+                self.reader.refuse(self.at, message, KEYS)
+            })?;
+            if is_text && matches!(key, Key::Char(_)) {
+                let message = format!("`{word}` is text where `{}` acts", self.name);
+                return Err(self.reader.refuse(self.at, message, "take a key with Ctrl or a name"));
+            }
+            Ok(key)
+        };
+        words.iter().map(key).collect()
+    }
+
+    fn not_keys(&self) -> TuiError {
+        let message = format!("`{}` is neither a key nor a list of keys", self.name);
+        self.reader.refuse(self.at, message, KEYS)
+    }
+}
+
+const KEYS: &str = "write keys as \"x\", \"Space\", \"Ctrl-d\", \"Alt-1\", \"PageDown\", \"F5\"";
+
+fn nearest<'a>(wanted: &str, words: impl Iterator<Item = &'a str>) -> String {
+    let scored = words.map(|word| (strsim::jaro_winkler(wanted, word), word));
+    let best = scored.filter(|(score, _)| *score >= SIMILARITY_MIN);
+    best.max_by(|a, b| a.0.total_cmp(&b.0)).map_or_else(
+        || format!("settings are {}", NAMES.join(", ")),
+        |(_, word)| format!("did you mean `{word}`?"),
+    )
+}
+
+/// The words for a screen in a message.
+fn context_words(context: Context) -> &'static str {
+    match context {
+        Context::Runs => "runs",
+        Context::Live => "live",
+        Context::Samples => "samples",
+        Context::Compare => "compare",
+        Context::Launch => "launch",
+        Context::Confirm | Context::Choice | Context::Prompt => "popup",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+    use super::super::keymap::Command;
+    use super::*;
+
+    fn parse(text: &str) -> Result<Settings, (usize, String, String)> {
+        Settings::parse(text, Path::new("config.toml")).map_err(|error| match error {
+            TuiError::Settings { line, message, hint, .. } => (line, message, hint),
+            other => (0, other.to_string(), String::new()),
+        })
+    }
+
+    #[test]
+    fn settings_and_keys_are_read() {
+        let text = "theme = \"light\"\ncolor = \"true\"\nmouse = true\nsort = \"name\"\n\
+                    [keys]\n\"run.stop\" = \"X\"\nview.theme = []\n";
+        let settings = parse(text).unwrap();
+        assert_eq!((settings.theme, settings.mouse), (Some(ThemeName::Light), true));
+        assert_eq!((settings.sort, settings.n_remapped), (Some(SortKey::Name), 2));
+        let press = |c| {
+            let event = KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
+            settings.keymap.command(Context::Runs, &event)
+        };
+        assert_eq!((press('X'), press('x'), press('T')), (Some(Command::Stop), None, None));
+        assert_eq!(parse("").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn mistakes_name_their_line_and_what_was_meant() {
+        let cases = [
+            ("\nthem = \"x\"", 2, "unknown setting `them`", "did you mean `theme`?"),
+            ("theme = \"drak\"", 1, "`theme` is `drak`", "one of \"auto\", \"dark\""),
+            ("mouse = 1", 1, "`mouse` is neither", "write `mouse = true`"),
+            (
+                "[keys]\n\"run.stpo\" = \"X\"",
+                2,
+                "unknown action `run.stpo`",
+                "did you mean `run.stop`?",
+            ),
+            ("[keys]\nrun.stop = \"Ctl-x\"", 2, "`Ctl-x` is no key", "write keys as"),
+            ("[keys]\nrun.stop = 3", 2, "`run.stop` is neither a key", "write keys as"),
+            ("[keys]\nfield.accept = \"x\"", 2, "`x` is text where", "take a key with Ctrl"),
+            (
+                "[keys]\n\nrun.stop = \"p\"",
+                3,
+                "`p` is the key of `run.stop` and of `run.pause`",
+                "give `run.pause`",
+            ),
+            ("a = ", 1, "not TOML", "write `name = value`"),
+        ];
+        for (text, line, message, hint) in cases {
+            let (found_line, found, found_hint) = parse(text).unwrap_err();
+            assert_eq!(found_line, line, "{text}");
+            assert!(found.starts_with(message), "{found}");
+            assert!(found_hint.starts_with(hint), "{found_hint}");
+        }
+    }
+}
