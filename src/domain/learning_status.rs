@@ -18,6 +18,8 @@ pub enum LearningStatus {
     Status2,
     /// Neither test finds enough pairs.
     Stop,
+    /// The selection rule knows no status.
+    Ungated,
 }
 
 impl LearningStatus {
@@ -28,13 +30,15 @@ impl LearningStatus {
             Self::Status1 => "status_1",
             Self::Status2 => "status_2",
             Self::Stop => "stop",
+            Self::Ungated => "ungated",
         }
     }
 
     /// The status with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Status1, Self::Status2, Self::Stop].into_iter().find(|s| s.name() == name)
+        let all = [Self::Status1, Self::Status2, Self::Stop, Self::Ungated];
+        all.into_iter().find(|status| status.name() == name)
     }
 
     /// The status of this round, given the one before and how many pool pairs pass each test.

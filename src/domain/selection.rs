@@ -9,7 +9,7 @@ use super::histogram::ConfidenceHistogram;
 use super::learning_status::LearningStatus;
 use super::preference::PairId;
 use super::pseudo_label::{PairScore, PseudoLabel};
-use super::spec::{RewardOffset, SelectionSpec};
+use super::spec::{RewardOffset, RuleName, SelectionSpec};
 use super::verdict::{Verdict, VerdictSet};
 
 /// Why a scored pair was not selected.
@@ -26,18 +26,21 @@ pub enum LeftOut {
     NotSeparated,
     /// Status 2: the probabilities differ too little.
     DeltaTooSmall,
+    /// The confidence is below the threshold.
+    BelowThreshold,
     /// The loop stops here: nothing is selected.
     Stopped,
 }
 
 impl LeftOut {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AlreadySelected,
         Self::Vetoed,
         Self::Tie,
         Self::NotSeparated,
         Self::DeltaTooSmall,
+        Self::BelowThreshold,
         Self::Stopped,
     ];
 
@@ -50,6 +53,7 @@ impl LeftOut {
             Self::Tie => "tie",
             Self::NotSeparated => "not_separated",
             Self::DeltaTooSmall => "delta_too_small",
+            Self::BelowThreshold => "below_threshold",
             Self::Stopped => "stopped",
         }
     }
@@ -122,38 +126,22 @@ pub struct SelectionContext<'a> {
     pub verdicts: &'a VerdictSet,
 }
 
-/// Applies the learning-status rule to the scored pool (SER, equations 3 and 4).
+/// Applies the selection rule to the scored pool.
 ///
-/// Each answer's probability is `sigmoid(reward - offset)`. Status 1 keeps pairs with one
-/// probability above `high_threshold` and the other below `low_threshold`; status 2 keeps pairs
-/// whose probabilities differ by more than `delta_threshold`. All comparisons are strict.
+/// Each answer's probability is `sigmoid(reward - offset)`. Status 1 (SER, equations 3 and 4) asks
+/// for one probability above `high_threshold` and the other below `low_threshold`; status 2 for
+/// probabilities that differ by more than `delta_threshold`. All comparisons are strict. `confidence`
+/// looks at the probability of the pair instead, `sigmoid(reward_a - reward_b)`, which no offset
+/// moves.
 #[must_use]
 pub fn select(
     scores: &[PairScore],
     rule: &SelectionSpec,
     context: SelectionContext<'_>,
 ) -> Selection {
-    let reward_offset = match rule.reward_offset {
-        RewardOffset::PoolMean => mean_reward(scores),
-        RewardOffset::None => 0.0,
-    };
-    let probabilities = |score: &PairScore| {
-        (
-            sigmoid(f64::from(score.reward_a) - reward_offset),
-            sigmoid(f64::from(score.reward_b) - reward_offset),
-        )
-    };
-    let passes_1 = |score: &PairScore| {
-        let (p_a, p_b) = probabilities(score);
-        let (larger, smaller) = (p_a.max(p_b), p_a.min(p_b));
-        larger > rule.high_threshold && smaller < rule.low_threshold
-    };
-    let passes_2 = |score: &PairScore| {
-        let (p_a, p_b) = probabilities(score);
-        (p_a - p_b).abs() > rule.delta_threshold
-    };
+    let tests = Tests::new(scores, rule);
     let barred = |score: &PairScore| {
-        if context.already_selected.contains(&score.pair) {
+        if !rule.relabel && context.already_selected.contains(&score.pair) {
             Some(LeftOut::AlreadySelected)
         } else if context.verdicts.get(score.pair) == Some(Verdict::Veto) {
             Some(LeftOut::Vetoed)
@@ -164,23 +152,81 @@ pub fn select(
         }
     };
     let eligible = || scores.iter().filter(|score| barred(score).is_none());
-    let n_status_1 = eligible().filter(|score| passes_1(score)).count();
-    let n_status_2 = eligible().filter(|score| passes_2(score)).count();
-    let gate = rule.min_selected.of(scores.len());
-    let learning_status =
-        LearningStatus::next(context.previous_status, n_status_1, n_status_2, gate);
-    let decide = |score: &PairScore| {
-        barred(score).or_else(|| match learning_status {
-            LearningStatus::Status1 => (!passes_1(score)).then_some(LeftOut::NotSeparated),
-            LearningStatus::Status2 => (!passes_2(score)).then_some(LeftOut::DeltaTooSmall),
-            LearningStatus::Stop => Some(LeftOut::Stopped),
-        })
+    let n_status_1 = eligible().filter(|score| tests.status_1(score)).count();
+    let n_status_2 = eligible().filter(|score| tests.status_2(score)).count();
+    let gate = rule.min_selected.of(scores.len()).max(1);
+    let stop_below = |n_least: usize| {
+        let n_passing = eligible().filter(|score| tests.failed(score, None).is_none()).count();
+        if n_passing < n_least { LearningStatus::Stop } else { LearningStatus::Ungated }
     };
+    let learning_status = match rule.rule {
+        RuleName::LearningStatus => {
+            LearningStatus::next(context.previous_status, n_status_1, n_status_2, gate)
+        }
+        RuleName::Confidence => stop_below(gate),
+        // Neither the script nor the naive control has a gate; with nothing selected, both end.
+        RuleName::EitherTest | RuleName::All => stop_below(1),
+    };
+    let decide =
+        |score: &PairScore| barred(score).or_else(|| tests.failed(score, Some(learning_status)));
     let pairs: Vec<ScoredPair> =
         scores.iter().map(|score| ScoredPair { score: *score, left_out: decide(score) }).collect();
     let kept = pairs.iter().filter(|pair| pair.left_out.is_none());
     let labels = kept.filter_map(|pair| pair.score.pseudo_label()).collect();
+    let reward_offset = tests.reward_offset;
     Selection { learning_status, reward_offset, n_status_1, n_status_2, pairs, labels }
+}
+
+/// The tests of a rule on one pair.
+struct Tests<'a> {
+    rule: &'a SelectionSpec,
+    reward_offset: f64,
+}
+
+impl<'a> Tests<'a> {
+    fn new(scores: &[PairScore], rule: &'a SelectionSpec) -> Self {
+        let reward_offset = match rule.reward_offset {
+            RewardOffset::PoolMean => mean_reward(scores),
+            RewardOffset::None => 0.0,
+        };
+        Self { rule, reward_offset }
+    }
+
+    fn probabilities(&self, score: &PairScore) -> (f64, f64) {
+        let probability = |reward: f32| sigmoid(f64::from(reward) - self.reward_offset);
+        (probability(score.reward_a), probability(score.reward_b))
+    }
+
+    fn status_1(&self, score: &PairScore) -> bool {
+        let (p_a, p_b) = self.probabilities(score);
+        p_a.max(p_b) > self.rule.high_threshold && p_a.min(p_b) < self.rule.low_threshold
+    }
+
+    fn status_2(&self, score: &PairScore) -> bool {
+        let (p_a, p_b) = self.probabilities(score);
+        (p_a - p_b).abs() > self.rule.delta_threshold
+    }
+
+    /// Why the rule leaves a pair out; `None` keeps it.
+    fn failed(&self, score: &PairScore, status: Option<LearningStatus>) -> Option<LeftOut> {
+        if status == Some(LearningStatus::Stop) {
+            return Some(LeftOut::Stopped);
+        }
+        match (self.rule.rule, status) {
+            (RuleName::LearningStatus, Some(LearningStatus::Status2)) => {
+                (!self.status_2(score)).then_some(LeftOut::DeltaTooSmall)
+            }
+            (RuleName::LearningStatus, _) => {
+                (!self.status_1(score)).then_some(LeftOut::NotSeparated)
+            }
+            (RuleName::EitherTest, _) => {
+                (!self.status_1(score) && !self.status_2(score)).then_some(LeftOut::DeltaTooSmall)
+            }
+            (RuleName::Confidence, _) => (score.confidence() < self.rule.confidence_threshold)
+                .then_some(LeftOut::BelowThreshold),
+            (RuleName::All, _) => None,
+        }
+    }
 }
 
 fn mean_reward(scores: &[PairScore]) -> f64 {
@@ -188,8 +234,7 @@ fn mean_reward(scores: &[PairScore]) -> f64 {
     if scores.is_empty() { 0.0 } else { sum / (2.0 * scores.len() as f64) }
 }
 
-/// The confidence below which no pair passes a learning status's test; `None` where nothing is
-/// selected.
+/// The confidence below which no pair is selected; `None` where nothing is.
 ///
 /// A pair that passes status 1 has a margin above `logit(high) - logit(low)`. One that passes
 /// status 2 has at least the margin of two probabilities `delta` apart around .5, where the sigmoid
@@ -198,12 +243,16 @@ fn mean_reward(scores: &[PairScore]) -> f64 {
 #[must_use]
 pub fn confidence_floor(rule: &SelectionSpec, status: LearningStatus) -> Option<f64> {
     let logit = |p: f64| (p / (1.0 - p)).ln();
-    let margin = match status {
-        LearningStatus::Status1 => logit(rule.high_threshold) - logit(rule.low_threshold),
-        LearningStatus::Status2 => 2.0 * logit(0.5 + rule.delta_threshold / 2.0),
-        LearningStatus::Stop => return None,
-    };
-    Some(sigmoid(margin))
+    let margin_1 = logit(rule.high_threshold) - logit(rule.low_threshold);
+    let margin_2 = 2.0 * logit(0.5 + rule.delta_threshold / 2.0);
+    match (status, rule.rule) {
+        (LearningStatus::Stop, _) => None,
+        (LearningStatus::Status1, _) => Some(sigmoid(margin_1)),
+        (LearningStatus::Status2, _) => Some(sigmoid(margin_2)),
+        (LearningStatus::Ungated, RuleName::Confidence) => Some(rule.confidence_threshold),
+        (LearningStatus::Ungated, RuleName::EitherTest) => Some(sigmoid(margin_1.min(margin_2))),
+        (LearningStatus::Ungated, RuleName::All | RuleName::LearningStatus) => Some(0.5),
+    }
 }
 
 #[cfg(test)]
@@ -214,6 +263,9 @@ mod tests {
 
     fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
         SelectionSpec {
+            rule: RuleName::LearningStatus,
+            confidence_threshold: 0.8,
+            relabel: false,
             high_threshold: 0.55,
             low_threshold: 0.45,
             delta_threshold: 0.3,
@@ -293,6 +345,48 @@ mod tests {
     }
 
     #[test]
+    fn the_published_script_takes_either_test_and_an_offset_fools_it() {
+        // Pairs: 0 passes status 1 only (.56, .44), 1 status 2 only (.88, .55), 2 neither.
+        let scores = [score(0, 0.241, -0.241), score(1, 2.0, 0.2), score(2, 0.1, 0.0)];
+        let script = SelectionSpec { rule: RuleName::EitherTest, ..rule(3, RewardOffset::None) };
+        let none = VerdictSet::default();
+        let kept = |scores: &[PairScore], rule: &SelectionSpec| -> Vec<u32> {
+            run(scores, rule, None, &[], &none).labels.iter().map(|label| label.pair.0).collect()
+        };
+        assert_eq!(kept(&scores, &script), [0, 1], "no gate: two are fewer than min_selected");
+        let shifted = scores.map(|s| score(s.pair.0, s.reward_a + 1.0, s.reward_b + 1.0));
+        // sigmoid(3) - sigmoid(1.2) = .953 - .769 = .184; sigmoid(1.241) - sigmoid(.759) = .095.
+        assert_eq!(kept(&shifted, &script), [0; 0], "adding 1 to every reward loses them all");
+        for other in [RuleName::Confidence, RuleName::All] {
+            let rule = SelectionSpec { rule: other, ..rule(1, RewardOffset::None) };
+            assert_eq!(kept(&scores, &rule), kept(&shifted, &rule), "{other:?}");
+        }
+        assert_eq!(run(&shifted, &script, None, &[], &none).learning_status, LearningStatus::Stop);
+    }
+
+    #[test]
+    fn one_threshold_on_the_pair_and_no_threshold_at_all() {
+        // sigmoid(1.3863) = .8, sigmoid(1.4) = .802, sigmoid(1.3) = .786.
+        let scores =
+            [score(0, 1.4, 0.0), score(1, -0.7, 0.7), score(2, 1.3, 0.0), score(3, 1.0, 1.0)];
+        let none = VerdictSet::default();
+        let confident = SelectionSpec { rule: RuleName::Confidence, ..rule(2, RewardOffset::None) };
+        let selection = run(&scores, &confident, None, &[], &none);
+        assert_eq!(selection.learning_status, LearningStatus::Ungated);
+        let reasons: Vec<Option<LeftOut>> = selection.pairs.iter().map(|p| p.left_out).collect();
+        assert_eq!(reasons, [None, None, Some(LeftOut::BelowThreshold), Some(LeftOut::Tie)]);
+        assert_eq!(selection.labels[1].preferred, Side::B);
+        let gated = SelectionSpec { min_selected: Amount::Count(3), ..confident.clone() };
+        assert_eq!(run(&scores, &gated, None, &[], &none).learning_status, LearningStatus::Stop);
+        let taken = run(&scores, &confident, None, &[0], &none);
+        assert_eq!(taken.learning_status, LearningStatus::Stop, "one left of two");
+        let again = SelectionSpec { relabel: true, ..confident };
+        assert_eq!(run(&scores, &again, None, &[0], &none).labels.len(), 2);
+        let naive = SelectionSpec { rule: RuleName::All, ..again };
+        assert_eq!(run(&scores, &naive, None, &[], &none).labels.len(), 3, "all but the tie");
+    }
+
+    #[test]
     fn vetoed_taken_and_tied_pairs_stay_out_and_do_not_fill_the_gate() {
         let scores: Vec<PairScore> = (0..4).map(|i| score(i, 1.0, -1.0)).collect();
         let mut verdicts = VerdictSet::default();
@@ -325,6 +419,9 @@ mod tests {
             score(i, reward(i / 160), reward(i % 160))
         });
         let scores: Vec<PairScore> = grid.collect();
+        let script = SelectionSpec { rule: RuleName::EitherTest, ..rule.clone() };
+        let floor = confidence_floor(&script, LearningStatus::Ungated).unwrap();
+        assert!((floor - 0.5990).abs() < 1e-3, "{floor}");
         for (status, expected) in [(Status1, 0.5990), (Status2, 0.7752)] {
             let floor = confidence_floor(&rule, status).unwrap();
             assert!((floor - expected).abs() < 1e-3, "{status:?}: {floor}");

@@ -19,7 +19,7 @@ use super::preference::{LabelSource, PairId, TrainingLabel};
 use super::pseudo_label::PseudoLabel;
 use super::run::StopReason;
 use super::selection::Selection;
-use super::spec::{ExperimentSpec, PoolLabels, ReviewMode};
+use super::spec::{Accumulation, ExperimentSpec, PoolLabels, ReviewMode};
 use super::verdict::{Verdict, VerdictSet};
 
 /// What the loop wants done next.
@@ -125,6 +125,9 @@ pub struct LoopRule {
     pub pool_labels: PoolLabels,
     /// Whether every round also trains on the seed set.
     pub include_seed_set: bool,
+    /// Which rounds' pseudo-labels a round trains on.
+    #[serde(default)]
+    pub accumulate: Accumulation,
     /// Whether a person releases each selection.
     pub review: ReviewMode,
 }
@@ -135,6 +138,7 @@ impl From<&ExperimentSpec> for LoopRule {
             rounds_max: spec.rounds.max,
             pool_labels: spec.rounds.pool_labels,
             include_seed_set: spec.rounds.include_seed_set,
+            accumulate: spec.rounds.accumulate,
             review: spec.review.mode,
         }
     }
@@ -232,8 +236,9 @@ impl SerLoop {
         self.selected.get(&round).map_or(&[], Vec::as_slice)
     }
 
-    /// The training set of a round before verdicts: the seed set in round 0, then
-    /// `D^n ∪ D^(n-1)` (SER, section 3), with the seed set where the rule asks for it.
+    /// The training set of a round before verdicts: the seed set in round 0, then the pseudo-labels
+    /// of the rounds that the rule accumulates (SER, section 3: `D^n ∪ D^(n-1)`), with the seed set
+    /// where it asks for it. Of several labels of one pair the newest holds.
     ///
     /// `seed_set` and `pool` carry human labels; the pool's are read only by the full-labels
     /// control.
@@ -251,13 +256,23 @@ impl SerLoop {
         if round == 0 && self.rule.pool_labels == PoolLabels::Human {
             labels.extend_from_slice(pool);
         }
-        for source in [round.checked_sub(1), Some(round)].into_iter().flatten() {
-            labels.extend(self.selected_in(source).iter().map(|label| TrainingLabel {
+        let first = match self.rule.accumulate {
+            Accumulation::Latest => round,
+            Accumulation::LastTwo => round.saturating_sub(1),
+            Accumulation::All => 0,
+        };
+        let mut newer = BTreeSet::new();
+        let mut pseudo_labels = Vec::new();
+        for source in (first..=round).rev() {
+            let of_round = self.selected_in(source).iter().filter(|it| newer.insert(it.pair));
+            let of_round = of_round.map(|label| TrainingLabel {
                 pair: label.pair,
                 preferred: label.preferred,
                 source: LabelSource::Pseudo { round: source },
-            }));
+            });
+            pseudo_labels.push(of_round.collect::<Vec<_>>());
         }
+        labels.extend(pseudo_labels.into_iter().rev().flatten());
         labels
     }
 }
@@ -287,6 +302,7 @@ mod tests {
             rounds_max,
             pool_labels: PoolLabels::Pseudo,
             include_seed_set: false,
+            accumulate: Accumulation::LastTwo,
             review: ReviewMode::Live,
         }
     }
@@ -358,6 +374,29 @@ mod tests {
         let (_, ser) = drive(SerLoop::new(rule(3)), &selections);
         let pairs: Vec<u32> = ser.training_labels(3, &[], &[]).iter().map(|l| l.pair.0).collect();
         assert_eq!(pairs, [2, 3]);
+    }
+
+    #[test]
+    fn a_round_trains_on_what_the_rule_accumulates_and_the_newest_label_holds() {
+        let status = LearningStatus::Ungated;
+        let selections: [(_, &[u32]); 3] = [(status, &[1, 4]), (status, &[2, 4]), (status, &[3])];
+        for (accumulate, expected) in [
+            (Accumulation::Latest, vec![(3, 3)]),
+            (Accumulation::LastTwo, vec![(2, 2), (4, 2), (3, 3)]),
+            (Accumulation::All, vec![(1, 1), (2, 2), (4, 2), (3, 3)]),
+        ] {
+            let rule = LoopRule { accumulate, ..rule(3) };
+            let (_, ser) = drive(SerLoop::new(rule), &selections);
+            let labels = ser.training_labels(3, &[], &[]);
+            let found: Vec<(u32, u32)> = labels
+                .iter()
+                .filter_map(|label| match label.source {
+                    LabelSource::Pseudo { round } => Some((label.pair.0, round)),
+                    LabelSource::Human => None,
+                })
+                .collect();
+            assert_eq!(found, expected, "{accumulate:?}");
+        }
     }
 
     #[test]

@@ -176,10 +176,34 @@ pub enum RewardOffset {
     None,
 }
 
-/// `[selection]`: the learning-status rule of the paper (equations 3 and 4).
+/// Which pairs keep their pseudo-label.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleName {
+    /// The paper's learning status: one test at a time, gated by how many pairs pass it.
+    #[default]
+    LearningStatus,
+    /// The published script: the tests of both statuses at once, without a gate.
+    EitherTest,
+    /// One threshold on the probability of the pair (SSRM, He et al. 2024).
+    Confidence,
+    /// Everything: the naive control.
+    All,
+}
+
+/// `[selection]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SelectionSpec {
+    /// Which rule.
+    #[serde(default)]
+    pub rule: RuleName,
+    /// What `confidence` asks of the larger of `p` and `1 - p`.
+    #[serde(default = "default_confidence_threshold")]
+    pub confidence_threshold: f64,
+    /// Whether a round judges pairs again that earlier rounds selected.
+    #[serde(default)]
+    pub relabel: bool,
     /// Status 1 asks one answer's probability to be above this …
     pub high_threshold: f64,
     /// … and the other's below this.
@@ -191,6 +215,11 @@ pub struct SelectionSpec {
     pub min_selected: Amount,
     /// What is taken off the rewards first.
     pub reward_offset: RewardOffset,
+}
+
+/// 80 %, as SSRM.
+fn default_confidence_threshold() -> f64 {
+    0.8
 }
 
 /// Whose labels the pool gets.
@@ -213,6 +242,19 @@ pub enum StartFrom {
     Pretrained,
 }
 
+/// Which rounds' pseudo-labels a round trains on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accumulation {
+    /// Its own and those of the round before: `D^n ∪ D^(n-1)` (SER, section 3).
+    #[default]
+    LastTwo,
+    /// Its own.
+    Latest,
+    /// All so far.
+    All,
+}
+
 /// `[rounds]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -223,6 +265,9 @@ pub struct RoundsSpec {
     pub pool_labels: PoolLabels,
     /// Whether every round also trains on the seed set.
     pub include_seed_set: bool,
+    /// Which rounds' pseudo-labels it trains on.
+    #[serde(default)]
+    pub accumulate: Accumulation,
     /// What a round starts from.
     pub start_from: StartFrom,
 }
@@ -322,6 +367,10 @@ impl ExperimentSpec {
         let low_is_fine = inside(low) && low <= high;
         check("selection.low_threshold", low, low_is_fine, "above 0 and at most `high_threshold`")?;
         check("selection.delta_threshold", delta, inside(delta), "above 0 and below 1")?;
+        let confidence = rule.confidence_threshold;
+        let confidence_is_fine = (0.5..1.0).contains(&confidence);
+        let expected = "from 0.5 to below 1";
+        check("selection.confidence_threshold", confidence, confidence_is_fine, expected)?;
         if let Amount::Share(value) = rule.min_selected {
             let is_fine = (0.0..=1.0).contains(&value);
             check("selection.min_selected", value, is_fine, "a share from 0 to 1, or a count")?;

@@ -177,6 +177,7 @@ pub(super) fn code(reason: LeftOut) -> i64 {
         LeftOut::NotSeparated => 3,
         LeftOut::DeltaTooSmall => 4,
         LeftOut::Stopped => 5,
+        LeftOut::BelowThreshold => 6,
     }
 }
 

@@ -11,9 +11,9 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
 use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::spec::{
-    Amount, DataSpec, Device, ExperimentSpec, LoraSpec, LossName, ModelSpec, PoolLabels, Precision,
-    ReviewMode, ReviewSpec, RewardOffset, RoundsSpec, ScheduleName, SelectionSpec, Sources,
-    StartFrom, TrainSpec, TuningName,
+    Accumulation, Amount, DataSpec, Device, ExperimentSpec, LoraSpec, LossName, ModelSpec,
+    PoolLabels, Precision, ReviewMode, ReviewSpec, RewardOffset, RoundsSpec, RuleName,
+    ScheduleName, SelectionSpec, Sources, StartFrom, TrainSpec, TuningName,
 };
 
 /// Pairs of the small data set.
@@ -202,6 +202,9 @@ pub(crate) fn spec() -> ExperimentSpec {
             checkpoint_steps: 10,
         },
         selection: SelectionSpec {
+            rule: RuleName::LearningStatus,
+            confidence_threshold: 0.8,
+            relabel: false,
             high_threshold: 0.7,
             low_threshold: 0.3,
             delta_threshold: 0.3,
@@ -212,6 +215,7 @@ pub(crate) fn spec() -> ExperimentSpec {
             max: 3,
             pool_labels: PoolLabels::Pseudo,
             include_seed_set: false,
+            accumulate: Accumulation::LastTwo,
             start_from: StartFrom::PreviousRound,
         },
         review: ReviewSpec { mode: ReviewMode::Live, timeout: 0 },

@@ -103,6 +103,7 @@ pub fn left_out(reason: LeftOut) -> &'static str {
         LeftOut::Tie => "left out: equal rewards",
         LeftOut::NotSeparated => "left out: not one high and one low",
         LeftOut::DeltaTooSmall => "left out: too close together",
+        LeftOut::BelowThreshold => "left out: confidence below the threshold",
         LeftOut::Stopped => "left out: the loop stops here",
     }
 }
@@ -113,6 +114,7 @@ pub fn learning_status(status: LearningStatus) -> &'static str {
         LearningStatus::Status1 => "status 1",
         LearningStatus::Status2 => "status 2",
         LearningStatus::Stop => "stop",
+        LearningStatus::Ungated => "ungated",
     }
 }
 
