@@ -22,7 +22,8 @@ pub struct RunArgs {
     /// Name of the run; made from arm, model and random seed otherwise
     #[arg(long)]
     name: Option<String>,
-    /// Recipe: `ser`, `seed-only`, `full-labels` (can be given again, for a run each)
+    /// Recipe: `ser`, `seed-only`, `full-labels`, `naive`, `confidence`, `ser-paper`, `ser-code` (can
+    /// be given again, for a run each)
     #[arg(long = "arm", value_name = "ARM")]
     arms: Vec<String>,
     /// Random seeds, for a run each: `1,2,3`

@@ -19,10 +19,14 @@ use crate::domain::spec::{ExperimentSpec, Sources};
 pub const DEFAULT: &str = include_str!("../../../assets/default.toml");
 
 /// The known recipes and the keys they set.
-const ARMS: [(&str, &str); 3] = [
+const ARMS: [(&str, &str); 7] = [
     ("ser", include_str!("../../../assets/arms/ser.toml")),
     ("seed-only", include_str!("../../../assets/arms/seed-only.toml")),
     ("full-labels", include_str!("../../../assets/arms/full-labels.toml")),
+    ("naive", include_str!("../../../assets/arms/naive.toml")),
+    ("confidence", include_str!("../../../assets/arms/confidence.toml")),
+    ("ser-paper", include_str!("../../../assets/arms/ser-paper.toml")),
+    ("ser-code", include_str!("../../../assets/arms/ser-code.toml")),
 ];
 
 /// A spec, or what is wrong with it.
@@ -373,6 +377,10 @@ mod tests {
     #[test]
     fn an_unknown_arm_lists_the_known_ones() {
         let error = from_text("", Some("sed-only"), &[]).unwrap_err();
-        assert_eq!(error.hint().unwrap(), "known arms: `ser`, `seed-only`, `full-labels`");
+        assert_eq!(
+            error.hint().unwrap(),
+            "known arms: `ser`, `seed-only`, `full-labels`, `naive`, `confidence`, `ser-paper`, \
+             `ser-code`"
+        );
     }
 }
