@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{CliResult, words};
 use crate::domain::metrics::Evaluation;
 use crate::store::Store;
+pub use crate::store::best_round;
 use crate::store::rows::{RoundRow, RunDetail, RunRow};
 
 /// The version of the promise.
@@ -82,20 +83,6 @@ impl ShowDocument {
             rounds: rounds.iter().map(RoundDocument::from).collect(),
         })
     }
-}
-
-/// The round with the best validation accuracy, the earliest of equals. Test pairs decide nothing.
-#[must_use]
-pub fn best_round(rounds: &[RoundRow]) -> Option<u32> {
-    let mut best: Option<(f64, u32)> = None;
-    for row in rounds {
-        if let Some(accuracy) = row.validation.as_ref().map(|evaluation| evaluation.accuracy)
-            && best.is_none_or(|(highest, _)| accuracy > highest)
-        {
-            best = Some((accuracy, row.round));
-        }
-    }
-    best.map(|(_, round)| round)
 }
 
 impl From<&RunRow> for RunDocument {

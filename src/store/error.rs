@@ -137,6 +137,12 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Nothing, or too much, to compare.
+    #[error("{n_runs} runs cannot be compared")]
+    NotComparable {
+        /// How many were given.
+        n_runs: usize,
+    },
     /// The action does not fit the state of the run.
     #[error("{action}: `{name}` is {state}")]
     WrongState {
@@ -237,6 +243,7 @@ impl StoreError {
             }
             Self::BadTag { .. } => "a tag is one word, for example `paper`".to_owned(),
             Self::BadNote { .. } => "keep long texts in a file and note its path".to_owned(),
+            Self::NotComparable { .. } => "give it 1 to 100 runs".to_owned(),
             Self::NameTaken { .. } => "choose another `--name`".to_owned(),
             Self::Held { .. } => "stop it with `ser stop` first".to_owned(),
             Self::DatasetInUse { .. } => "delete those runs first".to_owned(),

@@ -17,6 +17,7 @@ mod apply;
 mod attempts;
 mod clock;
 mod columns;
+pub mod comparison;
 mod connection;
 mod datasets;
 mod derive;
@@ -56,6 +57,7 @@ pub use health::Health;
 pub use opinions::{PairOpinions, RoundOpinion, RunOpinion};
 pub use paths::Home;
 pub use review::{RoundReview, SampleLine};
+pub use rounds::best_round;
 pub use rows::{
     DatasetRow, EncodingRow, EventLine, LossPoint, MarginRow, ProgressRow, RequestRow, RoundRow,
     RunDetail, RunRow, SampledPair, SpecFacts, SplitSizes,

@@ -1,5 +1,7 @@
 //! Reading a run round by round and step by step.
 
+use rusqlite::Connection;
+
 use super::error::StoreError;
 use super::rows::{LossPoint, RoundRow};
 use super::{Store, runs};
@@ -11,32 +13,7 @@ impl Store {
     /// # Errors
     /// When there is no such run.
     pub fn rounds(&self, run: &RunId) -> Result<Vec<RoundRow>, StoreError> {
-        self.read(|connection| {
-            let key = runs::key(connection, run)?;
-            let mut statement = connection.prepare_cached(
-                "SELECT round, selection, n_train_pairs, n_steps, validation, test, wall_ms,
-                        n_tokens, weights_digest
-                 FROM rounds WHERE run = ?1 ORDER BY round",
-            )?;
-            let mut rows = statement.query([key])?;
-            let mut rounds = Vec::new();
-            while let Some(row) = rows.next()? {
-                let count =
-                    |index| row.get::<_, Option<i64>>(index).map(|n| n.map(|count| count as u64));
-                rounds.push(RoundRow {
-                    round: row.get(0)?,
-                    selection: runs::optional_json(row, 1, "a selection")?,
-                    n_train_pairs: count(2)?,
-                    n_steps: count(3)?,
-                    validation: runs::optional_json(row, 4, "an evaluation")?,
-                    test: runs::optional_json(row, 5, "an evaluation")?,
-                    wall_ms: count(6)?,
-                    n_tokens: count(7)?,
-                    weights_digest: row.get(8)?,
-                });
-            }
-            Ok(rounds)
-        })
+        self.read(|connection| of_run(connection, runs::key(connection, run)?))
     }
 
     /// The training loss by step, thinned to at most `max_points` buckets of equally many steps.
@@ -51,26 +28,76 @@ impl Store {
         run: &RunId,
         max_points: usize,
     ) -> Result<Vec<LossPoint>, StoreError> {
-        self.read(|connection| {
-            let key = runs::key(connection, run)?;
-            let sql = "SELECT max(global_step), min(global_step) FROM metrics WHERE run = ?1";
-            let bounds: (Option<i64>, Option<i64>) = connection
-                .prepare_cached(sql)?
-                .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let (Some(last), Some(first)) = bounds else { return Ok(Vec::new()) };
-            let n_steps = (last - first + 1) as u64;
-            let width = n_steps.div_ceil(max_points.max(1) as u64);
-            let mut statement = connection.prepare_cached(
-                "SELECT global_step, round, loss FROM metrics WHERE run = ?1 ORDER BY global_step",
-            )?;
-            let mut rows = statement.query([key])?;
-            let mut buckets = Buckets { width, first: first as u64, points: Vec::new(), n: 0 };
-            while let Some(row) = rows.next()? {
-                buckets.add(row.get::<_, i64>(0)? as u64, row.get(1)?, row.get(2)?);
-            }
-            Ok(buckets.points)
-        })
+        self.read(|connection| loss_of_run(connection, runs::key(connection, run)?, max_points))
     }
+}
+
+/// The round with the best validation accuracy, the earliest of equals. Test pairs decide nothing.
+#[must_use]
+pub fn best_round(rounds: &[RoundRow]) -> Option<u32> {
+    best_of(rounds.iter())
+}
+
+/// The same among some rounds.
+pub(super) fn best_of<'a>(rounds: impl Iterator<Item = &'a RoundRow>) -> Option<u32> {
+    let mut best: Option<(f64, u32)> = None;
+    for row in rounds {
+        if let Some(accuracy) = row.validation.as_ref().map(|evaluation| evaluation.accuracy)
+            && best.is_none_or(|(highest, _)| accuracy > highest)
+        {
+            best = Some((accuracy, row.round));
+        }
+    }
+    best.map(|(_, round)| round)
+}
+
+/// The rounds of a run by its key.
+pub(super) fn of_run(connection: &Connection, key: i64) -> Result<Vec<RoundRow>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT round, selection, n_train_pairs, n_steps, validation, test, wall_ms,
+                n_tokens, weights_digest
+         FROM rounds WHERE run = ?1 ORDER BY round",
+    )?;
+    let mut rows = statement.query([key])?;
+    let mut rounds = Vec::new();
+    while let Some(row) = rows.next()? {
+        let count = |index| row.get::<_, Option<i64>>(index).map(|n| n.map(|count| count as u64));
+        rounds.push(RoundRow {
+            round: row.get(0)?,
+            selection: runs::optional_json(row, 1, "a selection")?,
+            n_train_pairs: count(2)?,
+            n_steps: count(3)?,
+            validation: runs::optional_json(row, 4, "an evaluation")?,
+            test: runs::optional_json(row, 5, "an evaluation")?,
+            wall_ms: count(6)?,
+            n_tokens: count(7)?,
+            weights_digest: row.get(8)?,
+        });
+    }
+    Ok(rounds)
+}
+
+/// The thinned training loss of a run by its key.
+pub(super) fn loss_of_run(
+    connection: &Connection,
+    key: i64,
+    max_points: usize,
+) -> Result<Vec<LossPoint>, StoreError> {
+    let sql = "SELECT max(global_step), min(global_step) FROM metrics WHERE run = ?1";
+    let bounds: (Option<i64>, Option<i64>) =
+        connection.prepare_cached(sql)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(last), Some(first)) = bounds else { return Ok(Vec::new()) };
+    let n_steps = (last - first + 1) as u64;
+    let width = n_steps.div_ceil(max_points.max(1) as u64);
+    let mut statement = connection.prepare_cached(
+        "SELECT global_step, round, loss FROM metrics WHERE run = ?1 ORDER BY global_step",
+    )?;
+    let mut rows = statement.query([key])?;
+    let mut buckets = Buckets { width, first: first as u64, points: Vec::new(), n: 0 };
+    while let Some(row) = rows.next()? {
+        buckets.add(row.get::<_, i64>(0)? as u64, row.get(1)?, row.get(2)?);
+    }
+    Ok(buckets.points)
 }
 
 /// Gathers steps in ascending order.

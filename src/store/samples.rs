@@ -115,18 +115,25 @@ impl Store {
         round: u32,
         split: Split,
     ) -> Result<Vec<PairMargin>, StoreError> {
-        self.read(|connection| {
-            let key = runs::key(connection, run)?;
-            let mut statement = connection.prepare_cached(
-                "SELECT pair, margin FROM evaluations
-                 WHERE run = ?1 AND round = ?2 AND split = ?3 ORDER BY pair",
-            )?;
-            let margins = statement.query_map((key, round, split.name()), |row| {
-                Ok(PairMargin { pair: PairId(row.get(0)?), margin: row.get(1)? })
-            })?;
-            Ok(margins.collect::<Result<_, _>>()?)
-        })
+        self.read(|connection| margins_of(connection, runs::key(connection, run)?, round, split))
     }
+}
+
+/// The margin of every evaluated pair, by pair.
+pub(super) fn margins_of(
+    connection: &Connection,
+    run: i64,
+    round: u32,
+    split: Split,
+) -> Result<Vec<PairMargin>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT pair, margin FROM evaluations
+         WHERE run = ?1 AND round = ?2 AND split = ?3 ORDER BY pair",
+    )?;
+    let margins = statement.query_map((run, round, split.name()), |row| {
+        Ok(PairMargin { pair: PairId(row.get(0)?), margin: row.get(1)? })
+    })?;
+    Ok(margins.collect::<Result<_, _>>()?)
 }
 
 /// Writes the payload that an event carries beside its JSON, in place of an older one.
