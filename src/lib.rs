@@ -10,6 +10,7 @@
 //! ```text
 //! main → cli, tui            front ends
 //! cli, tui → supervisor      processes; never imports engine
+//! cli, tui → report          results as text: JSON, CSV, Markdown, SVG
 //! cli → worker               the child side: runs ONE run to its end
 //! worker → data, engine, store     three siblings that never import each other
 //! data, engine, store → domain     pure: the algorithm and what its numbers mean
@@ -49,6 +50,7 @@ pub mod data;
 pub mod domain;
 pub mod engine;
 pub mod logging;
+pub mod report;
 pub mod store;
 pub mod supervisor;
 pub mod tui;

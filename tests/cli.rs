@@ -1,5 +1,6 @@
 //! The command line as a person meets it: the real program against a fresh home.
 
 mod bad_input;
+mod compare;
 mod fixture;
 mod whole_run;

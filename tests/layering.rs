@@ -20,10 +20,11 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["domain", "store"],
         &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
     ),
-    ("tui", &["domain", "store", "supervisor"], &["candle", "rusqlite", "tokenizers"]),
+    ("report", &["domain", "store"], &["candle", "rusqlite", "tokio", "ratatui", "crossterm"]),
+    ("tui", &["domain", "store", "supervisor", "report"], &["candle", "rusqlite", "tokenizers"]),
     (
         "cli",
-        &["domain", "data", "engine", "store", "worker", "supervisor", "tui", "logging"],
+        &["domain", "data", "engine", "store", "worker", "supervisor", "report", "tui", "logging"],
         &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
     ),
     ("logging", &[], &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"]),

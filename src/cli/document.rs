@@ -5,11 +5,11 @@
 
 use serde::Serialize;
 
-use super::{CliResult, words};
-use crate::domain::metrics::Evaluation;
+use super::CliResult;
+pub use crate::report::{EvaluationDocument, RunDocument};
 use crate::store::Store;
 pub use crate::store::best_round;
-use crate::store::rows::{RoundRow, RunDetail, RunRow};
+use crate::store::rows::{RoundRow, RunDetail};
 
 /// The version of the promise.
 const SCHEMA: u32 = 1;
@@ -22,20 +22,6 @@ pub struct ShowDocument {
     spec: serde_json::Value,
     rounds: Vec<RoundDocument>,
     best_round: Option<u32>,
-}
-
-/// The run itself.
-#[derive(Debug, Serialize)]
-pub struct RunDocument {
-    id: String,
-    name: String,
-    arm: String,
-    status: &'static str,
-    stop_reason: Option<&'static str>,
-    rng_seed: u64,
-    attempt: u32,
-    created_at: Option<String>,
-    finished_at: Option<String>,
 }
 
 /// A round.
@@ -56,18 +42,6 @@ pub struct RoundDocument {
     weights_digest: Option<String>,
 }
 
-/// The metrics of a split.
-#[derive(Debug, Serialize)]
-pub struct EvaluationDocument {
-    n: u64,
-    accuracy: f64,
-    ci_low: f64,
-    ci_high: f64,
-    ece: f64,
-    brier: f64,
-    mean_margin: f64,
-}
-
 impl ShowDocument {
     /// Reads a run.
     ///
@@ -82,22 +56,6 @@ impl ShowDocument {
             best_round: best_round(&rounds),
             rounds: rounds.iter().map(RoundDocument::from).collect(),
         })
-    }
-}
-
-impl From<&RunRow> for RunDocument {
-    fn from(row: &RunRow) -> Self {
-        Self {
-            id: row.id.to_string(),
-            name: row.name.clone(),
-            arm: row.arm.clone(),
-            status: words::status(row),
-            stop_reason: row.stop_reason.map(crate::domain::run::StopReason::name),
-            rng_seed: row.rng_seed,
-            attempt: row.attempt,
-            created_at: words::timestamp(row.created_at_ms),
-            finished_at: row.finished_at_ms.and_then(words::timestamp),
-        }
     }
 }
 
@@ -122,16 +80,10 @@ impl From<&RoundRow> for RoundDocument {
     }
 }
 
-impl From<&Evaluation> for EvaluationDocument {
-    fn from(evaluation: &Evaluation) -> Self {
-        let Evaluation { n, accuracy, ci_low, ci_high, ece, brier, mean_margin, .. } = *evaluation;
-        Self { n, accuracy, ci_low, ci_high, ece, brier, mean_margin }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::metrics::Evaluation;
 
     fn round(round: u32, margins: Option<&[f64]>) -> RoundRow {
         RoundRow {

@@ -144,6 +144,9 @@ impl From<StoreError> for CliError {
             | StoreError::AmbiguousRun { .. }
             | StoreError::NameTaken { .. }
             | StoreError::BadName { .. }
+            | StoreError::BadTag { .. }
+            | StoreError::BadNote { .. }
+            | StoreError::NotComparable { .. }
             | StoreError::WrongState { .. }
             | StoreError::Missing { .. }
             | StoreError::NoHome => ErrorKind::Input,

@@ -11,8 +11,10 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use crate::logging;
 use crate::store::{Access, Home, Store};
 
+mod annotate;
 mod arguments;
 mod attach;
+mod compare;
 mod data;
 mod doctor;
 mod document;
@@ -104,6 +106,16 @@ enum Command {
     Show(show::ShowArgs),
     /// Show the rounds of a run
     Rounds(rounds::RoundsArgs),
+    /// Compare runs: what they differ in, and whether one is better
+    Compare(compare::CompareArgs),
+    /// Add tags to a run (`+paper`) or take them off (`-paper`)
+    Tag(annotate::TagArgs),
+    /// Write or print the note of a run
+    Note(annotate::NoteArgs),
+    /// Take runs out of the list
+    Archive(annotate::ArchiveArgs),
+    /// Make a run the baseline that others are measured against
+    Star(annotate::StarArgs),
     /// Watch a run
     Attach(attach::AttachArgs),
     /// Hold a run at its next step
@@ -201,6 +213,11 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Runs(args)) => runs::run(&context, &args),
         Some(Command::Show(args)) => show::run(&context, &args),
         Some(Command::Rounds(args)) => rounds::run(&context, &args),
+        Some(Command::Compare(args)) => compare::run(&context, &args),
+        Some(Command::Tag(args)) => annotate::tag(&context, &args),
+        Some(Command::Note(args)) => annotate::note(&context, &args),
+        Some(Command::Archive(args)) => annotate::archive(&context, &args),
+        Some(Command::Star(args)) => annotate::star(&context, &args),
         Some(Command::Attach(args)) => attach::run(&context, &args),
         Some(Command::Pause(args)) => request::pause(&context, &args),
         Some(Command::Resume(args)) => request::resume(&context, &args),

@@ -4,13 +4,17 @@ use serde::Serialize;
 
 use super::document::RunDocument;
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, text};
-use super::{CliResult, Context, words};
+use super::{CliError, CliResult, Context, ErrorKind, words};
 use crate::store::rows::RunRow;
-use crate::store::{Access, Store, StoreError};
+use crate::store::{Access, RunFilter, Store, StoreError};
 
 /// Arguments of `ser runs`.
 #[derive(Debug, clap::Args)]
 pub struct RunsArgs {
+    /// Show only runs that match: words, `acc>.7`, `tag:paper`, `st:done`, `age<2d`, `!arm:ser`,
+    /// `is:archived`, …
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -30,6 +34,10 @@ struct RunLine {
     test_accuracy: Option<f64>,
     n_selected: Option<u64>,
     n_vetoed: u64,
+    tags: Vec<String>,
+    note: String,
+    is_archived: bool,
+    is_baseline: bool,
 }
 
 /// Prints the runs.
@@ -37,11 +45,22 @@ struct RunLine {
 /// # Errors
 /// When the store cannot be read.
 pub fn run(context: &Context, args: &RunsArgs) -> CliResult {
-    let runs = read(context)?;
+    let text = args.filter.as_deref().unwrap_or_default();
+    let filter = RunFilter::parse(text)
+        .map_err(|error| CliError::from_error(ErrorKind::Input, &error, error.hint()))?;
+    let mut runs = read(context)?;
+    let n_all = runs.len();
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    runs.retain(|row| filter.matches(row, now_ms));
     let form = args.form.form();
     match form {
         Form::Json => {
             print_json(&RunsDocument { schema: 1, runs: runs.iter().map(RunLine::from).collect() })
+        }
+        Form::Human if runs.is_empty() && n_all > 0 => {
+            let archived = "archived ones show with `--filter is:archived`";
+            context.say(&format!("none of {n_all} runs matches; {archived}"));
+            Ok(())
         }
         Form::Human if runs.is_empty() => {
             context.say("there are no runs yet; start one with `ser run`");
@@ -56,7 +75,7 @@ pub fn run(context: &Context, args: &RunsArgs) -> CliResult {
 /// # Errors
 /// When the store cannot be read.
 pub fn run_without_terminal(context: &Context) -> CliResult {
-    run(context, &RunsArgs { form: FormArgs::default() })?;
+    run(context, &RunsArgs { filter: None, form: FormArgs::default() })?;
     context.say("hint: the interface needs a terminal; `ser --help` lists the commands");
     Ok(())
 }
@@ -78,10 +97,13 @@ fn table(runs: &[RunRow]) -> Table {
         number("round", "round"),
         number("rounds_max", "of"),
         number("test_accuracy", "test accuracy"),
+        number("difference", "vs base"),
         number("n_selected", "selected"),
         number("n_vetoed", "vetoed"),
+        text("tags", "tags"),
         text("created_at", "created"),
     ]);
+    let baseline = runs.iter().find(|row| row.annotation.is_baseline).cloned();
     for row in runs {
         table.push(vec![
             Cell::new(&row.id),
@@ -90,8 +112,12 @@ fn table(runs: &[RunRow]) -> Table {
             Cell::new(row.round),
             Cell::new(row.rounds_max),
             Cell::shown(row.latest_test.as_ref().map(|test| test.accuracy), words::percent),
+            Cell::shown(baseline.as_ref().and_then(|base| row.distance_to(base)), |difference| {
+                format!("{:+.1}", difference * 100.0)
+            }),
             Cell::shown(row.n_selected, words::count),
             Cell::new(row.n_vetoed),
+            Cell::new(row.annotation.tags.join(" ")),
             Cell::maybe(words::timestamp(row.created_at_ms)),
         ]);
     }
@@ -107,6 +133,10 @@ impl From<&RunRow> for RunLine {
             test_accuracy: row.latest_test.as_ref().map(|test| test.accuracy),
             n_selected: row.n_selected,
             n_vetoed: row.n_vetoed,
+            tags: row.annotation.tags.clone(),
+            note: row.annotation.note.clone(),
+            is_archived: row.annotation.is_archived,
+            is_baseline: row.annotation.is_baseline,
         }
     }
 }

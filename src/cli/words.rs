@@ -1,8 +1,7 @@
 //! Numbers, times and states in the words of the command line.
 
 use crate::domain::metrics::Evaluation;
-use crate::domain::run::{Liveness, RunStatus};
-use crate::store::rows::RunRow;
+pub use crate::report::{status, timestamp};
 
 /// A share as a percentage with one decimal.
 #[must_use]
@@ -62,22 +61,6 @@ pub fn bytes(n: u64) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", UNITS[unit])
-}
-
-/// A time as ISO 8601 in UTC, with milliseconds; `None` for one outside the calendar.
-#[must_use]
-pub fn timestamp(milliseconds: i64) -> Option<String> {
-    let time = jiff::Timestamp::from_millisecond(milliseconds).ok()?;
-    Some(format!("{time:.3}"))
-}
-
-/// What a run is doing, process and all: a run without its process is *interrupted*.
-#[must_use]
-pub fn status(row: &RunRow) -> &'static str {
-    match (row.status, row.liveness) {
-        (RunStatus::Running | RunStatus::Paused, Liveness::Gone) => "interrupted",
-        (status, _) => status.name(),
-    }
 }
 
 #[cfg(test)]

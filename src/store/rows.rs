@@ -57,6 +57,18 @@ pub struct RunRow {
     pub facts: SpecFacts,
 }
 
+impl RunRow {
+    /// Latest test accuracy beside another run's; `None` without one of them, for the run itself,
+    /// and for runs that are tested on other data.
+    #[must_use]
+    pub fn distance_to(&self, base: &Self) -> Option<f64> {
+        if self.id == base.id || !self.facts.shares_test_with(&base.facts) {
+            return None;
+        }
+        Some(self.latest_test.as_ref()?.accuracy - base.latest_test.as_ref()?.accuracy)
+    }
+}
+
 /// The settings that a list of runs shows and filters by.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SpecFacts {

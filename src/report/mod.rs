@@ -1,0 +1,24 @@
+//! Results as text: what the command line prints and what the interface copies and exports are the
+//! same functions, so that the two never tell different stories.
+//!
+//! Everything here is a function from what the store returned to a string. Names and values come
+//! from files: what a terminal could take for a command is made harmless where people read it.
+
+mod csv;
+mod curve;
+mod json;
+mod markdown;
+mod run;
+mod svg;
+mod words;
+
+pub use csv::comparison_csv;
+pub use curve::{CurveAxis, CurveMetric, CurvePoint, curve};
+pub use json::{ComparisonDocument, SCHEMA};
+pub use markdown::comparison_markdown;
+pub use run::{EvaluationDocument, RunDocument, status, timestamp};
+pub use svg::comparison_svg;
+pub use words::{letter, metric_value, setting_value, share, signed};
+
+#[cfg(test)]
+mod tests;

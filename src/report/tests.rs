@@ -1,0 +1,115 @@
+//! Tests of the texts, on a comparison made by hand.
+
+use super::*;
+use crate::domain::metrics::Evaluation;
+use crate::store::comparison::{
+    Comparison, ComparisonCache, ComparisonQuery, N_RUNS_MAX, RoundChoice,
+};
+use crate::store::rows::RoundRow;
+use crate::store::testing;
+
+fn round(round: u32, n_right: usize) -> RoundRow {
+    let margins: Vec<f64> = (0..10).map(|i| if i < n_right { 1.0 } else { -1.0 }).collect();
+    RoundRow {
+        round,
+        selection: None,
+        n_train_pairs: Some(100),
+        n_steps: Some(10),
+        validation: None,
+        test: Evaluation::from_margins(&margins),
+        wall_ms: Some(2_000),
+        n_tokens: Some(5),
+        weights_digest: None,
+    }
+}
+
+/// Two untrained runs of the store with rounds put into them.
+fn comparison() -> Comparison {
+    let mut fixture = testing::store();
+    let runs = vec![fixture.run("a|b"), fixture.run("c, \"d\" <e>")];
+    assert!(runs.len() <= N_RUNS_MAX);
+    let query = ComparisonQuery { runs, base: 0, rounds: RoundChoice::Last, n_loss_points: 0 };
+    let mut found = fixture.store.compare(&query, &mut ComparisonCache::default()).unwrap();
+    for (run, n_right) in found.runs.iter_mut().zip([5, 7]) {
+        run.rounds = vec![round(0, n_right), round(1, n_right + 1)];
+        run.round = Some(1);
+    }
+    found.metrics[0].values = vec![Some(0.6), Some(0.8)];
+    found
+}
+
+#[test]
+fn curves_lie_along_three_axes() {
+    let found = comparison();
+    let xs = |axis| {
+        let points = curve(&found.runs[0], CurveMetric::TestAccuracy, axis);
+        points.iter().map(|point| point.x).collect::<Vec<_>>()
+    };
+    assert_eq!(xs(CurveAxis::Round), [0.0, 1.0]);
+    assert_eq!(xs(CurveAxis::WallTime), [2.0, 4.0]);
+    assert_eq!(xs(CurveAxis::Labels), [100.0, 200.0]);
+    let mut open = found.runs[0].clone();
+    open.rounds[1].wall_ms = None;
+    let points = curve(&open, CurveMetric::TestAccuracy, CurveAxis::WallTime);
+    assert_eq!(points.len(), 1, "a round that goes on has no end yet");
+    assert!(curve(&open, CurveMetric::Coverage, CurveAxis::Round).is_empty());
+}
+
+#[test]
+fn a_loss_curve_lies_between_the_ends_of_its_rounds() {
+    let mut run = comparison().runs.swap_remove(0);
+    let point = |global_step, round| crate::store::LossPoint {
+        global_step,
+        round,
+        loss: 0.5,
+        min: 0.4,
+        max: 0.6,
+    };
+    run.loss = vec![point(5, 0), point(10, 0), point(15, 1), point(20, 1)];
+    let xs = |axis| {
+        let points = curve(&run, CurveMetric::Loss, axis);
+        points.iter().map(|point| point.x).collect::<Vec<_>>()
+    };
+    assert_eq!(xs(CurveAxis::Round), [5.0, 10.0, 15.0, 20.0]);
+    assert_eq!(xs(CurveAxis::WallTime), [1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(xs(CurveAxis::Labels), [50.0, 100.0, 150.0, 200.0]);
+}
+
+#[test]
+fn csv_and_markdown_escape_their_separators() {
+    let found = comparison();
+    let csv = comparison_csv(&found);
+    let head = csv.lines().next().unwrap();
+    assert!(csv.contains("\"c, \"\"d\"\" <e>\""), "{csv}");
+    assert!(csv.lines().all(|line| !line.is_empty()));
+    assert_eq!(csv.lines().nth(1).unwrap().matches(',').count(), head.matches(',').count());
+    let markdown = comparison_markdown(&found);
+    let lines: Vec<&str> = markdown.lines().collect();
+    assert_eq!(lines[0], "| field | A a\\|b (base) | B c, \"d\" <e> |");
+    assert_eq!(lines[2], "| test/accuracy | .6000 | .8000 |");
+    assert!(markdown.contains("No run shares test pairs with the base"));
+}
+
+#[test]
+fn the_svg_is_closed_and_escaped() {
+    let svg = comparison_svg(&comparison(), CurveMetric::TestAccuracy, CurveAxis::Round);
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    assert_eq!(svg.matches("<polyline").count(), 2);
+    assert!(svg.contains("&lt;e&gt;") && !svg.contains("<e>"));
+    let empty = comparison_svg(&comparison(), CurveMetric::Loss, CurveAxis::Labels);
+    assert!(!empty.contains("NaN") && !empty.contains("inf"));
+}
+
+#[test]
+fn the_json_has_the_promised_keys() {
+    let found = comparison();
+    let document = ComparisonDocument::new(&found, &[None, None], false);
+    let json = serde_json::to_value(&document).unwrap();
+    for key in ["schema", "base", "rounds", "runs", "spec_diff", "metrics", "disagreements"] {
+        assert!(json.get(key).is_some(), "{key}");
+    }
+    assert_eq!(json["schema"], SCHEMA);
+    assert_eq!(json["runs"][1]["curve"][1]["wall_s"], 4.0);
+    assert_eq!(json["metrics"][0]["values"][1], 0.8);
+    assert!(json["metrics"][0]["differences"][0].is_null());
+}
