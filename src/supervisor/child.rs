@@ -79,6 +79,34 @@ impl Supervisor {
         Err(SupervisorError::Launch { message, hint })
     }
 
+    /// Runs a spec on a few pairs for one round in a home that is thrown away, and says what came of
+    /// it. Takes seconds to minutes.
+    ///
+    /// # Errors
+    /// With the run's own sentence and hint when it fails.
+    pub fn dry_run(&self, spec: &str) -> Result<String, SupervisorError> {
+        let program = self.program()?;
+        let name = format!("ser-dry-run-{}", std::process::id());
+        let folder = ThrownAway(std::env::temp_dir().join(name));
+        let file = folder.0.join("spec.toml");
+        let written = std::fs::create_dir_all(&folder.0).and_then(|()| std::fs::write(&file, spec));
+        written.map_err(|source| SupervisorError::Log { path: file.clone(), source })?;
+        let started = std::time::Instant::now();
+        let mut command = Command::new(&program);
+        command.args(["run", "--json", "--quiet", "--home"]).arg(folder.0.join("home")).arg(&file);
+        for set in DRY_RUN {
+            command.args(["--set", set]);
+        }
+        let output = command.stdin(Stdio::null()).output();
+        let output = output.map_err(|source| SupervisorError::Start { program, source })?;
+        let took = started.elapsed().as_secs_f64();
+        if output.status.success() {
+            return Ok(format!("ok: 200 pairs and one round in {took:.0} s, nothing kept"));
+        }
+        let (message, hint) = split_error(&String::from_utf8_lossy(&output.stderr));
+        Err(SupervisorError::Launch { message, hint })
+    }
+
     fn program(&self) -> Result<PathBuf, SupervisorError> {
         if let Some(program) = &self.program {
             return Ok(program.clone());
@@ -90,6 +118,19 @@ impl Supervisor {
         // Linux names a binary that was replaced while it runs like this; the new one will do.
         let replaced = path.to_str().and_then(|text| text.strip_suffix(" (deleted)"));
         Ok(replaced.map(PathBuf::from).unwrap_or(path))
+    }
+}
+
+/// What makes a run a small one.
+const DRY_RUN: [&str; 4] =
+    ["data.limit=200", "rounds.max=1", "train.epochs=1", "selection.min_selected=1"];
+
+/// A folder that goes with its owner.
+struct ThrownAway(PathBuf);
+
+impl Drop for ThrownAway {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -39,7 +39,12 @@ pub struct Ports {
     pub effects: mpsc::Sender<Effect>,
     /// Gives the terminal back until the shell continues this process.
     pub suspend: Box<dyn FnMut() -> std::io::Result<()>>,
+    /// Lends the terminal to an editor; the inner error is the editor's.
+    pub edit: Box<Lend>,
 }
+
+/// Gives a text to an editor and returns what it was made into.
+type Lend = dyn FnMut(&str) -> std::io::Result<std::io::Result<String>>;
 
 /// The running interface.
 pub struct App<W> {
@@ -161,17 +166,31 @@ impl<W: Write> App<W> {
                 self.modes = Modes::default();
                 return (self.ports.suspend)().is_err();
             }
+            Effect::Edit { text } => return self.edit(&text),
             Effect::Emit(bytes) => self.frames.queue(&bytes),
             // A thread that has ended reported why.
             Effect::Watch(interest) => drop(self.ports.interests.send(interest)),
             effect @ (Effect::Ask { .. }
             | Effect::Launch(_)
+            | Effect::DryRun { .. }
             | Effect::Copy { .. }
             | Effect::Save { .. }) => {
                 drop(self.ports.effects.send(effect));
             }
         }
         false
+    }
+
+    /// Lends the terminal to the editor; `true` when it cannot be taken back.
+    fn edit(&mut self, text: &str) -> bool {
+        self.frames.forget();
+        self.modes = Modes::default();
+        let message = match (self.ports.edit)(text) {
+            Err(_) => return true,
+            Ok(Ok(text)) => Message::Edited(text),
+            Ok(Err(error)) => Message::Failed(format!("the editor: {error}")),
+        };
+        self.take(message)
     }
 
     fn draw(&mut self) -> std::io::Result<usize> {
@@ -232,7 +251,12 @@ mod tests {
             *counter.borrow_mut() += 1;
             Ok(())
         });
-        let ports = Ports { interests: to_source, effects: to_executor, suspend };
+        let ports = Ports {
+            interests: to_source,
+            effects: to_executor,
+            suspend,
+            edit: Box::new(|text| Ok(Ok(text.to_owned()))),
+        };
         let start = model(80, 24, twelve_runs(), Some(running_data()));
         let mut app = App::new(start, FrameWriter::new(terminal.clone(), false), ports);
         let (sender, mut messages) = channel(64);

@@ -154,7 +154,11 @@ fn requests_go_to_the_selected_run() {
     assert_eq!(press(&mut list(), &["x", "j"]), []);
     assert_eq!(press(&mut list(), &["x", "y"]), [ask(1, embedded, RequestKind::Stop)]);
     assert_eq!(press(&mut live(), &["x", "y"]), [ask(1, embedded, RequestKind::Stop)]);
-    assert_eq!(press(&mut list(), &["n"]), [Effect::Launch(Vec::new())]);
+    let mut new = list();
+    press(&mut new, &["n"]);
+    assert_eq!((new.screen, new.launch.from.clone()), (Screen::Launch, Some(id(1))));
+    let from = vec!["--from".to_owned(), id(1).to_string()];
+    assert_eq!(press(&mut new, &["Ctrl-s"]), [Effect::Launch(from)]);
     let mut empty = model(80, 24, Vec::new(), None);
     assert_eq!(press(&mut empty, &["Enter"]), [Effect::Launch(Vec::new())]);
 }
@@ -188,7 +192,7 @@ fn a_key_that_cannot_act_says_why() {
 
 #[test]
 fn read_only_changes_nothing() {
-    for keys in [&["n"][..], &["p"], &["x"], &["R"]] {
+    for keys in [&["5", "Ctrl-s"][..], &["5", "D"], &["p"], &["x"], &["R"]] {
         let mut model = list();
         model.is_read_only = true;
         assert_eq!(press(&mut model, keys), []);

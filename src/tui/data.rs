@@ -8,6 +8,7 @@ use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, SampledPair};
 
+use super::launch::PastRun;
 use super::words::{LogLine, log_line};
 
 /// Longest text of a sampled pair that a screen keeps, in characters.
@@ -20,6 +21,8 @@ pub struct Interest {
     pub run: Option<RunId>,
     /// Whether its curves and sampled pairs are shown too.
     pub live: bool,
+    /// What finished runs cost, for the estimate of the next one.
+    pub costs: bool,
 }
 
 /// Everything the current screen needs, read at one time.
@@ -31,12 +34,23 @@ pub struct Snapshot {
     pub runs: Vec<RunRow>,
     /// The run asked for, where it exists.
     pub run: Option<RunData>,
+    /// What finished runs cost, where it was asked for.
+    pub costs: Option<Costs>,
+}
+
+/// What the estimate of a launch rests on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Costs {
+    /// Finished runs.
+    pub past: Vec<PastRun>,
+    /// Free bytes where runs are kept.
+    pub n_free: Option<u64>,
 }
 
 impl Snapshot {
     /// A snapshot of rows as the store returned them.
     pub fn new(at_ms: i64, runs: Vec<RunRow>, run: Option<RunData>) -> Self {
-        Self { at_ms, runs: runs.into_iter().map(clean_row).collect(), run }
+        Self { at_ms, runs: runs.into_iter().map(clean_row).collect(), run, costs: None }
     }
 }
 

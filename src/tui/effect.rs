@@ -36,6 +36,16 @@ pub enum Effect {
         /// What.
         contents: String,
     },
+    /// Give the terminal to an editor with this text.
+    Edit {
+        /// The text to begin with.
+        text: String,
+    },
+    /// Try a spec on a few pairs, in a home of its own.
+    DryRun {
+        /// The text of the spec file.
+        spec: String,
+    },
     /// Start a run with these arguments of `ser run`.
     Launch(Vec<String>),
     /// Give the terminal back until `fg`.

@@ -32,6 +32,10 @@ pub fn execute(home: &Home, read_only: bool, effects: &Receiver<Effect>, to: &Se
                 launch(&supervisor, args, to);
                 None
             }
+            Ok(Effect::DryRun { spec }) => {
+                dry_run(&supervisor, spec, to);
+                None
+            }
             Ok(Effect::Save { path, contents }) => Some(save(&path, &contents)),
             Ok(Effect::Copy { what, text }) => Some(copy(home, &what, &text)),
             Ok(_) => None,
@@ -109,6 +113,18 @@ fn launch(supervisor: &Arc<Supervisor>, args: Vec<String>, to: &Sender<Message>)
         };
         // The interface may be gone by now; the run is not.
         let _ = to.blocking_send(message);
+    });
+}
+
+/// A dry run takes as long as a small run: other effects do not wait for it.
+fn dry_run(supervisor: &Arc<Supervisor>, spec: String, to: &Sender<Message>) {
+    let (supervisor, to) = (Arc::clone(supervisor), to.clone());
+    thread::spawn(move || {
+        let words = match supervisor.dry_run(&spec) {
+            Ok(words) => words,
+            Err(error) => with_hint(&error.to_string(), error.hint()),
+        };
+        let _ = to.blocking_send(Message::DryRunEnded(words));
     });
 }
 

@@ -5,7 +5,8 @@
 //! itself and calls crossterm only when the kernel says that there are bytes and no hang-up.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -35,6 +36,35 @@ const RESTORE: Duration = Duration::from_millis(50);
 /// The exit code of a process that a hang-up ended.
 const EXIT_HUNG_UP: i32 = 129;
 
+/// Whether the terminal is lent to another program; the pipe wakes the thread that waits for keys.
+static HELD: Mutex<bool> = Mutex::new(false);
+static RETURNED: Condvar = Condvar::new();
+static WAKE: OnceLock<(OwnedFd, OwnedFd)> = OnceLock::new();
+
+/// Stops reading keys until [`go_on`]: they are for another program.
+pub fn hold() {
+    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    if let Some((_, wake)) = WAKE.get() {
+        let _ = nix::unistd::write(wake, &[0]);
+    }
+}
+
+/// Reads keys again.
+pub fn go_on() {
+    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    RETURNED.notify_all();
+}
+
+fn is_held() -> bool {
+    *HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits while the terminal is lent.
+fn wait_while_held() {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(RETURNED.wait_while(held, |is_held| *is_held));
+}
+
 /// Starts the threads that read keys and signals. They end with the process.
 ///
 /// # Errors
@@ -45,6 +75,8 @@ pub fn start(messages: &Sender<Message>) -> io::Result<()> {
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
             match signal {
+                // Meant for the program that has the terminal now.
+                SIGINT | SIGQUIT | SIGTSTP if is_held() => {}
                 SIGWINCH => resized(&to_loop),
                 SIGTSTP => send(&to_loop, suspend_key()),
                 SIGCONT => send(&to_loop, Message::Continued),
@@ -64,8 +96,14 @@ pub fn start(messages: &Sender<Message>) -> io::Result<()> {
 
 fn read_keys(messages: &Sender<Message>) -> io::Result<()> {
     let stdin = io::stdin();
+    let pipe = nix::unistd::pipe()?;
+    let (wake, _) = WAKE.get_or_init(|| pipe);
     loop {
-        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        wait_while_held();
+        let mut fds = [
+            PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
+            PollFd::new(wake.as_fd(), PollFlags::POLLIN),
+        ];
         match poll(&mut fds, PollTimeout::NONE) {
             Err(Errno::EINTR) => continue,
             result => result.map_err(io::Error::from)?,
@@ -73,6 +111,10 @@ fn read_keys(messages: &Sender<Message>) -> io::Result<()> {
         let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
         if fds[0].revents().is_none_or(|events| events.intersects(gone)) {
             return Ok(());
+        }
+        if fds[1].any().unwrap_or(false) {
+            let _ = nix::unistd::read(wake, &mut [0; 16]);
+            continue;
         }
         while event::poll(Duration::ZERO)? {
             match event::read()? {

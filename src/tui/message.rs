@@ -49,6 +49,12 @@ pub enum Message {
         /// The run to start from.
         from: Option<RunId>,
     },
+    /// Fill a recipe into that form.
+    SetArm(String),
+    /// The editor is done; this is the text.
+    Edited(String),
+    /// The dry run is done; one line says what came of it.
+    DryRunEnded(String),
     /// The terminal has a new size.
     Resized {
         /// Columns.

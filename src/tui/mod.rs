@@ -15,7 +15,9 @@ mod ascii;
 mod clipboard;
 mod commands;
 mod compare;
+mod costs;
 mod data;
+mod editor;
 mod effect;
 mod error;
 mod executor;
@@ -178,7 +180,11 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
         let guard = Rc::clone(&guard);
         Box::new(move || guard.suspend())
     };
-    let mut app = App::new(model, frames, Ports { interests, effects, suspend });
+    let edit = {
+        let guard = Rc::clone(&guard);
+        Box::new(move |text: &str| guard.lend(|| editor::edit(text)))
+    };
+    let mut app = App::new(model, frames, Ports { interests, effects, suspend, edit });
     app.is_slow = options.slow || settings.slow;
     runtime.block_on(app.run(&mut messages));
     Ok(ExitNote { n_going: app.model.n_going() })

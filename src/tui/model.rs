@@ -295,8 +295,17 @@ impl Model {
     pub fn wanted(&self) -> Interest {
         let live = self.screen == Screen::Live;
         match &self.live {
-            Some(live_screen) if live => Interest { run: Some(live_screen.run.clone()), live },
-            _ => Interest { run: self.current().map(|row| row.id.clone()), live },
+            Some(live_screen) if live => {
+                Interest { run: Some(live_screen.run.clone()), live, ..Interest::default() }
+            }
+            _ if self.screen == Screen::Launch => {
+                let run = self.launch.from.clone();
+                Interest { run, costs: true, ..Interest::default() }
+            }
+            _ => {
+                let run = self.current().map(|row| row.id.clone());
+                Interest { run, live, ..Interest::default() }
+            }
         }
     }
 

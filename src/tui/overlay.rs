@@ -66,6 +66,13 @@ pub struct ChoiceItem {
 pub enum Purpose {
     /// Rows of the screen below are shown if they match; every change counts.
     Filter,
+    /// A row of the launch form; every change is checked.
+    LaunchField {
+        /// Index of the row.
+        at: usize,
+        /// Its value before, which Esc puts back.
+        before: String,
+    },
     /// A file to write this into.
     Save {
         /// Its contents.
@@ -78,6 +85,7 @@ impl Purpose {
     pub fn history_key(&self) -> &'static str {
         match self {
             Self::Filter => "filter",
+            Self::LaunchField { .. } => "launch",
             Self::Save { .. } => "save",
         }
     }

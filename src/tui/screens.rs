@@ -71,6 +71,27 @@ fn live_screens() {
 }
 
 #[test]
+fn launch_forms() {
+    let form = |width, height, keys: &str| {
+        let mut model = model(width, height, twelve_runs(), Some(running_data()));
+        press(&mut model, '5');
+        for c in keys.chars() {
+            press(&mut model, c);
+        }
+        model
+    };
+    snapshots("launch_default", |width, height| form(width, height, ""));
+    snapshots("launch_changed", |width, height| {
+        let mut model = form(width, height, "jjl");
+        model.launch.set(13, "0.9");
+        model.launch.set(14, "3");
+        model.launch.dry_run = Some("ok: 200 pairs and one round in 3 s, nothing kept".to_owned());
+        model
+    });
+    snapshots("launch_typing", |width, height| form(width, height, "jjjjjji"));
+}
+
+#[test]
 fn overlays() {
     snapshots("help_runs", |width, height| {
         let mut model = model(width, height, twelve_runs(), Some(running_data()));

@@ -14,6 +14,7 @@ use crate::store::{
     Access, EventLine, Home, SampleOrder, SampleQuery, SampledPair, Store, StoreError,
 };
 
+use super::costs::CostReader;
 use super::data::{Interest, RunData, Snapshot};
 use super::message::Message;
 
@@ -84,6 +85,7 @@ struct Reader {
     read_at: Option<Instant>,
     has_workers: bool,
     log: Log,
+    costs: CostReader,
 }
 
 /// The event log of one run, as far as it was read.
@@ -105,6 +107,7 @@ impl Reader {
             read_at: None,
             has_workers: false,
             log: Log::default(),
+            costs: CostReader::default(),
         }
     }
 
@@ -144,9 +147,10 @@ impl Reader {
         let wanted = self.interest.run.clone();
         let run = wanted.filter(|id| runs.iter().any(|row| row.id == *id));
         let run = run.map(|id| self.read_run(store, &id)).transpose()?;
+        let costs = self.interest.costs.then(|| self.costs.read(store, &runs)).transpose()?;
         self.is_stale = false;
         self.read_at = Some(Instant::now());
-        Ok(Snapshot::new(now_ms(), runs, run))
+        Ok(Snapshot { costs, ..Snapshot::new(now_ms(), runs, run) })
     }
 
     fn read_run(&mut self, store: &Store, run: &RunId) -> Result<RunData, StoreError> {
@@ -218,7 +222,7 @@ mod tests {
         let run = fixture.run("first");
         let attempt = fixture.begin(&run);
         let mut reader = Reader::new(fixture.home.clone());
-        reader.interest = Interest { run: Some(run.clone()), live: true };
+        reader.interest = Interest { run: Some(run.clone()), live: true, costs: false };
         let warned = |words: &str| RunEvent::Warned { message: words.to_owned() };
         let events = vec![warned("one"), testing::train_step(1, 0.7), warned("two")];
         fixture.apply(&run, attempt, events);

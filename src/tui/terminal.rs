@@ -13,6 +13,8 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use nix::unistd;
 
+use super::input;
+
 /// Alternate screen on, cursor hidden.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[0m\x1b[2J";
 /// An unfinished frame ended, mouse, paste and focus reports off, attributes reset, cursor shown,
@@ -56,6 +58,21 @@ impl TerminalGuard {
         restore();
         nix::sys::signal::kill(unistd::Pid::from_raw(0), nix::sys::signal::Signal::SIGSTOP)?;
         take(&self.log)
+    }
+}
+
+impl TerminalGuard {
+    /// Lends the terminal to another program: nothing here reads it meanwhile.
+    ///
+    /// # Errors
+    /// As for [`TerminalGuard::enter`], then those of the work.
+    pub fn lend<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<io::Result<T>> {
+        input::hold();
+        restore();
+        let result = work();
+        let taken = take(&self.log);
+        input::go_on();
+        taken.map(|()| result)
     }
 }
 

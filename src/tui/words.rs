@@ -259,7 +259,7 @@ fn selection(summary: &SelectionSummary) -> String {
 }
 
 /// A size in the unit that leaves one to three digits before the point.
-fn size(n_bytes: u64) -> String {
+pub fn size(n_bytes: u64) -> String {
     match n_bytes {
         0..1_000_000 => format!("{:.1} kB", n_bytes as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} MB", n_bytes as f64 / 1e6),

@@ -76,6 +76,14 @@ pub fn check(base: Option<&str>, arm: Option<&str>, sets: &[String]) -> SpecResu
     draft.finish().map(with_test_source)
 }
 
+/// Whether a `key=value` has a key there is and a value of its type.
+///
+/// # Errors
+/// What is wrong, as the command would say it.
+pub fn check_type(set: &str) -> SpecResult {
+    Draft::new()?.apply(layer::parse_set(set)?)
+}
+
 /// What is wrong with a value of a key, without the key and the place that a form shows anyway.
 pub fn problem(error: &SupervisorError) -> String {
     let text = error.to_string();

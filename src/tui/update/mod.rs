@@ -19,7 +19,7 @@ use super::model::{Frozen, Model, Screen, Size, Toast, Tone};
 use super::{compare, launch, samples};
 
 pub use live::open as open_live;
-pub use refuse::refusal;
+pub use refuse::{READ_ONLY, refusal};
 
 /// How long the message line keeps a message, milliseconds.
 const TOAST_MS: i64 = 10_000;
@@ -49,6 +49,15 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             navigate::go_to(model, Screen::Launch);
             Vec::new()
         }
+        Message::SetArm(arm) => {
+            launch::update::set_arm(model, &arm);
+            Vec::new()
+        }
+        Message::Edited(text) => launch::update::on_edited(model, &text),
+        Message::DryRunEnded(words) => {
+            model.launch.dry_run = Some(words.clone());
+            say(model, Tone::Note, format!("dry run: {words}"))
+        }
         Message::Resized { width, height } => {
             model.size = Size { width, height };
             Vec::new()
@@ -68,6 +77,9 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Done(text) => say(model, Tone::Note, text),
         Message::Started(name) => {
             model.runs.awaited = Some(name.clone());
+            if model.screen == Screen::Launch {
+                navigate::go_to(model, Screen::Runs);
+            }
             say(model, Tone::Note, format!("started {name} · Enter opens it"))
         }
         Message::Continued => vec![Effect::Redraw],
@@ -169,6 +181,10 @@ fn on_snapshot(model: &mut Model, snapshot: Box<Snapshot>) {
 fn show_snapshot(model: &mut Model, mut snapshot: Snapshot) {
     runs::take(model, std::mem::take(&mut snapshot.runs));
     live::take(model, snapshot.run);
+    if let Some(costs) = snapshot.costs {
+        (model.launch.past, model.launch.n_free) = (costs.past, costs.n_free);
+    }
+    launch::update::take_template(model);
 }
 
 fn toggle_freeze(model: &mut Model) {

@@ -2,10 +2,11 @@
 
 use super::super::effect::Effect;
 use super::super::keymap::Command;
+use super::super::launch;
 use super::super::message::Message;
-use super::super::model::{Model, Screen, Tone};
+use super::super::model::{Model, Screen};
 use super::super::overlay::{Overlay, Prompt, Purpose};
-use super::{live, popup, say, update};
+use super::{live, popup, update};
 
 /// Shows a screen; Esc returns to the one before it.
 pub fn go_to(model: &mut Model, screen: Screen) {
@@ -46,11 +47,11 @@ pub fn show(model: &mut Model, command: Command) -> Vec<Effect> {
                 return update(model, Message::OpenCompare { runs });
             }
         }
-        (Command::ShowLaunch, _) => go_to(model, Screen::Launch),
-        (Command::New, _) => {
-            say(model, Tone::Note, "starting the embedded experiment …");
-            return vec![Effect::Launch(Vec::new())];
+        (Command::ShowLaunch, _) => {
+            launch::update::take_template(model);
+            go_to(model, Screen::Launch);
         }
+        (Command::New, from) => return update(model, Message::OpenLaunch { from }),
         _ => {}
     }
     Vec::new()
@@ -62,6 +63,11 @@ pub fn on_out(model: &mut Model, command: Command) -> Vec<Effect> {
         // A filter that is not taken is the filter there was.
         Some(Overlay::Prompt(Prompt { purpose: Purpose::Filter, before, .. })) => {
             popup::filter_changed(model, &before);
+            return Vec::new();
+        }
+        // So is the value of a row of the form.
+        Some(Overlay::Prompt(Prompt { purpose: Purpose::LaunchField { at, before }, .. })) => {
+            model.launch.set(at, &before);
             return Vec::new();
         }
         Some(_) => return Vec::new(),

@@ -8,7 +8,7 @@ use super::super::field::Field;
 use super::super::keymap::{Command, Key};
 use super::super::model::{Model, Screen, Tone};
 use super::super::overlay::{Choice, CommandList, Overlay, Prompt, Purpose, Then};
-use super::super::{samples, view};
+use super::super::{launch, samples, view};
 use super::{act, context_of, moved, runs, say, update};
 
 /// Largest count before a key.
@@ -166,7 +166,7 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
         history.drain(..n_old);
     }
     match prompt.purpose {
-        Purpose::Filter => Vec::new(),
+        Purpose::Filter | Purpose::LaunchField { .. } => Vec::new(),
         Purpose::Save { contents } if !text.is_empty() => {
             vec![Effect::Save { path: text.into(), contents }]
         }
@@ -180,6 +180,13 @@ fn changed(model: &mut Model) {
     let text = prompt.field.text().to_owned();
     match &prompt.purpose {
         Purpose::Filter => filter_changed(model, &text),
+        Purpose::LaunchField { at, .. } => {
+            let at = *at;
+            let (error, completions) = launch::update::on_field(model, at, &text);
+            if let Some(Overlay::Prompt(prompt)) = &mut model.overlay {
+                (prompt.error, prompt.completions) = (error, completions);
+            }
+        }
         Purpose::Save { .. } => {}
     }
 }

@@ -8,7 +8,7 @@ use super::super::{compare, launch, samples};
 
 /// Why a command cannot act now; `None` when it can.
 pub fn refusal(model: &Model, command: Command) -> Option<String> {
-    let changes = [Command::New, Command::Pause, Command::Resume, Command::Stop];
+    let changes = [Command::Pause, Command::Resume, Command::Stop];
     let starts = command == Command::Open && model.runs.rows.is_empty();
     if model.is_read_only && (starts || changes.contains(&command)) {
         return Some(READ_ONLY.to_owned());
@@ -41,6 +41,9 @@ pub const READ_ONLY: &str = "read-only: this viewer was started with --read-only
 
 /// Why what acts on the current run cannot act on it.
 fn of_run(model: &Model, command: Command) -> Option<String> {
+    if model.screen == Screen::Launch && command == Command::Copy {
+        return None;
+    }
     let needs_run = [
         Command::Pause,
         Command::Resume,

@@ -1,0 +1,91 @@
+//! Tests: what the form fills in is what the command gets.
+
+use super::*;
+
+fn set(launch: &mut Launch, label: &str, value: &str) {
+    let at = launch.rows.iter().position(|row| row.label() == label).unwrap();
+    launch.set(at, value);
+}
+
+#[test]
+fn an_untouched_form_is_the_default_experiment() {
+    let launch = Launch::new(None);
+    assert_eq!(launch.arguments(), [""; 0]);
+    assert_eq!(launch.command(), "ser run --detach");
+    assert_eq!((launch.problem(), launch.n_runs()), (None, 1));
+    assert!(launch.rows.len() > 25);
+}
+
+#[test]
+fn changes_become_arguments() {
+    let mut launch = Launch::new(None);
+    set(&mut launch, "name", "");
+    set(&mut launch, "arms", "ser, seed-only");
+    set(&mut launch, "rng seeds", "5,6, 7");
+    set(&mut launch, "train.learning_rate", "1e-4");
+    set(&mut launch, "data.source", "my pairs.jsonl");
+    assert_eq!(launch.problem(), None);
+    assert_eq!(launch.n_runs(), 6);
+    assert_eq!(
+        launch.command(),
+        "ser run --arm ser --arm seed-only --rng-seeds 5,6,7 --set 'data.source=my pairs.jsonl' \
+         --set train.learning_rate=1e-4 --detach"
+    );
+    launch.from = Some(RunId::from_bits(7));
+    assert!(launch.command().starts_with("ser run --from r7000000 --arm ser"));
+}
+
+#[test]
+fn what_is_wrong_is_said_where_it_is() {
+    let mut launch = Launch::new(None);
+    let cases = [
+        ("train.epochs", "0", "train.epochs: not from 1 to 1000"),
+        ("train.loss", "hing", "train.loss: expected `bradley_terry` or `hinge`"),
+        ("rng seeds", "1,x", "rng seeds: `x` is no whole number"),
+        ("rng seeds", "4,4", "rng seeds: 4 stands there twice"),
+        ("arms", "sre", "arms: `sre` is none of ser, seed-only, full-labels"),
+    ];
+    for (label, value, problem) in cases {
+        set(&mut launch, label, value);
+        assert_eq!(launch.problem().as_deref(), Some(problem));
+        let at = launch.rows.iter().position(|row| row.label() == label).unwrap();
+        let before = launch.rows[at].before.clone();
+        launch.set(at, &before);
+        assert_eq!(launch.problem(), None);
+    }
+    set(&mut launch, "name", "one");
+    set(&mut launch, "rng seeds", "1,2");
+    assert_eq!(launch.problem().as_deref(), Some("name: one name, but 2 runs start"));
+}
+
+#[test]
+fn values_that_only_fit_together_are_checked_together() {
+    let mut launch = Launch::new(None);
+    set(&mut launch, "selection.high_threshold", "0.3");
+    assert!(launch.problem().unwrap().contains("low_threshold"), "{:?}", launch.problem());
+    set(&mut launch, "selection.low_threshold", "0.2");
+    let wrong: Vec<&FormRow> = launch.rows.iter().filter(|row| row.problem.is_some()).collect();
+    assert_eq!(launch.problem(), None, "{wrong:?}");
+}
+
+#[test]
+fn an_editor_fills_the_form_and_a_mistake_changes_nothing() {
+    let mut launch = Launch::new(None);
+    let text = launch.toml().unwrap().replace("epochs = 4", "epochs = 9");
+    launch.take_toml(&text).unwrap();
+    assert_eq!(launch.arguments(), ["--set", "train.epochs=9"]);
+    let error = launch.take_toml("[train]\nepochz = 1").unwrap_err();
+    assert!(error.contains("unknown key `train.epochz`"), "{error}");
+    assert_eq!(launch.arguments(), ["--set", "train.epochs=9"]);
+}
+
+#[test]
+fn a_run_is_the_base_of_the_next_one() {
+    let base = form::check(None, Some("seed-only"), &["rng_seed=4".to_owned()]).unwrap();
+    let mut launch = Launch::new(Some(spec::to_toml(&base).unwrap()));
+    assert_eq!((launch.value(&RowKey::Arms), launch.value(&RowKey::RngSeeds)), ("seed-only", "4"));
+    assert_eq!(launch.arguments(), [""; 0]);
+    set(&mut launch, "rounds.max", "2");
+    let Some(Ok(spec)) = &launch.checked else { panic!("{:?}", launch.checked) };
+    assert_eq!((spec.rounds.max, spec.rng_seed), (2, 4));
+}
