@@ -83,8 +83,10 @@ fn launch_forms() {
     snapshots("launch_default", |width, height| form(width, height, ""));
     snapshots("launch_changed", |width, height| {
         let mut model = form(width, height, "jjl");
-        model.launch.set(13, "0.9");
-        model.launch.set(14, "3");
+        for (label, value) in [("train.learning_rate", "1e-4"), ("train.epochs", "0")] {
+            let at = model.launch.rows.iter().position(|row| row.label() == label).unwrap();
+            model.launch.set(at, value);
+        }
         model.launch.dry_run = Some("ok: 200 pairs and one round in 3 s, nothing kept".to_owned());
         model
     });

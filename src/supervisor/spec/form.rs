@@ -46,12 +46,12 @@ pub fn keys() -> SpecResult<Vec<KeyHelp>> {
     Ok(keys)
 }
 
-/// The values of a spec by key, as a spec file writes them.
+/// The values of a spec file by key, as the file writes them; without one those of the default.
 ///
 /// # Errors
-/// When a value has no TOML form.
-pub fn values(spec: &ExperimentSpec) -> SpecResult<Vec<(String, String)>> {
-    let assignments = layer::parse(&super::to_toml(spec)?, |_| Origin::Default)?;
+/// When the text is not TOML.
+pub fn values(base: Option<&str>) -> SpecResult<Vec<(String, String)>> {
+    let assignments = layer::parse(base.unwrap_or(DEFAULT), |_| Origin::Default)?;
     Ok(assignments.into_iter().map(|a| (a.key, a.value.to_string())).collect())
 }
 
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(problem_of("train.epochs=0"), "not from 1 to 1000");
         assert_eq!(problem_of("train.epochs=x"), "expected a whole number, 0 or more");
         assert_eq!(problem_of("train.loss=x"), "expected `bradley_terry` or `hinge`");
-        let values = values(&spec).unwrap();
+        let values = values(Some(&base)).unwrap();
         assert!(values.contains(&("train.epochs".to_owned(), "7".to_owned())));
     }
 }

@@ -105,7 +105,7 @@ impl Launch {
     /// Rows with the values of the spec the form starts from.
     fn fill(&mut self) {
         let Ok(spec) = form::check(self.base.as_deref(), None, &[]) else { return };
-        let values = form::values(&spec).unwrap_or_default();
+        let values = form::values(self.base.as_deref()).unwrap_or_default();
         let row = |key, value: &str, help: &str, choices: Vec<String>| FormRow {
             key,
             value: value.to_owned(),
@@ -285,11 +285,14 @@ impl Launch {
     /// What is wrong with the text; the form stays as it was.
     pub fn take_toml(&mut self, text: &str) -> Result<(), String> {
         let spec = form::check(Some(text), None, &[]).map_err(|error| error.to_string())?;
-        let values = form::values(&spec).map_err(|error| error.to_string())?;
+        let text = spec::to_toml(&spec).map_err(|error| error.to_string())?;
+        let values = form::values(Some(&text)).map_err(|error| error.to_string())?;
         for row in &mut self.rows {
             match &row.key {
                 RowKey::Spec(key) => {
-                    if let Some((_, value)) = values.iter().find(|(k, _)| k == key) {
+                    let value = values.iter().find(|(k, _)| k == key);
+                    // What "auto" came to is not a change.
+                    if let Some((_, value)) = value.filter(|_| row.before != "auto") {
                         row.value = bare(value);
                     }
                 }
