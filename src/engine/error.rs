@@ -166,7 +166,21 @@ pub enum EngineError {
         /// What is wrong.
         detail: String,
     },
-    /// Candle, used as the oracle, refused.
+    /// The device is not part of this build.
+    #[error("this program was built without `{device}`")]
+    DeviceNotBuilt {
+        /// `cuda` or `metal`.
+        device: &'static str,
+    },
+    /// The machine has no such device, or it does not work.
+    #[error("cannot open device `{device}`: {detail}")]
+    DeviceUnavailable {
+        /// `cuda` or `metal`.
+        device: &'static str,
+        /// What candle said.
+        detail: String,
+    },
+    /// Candle refused an operation: mostly, the device is out of memory.
     #[error("candle: {detail}")]
     Candle {
         /// What it said.
@@ -244,6 +258,13 @@ impl EngineError {
                 return Some(format!("set `model.max_tokens` to {minimum} or more"));
             }
             Self::BadPair { .. } => "encode the pair with the tokenizer of this model",
+            Self::DeviceNotBuilt { device } => {
+                return Some(format!(
+                    "set `model.device` to `cpu`, or build with `cargo build --release --features \
+                     {device}`"
+                ));
+            }
+            Self::DeviceUnavailable { .. } => "check the driver, or set `model.device` to `cpu`",
             Self::NoEmbeddedModel => "set `model.backbone` to a model directory",
             Self::BrokenCheckpoint { .. } => {
                 "resume from an older checkpoint, or start the run again"

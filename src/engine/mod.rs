@@ -2,8 +2,8 @@
 //!
 //! Everything outside this module talks to [`RewardModel`]; nothing outside knows tensors, candle
 //! or kernels. Three implementations stand behind the trait: [`cpu`] (explicit forward and backward
-//! over flat buffers), [`mock`] (a deterministic stand-in for process tests) and, as the oracle of
-//! the tests, the stock candle models in [`candle`].
+//! over flat buffers), [`candle`] (the same models on GPUs, and the oracle of the tests) and [`mock`]
+//! (a deterministic stand-in for process tests).
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,7 @@ mod source;
 mod stored;
 mod tensor_file;
 pub mod tokenize;
+mod tuned_files;
 pub mod weights;
 
 pub use crate::domain::spec::{Device, LoraSpec, LoraTarget, Precision};
@@ -309,6 +310,11 @@ impl Tuning {
 pub fn open(settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError> {
     match &settings.backbone {
         Backbone::Mock => Ok(Box::new(mock::MockModel::new(settings))),
-        Backbone::Embedded | Backbone::Directory(_) => Ok(Box::new(cpu::CpuModel::open(settings)?)),
+        Backbone::Embedded | Backbone::Directory(_) if settings.device == Device::Cpu => {
+            Ok(Box::new(cpu::CpuModel::open(settings)?))
+        }
+        Backbone::Embedded | Backbone::Directory(_) => {
+            Ok(Box::new(candle::CandleModel::open(settings)?))
+        }
     }
 }

@@ -25,7 +25,7 @@ pub mod trainer;
 pub mod trunk_cache;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::engine) mod tests;
 
 pub use language_model::LanguageModel;
 pub use model::CpuModel;

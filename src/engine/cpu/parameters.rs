@@ -169,7 +169,7 @@ impl Parameters {
         &self.base_digest
     }
 
-    /// SHA-256 in hex over the trained tensors (names and little-endian values in table order)
+    /// SHA-256 in hex over the trained tensors (names and little-endian values by name)
     /// and, when there is a frozen base, its digest.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -179,7 +179,11 @@ impl Parameters {
     fn digest_of(&self, is_in: impl Fn(Store) -> bool, suffix: &str) -> String {
         let mut hasher = Sha256::new();
         let mut bytes = Vec::new();
-        for entry in self.table.entries().iter().filter(|entry| is_in(entry.slot.store)) {
+        let is_in = |entry: &&Entry| is_in(entry.slot.store);
+        let mut entries: Vec<&Entry> = self.table.entries().iter().filter(is_in).collect();
+        // By name: other implementations lay the tensors out in another order.
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        for entry in entries {
             hasher.update(entry.name.as_bytes());
             match self.weights().matrix(entry.slot) {
                 Weight::F32(values) => {

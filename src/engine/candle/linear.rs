@@ -1,0 +1,118 @@
+//! A linear layer: trained, frozen, or frozen with a low-rank update beside it.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp2, Layout, MetalStorage, Result, Shape, Tensor,
+};
+
+use super::dropout::Site;
+use super::network::Pass;
+use super::operations::Arithmetic;
+
+/// `y = x W^T + b`, and `+ scale drop(x) A^T B^T` (Hu et al. 2022).
+#[derive(Debug)]
+pub struct Linear {
+    /// `[output, input]`
+    pub weight: Tensor,
+    /// `[output]`
+    pub bias: Option<Tensor>,
+    /// Whether the weight is trained.
+    pub is_trained: bool,
+    /// The low-rank update.
+    pub adapter: Option<Adapter>,
+}
+
+/// A low-rank update.
+#[derive(Debug)]
+pub struct Adapter {
+    /// `A`, `[rank, input]`.
+    pub down: Tensor,
+    /// `B`, `[output, rank]`.
+    pub up: Tensor,
+    /// `alpha / rank`
+    pub scale: f64,
+    /// Dropout probability on the input.
+    pub dropout: f32,
+    /// Key of the masks: block and matrix.
+    pub place: (usize, Site),
+}
+
+impl Linear {
+    /// Of rows `[n, input]`.
+    pub fn forward(&self, pass: &Pass<'_>, x: &Tensor) -> Result<Tensor> {
+        let arithmetic = pass.arithmetic;
+        let mut y = if self.is_trained {
+            arithmetic.multiply(x, &pass.value(&self.weight).t()?)?
+        } else {
+            frozen_product(arithmetic, x, &self.weight)?
+        };
+        if let Some(bias) = &self.bias {
+            y = y.broadcast_add(&pass.value(bias))?;
+        }
+        let Some(adapter) = &self.adapter else { return Ok(y) };
+        let x = pass.drop(x, adapter.dropout, adapter.place)?;
+        let thin = arithmetic.multiply(&x, &pass.value(&adapter.down).t()?)?;
+        let wide = arithmetic.multiply(&thin, &pass.value(&adapter.up).t()?)?;
+        y + (wide * adapter.scale)?
+    }
+}
+
+/// `x W^T` whose backward pass computes only the gradient of `x`. Candle's own product would compute
+/// and keep that of the frozen `W`, too: as much memory as the whole model.
+fn frozen_product(arithmetic: Arithmetic, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let product = arithmetic.multiply(&x.detach(), &weight.t()?)?.contiguous()?;
+    x.apply_op2(&product, FrozenProduct { arithmetic, weight: weight.clone() })
+}
+
+/// Passes its second argument on and says how the first one brought it about.
+struct FrozenProduct {
+    arithmetic: Arithmetic,
+    weight: Tensor,
+}
+
+impl CustomOp2 for FrozenProduct {
+    fn name(&self) -> &'static str {
+        "frozen-product"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        product: &CpuStorage,
+        layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok((product.try_clone(layout)?, layout.shape().clone()))
+    }
+
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        product: &CudaStorage,
+        layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        Ok((product.try_clone(layout)?, layout.shape().clone()))
+    }
+
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+        product: &MetalStorage,
+        layout: &Layout,
+    ) -> Result<(MetalStorage, Shape)> {
+        Ok((product.try_clone(layout)?, layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let gradient = gradient.contiguous()?;
+        Ok((Some(self.arithmetic.multiply(&gradient, &self.weight)?), None))
+    }
+}

@@ -1,0 +1,40 @@
+//! Pairwise losses and their slopes, on the host in `f64` (the formulas are `domain`'s).
+
+use crate::domain::bradley_terry::{hinge_loss, loss, sigmoid};
+use crate::domain::preference::Side;
+use crate::engine::Loss;
+
+/// Sums over pairs.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Totals {
+    /// Sum of losses.
+    pub loss: f64,
+    /// Pairs whose preferred side has the higher reward; a tie is not one of them.
+    pub n_correct: u32,
+}
+
+impl Totals {
+    /// Adds a pair with rewards `[a, b]`; returns the slopes of the *mean* loss of `n_pairs` by the
+    /// two rewards.
+    pub fn add(
+        &mut self,
+        kind: Loss,
+        preferred: Side,
+        [a, b]: [f32; 2],
+        n_pairs: usize,
+    ) -> [f32; 2] {
+        let sign = if preferred == Side::A { 1.0 } else { -1.0 };
+        let margin = sign * (f64::from(a) - f64::from(b));
+        let (value, slope) = match kind {
+            Loss::BradleyTerry => (loss(margin), -sigmoid(-margin)),
+            Loss::Hinge { target_margin } => {
+                let value = hinge_loss(margin, f64::from(target_margin));
+                (value, if value > 0.0 { -1.0 } else { 0.0 })
+            }
+        };
+        self.loss += value;
+        self.n_correct += u32::from(margin > 0.0);
+        let slope = (sign * slope / n_pairs as f64) as f32;
+        [slope, -slope]
+    }
+}

@@ -1,0 +1,118 @@
+//! [`CandleModel`]: a network, its parameters and its tokenizer behind the engine's trait.
+
+use std::path::Path;
+
+use super::network::{Network, Training};
+use super::operations::Arithmetic;
+use super::parameters::{Origin, Parameters};
+use super::trainer::Trainer;
+use super::{device, persistence};
+use crate::engine::layout::Layout;
+use crate::engine::tokenize::PairTokenizer;
+use crate::engine::weights::ModelFiles;
+use crate::engine::{
+    EncodedPair, EngineError, LabeledPair, ModelInfo, OpenSettings, PairText, RewardModel,
+    StepReport, StepSettings,
+};
+
+/// Padded tokens of a micro-batch when the settings leave it open: the processor gains nothing
+/// from more, a GPU needs thousands to be busy.
+const CPU_BUDGET: usize = 1 << 10;
+const GPU_BUDGET: usize = 1 << 13;
+
+/// A reward model on a candle device.
+#[derive(Debug)]
+pub struct CandleModel {
+    info: ModelInfo,
+    trainer: Trainer,
+    tokenizer: PairTokenizer,
+}
+
+impl CandleModel {
+    /// Opens a model; a reward head (or pooler) that the files lack starts from `rng_seed`.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it, or the device that is not there.
+    pub fn open(settings: &OpenSettings) -> Result<Self, EngineError> {
+        let device = device::open(settings.device)?;
+        let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
+        let layout = Layout::of(&files.config);
+        let origin = Origin {
+            source: &files.weights,
+            rng_seed: settings.rng_seed,
+            tuning: &settings.tuning,
+            frozen: settings.frozen_precision,
+            device: &device,
+            n_layers: files.config.n_layers(),
+        };
+        let parameters = Parameters::new(&layout, &origin)?;
+        let network = Network::new(&files.config, &layout, &parameters, &settings.tuning)?;
+        let info = ModelInfo {
+            family: files.config.family().to_owned(),
+            n_parameters: parameters.n_values() as u64,
+            max_tokens: settings.max_tokens,
+            precision: settings.precision.name().to_owned(),
+            device: device::name(&device).to_owned(),
+        };
+        let default_budget = if device.is_cpu() { CPU_BUDGET } else { GPU_BUDGET };
+        let budget = match settings.micro_batch_tokens {
+            0 => default_budget,
+            n => n,
+        };
+        let arithmetic = Arithmetic::new(settings.precision, &device);
+        let config = files.config;
+        let trunk = Training::trunk(&settings.tuning, config.n_layers());
+        let trainer = Trainer { config, network, parameters, trunk, arithmetic, device, budget };
+        Ok(Self { info, trainer, tokenizer: files.tokenizer })
+    }
+
+    /// Network and parameters, for tests.
+    #[must_use]
+    pub fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// Network and parameters, for tests.
+    pub fn trainer_mut(&mut self) -> &mut Trainer {
+        &mut self.trainer
+    }
+}
+
+impl RewardModel for CandleModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        self.tokenizer.encode(pairs)
+    }
+
+    fn train_step(
+        &mut self,
+        batch: &[LabeledPair<'_>],
+        settings: &StepSettings,
+    ) -> Result<StepReport, EngineError> {
+        self.trainer.train_step(batch, settings)
+    }
+
+    fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError> {
+        self.trainer.score(pairs)
+    }
+
+    fn reset_optimizer(&mut self) {
+        self.trainer.parameters.reset_optimizer();
+    }
+
+    fn save(&self, dir: &Path) -> Result<(), EngineError> {
+        persistence::save(&self.trainer.parameters, dir)
+    }
+
+    fn load(&mut self, dir: &Path) -> Result<(), EngineError> {
+        persistence::load(&mut self.trainer.parameters, dir)
+    }
+
+    fn weights_digest(&self) -> String {
+        // A lost device has no weights; no checkpoint has this digest.
+        self.trainer.parameters.digest().unwrap_or_else(|error| format!("unreadable: {error}"))
+    }
+}

@@ -1,0 +1,69 @@
+//! Rewards, losses and whole gradients of every family, and of PEFT's adapters, against PyTorch.
+
+use super::support::{by_name, is_flat, tiny};
+use crate::engine::candle::trainer::Trainer;
+use crate::engine::cpu::tests::differences::relative_error;
+use crate::engine::cpu::tests::support::{
+    Cases, FAMILIES, cases, fixture, labeled, lora, settings,
+};
+use crate::engine::layout::whole_name;
+use crate::engine::weights::read_tensors;
+use crate::engine::{EncodedPair, Tuning};
+
+fn assert_matches(trainer: &Trainer, name: &str, file_name: impl Fn(&str) -> String) {
+    let cases: Cases = cases(name);
+    let pairs = cases.encoded();
+    let rewards = trainer.score(&pairs.iter().collect::<Vec<&EncodedPair>>()).unwrap();
+    for (actual, case) in
+        rewards.as_flattened().iter().zip(cases.pairs.iter().flat_map(|c| c.rewards))
+    {
+        assert!((actual - case).abs() < 1e-5, "{name}: {actual} {case}");
+    }
+    let (totals, gradients) = trainer.gradients(&labeled(&pairs, &cases), &settings(0.0)).unwrap();
+    let loss = (totals.loss / pairs.len() as f64) as f32;
+    assert!((loss - cases.loss).abs() < 1e-5, "{name}: {loss} {}", cases.loss);
+
+    let expected = read_tensors(&fixture(name).join("gradients.safetensors")).unwrap();
+    let actual = by_name(trainer, &gradients);
+    assert_eq!(expected.len(), actual.len(), "{name}");
+    let mut whole = (Vec::new(), Vec::new());
+    for (tensor, actual) in actual {
+        let expected = &expected[&file_name(&tensor)].values;
+        let error = relative_error(&actual, expected);
+        assert!(is_flat(&tensor) || error < 2e-4, "{name} {tensor}: {error}");
+        assert!(is_flat(&tensor) || actual.iter().any(|g| *g != 0.0), "{name} {tensor} is zero");
+        whole.0.extend(actual);
+        whole.1.extend_from_slice(expected);
+    }
+    let error = relative_error(&whole.0, &whole.1);
+    assert!(error < 5e-5, "{name}: {error}");
+}
+
+#[test]
+fn every_family_alone_and_padded() {
+    for family in FAMILIES {
+        // Each pair alone, two or three together, all together.
+        for budget in [1, 100, 10_000] {
+            assert_matches(&tiny(family, &Tuning::Full, budget), family, str::to_owned);
+        }
+    }
+}
+
+#[test]
+fn the_adapters_of_peft() {
+    for (name, base) in [("lora_llama", "llama3"), ("lora_bert", "bert")] {
+        let trainer = tiny(base, &lora(0.0), 10_000);
+        let file_name = |tensor: &str| {
+            if tensor.starts_with("base_model.") { tensor.to_owned() } else { whole_name(tensor) }
+        };
+        let adapter = read_tensors(&fixture(name).join("adapter_model.safetensors")).unwrap();
+        assert_eq!(adapter.len(), trainer.parameters.trained.len());
+        for trained in &trainer.parameters.trained {
+            let tensor = &adapter[&file_name(&trained.name)];
+            let shape = tensor.shape.as_slice();
+            let values = candle_core::Tensor::from_slice(&tensor.values, shape, &trainer.device);
+            trained.values.set(&values.unwrap()).unwrap();
+        }
+        assert_matches(&trainer, name, file_name);
+    }
+}

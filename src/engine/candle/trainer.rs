@@ -1,0 +1,181 @@
+//! Steps and scores over micro-batches of padded pairs.
+
+use candle_core::{Device, Tensor};
+
+use super::adamw;
+use super::batch::{Padded, Reading, n_numbers, problem};
+use super::loss::Totals;
+use super::network::{Network, Pass, Training};
+use super::operations::Arithmetic;
+use super::parameters::Parameters;
+use crate::engine::config::ModelConfig;
+use crate::engine::{EncodedPair, EngineError, LabeledPair, StepReport, StepSettings};
+
+/// A network with its parameters.
+#[derive(Debug)]
+pub struct Trainer {
+    /// The shape.
+    pub config: ModelConfig,
+    /// The computation.
+    pub network: Network,
+    /// What it reads.
+    pub parameters: Parameters,
+    /// What drops nothing (see [`Training::trunk`]).
+    pub trunk: Option<usize>,
+    /// How it multiplies.
+    pub arithmetic: Arithmetic,
+    /// Where.
+    pub device: Device,
+    /// Padded tokens of a micro-batch; a longer pair stands alone.
+    pub budget: usize,
+}
+
+/// Gradients of the trained tensors, in their order; a missing one is zero.
+pub type Gradients = Vec<Option<Tensor>>;
+
+impl Trainer {
+    /// Pairs with the number of their first token, in micro-batches: similar lengths together, each
+    /// within the budget. A pair keeps both sides together.
+    fn micro_batches<'a>(
+        &self,
+        pairs: &[&'a EncodedPair],
+        budget: usize,
+    ) -> Vec<Vec<(usize, &'a EncodedPair, u32)>> {
+        let reading = Reading::of(&self.config);
+        let mut number = 0;
+        let mut order: Vec<(usize, &EncodedPair, u32)> = pairs
+            .iter()
+            .enumerate()
+            .map(|(i, pair)| {
+                let first = number;
+                number += n_numbers(pair, reading) as u32;
+                (i, *pair, first)
+            })
+            .collect();
+        order.sort_by_key(|(_, pair, _)| width(pair));
+        let mut batches: Vec<Vec<_>> = Vec::new();
+        for item in order {
+            // Sorted: the new pair is the widest.
+            let fits = |batch: &&mut Vec<_>| 2 * (batch.len() + 1) * width(item.1) <= budget;
+            match batches.last_mut().filter(fits) {
+                Some(batch) => batch.push(item),
+                None => batches.push(vec![item]),
+            }
+        }
+        batches
+    }
+
+    fn check(&self, pairs: &[&EncodedPair]) -> Result<(), EngineError> {
+        for (position, pair) in pairs.iter().enumerate() {
+            if let Some(detail) = problem(&self.config, pair) {
+                return Err(EngineError::BadPair { position, detail });
+            }
+        }
+        Ok(())
+    }
+
+    /// Loss and gradients of the mean loss of a batch.
+    ///
+    /// # Errors
+    /// When a pair cannot be read, the loss is not finite, or the device refuses.
+    pub fn gradients(
+        &self,
+        batch: &[LabeledPair<'_>],
+        settings: &StepSettings,
+    ) -> Result<(Totals, Gradients), EngineError> {
+        let pairs: Vec<&EncodedPair> = batch.iter().map(|labeled| labeled.pair).collect();
+        self.check(&pairs)?;
+        let training =
+            Training { dropout: settings.dropout, key: settings.dropout_key, trunk: self.trunk };
+        let mut totals = Totals::default();
+        let mut gradients: Gradients = vec![None; self.parameters.trained.len()];
+        for micro_batch in self.micro_batches(&pairs, self.budget) {
+            let padded = self.pad(&micro_batch);
+            let pass = Pass::new(self.arithmetic, &padded, &self.device, Some(training));
+            let rewards = self.network.rewards(&pass)?;
+            let values: Vec<f32> = rewards.to_vec1()?;
+            let slopes: Vec<f32> = micro_batch
+                .iter()
+                .zip(values.chunks_exact(2))
+                .flat_map(|((i, ..), pair)| {
+                    let preferred = batch[*i].preferred;
+                    totals.add(settings.loss, preferred, [pair[0], pair[1]], batch.len())
+                })
+                .collect();
+            if !totals.loss.is_finite() {
+                return Err(EngineError::NonFinite { what: "loss", value: totals.loss as f32 });
+            }
+            // The gradient of this sum by a weight is that of the loss.
+            let slopes = Tensor::from_vec(slopes, values.len(), &self.device)?;
+            let mut found = (rewards * slopes)?.sum_all()?.backward()?;
+            for (trained, total) in self.parameters.trained.iter().zip(&mut gradients) {
+                let Some(gradient) = found.remove(&trained.values) else { continue };
+                let gradient = gradient.detach();
+                *total = Some(match total.take() {
+                    Some(total) => (total + gradient)?,
+                    None => gradient,
+                });
+            }
+        }
+        Ok((totals, gradients))
+    }
+
+    fn pad(&self, micro_batch: &[(usize, &EncodedPair, u32)]) -> Padded {
+        let pairs: Vec<_> = micro_batch.iter().map(|(_, pair, first)| (*pair, *first)).collect();
+        Padded::new(&pairs, Reading::of(&self.config))
+    }
+
+    /// One optimizer step; on an error nothing is changed.
+    ///
+    /// # Errors
+    /// As [`Trainer::gradients`], and when the norm of the gradient is not finite.
+    pub fn train_step(
+        &mut self,
+        batch: &[LabeledPair<'_>],
+        settings: &StepSettings,
+    ) -> Result<StepReport, EngineError> {
+        let (totals, gradients) = self.gradients(batch, settings)?;
+        let norm = adamw::norm(&gradients)?;
+        if !norm.is_finite() {
+            return Err(EngineError::NonFinite { what: "gradient norm", value: norm as f32 });
+        }
+        let clip_norm = f64::from(settings.clip_norm);
+        let clip = if clip_norm > 0.0 { (clip_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
+        let rates = (settings.learning_rate, settings.weight_decay);
+        adamw::step(&mut self.parameters, &gradients, rates, clip)?;
+        Ok(StepReport {
+            loss: (totals.loss / batch.len().max(1) as f64) as f32,
+            gradient_norm: norm as f32,
+            n_correct: totals.n_correct,
+            n_tokens: batch.iter().map(|labeled| labeled.pair.n_tokens() as u64).sum(),
+        })
+    }
+
+    /// Rewards `[a, b]` of each pair, in order.
+    ///
+    /// # Errors
+    /// When a pair cannot be read, a reward is not finite, or the device refuses.
+    pub fn score(&self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError> {
+        self.check(pairs)?;
+        // On the processor one pair at a time: its rewards then depend on no other pair, to the
+        // last bit. A GPU is too slow that way; there the last bits may change with the padding.
+        let budget = if self.device.is_cpu() { 0 } else { self.budget };
+        let mut rewards = vec![[0.0; 2]; pairs.len()];
+        for micro_batch in self.micro_batches(pairs, budget) {
+            let padded = self.pad(&micro_batch);
+            let pass = Pass::new(self.arithmetic, &padded, &self.device, None);
+            let values: Vec<f32> = self.network.rewards(&pass)?.to_vec1()?;
+            if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
+                return Err(EngineError::NonFinite { what: "reward", value });
+            }
+            for ((i, ..), pair) in micro_batch.iter().zip(values.chunks_exact(2)) {
+                rewards[*i] = [pair[0], pair[1]];
+            }
+        }
+        Ok(rewards)
+    }
+}
+
+fn width(pair: &EncodedPair) -> usize {
+    pair.tokens_a.len().max(pair.tokens_b.len())
+}
