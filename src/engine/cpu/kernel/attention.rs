@@ -11,10 +11,10 @@
 
 use std::ops::Range;
 
-use super::linear::{Matrix, Write, serial as multiply};
 use super::profile::{self, Kernel};
 use super::simd::kernel;
 use super::{Compute, math};
+use crate::engine::cpu::gemm::{Matrix, Write, multiply};
 
 /// Query rows worked on at a time; under a causal mask, keys after the last of them are skipped.
 const CHUNK: usize = 64;

@@ -12,13 +12,18 @@ use half::bf16;
 pub mod activation;
 pub mod attention;
 pub mod cross_entropy;
+mod buffer;
+mod format;
 pub mod head_norm;
+mod lanes;
 pub mod linear;
 pub mod mask;
 pub mod math;
 pub mod norm;
 pub mod optimizer;
+mod pack;
 mod partial;
+mod product;
 pub mod profile;
 pub mod rotary;
 pub mod rows;
@@ -28,6 +33,9 @@ mod team;
 
 /// Operands of matrix products are rounded to it; sums are always formed in `f32`.
 pub use crate::domain::model_spec::Precision;
+#[cfg(test)]
+mod measure;
+
 pub use linear::{Linear, Matrix, Write, multiply};
 pub use team::Team;
 

@@ -5,22 +5,48 @@
 //! once for AVX-512 and calls the best one the processor has. The bodies never ask for fused
 //! multiply-add and fix the order of their sums, so all three give the same bits.
 
-/// What the processor offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the processor offers; each level includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     /// What every processor of the architecture has.
     Baseline,
-    /// AVX2.
+    /// AVX2 and fused multiply-add.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX-512 F, VL, DQ and BW.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AVX-512 BF16.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
+}
+
+impl Level {
+    /// All levels of the architecture.
+    #[cfg(test)]
+    pub(super) const ALL: &[Self] = &[
+        Self::Baseline,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx512,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx512Bf16,
+    ];
 }
 
 /// The best level of this processor. The detection caches its answer in an atomic.
 #[inline]
 pub(super) fn level() -> Level {
+    #[cfg(test)]
+    if let Some(limit) = LIMIT.get() {
+        return detected().min(limit);
+    }
+    detected()
+}
+
+#[inline]
+fn detected() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f")
@@ -28,13 +54,30 @@ pub(super) fn level() -> Level {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512bw")
         {
-            return Level::Avx512;
+            let has_bf16 = is_x86_feature_detected!("avx512bf16");
+            return if has_bf16 { Level::Avx512Bf16 } else { Level::Avx512 };
         }
-        if is_x86_feature_detected!("avx2") {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             return Level::Avx2;
         }
     }
     Level::Baseline
+}
+
+#[cfg(test)]
+thread_local! {
+    static LIMIT: std::cell::Cell<Option<Level>> = const { std::cell::Cell::new(None) };
+}
+
+/// Runs `f` once for each level this processor has, as if it had no better one. Kernels under test
+/// must stay on this thread (a team of one).
+#[cfg(test)]
+pub(super) fn at_every_level(f: impl Fn(Level)) {
+    for level in Level::ALL.iter().filter(|level| **level <= detected()) {
+        LIMIT.set(Some(*level));
+        f(*level);
+    }
+    LIMIT.set(None);
 }
 
 /// Defines a function whose body is compiled for every [`Level`].
@@ -66,8 +109,11 @@ macro_rules! kernel {
                 // SAFETY: `level` returns `Avx2` only after detecting that feature.
                 $crate::engine::cpu::kernel::simd::Level::Avx2 => unsafe { avx2($($argument),*) },
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: `level` returns `Avx512` only after detecting all four features.
-                $crate::engine::cpu::kernel::simd::Level::Avx512 => unsafe { avx512($($argument),*) },
+                // SAFETY: `level` returns these only after detecting all four features.
+                $crate::engine::cpu::kernel::simd::Level::Avx512
+                | $crate::engine::cpu::kernel::simd::Level::Avx512Bf16 => unsafe {
+                    avx512($($argument),*)
+                },
             }
         }
     };
@@ -92,15 +138,17 @@ mod tests {
 
     #[test]
     fn every_level_gives_the_bits_of_the_plain_loop() {
-        let x: Vec<f32> = (0..160_u16).map(|i| f32::from(i).sin() * 3.0).collect();
-        let mut y = vec![0.0; 160];
-        let sum = polynomial(&x, &mut y);
-        let mut lanes = [0.0_f32; 16];
-        for (i, (x, y)) in x.iter().zip(&y).enumerate() {
-            let expected = (x * 0.3 + 1.7) * x - 0.25;
-            assert_eq!(expected.to_bits(), y.to_bits());
-            lanes[i % 16] += expected;
-        }
-        assert_eq!(sum.to_bits(), lanes.iter().sum::<f32>().to_bits());
+        super::at_every_level(|level| {
+            let x: Vec<f32> = (0..160_u16).map(|i| f32::from(i).sin() * 3.0).collect();
+            let mut y = vec![0.0; 160];
+            let sum = polynomial(&x, &mut y);
+            let mut lanes = [0.0_f32; 16];
+            for (i, (x, y)) in x.iter().zip(&y).enumerate() {
+                let expected = (x * 0.3 + 1.7) * x - 0.25;
+                assert_eq!(expected.to_bits(), y.to_bits(), "{level:?}");
+                lanes[i % 16] += expected;
+            }
+            assert_eq!(sum.to_bits(), lanes.iter().sum::<f32>().to_bits());
+        });
     }
 }

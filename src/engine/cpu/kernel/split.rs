@@ -17,6 +17,13 @@ pub fn cut<T>(values: &mut [T], chunk: usize) -> Cut<'_, T> {
     Cut { start: values.as_mut_ptr(), len, chunk, borrow: PhantomData }
 }
 
+impl<T> Cut<'_, T> {
+    /// Where the slice starts, for tasks whose parts are not runs of it.
+    pub(super) fn start(&self) -> *mut T {
+        self.start
+    }
+}
+
 // SAFETY: a shared `Cut` only gives out its parts, through `Split::part`, whose contract makes them
 // disjoint; giving a part to another thread needs `T: Send`.
 #[expect(unsafe_code, reason = "shared between threads that take disjoint parts")]

@@ -1,0 +1,222 @@
+//! The matrix product: blocks, packing and tasks.
+//!
+//! The right operand is packed once by the whole team; then each task packs a block of rows of the
+//! left one and multiplies it with every panel. A panel's part along `k` stays in the first cache
+//! while the rows of the block, in the second, pass by.
+//!
+//! A value of the result is the sum of one chain for each block along `k`, in order; blocks along `k`
+//! depend on `k` alone. So neither threads nor neighbours can change it.
+
+#![expect(unsafe_code, reason = "raw operands")]
+
+use std::cell::Cell;
+
+use super::buffer::{self, Buffer};
+use super::format::{Format, Source, Tile, Work, dispatch, panel};
+use super::lanes::Lanes;
+use super::pack::Grid;
+use super::team::Team;
+use super::{Precision, Write};
+
+/// Steps along `k` in a block.
+const K_STEPS: usize = 384;
+
+/// Steps between the packed rows of a left operand: a vector more than a block, so that rows do not
+/// share the places of the first cache.
+const LEFT_ROW: usize = K_STEPS + 16;
+
+/// Steps of the packed right operand at a time: 8 MiB.
+const PACKED: usize = 1 << 21;
+
+/// Tasks a product is cut into if it has the rows.
+const TASKS: usize = 16;
+
+/// Rows of a task; multiples of every tile.
+const ROWS: usize = 24;
+const MAX_ROWS: usize = 96;
+
+thread_local! {
+    /// The packed right operand, on the thread that called.
+    static RIGHT: Cell<Buffer> = const { Cell::new(Buffer::new()) };
+    /// The packed block of the left operand of each thread.
+    static LEFT: Cell<Buffer> = const { Cell::new(Buffer::new()) };
+}
+
+/// `C (+)= A B`, `C` of shape `[m, n]` in rows `stride` apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Product<S> {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub write: Write,
+    pub c: *mut f32,
+    pub stride: usize,
+    /// `A`; `outer` is the distance of rows.
+    pub a: Grid<f32>,
+    /// `B`; `outer` is the distance of columns.
+    pub b: Grid<S>,
+}
+
+// SAFETY: tasks read the operands and write disjoint tiles of the result.
+unsafe impl<S: Sync> Sync for Product<S> {}
+// SAFETY: as above.
+unsafe impl<S: Sync> Send for Product<S> {}
+
+/// Values along `k` in one block: even parts of at most [`K_STEPS`] steps.
+fn block_along(k: usize, values_a_step: usize) -> usize {
+    let n_blocks = k.div_ceil(K_STEPS * values_a_step).max(1);
+    k.div_ceil(n_blocks).next_multiple_of(2).max(2)
+}
+
+impl<S: Source> Product<S> {
+    /// Computes it.
+    ///
+    /// # Safety
+    /// All of `A` and `B` must be readable, all of `C` writable and not shared.
+    pub(super) unsafe fn run(self, team: &Team, precision: Precision) {
+        if self.m == 0 || self.n == 0 {
+            return;
+        }
+        // Slabs of the right operand that fit the buffer.
+        let k_slab = self.k.clamp(1, PACKED / 512);
+        let n_slab = (PACKED / k_slab / panel() * panel()).min(self.n.next_multiple_of(panel()));
+        buffer::with(&RIGHT, k_slab.next_multiple_of(2) * n_slab, |packed| {
+            for k in (0..self.k.max(1)).step_by(k_slab) {
+                for n in (0..self.n).step_by(n_slab) {
+                    let slab = Self {
+                        n: n_slab.min(self.n - n),
+                        k: k_slab.min(self.k - k),
+                        write: if k > 0 { Write::Add } else { self.write },
+                        c: self.c.wrapping_add(n),
+                        a: self.a.from(0, k),
+                        b: self.b.from(n, k),
+                        ..self
+                    };
+                    slab.run_slab(team, precision, packed);
+                }
+            }
+        });
+    }
+
+    fn run_slab(self, team: &Team, precision: Precision, packed: &mut [f32]) {
+        let n_panels = self.n.div_ceil(panel());
+        let right =
+            Right { start: packed.as_mut_ptr(), panel: self.k.next_multiple_of(2) * panel() };
+        team.each(n_panels, |index| {
+            dispatch(precision, PackPanel { product: self, right, index });
+        });
+        // Rows of a task: enough tasks, whole tiles, and no more than the second cache holds.
+        let rows = self.m.div_ceil(TASKS).next_multiple_of(ROWS).min(MAX_ROWS);
+        let n_blocks = self.m.div_ceil(rows);
+        // Few rows: cut the columns as well.
+        let n_groups = TASKS.div_ceil(n_blocks).min(n_panels.div_ceil(4)).max(1);
+        let group = n_panels.div_ceil(n_groups);
+        let n_groups = n_panels.div_ceil(group);
+        team.each(n_blocks * n_groups, |task| {
+            let (block, first) = (task / n_groups, task % n_groups * group);
+            let panels = first..(first + group).min(n_panels);
+            let rows = block * rows..((block + 1) * rows).min(self.m);
+            buffer::with(&LEFT, LEFT_ROW * MAX_ROWS, |left| {
+                let left = left.as_mut_ptr();
+                dispatch(precision, Block { product: self, right, rows, panels, left });
+            });
+        });
+    }
+}
+
+/// The packed right operand.
+#[derive(Debug, Clone, Copy)]
+struct Right {
+    start: *mut f32,
+    /// Distance between panels.
+    panel: usize,
+}
+
+// SAFETY: written panel by panel, each by one task, and then only read.
+unsafe impl Sync for Right {}
+// SAFETY: as above.
+unsafe impl Send for Right {}
+
+struct PackPanel<S> {
+    product: Product<S>,
+    right: Right,
+    index: usize,
+}
+
+impl<S: Source> Work for PackPanel<S> {
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    fn run<F: Format>(self, format: F) {
+        let Product { n, k, b, .. } = self.product;
+        let column = self.index * F::PANEL;
+        let to = self.right.start.wrapping_add(self.index * self.right.panel);
+        // SAFETY: `Product::run` vouches for the operand, and the panel belongs to this task.
+        unsafe { b.from(column, 0).steps(format, to, F::PANEL, F::PANEL.min(n - column), k) };
+    }
+}
+
+/// Rows times panels.
+struct Block<S> {
+    product: Product<S>,
+    right: Right,
+    rows: std::ops::Range<usize>,
+    panels: std::ops::Range<usize>,
+    /// Room for the packed rows.
+    left: *mut f32,
+}
+
+impl<S: Source> Work for Block<S> {
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    fn run<F: Format>(self, format: F) {
+        let block = block_along(self.product.k, F::K);
+        for k in (0..self.product.k.max(1)).step_by(block) {
+            let n_values = block.min(self.product.k - k);
+            // SAFETY: `Product::run` vouches for the operands; `left` holds a block.
+            unsafe { self.run_block(format, k, n_values) };
+        }
+    }
+}
+
+impl<S: Source> Block<S> {
+    /// Adds the part of `n_values` along `k`, from `k` on.
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    unsafe fn run_block<F: Format>(&self, format: F, k: usize, n_values: usize) {
+        let left = self.left;
+        let Product { n, a, c, stride: c_row, write, .. } = self.product;
+        let n_rows = self.rows.len();
+        let a = a.from(self.rows.start, k);
+        // SAFETY: passed on.
+        let (a_row, a_step) = unsafe {
+            if a.k == 1 {
+                a.rows(format, left, LEFT_ROW, n_rows, n_values);
+                (LEFT_ROW, 1)
+            } else {
+                let width = n_rows.next_multiple_of(F::L::N);
+                a.steps(format, left, width, n_rows, n_values);
+                (1, width)
+            }
+        };
+        for index in self.panels.clone() {
+            let column = index * F::PANEL;
+            let b = self.right.start.wrapping_add(index * self.right.panel + k / F::K * F::PANEL);
+            let mut row = 0;
+            while row < n_rows {
+                let tile = Tile {
+                    a: left.wrapping_add(row * a_row),
+                    a_row,
+                    a_step,
+                    b,
+                    n_steps: n_values.div_ceil(F::K),
+                    c: c.wrapping_add((self.rows.start + row) * c_row + column),
+                    c_row,
+                    columns: F::PANEL.min(n - column),
+                    add: write == Write::Add || k > 0,
+                };
+                // SAFETY: passed on.
+                row += unsafe { format.tile(n_rows - row, &tile) };
+            }
+        }
+    }
+}
