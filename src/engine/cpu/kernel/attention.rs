@@ -14,7 +14,45 @@ use std::ops::Range;
 use super::profile::{self, Kernel};
 use super::simd::kernel;
 use super::{Compute, math};
-use crate::engine::cpu::gemm::{Matrix, Write, multiply};
+use super::{Matrix, Write};
+
+#[expect(unsafe_code, reason = "the gemm crate takes raw pointers")]
+fn multiply(
+    [m, n, k]: [usize; 3],
+    write: Write,
+    destination: &mut [f32],
+    stride: usize,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+) {
+    assert!((m - 1) * stride + n <= destination.len(), "destination too short");
+    assert!(a.holds(m, k) && b.holds(k, n), "operand too short");
+    let add = write == Write::Add;
+    // SAFETY: the asserts bound every element that is read or written by its slice.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            destination.as_mut_ptr(),
+            1,
+            stride as isize,
+            add,
+            a.values.as_ptr(),
+            a.column_stride as isize,
+            a.row_stride as isize,
+            b.values.as_ptr(),
+            b.column_stride as isize,
+            b.row_stride as isize,
+            if add { 1.0 } else { 0.0 },
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
 
 /// Query rows worked on at a time; under a causal mask, keys after the last of them are skipped.
 const CHUNK: usize = 64;

@@ -31,7 +31,7 @@ impl<'a, T> Matrix<'a, T> {
     }
 
     /// Whether `(rows - 1, columns - 1)` lies inside the slice.
-    fn holds(&self, rows: usize, columns: usize) -> bool {
+    pub(super) fn holds(&self, rows: usize, columns: usize) -> bool {
         rows == 0
             || columns == 0
             || (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.values.len()

@@ -11,8 +11,8 @@ use half::bf16;
 
 pub mod activation;
 pub mod attention;
-pub mod cross_entropy;
 mod buffer;
+pub mod cross_entropy;
 mod format;
 pub mod head_norm;
 mod lanes;
