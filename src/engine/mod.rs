@@ -291,6 +291,12 @@ pub enum Tuning {
 }
 
 impl Tuning {
+    /// Whether whole layers at the bottom never change, so that what they compute can be kept.
+    #[must_use]
+    pub fn freezes_layers(&self) -> bool {
+        matches!(self, Self::TopLayers(_) | Self::Head)
+    }
+
     /// What `[model]` says.
     #[must_use]
     pub fn of_spec(model: &ModelSpec) -> Self {

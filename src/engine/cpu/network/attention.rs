@@ -35,7 +35,7 @@ pub struct Attention {
     /// Back to the width of the stream.
     pub output: Affine,
     /// Of queries and of keys.
-    pub head_norms: Option<[HeadNorm; 2]>,
+    pub head_norms: Option<(HeadNorm, HeadNorm)>,
 }
 
 /// What the forward pass saves.
@@ -101,7 +101,7 @@ impl Attention {
     /// Whether training changes anything here.
     #[must_use]
     pub fn is_trained(&self) -> bool {
-        let norms = self.head_norms.is_some_and(|[norm, _]| norm.weight.is_trained());
+        let norms = self.head_norms.is_some_and(|(norm, _)| norm.weight.is_trained());
         norms || [&self.query, &self.key_value, &self.output].iter().any(|it| it.is_trained())
     }
 
@@ -128,7 +128,7 @@ impl Attention {
         let asking = asking_rows(cx, input, self.query.shape.input, queries, &mut scratch.asking);
         let q = fit(&mut tape.queries, m * wide);
         self.query.forward(cx, &queries.numbers, Write::Replace, q, asking, low_rank);
-        if let Some([query_norm, key_norm]) = self.head_norms {
+        if let Some((query_norm, key_norm)) = self.head_norms {
             let scales = fit(&mut tape.query_scales, m * heads.n_queries);
             query_norm.forward(cx, q, (wide, heads.n_queries), scales);
             let scales = fit(&mut tape.key_scales, n * heads.n_keys);
@@ -178,7 +178,7 @@ impl Attention {
             rotary.turn_back(cx.team(), dq, wide, heads.n_queries, &queries.positions);
             rotary.turn_back(cx.team(), dkv, kv_wide, heads.n_keys, &all.positions);
         }
-        let Some([query_norm, key_norm]) = self.head_norms else { return };
+        let Some((query_norm, key_norm)) = self.head_norms else { return };
         for (norm, dy, y, positions, shape, scales) in [
             (
                 query_norm,

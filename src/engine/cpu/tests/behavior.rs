@@ -2,16 +2,16 @@
 //! threads; all-or-nothing steps; exact continuation; learning.
 
 use super::differences::relative_error;
-use super::support::{cases, decoder_config, labeled, random, random_pairs, settings, tiny};
+use super::support::{
+    FAMILIES, cases, decoder_config, labeled, random, random_pairs, settings, tiny,
+};
 use crate::domain::preference::Side;
 use crate::engine::config::{DecoderConfig, EncoderConfig, ModelConfig};
 use crate::engine::cpu::persistence;
 use crate::engine::cpu::trainer::{Running, Trainer};
 use crate::engine::{EncodedPair, EngineError, LabeledPair, Loss, StepSettings};
 
-const FAMILIES: [&str; 2] = ["llama", "bert"];
-
-fn first_preferred(pairs: &[EncodedPair]) -> Vec<LabeledPair<'_>> {
+pub fn first_preferred(pairs: &[EncodedPair]) -> Vec<LabeledPair<'_>> {
     pairs
         .iter()
         .enumerate()
@@ -135,34 +135,35 @@ fn threads_change_no_bit() {
     }
 }
 
-#[test]
-fn the_whole_gradient_agrees_with_differences_along_random_directions() {
-    for family in FAMILIES {
-        for dropout in [0.0, 0.2] {
-            let mut trainer = tiny(family, 1);
-            let pairs = random_pairs(family, 6);
-            let settings = StepSettings { dropout, dropout_key: 77, ..settings(0.0) };
-            let slope = gradient(&mut trainer, &pairs, &settings);
-            let start = trainer.parameters.values.clone();
-            // Along the gradient itself the difference is largest against the rounding of `f32`.
-            let length = slope.iter().map(|g| f64::from(g * g)).sum::<f64>().sqrt();
-            let step = 2e-3 / length;
-            let mut loss_at = |sign: f64| {
-                for ((value, start), g) in
-                    trainer.parameters.values.iter_mut().zip(&start).zip(&slope)
-                {
-                    *value = (f64::from(*start) + sign * step * f64::from(*g)) as f32;
-                }
-                let totals = trainer.accumulate(&first_preferred(&pairs), &settings);
-                trainer.parameters.gradient.fill(0.0);
-                totals.loss / pairs.len() as f64
-            };
-            let difference = (loss_at(1.0) - loss_at(-1.0)) / (2.0 * step);
-            let expected = length * length;
-            let error = (difference / expected - 1.0).abs();
-            assert!(error < 3e-3, "{family} dropout {dropout}: {difference} {expected}");
-        }
-    }
+/// The gradient against the difference along itself, where it is largest against the rounding of
+/// `f32`.
+pub fn assert_gradient(
+    trainer: &mut Trainer,
+    pairs: &[EncodedPair],
+    settings: &StepSettings,
+    what: &str,
+) {
+    let slope = gradient(trainer, pairs, settings);
+    let start = trainer.parameters.values.clone();
+    let length = slope.iter().map(|g| f64::from(g * g)).sum::<f64>().sqrt();
+    let expected = length * length;
+    let mut error_at = |step: f64| {
+        let mut loss_at = |sign: f64| {
+            for ((value, start), g) in trainer.parameters.values.iter_mut().zip(&start).zip(&slope)
+            {
+                *value = (f64::from(*start) + sign * step / length * f64::from(*g)) as f32;
+            }
+            let totals = trainer.accumulate(&first_preferred(pairs), settings);
+            trainer.parameters.gradient.fill(0.0);
+            totals.loss / pairs.len() as f64
+        };
+        let difference = (loss_at(1.0) - loss_at(-1.0)) / (2.0 * step / length);
+        (difference / expected - 1.0).abs()
+    };
+    // A rectifier may bend within the larger step.
+    let error = error_at(2e-3).min(error_at(4e-4));
+    assert!(error < 3e-3, "{what}, dropout {}: {error}", settings.dropout);
+    trainer.parameters.values = start;
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod behavior;
 pub mod differences;
+mod limits;
 mod pytorch;
 mod speed;
 pub mod support;
+mod tuning;

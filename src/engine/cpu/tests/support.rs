@@ -109,7 +109,7 @@ pub fn lora(dropout: f32) -> Tuning {
     Tuning::Lora(LoraSpec { rank: 3, alpha: 12.0, dropout, targets })
 }
 
-/// Every way of tuning a model of two blocks.
+/// Every way of tuning a model of two or three blocks.
 pub fn tunings() -> Vec<Tuning> {
     let some = LoraSpec { rank: 2, alpha: 4.0, dropout: 0.1, ..LoraSpec::default() };
     vec![

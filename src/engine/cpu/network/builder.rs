@@ -1,0 +1,176 @@
+//! Gives the tensors of a family their places: what is trained, what is frozen and how, which
+//! matrices have adapters.
+
+use super::adapter::Adapter;
+use super::affine::Affine;
+use super::norm::{LayerNorm, RmsNorm};
+use super::stage::Stage;
+use crate::engine::cpu::dropout::Site;
+use crate::engine::cpu::kernel::Linear;
+use crate::engine::cpu::table::{Role, Slot, Span, Store, Table, Tensor};
+use crate::engine::layout::{Kind, Layout, Part, TensorSpec, adapter_names};
+use crate::engine::{Precision, Tuning};
+
+/// Appends tensors in order; the stage in work decides what is trained.
+#[derive(Debug)]
+pub struct Builder<'a> {
+    layout: &'a Layout,
+    table: Table,
+    tuning: &'a Tuning,
+    frozen: Precision,
+    lowest: Stage,
+    stage: Stage,
+}
+
+impl<'a> Builder<'a> {
+    /// An empty table for a network of so many blocks, at the embeddings.
+    pub fn new(layout: &'a Layout, tuning: &'a Tuning, frozen: Precision, n_blocks: usize) -> Self {
+        let lowest = Stage::lowest_whole(tuning, n_blocks);
+        let (table, stage) = (Table::default(), Stage::Embedding);
+        Self { layout, table, tuning, frozen, lowest, stage }
+    }
+
+    /// Goes on to another stage.
+    pub fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+    }
+
+    /// The table.
+    pub fn finish(self) -> Table {
+        self.table
+    }
+
+    fn layer(&self) -> Option<usize> {
+        match self.stage {
+            Stage::Block(layer) => Some(layer),
+            Stage::Embedding | Stage::FinalNorm | Stage::Head => None,
+        }
+    }
+
+    fn place(&mut self, spec: &TensorSpec) -> Slot {
+        let role = match spec.kind {
+            Kind::Matrix => Role::Matrix,
+            Kind::Embedding => Role::Embedding,
+            Kind::Scale => Role::Scale,
+            Kind::Bias => Role::Bias,
+        };
+        let store = if self.stage >= self.lowest {
+            Store::Trained
+        } else if self.frozen == Precision::Bf16 && role.may_be_half() {
+            Store::Half
+        } else {
+            Store::Frozen
+        };
+        self.table.add(Tensor { name: spec.name.clone(), shape: spec.shape.clone(), role }, store)
+    }
+
+    /// Places the weight of a part that the family may lack.
+    pub fn optional_weight(&mut self, part: Part) -> Option<Slot> {
+        let layout = self.layout;
+        layout.weight(self.layer(), part).map(|spec| self.place(spec))
+    }
+
+    /// Places the bias of a part, if it has one.
+    pub fn bias(&mut self, part: Part) -> Option<Slot> {
+        let layout = self.layout;
+        layout.bias(self.layer(), part).map(|spec| self.place(spec))
+    }
+
+    /// Places the weight of a part that the family has.
+    pub fn weight(&mut self, part: Part) -> Slot {
+        self.optional_weight(part).unwrap_or(NOTHING)
+    }
+
+    /// Places the weight of an RMS norm.
+    pub fn rms_norm(&mut self, part: Part, epsilon: f32) -> RmsNorm {
+        RmsNorm { weight: self.weight(part), epsilon }
+    }
+
+    /// Places weight and bias of a layer norm.
+    pub fn layer_norm(&mut self, part: Part, epsilon: f32) -> LayerNorm {
+        let weight = self.weight(part);
+        LayerNorm { weight, bias: self.bias(part).unwrap_or(NOTHING), epsilon }
+    }
+
+    /// Places linear layers that read rows of one width: first all weights, then all biases, so
+    /// that the matrices of a group are one matrix with one bias.
+    pub fn affines<const N: usize>(&mut self, groups: [&[Part]; N]) -> [Affine; N] {
+        let weights =
+            groups.map(|group| joined(group.iter().filter_map(|part| self.optional_weight(*part))));
+        let biases = groups.map(|group| joined(group.iter().filter_map(|part| self.bias(*part))));
+        std::array::from_fn(|i| {
+            let (mut output, mut input) = (0, 0);
+            for part in groups[i] {
+                let shape = self.layout.weight(self.layer(), *part).map(|spec| &spec.shape);
+                if let Some(&[rows, columns]) = shape.map(Vec::as_slice) {
+                    (output, input) = (output + rows, columns);
+                }
+            }
+            let adapters = self.adapters(groups[i]);
+            let (weight, bias) = (weights[i].unwrap_or(NOTHING), biases[i]);
+            Affine { shape: Linear { input, output }, weight, bias, adapters }
+        })
+    }
+
+    /// Places one linear layer.
+    pub fn affine(&mut self, part: Part) -> Affine {
+        let [affine] = self.affines([&[part]]);
+        affine
+    }
+
+    /// Places the adapters of a group.
+    fn adapters(&mut self, group: &[Part]) -> Vec<Adapter> {
+        let (Tuning::Lora(lora), Stage::Block(layer)) = (self.tuning, self.stage) else {
+            return Vec::new();
+        };
+        let (layout, rank) = (self.layout, lora.rank as usize);
+        let mut adapters = Vec::new();
+        let mut column = 0;
+        for part in group {
+            let Some(spec) = layout.weight(Some(layer), *part) else { continue };
+            let (rows, input) = (spec.shape[0], spec.shape[1]);
+            let columns = column..column + rows;
+            column += rows;
+            if !lora.targets.iter().any(|target| Part::of_target(*target) == *part) {
+                continue;
+            }
+            let [a, b] = adapter_names(&spec.name);
+            let mut place = |name, shape: [usize; 2], role| {
+                self.table.add(Tensor { name, shape: shape.to_vec(), role }, Store::Trained)
+            };
+            adapters.push(Adapter {
+                down: place(a, [rank, input], Role::AdapterDown),
+                up: place(b, [rows, rank], Role::AdapterUp),
+                rank,
+                scale: lora.alpha / rank as f32,
+                dropout: lora.dropout,
+                place: (layer, site(*part)),
+                columns,
+            });
+        }
+        adapters
+    }
+}
+
+/// The place of a tensor that a family lacks. A description asks only for what its families have:
+/// the tests build all of them.
+const NOTHING: Slot = Slot { store: Store::Frozen, span: Span { start: 0, end: 0 } };
+
+/// Neighbors as one.
+fn joined(mut slots: impl Iterator<Item = Slot>) -> Option<Slot> {
+    let first = slots.next()?;
+    Some(slots.last().map_or(first, |last| first.through(last)))
+}
+
+/// The masks of an adapter's input.
+fn site(part: Part) -> Site {
+    match part {
+        Part::Query => Site::AdapterQuery,
+        Part::Key => Site::AdapterKey,
+        Part::Value => Site::AdapterValue,
+        Part::Output => Site::AdapterOutput,
+        Part::Gate => Site::AdapterGate,
+        Part::Up => Site::AdapterUp,
+        _ => Site::AdapterDown,
+    }
+}

@@ -1,0 +1,128 @@
+//! The edges: micro-batches of any size, many answers, shortest and longest texts, huge margins.
+
+use super::behavior::first_preferred;
+use super::differences::relative_error;
+use super::support::{FAMILIES, config, is_decoder, random_pairs, settings, tiny, tuned};
+use crate::engine::cpu::trainer::Running;
+use crate::engine::{EncodedPair, Precision, StepSettings, Tuning};
+
+#[test]
+fn micro_batches_of_any_size_give_the_same_rewards_and_gradients() {
+    for family in FAMILIES {
+        let pairs = random_pairs(family, 13);
+        let batch = first_preferred(&pairs);
+        let settings = StepSettings { dropout: 0.1, dropout_key: 3, ..settings(0.0) };
+        let run = |micro_batch_rows| {
+            let running = Running { micro_batch_rows, ..Running::exact(2) };
+            let mut trainer = tuned(family, &Tuning::Full, Precision::F32, running);
+            let rewards = trainer.score(&pairs.iter().collect::<Vec<_>>()).unwrap();
+            trainer.accumulate(&batch, &settings);
+            assert!(trainer.n_workspace_bytes() > 0);
+            (rewards, trainer.parameters.gradient.clone(), trainer.n_workspace_bytes())
+        };
+        let (rewards, gradient, n_bytes) = run(10_000);
+        for rows in [1, 40, 100] {
+            let (other, other_gradient, fewer_bytes) = run(rows);
+            // At real widths the bits are equal; here products fall below the size of which the
+            // `gemm` crate keeps that promise.
+            let error = relative_error(other.as_flattened(), rewards.as_flattened());
+            assert!(error < 1e-6, "{family} {rows}: {error}");
+            let error = relative_error(&other_gradient, &gradient);
+            assert!(error < 1e-5, "{family} {rows}: {error}");
+            assert!(fewer_bytes < n_bytes, "{family} {rows}: {fewer_bytes} {n_bytes}");
+        }
+    }
+}
+
+#[test]
+fn many_answers_to_one_prompt_get_the_rewards_of_whole_texts() {
+    for family in FAMILIES {
+        let prompt: Vec<u32> = (0..7).map(|i| 3 + 5 * i).collect();
+        let answers: Vec<Vec<u32>> =
+            (1..8_u32).map(|n| (0..n).map(|i| 1 + (11 * n + 3 * i) % 48).collect()).collect();
+        let answers: Vec<&[u32]> = answers.iter().map(Vec::as_slice).collect();
+        let pairs: Vec<EncodedPair> = answers
+            .iter()
+            .map(|answer| {
+                let whole = [&prompt, *answer].concat();
+                EncodedPair {
+                    tokens_a: whole.clone(),
+                    tokens_b: whole,
+                    answer_start: [prompt.len(); 2],
+                    ..EncodedPair::default()
+                }
+            })
+            .collect();
+        let expected: Vec<f32> = tiny(family, 1)
+            .score(&pairs.iter().collect::<Vec<_>>())
+            .unwrap()
+            .iter()
+            .map(|pair| pair[0])
+            .collect();
+        for micro_batch_rows in [0, 16] {
+            let running = Running { micro_batch_rows, ..Running::exact(2) };
+            let mut trainer = tuned(family, &Tuning::Full, Precision::F32, running);
+            let rewards = trainer.score_responses(&prompt, &answers).unwrap();
+            let error = relative_error(&rewards, &expected);
+            assert!(error < 1e-6, "{family}: {error}");
+            let error = trainer.score_responses(&prompt, &[&[3], &[]]).unwrap_err();
+            assert!(error.to_string().starts_with("pair 1 "), "{error}");
+            assert!(trainer.score_responses(&prompt, &[]).unwrap().is_empty());
+        }
+    }
+}
+
+#[test]
+fn shortest_and_longest_texts_train() {
+    for family in FAMILIES {
+        let longest = config(family).max_positions();
+        let side = |n: usize, step: usize| (0..n).map(|i| (1 + i * step % 47) as u32).collect();
+        let pair = |a: Vec<u32>, b: Vec<u32>| EncodedPair {
+            tokens_a: a,
+            tokens_b: b,
+            ..EncodedPair::default()
+        };
+        let mut pairs = vec![
+            pair(vec![4], vec![9]),
+            pair(side(longest, 3), vec![5]),
+            pair(side(longest, 3), side(longest, 5)),
+        ];
+        if is_decoder(family) {
+            let (a, mut b): (Vec<u32>, Vec<u32>) = (side(longest, 3), side(longest, 3));
+            b[longest - 1] = 48;
+            pairs.push(EncodedPair { n_shared: longest - 1, ..pair(a, b) });
+        }
+        let mut trainer = tiny(family, 2);
+        let before = trainer.score(&pairs.iter().collect::<Vec<_>>()).unwrap();
+        let report = trainer.train_step(&first_preferred(&pairs), &settings(1e-3)).unwrap();
+        assert!(report.gradient_norm > 0.0);
+        assert_ne!(trainer.score(&pairs.iter().collect::<Vec<_>>()).unwrap(), before);
+    }
+}
+
+#[test]
+fn huge_margins_train_without_overflow() {
+    for family in ["llama", "bert"] {
+        for sign in [1.0, -1.0] {
+            let mut trainer = tiny(family, 1);
+            let pairs = random_pairs(family, 1);
+            let score = |trainer: &mut super::super::trainer::Trainer| {
+                let rewards = trainer.score(&[&pairs[0]]).unwrap()[0];
+                rewards[0] - rewards[1]
+            };
+            let factor = sign * 100.0 / score(&mut trainer);
+            let names = ["score.weight", "classifier.weight"];
+            let table = trainer.parameters.table.clone();
+            let head = table.entries().iter().find(|it| names.contains(&it.name.as_str()));
+            for value in head.unwrap().slot.span.of_mut(&mut trainer.parameters.values) {
+                *value *= factor;
+            }
+            let margin = score(&mut trainer);
+            assert!((margin - sign * 100.0).abs() < 0.1, "{family}: {margin}");
+            let report = trainer.train_step(&first_preferred(&pairs), &settings(1e-4)).unwrap();
+            let expected = if sign > 0.0 { 0.0 } else { 100.0 };
+            assert!((report.loss - expected).abs() < 0.1, "{family}: {}", report.loss);
+            assert!(score(&mut trainer).is_finite());
+        }
+    }
+}
