@@ -35,6 +35,7 @@ pub mod embeddings;
 mod encoder;
 pub mod feed_forward;
 pub mod head;
+pub mod memory;
 pub mod norm;
 pub mod stage;
 pub mod workspace;
