@@ -14,6 +14,7 @@ use crate::store::{Access, Home, Store};
 mod annotate;
 mod arguments;
 mod attach;
+mod bench;
 mod compare;
 mod data;
 mod doctor;
@@ -127,6 +128,8 @@ enum Command {
     /// Import and check preference data
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Measure how fast a model trains and scores on this machine
+    Bench(bench::BenchArgs),
     /// Check the installation: database, terminal, machine, interrupted runs
     Doctor(doctor::DoctorArgs),
     /// Execute one run in this process (started by the supervisor)
@@ -223,6 +226,7 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Resume(args)) => request::resume(&context, &args),
         Some(Command::Stop(args)) => request::stop(&context, &args),
         Some(Command::Data(command)) => data::run(&context, &command),
+        Some(Command::Bench(args)) => bench::run(&context, &args),
         Some(Command::Doctor(args)) => doctor::run(&context, &args),
         Some(Command::Worker(_)) => Ok(()),
         Some(Command::Pretrain(args)) => pretrain::run(&context, &args),

@@ -20,6 +20,7 @@ mod error;
 mod fixture;
 pub mod layout;
 mod manifest;
+pub mod measure;
 pub mod memory;
 pub mod mock;
 pub mod pretrain;

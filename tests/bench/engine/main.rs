@@ -99,6 +99,8 @@ fn has_trl(python: &str) -> bool {
 struct Figure {
     pairs_per_s: f64,
     peak_mib: f64,
+    /// What the plan before the run said; this program only.
+    plan_mib: Option<f64>,
 }
 
 /// `(name, arguments)` of everything that is measured, peers first.
@@ -185,6 +187,7 @@ fn run_json(command: &mut Command) -> Option<Figure> {
         Some(Figure {
             pairs_per_s: json["pairs_per_s"].as_f64().unwrap_or(0.0),
             peak_mib: json["peak_mib"].as_f64()?,
+            plan_mib: json["plan_mib"].as_f64(),
         })
     });
     if figure.is_none() {
@@ -206,7 +209,10 @@ fn report(model: &BenchModel, jobs: &[(String, Side)], figures: &BTreeMap<&str, 
         model.n_pairs,
         if model.is_causal { ", prompt shared" } else { "" }
     );
-    println!("  {:<18} {:>9} {:>19} {:>10}", "", "pairs/s", "[min, max]", "peak MiB");
+    println!(
+        "  {:<18} {:>9} {:>19} {:>10} {:>10}",
+        "", "pairs/s", "[min, max]", "peak MiB", "plan MiB"
+    );
     let mut medians: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
     for (name, _) in jobs {
         let Some(figures) = figures.get(name.as_str()) else { continue };
@@ -215,8 +221,11 @@ fn report(model: &BenchModel, jobs: &[(String, Side)], figures: &BTreeMap<&str, 
         let (middle, peak) = (median(&mut speed), median(&mut peak));
         medians.insert(name, (middle, peak));
         let (low, high) = (speed[0], speed[speed.len() - 1]);
+        // Scoring needs less than the training that the plan is for.
+        let plan = figures[0].plan_mib.filter(|_| !name.contains("score"));
+        let plan = plan.map_or_else(|| "-".to_owned(), |plan| format!("{plan:.0}"));
         println!(
-            "  {name:<18} {middle:>9.2} {:>19} {peak:>10.0}",
+            "  {name:<18} {middle:>9.2} {:>19} {peak:>10.0} {plan:>10}",
             format!("[{low:.2}, {high:.2}]")
         );
     }

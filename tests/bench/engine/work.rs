@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ser::domain::preference::Side;
+use ser::engine::memory::{self, Load};
 use ser::engine::score::score_all;
 use ser::engine::{
     self, Backbone, EncodedPair, LabeledPair, LoraSpec, Loss, OpenSettings, PairText, Precision,
@@ -43,6 +44,12 @@ pub fn run(job: &Job) {
         frozen_precision: job.precision,
         ..OpenSettings::new(Backbone::Directory(job.model.clone()), MAX_TOKENS, 1)
     };
+    let load = Load {
+        n_pairs: job.n_pairs,
+        batch_pairs: job.batch,
+        has_dropout: job.dropout > 0.0 && job.mode != "score",
+    };
+    let plan = memory::plan(&settings, load).expect("a plan").map_or(0, |plan| plan.total());
     let mut model = engine::open(&settings).expect("the model opens");
     let base_mib = peak_mib();
     let pairs = encode(model.as_ref(), &job.texts, job.n_pairs);
@@ -64,7 +71,7 @@ pub fn run(job: &Job) {
     };
     let figures = serde_json::json!({
         "seconds": seconds, "pairs": n_pairs, "pairs_per_s": n_pairs as f64 / seconds,
-        "peak_mib": peak_mib(), "base_mib": base_mib,
+        "peak_mib": peak_mib(), "base_mib": base_mib, "plan_mib": plan as f64 / 1_048_576.0,
     });
     println!("{figures}");
 }
