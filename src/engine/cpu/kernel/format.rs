@@ -83,8 +83,6 @@ pub(super) trait Format: Copy + Send + Sync {
     type L: Lanes;
     /// Values in a step.
     const K: usize;
-    /// Rows of the largest tile.
-    const ROWS: usize;
     /// Columns of a panel: two vectors.
     const PANEL: usize = 2 * <Self::L as Lanes>::N;
 
@@ -93,6 +91,9 @@ pub(super) trait Format: Copy + Send + Sync {
 
     /// Runs `work` with the instructions of this format switched on.
     fn run<W: Work>(self, work: W);
+
+    /// Whether values in memory are steps as they are.
+    fn is_stored(self) -> bool;
 
     /// A vector of steps from `n` values that lie side by side along `k`, zeros behind them.
     ///
@@ -142,7 +143,6 @@ macro_rules! plain_format {
         impl Format for Plain<$lanes> {
             type L = $lanes;
             const K: usize = 1;
-            const ROWS: usize = $rows;
 
             #[inline(always)]
             fn lanes(self) -> $lanes {
@@ -152,6 +152,11 @@ macro_rules! plain_format {
             #[inline(always)]
             fn run<W: Work>(self, work: W) {
                 self.lanes.run(InFormat(self, work));
+            }
+
+            #[inline(always)]
+            fn is_stored(self) -> bool {
+                !self.rounds
             }
 
             #[inline(always)]

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::attention::{self, Block, Heads, Pattern, Saved, Scratch};
 use super::{Compute, Linear, Precision, Team, Weight, Write};
 use crate::engine::cpu::tests::differences::noise;
 
@@ -62,5 +63,77 @@ fn products() {
         for (name, rates) in ["y ", "dX", "dW"].into_iter().zip(rates) {
             println!("{rows:5} x {input:4} x {output:4} {name} {rates:6.0?}");
         }
+    }
+}
+
+#[test]
+#[ignore = "measures for a minute"]
+fn attention_of_blocks() {
+    println!(
+        "GFLOP/s on what is seen, blocks x rows, heads, width: forward and backward, f32, bf16"
+    );
+    for (n_blocks, rows, n_queries, n_keys, width, is_causal) in [
+        (16, 256, 12, 12, 32, false),
+        (16, 128, 12, 12, 32, false),
+        (16, 256, 6, 6, 48, true),
+        (16, 256, 9, 3, 64, true),
+        (2, 1024, 9, 3, 64, true),
+        (16, 128, 4, 4, 48, true),
+    ] {
+        let heads = Heads { n_queries, n_keys, width, is_causal, window: None };
+        let n = n_blocks * rows;
+        let blocks: Vec<Block> = (0..n_blocks)
+            .map(|i| i * rows..(i + 1) * rows)
+            .map(|range| Block { queries: range.clone(), keys: range, hole: 0..0 })
+            .collect();
+        let places: Vec<u32> = (0..n).map(|i| (i % rows) as u32).collect();
+        let pattern = Pattern { blocks: &blocks, places: &places };
+        let queries = noise(n * heads.query_width(), 1);
+        let keys_values = noise(n * heads.key_value_width(), 2);
+        let (mut output, mut log_sums) = (queries.clone(), vec![0.0; n * n_queries]);
+        let (mut dq, mut dkv) = (queries.clone(), keys_values.clone());
+        let mut scratch = Scratch::default();
+        let pairs = if is_causal { rows * (rows + 1) / 2 } else { rows * rows };
+        let flops = (2 * n_blocks * pairs * n_queries * width) as f64 * 1e-9;
+        let mut rates = Vec::new();
+        for precision in [Precision::F32, Precision::Bf16] {
+            for n_threads in [1, 2] {
+                let team = Team::new(n_threads).unwrap();
+                let on = Compute { team: &team, precision };
+                team.install(|| {
+                    let (q, kv) = (&queries, &keys_values);
+                    let time = best(|| {
+                        let (o, sums) = (&mut output, &mut log_sums);
+                        attention::forward(on, heads, pattern, q, kv, o, sums, &mut scratch);
+                    });
+                    rates.push(2.0 * flops / time);
+                    let (output, log_sums) = (&output, &log_sums);
+                    let saved = Saved { queries: q, keys_values: kv, output, log_sums };
+                    let time = best(|| {
+                        let s = &mut scratch;
+                        attention::backward(on, heads, pattern, saved, q, &mut dq, &mut dkv, s);
+                    });
+                    rates.push(5.0 * flops / time);
+                });
+            }
+        }
+        println!(
+            "{n_blocks:3} x {rows:4}, {n_queries:2}:{n_keys:2} x {width} causal {is_causal:5} \
+             f32 {:4.0?} and {:4.0?}, bf16 {:4.0?} and {:4.0?}",
+            &rates[..2],
+            &rates[2..4],
+            &rates[4..6],
+            &rates[6..]
+        );
+    }
+}
+
+#[test]
+#[ignore = "measures for a minute"]
+fn regions() {
+    for n_threads in [1, 2] {
+        let team = Team::new(n_threads).unwrap();
+        let time = team.install(|| best(|| (0..100).for_each(|_| team.each(4, |_| ()))));
+        println!("a region of {n_threads} threads: {:.2} us", time * 1e4);
     }
 }

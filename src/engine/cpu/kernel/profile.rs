@@ -117,6 +117,11 @@ pub fn stop() {
     IS_ON.store(false, Ordering::Relaxed);
 }
 
+/// Whether anything counts.
+pub(super) fn is_on() -> bool {
+    IS_ON.load(Ordering::Relaxed)
+}
+
 /// What was used since [`start`], kinds without a call left out.
 #[must_use]
 pub fn profile() -> Vec<Usage> {
@@ -142,7 +147,7 @@ pub(super) struct Span {
 
 /// Starts the clock of one call that does `operations` floating-point operations.
 pub(super) fn span(kernel: Kernel, operations: usize) -> Span {
-    let start = IS_ON.load(Ordering::Relaxed).then(Instant::now);
+    let start = is_on().then(Instant::now);
     Span { kernel, operations: operations as u64, start }
 }
 

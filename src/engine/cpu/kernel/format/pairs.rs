@@ -77,7 +77,6 @@ fn pairs(bits: __m512i) -> __m512bh {
 impl Format for Pairs {
     type L = Avx512;
     const K: usize = 2;
-    const ROWS: usize = 12;
 
     #[inline(always)]
     fn lanes(self) -> Avx512 {
@@ -92,6 +91,11 @@ impl Format for Pairs {
         }
         // SAFETY: `self` is proof of the instructions.
         unsafe { inner(self, work) }
+    }
+
+    #[inline(always)]
+    fn is_stored(self) -> bool {
+        false
     }
 
     #[inline(always)]

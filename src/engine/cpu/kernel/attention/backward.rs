@@ -1,0 +1,357 @@
+//! The backward pass.
+
+#![expect(unsafe_code, reason = "tasks write to columns of shared rows")]
+
+use std::cell::Cell;
+
+use super::forward::steps_in_place;
+use super::operand::{Panels, Steps, fill_hidden, scores, weighted_sum};
+use super::visible::{Keys, Mask};
+use super::{Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, overlap, profile};
+use crate::engine::cpu::kernel::buffer::{self, Buffer};
+use crate::engine::cpu::kernel::format::{Format, Tile, Work, dispatch};
+use crate::engine::cpu::kernel::lanes::Lanes;
+use crate::engine::cpu::kernel::pack::Grid;
+use crate::engine::cpu::kernel::split::cut;
+
+/// Query rows worked on at a time: they are what the products into `dK` and `dV` sum over.
+const CHUNK: usize = 96;
+
+thread_local! {
+    static ROOM: Cell<Buffer> = const { Cell::new(Buffer::new()) };
+}
+
+/// What [`backward`] reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Saved<'a> {
+    /// Queries, after the rotary turn.
+    pub queries: &'a [f32],
+    /// `[keys | values]`, keys after the rotary turn.
+    pub keys_values: &'a [f32],
+    /// Output of the forward pass.
+    pub output: &'a [f32],
+    /// Log-sum-exp of the forward pass.
+    pub log_sums: &'a [f32],
+}
+
+/// Writes the gradient of the queries and *adds* that of keys and values.
+///
+/// # Panics
+/// When a buffer is too short for the pattern, or blocks overlap.
+#[expect(clippy::too_many_arguments, reason = "who, what, two inputs, two outputs")]
+pub fn backward(
+    on: Compute<'_>,
+    heads: Heads,
+    pattern: Pattern<'_>,
+    saved: Saved<'_>,
+    doutput: &[f32],
+    dqueries: &mut [f32],
+    dkeys_values: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let _span = profile::span(Kernel::AttentionBackward, operations(heads, pattern, 5));
+    let of_queries = [saved.queries, saved.output, doutput, dqueries];
+    check(heads, pattern, &of_queries, &[saved.keys_values, dkeys_values], saved.log_sums);
+    assert!(!overlap(pattern.blocks), "blocks overlap");
+    let tasks = scratch.cut(heads, pattern, usize::MAX);
+    // Only where the slices start is used: a task writes to the columns of its heads.
+    let (dqueries, dkeys_values) = (cut(dqueries, 1), cut(dkeys_values, 1));
+    let (wide, kv_wide) = (heads.query_width(), heads.key_value_width());
+    on.team.each(tasks.len(), |index| {
+        let Task { block, rows, head } = &tasks[index];
+        let block = &pattern.blocks[*block];
+        let n_keys = block.keys.len();
+        let layout = Layout::new(n_keys, heads.width);
+        buffer::with(&ROOM, layout.len(), |room| {
+            let work = Backward {
+                heads,
+                mask: Mask::new(heads, block),
+                places: &pattern.places[rows.clone()],
+                n_keys,
+                head: *head,
+                n_rows: pattern.places.len(),
+                queries: saved.queries[rows.start * wide..].as_ptr(),
+                keys_values: saved.keys_values[block.keys.start * kv_wide..].as_ptr(),
+                output: saved.output[rows.start * wide..].as_ptr(),
+                log_sums: saved.log_sums[rows.start..].as_ptr(),
+                doutput: doutput[rows.start * wide..].as_ptr(),
+                dqueries: dqueries.start().wrapping_add(rows.start * wide),
+                dkeys_values: dkeys_values.start().wrapping_add(block.keys.start * kv_wide),
+                room: room.as_mut_ptr(),
+                layout,
+            };
+            dispatch(on.precision, work);
+        });
+    });
+}
+
+/// Sizes of the parts of a task's room.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    /// Keys, or values, packed in panels.
+    packed: usize,
+    /// A chunk of queries, packed either way.
+    rows: usize,
+    /// Distance between rows of scores.
+    stride: usize,
+}
+
+impl Layout {
+    fn new(n_keys: usize, width: usize) -> Self {
+        Self {
+            packed: Panels::room(n_keys, width.next_multiple_of(32)),
+            rows: Panels::room(width, CHUNK) + 16 * CHUNK,
+            stride: n_keys.next_multiple_of(32) + 16,
+        }
+    }
+
+    /// Keys twice and values; queries and gradients of the output, both twice; scores and their
+    /// gradients, both also transposed.
+    fn len(self) -> usize {
+        3 * self.packed + 4 * self.rows + 4 * CHUNK * self.stride
+    }
+}
+
+/// One task; pointers start at its first row or key.
+struct Backward<'a> {
+    heads: Heads,
+    mask: Mask,
+    places: &'a [u32],
+    n_keys: usize,
+    head: usize,
+    /// Rows of the whole pattern.
+    n_rows: usize,
+    queries: *const f32,
+    keys_values: *const f32,
+    output: *const f32,
+    log_sums: *const f32,
+    doutput: *const f32,
+    dqueries: *mut f32,
+    dkeys_values: *mut f32,
+    room: *mut f32,
+    layout: Layout,
+}
+
+/// The packed operands that all chunks of a task share.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    /// Columns are keys.
+    keys: Panels,
+    /// Columns are values.
+    values: Panels,
+    /// Columns are components of the keys.
+    key_components: Panels,
+}
+
+impl Work for Backward<'_> {
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    fn run<F: Format>(self, format: F) {
+        let Heads { width, n_keys: n_heads, .. } = self.heads;
+        let kv_wide = self.heads.key_value_width();
+        // SAFETY: `backward` checked that every row and key lies inside its buffer, sized the room
+        // for exactly these parts, and gives each task heads and blocks of its own.
+        unsafe {
+            let keys = self.keys_values.add(self.head * width);
+            let values = keys.add(n_heads * width);
+            let room = |i: usize| self.room.wrapping_add(i * self.layout.packed);
+            let by_key = |start| Grid { start, outer: kv_wide, k: 1 };
+            let by_component = Grid { start: keys, outer: 1, k: kv_wide };
+            let packed = Packed {
+                keys: Panels::pack(format, room(0), by_key(keys), self.n_keys, width),
+                values: Panels::pack(format, room(1), by_key(values), self.n_keys, width),
+                key_components: Panels::pack(format, room(2), by_component, width, self.n_keys),
+            };
+            for head in self.heads.sharing(self.head) {
+                let mut row = 0;
+                while row < self.places.len() {
+                    let n_rows = CHUNK.min(self.places.len() - row);
+                    self.chunk(format, head, row, n_rows, packed);
+                    row += n_rows;
+                }
+            }
+        }
+    }
+}
+
+impl Backward<'_> {
+    /// Some rows of one query head.
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    unsafe fn chunk<F: Format>(
+        &self,
+        format: F,
+        head: usize,
+        row: usize,
+        n_rows: usize,
+        packed: Packed,
+    ) {
+        let Layout { rows: row_room, stride, .. } = self.layout;
+        let (width, wide) = (self.heads.width, self.heads.query_width());
+        let places = &self.places[row..row + n_rows];
+        let spans = self.mask.rows(places).in_panels(F::PANEL);
+        let column = row * wide + head * width;
+        // SAFETY: as in `run`.
+        unsafe {
+            let s = self.room.add(3 * self.layout.packed + 4 * row_room);
+            let ds = s.add(CHUNK * stride);
+            let room = |i: usize| self.room.wrapping_add(3 * self.layout.packed + i * row_room);
+            let (q, d_o) = (self.queries.add(column), self.doutput.add(column));
+            let shape = [n_rows, width];
+            let rows = Steps::rows(format, room(0), q, wide, shape);
+            scores(format, (rows, n_rows, width), (packed.keys, self.n_keys), spans, (s, stride));
+            let rows = Steps::rows(format, room(1), d_o, wide, shape);
+            scores(
+                format,
+                (rows, n_rows, width),
+                (packed.values, self.n_keys),
+                spans,
+                (ds, stride),
+            );
+            self.probabilities(format, head, row, places, spans, [s, ds]);
+
+            let p_t = transposed(format, ds.add(CHUNK * stride), s, stride, n_rows, spans);
+            let ds_t = transposed(format, ds.add(2 * CHUNK * stride), ds, stride, n_rows, spans);
+            let by_component = |start| Grid { start, outer: 1, k: wide };
+            let d_o = Panels::pack(format, room(2), by_component(d_o), width, n_rows);
+            let q = Panels::pack(format, room(3), by_component(q), width, n_rows);
+            let dk = self.dkeys_values.add(self.head * width);
+            let dv = dk.add(self.heads.n_keys * width);
+            self.add_to_keys(format, (p_t, d_o, n_rows), spans, dv);
+            self.add_to_keys(format, (ds_t, q, n_rows), spans, dk);
+
+            let ds = steps_in_place(format, ds, stride, n_rows, spans);
+            let to = (self.dqueries.add(column), wide, width);
+            weighted_sum(format, (ds, n_rows), (packed.key_components, self.n_keys), spans, to);
+        }
+    }
+
+    /// Scores to probabilities, and `dP` to `dS`, both in place; hidden keys get exactly 0.
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    unsafe fn probabilities<F: Format>(
+        &self,
+        format: F,
+        head: usize,
+        row: usize,
+        places: &[u32],
+        spans: Keys,
+        [s, ds]: [*mut f32; 2],
+    ) {
+        let (lanes, scale) = (format.lanes(), self.heads.scale());
+        let (width, wide) = (self.heads.width, self.heads.query_width());
+        for i in 0..places.len() {
+            let column = (row + i) * wide + head * width;
+            // SAFETY: as in `run`.
+            unsafe {
+                let (s, ds) = (s.add(i * self.layout.stride), ds.add(i * self.layout.stride));
+                let d = dot(lanes, self.output.add(column), self.doutput.add(column), width);
+                let log_sum = *self.log_sums.add(head * self.n_rows + row + i);
+                let (offset, d) = (lanes.splat(-log_sum), lanes.splat(d));
+                let factor = lanes.splat(scale);
+                for (start, end) in [spans.first, spans.second] {
+                    let mut key = start;
+                    while key < end {
+                        let score = lanes.load(s.add(key));
+                        let p = lanes.exp(lanes.fma(score, factor, offset));
+                        let g = lanes.sub(lanes.load(ds.add(key)), d);
+                        lanes.store(s.add(key), p);
+                        lanes.store(ds.add(key), lanes.mul(lanes.mul(p, factor), g));
+                        key += F::L::N;
+                    }
+                }
+                let seen = self.mask.row(places[i]);
+                fill_hidden(lanes, s, seen, spans, 0.0);
+                fill_hidden(lanes, ds, seen, spans, 0.0);
+            }
+        }
+    }
+
+    /// Adds `weights^T rows` to the rows of the keys in `spans`.
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    unsafe fn add_to_keys<F: Format>(
+        &self,
+        format: F,
+        (weights, rows, n_rows): (Steps, Panels, usize),
+        spans: Keys,
+        to: *mut f32,
+    ) {
+        let (width, kv_wide) = (self.heads.width, self.heads.key_value_width());
+        for (start, end) in [spans.first, spans.second] {
+            let end = end.min(self.n_keys);
+            let mut column = 0;
+            while column < width {
+                let mut key = start;
+                while key < end {
+                    let tile = Tile {
+                        a: weights.start.wrapping_add(key * weights.row),
+                        a_row: weights.row,
+                        a_step: weights.step,
+                        b: rows.start.wrapping_add(column / F::PANEL * rows.panel),
+                        n_steps: n_rows.div_ceil(F::K),
+                        c: to.wrapping_add(key * kv_wide + column),
+                        c_row: kv_wide,
+                        columns: F::PANEL.min(width - column),
+                        add: true,
+                    };
+                    // SAFETY: as in `run`.
+                    key += unsafe { format.tile(end - key, &tile) };
+                }
+                column += F::PANEL;
+            }
+        }
+    }
+}
+
+/// The scalar product of `n` values.
+#[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+#[inline(always)]
+unsafe fn dot<L: Lanes>(lanes: L, a: *const f32, b: *const f32, n: usize) -> f32 {
+    let mut sum = lanes.splat(0.0);
+    let mut i = 0;
+    while i < n {
+        // SAFETY: the caller vouches for `n` values of each.
+        unsafe {
+            let (a, b) = (lanes.load_first(a.add(i), n - i), lanes.load_first(b.add(i), n - i));
+            sum = lanes.fma(a, b, sum);
+        }
+        i += L::N;
+    }
+    lanes.sum(sum)
+}
+
+/// Scores as a left operand whose rows are keys: read in place, or packed to `to`.
+#[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+#[inline(always)]
+unsafe fn transposed<F: Format>(
+    format: F,
+    to: *mut f32,
+    scores: *const f32,
+    stride: usize,
+    n_rows: usize,
+    spans: Keys,
+) -> Steps {
+    if format.is_stored() {
+        return Steps { start: scores, row: 1, step: stride };
+    }
+    for (start, end) in [spans.first, spans.second] {
+        let mut row = 0;
+        while row < n_rows {
+            let mut key = start;
+            while key < end {
+                // SAFETY: the spans are inside the rows, and as many steps fit at `to`.
+                unsafe {
+                    let from = scores.add(row * stride + key);
+                    let has_below = F::K > 1 && row + 1 < n_rows;
+                    let below = if has_below { from.add(stride) } else { std::ptr::null() };
+                    let step = format.across(from, below, F::L::N);
+                    format.lanes().store(to.add(row / F::K * stride + key), step);
+                }
+                key += F::L::N;
+            }
+            row += F::K;
+        }
+    }
+    Steps { start: to, row: 1, step: stride }
+}

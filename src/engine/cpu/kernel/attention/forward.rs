@@ -1,0 +1,245 @@
+//! The forward pass.
+
+#![expect(unsafe_code, reason = "tasks write to columns of shared rows")]
+
+use std::cell::Cell;
+
+use super::operand::{Panels, Steps, fill_hidden, scores, weighted_sum};
+use super::visible::{Keys, Mask};
+use super::{Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, overlap, profile};
+use crate::engine::cpu::kernel::buffer::{self, Buffer};
+use crate::engine::cpu::kernel::format::{Format, Work, dispatch};
+use crate::engine::cpu::kernel::lanes::Lanes;
+use crate::engine::cpu::kernel::pack::Grid;
+use crate::engine::cpu::kernel::split::cut;
+
+/// Query rows worked on at a time: whole tiles; keys after the last of them are skipped.
+const CHUNK: usize = 48;
+
+/// Query rows of a task.
+const MAX_ROWS: usize = 480;
+
+/// A score that leaves nothing of its key.
+const HIDDEN: f32 = -1e30;
+
+thread_local! {
+    static ROOM: Cell<Buffer> = const { Cell::new(Buffer::new()) };
+}
+
+/// Writes the attended values to `output` and the log-sum-exp of head `h` and row `i` to
+/// `log_sums[h * rows + i]`.
+///
+/// # Panics
+/// When a buffer is too short for the pattern, or blocks overlap.
+#[expect(clippy::too_many_arguments, reason = "who, what, two inputs, two outputs")]
+pub fn forward(
+    on: Compute<'_>,
+    heads: Heads,
+    pattern: Pattern<'_>,
+    queries: &[f32],
+    keys_values: &[f32],
+    output: &mut [f32],
+    log_sums: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let _span = profile::span(Kernel::Attention, operations(heads, pattern, 2));
+    check(heads, pattern, &[queries, output], &[keys_values], log_sums);
+    assert!(!overlap(pattern.blocks), "blocks overlap");
+    let tasks = scratch.cut(heads, pattern, MAX_ROWS);
+    // Only where the slices start is used: a task writes to the columns of its heads.
+    let (output, log_sums) = (cut(output, 1), cut(log_sums, 1));
+    on.team.each(tasks.len(), |index| {
+        let Task { block, rows, head } = &tasks[index];
+        let block = &pattern.blocks[*block];
+        let n_keys = block.keys.len();
+        let stride = n_keys.next_multiple_of(32) + 16;
+        let (width, packed) = (heads.width, Panels::room(n_keys, heads.width.next_multiple_of(32)));
+        let n = 2 * packed + CHUNK * (stride + width.next_multiple_of(16));
+        buffer::with(&ROOM, n, |room| {
+            let work = Forward {
+                heads,
+                mask: Mask::new(heads, block),
+                places: &pattern.places[rows.clone()],
+                n_keys,
+                head: *head,
+                n_rows: pattern.places.len(),
+                queries: queries[rows.start * heads.query_width()..].as_ptr(),
+                keys_values: keys_values[block.keys.start * heads.key_value_width()..].as_ptr(),
+                output: output.start().wrapping_add(rows.start * heads.query_width()),
+                log_sums: log_sums.start().wrapping_add(rows.start),
+                room: room.as_mut_ptr(),
+                packed,
+                stride,
+            };
+            dispatch(on.precision, work);
+        });
+    });
+}
+
+/// One task; pointers start at its first row or key.
+struct Forward<'a> {
+    heads: Heads,
+    mask: Mask,
+    places: &'a [u32],
+    n_keys: usize,
+    head: usize,
+    /// Rows of the whole pattern.
+    n_rows: usize,
+    queries: *const f32,
+    keys_values: *const f32,
+    output: *mut f32,
+    log_sums: *mut f32,
+    /// Packed keys, packed values, scores, packed queries.
+    room: *mut f32,
+    /// Room of the packed keys, and of the packed values.
+    packed: usize,
+    /// Distance between rows of scores.
+    stride: usize,
+}
+
+impl Work for Forward<'_> {
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    fn run<F: Format>(self, format: F) {
+        let Heads { width, n_keys: n_heads, .. } = self.heads;
+        let kv_wide = self.heads.key_value_width();
+        // SAFETY: `forward` checked that every row and key lies inside its buffer, sized the room
+        // for exactly these parts, and gives each task heads and rows of its own.
+        unsafe {
+            let keys = self.keys_values.add(self.head * width);
+            let values = keys.add(n_heads * width);
+            let keys = Grid { start: keys, outer: kv_wide, k: 1 };
+            let keys = Panels::pack(format, self.room, keys, self.n_keys, width);
+            let values = Grid { start: values, outer: 1, k: kv_wide };
+            let room = self.room.add(self.packed);
+            let values = Panels::pack(format, room, values, width, self.n_keys);
+            for head in self.heads.sharing(self.head) {
+                let mut row = 0;
+                while row < self.places.len() {
+                    let n_rows = CHUNK.min(self.places.len() - row);
+                    self.chunk(format, head, row, n_rows, keys, values);
+                    row += n_rows;
+                }
+            }
+        }
+    }
+}
+
+impl Forward<'_> {
+    /// Some rows of one query head.
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    unsafe fn chunk<F: Format>(
+        &self,
+        format: F,
+        head: usize,
+        row: usize,
+        n_rows: usize,
+        keys: Panels,
+        values: Panels,
+    ) {
+        let (width, wide, stride) = (self.heads.width, self.heads.query_width(), self.stride);
+        let lanes = format.lanes();
+        let places = &self.places[row..row + n_rows];
+        let spans = self.mask.rows(places).in_panels(F::PANEL);
+        // SAFETY: as in `run`.
+        unsafe {
+            let s = self.room.add(2 * self.packed);
+            let packed_queries = s.add(CHUNK * stride);
+            let start = self.queries.add(row * wide + head * width);
+            let queries = Steps::rows(format, packed_queries, start, wide, [n_rows, width]);
+            scores(format, (queries, n_rows, width), (keys, self.n_keys), spans, (s, stride));
+            let mut inverses = [0.0_f32; CHUNK];
+            for i in 0..n_rows {
+                let seen = self.mask.row(places[i]);
+                let (inverse, log_sum) =
+                    softmax(lanes, s.add(i * stride), seen, spans, self.heads.scale());
+                inverses[i] = inverse;
+                *self.log_sums.add(head * self.n_rows + row + i) = log_sum;
+            }
+            let weights = steps_in_place(format, s, stride, n_rows, spans);
+            let output = self.output.add(row * wide + head * width);
+            let to = (output, wide, width);
+            weighted_sum(format, (weights, n_rows), (values, self.n_keys), spans, to);
+            for i in 0..n_rows {
+                let mut column = 0;
+                while column < width {
+                    let (to, n) = (output.add(i * wide + column), width - column);
+                    let value = lanes.mul(lanes.load_first(to, n), lanes.splat(inverses[i]));
+                    lanes.store_first(to, n, value);
+                    column += F::L::N;
+                }
+            }
+        }
+    }
+}
+
+/// Scores to probabilities that still lack a factor, which is returned with the log-sum-exp; hidden
+/// keys get exactly 0.
+#[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+#[inline(always)]
+unsafe fn softmax<L: Lanes>(
+    lanes: L,
+    row: *mut f32,
+    seen: Keys,
+    spans: Keys,
+    scale: f32,
+) -> (f32, f32) {
+    // SAFETY: the spans of the row are writable, and whole vectors long.
+    unsafe {
+        fill_hidden(lanes, row, seen, spans, HIDDEN);
+        let mut highest = lanes.splat(HIDDEN);
+        for (start, end) in [spans.first, spans.second] {
+            let mut key = start;
+            while key < end {
+                highest = lanes.max(highest, lanes.load(row.add(key)));
+                key += L::N;
+            }
+        }
+        let highest = lanes.highest(highest) * scale;
+        let (factor, offset) = (lanes.splat(scale), lanes.splat(-highest));
+        let mut total = lanes.splat(0.0);
+        for (start, end) in [spans.first, spans.second] {
+            let mut key = start;
+            while key < end {
+                let p = lanes.exp(lanes.fma(lanes.load(row.add(key)), factor, offset));
+                lanes.store(row.add(key), p);
+                // What a hidden key adds (e^-87) is lost beside the 1 of the highest.
+                total = lanes.add(total, p);
+                key += L::N;
+            }
+        }
+        fill_hidden(lanes, row, seen, spans, 0.0);
+        let total = lanes.sum(total);
+        (1.0 / total, highest + total.ln())
+    }
+}
+
+/// Turns rows of values into rows of steps where they stand.
+#[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+#[inline(always)]
+pub(super) unsafe fn steps_in_place<F: Format>(
+    format: F,
+    values: *mut f32,
+    stride: usize,
+    n_rows: usize,
+    spans: Keys,
+) -> Steps {
+    if !format.is_stored() {
+        for i in 0..n_rows {
+            for (start, end) in [spans.first, spans.second] {
+                let mut key = start;
+                while key < end {
+                    // SAFETY: the spans are inside the row; a step never lies behind its values.
+                    unsafe {
+                        let row = values.add(i * stride);
+                        let steps = format.along(row.add(key).cast_const(), end - key);
+                        format.lanes().store(row.add(key / F::K), steps);
+                    }
+                    key += F::K * F::L::N;
+                }
+            }
+        }
+    }
+    Steps { start: values, row: stride, step: 1 }
+}

@@ -1,0 +1,194 @@
+//! Operands of the products of attention: keys and values packed in panels, scores as steps.
+
+#![expect(unsafe_code, reason = "raw operands")]
+#![expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+
+use crate::engine::cpu::kernel::format::{Format, Tile};
+use crate::engine::cpu::kernel::lanes::Lanes;
+use crate::engine::cpu::kernel::pack::Grid;
+
+use super::visible::Keys;
+
+/// A packed right operand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panels {
+    pub start: *mut f32,
+    /// Distance between panels.
+    pub panel: usize,
+}
+
+impl Panels {
+    /// Values that `n` columns of `k` values take at most, in any format.
+    pub(super) fn room(n: usize, k: usize) -> usize {
+        n.next_multiple_of(32) * k.next_multiple_of(2)
+    }
+
+    /// Packs `n` columns of `k` values.
+    ///
+    /// # Safety
+    /// The values must be readable and the room at `to` writable.
+    #[inline(always)]
+    pub(super) unsafe fn pack<F: Format>(
+        format: F,
+        to: *mut f32,
+        grid: Grid<f32>,
+        n: usize,
+        k: usize,
+    ) -> Self {
+        let panels = Self { start: to, panel: k.div_ceil(F::K) * F::PANEL };
+        for (index, column) in (0..n).step_by(F::PANEL).enumerate() {
+            let to = to.wrapping_add(index * panels.panel);
+            // SAFETY: passed on.
+            unsafe {
+                grid.from(column, 0).steps(format, to, F::PANEL, F::PANEL.min(n - column), k)
+            };
+        }
+        panels
+    }
+}
+
+/// A left operand: where its steps lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Steps {
+    pub start: *const f32,
+    pub row: usize,
+    pub step: usize,
+}
+
+impl Steps {
+    /// `n` rows of `k` values that lie `stride` apart, packed to `to` unless they can be read in
+    /// place.
+    ///
+    /// # Safety
+    /// The values must be readable, and `n` rows of `k` steps and a vector writable at `to`.
+    #[inline(always)]
+    pub(super) unsafe fn rows<F: Format>(
+        format: F,
+        to: *mut f32,
+        values: *const f32,
+        stride: usize,
+        [n, k]: [usize; 2],
+    ) -> Self {
+        if format.is_stored() {
+            return Self { start: values, row: stride, step: 1 };
+        }
+        let row = k.div_ceil(F::K).next_multiple_of(F::L::N);
+        let grid = Grid { start: values, outer: stride, k: 1 };
+        // SAFETY: passed on.
+        unsafe { grid.rows(format, to, row, n, k) };
+        Self { start: to, row, step: 1 }
+    }
+}
+
+/// `scores[row][key] = rows . keys` for the keys of `spans` (whole panels) below `n_keys`.
+///
+/// # Safety
+/// All operands must be readable and `n_rows` rows of scores writable.
+#[inline(always)]
+pub(super) unsafe fn scores<F: Format>(
+    format: F,
+    (rows, n_rows, width): (Steps, usize, usize),
+    (keys, n_keys): (Panels, usize),
+    spans: Keys,
+    (scores, stride): (*mut f32, usize),
+) {
+    for (start, end) in [spans.first, spans.second] {
+        let mut key = start;
+        while key < end {
+            let mut row = 0;
+            while row < n_rows {
+                let tile = Tile {
+                    a: rows.start.wrapping_add(row * rows.row),
+                    a_row: rows.row,
+                    a_step: rows.step,
+                    b: keys.start.wrapping_add(key / F::PANEL * keys.panel),
+                    n_steps: width.div_ceil(F::K),
+                    c: scores.wrapping_add(row * stride + key),
+                    c_row: stride,
+                    columns: F::PANEL.min(n_keys - key),
+                    add: false,
+                };
+                // SAFETY: passed on.
+                row += unsafe { format.tile(n_rows - row, &tile) };
+            }
+            key += F::PANEL;
+        }
+    }
+}
+
+/// `output[row] = sum over keys of weights[row][key] values[key]`, for the keys of `spans` below
+/// `n_keys`.
+///
+/// # Safety
+/// All operands must be readable and `n_rows` rows of output writable.
+#[inline(always)]
+pub(super) unsafe fn weighted_sum<F: Format>(
+    format: F,
+    (weights, n_rows): (Steps, usize),
+    (values, n_keys): (Panels, usize),
+    spans: Keys,
+    (output, stride, width): (*mut f32, usize, usize),
+) {
+    let mut add = false;
+    for (start, end) in [spans.first, spans.second] {
+        if start == end {
+            continue;
+        }
+        let mut column = 0;
+        while column < width {
+            let mut row = 0;
+            while row < n_rows {
+                let step = start / F::K;
+                let tile = Tile {
+                    a: weights.start.wrapping_add(row * weights.row + step * weights.step),
+                    a_row: weights.row,
+                    a_step: weights.step,
+                    b: values
+                        .start
+                        .wrapping_add(column / F::PANEL * values.panel + step * F::PANEL),
+                    n_steps: (end.min(n_keys) - start).div_ceil(F::K),
+                    c: output.wrapping_add(row * stride + column),
+                    c_row: stride,
+                    columns: F::PANEL.min(width - column),
+                    add,
+                };
+                // SAFETY: passed on.
+                row += unsafe { format.tile(n_rows - row, &tile) };
+            }
+            column += F::PANEL;
+        }
+        add = true;
+    }
+}
+
+/// Sets what a row does not see of `spans` to `value`.
+///
+/// # Safety
+/// The spans of the row must be writable.
+#[inline(always)]
+pub(super) unsafe fn fill_hidden<L: Lanes>(
+    lanes: L,
+    row: *mut f32,
+    seen: Keys,
+    spans: Keys,
+    value: f32,
+) {
+    for (start, end) in [spans.first, spans.second] {
+        // Behind and before what is seen, and between.
+        let clamp = |key: usize| key.clamp(start, end);
+        let (a, b) = (clamp(seen.first.0), clamp(seen.first.1));
+        let (c, d) = if seen.second.0 < seen.second.1 {
+            (clamp(seen.second.0), clamp(seen.second.1))
+        } else {
+            (b, b)
+        };
+        for (from, to) in [(start, a), (b, c), (d, end)] {
+            let mut key = from;
+            while key < to {
+                // SAFETY: passed on.
+                unsafe { lanes.store_first(row.add(key), to - key, lanes.splat(value)) };
+                key += L::N;
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Which keys a row, or a run of rows, sees.
+
+#![expect(clippy::inline_always, reason = "part of kernels compiled for wider vectors")]
+
+use super::{Block, Heads};
+
+/// Two runs of keys, in order; either may be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Keys {
+    pub first: (usize, usize),
+    pub second: (usize, usize),
+}
+
+impl Keys {
+    /// How many keys.
+    pub(super) fn len(self) -> usize {
+        self.first.1 - self.first.0 + self.second.1 - self.second.0
+    }
+
+    /// Grown to whole panels of `panel` keys.
+    pub(super) fn in_panels(self, panel: usize) -> Self {
+        let grow = |(start, end): (usize, usize)| {
+            if start < end { (start / panel * panel, end.next_multiple_of(panel)) } else { (0, 0) }
+        };
+        let (first, second) = (grow(self.first), grow(self.second));
+        if first.0 == first.1 {
+            Self { first: second, second: (second.1, second.1) }
+        } else if second.0 < second.1 && second.0 <= first.1 {
+            Self { first: (first.0, second.1), second: (second.1, second.1) }
+        } else if second.0 == second.1 {
+            Self { first, second: (first.1, first.1) }
+        } else {
+            Self { first, second }
+        }
+    }
+}
+
+/// What the rows of a block see.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mask {
+    n_keys: usize,
+    is_causal: bool,
+    window: usize,
+    hole: (usize, usize),
+}
+
+impl Mask {
+    pub(super) fn new(heads: Heads, block: &Block) -> Self {
+        Self {
+            n_keys: block.keys.len(),
+            is_causal: heads.is_causal,
+            window: heads.window.filter(|_| heads.is_causal).unwrap_or(usize::MAX),
+            hole: (block.hole.start, block.hole.end),
+        }
+    }
+
+    /// The keys that a row at `place` sees.
+    #[inline(always)]
+    pub(super) fn row(self, place: u32) -> Keys {
+        let end = if self.is_causal { place as usize + 1 } else { self.n_keys };
+        let (hole_start, hole_end) = self.hole;
+        if hole_start < hole_end && end > hole_end {
+            // Behind the hole, positions continue those before it.
+            let n_hidden = hole_end - hole_start;
+            let lowest = (end - n_hidden).saturating_sub(self.window);
+            Keys {
+                first: (lowest.min(hole_start), hole_start),
+                second: (hole_end.max(lowest + n_hidden), end),
+            }
+        } else {
+            Keys { first: (end.saturating_sub(self.window), end), second: (end, end) }
+        }
+    }
+
+    /// Keys that hold all those that rows at ascending `places` see.
+    pub(super) fn rows(self, places: &[u32]) -> Keys {
+        let (Some(low), Some(high)) = (places.first(), places.last()) else {
+            return Keys { first: (0, 0), second: (0, 0) };
+        };
+        let (low, high) = (self.row(*low), self.row(*high));
+        if low.second.0 < low.second.1 {
+            // All of them stand behind the hole.
+            Keys { first: low.first, second: (low.second.0, high.second.1) }
+        } else {
+            // What the last row sees of the first run may start before what the first row sees.
+            let end = if high.second.0 < high.second.1 { high.second.1 } else { high.first.1 };
+            let start = low.first.0.min(high.first.0);
+            Keys { first: (start, end), second: (end, end) }
+        }
+    }
+}
