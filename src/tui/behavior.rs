@@ -11,8 +11,9 @@ use super::effect::Effect;
 use super::fixtures::{
     NOW_MS, early_data, finished_data, model, row, running_data, running_row, sampled, twelve_runs,
 };
+use super::live::Chart;
 use super::message::Message;
-use super::model::{Chart, Model, Screen, SortKey, Tone};
+use super::model::{Model, Screen, SortKey, Tone};
 use super::overlay::Overlay;
 use super::screens::{draw, picture};
 use super::text;

@@ -9,6 +9,7 @@ use crate::domain::spec::ExperimentSpec;
 use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, SampledPair};
 
 use super::launch::PastRun;
+use super::resources::Resources;
 use super::words::{LogLine, log_line};
 
 /// Longest text of a sampled pair that a screen keeps, in characters.
@@ -69,6 +70,8 @@ pub struct RunData {
     pub log: Vec<LogLine>,
     /// Pairs of the latest selection.
     pub sampled: Vec<SampledPair>,
+    /// What its worker takes, where that can be known.
+    pub resources: Option<Resources>,
 }
 
 impl RunData {
@@ -91,13 +94,19 @@ impl RunData {
             loss,
             log: events.iter().filter_map(log_line).collect(),
             sampled: sampled.into_iter().map(clean_pair).collect(),
+            resources: None,
         }
     }
 
     /// The latest selection and its round.
     pub fn selection(&self) -> Option<(u32, &SelectionSummary)> {
-        let mut rounds = self.rounds.iter().rev();
-        rounds.find_map(|round| Some((round.round, round.selection.as_ref()?)))
+        self.selections().next()
+    }
+
+    /// Every selection and its round, the latest first.
+    pub fn selections(&self) -> impl Iterator<Item = (u32, &SelectionSummary)> {
+        let rounds = self.rounds.iter().rev();
+        rounds.filter_map(|round| Some((round.round, round.selection.as_ref()?)))
     }
 }
 

@@ -10,6 +10,7 @@ use super::compare::Compare;
 use super::data::{Interest, RunData, Snapshot};
 use super::keymap::{Command, Keymap};
 use super::launch::Launch;
+use super::live::Live;
 use super::overlay::Overlay;
 use super::samples::Samples;
 use super::theme::Theme;
@@ -116,37 +117,6 @@ pub struct Runs {
     pub marked: BTreeSet<RunId>,
     /// A run that was just started, to be selected when it appears (id or name).
     pub awaited: Option<String>,
-}
-
-/// Which curve the live screen shows where there is room for one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chart {
-    /// Accuracy by round.
-    Accuracy,
-    /// Train loss by step.
-    Loss,
-}
-
-/// The live screen.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Live {
-    /// The run shown.
-    pub run: RunId,
-    /// Which curve.
-    pub chart: Chart,
-    /// Index of the sampled pair shown.
-    pub pair: usize,
-    /// Whether the human label of the pair is shown.
-    pub shows_gold: bool,
-    /// Log lines scrolled back from the newest.
-    pub log_back: usize,
-}
-
-impl Live {
-    /// The screen of a run, as it opens.
-    pub fn new(run: RunId) -> Self {
-        Self { run, chart: Chart::Accuracy, pair: 0, shows_gold: false, log_back: 0 }
-    }
 }
 
 /// How a message is meant.

@@ -17,6 +17,7 @@ use crate::store::{
 use super::costs::CostReader;
 use super::data::{Interest, RunData, Snapshot};
 use super::message::Message;
+use super::resources::ResourceReader;
 
 /// How often the database is asked whether it has changed.
 const POLL: Duration = Duration::from_millis(250);
@@ -86,6 +87,7 @@ struct Reader {
     has_workers: bool,
     log: Log,
     costs: CostReader,
+    resources: ResourceReader,
 }
 
 /// The event log of one run, as far as it was read.
@@ -108,6 +110,7 @@ impl Reader {
             has_workers: false,
             log: Log::default(),
             costs: CostReader::default(),
+            resources: ResourceReader::default(),
         }
     }
 
@@ -163,7 +166,11 @@ impl Reader {
         } else {
             (Vec::new(), Vec::new())
         };
-        Ok(RunData::new(store.run(run)?, rounds, loss, &self.log.lines, sampled))
+        let detail = store.run(run)?;
+        let worker = detail.worker.clone().filter(|_| detail.row.status.wants_worker());
+        let mut data = RunData::new(detail, rounds, loss, &self.log.lines, sampled);
+        data.resources = worker.and_then(|worker| self.resources.read(&worker));
+        Ok(data)
     }
 }
 

@@ -15,6 +15,7 @@ pub use key::Key;
 
 use super::compare::keys::CompareCommand;
 use super::launch::keys::LaunchCommand;
+use super::live::keys::LiveCommand;
 use super::samples::keys::SamplesCommand;
 
 /// What a person can ask for.
@@ -112,6 +113,8 @@ pub enum Command {
     Samples(SamplesCommand),
     /// An action of the compare screen.
     Compare(CompareCommand),
+    /// An action of the live screen.
+    Live(LiveCommand),
     /// An action of the launch screen.
     Launch(LaunchCommand),
 }
@@ -223,6 +226,7 @@ impl Keymap {
 pub fn bindings() -> impl Iterator<Item = &'static Binding> {
     table::FIRST
         .iter()
+        .chain(super::live::keys::BINDINGS)
         .chain(super::samples::keys::BINDINGS)
         .chain(super::compare::keys::BINDINGS)
         .chain(super::launch::keys::BINDINGS)

@@ -59,24 +59,6 @@ pub const FIRST: &[Binding] = &[
         "open the run (empty list: start the embedded one)",
         "open"
     ),
-    bind!("live.next_pair", C::NextPair, [Char('J')], &[Live], "next sampled pair", "next pair"),
-    bind!("live.previous_pair", C::PreviousPair, [Char('K')], &[Live], "previous sampled pair", ""),
-    bind!(
-        "live.gold",
-        C::Gold,
-        [Char('g')],
-        &[Live],
-        "show or hide the human label of the pair",
-        "gold label"
-    ),
-    bind!(
-        "live.metric",
-        C::Metric,
-        [Char('m')],
-        &[Live],
-        "accuracy by round, or train loss",
-        "metric"
-    ),
     bind!("runs.new", C::New, [Char('n')], ON_RUNS, "start a new run", "new"),
     bind!(
         "run.pause",

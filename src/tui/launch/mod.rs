@@ -287,17 +287,21 @@ impl Launch {
         let spec = form::check(Some(text), None, &[]).map_err(|error| error.to_string())?;
         let text = spec::to_toml(&spec).map_err(|error| error.to_string())?;
         let values = form::values(Some(&text)).map_err(|error| error.to_string())?;
+        // What the form gave the editor: only what was changed there is a change here.
+        let given = self.toml().map(|text| form::values(Some(&text)).unwrap_or_default());
+        let given = given.unwrap_or_default();
         for row in &mut self.rows {
-            match &row.key {
-                RowKey::Spec(key) => {
-                    let value = values.iter().find(|(k, _)| k == key);
-                    // What "auto" came to is not a change.
-                    if let Some((_, value)) = value.filter(|_| row.before != "auto") {
-                        row.value = bare(value);
-                    }
-                }
-                RowKey::RngSeeds => row.value = spec.rng_seed.to_string(),
-                RowKey::Arms | RowKey::Name => {}
+            let key = match &row.key {
+                RowKey::Spec(key) => key,
+                RowKey::RngSeeds => "rng_seed",
+                RowKey::Arms | RowKey::Name => continue,
+            };
+            let find = |values: &[(String, String)]| {
+                values.iter().find(|(k, _)| k == key).map(|(_, value)| bare(value))
+            };
+            if let Some(value) = find(&values).filter(|value| find(&given).as_ref() != Some(value))
+            {
+                row.value = value;
             }
         }
         self.check();

@@ -47,7 +47,7 @@ fn what_is_wrong_is_said_where_it_is() {
     ];
     for (label, value, problem) in cases {
         set(&mut launch, label, value);
-        assert_eq!(launch.problem().as_deref(), Some(problem));
+        assert!(launch.problem().unwrap().starts_with(problem), "{:?}", launch.problem());
         let at = launch.rows.iter().position(|row| row.label() == label).unwrap();
         let before = launch.rows[at].before.clone();
         launch.set(at, &before);

@@ -5,8 +5,12 @@ use crate::domain::run::RunId;
 use super::super::data::RunData;
 use super::super::effect::Effect;
 use super::super::keymap::Command;
-use super::super::model::{Chart, Live, Model, Screen};
-use super::{moved, navigate, runs};
+use super::super::live::keys::LiveCommand;
+use super::super::live::{Live, Pane, preview};
+use super::super::message::Message;
+use super::super::model::{Model, Screen};
+use super::{moved, navigate, runs, update};
+use crate::domain::selection::confidence_floor;
 
 /// Opens the live screen of a run, as a key or the command line asks for it.
 pub fn open(model: &mut Model, run: RunId) {
@@ -25,8 +29,12 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         runs::open_copy(model);
         return Vec::new();
     }
+    if let Command::Live(command) = command {
+        return on_own(model, command, n);
+    }
     let n_pairs = model.current_data().map_or(0, |data| data.sampled.len());
     let n_lines = model.run.as_ref().map_or(0, |data| data.log.len());
+    let class = model.size.class();
     let Some(live) = &model.live else { return Vec::new() };
     // The log counts from its newest line, so down means less.
     let at = n_lines.saturating_sub(live.log_back + 1);
@@ -37,14 +45,58 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         Command::PreviousPair => live.pair = live.pair.saturating_sub(n),
         Command::Gold => live.shows_gold = !live.shows_gold,
         Command::Metric => {
-            live.chart = match live.chart {
-                Chart::Accuracy => Chart::Loss,
-                Chart::Loss => Chart::Accuracy,
-            };
+            live.chart = live.chart.next();
+            if matches!(live.pane, Pane::Chart(_)) {
+                live.pane = Pane::Chart(live.chart);
+            }
         }
+        Command::NextPane | Command::PreviousPane => {
+            let panes = live.panes(class);
+            let now = panes.iter().position(|pane| *pane == live.pane).unwrap_or(0);
+            let step = if command == Command::NextPane { 1 } else { panes.len() - 1 };
+            live.pane = panes[(now + step) % panes.len()];
+        }
+        Command::Zoom => live.is_zoomed = !live.is_zoomed,
+        // Moving is for the pane that has the keys, and for the log otherwise.
+        Command::Down if live.pane == Pane::Pair => {
+            live.pair = (live.pair + n).min(n_pairs.saturating_sub(1));
+        }
+        Command::Up if live.pane == Pane::Pair => live.pair = live.pair.saturating_sub(n),
         _ => live.log_back = n_lines.saturating_sub(at + 1),
     }
     Vec::new()
+}
+
+fn on_own(model: &mut Model, command: LiveCommand, n: usize) -> Vec<Effect> {
+    match command {
+        LiveCommand::ThresholdUp => look(model, n as i64),
+        LiveCommand::ThresholdDown => look(model, -(n as i64)),
+        LiveCommand::Smooth => {
+            if let Some(live) = &mut model.live {
+                live.is_smooth = !live.is_smooth;
+            }
+        }
+        LiveCommand::Inspect => {
+            let Some(live) = &model.live else { return Vec::new() };
+            let sampled = model.current_data().and_then(|data| data.sampled.get(live.pair));
+            let pair = sampled.map(|pair| pair.pair);
+            let round = sampled.map(|pair| pair.round);
+            let run = live.run.clone();
+            return update(model, Message::OpenSamples { run, round, pair });
+        }
+    }
+    Vec::new()
+}
+
+/// Moves the threshold that is only looked at, at first from the one in force.
+fn look(model: &mut Model, n: i64) {
+    let Some(data) = model.current_data() else { return };
+    let Some((_, summary)) = data.selection() else { return };
+    let rule = data.spec.as_ref().map(|spec| &spec.selection);
+    let floor = rule.and_then(|rule| confidence_floor(rule, summary.learning_status));
+    let Some(live) = &mut model.live else { return };
+    let from = live.preview.or(floor).unwrap_or(0.5);
+    live.preview = Some(preview::moved(from, n));
 }
 
 /// New details of the run that was asked for.

@@ -74,8 +74,16 @@ pub fn on_out(model: &mut Model, command: Command) -> Vec<Effect> {
         None => {}
     }
     if model.screen == Screen::Live
-        && let Some(live) = &model.live
+        && let Some(live) = &mut model.live
     {
+        // A zoomed pane, and a threshold that is only looked at, are layers of their own.
+        if live.is_zoomed {
+            live.is_zoomed = false;
+            return Vec::new();
+        }
+        if live.preview.take().is_some() {
+            return Vec::new();
+        }
         let index = model.runs.rows.iter().position(|row| row.id == live.run);
         model.runs.cursor = index.unwrap_or(model.runs.cursor);
     }

@@ -2,6 +2,7 @@
 //! the action: nothing is hidden, so that a hand learns one place for a key.
 
 use super::super::keymap::Command;
+use super::super::live::keys::LiveCommand;
 use super::super::model::{Model, Screen};
 use super::super::words::Condition;
 use super::super::{compare, launch, samples};
@@ -81,6 +82,14 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
             .current_data()
             .is_none_or(|data| data.sampled.is_empty())
             .then(|| "no pair was scored yet".to_owned()),
+        (Command::Live(LiveCommand::Inspect), _) => model
+            .current_data()
+            .is_none_or(|data| data.sampled.is_empty())
+            .then(|| "no pair was scored yet".to_owned()),
+        (Command::Live(LiveCommand::ThresholdUp | LiveCommand::ThresholdDown), _) => model
+            .current_data()
+            .is_none_or(|data| data.selection().is_none())
+            .then(|| "no selection yet: there is no threshold to look at".to_owned()),
         (Command::ClearMarks, _) => (model.screen == Screen::Runs && model.runs.marked.is_empty())
             .then(|| "nothing is marked".to_owned()),
         _ => None,

@@ -5,11 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::super::data::RunData;
-use super::super::model::{Chart, Live, Model, SizeClass};
-use super::super::text::{self, share};
-use super::super::words;
-use super::panels::{self, draw_accuracy, draw_histogram, draw_log, draw_loss, progress_line};
-use super::{pair, pane, put, put_right};
+use super::super::live::{Chart, Live, Pane};
+use super::super::model::{Model, SizeClass};
+use super::super::text;
+use super::panels::{self, draw_accuracy, draw_log, progress_line};
+use super::{charts, mark_focus, pair, put, put_right};
 
 /// Draws the screen for terminals of at least 80x24.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
@@ -31,7 +31,9 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let second = Rect { x: area.x + 1, width: area.width - 1, ..area };
     put(buffer, second, 1, panels::worker_line(model, data, width - 2));
     let body = Rect { y: area.y + 2, height: area.height - 2, ..area };
-    if model.size.class() == SizeClass::Wide {
+    if live.is_zoomed {
+        draw_pane(model, live, data, live.pane, body, buffer);
+    } else if model.size.class() == SizeClass::Wide {
         draw_wide(model, live, data, body, buffer);
     } else {
         draw_standard(model, live, data, body, buffer);
@@ -44,16 +46,12 @@ fn draw_standard(model: &Model, live: &Live, data: &RunData, area: Rect, buffer:
     let n_pair = (area.height - n_log) * 7 / 16;
     let charts = Rect { height: area.height - n_log - n_pair, ..area };
     let [left, right] = halves(charts);
-    match live.chart {
-        Chart::Accuracy => {
-            draw_accuracy(model, &data.rounds, data.detail.row.rounds_max, left, buffer);
-        }
-        Chart::Loss => draw_loss(model, data, left, buffer),
-    }
-    draw_histogram(model, data, right, buffer);
+    draw_pane(model, live, data, Pane::Chart(live.chart), left, buffer);
+    draw_pane(model, live, data, Pane::Confidence, right, buffer);
     let below = Rect { y: charts.bottom(), height: n_pair, ..area };
-    pair::draw(model, live, data, below, buffer);
-    draw_events(model, live, Rect { y: below.bottom(), height: n_log, ..area }, buffer);
+    draw_pane(model, live, data, Pane::Pair, below, buffer);
+    let below = Rect { y: below.bottom(), height: n_log, ..area };
+    draw_pane(model, live, data, Pane::Events, below, buffer);
 }
 
 fn draw_wide(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mut Buffer) {
@@ -61,16 +59,45 @@ fn draw_wide(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mu
     let n_pair = (area.height / 4).max(9);
     let n_charts = area.height - n_log - n_pair;
     let n_upper = n_charts * 3 / 5;
+    let mut pane = |pane: Pane, area: Rect| draw_pane(model, live, data, pane, area, buffer);
     let [left, right] = halves(Rect { height: n_upper, ..area });
-    draw_accuracy(model, &data.rounds, data.detail.row.rounds_max, left, buffer);
-    draw_histogram(model, data, right, buffer);
+    pane(Pane::Chart(Chart::Accuracy), left);
+    pane(Pane::Confidence, right);
     let lower = Rect { y: area.y + n_upper, height: n_charts - n_upper, ..area };
     let [left, right] = halves(lower);
-    draw_loss(model, data, left, buffer);
-    draw_rounds(model, data, right, buffer);
+    // The table needs its columns; loss and reliability share the other half.
+    let [loss, reliability] = halves(left);
+    pane(Pane::Chart(Chart::Loss), loss);
+    pane(Pane::Chart(Chart::Reliability), reliability);
+    pane(Pane::Chart(Chart::Rounds), right);
     let below = Rect { y: lower.bottom(), height: n_pair, ..area };
-    pair::draw(model, live, data, below, buffer);
-    draw_events(model, live, Rect { y: below.bottom(), height: n_log, ..area }, buffer);
+    pane(Pane::Pair, below);
+    pane(Pane::Events, Rect { y: below.bottom(), height: n_log, ..area });
+}
+
+/// Draws one pane; the one that has the keys gets a heavy border.
+fn draw_pane(
+    model: &Model,
+    live: &Live,
+    data: &RunData,
+    pane: Pane,
+    area: Rect,
+    buffer: &mut Buffer,
+) {
+    match pane {
+        Pane::Chart(Chart::Accuracy) => {
+            draw_accuracy(model, &data.rounds, data.detail.row.rounds_max, area, buffer);
+        }
+        Pane::Chart(Chart::Loss) => charts::draw_loss(model, data, area, buffer),
+        Pane::Chart(Chart::Reliability) => charts::draw_reliability(model, data, area, buffer),
+        Pane::Chart(Chart::Rounds) => charts::draw_rounds(model, data, area, buffer),
+        Pane::Confidence => charts::draw_histogram(model, data, area, buffer),
+        Pane::Pair => pair::draw(model, live, data, area, buffer),
+        Pane::Events => draw_events(model, live, area, buffer),
+    }
+    if live.pane == pane {
+        mark_focus(buffer, area, &model.theme);
+    }
 }
 
 fn draw_events(model: &Model, live: &Live, area: Rect, buffer: &mut Buffer) {
@@ -78,37 +105,6 @@ fn draw_events(model: &Model, live: &Live, area: Rect, buffer: &mut Buffer) {
     if live.log_back > 0 {
         let words = format!(" {} newer · G follows ", live.log_back);
         put_right(buffer, area, 0, Line::styled(words, model.theme.warn));
-    }
-}
-
-/// The rounds as a table, the latest ones where there are more than fit.
-fn draw_rounds(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
-    let theme = &model.theme;
-    let inside = pane(buffer, area, theme, ["rounds", "test ±95%"], "");
-    let head = "round  status    selected  precision  valid    test   ±95%    ECE    wall";
-    put(buffer, inside, 0, Line::styled(head, theme.heading));
-    let n_rows = usize::from(inside.height.saturating_sub(1));
-    let first = data.rounds.len().saturating_sub(n_rows);
-    for (i, round) in data.rounds[first..].iter().enumerate() {
-        let selection = round.selection.as_ref();
-        let status = selection.map_or("seed set", |s| words::learning_status(s.learning_status));
-        let selected = selection.map_or(text::NONE.to_owned(), |s| text::count(s.n_selected));
-        let precision = selection.and_then(|s| s.pseudo_label_precision);
-        let test = round.test.as_ref();
-        let wall = round.wall_ms.map_or(text::NONE.to_owned(), text::duration);
-        let line = format!(
-            "{}  {} {} {} {} {} {} {} {}",
-            text::right(&round.round.to_string(), 5),
-            text::left(status, 9),
-            text::right(&selected, 8),
-            text::right(&share(precision, 3), 10),
-            text::right(&share(round.validation.as_ref().map(|e| e.accuracy), 4), 6),
-            text::right(&share(test.map(|e| e.accuracy), 4), 7),
-            text::right(&share(test.map(words::half_interval), 4), 6),
-            text::right(&share(test.map(|e| e.ece), 3), 6),
-            text::right(&wall, 7),
-        );
-        put(buffer, inside, i as u16 + 1, Line::styled(line, theme.text));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Drawing: a frame is a function of the model, written into a buffer of cells.
 
+mod charts;
 mod commands;
 mod confirm;
 mod live;
@@ -236,6 +237,30 @@ pub fn pane(
     let inside = block.inner(area);
     block.render(area, buffer);
     inside
+}
+
+/// Marks the pane that has the keys: its border is heavy, which needs no color.
+pub fn mark_focus(buffer: &mut Buffer, area: Rect, theme: &Theme) {
+    let heavy = |symbol: &str| match symbol {
+        "─" => Some('━'),
+        "│" => Some('┃'),
+        "┌" => Some('┏'),
+        "┐" => Some('┓'),
+        "└" => Some('┗'),
+        "┘" => Some('┛'),
+        _ => None,
+    };
+    for position in area.positions() {
+        let is_edge = position.x == area.x
+            || position.x + 1 == area.right()
+            || position.y == area.y
+            || position.y + 1 == area.bottom();
+        if let Some(cell) = buffer.cell_mut(position).filter(|_| is_edge)
+            && let Some(symbol) = heavy(cell.symbol())
+        {
+            cell.set_char(symbol).set_style(theme.key);
+        }
+    }
 }
 
 /// A horizontal rule with a title.

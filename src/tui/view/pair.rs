@@ -10,7 +10,8 @@ use crate::domain::verdict::Verdict;
 use crate::store::rows::SampledPair;
 
 use super::super::data::{RunData, preferred_side, score_of};
-use super::super::model::{Live, Model};
+use super::super::live::Live;
+use super::super::model::Model;
 use super::super::text::{self, share};
 use super::super::words;
 use super::{pane, put};

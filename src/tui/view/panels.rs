@@ -4,20 +4,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::domain::event::SelectionSummary;
-use crate::domain::learning_status::LearningStatus;
 use crate::domain::metrics::Evaluation;
-use crate::domain::selection::confidence_floor;
 use crate::store::rows::{RoundRow, RunRow};
 
 use super::super::data::RunData;
 use super::super::model::Model;
 use super::super::text::{self, share};
 use super::super::theme::Theme;
-use super::super::widgets::{
-    HistogramChart, LineChart, Point, Series, Stroke, Threshold, TrendScale, gauge, trend,
-};
+use super::super::widgets::{LineChart, Point, Series, Stroke, TrendScale, gauge, trend};
 use super::super::words::{self, Condition, LogLine};
+use super::charts::draw_histogram;
 use super::{condition_style, pane, put, rule};
 
 /// Recipe, seed, model and data in one line.
@@ -32,6 +28,9 @@ pub fn identity_line(model: &Model, row: &RunRow) -> Line<'static> {
     parts.push(row.id.to_string());
     Line::styled(parts.join(" · "), model.theme.dim)
 }
+
+/// The step in which a run waits for a person.
+const REVIEW: &str = "review";
 
 /// What the run does now, or why it does nothing.
 pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
@@ -54,6 +53,9 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
             plain(format!("{round} · {why}"))
         }
         Condition::Interrupted => plain(format!("{round} · its worker is gone, R resumes")),
+        Condition::Paused if row.progress.as_ref().is_some_and(|p| p.step == REVIEW) => {
+            plain(format!("{round} · waits for your review · p lets it train on"))
+        }
         Condition::Running | Condition::Silent | Condition::Paused => {
             let mut spans = vec![head.clone(), Span::raw(round)];
             let used: usize = spans.iter().map(Span::width).sum();
@@ -93,6 +95,13 @@ pub fn worker_line(model: &Model, data: &RunData, width: usize) -> Line<'static>
         }
         parts.push(format!("step {}/{}", progress.n_done, progress.n_total));
     }
+    if let Some(resources) = &data.resources {
+        let cores = resources.n_cores.map_or(String::new(), |n| format!(" · {n:.1} cores"));
+        parts.push(format!("{}{cores}", words::size(resources.n_bytes)));
+    }
+    if let Some(left) = time_left_ms(data) {
+        parts.push(format!("run ends in ~{}", text::duration(left)));
+    }
     if row.n_vetoed > 0 {
         parts.push(format!("{} vetoed", text::count(row.n_vetoed)));
     }
@@ -106,6 +115,28 @@ pub fn worker_line(model: &Model, data: &RunData, width: usize) -> Line<'static>
     // Whole facts or none: the last ones give way on a narrow terminal.
     while text::width(&parts.join(" · ")) > width && parts.pop().is_some() {}
     Line::styled(parts.join(" · "), model.theme.dim)
+}
+
+/// What the rounds to come will take if they take what complete ones took, milliseconds.
+fn time_left_ms(data: &RunData) -> Option<u64> {
+    let row = &data.detail.row;
+    if Condition::of(row) != Condition::Running {
+        return None;
+    }
+    // Round 0 scores no pool: it says less about the others than any of them.
+    let known = |first: u32| {
+        let complete = data.rounds.iter().filter(|round| round.round >= first);
+        let times: Vec<u64> = complete.filter_map(|round| round.wall_ms).collect();
+        times.iter().sum::<u64>().checked_div(times.len() as u64)
+    };
+    let mean = known(1).or_else(|| known(0))?;
+    let n_whole = row.rounds_max.saturating_sub(row.round);
+    let step_left = row
+        .progress
+        .as_ref()
+        .filter(|p| p.n_done > 0)
+        .map_or(0, |p| p.elapsed_ms * p.n_total.saturating_sub(p.n_done) / p.n_done);
+    Some(mean * u64::from(n_whole) + step_left)
 }
 
 /// The latest selection of the current run in one line.
@@ -176,107 +207,6 @@ fn point(round: u32, evaluation: &Evaluation) -> Point {
         y: evaluation.accuracy,
         interval: Some((evaluation.ci_low, evaluation.ci_high)),
     }
-}
-
-/// Train loss by optimiser step, with the range of each bucket of steps.
-pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
-    let theme = &model.theme;
-    let last = data.loss.last();
-    let step = last.map_or(String::new(), |p| format!("step {}", text::count(p.global_step)));
-    let footer = last.map_or(String::new(), |p| format!("latest {:.3}", p.loss));
-    let inside = pane(buffer, area, theme, ["train loss", &step], &footer);
-    if data.loss.is_empty() {
-        put(buffer, inside, 0, Line::styled(" no step was trained yet", theme.dim));
-        return;
-    }
-    let points = data.loss.iter().map(|p| Point {
-        x: p.global_step as f64,
-        y: f64::from(p.loss),
-        interval: (p.max > p.min).then_some((f64::from(p.min), f64::from(p.max))),
-    });
-    let series = Series {
-        points: points.collect(),
-        stroke: Stroke::Solid,
-        style: theme.main,
-        whiskers: theme.dim,
-    };
-    let chart = LineChart {
-        series: &[series],
-        x_bounds: (0.0, last.map_or(1.0, |p| p.global_step as f64).max(1.0)),
-        x_whole: true,
-        y_label: |value| format!("{value:.2}"),
-        axis_style: theme.border,
-    };
-    chart.render(inside, buffer);
-}
-
-/// The confidence histogram of the latest selection with the floors of both learning statuses.
-pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
-    let theme = &model.theme;
-    let Some((round, summary)) = data.selection() else {
-        let inside = pane(buffer, area, theme, ["confidence", ""], "");
-        let words =
-            [" no selection yet:", " round 1 scores the pool", " with the model of round 0"];
-        for (row, words) in words.into_iter().enumerate() {
-            put(buffer, inside, row as u16, Line::styled(words, theme.dim));
-        }
-        return;
-    };
-    let status = words::learning_status(summary.learning_status);
-    let right = format!("round {round} · {status}");
-    let footer = selection_footer(summary, area.width);
-    let inside = pane(buffer, area, theme, ["confidence", &right], &footer);
-    let bars = Rect { height: inside.height.saturating_sub(1), ..inside };
-    let thresholds = thresholds(theme, data, summary.learning_status);
-    let chart = HistogramChart {
-        counts: summary.histogram.counts(),
-        kept: summary.selected_histogram.counts(),
-        thresholds: &thresholds,
-        kept_style: theme.main,
-        left_style: theme.dim,
-        axis_style: theme.border,
-    };
-    chart.render(bars, buffer);
-    let median = share(summary.histogram.median(), 2);
-    let floor = data
-        .spec
-        .as_ref()
-        .and_then(|spec| confidence_floor(&spec.selection, summary.learning_status));
-    let line = match floor {
-        Some(floor) => format!("{status} keeps from {} · median {median}", share(Some(floor), 3)),
-        None => format!("nothing was selected · median {median}"),
-    };
-    put(buffer, inside, inside.height.saturating_sub(1), Line::styled(line, theme.dim));
-}
-
-fn selection_footer(summary: &SelectionSummary, width: u16) -> String {
-    let (kept, scored) = (summary.n_selected, summary.n_scored);
-    let coverage = share(summary.coverage, 2);
-    let precision = share(summary.pseudo_label_precision, 3);
-    if width >= 60 {
-        format!(
-            "selected {} of {} · coverage {coverage} · precision {precision}",
-            text::count(kept),
-            text::count(scored)
-        )
-    } else {
-        let (kept, scored) = (text::short_count(kept), text::short_count(scored));
-        format!("{kept} of {scored} · cov {coverage} · prec {precision}")
-    }
-}
-
-/// The floor of the status in force as a heavy line, that of the other one as a light line.
-fn thresholds(theme: &Theme, data: &RunData, in_force: LearningStatus) -> Vec<Threshold> {
-    let Some(spec) = &data.spec else { return Vec::new() };
-    [LearningStatus::Status1, LearningStatus::Status2]
-        .into_iter()
-        .filter_map(|status| {
-            let at = confidence_floor(&spec.selection, status)?;
-            let is_in_force = status == in_force;
-            let style = if is_in_force { theme.warn } else { theme.dim };
-            Some(Threshold { at, style, symbol: if is_in_force { '┃' } else { '┊' } })
-        })
-        .collect()
 }
 
 /// The event log, newest at the bottom, `back` lines scrolled back.

@@ -23,6 +23,8 @@ pub struct HistogramChart<'a> {
     pub counts: &'a [u32],
     /// The part of it that was kept, by bucket.
     pub kept: &'a [u32],
+    /// Everything that was counted a round before, drawn behind as a shade.
+    pub ghost: Option<&'a [u32]>,
     /// Lines to draw.
     pub thresholds: &'a [Threshold],
     /// Columns in which most were kept.
@@ -57,9 +59,20 @@ impl HistogramChart<'_> {
         let width = usize::from(area.width);
         let totals = densities(self.counts, width);
         let kept = densities(self.kept, width);
-        let peak = totals.iter().copied().fold(0.0, f64::max);
+        let ghost = self.ghost.map(|counts| densities(counts, width)).unwrap_or_default();
+        let peak = totals.iter().chain(&ghost).copied().fold(0.0, f64::max);
         if peak <= 0.0 {
             return;
+        }
+        for (column, total) in ghost.iter().enumerate() {
+            // Whole cells: a shade has no eighths.
+            let n_rows = (total / peak * f64::from(area.height)).round() as u16;
+            for row in 0..n_rows.min(area.height) {
+                let position = (area.x + column as u16, area.bottom() - 1 - row);
+                if let Some(cell) = buffer.cell_mut(position) {
+                    cell.set_char('░').set_style(self.axis_style);
+                }
+            }
         }
         for (column, total) in totals.iter().enumerate() {
             let full = f64::from(area.height) * 8.0;
@@ -153,6 +166,7 @@ mod tests {
         let chart = HistogramChart {
             counts: &counts,
             kept: &[0; 100],
+            ghost: None,
             thresholds: &[line],
             kept_style: Style::new(),
             left_style: Style::new(),

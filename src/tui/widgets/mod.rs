@@ -4,9 +4,11 @@ mod braille;
 pub mod gauge;
 pub mod histogram;
 pub mod line_chart;
+pub mod reliability;
 pub mod trend;
 
 pub use gauge::gauge;
 pub use histogram::{HistogramChart, Threshold};
 pub use line_chart::{LineChart, Point, Series, Stroke};
+pub use reliability::ReliabilityChart;
 pub use trend::{TrendScale, trend};

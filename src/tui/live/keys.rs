@@ -1,0 +1,88 @@
+//! The keys of the live screen.
+
+use super::super::keymap::Context::Live;
+use super::super::keymap::Key::Char;
+use super::super::keymap::{Binding, Command, bind};
+
+/// What a person can ask for on this screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LiveCommand {
+    /// The threshold one step up, to look.
+    ThresholdUp,
+    /// The threshold one step down, to look.
+    ThresholdDown,
+    /// The sampled pair on the samples screen.
+    Inspect,
+    /// The loss smoothed, or as it was.
+    Smooth,
+}
+
+use Command::Live as L;
+
+/// The table.
+pub const BINDINGS: &[Binding] = &[
+    bind!(
+        "live.inspect",
+        L(LiveCommand::Inspect),
+        [Char('i')],
+        &[Live],
+        "this pair among the samples of the round",
+        "inspect"
+    ),
+    bind!(
+        "live.next_pair",
+        Command::NextPair,
+        [Char('J')],
+        &[Live],
+        "next sampled pair",
+        "next pair"
+    ),
+    bind!(
+        "live.previous_pair",
+        Command::PreviousPair,
+        [Char('K')],
+        &[Live],
+        "previous sampled pair",
+        ""
+    ),
+    bind!(
+        "live.gold",
+        Command::Gold,
+        [Char('g')],
+        &[Live],
+        "show or hide the human label of the pair",
+        "gold label"
+    ),
+    bind!(
+        "live.metric",
+        Command::Metric,
+        [Char('m')],
+        &[Live],
+        "next chart: accuracy, loss, reliability, rounds",
+        "metric"
+    ),
+    bind!(
+        "live.threshold_up",
+        L(LiveCommand::ThresholdUp),
+        [Char('>')],
+        &[Live],
+        "preview a higher threshold; the run keeps its own",
+        "preview τ"
+    ),
+    bind!(
+        "live.threshold_down",
+        L(LiveCommand::ThresholdDown),
+        [Char('<')],
+        &[Live],
+        "preview a lower threshold; the run keeps its own",
+        ""
+    ),
+    bind!(
+        "live.smooth",
+        L(LiveCommand::Smooth),
+        [Char('S')],
+        &[Live],
+        "the loss smoothed, or as it is",
+        ""
+    ),
+];

@@ -1,0 +1,225 @@
+//! The charts of a run: loss, confidence, reliability, and the rounds as a table.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::domain::event::SelectionSummary;
+use crate::domain::learning_status::LearningStatus;
+use crate::domain::selection::confidence_floor;
+
+use super::super::data::RunData;
+use super::super::live::preview::{Preview, preview};
+use super::super::model::{Model, Screen};
+use super::super::text::{self, share};
+use super::super::theme::Theme;
+use super::super::widgets::{
+    HistogramChart, LineChart, Point, ReliabilityChart, Series, Stroke, Threshold,
+};
+use super::super::words;
+use super::{pane, put};
+
+/// Weight of what came before in the smoothed loss.
+const SMOOTHING: f64 = 0.9;
+
+/// Train loss by optimiser step, with the range of each bucket of steps.
+pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let last = data.loss.last();
+    let step = last.map_or(String::new(), |p| format!("step {}", text::count(p.global_step)));
+    let footer = last.map_or(String::new(), |p| format!("latest {:.3}", p.loss));
+    let title = if model.live.as_ref().is_some_and(|live| live.is_smooth) {
+        "train loss, smoothed"
+    } else {
+        "train loss"
+    };
+    let inside = pane(buffer, area, theme, [title, &step], &footer);
+    if data.loss.is_empty() {
+        put(buffer, inside, 0, Line::styled(" no step was trained yet", theme.dim));
+        return;
+    }
+    let is_smooth = model.live.as_ref().is_some_and(|live| live.is_smooth);
+    let mut smoothed = None;
+    let mut smooth = |y: f64| {
+        let before = smoothed.unwrap_or(y);
+        let now = if is_smooth { SMOOTHING * before + (1.0 - SMOOTHING) * y } else { y };
+        smoothed = Some(now);
+        now
+    };
+    let points = data.loss.iter().map(|p| Point {
+        x: p.global_step as f64,
+        y: smooth(f64::from(p.loss)),
+        interval: (p.max > p.min).then_some((f64::from(p.min), f64::from(p.max))),
+    });
+    let series = Series {
+        points: points.collect(),
+        stroke: Stroke::Solid,
+        style: theme.main,
+        whiskers: theme.dim,
+    };
+    let chart = LineChart {
+        series: &[series],
+        x_bounds: (0.0, last.map_or(1.0, |p| p.global_step as f64).max(1.0)),
+        x_whole: true,
+        y_label: |value| format!("{value:.2}"),
+        axis_style: theme.border,
+    };
+    chart.render(inside, buffer);
+}
+
+/// The confidence histogram of the latest selection with the floors of both learning statuses.
+pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let Some((round, summary)) = data.selection() else {
+        let inside = pane(buffer, area, theme, ["confidence", ""], "");
+        let words =
+            [" no selection yet:", " round 1 scores the pool", " with the model of round 0"];
+        for (row, words) in words.into_iter().enumerate() {
+            put(buffer, inside, row as u16, Line::styled(words, theme.dim));
+        }
+        return;
+    };
+    let status = words::learning_status(summary.learning_status);
+    let ghost_words = data
+        .selections()
+        .nth(1)
+        .map_or(String::new(), |(before, _)| format!(" · round {before} ░"));
+    let right = format!("round {round}{ghost_words} · {status}");
+    let footer = selection_footer(summary, area.width);
+    let inside = pane(buffer, area, theme, ["confidence", &right], &footer);
+    let ghost = data.selections().nth(1);
+    let bars = Rect { height: inside.height.saturating_sub(1), ..inside };
+    let mut thresholds = thresholds(theme, data, summary.learning_status);
+    let floor = data
+        .spec
+        .as_ref()
+        .and_then(|spec| confidence_floor(&spec.selection, summary.learning_status));
+    let live = model.live.as_ref().filter(|_| model.screen == Screen::Live);
+    let preview = live.and_then(|live| live.preview).map(|at| preview(summary, at, floor));
+    if let Some(preview) = &preview {
+        thresholds.insert(0, Threshold { at: preview.at, style: theme.key, symbol: '╎' });
+    }
+    let chart = HistogramChart {
+        counts: summary.histogram.counts(),
+        kept: summary.selected_histogram.counts(),
+        ghost: ghost.map(|(_, before)| before.histogram.counts()),
+        thresholds: &thresholds,
+        kept_style: theme.main,
+        left_style: theme.dim,
+        axis_style: theme.border,
+    };
+    chart.render(bars, buffer);
+    let median = share(summary.histogram.median(), 2);
+    let line = match (floor, &preview) {
+        (_, Some(preview)) => preview_words(preview),
+        (Some(floor), None) => {
+            format!("{status} keeps from {} · median {median}", share(Some(floor), 3))
+        }
+        (None, None) => format!("nothing was selected · median {median}"),
+    };
+    let style = if preview.is_some() { theme.key } else { theme.dim };
+    put(buffer, inside, inside.height.saturating_sub(1), Line::styled(line, style));
+}
+
+/// `preview .755: 44 210 pairs this sure (+9 310) · Esc ends it`
+fn preview_words(preview: &Preview) -> String {
+    let more = match preview.n_more {
+        None => String::new(),
+        Some(n) => {
+            let sign = if n < 0 { '−' } else { '+' };
+            format!(" ({sign}{})", text::count(n.unsigned_abs()))
+        }
+    };
+    let at = share(Some(preview.at), 3);
+    format!("preview {at}: {} this sure{more}", text::count(preview.n_above))
+}
+
+fn selection_footer(summary: &SelectionSummary, width: u16) -> String {
+    let (kept, scored) = (summary.n_selected, summary.n_scored);
+    let coverage = share(summary.coverage, 2);
+    let precision = share(summary.pseudo_label_precision, 3);
+    if width >= 60 {
+        format!(
+            "selected {} of {} · coverage {coverage} · precision {precision}",
+            text::count(kept),
+            text::count(scored)
+        )
+    } else {
+        let (kept, scored) = (text::short_count(kept), text::short_count(scored));
+        format!("{kept} of {scored} · cov {coverage} · prec {precision}")
+    }
+}
+
+/// The floor of the status in force as a heavy line, that of the other one as a light line.
+fn thresholds(theme: &Theme, data: &RunData, in_force: LearningStatus) -> Vec<Threshold> {
+    let Some(spec) = &data.spec else { return Vec::new() };
+    [LearningStatus::Status1, LearningStatus::Status2]
+        .into_iter()
+        .filter_map(|status| {
+            let at = confidence_floor(&spec.selection, status)?;
+            let is_in_force = status == in_force;
+            let style = if is_in_force { theme.warn } else { theme.dim };
+            Some(Threshold { at, style, symbol: if is_in_force { '┃' } else { '┊' } })
+        })
+        .collect()
+}
+
+/// Confidence against accuracy on the test pairs, or on the validation pairs before there are any.
+pub fn draw_reliability(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let mut rounds = data.rounds.iter().rev();
+    let latest = rounds.find_map(|round| {
+        let test = round.test.as_ref().map(|evaluation| (round.round, "test", evaluation));
+        test.or_else(|| round.validation.as_ref().map(|e| (round.round, "validation", e)))
+    });
+    let Some((round, split, evaluation)) = latest else {
+        let inside = pane(buffer, area, theme, ["reliability", ""], "");
+        put(buffer, inside, 0, Line::styled(" no evaluation yet", theme.dim));
+        return;
+    };
+    let right = format!("round {round} · {split}");
+    let footer = format!(
+        "ECE {} · Brier {} · ┄ as right as sure",
+        share(Some(evaluation.ece), 3),
+        share(Some(evaluation.brier), 3)
+    );
+    let inside = pane(buffer, area, theme, ["reliability", &right], &footer);
+    let chart = ReliabilityChart {
+        bins: &evaluation.reliability,
+        good: theme.main,
+        bad: theme.second,
+        axis: theme.border,
+    };
+    chart.render(inside, buffer);
+}
+
+/// The rounds as a table, the latest ones where there are more than fit.
+pub fn draw_rounds(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let inside = pane(buffer, area, theme, ["rounds", "test ±95%"], "");
+    let head = "round  status    selected  precision  valid    test   ±95%    ECE    wall";
+    put(buffer, inside, 0, Line::styled(head, theme.heading));
+    let n_rows = usize::from(inside.height.saturating_sub(1));
+    let first = data.rounds.len().saturating_sub(n_rows);
+    for (i, round) in data.rounds[first..].iter().enumerate() {
+        let selection = round.selection.as_ref();
+        let status = selection.map_or("seed set", |s| words::learning_status(s.learning_status));
+        let selected = selection.map_or(text::NONE.to_owned(), |s| text::count(s.n_selected));
+        let precision = selection.and_then(|s| s.pseudo_label_precision);
+        let test = round.test.as_ref();
+        let wall = round.wall_ms.map_or(text::NONE.to_owned(), text::duration);
+        let line = format!(
+            "{}  {} {} {} {} {} {} {} {}",
+            text::right(&round.round.to_string(), 5),
+            text::left(status, 9),
+            text::right(&selected, 8),
+            text::right(&share(precision, 3), 10),
+            text::right(&share(round.validation.as_ref().map(|e| e.accuracy), 4), 6),
+            text::right(&share(test.map(|e| e.accuracy), 4), 7),
+            text::right(&share(test.map(words::half_interval), 4), 6),
+            text::right(&share(test.map(|e| e.ece), 3), 6),
+            text::right(&wall, 7),
+        );
+        put(buffer, inside, i as u16 + 1, Line::styled(line, theme.text));
+    }
+}
