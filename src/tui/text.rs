@@ -158,6 +158,15 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// An estimate of a duration in one unit, so that it seldom changes: `<1m`, `15m`, `3h`.
+pub fn rough(ms: u64) -> String {
+    match ms / 60_000 {
+        0 => "<1m".to_owned(),
+        minutes @ 1..120 => format!("{minutes}m"),
+        minutes => format!("{}h", minutes / 60),
+    }
+}
+
 /// How long ago, in one unit: `12s`, `41m`, `5h`, `2d`.
 pub fn age(from_ms: i64, now_ms: i64) -> String {
     let s = (now_ms - from_ms).max(0) / 1000;

@@ -100,7 +100,7 @@ pub fn worker_line(model: &Model, data: &RunData, width: usize) -> Line<'static>
         parts.push(format!("{}{cores}", words::size(resources.n_bytes)));
     }
     if let Some(left) = time_left_ms(data) {
-        parts.push(format!("run ends in ~{}", text::duration(left)));
+        parts.push(format!("ends in ~{}", text::rough(left)));
     }
     if row.n_vetoed > 0 {
         parts.push(format!("{} vetoed", text::count(row.n_vetoed)));
