@@ -3,4 +3,5 @@
 mod bad_input;
 mod compare;
 mod fixture;
+mod review;
 mod whole_run;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use crate::domain::verdict::Verdict;
 use crate::logging;
 use crate::store::{Access, Home, Store};
 
@@ -29,8 +30,10 @@ mod request;
 mod rounds;
 mod run;
 mod runs;
+mod samples;
 mod show;
 mod table;
+mod verdict;
 mod words;
 mod worker;
 
@@ -117,11 +120,23 @@ enum Command {
     Archive(annotate::ArchiveArgs),
     /// Make a run the baseline that others are measured against
     Star(annotate::StarArgs),
+    /// List the pairs a round scored: filtered, ordered, or as a review queue
+    Samples(samples::SamplesArgs),
+    /// Never train on these pairs
+    Veto(verdict::VerdictArgs),
+    /// Say that the pseudo-labels of these pairs are right
+    Keep(verdict::VerdictArgs),
+    /// Train on the other answer of these pairs
+    Flip(verdict::VerdictArgs),
+    /// Take the latest veto, keep or flip back
+    Undo(verdict::UndoArgs),
+    /// Bring back what `ser undo` took back
+    Redo(verdict::UndoArgs),
     /// Watch a run
     Attach(attach::AttachArgs),
     /// Hold a run at its next step
     Pause(request::RequestArgs),
-    /// Go on with a paused, stopped, failed or interrupted run
+    /// Go on with a paused, stopped, failed or interrupted run; release one held for review
     Resume(request::RequestArgs),
     /// End a run after a checkpoint; `ser resume` goes on from there
     Stop(request::RequestArgs),
@@ -221,6 +236,12 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Note(args)) => annotate::note(&context, &args),
         Some(Command::Archive(args)) => annotate::archive(&context, &args),
         Some(Command::Star(args)) => annotate::star(&context, &args),
+        Some(Command::Samples(args)) => samples::run(&context, &args),
+        Some(Command::Veto(args)) => verdict::decide(&context, &args, Verdict::Veto),
+        Some(Command::Keep(args)) => verdict::decide(&context, &args, Verdict::Keep),
+        Some(Command::Flip(args)) => verdict::decide(&context, &args, Verdict::Flip),
+        Some(Command::Undo(args)) => verdict::undo(&context, &args),
+        Some(Command::Redo(args)) => verdict::redo(&context, &args),
         Some(Command::Attach(args)) => attach::run(&context, &args),
         Some(Command::Pause(args)) => request::pause(&context, &args),
         Some(Command::Resume(args)) => request::resume(&context, &args),

@@ -18,6 +18,7 @@ use super::frame::FrameWriter;
 use super::input::{MOUSE_OFF, MOUSE_ON, PASTE_OFF, PASTE_ON};
 use super::message::Message;
 use super::model::Model;
+use super::samples::data::Request;
 use super::source::now_ms;
 use super::update::update;
 use super::view;
@@ -35,6 +36,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub struct Ports {
     /// To the data thread.
     pub interests: mpsc::Sender<Interest>,
+    /// To the thread behind the samples screen.
+    pub samples: mpsc::Sender<Request>,
     /// To the thread that changes things.
     pub effects: mpsc::Sender<Effect>,
     /// Gives the terminal back until the shell continues this process.
@@ -129,6 +132,7 @@ impl<W: Write> App<W> {
                 AFTER_INPUT
             }
             // The answer to a key, which a person waits for.
+            Message::Samples(_) => AFTER_INPUT,
             Message::Snapshot(_) if self.model.is_waiting() => AFTER_INPUT,
             _ if self.is_slow => AFTER_DATA_SLOW,
             _ => AFTER_DATA,
@@ -169,6 +173,7 @@ impl<W: Write> App<W> {
             Effect::Edit { text } => return self.edit(&text),
             Effect::Emit(bytes) => self.frames.queue(&bytes),
             // A thread that has ended reported why.
+            Effect::Samples(request) => drop(self.ports.samples.send(request)),
             Effect::Watch(interest) => drop(self.ports.interests.send(interest)),
             effect @ (Effect::Ask { .. }
             | Effect::Launch(_)
@@ -251,8 +256,10 @@ mod tests {
             *counter.borrow_mut() += 1;
             Ok(())
         });
+        let (samples, _requests) = mpsc::channel();
         let ports = Ports {
             interests: to_source,
+            samples,
             effects: to_executor,
             suspend,
             edit: Box::new(|text| Ok(Ok(text.to_owned()))),

@@ -130,7 +130,8 @@ fn clean_row(mut row: RunRow) -> RunRow {
     row
 }
 
-fn clean_pair(mut pair: SampledPair) -> SampledPair {
+/// A pair whose texts are safe to show.
+pub fn clean_pair(mut pair: SampledPair) -> SampledPair {
     for text in [&mut pair.prompt, &mut pair.response_a, &mut pair.response_b] {
         *text = clean_text(&shortened(text));
     }

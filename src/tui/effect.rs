@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use crate::domain::run::{RequestKind, RunId};
 
 use super::data::Interest;
+use super::samples::data::Request;
 
 /// Something to do outside the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Read this from now on.
     Watch(Interest),
+    /// Read or decide something about samples.
+    Samples(Request),
     /// Pause, resume or stop a run.
     Ask {
         /// Which run.

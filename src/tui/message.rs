@@ -6,6 +6,7 @@ use crate::domain::preference::PairId;
 use crate::domain::run::RunId;
 
 use super::data::Snapshot;
+use super::samples::data::Found;
 
 /// Something for `update`.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +70,8 @@ pub enum Message {
     },
     /// New data.
     Snapshot(Box<Snapshot>),
+    /// New lines of a list of samples.
+    Samples(Found),
     /// The store could not be read.
     ReadFailed(String),
     /// An effect did what it should; one line says what.

@@ -161,9 +161,14 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
     let (sender, mut messages) = tokio::sync::mpsc::channel::<Message>(N_MESSAGES);
     let (interests, to_source) = mpsc::channel();
     let (effects, to_executor) = mpsc::channel();
+    let (to_samples, to_reader) = mpsc::channel();
     start_thread("data", {
         let (home, sender) = (home.clone(), sender.clone());
         move || source::watch(&home, &to_source, &sender)
+    })?;
+    start_thread("samples", {
+        let (home, sender) = (home.clone(), sender.clone());
+        move || samples::reader::serve(&home, &to_reader, &sender)
     })?;
     start_thread("executor", {
         let (home, sender, read_only) = (home.clone(), sender.clone(), options.read_only);
@@ -186,7 +191,8 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
         let guard = Rc::clone(&guard);
         Box::new(move |text: &str| guard.lend(|| editor::edit(text)))
     };
-    let mut app = App::new(model, frames, Ports { interests, effects, suspend, edit });
+    let mut app =
+        App::new(model, frames, Ports { interests, samples: to_samples, effects, suspend, edit });
     app.is_slow = options.slow || settings.slow;
     runtime.block_on(app.run(&mut messages));
     Ok(ExitNote { n_going: app.model.n_going() })

@@ -4,6 +4,7 @@ use super::effect::Effect;
 use super::field::Field;
 use super::keymap::{Command, Context};
 use super::message::Message;
+use super::samples::SamplesPrompt;
 
 /// What lies over the screen.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +74,8 @@ pub enum Purpose {
         /// Its value before, which Esc puts back.
         before: String,
     },
+    /// Something of the samples screen.
+    Samples(SamplesPrompt),
     /// A file to write this into.
     Save {
         /// Its contents.
@@ -86,6 +89,7 @@ impl Purpose {
         match self {
             Self::Filter => "filter",
             Self::LaunchField { .. } => "launch",
+            Self::Samples(_) => "samples",
             Self::Save { .. } => "save",
         }
     }

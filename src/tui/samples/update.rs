@@ -1,34 +1,493 @@
 //! What keys and messages do on the samples screen.
 
+use std::collections::BTreeSet;
+
+use crossterm::event::KeyEvent;
+
 use crate::domain::preference::PairId;
-use crate::domain::run::RunId;
+use crate::domain::review::{Order, SampleFilter};
+use crate::domain::run::{RequestKind, RunId};
+use crate::domain::verdict::Verdict;
 
 use super::super::effect::Effect;
-use super::super::keymap::Command;
-use super::super::model::Model;
-use super::Samples;
+use super::super::keymap::{Command, Key};
+use super::super::model::{Model, Screen, Tone};
+use super::super::overlay::{Choice, ChoiceItem, Overlay, Prompt, Purpose, Then};
+use super::super::update::{READ_ONLY, moved, say};
+use super::super::words::Condition;
+use super::data::{Find, Found, Request, Target, Wanted};
+use super::keys::SamplesCommand as S;
+use super::words::{self, REASONS};
+use super::{Pane, Samples, SamplesPrompt, view};
+
+/// Lists with a name: key, name, filter, order.
+pub const VIEWS: [(char, &str, &str, Order); 9] = [
+    ('a', "everything", "", Order::LeastConfident),
+    ('n', "near the threshold", "near:.02", Order::LeastConfident),
+    ('s', "selected, not reviewed", "selected:yes verdict:none", Order::LeastConfident),
+    ('t', "turned since the round before", "flipped:yes", Order::Change),
+    ('l', "the longer answer wins", "longer:yes selected:yes", Order::Longest),
+    ('o', "left out though sure", "selected:no confidence>.9", Order::MostConfident),
+    ('x', "vetoed by you", "verdict:veto", Order::LeastConfident),
+    ('f', "flipped by you", "verdict:flip", Order::LeastConfident),
+    ('k', "kept by you", "verdict:keep", Order::LeastConfident),
+];
 
 /// Prepares the screen for a run.
 pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<PairId>) {
-    model.samples = Samples { run: Some(run), round, pair };
+    let find = pair.map(Find::Pair);
+    model.samples = Samples { run: Some(run), round, find, has_diff: true, ..Samples::default() };
+}
+
+/// What the reader should do next; called after every message.
+pub fn follow(model: &mut Model) -> Option<Effect> {
+    if model.screen == Screen::Samples && model.samples.run.is_none() {
+        // The tab without a way here: the run under the cursor of the list.
+        let run = model.runs.rows.get(model.runs.cursor)?.id.clone();
+        open(model, run, None, None);
+    }
+    let n_rows = view::n_list_rows(model.size);
+    let samples = &mut model.samples;
+    let n_listed = samples.current().map_or(0, |data| data.n_listed);
+    if n_listed > 0 {
+        samples.cursor = samples.cursor.min(n_listed - 1);
+    }
+    let lowest = (samples.cursor + 1).saturating_sub(n_rows);
+    let last = n_listed.saturating_sub(n_rows).max(lowest);
+    samples.offset = samples.offset.clamp(lowest, samples.cursor.max(lowest)).min(last);
+    let wanted =
+        samples.run.clone().filter(|_| model.screen == Screen::Samples).map(|run| Wanted {
+            run,
+            round: samples.round,
+            filter: samples.filter.clone(),
+            order: samples.order,
+            n_refreshed: samples.n_refreshed,
+            first: samples.offset.saturating_sub(n_rows),
+            n: 3 * n_rows,
+            cursor: samples.cursor,
+            find: samples.find,
+        });
+    if wanted == samples.asked {
+        return None;
+    }
+    samples.asked.clone_from(&wanted);
+    Some(Effect::Samples(wanted.map_or(Request::Hide, Request::Show)))
+}
+
+/// What the reader found.
+pub fn take(model: &mut Model, found: Found) {
+    let samples = &mut model.samples;
+    match found {
+        Found::Failed(words) => samples.failure = Some(words),
+        Found::Nothing(run) => {
+            samples.failure = None;
+            if samples.run.as_ref() == Some(&run) {
+                samples.data = None;
+                samples.has_none = true;
+            }
+        }
+        Found::Data(data) if Some(&data.run) == samples.run.as_ref() => {
+            samples.failure = None;
+            samples.has_none = false;
+            if samples.find.is_some() && data.wanted.find == samples.find {
+                if let Some(found) = data.found {
+                    samples.cursor = found;
+                } else if let Some(Find::Pair(pair)) = samples.find {
+                    let round = data.round;
+                    samples.find = None;
+                    let words = format!("pair {pair} is not in this list of round {round}");
+                    samples.data = Some(data);
+                    say(model, Tone::Refused, words);
+                    return;
+                }
+                samples.find = None;
+            }
+            if samples.round.is_none() {
+                // A new round must not take the list away from under a review.
+                samples.round = Some(data.round);
+            }
+            samples.data = Some(data);
+        }
+        Found::Data(_) => {}
+    }
+}
+
+/// A digit right after a decision is its reason.
+pub fn on_reason(model: &mut Model, event: &KeyEvent) -> Option<Vec<Effect>> {
+    if model.screen != Screen::Samples || model.overlay.is_some() {
+        return None;
+    }
+    if !std::mem::take(&mut model.samples.takes_reason) {
+        return None;
+    }
+    let Some(Key::Char(digit @ '1'..='9')) = Key::of(event) else { return None };
+    let (pair, _) = model.samples.decided?;
+    let run = model.samples.run.clone()?;
+    let reason = REASONS[digit as usize - '1' as usize].to_owned();
+    let amend = Request::Amend { run, pair, reason: Some(reason), comment: None };
+    Some(vec![Effect::Samples(amend)])
 }
 
 /// Does a command, `n` times where that means something.
-pub fn on_command(_model: &mut Model, _command: Command, _n: usize) -> Vec<Effect> {
+pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
+    match command {
+        Command::Samples(command) => return on_own(model, command),
+        Command::Undo | Command::Redo => {
+            let Some(run) = model.samples.run.clone() else { return Vec::new() };
+            let is_undo = command == Command::Undo;
+            let request = if is_undo { Request::Undo(run) } else { Request::Redo(run) };
+            return vec![Effect::Samples(request)];
+        }
+        Command::Pause => return release(model),
+        Command::Copy => open_copy(model),
+        Command::Mark => mark(model),
+        Command::MarkAll => {
+            let lines = model.samples.current().map_or(&[][..], |data| &data.lines);
+            let pairs: Vec<PairId> = lines.iter().map(|line| line.pair).collect();
+            model.samples.marked.extend(pairs);
+        }
+        Command::ClearMarks => {
+            model.samples.marked.clear();
+            model.samples.range_from = None;
+        }
+        Command::NextPane | Command::PreviousPane => {
+            let at = Pane::ALL.iter().position(|pane| *pane == model.samples.pane).unwrap_or(0);
+            let step = if command == Command::NextPane { 1 } else { Pane::ALL.len() - 1 };
+            model.samples.pane = Pane::ALL[(at + step) % Pane::ALL.len()];
+        }
+        Command::Zoom => model.samples.is_zoomed = !model.samples.is_zoomed,
+        _ => move_cursor(model, command, n),
+    }
     Vec::new()
 }
 
+fn move_cursor(model: &mut Model, command: Command, n: usize) {
+    let n_listed = model.samples.current().map_or(0, |data| data.n_listed);
+    let at = match model.samples.pane {
+        Pane::List => {
+            let to = moved(model, command, model.samples.cursor, n_listed, n);
+            go(model, to);
+            return;
+        }
+        Pane::Prompt => 0,
+        Pane::A => 1,
+        Pane::B => 2,
+    };
+    let n_lines = view::n_text_lines(model, at);
+    let to = moved(model, command, model.samples.scrolled[at], n_lines, n);
+    model.samples.scrolled[at] = to;
+}
+
+fn go(model: &mut Model, to: usize) {
+    if to != model.samples.cursor {
+        model.samples.cursor = to;
+        model.samples.scrolled = [0; 3];
+        model.samples.shows_gold = false;
+    }
+}
+
+fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
+    match command {
+        S::Veto => return decide(model, Verdict::Veto),
+        S::Keep => return decide(model, Verdict::Keep),
+        S::Flip => return decide(model, Verdict::Flip),
+        S::VetoAll => ask_all(model, Verdict::Veto),
+        S::KeepAll => ask_all(model, Verdict::Keep),
+        S::Comment => {
+            if let Some(pair) = comment_on(model) {
+                let purpose = Purpose::Samples(SamplesPrompt::Comment(pair));
+                let prompt = Prompt::new(format!("comment on {pair}"), purpose, "");
+                model.overlay = Some(Overlay::Prompt(prompt));
+            }
+        }
+        S::GoTo => {
+            let prompt = Prompt::new("pair", Purpose::Samples(SamplesPrompt::GoTo), "");
+            model.overlay = Some(Overlay::Prompt(prompt));
+        }
+        S::Audit => toggle_queue(model, Order::Audit),
+        S::Teach => toggle_queue(model, Order::Teach),
+        S::Sort => {
+            let plain: Vec<Order> =
+                Order::ALL.into_iter().filter(|order| order.queue().is_none()).collect();
+            let at = plain.iter().position(|order| *order == model.samples.order);
+            let next = plain[at.map_or(0, |at| (at + 1) % plain.len())];
+            let filter = model.samples.filter.clone();
+            show_list(model, &filter, next, None);
+        }
+        S::Views => open_views(model),
+        S::View(index) => {
+            if let Some((_, _, filter, order)) = VIEWS.get(index) {
+                show_list(model, filter, *order, None);
+            }
+        }
+        S::Range => toggle_range(model),
+        S::Diff => model.samples.has_diff = !model.samples.has_diff,
+        S::Gold => model.samples.shows_gold = !model.samples.shows_gold,
+        S::Refresh => {
+            model.samples.n_refreshed += 1;
+            return say(model, Tone::Note, "ordered and filtered again");
+        }
+        S::PreviousRound | S::NextRound => change_round(model, command),
+    }
+    Vec::new()
+}
+
+/// Another list: the cursor begins at its top, or where there is something to be done.
+fn show_list(model: &mut Model, filter: &str, order: Order, find: Option<Find>) {
+    let samples = &mut model.samples;
+    filter.clone_into(&mut samples.filter);
+    samples.order = order;
+    samples.find = find;
+    samples.cursor = 0;
+    samples.offset = 0;
+    samples.scrolled = [0; 3];
+    samples.shows_gold = false;
+    samples.range_from = None;
+    samples.n_refreshed += 1;
+}
+
+fn toggle_queue(model: &mut Model, queue: Order) {
+    let filter = model.samples.filter.clone();
+    let is_open = model.samples.order == queue;
+    let order = if is_open { Order::default() } else { queue };
+    let find = (order == Order::Audit).then_some(Find::Undecided);
+    show_list(model, &filter, order, find);
+    let words = match order {
+        Order::Audit => {
+            "audit: a random sample of what was selected · a right, x or f wrong · Q ends"
+        }
+        Order::Teach => "teach: unsure, turned or disputed pairs first · t ends",
+        _ => "back to the list",
+    };
+    say(model, Tone::Note, words);
+}
+
+fn change_round(model: &mut Model, command: S) {
+    let Some(data) = model.samples.current() else { return };
+    let next = match command {
+        S::NextRound => data.rounds.iter().find(|round| **round > data.round),
+        _ => data.rounds.iter().rev().find(|round| **round < data.round),
+    };
+    let Some(next) = next.copied() else { return };
+    // The same pair in another round is what one wants to see.
+    let find = model.samples.selected().map(Find::Pair);
+    let (filter, order) = (model.samples.filter.clone(), model.samples.order);
+    show_list(model, &filter, order, find);
+    model.samples.round = Some(next);
+}
+
+/// The pairs of the next decision: the marked ones, or the one under the cursor.
+fn targets(samples: &Samples) -> Vec<PairId> {
+    if samples.marked.is_empty() {
+        samples.selected().into_iter().collect()
+    } else {
+        samples.marked.iter().copied().collect()
+    }
+}
+
+fn decide(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
+    let Some(run) = model.samples.run.clone() else { return Vec::new() };
+    let pairs = targets(&model.samples);
+    let samples = &mut model.samples;
+    let queue = samples.order.queue().filter(|_| samples.marked.is_empty());
+    show_decided(samples, &pairs, verdict);
+    let is_one = samples.marked.is_empty();
+    samples.marked.clear();
+    samples.range_from = None;
+    samples.takes_reason = is_one && verdict != Verdict::Keep;
+    samples.decided = pairs.first().filter(|_| is_one).map(|pair| (*pair, verdict));
+    let next = samples.cursor + 1;
+    if is_one && samples.current().is_some_and(|data| next < data.n_listed) {
+        go(model, next);
+    }
+    vec![Effect::Samples(Request::Decide { run, target: Target::Pairs(pairs), verdict, queue })]
+}
+
+/// Shows a decision at once; what the reader sends next is what really holds.
+fn show_decided(samples: &mut Samples, pairs: &[PairId], verdict: Verdict) {
+    let Some(data) = &mut samples.data else { return };
+    for line in data.lines.iter_mut().filter(|line| pairs.contains(&line.pair)) {
+        line.verdict = Some(verdict);
+        line.reason = None;
+    }
+}
+
+fn ask_all(model: &mut Model, verdict: Verdict) {
+    let (Some(data), Some(run)) = (model.samples.current(), model.samples.run.clone()) else {
+        return;
+    };
+    let verb = if verdict == Verdict::Veto { "veto" } else { "keep" };
+    let n = super::super::text::count(data.n_listed as u64);
+    let what = match (model.samples.order.queue(), model.samples.filter.is_empty()) {
+        (Some(queue), _) => format!("the whole {} queue", queue.name()),
+        (None, true) => "no filter: every scored pair of this round".to_owned(),
+        (None, false) => model.samples.filter.clone(),
+    };
+    // A bulk decision is no look at a random pair.
+    let request = Request::Decide { run, target: Target::Listed, verdict, queue: None };
+    model.overlay = Some(Overlay::Confirm {
+        question: format!("{verb} all {n} pairs of this list?"),
+        detail: format!("{what} · one step: u takes all of it back"),
+        then: Then::Effect(Effect::Samples(request)),
+    });
+}
+
+fn mark(model: &mut Model) {
+    let Some(pair) = model.samples.selected() else { return };
+    if !model.samples.marked.remove(&pair) {
+        model.samples.marked.insert(pair);
+    }
+    let n_listed = model.samples.current().map_or(0, |data| data.n_listed);
+    let next = model.samples.cursor + 1;
+    if next < n_listed {
+        go(model, next);
+    }
+}
+
+/// Begins a range at the cursor, or marks what lies between there and the cursor.
+fn toggle_range(model: &mut Model) {
+    let samples = &mut model.samples;
+    let Some(from) = samples.range_from.take() else {
+        samples.range_from = Some(samples.cursor);
+        say(model, Tone::Note, "range: move to its other end · v marks it · Ctrl-\\ leaves it");
+        return;
+    };
+    let (low, high) = (from.min(samples.cursor), from.max(samples.cursor));
+    let Some(data) = samples.current() else { return };
+    let pairs: BTreeSet<PairId> =
+        (low..=high).filter_map(|index| data.line(index)).map(|line| line.pair).collect();
+    let n = pairs.len();
+    samples.marked.extend(pairs);
+    let words = if n == high - low + 1 {
+        format!("{n} marked")
+    } else {
+        format!("{n} marked: a longer range is a filter and X or A")
+    };
+    say(model, Tone::Note, words);
+}
+
+fn open_views(model: &mut Model) {
+    let items = VIEWS.iter().enumerate().map(|(index, (key, name, filter, _))| ChoiceItem {
+        key: Some(*key),
+        label: (*name).to_owned(),
+        detail: (*filter).to_owned(),
+        then: Then::Command(Command::Samples(S::View(index))),
+    });
+    let items = items.collect();
+    model.overlay = Some(Overlay::Choice(Choice { title: "views".to_owned(), items, cursor: 0 }));
+}
+
+fn open_copy(model: &mut Model) {
+    let Some(pair) = model.samples.current().and_then(|data| data.pair.as_deref()) else { return };
+    let sample = &pair.sample;
+    let item = |key: char, label: &str, text: String| ChoiceItem {
+        key: Some(key),
+        label: label.to_owned(),
+        detail: crate::domain::clean::clean_line(&text),
+        then: Then::Effect(Effect::Copy { what: format!("{label} of {}", sample.pair), text }),
+    };
+    let run = model.samples.run.as_ref().map_or("", RunId::as_str);
+    let items = vec![
+        item('y', "id", sample.pair.to_string()),
+        item('p', "prompt", sample.prompt.clone()),
+        item('a', "answer A", sample.response_a.clone()),
+        item('b', "answer B", sample.response_b.clone()),
+        item('c', "command", format!("ser veto {run} {}", sample.pair)),
+    ];
+    model.overlay = Some(Overlay::Choice(Choice { title: "copy".to_owned(), items, cursor: 0 }));
+}
+
+/// `p`: a run that waits for review goes on; another one pauses or resumes.
+fn release(model: &mut Model) -> Vec<Effect> {
+    let Some(row) = model.current() else { return Vec::new() };
+    let (run, name) = (row.id.clone(), row.name.clone());
+    let is_held = Condition::of(row) == Condition::Paused;
+    let kind = if is_held { RequestKind::Resume } else { RequestKind::Pause };
+    vec![Effect::Ask { run, name, kind }]
+}
+
+/// The pair a comment is about: the one just decided, or a decided one under the cursor.
+fn comment_on(model: &Model) -> Option<PairId> {
+    let samples = &model.samples;
+    let line = samples.current()?.line(samples.cursor)?;
+    let decided = samples.decided.map(|(pair, _)| pair);
+    if line.verdict.is_some() { Some(line.pair) } else { decided }
+}
+
+/// The text of a prompt of this screen was taken.
+pub fn on_text(model: &mut Model, prompt: SamplesPrompt, text: &str) -> Vec<Effect> {
+    match prompt {
+        SamplesPrompt::Comment(pair) => {
+            let Some(run) = model.samples.run.clone() else { return Vec::new() };
+            let comment = Some(text.to_owned());
+            vec![Effect::Samples(Request::Amend { run, pair, reason: None, comment })]
+        }
+        SamplesPrompt::GoTo => match text.trim().parse() {
+            Ok(pair) => {
+                model.samples.find = Some(Find::Pair(PairId(pair)));
+                Vec::new()
+            }
+            Err(_) => say(model, Tone::Refused, format!("`{text}` is not the number of a pair")),
+        },
+    }
+}
+
 /// Why a command cannot act now.
-pub fn refusal(_model: &Model, _command: Command) -> Option<String> {
-    None
+pub fn refusal(model: &Model, command: Command) -> Option<String> {
+    let writes = matches!(
+        command,
+        Command::Undo
+            | Command::Redo
+            | Command::Samples(S::Veto | S::Keep | S::Flip | S::VetoAll | S::KeepAll | S::Comment)
+    );
+    if model.is_read_only && writes {
+        return Some(READ_ONLY.to_owned());
+    }
+    let samples = &model.samples;
+    let Some(data) = samples.current() else {
+        let needs = writes || matches!(command, Command::Samples(_) | Command::Filter);
+        return needs.then(|| "no pair of this run was scored yet".to_owned());
+    };
+    match command {
+        Command::Undo if data.undo.is_none() => Some("nothing to undo".to_owned()),
+        Command::Redo if data.redo.is_none() => Some("nothing to redo".to_owned()),
+        Command::ClearMarks if samples.marked.is_empty() && samples.range_from.is_none() => {
+            Some("nothing is marked".to_owned())
+        }
+        Command::Samples(S::Comment) if comment_on(model).is_none() => {
+            Some("decide first: x veto, a keep or f flip".to_owned())
+        }
+        Command::Samples(S::PreviousRound) if data.rounds.first() == Some(&data.round) => {
+            Some(format!("round {} is the first with a selection", data.round))
+        }
+        Command::Samples(S::NextRound) if data.rounds.last() == Some(&data.round) => {
+            Some(format!("round {} is the latest with a selection", data.round))
+        }
+        Command::Filter if samples.order == Order::Audit => {
+            Some("a filtered sample is not random any more · Q leaves the audit".to_owned())
+        }
+        Command::Samples(S::Veto | S::Keep | S::Flip | S::VetoAll | S::KeepAll)
+            if data.n_listed == 0 =>
+        {
+            Some("the list is empty".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// The text of the filter.
-pub fn filter(_model: &Model) -> String {
-    String::new()
+pub fn filter(model: &Model) -> String {
+    model.samples.filter.clone()
 }
 
 /// The text of the filter has changed; what is wrong with it.
-pub fn on_filter(_model: &mut Model, _text: &str) -> Option<String> {
-    None
+pub fn on_filter(model: &mut Model, text: &str) -> Option<String> {
+    match SampleFilter::parse(text) {
+        Ok(_) => {
+            let order = model.samples.order;
+            show_list(model, text, order, None);
+            None
+        }
+        Err(error) => Some(words::filter_error(&error)),
+    }
 }

@@ -1,13 +1,241 @@
-//! Draws the samples screen.
+//! Draws the samples screen: what is listed, the list, and the pair under the cursor.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
-use super::super::model::Model;
-use super::super::view::put;
+use crate::domain::review::Order;
+use crate::store::SampleLine;
+
+use super::super::model::{Model, Size, SizeClass};
+use super::super::text::{self, count, share};
+use super::super::view::{put, put_right};
+use super::data::SamplesData;
+use super::{Pane, pair_view, words};
+
+/// Rows above the list: where one is, how far one is, the heads of the columns.
+const N_HEADER: u16 = 3;
+
+/// The parts of the screen.
+pub struct Areas {
+    /// Two lines.
+    pub header: Rect,
+    /// The list with its heads.
+    pub list: Rect,
+    /// The pair; empty while the list has the whole screen.
+    pub pair: Rect,
+}
+
+/// The body of a terminal of this size, below the tabs and above message and hints.
+pub fn body(size: Size) -> Rect {
+    Rect { x: 0, y: 1, width: size.width, height: size.height.saturating_sub(3) }
+}
+
+/// Lines that the list shows.
+pub fn n_list_rows(size: Size) -> usize {
+    usize::from(body(size).height.saturating_sub(N_HEADER)).max(1)
+}
+
+/// Lines of prompt (0) or answers (1, 2) as they are wrapped now.
+pub fn n_text_lines(model: &Model, which: usize) -> usize {
+    let areas = areas(model, body(model.size));
+    pair_view::n_lines(model, areas.pair, which)
+}
+
+fn areas(model: &Model, area: Rect) -> Areas {
+    let header = Rect { height: 2.min(area.height), ..area };
+    let below = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
+    let zoomed = model.samples.is_zoomed.then_some(model.samples.pane);
+    let n_list = match (zoomed, area.width) {
+        (Some(Pane::List), width) => width,
+        (Some(_), _) => 0,
+        (None, 160..) => 54,
+        (None, 110..) => 40,
+        (None, 80..) => 24,
+        (None, _) => 21,
+    };
+    let list = Rect { width: n_list, ..below };
+    let pair = Rect { x: list.right(), width: below.width - n_list, ..below };
+    Areas { header, list, pair }
+}
 
 /// Draws the screen between the tabs and the message line.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
-    put(buffer, area, 1, Line::styled("  no pair was scored yet", model.theme.dim));
+    let theme = &model.theme;
+    let samples = &model.samples;
+    if let Some(words) = &samples.failure {
+        put(buffer, area, 1, Line::styled(format!("  ✗ {words}"), theme.bad));
+        put(
+            buffer,
+            area,
+            2,
+            Line::styled("  it is tried again as long as this is shown", theme.dim),
+        );
+        return;
+    }
+    let Some(data) = samples.current() else {
+        for (row, line) in empty_words(model).into_iter().enumerate() {
+            put(buffer, area, row as u16 + 1, Line::styled(format!("  {line}"), theme.dim));
+        }
+        return;
+    };
+    let areas = areas(model, area);
+    draw_header(model, data, areas.header, buffer);
+    if areas.list.width > 0 {
+        draw_list(model, data, areas.list, buffer);
+    }
+    if areas.pair.width > 0 {
+        let has_list = areas.list.width > 0;
+        if has_list {
+            for y in areas.pair.top()..areas.pair.bottom() {
+                buffer.set_string(areas.pair.x, y, "│", theme.border);
+            }
+        }
+        let shift = if has_list { 2 } else { 1 };
+        let inside = Rect {
+            x: areas.pair.x + shift,
+            width: areas.pair.width.saturating_sub(shift + 1),
+            ..areas.pair
+        };
+        pair_view::draw(model, data, inside, buffer);
+    }
+}
+
+fn empty_words(model: &Model) -> Vec<String> {
+    let Some(row) = model.current() else {
+        return vec!["no run yet · 1 shows the list, n there starts one".to_owned()];
+    };
+    if !model.samples.has_none {
+        return vec!["reading the round …".to_owned()];
+    }
+    vec![
+        format!("{} has scored no pair yet", row.name),
+        "round 1 scores the unlabeled pool after round 0 is trained and evaluated;".to_owned(),
+        "this screen shows its pairs as soon as there are any".to_owned(),
+    ]
+}
+
+/// ` run · round 2 · least confident first  / selected:yes            17 of 412`
+fn draw_header(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let samples = &model.samples;
+    let width = usize::from(area.width);
+    let listed = data.n_listed as u64;
+    let at = if data.n_listed == 0 { 0 } else { samples.cursor as u64 + 1 };
+    let place = format!("{} of {} ", count(at), count(listed));
+    let name = model.current().map_or("", |row| row.name.as_str());
+    let name = text::cut(name, width / 4);
+    let round = format!("round {}/{}", data.round, data.rounds.last().unwrap_or(&data.round));
+    let mut spans = vec![
+        Span::styled(format!(" {name} "), theme.heading),
+        Span::styled(format!("· {round} · "), theme.text),
+        Span::styled(words::order(samples.order), theme.second),
+    ];
+    if samples.order != Order::Audit {
+        for chip in chips(&samples.filter) {
+            spans.push(Span::raw(" "));
+            spans.push(Span::styled(format!("[{chip}]"), theme.main));
+        }
+    }
+    let line = Line::from(spans);
+    let room = width.saturating_sub(text::width(&place) + 1);
+    let cut = if line.width() > room { "…" } else { "" };
+    let shown = Rect { width: room.saturating_sub(cut.len().min(1)) as u16, ..area };
+    put(buffer, shown, 0, line);
+    buffer.set_string(shown.right(), area.y, cut, theme.dim);
+    put_right(buffer, area, 0, Line::styled(place, theme.strong));
+    let [vetoed, kept, flipped] = data.n_decided;
+    let reviewed = vetoed + kept + flipped;
+    let estimate = words::estimate(data.estimate.as_ref());
+    let selected =
+        format!("{} of {} selected", count(data.n_selected as u64), count(data.n_scored as u64));
+    let short = format!(" {reviewed} reviewed (✗{vetoed} ✓{kept} ⇄{flipped}) · {estimate}");
+    put(buffer, area, 1, Line::styled(text::cut(&short, width), theme.text));
+    if text::width(&short) + text::width(&selected) + 3 <= width {
+        put_right(buffer, area, 1, Line::styled(format!("{selected} "), theme.dim));
+    }
+}
+
+/// The terms of a filter, one by one.
+fn chips(filter: &str) -> Vec<String> {
+    crate::domain::review::SampleFilter::parse(filter)
+        .map(|filter| filter.terms.iter().map(ToString::to_string).collect())
+        .unwrap_or_default()
+}
+
+fn draw_list(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let samples = &model.samples;
+    let is_wide = area.width >= 38;
+    let mark = if samples.pane == Pane::List { "▌" } else { " " };
+    let head = if is_wide {
+        format!("{mark}       ID  CONF    Δ  MARGIN  FLAGS")
+    } else {
+        format!("{mark}       ID  CONF    Δ")
+    };
+    put(buffer, area, 0, Line::styled(text::left(&head, usize::from(area.width)), theme.heading));
+    if data.n_listed == 0 {
+        let words = if samples.filter.is_empty() { "nothing here" } else { "nothing matches" };
+        put(buffer, area, 2, Line::styled(format!("  {words}"), theme.dim));
+        put(buffer, area, 3, Line::styled("  / changes", theme.dim));
+        put(buffer, area, 4, Line::styled("  the filter", theme.dim));
+        return;
+    }
+    let n_rows = area.height.saturating_sub(1);
+    for row in 0..n_rows {
+        let index = samples.offset + usize::from(row);
+        if index >= data.n_listed {
+            break;
+        }
+        let place = Rect { y: area.y + 1 + row, height: 1, ..area };
+        match data.line(index) {
+            Some(line) => draw_line(model, line, index, is_wide, place, buffer),
+            None => put(buffer, place, 0, Line::styled("        …", theme.dim)),
+        }
+        if index == samples.cursor {
+            buffer.set_style(place, theme.selected);
+        }
+    }
+}
+
+fn draw_line(
+    model: &Model,
+    line: &SampleLine,
+    index: usize,
+    is_wide: bool,
+    area: Rect,
+    buffer: &mut Buffer,
+) {
+    let theme = &model.theme;
+    let samples = &model.samples;
+    let in_range = samples
+        .range_from
+        .is_some_and(|from| (from.min(samples.cursor)..=from.max(samples.cursor)).contains(&index));
+    let cursor = if index == samples.cursor { "▌" } else { " " };
+    let mark = if samples.marked.contains(&line.pair) || in_range { "+" } else { " " };
+    let verdict = match (line.verdict, line.left_out) {
+        (None, Some(_)) => "·",
+        (verdict, _) => words::glyph(verdict),
+    };
+    let style = match line.verdict {
+        Some(_) => theme.strong,
+        None if line.left_out.is_some() => theme.dim,
+        None => theme.text,
+    };
+    let mut words_of = format!(
+        "{cursor}{verdict}{mark}{} {} {}",
+        text::right(&line.pair.to_string(), 7),
+        text::right(&share(Some(line.confidence), 3), 5),
+        text::right(&words::change(line.change), 5),
+    );
+    if is_wide {
+        let margin = format!("{:+.2}", line.margin);
+        words_of = format!("{words_of} {}  {}", text::right(&margin, 6), words::flags(line));
+    }
+    put(buffer, area, 0, Line::styled(text::cut(&words_of, usize::from(area.width)), style));
+}
+
+/// Whether there is room for a chart beside the texts.
+pub fn has_chart(size: Size) -> bool {
+    size.class() == SizeClass::Wide
 }

@@ -73,6 +73,10 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             on_snapshot(model, snapshot);
             Vec::new()
         }
+        Message::Samples(found) => {
+            samples::update::take(model, found);
+            Vec::new()
+        }
         Message::ReadFailed(text) | Message::Failed(text) => say(model, Tone::Error, text),
         Message::Done(text) => say(model, Tone::Note, text),
         Message::Started(name) => {
@@ -86,6 +90,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Leave => vec![Effect::Quit],
     };
     runs::scroll_into_view(model);
+    effects.extend(samples::update::follow(model));
     let wanted = model.wanted();
     if wanted != model.interest {
         model.interest = wanted.clone();

@@ -18,6 +18,9 @@ const N_HISTORY: usize = 50;
 
 /// A key went down.
 pub fn on_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+    if let Some(effects) = samples::update::on_reason(model, event) {
+        return effects;
+    }
     let context = view::context(model);
     let command = model.keymap.command(context, event);
     if model.overlay.is_none()
@@ -167,6 +170,7 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     }
     match prompt.purpose {
         Purpose::Filter | Purpose::LaunchField { .. } => Vec::new(),
+        Purpose::Samples(prompt) => samples::update::on_text(model, prompt, &text),
         Purpose::Save { contents } if !text.is_empty() => {
             vec![Effect::Save { path: text.into(), contents }]
         }
@@ -187,7 +191,7 @@ fn changed(model: &mut Model) {
                 (prompt.error, prompt.completions) = (error, completions);
             }
         }
-        Purpose::Save { .. } => {}
+        Purpose::Samples(_) | Purpose::Save { .. } => {}
     }
 }
 

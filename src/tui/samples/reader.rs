@@ -1,0 +1,305 @@
+//! The thread behind the screen: the columns of one round, the list over them, and decisions.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+
+use crate::domain::preference::PairId;
+use crate::domain::review::{Order, SampleFilter};
+use crate::domain::run::RunId;
+use crate::domain::verdict::Verdict;
+use crate::store::{Access, Decision, Home, RoundReview, Store, StoreError};
+
+use super::super::message::Message;
+use super::super::source::with_hint;
+use super::data::{
+    Find, Found, Request, SamplesData, Target, Wanted, clean_opinions, clean_sample,
+};
+use super::words;
+
+/// How often the database is asked whether it has changed while the screen is shown.
+const POLL: Duration = Duration::from_millis(250);
+/// While it is not shown, only requests wake the thread.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Answers requests until the interface is gone.
+pub fn serve(home: &Home, requests: &Receiver<Request>, messages: &Sender<Message>) {
+    let mut reader = Reader::new(home.clone());
+    loop {
+        let wait = if reader.wanted.is_some() { POLL } else { IDLE };
+        let mut is_asked = false;
+        match requests.recv_timeout(wait) {
+            Ok(first) => {
+                for request in std::iter::once(first).chain(requests.try_iter()) {
+                    is_asked = true;
+                    let Some(message) = reader.take(request) else { continue };
+                    if messages.blocking_send(message).is_err() {
+                        return;
+                    }
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let Some(found) = reader.poll(is_asked) else { continue };
+        if messages.blocking_send(Message::Samples(found)).is_err() {
+            return;
+        }
+    }
+}
+
+struct Reader {
+    home: Home,
+    store: Option<Store>,
+    wanted: Option<Wanted>,
+    version: Option<i64>,
+    review: Option<RoundReview>,
+    list: Option<List>,
+    /// What was sent last: the same is not sent again.
+    sent: Option<Found>,
+}
+
+/// A list over the columns. It stays as it is while a person works through it: what they decide
+/// must not make rows jump.
+struct List {
+    filter: String,
+    order: Order,
+    n_refreshed: u32,
+    rows: Vec<u32>,
+}
+
+impl Reader {
+    fn new(home: Home) -> Self {
+        Self {
+            home,
+            store: None,
+            wanted: None,
+            version: None,
+            review: None,
+            list: None,
+            sent: None,
+        }
+    }
+
+    /// Does a request; what a person should be told of it.
+    fn take(&mut self, request: Request) -> Option<Message> {
+        let outcome = match request {
+            Request::Show(wanted) => {
+                self.wanted = Some(wanted);
+                return None;
+            }
+            Request::Hide => {
+                self.wanted = None;
+                self.sent = None;
+                return None;
+            }
+            Request::Decide { run, target, verdict, queue } => {
+                let pairs = match target {
+                    Target::Pairs(pairs) => pairs,
+                    Target::Listed => self.listed(&run),
+                };
+                let decision = Decision { queue, ..Decision::new(verdict) };
+                self.decide(&run, &pairs, decision)
+            }
+            Request::Amend { run, pair, reason, comment } => {
+                self.amend(&run, pair, reason.as_deref(), comment.as_deref())
+            }
+            Request::Undo(run) => self.undo(&run, true),
+            Request::Redo(run) => self.undo(&run, false),
+        };
+        // The next page knows of it, or shows that it did not happen.
+        self.sent = None;
+        Some(match outcome {
+            Ok(words) => Message::Done(words),
+            Err(error) => Message::Failed(with_hint(&error.to_string(), error.hint())),
+        })
+    }
+
+    fn writer(&self) -> Result<Store, StoreError> {
+        Store::open(&self.home, Access::ReadWrite)
+    }
+
+    fn decide(
+        &self,
+        run: &RunId,
+        pairs: &[PairId],
+        decision: Decision<'_>,
+    ) -> Result<String, StoreError> {
+        self.writer()?.decide(run, pairs, decision)?;
+        let done = words::done(decision.verdict);
+        Ok(match pairs {
+            [pair] if decision.verdict == Verdict::Keep => format!("{done} {pair} · u undoes"),
+            [pair] => format!(
+                "{done} {pair} · 1-9 says why: 1 {} 2 {} 3 {} … · u undoes",
+                words::REASONS[0],
+                words::REASONS[1],
+                words::REASONS[2]
+            ),
+            _ => format!("{done} {} pairs · u undoes all of them", pairs.len()),
+        })
+    }
+
+    fn amend(
+        &self,
+        run: &RunId,
+        pair: PairId,
+        reason: Option<&str>,
+        comment: Option<&str>,
+    ) -> Result<String, StoreError> {
+        let found = self.writer()?.amend_verdict(run, pair, reason, comment)?;
+        Ok(match (found, reason) {
+            (false, _) => format!("nothing is decided about {pair}"),
+            (true, Some(reason)) => format!("{pair}: {reason} · u undoes the decision"),
+            (true, None) => format!("the comment on {pair} is kept"),
+        })
+    }
+
+    fn undo(&self, run: &RunId, is_undo: bool) -> Result<String, StoreError> {
+        let mut store = self.writer()?;
+        let batch = if is_undo { store.undo_verdict(run)? } else { store.redo_verdict(run)? };
+        Ok(match (batch, is_undo) {
+            (Some(batch), true) => format!("took back: {} · Ctrl-r redoes", words::batch(&batch)),
+            (Some(batch), false) => format!("again: {} · u undoes", words::batch(&batch)),
+            (None, true) => "nothing to undo".to_owned(),
+            (None, false) => "nothing to redo".to_owned(),
+        })
+    }
+
+    /// The pairs of the list, as it is shown.
+    fn listed(&self, run: &RunId) -> Vec<PairId> {
+        match (&self.review, &self.list) {
+            (Some(review), Some(list)) if review.run == *run => {
+                let pair = |row: &u32| PairId(review.columns.pairs[*row as usize]);
+                list.rows.iter().map(pair).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What there is to show, when it is something else than before.
+    fn poll(&mut self, is_asked: bool) -> Option<Found> {
+        let wanted = self.wanted.clone()?;
+        let found = match self.read(&wanted, is_asked) {
+            Ok(found) => found?,
+            Err(error) => {
+                self.store = None;
+                self.review = None;
+                Found::Failed(with_hint(&error.to_string(), error.hint()))
+            }
+        };
+        if self.sent.as_ref() == Some(&found) {
+            return None;
+        }
+        self.sent = Some(found.clone());
+        Some(found)
+    }
+
+    fn read(&mut self, wanted: &Wanted, is_asked: bool) -> Result<Option<Found>, StoreError> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => Store::open(&self.home, Access::ReadOnly)?,
+        };
+        let version = store.data_version()?;
+        let has_changed = self.version != Some(version);
+        if !has_changed && !is_asked && self.sent.is_some() {
+            self.store = Some(store);
+            return Ok(None);
+        }
+        let outcome = self.read_from(&store, wanted, has_changed);
+        self.version = Some(version);
+        self.store = Some(store);
+        outcome.map(Some)
+    }
+
+    fn read_from(
+        &mut self,
+        store: &Store,
+        wanted: &Wanted,
+        has_changed: bool,
+    ) -> Result<Found, StoreError> {
+        let is_fitting = |review: &RoundReview| {
+            review.run == wanted.run && wanted.round.is_none_or(|round| round == review.round)
+        };
+        let keeps = match &self.review {
+            Some(review) if is_fitting(review) => !has_changed || !store.is_outdated(review)?,
+            _ => false,
+        };
+        if !keeps {
+            self.list = None;
+            self.review = store.round_review(&wanted.run, wanted.round)?;
+        }
+        let Some(review) = &mut self.review else {
+            return Ok(Found::Nothing(wanted.run.clone()));
+        };
+        store.refresh_review(&wanted.run, &mut review.state)?;
+        let is_same = |list: &List| {
+            list.filter == wanted.filter
+                && list.order == wanted.order
+                && list.n_refreshed == wanted.n_refreshed
+        };
+        let list = match self.list.take().filter(is_same) {
+            Some(list) => list,
+            None => {
+                // Only texts that can be read get here.
+                let filter = SampleFilter::parse(&wanted.filter).unwrap_or_default();
+                let rows = store.review_rows(review, &filter, wanted.order)?;
+                let Wanted { filter, order, n_refreshed, .. } = wanted.clone();
+                List { filter, order, n_refreshed, rows }
+            }
+        };
+        let data = data(store, review, &list, wanted);
+        self.list = Some(list);
+        Ok(Found::Data(Box::new(data?)))
+    }
+}
+
+fn data(
+    store: &Store,
+    review: &RoundReview,
+    list: &List,
+    wanted: &Wanted,
+) -> Result<SamplesData, StoreError> {
+    let rows = &list.rows;
+    let found = match wanted.find {
+        None => None,
+        Some(Find::Pair(pair)) => {
+            let row = review.columns.row_of(pair);
+            row.and_then(|row| rows.iter().position(|other| *other as usize == row))
+        }
+        Some(Find::Undecided) => Some(review.audit_position().min(rows.len().saturating_sub(1))),
+    };
+    let cursor = found.unwrap_or(wanted.cursor).min(rows.len().saturating_sub(1));
+    let first = match found {
+        Some(found) => found.saturating_sub(wanted.n / 2),
+        None => wanted.first.min(rows.len()),
+    };
+    let shown = &rows[first..(first + wanted.n).min(rows.len())];
+    let lines = store.sample_lines(review, shown)?.into_iter().map(clean_sample).collect();
+    let pair = match rows.get(cursor) {
+        Some(row) => {
+            let id = PairId(review.columns.pairs[*row as usize]);
+            store.pair_opinions(&review.run, review.round, id)?
+        }
+        None => None,
+    };
+    let count = |verdict| review.state.verdicts.count(verdict);
+    Ok(SamplesData {
+        run: review.run.clone(),
+        round: review.round,
+        rounds: review.rounds.clone(),
+        wanted: wanted.clone(),
+        n_scored: review.columns.len(),
+        n_selected: review.n_selected(),
+        n_listed: rows.len(),
+        first,
+        lines,
+        found,
+        pair: pair.map(|pair| Box::new(clean_opinions(pair))),
+        floor: review.floor,
+        n_decided: [Verdict::Veto, Verdict::Keep, Verdict::Flip].map(count),
+        estimate: review.precision(),
+        undo: review.state.undo.clone(),
+        redo: review.state.redo.clone(),
+    })
+}
