@@ -112,21 +112,24 @@ fn layout(model: &Model, pair: &PairOpinions, area: Rect) -> Layout {
     let has_chart = view::has_chart(model.size) && pair.rounds.len() > 1;
     let n_chart = if has_chart && area.height >= 34 { N_CHART + 1 } else { 0 };
     let texts = area.height.saturating_sub(n_why + n_chart);
-    let n_prompt = wrapped(&pair.sample.prompt, area.width).len() as u16;
-    let n_prompt = (n_prompt.clamp(1, (texts / 4).max(1)) + 1).min(texts);
+    let is_wide = area.width >= SIDE_BY_SIDE;
+    let half = if is_wide { area.width / 2 } else { area.width };
+    // Each with its rule.
+    let need = |text: &str, width: u16| wrapped(text, width).len() as u16 + 1;
+    let need_a = need(&pair.sample.response_a, half - u16::from(is_wide));
+    let need_b = need(&pair.sample.response_b, half - u16::from(is_wide));
+    let need_answers = if is_wide { need_a.max(need_b) } else { need_a + need_b };
+    // The answers come first; what they do not need is the prompt's, and a quarter in any case.
+    let room = texts.saturating_sub(need_answers).max(texts / 4).max(2);
+    let n_prompt = need(&pair.sample.prompt, area.width).min(room).min(texts);
     let prompt = Rect { height: n_prompt, ..area };
     let answers = Rect { y: prompt.bottom(), height: texts - n_prompt, ..area };
-    let (a, b) = if area.width >= SIDE_BY_SIDE {
-        let width = answers.width / 2;
-        let left = Rect { width: width - 1, ..answers };
-        (left, Rect { x: answers.x + width + 1, width: answers.width - width - 1, ..answers })
+    let (a, b) = if is_wide {
+        let left = Rect { width: half - 1, ..answers };
+        (left, Rect { x: answers.x + half + 1, width: answers.width - half - 1, ..answers })
     } else {
-        let half = answers.height / 2;
-        let need = |text: &str| wrapped(text, answers.width).len() as u16 + 1;
-        let (need_a, need_b) = (need(&pair.sample.response_a), need(&pair.sample.response_b));
         // What one answer does not need is the other's.
-        let height_a = need_a.min(half.max(answers.height.saturating_sub(need_b)));
-        let height_a = height_a.min(answers.height);
+        let height_a = need_a.min((answers.height / 2).max(answers.height.saturating_sub(need_b)));
         let top = Rect { height: height_a, ..answers };
         (top, Rect { y: top.bottom(), height: answers.height - height_a, ..answers })
     };

@@ -36,7 +36,10 @@ pub const VIEWS: [(char, &str, &str, Order); 9] = [
 /// Prepares the screen for a run.
 pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<PairId>) {
     let find = pair.map(Find::Pair);
-    model.samples = Samples { run: Some(run), round, find, has_diff: true, ..Samples::default() };
+    // What is trained on is what needs a look; a pair that was asked for may be any.
+    let filter = if pair.is_some() { "" } else { "selected:yes" }.to_owned();
+    let run = Some(run);
+    model.samples = Samples { run, round, find, filter, has_diff: true, ..Samples::default() };
 }
 
 /// What the reader should do next; called after every message.

@@ -111,21 +111,9 @@ pub fn letter(side: Side) -> &'static str {
 pub fn why(pair: &PairOpinions, floor: Option<f64>) -> String {
     let confidence = share(Some(confidence(pair)), 3);
     let floor = floor.map(|floor| share(Some(floor), 3));
-    match (pair.sample.left_out, floor) {
-        (None, Some(floor)) => {
-            format!(
-                "selected: confidence {confidence}, and one high, one low (needs {floor} or more)"
-            )
-        }
-        (None, None) => format!("selected: confidence {confidence}"),
-        (Some(reason), Some(floor)) => {
-            format!(
-                "{} · confidence {confidence}, nothing is selected below {floor}",
-                words::left_out(reason)
-            )
-        }
-        (Some(reason), None) => format!("{} · confidence {confidence}", words::left_out(reason)),
-    }
+    let needed = floor.map_or_else(String::new, |floor| format!(", at least {floor} needed"));
+    let fate = pair.sample.left_out.map_or("selected", words::left_out);
+    format!("{fate} · confidence {confidence}{needed}")
 }
 
 /// The confidence of the pair in the round shown.
@@ -175,11 +163,10 @@ pub fn others(pair: &PairOpinions) -> String {
 /// The person's decision, and what it does.
 pub fn decision(pair: &PairOpinions) -> String {
     let Some(verdict) = &pair.verdict else {
-        return "you: – · x leaves it out, f trains on the other answer, a says it is right"
-            .to_owned();
+        return "you: – · x leave it out · f turn it around · a right".to_owned();
     };
     let effect = match verdict.verdict {
-        Verdict::Veto => "vetoed: left out of every training from here on",
+        Verdict::Veto => "vetoed: out of every training from here on",
         Verdict::Keep => "kept: looked at and right",
         Verdict::Flip => "flipped: trained on the other answer",
         Verdict::Undo => "undecided",
