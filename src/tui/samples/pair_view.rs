@@ -66,9 +66,9 @@ pub fn n_lines(model: &Model, area: Rect, which: usize) -> usize {
     let inside = Rect { width: area.width.saturating_sub(3), ..area };
     let layout = layout(model, pair, inside);
     let (rect, text) = match which {
-        0 => (layout.prompt, &pair.sample.prompt),
-        1 => (layout.a, &pair.sample.response_a),
-        _ => (layout.b, &pair.sample.response_b),
+        0 => (layout.prompt, prompt_text(pair)),
+        1 => (layout.a, pair.sample.response_a.as_str()),
+        _ => (layout.b, pair.sample.response_b.as_str()),
     };
     let width = if model.samples.is_zoomed { inside.width } else { rect.width };
     wrapped(text, width).len()
@@ -121,7 +121,7 @@ fn layout(model: &Model, pair: &PairOpinions, area: Rect) -> Layout {
     let need_answers = if is_wide { need_a.max(need_b) } else { need_a + need_b };
     // The answers come first; what they do not need is the prompt's, and a quarter in any case.
     let room = texts.saturating_sub(need_answers).max(texts / 4).max(2);
-    let n_prompt = need(&pair.sample.prompt, area.width).min(room).min(texts);
+    let n_prompt = need(prompt_text(pair), area.width).min(room).min(texts);
     let prompt = Rect { height: n_prompt, ..area };
     let answers = Rect { y: prompt.bottom(), height: texts - n_prompt, ..area };
     let (a, b) = if is_wide {
@@ -149,7 +149,7 @@ fn draw_zoomed(model: &Model, pair: &PairOpinions, area: Rect, buffer: &mut Buff
 fn draw_prompt(model: &Model, pair: &PairOpinions, area: Rect, buffer: &mut Buffer) {
     let has_keys = model.samples.pane == Pane::Prompt;
     title(model, buffer, area, has_keys, "prompt");
-    let lines = wrapped(&pair.sample.prompt, area.width);
+    let lines = wrapped(prompt_text(pair), area.width);
     let n_rows = usize::from(area.height.saturating_sub(1));
     // The last thing a person said is what the answers answer.
     let end = lines.len().saturating_sub(n_rows);
@@ -234,6 +234,14 @@ fn draw_lines(lines: &[String], style: impl Fn(usize) -> Style, area: Rect, buff
     if lines.len() > n_rows && n_rows > 0 {
         buffer.set_string(area.right().saturating_sub(1), area.bottom() - 1, "…", style(0));
     }
+}
+
+/// The prompt without the call to answer at its end, and without the name of a single speaker.
+fn prompt_text(pair: &PairOpinions) -> &str {
+    let prompt = pair.sample.prompt.trim();
+    let prompt = prompt.strip_suffix("Assistant:").unwrap_or(prompt).trim_end();
+    let is_dialogue = prompt.contains("Assistant:");
+    prompt.strip_prefix("Human:").filter(|_| !is_dialogue).unwrap_or(prompt).trim_start()
 }
 
 /// A text wrapped to an area; one column stays free for the mark of what is cut.

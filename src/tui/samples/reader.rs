@@ -21,7 +21,7 @@ use super::words;
 /// How often the database is asked whether it has changed while the screen is shown.
 const POLL: Duration = Duration::from_millis(250);
 /// While it is not shown, only requests wake the thread.
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_hours(1);
 
 /// Answers requests until the interface is gone.
 pub fn serve(home: &Home, requests: &Receiver<Request>, messages: &Sender<Message>) {
@@ -238,15 +238,14 @@ impl Reader {
                 && list.order == wanted.order
                 && list.n_refreshed == wanted.n_refreshed
         };
-        let list = match self.list.take().filter(is_same) {
-            Some(list) => list,
-            None => {
-                // Only texts that can be read get here.
-                let filter = SampleFilter::parse(&wanted.filter).unwrap_or_default();
-                let rows = store.review_rows(review, &filter, wanted.order)?;
-                let Wanted { filter, order, n_refreshed, .. } = wanted.clone();
-                List { filter, order, n_refreshed, rows }
-            }
+        let list = if let Some(list) = self.list.take().filter(is_same) {
+            list
+        } else {
+            // Only filters that can be read get here.
+            let filter = SampleFilter::parse(&wanted.filter).unwrap_or_default();
+            let rows = store.review_rows(review, &filter, wanted.order)?;
+            let Wanted { filter, order, n_refreshed, .. } = wanted.clone();
+            List { filter, order, n_refreshed, rows }
         };
         let data = data(store, review, &list, wanted);
         self.list = Some(list);

@@ -32,7 +32,7 @@ fn line(index: usize) -> SampleLine {
         pair: PairId(1000 + 37 * index as u32 % 71_204),
         margin,
         confidence: crate::domain::bradley_terry::sigmoid(f64::from(margin.abs())),
-        change: (index % 5 != 0).then(|| 0.02 * (index % 7) as f64 - 0.05),
+        change: (!index.is_multiple_of(5)).then_some(0.02 * (index % 7) as f64 - 0.05),
         is_flipped: index % 11 == 4,
         left_out: (index % 4 == 3).then_some(LeftOut::NotSeparated),
         verdict: [None, Some(Verdict::Veto), None, Some(Verdict::Keep), Some(Verdict::Flip), None]

@@ -16,6 +16,9 @@ use super::{Pane, pair_view, words};
 /// Rows above the list: where one is, how far one is, the heads of the columns.
 const N_HEADER: u16 = 3;
 
+/// Columns of a list that shows the change since the round before.
+const WITH_CHANGE: u16 = 22;
+
 /// The parts of the screen.
 pub struct Areas {
     /// Two lines.
@@ -52,7 +55,7 @@ fn areas(model: &Model, area: Rect) -> Areas {
         (None, 160..) => 54,
         (None, 110..) => 40,
         (None, 80..) => 24,
-        (None, _) => 21,
+        (None, _) => 17,
     };
     let list = Rect { width: n_list, ..below };
     let pair = Rect { x: list.right(), width: below.width - n_list, ..below };
@@ -173,7 +176,8 @@ fn draw_list(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer)
     } else {
         format!("{mark}       ID  CONF    Δ")
     };
-    put(buffer, area, 0, Line::styled(text::left(&head, usize::from(area.width)), theme.heading));
+    let head = text::left(&head, usize::from(area.width)).replace('…', " ");
+    put(buffer, area, 0, Line::styled(head, theme.heading));
     if data.n_listed == 0 {
         let words = if samples.filter.is_empty() { "nothing here" } else { "nothing matches" };
         put(buffer, area, 2, Line::styled(format!("  {words}"), theme.dim));
@@ -223,11 +227,13 @@ fn draw_line(
         None => theme.text,
     };
     let mut words_of = format!(
-        "{cursor}{verdict}{mark}{} {} {}",
+        "{cursor}{verdict}{mark}{} {}",
         text::right(&line.pair.to_string(), 7),
         text::right(&share(Some(line.confidence), 3), 5),
-        text::right(&words::change(line.change), 5),
     );
+    if area.width >= WITH_CHANGE {
+        words_of = format!("{words_of} {}", text::right(&words::change(line.change), 5));
+    }
     if is_wide {
         let margin = format!("{:+.2}", line.margin);
         words_of = format!("{words_of} {}  {}", text::right(&margin, 6), words::flags(line));
