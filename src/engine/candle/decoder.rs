@@ -1,4 +1,4 @@
-//! Llama, Mistral, Qwen2 and Qwen3: RMS norm, rotary attention with grouped queries, `SwiGLU`.
+//! Llama, Mistral, Qwen2 and Qwen3: RMS norm, rotary attention with grouped queries, SwiGLU.
 //!
 //! A block is `h = x + O attention(norm(x))`, `x' = h + D swiglu(norm(h))`; the reward is a product
 //! of the normed state at the last token.

@@ -127,7 +127,9 @@ impl Encoder {
         // Padding may lie beyond the table; no row sees it.
         let last = (self.config.max_positions - 1) as u32;
         let mut positions = batch.positions(self.config.first_position);
-        positions.iter_mut().for_each(|position| *position = (*position).min(last));
+        for position in &mut positions {
+            *position = (*position).min(last);
+        }
         let mut sum = (rows(&self.words, &batch.tokens)? + rows(&self.positions, &positions)?)?;
         if let Some(types) = &self.types {
             sum = (sum + rows(types, &batch.types)?)?;

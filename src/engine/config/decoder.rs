@@ -9,7 +9,7 @@ use crate::engine::EngineError;
 /// Which export a decoder's files follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecoderFamily {
-    /// Llama 2 and 3, `TinyLlama`, `SmolLM2`.
+    /// Llama 2 and 3, TinyLlama, SmolLM2.
     Llama,
     /// Mistral: a sliding window over the keys.
     Mistral,
@@ -33,6 +33,7 @@ impl DecoderFamily {
 }
 
 /// Shape of a decoder.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of the architecture")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoderConfig {
     /// Which export its files follow.
@@ -209,12 +210,10 @@ fn window(
     let window = match family {
         DecoderFamily::Llama => None,
         DecoderFamily::Mistral => keys.optional_count("sliding_window")?,
-        DecoderFamily::Qwen2 | DecoderFamily::Qwen3
-            if keys.flag("use_sliding_window", false)? =>
-        {
-            keys.optional_count("sliding_window")?
+        DecoderFamily::Qwen2 | DecoderFamily::Qwen3 => {
+            let is_used = keys.flag("use_sliding_window", false)?;
+            keys.optional_count("sliding_window")?.filter(|_| is_used)
         }
-        DecoderFamily::Qwen2 | DecoderFamily::Qwen3 => None,
     };
     if window.is_none() || family == DecoderFamily::Mistral {
         return Ok((window, 0));

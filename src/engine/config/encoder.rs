@@ -6,9 +6,9 @@ use crate::engine::EngineError;
 /// Which export an encoder's files follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EncoderFamily {
-    /// BERT and `MiniLM`.
+    /// BERT and MiniLM.
     Bert,
-    /// `RoBERTa` and XLM-RoBERTa: positions start after the padding id; no segments.
+    /// RoBERTa and XLM-RoBERTa: positions start after the padding id; no segments.
     Roberta,
     /// DistilBERT: no segments, no pooler.
     DistilBert,
@@ -52,7 +52,7 @@ pub struct EncoderConfig {
     pub n_heads: usize,
     /// Rows of the position table; a sequence may take those from `first_position` on.
     pub max_positions: usize,
-    /// Row of the position table that the first token takes (`RoBERTa`: padding id + 1).
+    /// Row of the position table that the first token takes (RoBERTa: padding id + 1).
     pub first_position: usize,
     /// Rows of the token-type table; 0 when there is none.
     pub type_vocab_size: usize,
@@ -91,7 +91,7 @@ impl EncoderConfig {
         self.hidden_size / self.n_heads
     }
 
-    /// Whether the answer's tokens are told from the prompt's by a token type of 1. `RoBERTa` has a
+    /// Whether the answer's tokens are told from the prompt's by a token type of 1. RoBERTa has a
     /// table of types but feeds it zeros.
     #[must_use]
     pub fn has_segments(&self) -> bool {

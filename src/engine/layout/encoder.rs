@@ -37,7 +37,7 @@ const BERT: Names = Names {
     ignored: &["cls."],
 };
 
-/// The pooler of a bare `RoBERTa` is not the one its classifier uses.
+/// The pooler of a bare RoBERTa is not the one its classifier uses.
 const ROBERTA: Names = Names {
     prefix: "roberta.",
     blocks: "roberta.encoder.layer",

@@ -42,7 +42,7 @@ pub enum Part {
     Output,
     /// Norm of the feed-forward block: before it in a decoder, after the sum in an encoder.
     FeedNorm,
-    /// Gate of `SwiGLU`, `[intermediate, hidden]` (decoders).
+    /// Gate of SwiGLU, `[intermediate, hidden]` (decoders).
     Gate,
     /// The widening matrix, `[intermediate, hidden]`.
     Up,
@@ -51,7 +51,7 @@ pub enum Part {
     /// Norm after the last block (decoders).
     FinalNorm,
     /// The layer between an encoder and its score, `[hidden, hidden]`: BERT's pooler (tanh),
-    /// `RoBERTa`'s `classifier.dense` (tanh), DistilBERT's `pre_classifier` (`ReLU`).
+    /// RoBERTa's `classifier.dense` (tanh), DistilBERT's `pre_classifier` (ReLU).
     Pooler,
     /// The reward head, `[1, hidden]`.
     Score,

@@ -54,7 +54,7 @@ fn rewards_and_gradients_of_every_family_and_tuning() {
                 cpu.parameters.gradient.fill(0.0);
                 let expected = cpu.accumulate(&labeled(&pairs), settings);
                 let difference = (totals.loss - expected.loss).abs();
-                assert!(difference < f64::from(tolerance), "{family} {tuning:?}: {difference}");
+                assert!(difference < tolerance, "{family} {tuning:?}: {difference}");
                 assert_eq!(totals.n_correct, expected.n_correct);
                 let expected = cpu.parameters.by_name(&cpu.parameters.gradient);
                 let actual = by_name(&candle, &gradients);
