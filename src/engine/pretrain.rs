@@ -8,6 +8,7 @@ use std::path::Path;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
+use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, TokenizerBuilder, TokenizerImpl};
 
 use crate::domain::random::{Place, Purpose};
@@ -187,11 +188,21 @@ fn train_tokenizer(texts: &[String], vocab_size: usize) -> tokenizers::Result<By
         .with_pre_tokenizer(Some(
             tokenizers::pre_tokenizers::byte_level::ByteLevel::default().add_prefix_space(false),
         ))
-        .with_post_processor(None)
+        .with_post_processor(Some(beginning()?.into()))
         .with_decoder(Some(ByteLevel::default()))
         .build()?;
     tokenizer.train(trainer, texts.iter())?;
     Ok(tokenizer)
+}
+
+/// Puts [`BOS`] before every text, for everyone who reads `tokenizer.json`.
+fn beginning() -> tokenizers::Result<TemplateProcessing> {
+    let template = TemplateProcessing::builder()
+        .try_single(format!("{BOS} $A"))?
+        .try_pair(format!("{BOS} $A $B"))?
+        .special_tokens(vec![(BOS, 0)])
+        .build()?;
+    Ok(template)
 }
 
 fn broken_tokenizer(path: &Path, error: &tokenizers::Error) -> EngineError {

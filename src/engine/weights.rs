@@ -17,7 +17,7 @@ use super::layout::{Layout, Part};
 use super::manifest::{hash_file, hex};
 use super::source::Source;
 use super::tensor_file::broken;
-use super::tokenize::PairTokenizer;
+use super::tokenize::{PairTokenizer, SpecialTokens};
 use super::{Backbone, EngineError};
 
 pub use super::stored::StoredTensors;
@@ -27,6 +27,8 @@ const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 const TOKENIZER: &str = "tokenizer.json";
+/// Where the names of special tokens stand, the first before the second.
+const BESIDE_TOKENIZER: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
 
 /// Everything a model directory holds, checked; the weights still in their files.
 #[derive(Debug)]
@@ -186,7 +188,13 @@ fn read_tokenizer(
     max_tokens: usize,
 ) -> Result<PairTokenizer, EngineError> {
     let bytes = source.read(TOKENIZER)?;
-    PairTokenizer::parse(&source.path(TOKENIZER), &bytes, config, max_tokens)
+    let mut beside = Vec::new();
+    for name in BESIDE_TOKENIZER.into_iter().filter(|name| source.has(name)) {
+        let keys = serde_json::from_slice(&source.read(name)?);
+        beside.push(keys.map_err(|error| EngineError::json(source.path(name), &error))?);
+    }
+    let special = SpecialTokens::of(&beside);
+    PairTokenizer::parse(&source.path(TOKENIZER), &bytes, &special, config, max_tokens)
 }
 
 /// The part of `model.safetensors.index.json` that matters.

@@ -1,0 +1,250 @@
+//! From the texts of a pair to token ids, with one truncation rule for both sides.
+//!
+//! A decoder reads prompt and answer as one text, tokenized whole; an encoder reads them as two,
+//! tokenized apart. Which special tokens stand around them: see [`template`]. The tokenizer's own
+//! truncation and padding settings are switched off. What does not fit is cut by `fit`: oldest prompt tokens first, the same number
+//! on both sides, so that a shared prefix stays shared; the end of an answer only when the answer
+//! alone is too long.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use tokenizers::{Encoding, InputSequence, Tokenizer};
+
+use self::template::Template;
+use super::config::ModelConfig;
+use super::{EncodedPair, EngineError, PairText};
+
+pub mod template;
+#[cfg(test)]
+mod tests;
+
+pub use self::template::SpecialTokens;
+
+/// Larger files are refused before they are parsed.
+const MAX_TOKENIZER_BYTES: usize = 64 << 20;
+
+/// The model's tokenizer together with the special tokens around a pair.
+#[derive(Debug, Clone)]
+pub struct PairTokenizer {
+    tokenizer: Tokenizer,
+    template: Template,
+    max_tokens: usize,
+}
+
+impl PairTokenizer {
+    /// Parses the bytes of a `tokenizer.json`; `special` is what stands beside it. `path` is for
+    /// messages.
+    ///
+    /// # Errors
+    /// When the tokenizer is damaged, knows more tokens than the model, lacks the special tokens
+    /// of an encoder, or `max_tokens` leaves no room for text.
+    pub fn parse(
+        path: &Path,
+        bytes: &[u8],
+        special: &SpecialTokens,
+        config: &ModelConfig,
+        max_tokens: usize,
+    ) -> Result<Self, EngineError> {
+        let broken =
+            |detail: String| EngineError::BrokenTokenizer { path: path.to_owned(), detail };
+        if bytes.len() > MAX_TOKENIZER_BYTES {
+            return Err(broken(format!("{} bytes are more than 64 MiB", bytes.len())));
+        }
+        let parsed = guarded(|| Tokenizer::from_bytes(bytes));
+        let mut tokenizer = parsed.map_err(broken)?;
+        tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(|error| broken(error.to_string()))?;
+        let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
+        if largest as usize >= config.vocab_size() {
+            return Err(broken(format!(
+                "its largest token id is {largest}, but the model has {} embeddings",
+                config.vocab_size()
+            )));
+        }
+        let template = Template::of(&tokenizer, special, config).map_err(broken)?;
+        let minimum = template.n_special() + 1;
+        if max_tokens < minimum {
+            return Err(EngineError::TooFewTokens { max_tokens, minimum });
+        }
+        Ok(Self { tokenizer, template, max_tokens })
+    }
+
+    /// Token ids of many pairs, in order, none longer than the limit. Texts are tokenized in
+    /// parallel.
+    ///
+    /// # Errors
+    /// When the tokenizer refuses a text.
+    pub fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        match &self.template {
+            Template::Decoder { start, end } => self.encode_decoder(pairs, start, end),
+            Template::Encoder { start, middle, end } => {
+                self.encode_encoder(pairs, start, middle, end)
+            }
+        }
+    }
+
+    /// Token ids of one text without special tokens, for language modelling.
+    ///
+    /// # Errors
+    /// When the tokenizer refuses the text.
+    pub fn encode_text(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        let encoding = guarded(|| self.tokenizer.encode(text, false))
+            .map_err(|detail| EngineError::Tokenize { position: 0, detail })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of token ids, special tokens left out.
+    ///
+    /// # Errors
+    /// When an id is unknown to the tokenizer's decoder.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, EngineError> {
+        guarded(|| self.tokenizer.decode(ids, true))
+            .map_err(|detail| EngineError::Tokenize { position: 0, detail })
+    }
+
+    fn encode_decoder(
+        &self,
+        pairs: &[PairText<'_>],
+        start: &[u32],
+        end: &[u32],
+    ) -> Result<Vec<EncodedPair>, EngineError> {
+        let texts: Vec<String> = pairs
+            .iter()
+            .flat_map(|pair| [pair.response_a, pair.response_b].map(|r| [pair.prompt, r].concat()))
+            .collect();
+        let encodings = self.encode_all(texts.iter().map(String::as_str).collect())?;
+        let room = self.max_tokens - start.len() - end.len();
+        let sides = encodings.chunks_exact(2);
+        Ok(pairs
+            .iter()
+            .zip(sides)
+            .map(|(pair, sides)| {
+                // A token across the border is the answer's: the two sides may differ there.
+                let n_prompt = sides
+                    .iter()
+                    .map(|side| n_tokens_within(side, pair.prompt.len()))
+                    .min()
+                    .unwrap_or_default();
+                // A text that already ends in the end token does not get another one.
+                let ids = [&sides[0], &sides[1]].map(|side| {
+                    let ids = side.get_ids();
+                    let is_ended = !end.is_empty() && ids[n_prompt..].ends_with(end);
+                    &ids[..ids.len() - if is_ended { end.len() } else { 0 }]
+                });
+                let cut = fit(n_prompt, ids.map(|ids| ids.len() - n_prompt), room);
+                let side = |i: usize| {
+                    let kept = &ids[i][cut.n_prompt..ids[i].len() - cut.n_answer[i]];
+                    non_empty([start, kept, end].concat())
+                };
+                let (tokens_a, tokens_b) = (side(0), side(1));
+                EncodedPair {
+                    n_shared: n_shared(&tokens_a, &tokens_b),
+                    tokens_a,
+                    tokens_b,
+                    answer_start: [0, 0],
+                    n_prompt_tokens_cut: cut.n_prompt,
+                    n_answer_tokens_cut: cut.n_answer.iter().sum(),
+                }
+            })
+            .collect())
+    }
+
+    fn encode_encoder(
+        &self,
+        pairs: &[PairText<'_>],
+        start: &[u32],
+        middle: &[u32],
+        end: &[u32],
+    ) -> Result<Vec<EncodedPair>, EngineError> {
+        let texts: Vec<&str> =
+            pairs.iter().flat_map(|pair| [pair.prompt, pair.response_a, pair.response_b]).collect();
+        let encodings = self.encode_all(texts)?;
+        let room = self.max_tokens - self.template.n_special();
+        Ok(encodings
+            .chunks_exact(3)
+            .map(|texts| {
+                let prompt = texts[0].get_ids();
+                let answers = [texts[1].get_ids(), texts[2].get_ids()];
+                let cut = fit(prompt.len(), answers.map(<[u32]>::len), room);
+                let prompt = &prompt[cut.n_prompt..];
+                let side = |i: usize| {
+                    let answer = &answers[i][..answers[i].len() - cut.n_answer[i]];
+                    [start, prompt, middle, answer, end].concat()
+                };
+                let answer_start = start.len() + prompt.len() + middle.len();
+                EncodedPair {
+                    tokens_a: side(0),
+                    tokens_b: side(1),
+                    n_shared: 0,
+                    answer_start: [answer_start, answer_start],
+                    n_prompt_tokens_cut: cut.n_prompt,
+                    n_answer_tokens_cut: cut.n_answer.iter().sum(),
+                }
+            })
+            .collect())
+    }
+
+    /// Encodes texts in parallel without special tokens. On an error they are tried one by one, to
+    /// name the text.
+    fn encode_all(&self, texts: Vec<&str>) -> Result<Vec<Encoding>, EngineError> {
+        let inputs = texts.iter().map(|text| InputSequence::from(*text)).collect();
+        if let Ok(encodings) =
+            guarded(|| self.tokenizer.encode_batch::<InputSequence>(inputs, false))
+        {
+            return Ok(encodings);
+        }
+        let encode = |(position, text): (usize, &str)| {
+            guarded(|| self.tokenizer.encode(text, false))
+                .map_err(|detail| EngineError::Tokenize { position, detail })
+        };
+        texts.into_iter().enumerate().map(encode).collect()
+    }
+}
+
+/// How much to cut from a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Cut {
+    /// Prompt tokens from the front, on both sides.
+    n_prompt: usize,
+    /// Answer tokens from the end of each side.
+    n_answer: [usize; 2],
+}
+
+/// The truncation rule: `room` tokens for a prompt of `n_prompt` and answers of `n_answer`.
+fn fit(n_prompt: usize, n_answer: [usize; 2], room: usize) -> Cut {
+    let longest = n_prompt + n_answer[0].max(n_answer[1]);
+    Cut {
+        n_prompt: longest.saturating_sub(room).min(n_prompt),
+        n_answer: n_answer.map(|n| n.saturating_sub(room)),
+    }
+}
+
+/// Length of the common prefix, short of the whole of either side: each keeps a token of its own,
+/// the one its reward is read at.
+fn n_shared(a: &[u32], b: &[u32]) -> usize {
+    let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    common.min(a.len().min(b.len()).saturating_sub(1))
+}
+
+/// How many leading tokens end within the first `n_bytes` bytes of the text.
+fn n_tokens_within(encoding: &Encoding, n_bytes: usize) -> usize {
+    if n_bytes == 0 {
+        return 0;
+    }
+    encoding.get_offsets().iter().take_while(|(_, end)| *end <= n_bytes).count()
+}
+
+/// A model without special tokens still needs one position to read the reward of an empty text.
+fn non_empty(tokens: Vec<u32>) -> Vec<u32> {
+    if tokens.is_empty() { vec![0] } else { tokens }
+}
+
+/// Runs a call of the tokenizers crate. It is known to panic on some damaged files; a panic
+/// becomes an error like its others.
+fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the tokenizer panicked".into()),
+    }
+}
