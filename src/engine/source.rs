@@ -63,7 +63,7 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// [`EngineError::NoEmbeddedModel`] when there is none of that name.
-    pub fn embedded(&self, file: &str) -> Result<&'static [u8], EngineError> {
+    pub fn embedded(file: &str) -> Result<&'static [u8], EngineError> {
         embedded::file(file).ok_or(EngineError::NoEmbeddedModel)
     }
 

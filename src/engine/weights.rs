@@ -137,7 +137,7 @@ impl ModelFiles {
             match source {
                 Source::Directory(dir) => hash_file(&dir.join(name), &mut hash)?,
                 Source::Embedded => {
-                    let bytes = source.embedded(name)?;
+                    let bytes = Source::embedded(name)?;
                     hash.update((bytes.len() as u64).to_le_bytes());
                     hash.update(bytes);
                 }
@@ -164,7 +164,7 @@ fn open_weights(
         }
         match source {
             Source::Directory(_) => weights.add_file(&path, rename)?,
-            Source::Embedded => weights.add_static(&path, source.embedded(shard)?, rename)?,
+            Source::Embedded => weights.add_static(&path, Source::embedded(shard)?, rename)?,
         }
     }
     Ok(weights)
