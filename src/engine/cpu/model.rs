@@ -55,6 +55,19 @@ impl CpuModel {
         Ok(Self { info, trainer, tokenizer: files.tokenizer })
     }
 
+    /// The reward of each of several answers to one prompt, which a decoder reads once: `prompt` and
+    /// an answer together are a whole text with its special tokens.
+    ///
+    /// # Errors
+    /// As [`Trainer::score_responses`].
+    pub fn score_responses(
+        &mut self,
+        prompt: &[u32],
+        answers: &[&[u32]],
+    ) -> Result<Vec<f32>, EngineError> {
+        self.trainer.score_responses(prompt, answers)
+    }
+
     /// Network, parameters and threads, for tests and export.
     #[must_use]
     pub fn trainer(&self) -> &Trainer {

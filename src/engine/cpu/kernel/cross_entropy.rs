@@ -27,15 +27,12 @@ pub fn cross_entropy(
     let _span = profile::span(Kernel::Rows, 0);
     let width = logits.len() / targets.len().max(1);
     team.each_part((cut(logits, width), cut(predictions, 1)), |row, (logits, prediction)| {
-        prediction[0] = match targets[row] {
-            Some(token) => {
-                let (loss, is_best) = row_loss(logits, token as usize, scale);
-                Prediction { loss, is_best }
-            }
-            None => {
-                logits.fill(0.0);
-                Prediction::default()
-            }
+        prediction[0] = if let Some(token) = targets[row] {
+            let (loss, is_best) = row_loss(logits, token as usize, scale);
+            Prediction { loss, is_best }
+        } else {
+            logits.fill(0.0);
+            Prediction::default()
         };
     });
 }

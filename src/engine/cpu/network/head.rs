@@ -1,7 +1,7 @@
 //! The reward head: a linear read-out of a hidden state, after a dense layer where the family has
 //! one. Always computed in `f32`.
 //!
-//! Decoders: `reward = w . h` at the last token. BERT and `RoBERTa`: `reward = w . tanh(W h + b) + c`
+//! Decoders: `reward = w . h` at the last token. BERT and RoBERTa: `reward = w . tanh(W h + b) + c`
 //! at the first token; DistilBERT the same with the rectifier.
 
 use super::adapter::LowRank;
@@ -71,15 +71,15 @@ impl Head {
         let Workspace { hidden, dhidden, pooled: [pooled, dpooled], drewards, .. } = work;
         let (hidden, dhidden) = (&hidden[..m * width], fit(dhidden, m * width));
         let dweight = self.read_out.gradient(gradient);
-        match &self.dense {
-            None => read_out_backward(&drewards[..m], hidden, weight, dhidden, dweight),
-            Some(_) => {
-                let (pooled, dpooled) = (&pooled[..m * width], fit(dpooled, m * width));
-                read_out_backward(&drewards[..m], pooled, weight, dpooled, dweight);
-            }
+        let drewards = &drewards[..m];
+        if self.dense.is_some() {
+            let (pooled, dpooled) = (&pooled[..m * width], fit(dpooled, m * width));
+            read_out_backward(drewards, pooled, weight, dpooled, dweight);
+        } else {
+            read_out_backward(drewards, hidden, weight, dhidden, dweight);
         }
         if let Some(dbias) = self.bias.and_then(|bias| bias.gradient(gradient)) {
-            dbias[0] += drewards[..m].iter().sum::<f32>();
+            dbias[0] += drewards.iter().sum::<f32>();
         }
         let Some((dense, squash)) = &self.dense else { return };
         let dpooled = &mut dpooled[..m * width];
