@@ -10,6 +10,8 @@
 #![expect(clippy::needless_range_loop, reason = "iterators are not inlined into vector code")]
 #![expect(clippy::inline_always, reason = "compiled with the instructions of `Lanes::run`")]
 
+use std::ops::Range;
+
 use half::bf16;
 
 mod portable;
@@ -32,6 +34,8 @@ pub(super) trait Lanes: Copy + Send + Sync {
     type V: Copy;
     /// Values in a vector.
     const N: usize;
+    /// Where [`Lanes::exp`] is 0.
+    const LOWEST: f32;
 
     /// Runs `task` with these instructions switched on.
     fn run<T: Task>(self, task: T);
@@ -48,9 +52,11 @@ pub(super) trait Lanes: Copy + Send + Sync {
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger of each two lanes.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a` in the lanes of either run, `other` elsewhere.
+    fn keep(self, a: Self::V, runs: [Range<usize>; 2], other: Self::V) -> Self::V;
     /// The nearest integer of each lane.
     fn round(self, a: Self::V) -> Self::V;
-    /// `a 2^n` for integers `n` from -126 to 127.
+    /// `a 2^n` for integers `n` from -127, for which it may be 0, to 127.
     fn scale(self, a: Self::V, n: Self::V) -> Self::V;
     /// Each lane rounded to bf16 (to nearest, ties to even).
     fn to_bf16(self, a: Self::V) -> Self::V;
@@ -85,6 +91,12 @@ pub(super) trait Lanes: Copy + Send + Sync {
     /// They must be writable.
     unsafe fn store_first(self, to: *mut f32, n: usize, a: Self::V);
 
+    /// Starts to fetch what lies at `from`, which need not be readable.
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        let _ = from;
+    }
+
     /// Writes the transpose of the first [`Self::N`] of `vectors`: lane `j` of vector `i` goes to
     /// `to[j * step + i]`, for `j` below `k`.
     ///
@@ -104,10 +116,10 @@ pub(super) trait Lanes: Copy + Send + Sync {
     }
 
     /// `e^x` for `x` below 88, with a relative error below 2e-7 (the polynomial of Cephes' `expf`);
-    /// what would be smaller than `e^-87` becomes that.
+    /// exactly 0 from [`Self::LOWEST`] down.
     #[inline(always)]
     fn exp(self, x: Self::V) -> Self::V {
-        let x = self.max(x, self.splat(-87.0));
+        let x = self.max(x, self.splat(Self::LOWEST));
         let n = self.round(self.mul(x, self.splat(std::f32::consts::LOG2_E)));
         let r = self.fma(n, self.splat(-0.693_359_4), x);
         let r = self.fma(n, self.splat(2.121_944_4e-4), r);

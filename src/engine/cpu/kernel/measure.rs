@@ -137,3 +137,77 @@ fn regions() {
         println!("a region of {n_threads} threads: {:.2} us", time * 1e4);
     }
 }
+
+#[test]
+#[ignore = "measures for a minute"]
+fn values() {
+    use super::{activation, norm, optimizer, rotary, rows};
+    const ROWS: usize = 1024;
+    const WIDTH: usize = 768;
+    let n = ROWS * WIDTH;
+    println!("picoseconds a value, {ROWS} rows of {WIDTH}, 1 and 2 threads");
+    let (x, w, b) = (noise(n, 1), noise(WIDTH, 2), noise(WIDTH, 3));
+    let mut times: Vec<(&str, Vec<f64>)> = Vec::new();
+    for n_threads in [1, 2] {
+        let team = &Team::new(n_threads).unwrap();
+        let (mut y, mut z, mut scales) = (x.clone(), x.clone(), vec![0.0; 2 * ROWS]);
+        let (mut dw, mut db, mut wide) = (w.clone(), b.clone(), noise(2 * n, 4));
+        let mut table = rotary::RotaryTable::new(rotary::inverse_frequencies(48, 1e4));
+        table.reserve(ROWS);
+        let positions: Vec<u32> = (0..ROWS as u32).collect();
+        let tokens: Vec<u32> = (0..ROWS as u32).map(|i| i * 7 % 500).collect();
+        let mut i = 0;
+        let mut add = |name, f: &mut dyn FnMut()| {
+            let time = best(&mut *f) / n as f64 * 1e12;
+            if n_threads == 1 {
+                times.push((name, vec![time]))
+            } else {
+                times[i].1.push(time)
+            }
+            i += 1;
+        };
+        add("rms forward", &mut || {
+            norm::rms_forward(team, &x, &w, 1e-5, &mut y, &mut scales[..ROWS])
+        });
+        add("rms apply", &mut || norm::rms_apply(team, &x, &w, &scales[..ROWS], &mut y));
+        add("rms backward", &mut || {
+            norm::rms_backward(team, &x, &x, &w, &scales[..ROWS], &mut y, Some(&mut dw))
+        });
+        add("layer forward", &mut || {
+            norm::layer_forward(team, &x, &w, &b, 1e-5, &mut y, &mut scales)
+        });
+        add("layer backward", &mut || {
+            y.copy_from_slice(&x);
+            norm::layer_backward(team, &mut y, &x, &w, &scales, Some([&mut dw, &mut db]));
+        });
+        add("swiglu forward", &mut || activation::swiglu_forward(team, &wide, WIDTH, &mut y));
+        add("swiglu backward", &mut || activation::swiglu_backward(team, &mut wide, WIDTH, &mut y));
+        add("gelu forward", &mut || activation::gelu_forward(team, &x, &mut y));
+        add("gelu backward", &mut || {
+            y.copy_from_slice(&x);
+            activation::gelu_backward(team, &mut y, &mut z);
+        });
+        add("rotary", &mut || table.turn(team, &mut y, WIDTH, 16, &positions));
+        add("add", &mut || rows::add(team, &mut z, &x));
+        add("column sums", &mut || rows::add_column_sums(team, &x, &mut db));
+        add("fill rows", &mut || rows::fill_rows(team, &mut y, &b));
+        add("gather", &mut || rows::gather_rows(team, Weight::F32(&x), WIDTH, &tokens, &mut y));
+        add("scatter", &mut || rows::scatter_rows(team, &y, WIDTH, &tokens, &mut z));
+        add("norm of gradient", &mut || _ = optimizer::norm(team, &x));
+        let (mut g, mut m, mut v) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+        add("adamw", &mut || {
+            let vectors = optimizer::Vectors {
+                values: &mut z,
+                gradient: &mut g,
+                first_moments: &mut m,
+                second_moments: &mut v,
+            };
+            let step =
+                optimizer::Step { number: 3, learning_rate: 1e-3, weight_decay: 0.1, clip: 1.0 };
+            optimizer::step(team, vectors, &[(0..n, true)], step);
+        });
+    }
+    for (name, times) in times {
+        println!("{name:18} {times:6.0?}");
+    }
+}

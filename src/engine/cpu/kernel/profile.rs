@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use super::{Compute, Linear, Weight, Write};
+
 static IS_ON: AtomicBool = AtomicBool::new(false);
 static COUNTERS: [Counter; Kernel::ALL.len()] = [const { Counter::new() }; Kernel::ALL.len()];
 
@@ -69,6 +71,26 @@ impl Kernel {
             Self::Optimizer => "optimizer",
         }
     }
+}
+
+/// What this machine's products reach, in floating-point operations a second: the best of several
+/// runs of a linear layer of a friendly shape. Takes some tenths of a second.
+#[must_use]
+pub fn gemm_peak(on: Compute<'_>) -> f64 {
+    const SIDE: usize = 1024;
+    const RUNS: usize = 12;
+    let layer = Linear { input: SIDE, output: SIDE };
+    let (x, weight) = (vec![0.5; 2 * SIDE * SIDE], vec![0.25; SIDE * SIDE]);
+    let mut y = vec![0.0; 2 * SIDE * SIDE];
+    let mut best = f64::INFINITY;
+    on.team.install(|| {
+        for _ in 0..RUNS {
+            let start = Instant::now();
+            layer.forward(on, 2 * SIDE, Write::Replace, &mut y, &x, Weight::F32(&weight));
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+    });
+    (4 * SIDE * SIDE * SIDE) as f64 / best
 }
 
 #[derive(Debug)]
@@ -166,6 +188,14 @@ impl Drop for Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_peak_is_a_rate() {
+        use crate::engine::cpu::kernel::{Precision, Team};
+        let team = Team::new(1).unwrap();
+        let peak = gemm_peak(Compute { team: &team, precision: Precision::F32 });
+        assert!(peak > 1e8 && peak.is_finite(), "{peak}");
+    }
 
     #[test]
     fn spans_count_only_between_start_and_stop() {

@@ -3,6 +3,7 @@
 use super::partial::summed;
 use super::profile::{self, Kernel};
 use super::simd::kernel;
+use super::split::cut;
 use super::team::Team;
 use super::{Weight, rows_per_task};
 
@@ -91,13 +92,26 @@ pub fn gather_rows(team: &Team, from: Weight<'_>, width: usize, rows: &[u32], to
 
 /// Adds rows to the named rows of `to`, the transpose of [`gather_rows`]. A row that is named twice
 /// gets its sums in the order of the names.
+///
+/// # Panics
+/// When a row does not exist.
+#[expect(unsafe_code, reason = "tasks add to columns of shared rows")]
 pub fn scatter_rows(team: &Team, from: &[f32], width: usize, rows: &[u32], to: &mut [f32]) {
     let _span = profile::span(Kernel::Rows, 0);
-    let _ = (team, COLUMNS);
-    for (row, from) in rows.iter().zip(from.chunks_exact(width)) {
-        let start = *row as usize * width;
-        add_values(&mut to[start..start + width], from);
-    }
+    assert!(from.len() >= rows.len() * width, "too few rows");
+    assert!(rows.iter().all(|row| (*row as usize + 1) * width <= to.len()), "no such row");
+    // Only where the slice starts is used: a task adds to some columns of all rows.
+    let to = cut(to, 1);
+    team.each(width.div_ceil(COLUMNS), |task| {
+        let columns = task * COLUMNS..width.min((task + 1) * COLUMNS);
+        for (row, from) in rows.iter().zip(from.chunks_exact(width)) {
+            let start = *row as usize * width + columns.start;
+            // SAFETY: the columns of a row that exists, and no other task touches them.
+            let to =
+                unsafe { std::slice::from_raw_parts_mut(to.start().add(start), columns.len()) };
+            add_values(to, &from[columns.clone()]);
+        }
+    });
 }
 
 #[cfg(test)]
@@ -119,6 +133,22 @@ mod tests {
         let mut to = [10.0; 6];
         scatter_rows(&team, &some, 2, &[2, 0, 2], &mut to);
         assert_eq!(to, [11.0, 12.0, 10.0, 10.0, 20.0, 22.0]);
+    }
+
+    #[test]
+    fn scattering_adds_every_column_of_repeated_rows_in_order() {
+        let (width, rows) = (150, [3, 1, 3, 0, 3]);
+        let from: Vec<f32> = (0..width * 5).map(|i| (i as f32).sin()).collect();
+        let mut expected = vec![0.25; 4 * width];
+        for (row, from) in rows.iter().zip(from.chunks(width)) {
+            let to = &mut expected[*row as usize * width..][..width];
+            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+        }
+        for n_threads in [1, 3] {
+            let mut to = vec![0.25; 4 * width];
+            scatter_rows(&Team::new(n_threads).unwrap(), &from, width, &rows, &mut to);
+            assert_eq!(to, expected);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 use super::forward::steps_in_place;
-use super::operand::{Panels, Steps, fill_hidden, scores, weighted_sum};
+use super::operand::{Panels, Steps, load_seen, prefetch, scores, weighted_sum};
 use super::visible::{Keys, Mask};
 use super::{Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, overlap, profile};
 use crate::engine::cpu::kernel::buffer::{self, Buffer};
@@ -15,7 +15,7 @@ use crate::engine::cpu::kernel::pack::Grid;
 use crate::engine::cpu::kernel::split::cut;
 
 /// Query rows worked on at a time: they are what the products into `dK` and `dV` sum over.
-const CHUNK: usize = 96;
+const CHUNK: usize = 48;
 
 thread_local! {
     static ROOM: Cell<Buffer> = const { Cell::new(Buffer::new()) };
@@ -189,7 +189,7 @@ impl Backward<'_> {
         let Layout { rows: row_room, stride, .. } = self.layout;
         let (width, wide) = (self.heads.width, self.heads.query_width());
         let places = &self.places[row..row + n_rows];
-        let spans = self.mask.rows(places).in_panels(F::PANEL);
+        let spans = self.mask.rows(places).in_panels(F::PANEL, F::L::N);
         let column = row * wide + head * width;
         // SAFETY: as in `run`.
         unsafe {
@@ -198,16 +198,12 @@ impl Backward<'_> {
             let room = |i: usize| self.room.wrapping_add(3 * self.layout.packed + i * row_room);
             let (q, d_o) = (self.queries.add(column), self.doutput.add(column));
             let shape = [n_rows, width];
+            // Rows lie far apart: without this the processor would wait for each of them in turn.
+            prefetch(format.lanes(), self.output.add(column), wide, shape);
             let rows = Steps::rows(format, room(0), q, wide, shape);
-            scores(format, (rows, n_rows, width), (packed.keys, self.n_keys), spans, (s, stride));
+            scores(format, (rows, n_rows, width), packed.keys, spans, (s, stride));
             let rows = Steps::rows(format, room(1), d_o, wide, shape);
-            scores(
-                format,
-                (rows, n_rows, width),
-                (packed.values, self.n_keys),
-                spans,
-                (ds, stride),
-            );
+            scores(format, (rows, n_rows, width), packed.values, spans, (ds, stride));
             self.probabilities(format, head, row, places, spans, [s, ds]);
 
             let p_t = transposed(format, ds.add(CHUNK * stride), s, stride, n_rows, spans);
@@ -248,11 +244,11 @@ impl Backward<'_> {
                 let d = dot(lanes, self.output.add(column), self.doutput.add(column), width);
                 let log_sum = *self.log_sums.add(head * self.n_rows + row + i);
                 let (offset, d) = (lanes.splat(-log_sum), lanes.splat(d));
-                let factor = lanes.splat(scale);
+                let (factor, seen) = (lanes.splat(scale), self.mask.row(places[i]));
                 for (start, end) in [spans.first, spans.second] {
                     let mut key = start;
                     while key < end {
-                        let score = lanes.load(s.add(key));
+                        let score = load_seen(lanes, s, key, seen);
                         let p = lanes.exp(lanes.fma(score, factor, offset));
                         let g = lanes.sub(lanes.load(ds.add(key)), d);
                         lanes.store(s.add(key), p);
@@ -260,9 +256,6 @@ impl Backward<'_> {
                         key += F::L::N;
                     }
                 }
-                let seen = self.mask.row(places[i]);
-                fill_hidden(lanes, s, seen, spans, 0.0);
-                fill_hidden(lanes, ds, seen, spans, 0.0);
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use super::operand::{Panels, Steps, fill_hidden, scores, weighted_sum};
+use super::operand::{HIDDEN, Panels, Steps, load_seen, scores, weighted_sum};
 use super::visible::{Keys, Mask};
 use super::{Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, overlap, profile};
 use crate::engine::cpu::kernel::buffer::{self, Buffer};
@@ -14,13 +14,10 @@ use crate::engine::cpu::kernel::pack::Grid;
 use crate::engine::cpu::kernel::split::cut;
 
 /// Query rows worked on at a time: whole tiles; keys after the last of them are skipped.
-const CHUNK: usize = 48;
+const CHUNK: usize = 24;
 
 /// Query rows of a task.
 const MAX_ROWS: usize = 480;
-
-/// A score that leaves nothing of its key.
-const HIDDEN: f32 = -1e30;
 
 thread_local! {
     static ROOM: Cell<Buffer> = const { Cell::new(Buffer::new()) };
@@ -141,41 +138,43 @@ impl Forward<'_> {
         let (width, wide, stride) = (self.heads.width, self.heads.query_width(), self.stride);
         let lanes = format.lanes();
         let places = &self.places[row..row + n_rows];
-        let spans = self.mask.rows(places).in_panels(F::PANEL);
+        let spans = self.mask.rows(places).in_panels(F::PANEL, F::L::N);
         // SAFETY: as in `run`.
         unsafe {
             let s = self.room.add(2 * self.packed);
             let packed_queries = s.add(CHUNK * stride);
             let start = self.queries.add(row * wide + head * width);
             let queries = Steps::rows(format, packed_queries, start, wide, [n_rows, width]);
-            scores(format, (queries, n_rows, width), (keys, self.n_keys), spans, (s, stride));
-            let mut inverses = [0.0_f32; CHUNK];
+            scores(format, (queries, n_rows, width), keys, spans, (s, stride));
+            let mut peaks = [(0.0_f32, 0.0_f32); CHUNK];
             for i in 0..n_rows {
                 let seen = self.mask.row(places[i]);
-                let (inverse, log_sum) =
-                    softmax(lanes, s.add(i * stride), seen, spans, self.heads.scale());
-                inverses[i] = inverse;
-                *self.log_sums.add(head * self.n_rows + row + i) = log_sum;
+                peaks[i] = softmax(lanes, s.add(i * stride), seen, spans, self.heads.scale());
             }
             let weights = steps_in_place(format, s, stride, n_rows, spans);
             let output = self.output.add(row * wide + head * width);
             let to = (output, wide, width);
             weighted_sum(format, (weights, n_rows), (values, self.n_keys), spans, to);
             for i in 0..n_rows {
+                let inverse = lanes.splat(1.0 / peaks[i].1);
                 let mut column = 0;
                 while column < width {
                     let (to, n) = (output.add(i * wide + column), width - column);
-                    let value = lanes.mul(lanes.load_first(to, n), lanes.splat(inverses[i]));
-                    lanes.store_first(to, n, value);
+                    lanes.store_first(to, n, lanes.mul(lanes.load_first(to, n), inverse));
                     column += F::L::N;
                 }
+            }
+            for i in 0..n_rows {
+                let (highest, total) = peaks[i];
+                *self.log_sums.add(head * self.n_rows + row + i) = highest + total.ln();
             }
         }
     }
 }
 
-/// Scores to probabilities that still lack a factor, which is returned with the log-sum-exp; hidden
-/// keys get exactly 0.
+/// Scores to probabilities that still lack a factor; hidden keys get exactly 0. Returns the highest
+/// score and the sum, from which the caller makes factor and log-sum-exp: a logarithm is a call, and
+/// a call would empty the vector registers.
 #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
 #[inline(always)]
 unsafe fn softmax<L: Lanes>(
@@ -187,12 +186,11 @@ unsafe fn softmax<L: Lanes>(
 ) -> (f32, f32) {
     // SAFETY: the spans of the row are writable, and whole vectors long.
     unsafe {
-        fill_hidden(lanes, row, seen, spans, HIDDEN);
         let mut highest = lanes.splat(HIDDEN);
         for (start, end) in [spans.first, spans.second] {
             let mut key = start;
             while key < end {
-                highest = lanes.max(highest, lanes.load(row.add(key)));
+                highest = lanes.max(highest, load_seen(lanes, row, key, seen));
                 key += L::N;
             }
         }
@@ -202,16 +200,14 @@ unsafe fn softmax<L: Lanes>(
         for (start, end) in [spans.first, spans.second] {
             let mut key = start;
             while key < end {
-                let p = lanes.exp(lanes.fma(lanes.load(row.add(key)), factor, offset));
+                let score = load_seen(lanes, row, key, seen);
+                let p = lanes.exp(lanes.fma(score, factor, offset));
                 lanes.store(row.add(key), p);
-                // What a hidden key adds (e^-87) is lost beside the 1 of the highest.
                 total = lanes.add(total, p);
                 key += L::N;
             }
         }
-        fill_hidden(lanes, row, seen, spans, 0.0);
-        let total = lanes.sum(total);
-        (1.0 / total, highest + total.ln())
+        (highest, lanes.sum(total))
     }
 }
 

@@ -80,7 +80,22 @@ impl Steps {
     }
 }
 
-/// `scores[row][key] = rows . keys` for the keys of `spans` (whole panels) below `n_keys`.
+/// Starts to fetch `n_rows` rows of `width` values.
+#[inline(always)]
+pub(super) fn prefetch<L: Lanes>(
+    lanes: L,
+    from: *const f32,
+    stride: usize,
+    [n_rows, width]: [usize; 2],
+) {
+    for i in 0..n_rows {
+        for column in (0..width).step_by(16) {
+            lanes.prefetch(from.wrapping_add(i * stride + column));
+        }
+    }
+}
+
+/// `scores[row][key] = rows . keys` for the keys of `spans`; those behind the last key score 0.
 ///
 /// # Safety
 /// All operands must be readable and `n_rows` rows of scores writable.
@@ -88,7 +103,7 @@ impl Steps {
 pub(super) unsafe fn scores<F: Format>(
     format: F,
     (rows, n_rows, width): (Steps, usize, usize),
-    (keys, n_keys): (Panels, usize),
+    keys: Panels,
     spans: Keys,
     (scores, stride): (*mut f32, usize),
 ) {
@@ -105,7 +120,7 @@ pub(super) unsafe fn scores<F: Format>(
                     n_steps: width.div_ceil(F::K),
                     c: scores.wrapping_add(row * stride + key),
                     c_row: stride,
-                    columns: F::PANEL.min(n_keys - key),
+                    columns: F::PANEL.min(end - key),
                     add: false,
                 };
                 // SAFETY: passed on.
@@ -161,34 +176,31 @@ pub(super) unsafe fn weighted_sum<F: Format>(
     }
 }
 
-/// Sets what a row does not see of `spans` to `value`.
+/// A score that leaves exactly nothing of its key.
+pub(super) const HIDDEN: f32 = -1e30;
+
+/// The scores from `key` on, [`HIDDEN`] where the row does not see them.
 ///
 /// # Safety
-/// The spans of the row must be writable.
+/// A vector must be readable.
 #[inline(always)]
-pub(super) unsafe fn fill_hidden<L: Lanes>(
+pub(super) unsafe fn load_seen<L: Lanes>(
     lanes: L,
-    row: *mut f32,
+    row: *const f32,
+    key: usize,
     seen: Keys,
-    spans: Keys,
-    value: f32,
-) {
-    for (start, end) in [spans.first, spans.second] {
-        // Behind and before what is seen, and between.
-        let clamp = |key: usize| key.clamp(start, end);
-        let (a, b) = (clamp(seen.first.0), clamp(seen.first.1));
-        let (c, d) = if seen.second.0 < seen.second.1 {
-            (clamp(seen.second.0), clamp(seen.second.1))
-        } else {
-            (b, b)
-        };
-        for (from, to) in [(start, a), (b, c), (d, end)] {
-            let mut key = from;
-            while key < to {
-                // SAFETY: passed on.
-                unsafe { lanes.store_first(row.add(key), to - key, lanes.splat(value)) };
-                key += L::N;
-            }
-        }
+) -> L::V {
+    // SAFETY: passed on.
+    let scores = unsafe { lanes.load(row.add(key)) };
+    let covers = |(start, end): (usize, usize)| start <= key && key + L::N <= end;
+    if covers(seen.first) || covers(seen.second) {
+        return scores;
     }
+    let (first, second) = (seen.first, seen.second);
+    let within = |at: usize| at.saturating_sub(key).min(L::N);
+    lanes.keep(
+        scores,
+        [within(first.0)..within(first.1), within(second.0)..within(second.1)],
+        lanes.splat(HIDDEN),
+    )
 }

@@ -17,10 +17,10 @@ impl Keys {
         self.first.1 - self.first.0 + self.second.1 - self.second.0
     }
 
-    /// Grown to whole panels of `panel` keys.
-    pub(super) fn in_panels(self, panel: usize) -> Self {
+    /// Grown to start with a panel of `panel` keys and to end with a vector of `lanes`.
+    pub(super) fn in_panels(self, panel: usize, lanes: usize) -> Self {
         let grow = |(start, end): (usize, usize)| {
-            if start < end { (start / panel * panel, end.next_multiple_of(panel)) } else { (0, 0) }
+            if start < end { (start / panel * panel, end.next_multiple_of(lanes)) } else { (0, 0) }
         };
         let (first, second) = (grow(self.first), grow(self.second));
         if first.0 == first.1 {

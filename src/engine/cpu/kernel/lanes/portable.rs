@@ -1,6 +1,8 @@
 //! Arrays that the compiler turns into the vectors every processor of the architecture has (SSE2,
 //! NEON).
 
+use std::ops::Range;
+
 use half::bf16;
 
 use super::{Lanes, Task};
@@ -19,6 +21,7 @@ fn zip(a: [f32; N], b: [f32; N], f: impl Fn(f32, f32) -> f32) -> [f32; N] {
 impl Lanes for Portable {
     type V = [f32; N];
     const N: usize = N;
+    const LOWEST: f32 = -88.0;
 
     #[inline(always)]
     fn run<T: Task>(self, task: T) {
@@ -58,6 +61,17 @@ impl Lanes for Portable {
     #[inline(always)]
     fn max(self, a: [f32; N], b: [f32; N]) -> [f32; N] {
         zip(a, b, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(always)]
+    fn keep(self, a: [f32; N], [first, second]: [Range<usize>; 2], other: [f32; N]) -> [f32; N] {
+        let mut kept = other;
+        for i in 0..N {
+            if first.contains(&i) || second.contains(&i) {
+                kept[i] = a[i];
+            }
+        }
+        kept
     }
 
     #[inline(always)]

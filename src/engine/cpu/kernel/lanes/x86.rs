@@ -1,6 +1,7 @@
 //! AVX-512 and AVX2 with fused multiply-add.
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 use half::bf16;
 
@@ -69,6 +70,8 @@ macro_rules! intrinsics {
 impl Lanes for Avx512 {
     type V = __m512;
     const N: usize = 16;
+    // Below the numbers that are not normal, which `scale` can still make.
+    const LOWEST: f32 = -110.0;
 
     #[inline(always)]
     fn run<T: Task>(self, task: T) {
@@ -99,6 +102,13 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn keep(self, a: __m512, [first, second]: [Range<usize>; 2], other: __m512) -> __m512 {
+        let run = |run: Range<usize>| Self::first(run.end) & !Self::first(run.start);
+        // SAFETY: `self` is proof of the instructions.
+        unsafe { _mm512_mask_mov_ps(other, run(first) | run(second), a) }
+    }
+
+    #[inline(always)]
     fn to_bf16(self, a: __m512) -> __m512 {
         // SAFETY: `self` is proof of the instructions.
         unsafe {
@@ -108,6 +118,12 @@ impl Lanes for Avx512 {
             let cut = _mm512_set1_epi32(0xffff_0000_u32 as i32);
             _mm512_castsi512_ps(_mm512_and_si512(_mm512_add_epi32(bits, up), cut))
         }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        // SAFETY: a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) };
     }
 
     #[inline(always)]
@@ -195,6 +211,7 @@ unsafe fn transpose_16(rows: &mut [__m512; 16]) {
 impl Lanes for Avx2 {
     type V = __m256;
     const N: usize = 8;
+    const LOWEST: f32 = -88.0;
 
     #[inline(always)]
     fn run<T: Task>(self, task: T) {
@@ -231,6 +248,18 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn keep(self, a: __m256, [first, second]: [Range<usize>; 2], other: __m256) -> __m256 {
+        // SAFETY: `self` is proof of the instructions.
+        unsafe {
+            let run = |run: Range<usize>| {
+                _mm256_andnot_si256(Self::first(run.start), Self::first(run.end))
+            };
+            let kept = _mm256_or_si256(run(first), run(second));
+            _mm256_blendv_ps(other, a, _mm256_castsi256_ps(kept))
+        }
+    }
+
+    #[inline(always)]
     fn to_bf16(self, a: __m256) -> __m256 {
         // SAFETY: `self` is proof of the instructions.
         unsafe {
@@ -257,6 +286,12 @@ impl Lanes for Avx2 {
         // SAFETY: there is room for the 8 lanes.
         unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), a) };
         lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    }
+
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        // SAFETY: a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) };
     }
 
     #[inline(always)]
