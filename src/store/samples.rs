@@ -194,40 +194,34 @@ fn sampled_ids(
     round: u32,
     query: &SampleQuery,
 ) -> Result<Vec<PairId>, StoreError> {
-    let filter = match query.selected_only {
-        None => "",
-        Some(true) => "AND left_out IS NULL",
-        Some(false) => "AND left_out IS NOT NULL",
+    let columns = columns::read_columns(connection, run, round)?;
+    let is_wanted = |row: &usize| {
+        let is_selected = columns.left_out[*row].is_none();
+        query.selected_only.is_none_or(|wanted| wanted == is_selected)
     };
-    let order = match query.order {
-        SampleOrder::Display(_) => "",
-        SampleOrder::LeastConfident => "ORDER BY confidence, pair LIMIT ?3 OFFSET ?4",
-        SampleOrder::MostConfident => "ORDER BY confidence DESC, pair LIMIT ?3 OFFSET ?4",
+    let rank = |row: usize| match query.order {
+        SampleOrder::Display(rng_seed) => {
+            Place::new(rng_seed, Purpose::Display).bits(u64::from(columns.pairs[row]))
+        }
+        // The bits of a non-negative float are ordered like the float.
+        SampleOrder::LeastConfident => u64::from(columns.margin(row).abs().to_bits()),
+        SampleOrder::MostConfident => !u64::from(columns.margin(row).abs().to_bits()),
     };
-    let sql =
-        format!("SELECT pair FROM pair_scores WHERE run = ?1 AND round = ?2 {filter} {order}");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let id = |row: &rusqlite::Row<'_>| row.get(0).map(PairId);
-    let SampleOrder::Display(rng_seed) = query.order else {
-        let page = (run, round, query.n as i64, query.offset as i64);
-        return Ok(statement.query_map(page, id)?.collect::<Result<_, _>>()?);
-    };
-    let all: Vec<PairId> = statement.query_map((run, round), id)?.collect::<Result<_, _>>()?;
-    Ok(shuffled_page(all, rng_seed, query.offset, query.n))
+    let rows = (0..columns.len()).filter(is_wanted);
+    let ranked: Vec<(u64, u32)> = rows.map(|row| (rank(row), columns.pairs[row])).collect();
+    Ok(page(ranked, query.offset, query.n).into_iter().map(PairId).collect())
 }
 
-/// One page of the pairs in an order that depends on each pair alone, so that a pair keeps its
-/// place among the others from round to round.
-fn shuffled_page(mut pairs: Vec<PairId>, rng_seed: u64, offset: usize, n: usize) -> Vec<PairId> {
-    let place = Place::new(rng_seed, Purpose::Display);
-    let rank = |pair: &PairId| (place.bits(u64::from(pair.0)), *pair);
+/// One page of pairs by rank. The rank of [`SampleOrder::Display`] depends on the pair alone, so
+/// that a pair keeps its place among the others from round to round.
+fn page(mut ranked: Vec<(u64, u32)>, offset: usize, n: usize) -> Vec<u32> {
     let end = offset.saturating_add(n);
-    if end < pairs.len() {
-        pairs.select_nth_unstable_by_key(end, rank);
-        pairs.truncate(end);
+    if end < ranked.len() {
+        ranked.select_nth_unstable(end);
+        ranked.truncate(end);
     }
-    pairs.sort_unstable_by_key(rank);
-    pairs.into_iter().skip(offset).collect()
+    ranked.sort_unstable();
+    ranked.into_iter().skip(offset).map(|(_, pair)| pair).collect()
 }
 
 pub(super) fn scored_pair(

@@ -145,6 +145,7 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
     }
     let mut model = Model::new(theme, Size { width, height });
     model.keymap = Arc::new(settings.keymap);
+    model.samples.views = settings.views;
     model.has_mouse = options.mouse || settings.mouse;
     model.runs.sort = settings.sort.unwrap_or(model.runs.sort);
     model.is_read_only = options.read_only;

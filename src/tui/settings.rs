@@ -11,6 +11,9 @@
 //! [keys]                   # by the id of an action; `?` lists what there is
 //! "run.stop" = ["X", "F8"]
 //! "view.theme" = []        # no key at all
+//!
+//! [views]                  # lists of samples with a name; V shows them
+//! disputed = "selected:yes near:.02 !slice:safe"
 //! ```
 //!
 //! A mistake is refused with its line: a viewer with half of somebody's keys would do things its
@@ -20,6 +23,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use crate::domain::clean::clean_line;
+use crate::domain::review::SampleFilter;
 use crate::store::Home;
 
 use super::error::TuiError;
@@ -49,11 +54,13 @@ pub struct Settings {
     pub sort: Option<SortKey>,
     /// The keys in force.
     pub keymap: Keymap,
+    /// Lists of samples with a name: name and filter.
+    pub views: Vec<(String, String)>,
     /// How many actions have keys of their own.
     pub n_remapped: usize,
 }
 
-const NAMES: [&str; 7] = ["theme", "color", "mouse", "ascii", "slow", "sort", "keys"];
+const NAMES: [&str; 8] = ["theme", "color", "mouse", "ascii", "slow", "sort", "keys", "views"];
 
 impl Settings {
     /// Where the file of a home is.
@@ -124,6 +131,7 @@ impl Settings {
                 "ascii" => settings.ascii = value.switch()?,
                 "slow" => settings.slow = value.switch()?,
                 "keys" => settings.read_keys(&value)?,
+                "views" => settings.read_views(&value)?,
                 other => {
                     let hint = nearest(other, NAMES.into_iter());
                     return Err(reader.refuse(at, format!("unknown setting `{other}`"), &hint));
@@ -131,6 +139,26 @@ impl Settings {
             }
         }
         Ok(settings)
+    }
+
+    fn read_views(&mut self, value: &Value<'_>) -> Result<(), TuiError> {
+        let DeValue::Table(table) = value.value else {
+            return Err(value.expected("a section `[views]` of names and filters"));
+        };
+        for (name, filter) in table {
+            let at = name.span().start;
+            let (name, filter) = (name.get_ref().to_string(), filter.get_ref());
+            let DeValue::String(filter) = filter else {
+                let message = format!("`{name}` is not a filter");
+                return Err(value.reader.refuse(at, message, "write `name = \"selected:yes\"`"));
+            };
+            SampleFilter::parse(filter).map_err(|error| {
+                let hint = error.hint().unwrap_or_default();
+                value.reader.refuse(at, error.to_string(), &hint)
+            })?;
+            self.views.push((clean_line(&name), filter.to_string()));
+        }
+        Ok(())
     }
 
     fn read_keys(&mut self, value: &Value<'_>) -> Result<(), TuiError> {
@@ -347,6 +375,8 @@ mod tests {
                 "`p` is the key of `run.stop` and of `run.pause`",
                 "give `run.pause`",
             ),
+            ("[views]\nodd = \"why:odd\"", 2, "`why:odd` is not a filter", "filters are"),
+            ("[views]\nodd = 3", 2, "`odd` is not a filter", "write `name"),
             ("a = ", 1, "not TOML", "write `name = value`"),
         ];
         for (text, line, message, hint) in cases {

@@ -20,8 +20,8 @@ use ser::domain::selection::{LeftOut, ScoredPair};
 use ser::domain::spec::ExperimentSpec;
 use ser::domain::verdict::Verdict;
 use ser::store::{
-    Access, Decision, Home, ImportItem, NewDataset, NewRun, RoundReview, Store, StoreError,
-    liveness,
+    Access, Decision, Home, ImportItem, NewDataset, NewRun, RoundReview, SampleOrder, SampleQuery,
+    Store, StoreError, liveness,
 };
 
 const N_REPEATS: usize = 9;
@@ -54,6 +54,13 @@ fn main() {
         store.round_review(&run, Some(2)).expect("readable").expect("the round was selected");
     lists(&store, &mut review);
     pages(&store, &mut review);
+    for order in [SampleOrder::Display(1), SampleOrder::LeastConfident, SampleOrder::MostConfident]
+    {
+        let query = SampleQuery { n: 24, offset: n_pairs / 2, order, selected_only: None };
+        measure(&format!("24 pairs with texts, {order:?}, nothing kept"), Some(60.0), || {
+            store.sampled_pairs(&run, 2, &query).expect("readable").len()
+        });
+    }
     measure("one pair with texts, rounds and other runs", Some(20.0), || {
         let found = store.pair_opinions(&run, 2, PairId(n_pairs as u32 / 2)).expect("readable");
         found.map_or(0, |found| found.rounds.len())

@@ -96,6 +96,8 @@ pub struct Samples {
     pub has_none: bool,
     /// Why nothing can be shown.
     pub failure: Option<String>,
+    /// Lists with a name from the config file: name and filter.
+    pub views: Vec<(String, String)>,
     /// What the reader was asked for last.
     pub asked: Option<Wanted>,
 }

@@ -23,6 +23,8 @@ use super::{Pane, view, words};
 const N_LINES_MAX: usize = 4_000;
 /// From this width on the answers stand side by side.
 const SIDE_BY_SIDE: u16 = 84;
+/// Further rows for the reasons where there is room.
+const N_MORE_WHY: u16 = 4;
 /// Rows of the chart of confidences.
 const N_CHART: u16 = 8;
 
@@ -111,7 +113,6 @@ fn layout(model: &Model, pair: &PairOpinions, area: Rect) -> Layout {
     let n_why = n_why.min(area.height);
     let has_chart = view::has_chart(model.size) && pair.rounds.len() > 1;
     let n_chart = if has_chart && area.height >= 34 { N_CHART + 1 } else { 0 };
-    let texts = area.height.saturating_sub(n_why + n_chart);
     let is_wide = area.width >= SIDE_BY_SIDE;
     let half = if is_wide { area.width / 2 } else { area.width };
     // Each with its rule.
@@ -119,9 +120,14 @@ fn layout(model: &Model, pair: &PairOpinions, area: Rect) -> Layout {
     let need_a = need(&pair.sample.response_a, half - u16::from(is_wide));
     let need_b = need(&pair.sample.response_b, half - u16::from(is_wide));
     let need_answers = if is_wide { need_a.max(need_b) } else { need_a + need_b };
+    let need_prompt = need(prompt_text(pair), area.width);
+    // What no text needs lets the reasons take a second line.
+    let spare = area.height.saturating_sub(n_why + n_chart + need_answers + need_prompt);
+    let n_why = n_why + spare.min(N_MORE_WHY);
+    let texts = area.height.saturating_sub(n_why + n_chart);
     // The answers come first; what they do not need is the prompt's, and a quarter in any case.
     let room = texts.saturating_sub(need_answers).max(texts / 4).max(2);
-    let n_prompt = need(prompt_text(pair), area.width).min(room).min(texts);
+    let n_prompt = need_prompt.min(room).min(texts);
     let prompt = Rect { height: n_prompt, ..area };
     let answers = Rect { y: prompt.bottom(), height: texts - n_prompt, ..area };
     let (a, b) = if is_wide {
@@ -292,11 +298,11 @@ fn draw_why(
     let room = usize::from(area.height.saturating_sub(1));
     let mut row = 1;
     for (i, line) in lines.iter().enumerate() {
-        // Each gets a line; what is left over goes to those that need more.
-        let left =
-            (room + 1).saturating_sub(row + (lines.len() - 1 - i).min(room.saturating_sub(row)));
-        for part in text::wrap(line, usize::from(area.width), left.max(1)) {
-            let style = if i == 0 && pair.verdict.is_some() { theme.strong } else { theme.text };
+        // Each has a line; what is left over is for the first that need more.
+        let n_after = lines.len() - 1 - i;
+        let n_lines = (room + 1).saturating_sub(row + n_after).max(1);
+        let style = if i == 0 && pair.verdict.is_some() { theme.strong } else { theme.text };
+        for part in text::wrap(line, usize::from(area.width), n_lines) {
             put(buffer, area, row as u16, Line::styled(part, style));
             row += 1;
         }

@@ -302,3 +302,130 @@ fn data(
         redo: review.state.redo.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::message::Message;
+    use super::*;
+    use crate::domain::review::Queue;
+    use crate::store::testing;
+
+    struct World {
+        fixture: testing::Fixture,
+        run: RunId,
+        reader: Reader,
+    }
+
+    fn world() -> World {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let reader = Reader::new(fixture.home.clone());
+        World { fixture, run, reader }
+    }
+
+    fn wanted(run: &RunId) -> Wanted {
+        Wanted {
+            run: run.clone(),
+            round: None,
+            filter: String::new(),
+            order: Order::LeastConfident,
+            n_refreshed: 0,
+            first: 0,
+            n: 10,
+            cursor: 0,
+            find: None,
+        }
+    }
+
+    impl World {
+        fn show(&mut self, wanted: Wanted) -> Option<Found> {
+            self.reader.take(Request::Show(wanted));
+            self.reader.poll(true)
+        }
+
+        fn data(&mut self, wanted: Wanted) -> SamplesData {
+            match self.show(wanted) {
+                Some(Found::Data(data)) => *data,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        fn decide(&mut self, target: Target, verdict: Verdict, queue: Option<Queue>) -> String {
+            let run = self.run.clone();
+            match self.reader.take(Request::Decide { run, target, verdict, queue }) {
+                Some(Message::Done(words)) => words,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_without_scores_says_so_until_it_has_some() {
+        let mut world = world();
+        let run = world.run.clone();
+        assert_eq!(world.show(wanted(&run)), Some(Found::Nothing(run.clone())));
+        assert_eq!(world.reader.poll(false), None, "nothing changed");
+        let attempt = world.fixture.begin(&run);
+        world.fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
+        let Some(Found::Data(data)) = world.reader.poll(false) else { panic!() };
+        assert_eq!((data.round, data.n_scored, data.n_listed), (1, 30, 30));
+        assert_eq!(data.lines.len(), 10);
+        assert_eq!(data.pair.unwrap().sample.pair, data.lines[0].pair);
+    }
+
+    #[test]
+    fn decisions_are_on_the_disk_and_shown_while_the_list_stays() {
+        let mut world = world();
+        let run = world.run.clone();
+        let attempt = world.fixture.begin(&run);
+        world.fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
+        let open = Wanted { filter: "verdict:none".to_owned(), ..wanted(&run) };
+        let first = world.data(open.clone()).lines[0].pair;
+        let words = world.decide(Target::Pairs(vec![first]), Verdict::Veto, None);
+        assert!(words.starts_with("vetoed 0 · 1-9 says why"), "{words}");
+        // Another connection has it at once.
+        let (verdicts, _) = world.fixture.store.verdicts(&run, None).unwrap();
+        assert_eq!(verdicts.get(first), Some(Verdict::Veto));
+        let data = world.data(open.clone());
+        assert_eq!((data.n_listed, data.lines[0].verdict), (30, Some(Verdict::Veto)));
+        assert_eq!(data.undo.as_ref().unwrap().pair, first);
+        let again = Wanted { n_refreshed: 1, ..open.clone() };
+        assert_eq!(world.data(again).n_listed, 29, "asked for, the filter is applied again");
+        let words = world.decide(Target::Listed, Verdict::Keep, None);
+        assert_eq!(words, "kept 29 pairs · u undoes all of them");
+        let Some(Message::Done(words)) = world.reader.take(Request::Undo(run.clone())) else {
+            panic!()
+        };
+        assert_eq!(words, "took back: kept 29 pairs · Ctrl-r redoes");
+        assert_eq!(world.fixture.store.verdicts(&run, None).unwrap().0.len(), 1);
+    }
+
+    #[test]
+    fn pairs_are_found_and_a_new_round_does_not_take_the_list_away() {
+        let mut world = world();
+        let run = world.run.clone();
+        let attempt = world.fixture.begin(&run);
+        world.fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
+        let find = |pair| Wanted { find: Some(Find::Pair(PairId(pair))), ..wanted(&run) };
+        let data = world.data(find(17));
+        assert_eq!(data.found, Some(17), "pairs are sorted by their number here");
+        assert_eq!(data.pair.unwrap().sample.pair, PairId(17));
+        assert_eq!(world.data(find(35)).found, None);
+        let kept = Wanted { round: Some(1), ..wanted(&run) };
+        world.data(kept);
+        let later = crate::store::Attempt { next_seq: 2, ..attempt };
+        world.fixture.apply(&run, later, vec![testing::selection_made(2, 30)]);
+        let Some(Found::Data(data)) = world.reader.poll(false) else { panic!() };
+        assert_eq!((data.round, &data.rounds[..]), (1, &[1, 2][..]));
+    }
+
+    #[test]
+    fn a_missing_database_is_an_error_with_a_hint_and_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = Reader::new(Home::new(folder.path().join("nothing")));
+        reader.take(Request::Show(wanted(&RunId::from_bits(1))));
+        let Some(Found::Failed(words)) = reader.poll(true) else { panic!() };
+        assert!(words.contains("there is no database"), "{words}");
+        assert_eq!(reader.poll(false), None, "said once");
+    }
+}

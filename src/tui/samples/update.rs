@@ -39,7 +39,9 @@ pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<Pair
     // What is trained on is what needs a look; a pair that was asked for may be any.
     let filter = if pair.is_some() { "" } else { "selected:yes" }.to_owned();
     let run = Some(run);
-    model.samples = Samples { run, round, find, filter, has_diff: true, ..Samples::default() };
+    let views = std::mem::take(&mut model.samples.views);
+    model.samples =
+        Samples { run, round, find, filter, views, has_diff: true, ..Samples::default() };
 }
 
 /// What the reader should do next; called after every message.
@@ -221,6 +223,9 @@ fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
         S::View(index) => {
             if let Some((_, _, filter, order)) = VIEWS.get(index) {
                 show_list(model, filter, *order, None);
+            } else if let Some((_, filter)) = model.samples.views.get(index - VIEWS.len()) {
+                let filter = filter.clone();
+                show_list(model, &filter, Order::default(), None);
             }
         }
         S::Range => toggle_range(model),
@@ -376,7 +381,13 @@ fn open_views(model: &mut Model) {
         detail: (*filter).to_owned(),
         then: Then::Command(Command::Samples(S::View(index))),
     });
-    let items = items.collect();
+    let own = model.samples.views.iter().enumerate().map(|(index, (name, filter))| ChoiceItem {
+        key: char::from_digit(index as u32 + 1, 10),
+        label: name.clone(),
+        detail: crate::domain::clean::clean_line(filter),
+        then: Then::Command(Command::Samples(S::View(VIEWS.len() + index))),
+    });
+    let items = items.chain(own).collect();
     model.overlay = Some(Overlay::Choice(Choice { title: "views".to_owned(), items, cursor: 0 }));
 }
 

@@ -124,10 +124,12 @@ pub fn confidence(pair: &PairOpinions) -> f64 {
 
 /// What happened to the preference over the rounds.
 pub fn history(pair: &PairOpinions, floor: Option<f64>) -> String {
+    if pair.rounds.len() < 2 {
+        return "scored once".to_owned();
+    }
     let n_turns =
         pair.rounds.windows(2).filter(|two| (two[0].margin > 0.0) != (two[1].margin > 0.0)).count();
     let turned = match n_turns {
-        0 if pair.rounds.len() < 2 => "scored once".to_owned(),
         0 => "never turned".to_owned(),
         1 => "turned once".to_owned(),
         n => format!("turned {n} times"),
