@@ -22,6 +22,9 @@ pub struct ModelSpec {
     /// How frozen parameters are kept in memory.
     #[serde(default)]
     pub frozen_precision: Precision,
+    /// How much of what frozen blocks compute is kept.
+    #[serde(default)]
+    pub trunk_cache: TrunkCacheSpec,
     /// Where the model computes.
     #[serde(default)]
     pub device: Device,
@@ -31,6 +34,23 @@ pub struct ModelSpec {
 
 fn default_top_layers() -> u32 {
     2
+}
+
+/// `[model.trunk_cache]`: with `top_layers` or `head`, what the frozen blocks compute for a pair is
+/// kept for later epochs, rounds and runs. Changes no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrunkCacheSpec {
+    /// In memory, in MiB; 0 keeps nothing there.
+    pub memory_mib: u32,
+    /// On disk, in MiB, for all models together; 0 writes nothing.
+    pub disk_mib: u32,
+}
+
+impl Default for TrunkCacheSpec {
+    fn default() -> Self {
+        Self { memory_mib: 1024, disk_mib: 8192 }
+    }
 }
 
 /// Which parameters are trained. The reward head always is.

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use super::model_spec::{Device, LoraSpec, LoraTarget, ModelSpec, Precision, TuningName};
+pub use super::model_spec::{
+    Device, LoraSpec, LoraTarget, ModelSpec, Precision, TrunkCacheSpec, TuningName,
+};
 
 /// A share of something when written with a fraction (`0.15`), a count when written as a whole
 /// number (`300`).

@@ -5,7 +5,7 @@ use super::cpu::network::Transformer;
 use super::cpu::network::memory::MicroBatchShape;
 use super::cpu::table::Store;
 use super::weights::ModelFiles;
-use super::{Backbone, EngineError, OpenSettings};
+use super::{Backbone, EncodedPair, EngineError, OpenSettings};
 
 /// Bytes a run needs at its peak, by purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct MemoryPlan {
     pub activations: u64,
     /// Token ids of all pairs, and what a checkpoint copies.
     pub data: u64,
+    /// The trunk cache in memory.
+    pub trunk_cache: u64,
     /// Packed rows of a micro-batch.
     pub micro_batch_rows: usize,
 }
@@ -28,7 +30,12 @@ impl MemoryPlan {
     /// The sum.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.program + self.weights + self.optimizer + self.activations + self.data
+        self.program
+            + self.weights
+            + self.optimizer
+            + self.activations
+            + self.data
+            + self.trunk_cache
     }
 }
 
@@ -70,8 +77,20 @@ pub fn plan(settings: &OpenSettings, load: Load) -> Result<Option<MemoryPlan>, E
         optimizer: 12 * n(Store::Trained),
         activations: 4 * activations as u64,
         data: (4.0 * tokens_a_pair * load.n_pairs as f64) as u64 + 4 * largest_tensor as u64,
+        trunk_cache: trunk_cache(settings, &network, load),
         micro_batch_rows: shape.n_rows,
     }))
+}
+
+/// Bytes of the trunk's activations that stay in memory: bf16, for every pair, within the budget.
+fn trunk_cache(settings: &OpenSettings, network: &Transformer, load: Load) -> u64 {
+    if !network.has_cacheable_trunk() {
+        return 0;
+    }
+    let n = (MEAN_FILL * settings.max_tokens as f64) as usize;
+    let side = EncodedPair { tokens_a: vec![0; n], tokens_b: vec![0; n], ..EncodedPair::default() };
+    let all = 2 * (network.n_seam_values(&side) * load.n_pairs) as u64;
+    all.min(settings.trunk_cache.memory_bytes)
 }
 
 /// The largest micro-batch of a run: as many pairs as fit the setting, and at least one.

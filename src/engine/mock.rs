@@ -37,6 +37,7 @@ const FILE: &str = "mock.safetensors";
 /// The stand-in.
 #[derive(Debug, Clone)]
 pub struct MockModel {
+    settings: OpenSettings,
     info: ModelInfo,
     weights: Vec<f32>,
     velocity: Vec<f32>,
@@ -50,6 +51,7 @@ impl MockModel {
         let place = Place::new(settings.rng_seed, Purpose::Mock);
         let delay_us = std::env::var(DELAY_VARIABLE).ok().and_then(|text| text.parse().ok());
         Self {
+            settings: settings.clone(),
             info: ModelInfo {
                 family: "mock".into(),
                 n_parameters: N_FEATURES as u64,
@@ -185,6 +187,11 @@ impl RewardModel for MockModel {
 
     fn reset_optimizer(&mut self) {
         self.velocity.fill(0.0);
+    }
+
+    fn restart(&mut self) -> Result<(), EngineError> {
+        *self = Self::new(&self.settings);
+        Ok(())
     }
 
     fn save(&self, dir: &Path) -> Result<(), EngineError> {

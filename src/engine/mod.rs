@@ -34,6 +34,7 @@ mod tuned_files;
 pub mod weights;
 
 pub use crate::domain::spec::{Device, LoraSpec, LoraTarget, Precision};
+pub use cpu::trunk_cache::CacheSettings;
 pub use error::EngineError;
 
 /// The texts of one pair. `prompt` followed directly by a response is the whole text.
@@ -185,6 +186,12 @@ pub trait RewardModel: Send {
     /// Forgets the optimiser's moments and step count (each round starts with a fresh optimiser).
     fn reset_optimizer(&mut self);
 
+    /// Goes back to the weights the model was opened with, and to a fresh optimiser.
+    ///
+    /// # Errors
+    /// When the files it was opened from cannot be read any more.
+    fn restart(&mut self) -> Result<(), EngineError>;
+
     /// Writes weights and optimiser state as files into `dir`, which exists.
     ///
     /// # Errors
@@ -245,6 +252,8 @@ pub struct OpenSettings {
     pub device: Device,
     /// Tokens computed at a time; 0 means as many as are fast.
     pub micro_batch_tokens: usize,
+    /// How much of what a frozen trunk computes is kept, and where.
+    pub trunk_cache: CacheSettings,
 }
 
 impl OpenSettings {
@@ -261,10 +270,11 @@ impl OpenSettings {
             frozen_precision: Precision::F32,
             device: Device::Cpu,
             micro_batch_tokens: 0,
+            trunk_cache: CacheSettings::default(),
         }
     }
 
-    /// What a spec says.
+    /// What a spec says; the folder of the trunk cache is the caller's.
     #[must_use]
     pub fn of_spec(spec: &ExperimentSpec) -> Self {
         let model = &spec.model;
@@ -274,6 +284,11 @@ impl OpenSettings {
             frozen_precision: model.frozen_precision,
             device: model.device,
             micro_batch_tokens: spec.train.micro_batch_tokens as usize,
+            trunk_cache: CacheSettings {
+                dir: None,
+                memory_bytes: u64::from(model.trunk_cache.memory_mib) << 20,
+                disk_bytes: u64::from(model.trunk_cache.disk_mib) << 20,
+            },
             ..Self::new(Backbone::named(&model.backbone), model.max_tokens as usize, spec.rng_seed)
         }
     }

@@ -78,6 +78,12 @@ impl Home {
         self.run_dir(run).join("worker.log")
     }
 
+    /// `cache/trunk`: may be deleted whenever no run is going.
+    #[must_use]
+    pub fn trunk_cache(&self) -> PathBuf {
+        self.root.join("cache").join("trunk")
+    }
+
     /// Creates the folder with mode 0700 where it is missing.
     ///
     /// # Errors

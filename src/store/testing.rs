@@ -13,7 +13,7 @@ use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::spec::{
     Accumulation, Amount, DataSpec, Device, ExperimentSpec, LoraSpec, LossName, ModelSpec,
     PoolLabels, Precision, ReviewMode, ReviewSpec, RewardOffset, RoundsSpec, RuleName,
-    ScheduleName, SelectionSpec, Sources, StartFrom, TrainSpec, TuningName,
+    ScheduleName, SelectionSpec, Sources, StartFrom, TrainSpec, TrunkCacheSpec, TuningName,
 };
 
 /// Pairs of the small data set.
@@ -173,6 +173,7 @@ pub(crate) fn spec() -> ExperimentSpec {
             top_layers: 2,
             lora: LoraSpec::default(),
             frozen_precision: Precision::F32,
+            trunk_cache: TrunkCacheSpec::default(),
             device: Device::Cpu,
             max_tokens: 64,
         },

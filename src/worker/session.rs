@@ -61,7 +61,7 @@ impl<'a> Session<'a> {
         for damaged in survey.damaged {
             writer.send(RunEvent::Warned { message: damaged.to_string() })?;
         }
-        let mut model = open_model(&spec)?;
+        let mut model = open_model(home, &spec)?;
         report_model(writer, model.as_ref())?;
         let inputs = Inputs::load(&store, &detail, &spec, model.as_ref())?;
         report_inputs(writer, &inputs)?;
@@ -172,8 +172,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the model cannot be opened.
     pub fn restart_model(&mut self) -> Result<(), WorkerError> {
-        self.model = open_model(&self.spec)?;
-        Ok(())
+        Ok(self.model.restart()?)
     }
 }
 
@@ -185,8 +184,10 @@ fn survey(checkpoints: &Path) -> Result<checkpoint::Survey, WorkerError> {
     Ok(checkpoint::survey(checkpoints)?)
 }
 
-fn open_model(spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>, WorkerError> {
-    Ok(engine::open(&OpenSettings::of_spec(spec))?)
+fn open_model(home: &Home, spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>, WorkerError> {
+    let mut settings = OpenSettings::of_spec(spec);
+    settings.trunk_cache.dir = Some(home.trunk_cache());
+    Ok(engine::open(&settings)?)
 }
 
 fn report_model(writer: &EventWriter, model: &dyn RewardModel) -> Result<(), WorkerError> {

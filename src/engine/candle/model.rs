@@ -23,6 +23,7 @@ const GPU_BUDGET: usize = 1 << 13;
 /// A reward model on a candle device.
 #[derive(Debug)]
 pub struct CandleModel {
+    settings: OpenSettings,
     info: ModelInfo,
     trainer: Trainer,
     tokenizer: PairTokenizer,
@@ -63,7 +64,7 @@ impl CandleModel {
         let config = files.config;
         let trunk = Training::trunk(&settings.tuning, config.n_layers());
         let trainer = Trainer { config, network, parameters, trunk, arithmetic, device, budget };
-        Ok(Self { info, trainer, tokenizer: files.tokenizer })
+        Ok(Self { settings: settings.clone(), info, trainer, tokenizer: files.tokenizer })
     }
 
     /// Network and parameters, for tests.
@@ -101,6 +102,11 @@ impl RewardModel for CandleModel {
 
     fn reset_optimizer(&mut self) {
         self.trainer.parameters.reset_optimizer();
+    }
+
+    fn restart(&mut self) -> Result<(), EngineError> {
+        *self = Self::open(&self.settings)?;
+        Ok(())
     }
 
     fn save(&self, dir: &Path) -> Result<(), EngineError> {

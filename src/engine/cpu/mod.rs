@@ -11,6 +11,7 @@
 //! work by shape and add up in a fixed order.
 
 pub mod batch;
+pub mod cached_trunk;
 pub mod dropout;
 pub mod kernel;
 pub mod language_model;

@@ -18,6 +18,7 @@ use crate::engine::{
 /// A reward model on the CPU.
 #[derive(Debug)]
 pub struct CpuModel {
+    settings: OpenSettings,
     info: ModelInfo,
     trainer: Trainer,
     tokenizer: PairTokenizer,
@@ -40,7 +41,8 @@ impl CpuModel {
             precision: settings.precision,
             micro_batch_rows: settings.micro_batch_tokens,
         };
-        let trainer = Trainer::new(network, parameters, running)?;
+        let mut trainer = Trainer::new(network, parameters, running)?;
+        trainer.cache_trunk(&settings.trunk_cache);
         let device = match trainer.n_threads() {
             1 => "cpu, 1 thread".to_owned(),
             n => format!("cpu, {n} threads"),
@@ -52,7 +54,7 @@ impl CpuModel {
             precision: settings.precision.name().to_owned(),
             device,
         };
-        Ok(Self { info, trainer, tokenizer: files.tokenizer })
+        Ok(Self { settings: settings.clone(), info, trainer, tokenizer: files.tokenizer })
     }
 
     /// The reward of each of several answers to one prompt, which a decoder reads once: `prompt` and
@@ -122,6 +124,11 @@ impl RewardModel for CpuModel {
 
     fn reset_optimizer(&mut self) {
         self.trainer.parameters.reset_optimizer();
+    }
+
+    fn restart(&mut self) -> Result<(), EngineError> {
+        let files = ModelFiles::open(&self.settings.backbone, self.settings.max_tokens)?;
+        self.trainer.parameters.restart(self.settings.rng_seed, &files.weights)
     }
 
     fn save(&self, dir: &Path) -> Result<(), EngineError> {

@@ -151,6 +151,24 @@ impl Parameters {
         Ok(parameters)
     }
 
+    /// Gives the trained tensors the values that [`Parameters::new`] gave them, and clears the
+    /// optimizer.
+    ///
+    /// # Errors
+    /// What the source says; some tensors have their first values then.
+    pub fn restart(&mut self, rng_seed: u64, source: &dyn TensorSource) -> Result<(), EngineError> {
+        let place = Place::new(rng_seed, Purpose::Initialization);
+        for entry in self.table.entries().iter().filter(|it| it.slot.store == Store::Trained) {
+            let to = entry.slot.span.of_mut(&mut self.values);
+            if !source.read(&entry.name, to)? {
+                initialize(to, entry, &place);
+            }
+        }
+        self.gradient.fill(0.0);
+        self.reset_optimizer();
+        Ok(())
+    }
+
     /// What a pass reads.
     #[must_use]
     pub fn weights(&self) -> Weights<'_> {
@@ -309,6 +327,10 @@ mod tests {
         assert!(named["a"].iter().any(|value| value.abs() > 0.2));
         let same = Parameters::new(table(false), 3, &One("norm", 0.5)).unwrap();
         let other = Parameters::new(table(false), 4, &One("norm", 0.5)).unwrap();
+        let mut moved = same.clone();
+        moved.values.fill(7.0);
+        moved.restart(3, &One("norm", 0.5)).unwrap();
+        assert_eq!(moved.digest(), same.digest());
         assert_eq!(parameters.digest(), same.digest());
         assert_ne!(parameters.digest(), other.digest());
         assert_eq!(parameters.digest().len(), 64);

@@ -4,9 +4,8 @@
 //! One micro-batch is worked on at a time, by all threads, into one gradient. How a batch is cut
 //! depends on it alone, so threads never change a result.
 
-use std::ops::Range;
-
 use super::batch::Batch;
+use super::cached_trunk::CachedTrunk;
 use super::dropout::Dropout;
 use super::kernel::math::fit;
 use super::kernel::optimizer::{self, Vectors};
@@ -17,6 +16,7 @@ use super::network::Transformer;
 use super::network::context::{Context, Pass, Reading};
 use super::network::workspace::Workspace;
 use super::parameters::{Parameters, Weights};
+use super::trunk_cache::CacheSettings;
 use crate::engine::{EncodedPair, EngineError, LabeledPair, StepReport, StepSettings};
 
 /// How a trainer computes.
@@ -49,6 +49,7 @@ pub struct Trainer {
     precision: Precision,
     micro_batch_rows: usize,
     work: Workspace,
+    trunk: Option<CachedTrunk>,
 }
 
 /// The settings an update needs.
@@ -107,7 +108,20 @@ impl Trainer {
             precision: running.precision,
             micro_batch_rows,
             work: Workspace::default(),
+            trunk: None,
         })
+    }
+
+    /// Keeps what the frozen trunk computes for a pair, if there is a frozen trunk.
+    pub fn cache_trunk(&mut self, settings: &CacheSettings) {
+        let digest = self.parameters.base_digest();
+        self.trunk = CachedTrunk::open(settings, &self.network, digest, self.precision);
+    }
+
+    /// Pairs whose trunk activations are kept in memory and on disk.
+    #[must_use]
+    pub fn n_cached_pairs(&self) -> (usize, usize) {
+        self.trunk.as_ref().map_or((0, 0), CachedTrunk::n_kept)
     }
 
     /// Threads in use.
@@ -143,11 +157,28 @@ impl Trainer {
         &mut self,
         work: impl FnOnce(&Transformer, Maker<'_>, &mut [f32], &mut Workspace) -> R + Send,
     ) -> R {
-        let Self { network, parameters, team, precision, work: buffers, .. } = self;
+        self.run_cached(|network, maker, gradient, buffers, _| {
+            work(network, maker, gradient, buffers)
+        })
+    }
+
+    /// [`Trainer::run`] with the cached trunk, where there is one.
+    fn run_cached<R: Send>(
+        &mut self,
+        work: impl FnOnce(
+            &Transformer,
+            Maker<'_>,
+            &mut [f32],
+            &mut Workspace,
+            &mut Option<CachedTrunk>,
+        ) -> R
+        + Send,
+    ) -> R {
+        let Self { network, parameters, team, precision, work: buffers, trunk, .. } = self;
         let (weights, gradient) = parameters.weights_and_gradient();
         let maker = Maker { on: Compute { team, precision: *precision }, weights };
         let network = &*network;
-        team.install(|| work(network, maker, gradient, buffers))
+        team.install(|| work(network, maker, gradient, buffers, trunk))
     }
 
     /// Adds the gradient of the mean loss to `self.parameters.gradient` and returns the sums.
@@ -160,14 +191,17 @@ impl Trainer {
         let pass =
             Pass::training(Reading::Pooled, Dropout::new(settings.dropout, settings.dropout_key));
         let runs = cut(rows.into_iter(), self.micro_batch_rows);
-        self.run(|network, maker, gradient, work| {
+        self.run_cached(|network, maker, gradient, work, trunk| {
             let mut totals = Totals::default();
             for run in runs {
                 let examples = &batch[run.clone()];
                 let pairs: Vec<&EncodedPair> = examples.iter().map(|it| it.pair).collect();
                 let packed = network.pack(&pairs, first_numbers[run.start]);
                 let cx = maker.context(&packed, pass);
-                network.reward(cx, work);
+                match trunk {
+                    Some(trunk) => trunk.reward(network, maker, cx, &pairs, work),
+                    None => network.reward(cx, work),
+                }
                 let n = packed.pooled.len();
                 let preferred = examples.iter().map(|it| it.preferred);
                 let (rewards, drewards) = (&work.rewards[..n], fit(&mut work.drewards, n));
@@ -241,7 +275,18 @@ impl Trainer {
         self.network.reserve_positions(longest.unwrap_or(0));
         let runs = cut(pairs.iter().map(|it| self.network.n_rows(it)), self.micro_batch_rows);
         let mut rewards = Vec::with_capacity(2 * pairs.len());
-        self.score_runs(&runs, |network, run| network.pack(&pairs[run], 0), &mut rewards)?;
+        self.run_cached(|network, maker, _, work, trunk| {
+            for run in runs {
+                let packed = network.pack(&pairs[run.clone()], 0);
+                let cx = maker.context(&packed, Pass::scoring());
+                match trunk {
+                    Some(trunk) => trunk.reward(network, maker, cx, &pairs[run], work),
+                    None => network.reward(cx, work),
+                }
+                rewards.extend_from_slice(&work.rewards[..packed.pooled.len()]);
+            }
+        });
+        check_finite(&rewards)?;
         Ok(rewards.as_chunks::<2>().0.to_vec())
     }
 
@@ -271,29 +316,22 @@ impl Trainer {
         let budget = self.micro_batch_rows.saturating_sub(prompt.len());
         let runs = cut(answers.iter().map(|answer| answer.len()), budget);
         let mut rewards = Vec::with_capacity(answers.len());
-        let pack = |network: &Transformer, run| network.pack_responses(prompt, &answers[run]);
-        self.score_runs(&runs, pack, &mut rewards)?;
-        Ok(rewards)
-    }
-
-    /// Appends the rewards of micro-batches.
-    fn score_runs(
-        &mut self,
-        runs: &[Range<usize>],
-        pack: impl Fn(&Transformer, Range<usize>) -> Batch + Sync,
-        rewards: &mut Vec<f32>,
-    ) -> Result<(), EngineError> {
         self.run(|network, maker, _, work| {
             for run in runs {
-                let packed = pack(network, run.clone());
+                let packed = network.pack_responses(prompt, &answers[run]);
                 network.reward(maker.context(&packed, Pass::scoring()), work);
                 rewards.extend_from_slice(&work.rewards[..packed.pooled.len()]);
             }
         });
-        match rewards.iter().find(|reward| !reward.is_finite()) {
-            Some(&value) => Err(EngineError::NonFinite { what: "reward", value }),
-            None => Ok(()),
-        }
+        check_finite(&rewards)?;
+        Ok(rewards)
+    }
+}
+
+fn check_finite(rewards: &[f32]) -> Result<(), EngineError> {
+    match rewards.iter().find(|reward| !reward.is_finite()) {
+        Some(&value) => Err(EngineError::NonFinite { what: "reward", value }),
+        None => Ok(()),
     }
 }
 

@@ -9,8 +9,8 @@ use ser::domain::preference::Side;
 use ser::engine::memory::{self, Load};
 use ser::engine::score::score_all;
 use ser::engine::{
-    self, Backbone, EncodedPair, LabeledPair, LoraSpec, Loss, OpenSettings, PairText, Precision,
-    RewardModel, StepSettings, Tuning,
+    self, Backbone, CacheSettings, EncodedPair, LabeledPair, LoraSpec, Loss, OpenSettings,
+    PairText, Precision, RewardModel, StepSettings, Tuning,
 };
 
 /// Longest side of a pair of the bench, in tokens.
@@ -42,6 +42,7 @@ pub fn run(job: &Job) {
         tuning,
         precision: job.precision,
         frozen_precision: job.precision,
+        trunk_cache: CacheSettings { memory_bytes: 1 << 30, ..CacheSettings::default() },
         ..OpenSettings::new(Backbone::Directory(job.model.clone()), MAX_TOKENS, 1)
     };
     let load = Load {

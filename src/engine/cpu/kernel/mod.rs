@@ -74,6 +74,21 @@ impl Weight<'_> {
     }
 }
 
+/// The instructions the kernels use on this machine. Machines that differ here may round
+/// differently.
+#[must_use]
+pub fn instructions() -> &'static str {
+    match simd::level() {
+        simd::Level::Baseline => "baseline",
+        #[cfg(target_arch = "x86_64")]
+        simd::Level::Avx2 => "avx2",
+        #[cfg(target_arch = "x86_64")]
+        simd::Level::Avx512 => "avx512",
+        #[cfg(target_arch = "x86_64")]
+        simd::Level::Avx512Bf16 => "avx512 bf16",
+    }
+}
+
 /// Rows of `width` values that one task of an element-wise kernel works on: enough that starting
 /// the task costs nothing, few enough that a small batch still feeds several threads.
 fn rows_per_task(width: usize) -> usize {

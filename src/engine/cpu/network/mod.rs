@@ -242,8 +242,46 @@ impl Transformer {
     /// Rewards of a batch, into `work.rewards`.
     pub fn reward(&self, cx: Context<'_>, work: &mut Workspace) {
         self.trunk(cx, work);
+        self.reward_from_seam(cx, work);
+    }
+
+    /// The part of [`Transformer::reward`] behind the trunk.
+    pub fn reward_from_seam(&self, cx: Context<'_>, work: &mut Workspace) {
         self.top(cx, work);
         self.head.forward(cx, work);
+    }
+
+    /// The lowest stage in which something is trained.
+    #[must_use]
+    pub fn lowest(&self) -> Stage {
+        self.lowest
+    }
+
+    /// Whether whole layers lie frozen below everything that is trained.
+    #[must_use]
+    pub fn has_cacheable_trunk(&self) -> bool {
+        self.rounds_seam
+    }
+
+    /// Values of the seam that belong to a pair.
+    #[must_use]
+    pub fn n_seam_values(&self, pair: &EncodedPair) -> usize {
+        let is_inside = self.first_top_block() < self.blocks.len();
+        self.width() * if is_inside { self.n_rows(pair) } else { 2 }
+    }
+
+    /// Puts activations computed before where [`Transformer::trunk`] leaves them.
+    pub fn enter_seam(&self, cx: Context<'_>, seam: &[bf16], work: &mut Workspace) {
+        let first = self.first_top_block();
+        work.reserve(if cx.pass.keeps { self.blocks.len() - first } else { 1 });
+        let stream = if self.lowest == Stage::Head {
+            &mut work.hidden
+        } else {
+            &mut work.streams[self.stream_slot(cx, first)]
+        };
+        for (to, value) in fit(stream, seam.len()).iter_mut().zip(seam) {
+            *to = value.to_f32();
+        }
     }
 
     fn at<'a>(&'a self, cx: Context<'a>, block: usize) -> Where<'a> {

@@ -1,6 +1,7 @@
 //! Tests of whole models, and what the kernels' tests share.
 
 mod behavior;
+mod cached_trunk;
 pub mod differences;
 mod limits;
 mod pytorch;
