@@ -61,6 +61,10 @@ impl Linear {
 /// and keep that of the frozen `W`, too: as much memory as the whole model.
 fn frozen_product(arithmetic: Arithmetic, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let product = arithmetic.multiply(&x.detach(), &weight.t()?)?.contiguous()?;
+    if !x.track_op() {
+        // Below everything trained, and when scoring.
+        return Ok(product);
+    }
     x.apply_op2(&product, FrozenProduct { arithmetic, weight: weight.clone() })
 }
 

@@ -26,7 +26,7 @@ mod oracle;
 pub mod parameters;
 pub mod persistence;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub mod trainer;
 
 pub use model::CandleModel;

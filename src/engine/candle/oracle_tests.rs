@@ -109,3 +109,46 @@ fn the_cpu_engine_gives_the_rewards_of_the_oracle() {
         }
     }
 }
+
+/// The stock models of every family against the candle path, where they mean the same.
+#[test]
+fn the_families_give_the_rewards_of_the_stock_models() {
+    use super::super::tests::support::trainer;
+    use crate::engine::cpu::tests::support::{FAMILIES, cases, config, fixture};
+    use crate::engine::weights::StoredTensors;
+    use crate::engine::{EncodedPair, Precision, Tuning};
+
+    let mut n_checked = 0;
+    for family in FAMILIES {
+        let path = fixture(family).join("model.safetensors");
+        let weights = read_tensors(&path).unwrap();
+        let mut config = config(family);
+        if let ModelConfig::Decoder(config) = &mut config {
+            if config.sliding_window.is_some() || config.rope_scaling.is_some() {
+                let original = ModelConfig::Decoder(config.clone());
+                let error = Oracle::new(&original, &weights).err().unwrap();
+                assert!(error.to_string().contains("the stock model knows no"), "{error}");
+                (config.sliding_window, config.rope_scaling) = (None, None);
+            }
+            if config.mlp_bias {
+                continue;
+            }
+        }
+        let oracle = Oracle::new(&config, &weights).unwrap();
+        let mut source = StoredTensors::default();
+        source.add_file(&path, |name| Some(name.to_owned())).unwrap();
+        let precision = (Precision::F32, Precision::F32);
+        let trainer = trainer(config, &source, &Tuning::Full, precision, 64);
+        let pairs = cases(family).encoded();
+        let rewards = trainer.score(&pairs.iter().collect::<Vec<&EncodedPair>>()).unwrap();
+        for (pair, rewards) in pairs.iter().zip(rewards) {
+            let sides = [&pair.tokens_a, &pair.tokens_b];
+            for ((tokens, start), reward) in sides.into_iter().zip(pair.answer_start).zip(rewards) {
+                let expected = oracle.reward(tokens, start).unwrap();
+                assert!((reward - expected).abs() < 2e-5, "{family}: {reward} {expected}");
+                n_checked += 1;
+            }
+        }
+    }
+    assert!(n_checked >= 7 * 6);
+}

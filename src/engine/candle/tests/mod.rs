@@ -3,4 +3,4 @@
 mod against_cpu;
 mod against_pytorch;
 mod behavior;
-mod support;
+pub mod support;
