@@ -179,6 +179,7 @@ impl<W: Write> App<W> {
             | Effect::Launch(_)
             | Effect::DryRun { .. }
             | Effect::Copy { .. }
+            | Effect::EditRuns(_)
             | Effect::Save { .. }) => {
                 drop(self.ports.effects.send(effect));
             }

@@ -37,7 +37,7 @@ fn key(words: &str) -> Message {
 }
 
 /// Presses keys and returns the effects of the last one, without the data thread's.
-fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
+pub fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
     let mut effects = Vec::new();
     for words in keys {
         effects = update(model, key(words));
@@ -90,9 +90,9 @@ fn the_selected_row_is_always_shown() {
     let mut model = model(60, 16, twelve_runs(), None);
     press(&mut model, &["G"]);
     let shown = picture(&draw(&model));
-    assert!(shown.contains("▌ seed-set-only"), "{shown}");
+    assert!(shown.contains("▌  seed-set-only"), "{shown}");
     press(&mut model, &["g"]);
-    assert!(picture(&draw(&model)).contains("▌ ser-embedded-s3"));
+    assert!(picture(&draw(&model)).contains("▌  ser-embedded-s3"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, SampledPair};
 
+use super::compare::data::{CompareData, CompareInterest};
 use super::launch::PastRun;
 use super::resources::Resources;
 use super::words::{LogLine, log_line};
@@ -24,6 +25,8 @@ pub struct Interest {
     pub live: bool,
     /// What finished runs cost, for the estimate of the next one.
     pub costs: bool,
+    /// What the compare screen shows, while it is shown.
+    pub compare: Option<CompareInterest>,
 }
 
 /// Everything the current screen needs, read at one time.
@@ -37,6 +40,8 @@ pub struct Snapshot {
     pub run: Option<RunData>,
     /// What finished runs cost, where it was asked for.
     pub costs: Option<Costs>,
+    /// The comparison asked for, where a run of it exists.
+    pub compare: Option<CompareData>,
 }
 
 /// What the estimate of a launch rests on.
@@ -51,7 +56,8 @@ pub struct Costs {
 impl Snapshot {
     /// A snapshot of rows as the store returned them.
     pub fn new(at_ms: i64, runs: Vec<RunRow>, run: Option<RunData>) -> Self {
-        Self { at_ms, runs: runs.into_iter().map(clean_row).collect(), run, costs: None }
+        let runs = runs.into_iter().map(clean_row).collect();
+        Self { at_ms, runs, run, ..Self::default() }
     }
 }
 
@@ -120,10 +126,14 @@ pub fn preferred_side(pair: &SampledPair) -> Option<Side> {
     score_of(pair).pseudo_label().map(|label| label.preferred)
 }
 
-fn clean_row(mut row: RunRow) -> RunRow {
+/// A row whose texts cannot reach the terminal as commands.
+pub fn clean_row(mut row: RunRow) -> RunRow {
     row.name = clean_line(&row.name);
     row.arm = clean_line(&row.arm);
     row.failure = row.failure.as_deref().map(clean_line);
+    row.annotation.note = clean_line(&row.annotation.note);
+    row.facts.backbone = clean_line(&row.facts.backbone);
+    row.facts.source = clean_line(&row.facts.source);
     if let Some(progress) = &mut row.progress {
         progress.step = clean_line(&progress.step);
     }

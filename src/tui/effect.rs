@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::domain::run::{RequestKind, RunId};
 
 use super::data::Interest;
+use super::model::Edited;
 use super::samples::data::Request;
 
 /// Something to do outside the model.
@@ -32,12 +33,16 @@ pub enum Effect {
     },
     /// Send these bytes to the terminal with the next frame.
     Emit(Vec<u8>),
+    /// Change what is kept about runs.
+    EditRuns(Edited),
     /// Write a file.
     Save {
         /// Where; relative to the folder the viewer was started in.
         path: PathBuf,
         /// What.
         contents: String,
+        /// A file that is there already goes; otherwise the person is asked.
+        overwrites: bool,
     },
     /// Give the terminal to an editor with this text.
     Edit {

@@ -15,6 +15,7 @@ use crate::supervisor::{Supervisor, SupervisorError};
 use super::clipboard;
 use super::effect::Effect;
 use super::message::Message;
+use super::model::Edited;
 use super::source::with_hint;
 
 /// How often the head of the queue is looked at: there is no daemon, so whoever is here does it.
@@ -36,7 +37,10 @@ pub fn execute(home: &Home, read_only: bool, effects: &Receiver<Effect>, to: &Se
                 dry_run(&supervisor, spec, to);
                 None
             }
-            Ok(Effect::Save { path, contents }) => Some(save(&path, &contents)),
+            Ok(Effect::Save { path, contents, overwrites }) => {
+                Some(save(&path, contents, overwrites))
+            }
+            Ok(Effect::EditRuns(edited)) => Some(edit(home, edited)),
             Ok(Effect::Copy { what, text }) => Some(copy(home, &what, &text)),
             Ok(_) => None,
             Err(RecvTimeoutError::Timeout) => {
@@ -85,12 +89,23 @@ fn ask(
     })
 }
 
-/// Writes a file that a person named.
-fn save(path: &Path, contents: &str) -> Message {
+/// Writes a file that a person named: all of it or nothing, and over another one only when they
+/// said so.
+fn save(path: &Path, contents: String, overwrites: bool) -> Message {
     let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match std::fs::write(path, contents) {
+    if !overwrites && path.exists() {
+        return Message::FileExists { path: path.to_owned(), contents };
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = std::fs::write(&part, contents).and_then(|()| std::fs::rename(&part, path));
+    match written {
         Ok(()) => Message::Done(format!("wrote {}", shown.display())),
-        Err(error) => Message::Failed(format!("cannot write {}: {error}", shown.display())),
+        Err(error) => {
+            let _ = std::fs::remove_file(&part);
+            Message::Failed(format!("cannot write {}: {error}", shown.display()))
+        }
     }
 }
 
@@ -100,6 +115,16 @@ fn copy(home: &Home, what: &str, text: &str) -> Message {
     match clipboard::copy(&path, what, text, |name| std::env::var(name).ok()) {
         Ok(copied) => Message::Copied { bytes: copied.bytes, words: copied.words },
         Err(error) => Message::Failed(format!("cannot write {}: {error}", path.display())),
+    }
+}
+
+/// Changes what is kept about runs.
+fn edit(home: &Home, edited: Edited) -> Message {
+    let made =
+        Store::open(home, Access::ReadWrite).and_then(|mut store| store.edit_runs(&edited.edits));
+    match made {
+        Ok(inverse) => Message::RunsEdited { edited, inverse },
+        Err(error) => Message::Failed(with_hint(&error.to_string(), error.hint())),
     }
 }
 

@@ -137,6 +137,23 @@ pub fn twelve_runs() -> Vec<RunRow> {
     all
 }
 
+/// The same with a baseline, tags, a note and an archived run.
+pub fn kept_runs() -> Vec<RunRow> {
+    let mut runs = twelve_runs();
+    for row in &mut runs {
+        row.facts.learning_rate = Some(1e-4);
+        row.facts.high_threshold = Some(0.55);
+        row.facts.backbone = "embedded".to_owned();
+        row.facts.source = "embedded".to_owned();
+    }
+    runs[0].annotation.tags = vec!["paper".to_owned()];
+    runs[3].annotation.is_baseline = true;
+    runs[3].facts.learning_rate = Some(3e-4);
+    runs[2].annotation.note = "higher rate".to_owned();
+    runs[11].annotation.is_archived = true;
+    runs
+}
+
 fn summary(round: u32) -> SelectionSummary {
     // A hill at .62 that moves towards 1 with the rounds.
     let confidences = (0..71_204_u32).map(|i| {

@@ -1,11 +1,15 @@
 //! Everything that can happen to the interface.
 
+use std::path::PathBuf;
+
 use crossterm::event::KeyEvent;
 
 use crate::domain::preference::PairId;
 use crate::domain::run::RunId;
+use crate::store::RunEdit;
 
 use super::data::Snapshot;
+use super::model::{Edited, SortKey};
 use super::samples::data::Found;
 
 /// Something for `update`.
@@ -78,6 +82,29 @@ pub enum Message {
     Done(String),
     /// A run was started; its id or name.
     Started(String),
+    /// Ask for the name of a file to write.
+    AskName {
+        /// What it could be called.
+        name: String,
+        /// What it will hold.
+        contents: String,
+    },
+    /// A file to be written is there already.
+    FileExists {
+        /// Which.
+        path: PathBuf,
+        /// What it would hold.
+        contents: String,
+    },
+    /// Put the runs list in this order.
+    SortRuns(SortKey),
+    /// What is kept about runs has changed.
+    RunsEdited {
+        /// What was decided.
+        edited: Edited,
+        /// What takes it back.
+        inverse: Vec<RunEdit>,
+    },
     /// An effect failed; one line says why.
     Failed(String),
     /// The process was stopped and goes on: whatever is on the screen is not ours.

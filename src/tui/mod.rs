@@ -47,6 +47,8 @@ mod behavior;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod runs_behavior;
+#[cfg(test)]
 mod screens;
 
 use std::io::{self, IsTerminal};

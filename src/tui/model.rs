@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::run::RunId;
 use crate::store::rows::RunRow;
+use crate::store::{RunEdit, RunFilter};
 
 use super::compare::Compare;
 use super::data::{Interest, RunData, Snapshot};
@@ -76,9 +77,26 @@ pub enum SortKey {
     State,
     /// Alphabetical.
     Name,
+    /// Furthest first.
+    Round,
+    /// Most pseudo-labels kept first.
+    Kept,
+    /// Most vetoes first.
+    Vetoed,
 }
 
 impl SortKey {
+    /// Every order with the character that takes it from the menu.
+    pub const ALL: [(char, Self); 7] = [
+        ('d', Self::Newest),
+        ('a', Self::Accuracy),
+        ('s', Self::State),
+        ('n', Self::Name),
+        ('r', Self::Round),
+        ('k', Self::Kept),
+        ('v', Self::Vetoed),
+    ];
+
     /// The words above the list.
     pub fn words(self) -> &'static str {
         match self {
@@ -86,6 +104,9 @@ impl SortKey {
             Self::Accuracy => "by accuracy",
             Self::State => "by state",
             Self::Name => "by name",
+            Self::Round => "by round",
+            Self::Kept => "by pairs kept",
+            Self::Vetoed => "by vetoes",
         }
     }
 
@@ -95,7 +116,10 @@ impl SortKey {
             Self::Newest => Self::Accuracy,
             Self::Accuracy => Self::State,
             Self::State => Self::Name,
-            Self::Name => Self::Newest,
+            Self::Name => Self::Round,
+            Self::Round => Self::Kept,
+            Self::Kept => Self::Vetoed,
+            Self::Vetoed => Self::Newest,
         }
     }
 }
@@ -103,8 +127,22 @@ impl SortKey {
 /// The runs list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Runs {
-    /// In the order shown.
+    /// Those that are shown, in the order shown.
     pub rows: Vec<RunRow>,
+    /// Those that the filter leaves out.
+    pub hidden: Vec<RunRow>,
+    /// What is shown.
+    pub filter: RunFilter,
+    /// The filter as it was typed.
+    pub filter_text: String,
+    /// The run that was selected before the filter hid it.
+    pub anchor: Option<RunId>,
+    /// Whether the order is turned round.
+    pub is_reversed: bool,
+    /// What takes the latest decisions back, the latest last.
+    pub undo: Vec<Edited>,
+    /// What does them again.
+    pub redo: Vec<Edited>,
     /// Index of the selected row.
     pub cursor: usize,
     /// Rows scrolled off the top.
@@ -117,6 +155,36 @@ pub struct Runs {
     pub marked: BTreeSet<RunId>,
     /// A run that was just started, to be selected when it appears (id or name).
     pub awaited: Option<String>,
+}
+
+impl Runs {
+    /// Every run, shown or not.
+    pub fn all(&self) -> impl Iterator<Item = &RunRow> {
+        self.rows.iter().chain(&self.hidden)
+    }
+
+    /// The run that others are measured against.
+    pub fn baseline(&self) -> Option<&RunRow> {
+        self.all().find(|row| row.annotation.is_baseline)
+    }
+}
+
+/// A decision about runs, with the words that say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// What was decided: `ser-s1 archived`.
+    pub what: String,
+    /// What does it.
+    pub edits: Vec<RunEdit>,
+    /// It takes back what the words say.
+    pub is_undo: bool,
+}
+
+impl Edited {
+    /// A decision made now.
+    pub fn new(what: String, edits: Vec<RunEdit>) -> Self {
+        Self { what, edits, is_undo: false }
+    }
 }
 
 /// How a message is meant.
@@ -215,6 +283,13 @@ impl Model {
             launch: Launch::default(),
             runs: Runs {
                 rows: Vec::new(),
+                hidden: Vec::new(),
+                filter: RunFilter::default(),
+                filter_text: String::new(),
+                is_reversed: false,
+                anchor: None,
+                undo: Vec::new(),
+                redo: Vec::new(),
                 cursor: 0,
                 offset: 0,
                 sort: SortKey::Newest,
@@ -240,6 +315,7 @@ impl Model {
     pub fn current(&self) -> Option<&RunRow> {
         match (self.screen, &self.live) {
             (Screen::Live, Some(live)) => self.row(&live.run),
+            (Screen::Compare, _) => self.compare.selected().and_then(|run| self.row(run)),
             (Screen::Samples, _) => self.samples.run.as_ref().and_then(|run| self.row(run)),
             _ => self.runs.rows.get(self.runs.cursor),
         }
@@ -247,7 +323,7 @@ impl Model {
 
     /// A run by its id.
     pub fn row(&self, run: &RunId) -> Option<&RunRow> {
-        self.runs.rows.iter().find(|row| row.id == *run)
+        self.runs.all().find(|row| row.id == *run)
     }
 
     /// Details of the current run, once they are here.
@@ -258,6 +334,9 @@ impl Model {
 
     /// Whether the screen says that something is being read.
     pub fn is_waiting(&self) -> bool {
+        if self.screen == Screen::Compare && self.compare.data.is_none() {
+            return !self.compare.runs.is_empty();
+        }
         !self.runs.is_loaded || self.current().is_some() && self.current_data().is_none()
     }
 
@@ -274,13 +353,17 @@ impl Model {
             }
             _ => {
                 let run = self.current().map(|row| row.id.clone());
-                Interest { run, live, ..Interest::default() }
+                let compare = match self.screen {
+                    Screen::Compare => self.compare.interest(),
+                    _ => None,
+                };
+                Interest { run, live, compare, ..Interest::default() }
             }
         }
     }
 
     /// How many runs go on without this viewer.
     pub fn n_going(&self) -> usize {
-        self.runs.rows.iter().filter(|row| Condition::of(row).keeps_going()).count()
+        self.runs.all().filter(|row| Condition::of(row).keeps_going()).count()
     }
 }

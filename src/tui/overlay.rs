@@ -1,5 +1,7 @@
 //! What can lie over a screen: a question, a choice, a text field, or every action by name.
 
+use crate::domain::run::RunId;
+
 use super::effect::Effect;
 use super::field::Field;
 use super::keymap::{Command, Context};
@@ -76,6 +78,20 @@ pub enum Purpose {
     },
     /// Something of the samples screen.
     Samples(SamplesPrompt),
+    /// The tags of a run, with spaces between.
+    Tags {
+        /// Which run.
+        run: RunId,
+        /// Its name.
+        name: String,
+    },
+    /// The note on a run.
+    Note {
+        /// Which run.
+        run: RunId,
+        /// Its name.
+        name: String,
+    },
     /// A file to write this into.
     Save {
         /// Its contents.
@@ -90,6 +106,8 @@ impl Purpose {
             Self::Filter => "filter",
             Self::LaunchField { .. } => "launch",
             Self::Samples(_) => "samples",
+            Self::Tags { .. } => "tags",
+            Self::Note { .. } => "note",
             Self::Save { .. } => "save",
         }
     }

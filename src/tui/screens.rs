@@ -35,7 +35,7 @@ pub fn picture(buffer: &Buffer) -> String {
     out
 }
 
-fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
+pub fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
     for (width, height) in SIZES {
         let picture = picture(&draw(&make(width, height)));
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -57,6 +57,11 @@ fn live(data: fn() -> RunData) -> impl Fn(u16, u16) -> Model {
 #[test]
 fn runs() {
     snapshots("runs_empty", |width, height| model(width, height, Vec::new(), None));
+    snapshots("runs_kept", |width, height| {
+        let mut model = model(width, height, super::fixtures::kept_runs(), Some(running_data()));
+        model.runs.marked.insert(model.runs.rows[2].id.clone());
+        model
+    });
     snapshots("runs_twelve", |width, height| {
         model(width, height, twelve_runs(), Some(running_data()))
     });

@@ -14,6 +14,7 @@ use crate::store::{
     Access, EventLine, Home, SampleOrder, SampleQuery, SampledPair, Store, StoreError,
 };
 
+use super::compare::data::CompareReader;
 use super::costs::CostReader;
 use super::data::{Interest, RunData, Snapshot};
 use super::message::Message;
@@ -88,6 +89,7 @@ struct Reader {
     log: Log,
     costs: CostReader,
     resources: ResourceReader,
+    compare: CompareReader,
 }
 
 /// The event log of one run, as far as it was read.
@@ -111,6 +113,7 @@ impl Reader {
             log: Log::default(),
             costs: CostReader::default(),
             resources: ResourceReader::default(),
+            compare: CompareReader::default(),
         }
     }
 
@@ -151,9 +154,16 @@ impl Reader {
         let run = wanted.filter(|id| runs.iter().any(|row| row.id == *id));
         let run = run.map(|id| self.read_run(store, &id)).transpose()?;
         let costs = self.interest.costs.then(|| self.costs.read(store, &runs)).transpose()?;
+        let compare = match &self.interest.compare {
+            Some(interest) => {
+                let exists = |run: &RunId| runs.iter().any(|row| row.id == *run);
+                self.compare.read(store, interest, exists)?
+            }
+            None => None,
+        };
         self.is_stale = false;
         self.read_at = Some(Instant::now());
-        Ok(Snapshot { costs, ..Snapshot::new(now_ms(), runs, run) })
+        Ok(Snapshot { costs, compare, ..Snapshot::new(now_ms(), runs, run) })
     }
 
     fn read_run(&mut self, store: &Store, run: &RunId) -> Result<RunData, StoreError> {
@@ -229,7 +239,7 @@ mod tests {
         let run = fixture.run("first");
         let attempt = fixture.begin(&run);
         let mut reader = Reader::new(fixture.home.clone());
-        reader.interest = Interest { run: Some(run.clone()), live: true, costs: false };
+        reader.interest = Interest { run: Some(run.clone()), live: true, ..Interest::default() };
         let warned = |words: &str| RunEvent::Warned { message: words.to_owned() };
         let events = vec![warned("one"), testing::train_step(1, 0.7), warned("two")];
         fixture.apply(&run, attempt, events);

@@ -1,14 +1,90 @@
 //! The compare screen: runs side by side, and what they differ in.
 
+mod chart;
+pub mod data;
 pub mod keys;
+mod pairs;
+mod table;
+#[cfg(test)]
+mod tests;
 pub mod update;
 pub mod view;
 
 use crate::domain::run::RunId;
+use crate::report::{CurveAxis, CurveMetric};
+use crate::store::comparison::RoundChoice;
+
+use data::{CompareData, CompareInterest};
+
+/// Points of a loss curve: two for each column of the widest chart.
+const N_LOSS_POINTS: usize = 400;
+
+/// Which part of the screen the cursor is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pane {
+    /// Metrics and settings.
+    #[default]
+    Table,
+    /// Pairs on which the selected run disagrees with the base.
+    Pairs,
+}
 
 /// The state of the screen.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Compare {
-    /// The runs, the base first.
+    /// The runs, in the order of the columns.
     pub runs: Vec<RunId>,
+    /// The run that the others are measured against; the first when it is not among them.
+    pub base: Option<RunId>,
+    /// Index of the selected run.
+    pub column: usize,
+    /// Index of the selected row of the table.
+    pub row: usize,
+    /// Index of the selected pair.
+    pub pair: usize,
+    /// Where the cursor is.
+    pub pane: Pane,
+    /// Settings and metrics in which the runs agree are shown too.
+    pub shows_all: bool,
+    /// Values are shown as differences to the base.
+    pub is_normalized: bool,
+    /// The chart takes the place of the table, or the table that of the chart.
+    pub is_zoomed: bool,
+    /// What the curves show.
+    pub metric: CurveMetric,
+    /// Along what.
+    pub axis: CurveAxis,
+    /// Which round speaks for a run.
+    pub rounds: RoundChoice,
+    /// What was read last.
+    pub data: Option<Box<CompareData>>,
+}
+
+impl Compare {
+    /// The selected run.
+    pub fn selected(&self) -> Option<&RunId> {
+        self.runs.get(self.column)
+    }
+
+    /// The run that the others are measured against.
+    pub fn base(&self) -> Option<&RunId> {
+        let base = self.base.as_ref().filter(|base| self.runs.contains(base));
+        base.or(self.runs.first())
+    }
+
+    /// What the screen needs to know.
+    pub fn interest(&self) -> Option<CompareInterest> {
+        let base = self.base()?.clone();
+        let beside = self.selected().filter(|run| **run != base).or_else(|| {
+            // With the cursor on the base, its neighbor is shown beside it.
+            self.runs.iter().find(|run| **run != base)
+        });
+        Some(CompareInterest {
+            runs: self.runs.clone(),
+            beside: beside.cloned(),
+            base,
+            rounds: self.rounds,
+            n_loss_points: if self.metric == CurveMetric::Loss { N_LOSS_POINTS } else { 0 },
+        })
+    }
 }

@@ -1,13 +1,222 @@
-//! Draws the compare screen.
+//! Draws the compare screen: curves above, the table below; from 160 columns on histograms and
+//! the pairs that differ stand beside them.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
 
-use super::super::model::Model;
+use crate::report::letter;
+use crate::store::comparison::{Comparison, RoundChoice};
+
+use super::super::model::{Model, SizeClass};
+use super::super::text;
+use super::super::theme::Theme;
 use super::super::view::put;
+use super::super::words::Condition;
+use super::table::{self, Meaning};
+use super::{Pane, chart, pairs};
+
+/// Columns of the pane with the pairs.
+const N_PAIRS_COLUMNS: u16 = 62;
+/// Columns of the pane with the histograms.
+const N_HISTOGRAM_COLUMNS: u16 = 62;
+/// Columns of the labels of the table.
+const N_LABEL_COLUMNS: usize = 22;
+/// Columns of a run in the table.
+const N_RUN_COLUMNS: usize = 19;
 
 /// Draws the screen between the tabs and the message line.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
-    put(buffer, area, 1, Line::styled("  mark runs in the list to compare them", model.theme.dim));
+    let theme = &model.theme;
+    let compare = &model.compare;
+    if compare.runs.is_empty() {
+        let lines = [
+            "  nothing to compare yet",
+            "",
+            "  1 shows the runs: mark some with Space, then press c",
+            "  b there pins the baseline ★ that the others are measured against",
+        ];
+        for (row, words) in lines.into_iter().enumerate() {
+            put(buffer, area, row as u16 + 1, Line::styled(words, theme.dim));
+        }
+        return;
+    }
+    let Some(data) = &compare.data else {
+        put(buffer, area, 1, Line::styled("  reading the runs …", theme.dim));
+        return;
+    };
+    let comparison = &data.comparison;
+    put(buffer, area, 0, head(model, comparison, usize::from(area.width)));
+    let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
+    match model.size.class() {
+        SizeClass::Wide => draw_wide(model, comparison, body, buffer),
+        SizeClass::Standard => draw_standard(model, comparison, body, buffer),
+        _ => draw_lower(model, comparison, body, buffer),
+    }
+}
+
+fn draw_wide(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
+    if model.compare.is_zoomed {
+        draw_zoomed(model, comparison, area, buffer);
+        return;
+    }
+    let upper = Rect { height: area.height * 2 / 5, ..area };
+    let curves = Rect { width: upper.width - N_HISTOGRAM_COLUMNS, ..upper };
+    chart::draw(model, comparison, curves, buffer);
+    let histograms = Rect { x: curves.right(), width: N_HISTOGRAM_COLUMNS, ..upper };
+    chart::draw_histograms(model, comparison, histograms, buffer);
+    let lower = Rect { y: upper.bottom(), height: area.height - upper.height, ..area };
+    let left = Rect { width: lower.width - N_PAIRS_COLUMNS - 1, ..lower };
+    draw_table(model, comparison, left, buffer);
+    for y in lower.top()..lower.bottom() {
+        buffer.set_string(left.right(), y, "│", model.theme.border);
+    }
+    let right = Rect { x: left.right() + 1, width: N_PAIRS_COLUMNS, ..lower };
+    pairs::draw(model, comparison, right, buffer);
+}
+
+fn draw_standard(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
+    if model.compare.is_zoomed {
+        draw_zoomed(model, comparison, area, buffer);
+        return;
+    }
+    let upper = Rect { height: (area.height * 9 / 20).max(8), ..area };
+    chart::draw(model, comparison, upper, buffer);
+    let lower = Rect { y: upper.bottom(), height: area.height - upper.height, ..area };
+    draw_lower(model, comparison, lower, buffer);
+}
+
+/// The pane with the cursor on the whole screen; with the cursor in the table, the chart.
+fn draw_zoomed(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
+    match model.compare.pane {
+        Pane::Table => chart::draw(model, comparison, area, buffer),
+        Pane::Pairs => pairs::draw(model, comparison, area, buffer),
+    }
+}
+
+/// The pane with the cursor: there is room for one.
+fn draw_lower(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
+    match model.compare.pane {
+        Pane::Table => draw_table(model, comparison, area, buffer),
+        Pane::Pairs => pairs::draw(model, comparison, area, buffer),
+    }
+}
+
+/// What is compared, and how.
+fn head(model: &Model, comparison: &Comparison, width: usize) -> Line<'static> {
+    let theme = &model.theme;
+    let compare = &model.compare;
+    let n_different = comparison.settings.iter().filter(|row| row.is_different).count();
+    let n_settings = comparison.settings.len();
+    let rounds = match comparison.rounds {
+        RoundChoice::Last => "last round",
+        RoundChoice::Best => "best round by validation",
+    };
+    let base = &comparison.runs[comparison.base].row.name;
+    let shown = if compare.shows_all {
+        "all settings".to_owned()
+    } else {
+        format!("{n_different} of {n_settings} settings differ")
+    };
+    let parts = [
+        format!("{} runs", comparison.runs.len()),
+        format!("base {} {}", letter(comparison.base), text::cut(base, 24)),
+        rounds.to_owned(),
+        footnote(comparison),
+        shown,
+    ];
+    let mut words = format!(" {}", parts[0]);
+    for part in &parts[1..] {
+        let next = format!("{words} · {part}");
+        if text::width(&next) > width {
+            break;
+        }
+        words = next;
+    }
+    Line::styled(words, theme.dim)
+}
+
+/// How many pairs stand behind the intervals.
+fn footnote(comparison: &Comparison) -> String {
+    let pairs = || comparison.outcomes.iter().flatten().map(|outcomes| outcomes.n);
+    match (pairs().min(), pairs().max()) {
+        (Some(min), Some(max)) if min == max => {
+            format!("{} test pairs, Holm, ns: p≥.05", text::count(min))
+        }
+        (Some(min), Some(max)) => {
+            format!("{} to {} test pairs, Holm, ns: p≥.05", text::count(min), text::count(max))
+        }
+        _ => "no common test pairs".to_owned(),
+    }
+}
+
+fn draw_table(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let compare = &model.compare;
+    let columns = shown_columns(model, comparison, usize::from(area.width));
+    let has_focus = compare.pane == Pane::Table;
+    let mut heads = vec![Span::styled(text::left("  FIELD", N_LABEL_COLUMNS), theme.heading)];
+    for index in &columns {
+        let run = &comparison.runs[*index];
+        let condition = Condition::of(&run.row);
+        let live =
+            if condition.keeps_going() { format!(" {}", condition.glyph()) } else { String::new() };
+        let base = if *index == comparison.base { " (base)" } else { "" };
+        let room = N_RUN_COLUMNS - 2 - text::width(base) - text::width(&live);
+        let name = text::cut(&format!("{} {}", letter(*index), run.row.name), room);
+        let mut style = chart::style(theme, *index);
+        if *index == compare.column {
+            style = style.patch(theme.selected);
+        }
+        heads.push(Span::styled(
+            text::left(&format!("{name}{base}{live}"), N_RUN_COLUMNS - 1),
+            style,
+        ));
+        heads.push(Span::raw(" "));
+    }
+    put(buffer, area, 0, Line::from(heads));
+    let rows = table::rows(compare, comparison);
+    let n_rows = usize::from(area.height.saturating_sub(1));
+    let first = (compare.row + 1).saturating_sub(n_rows);
+    for (y, (index, row)) in rows.iter().enumerate().skip(first).take(n_rows).enumerate() {
+        let is_selected = has_focus && index == compare.row;
+        let mark = if is_selected { "▌ " } else { "  " };
+        let label = text::left(&format!("{mark}{}", row.label), N_LABEL_COLUMNS - 1);
+        let mut spans = vec![Span::styled(format!("{label} "), theme.strong)];
+        for column in &columns {
+            let (words, meaning) = &row.cells[*column];
+            spans.push(Span::styled(
+                text::left(words, N_RUN_COLUMNS - 1),
+                meaning_style(theme, *meaning),
+            ));
+            spans.push(Span::raw(" "));
+        }
+        put(buffer, area, y as u16 + 1, Line::from(spans));
+        if is_selected {
+            buffer.set_style(Rect { y: area.y + y as u16 + 1, height: 1, ..area }, theme.selected);
+        }
+    }
+}
+
+fn meaning_style(theme: &Theme, meaning: Meaning) -> Style {
+    match meaning {
+        Meaning::Plain => theme.text,
+        Meaning::Better => theme.good,
+        Meaning::Worse => theme.bad,
+        Meaning::Dim => theme.dim,
+    }
+}
+
+/// The base stays at the left; the others scroll so that the selected one is shown.
+fn shown_columns(model: &Model, comparison: &Comparison, width: usize) -> Vec<usize> {
+    let room = (width.saturating_sub(N_LABEL_COLUMNS) / N_RUN_COLUMNS).max(1);
+    let others: Vec<usize> =
+        (0..comparison.runs.len()).filter(|index| *index != comparison.base).collect();
+    let selected = others.iter().position(|index| *index == model.compare.column).unwrap_or(0);
+    let n_others = room.saturating_sub(1);
+    let first = (selected + 1).saturating_sub(n_others);
+    let mut columns = vec![comparison.base];
+    columns.extend(others.into_iter().skip(first).take(n_others));
+    columns
 }

@@ -81,6 +81,18 @@ pub enum Command {
     Copy,
     /// Next order of the list.
     Sort,
+    /// Choose the order of the list.
+    SortMenu,
+    /// Tags of the run.
+    Tag,
+    /// Note on the run.
+    Note,
+    /// Out of the list, or back into it.
+    Archive,
+    /// Every marked run out of the list.
+    ArchiveMarked,
+    /// The run that others are measured against.
+    Star,
     /// Start a run.
     New,
     /// Pause, or resume what is paused.
@@ -318,7 +330,10 @@ mod tests {
         for c in "[OABCDHF~".chars() {
             let event = KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
             let found = keymap.command(Context::Runs, &event);
-            assert!(matches!(found, None | Some(Command::Freeze)), "{c}: {found:?}");
+            assert!(
+                matches!(found, None | Some(Command::Freeze | Command::ArchiveMarked)),
+                "{c}: {found:?}"
+            );
         }
     }
 }

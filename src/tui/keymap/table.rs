@@ -78,6 +78,41 @@ pub const FIRST: &[Binding] = &[
         "resume"
     ),
     bind!("runs.sort", C::Sort, [Char('s')], &[Runs], "next order of the list", "sort"),
+    bind!("runs.sort_menu", C::SortMenu, [Char('S')], &[Runs], "choose the order of the list", ""),
+    bind!(
+        "runs.compare",
+        C::ShowCompare,
+        [Char('c')],
+        &[Runs],
+        "compare the marked runs with the baseline",
+        "compare"
+    ),
+    bind!(
+        "runs.star",
+        C::Star,
+        [Char('b')],
+        &[Runs],
+        "the baseline that others are measured against",
+        "baseline"
+    ),
+    bind!("runs.tag", C::Tag, [Char('t')], &[Runs], "tags of the run", "tag"),
+    bind!("runs.note", C::Note, [Char('o')], &[Runs], "note on the run", "note"),
+    bind!(
+        "runs.archive",
+        C::Archive,
+        [Char('d')],
+        &[Runs],
+        "out of the list, or back (filter is:archived)",
+        "archive"
+    ),
+    bind!(
+        "runs.archive_marked",
+        C::ArchiveMarked,
+        [Char('D')],
+        &[Runs],
+        "every marked run out of the list (asks)",
+        ""
+    ),
 ];
 
 /// What holds on most screens.

@@ -321,7 +321,8 @@ fn draw_chart(model: &Model, pair: &PairOpinions, area: Rect, buffer: &mut Buffe
     let points: Vec<Point> = points.collect();
     let (first, last) = (points[0].x, points[points.len() - 1].x);
     let half = [first, last].map(|x| Point { x, y: 0.5, interval: None }).to_vec();
-    let series = |points, stroke, style| Series { points, stroke, style, whiskers: style };
+    let series =
+        |points, stroke, style| Series { points, stroke, style, whiskers: style, label: None };
     let chart = LineChart {
         series: &[
             series(half, Stroke::Dashed, theme.dim),

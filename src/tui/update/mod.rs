@@ -4,6 +4,7 @@
 //! A key becomes a command ([`super::keymap`]) and a command goes to whoever it is for: the popup
 //! that lies over the screen, the navigation all screens share, or the screen itself.
 
+mod annotate;
 mod live;
 mod mouse;
 mod navigate;
@@ -86,6 +87,13 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             }
             say(model, Tone::Note, format!("started {name} · Enter opens it"))
         }
+        Message::SortRuns(key) => {
+            runs::sort_by(model, key);
+            Vec::new()
+        }
+        Message::AskName { name, contents } => compare::update::ask_name(model, &name, contents),
+        Message::FileExists { path, contents } => popup::ask_overwrite(model, path, contents),
+        Message::RunsEdited { edited, inverse } => annotate::edited(model, edited, inverse),
         Message::Continued => vec![Effect::Redraw],
         Message::Leave => vec![Effect::Quit],
     };
@@ -190,6 +198,9 @@ fn show_snapshot(model: &mut Model, mut snapshot: Snapshot) {
         (model.launch.past, model.launch.n_free) = (costs.past, costs.n_free);
     }
     launch::update::take_template(model);
+    if model.screen == Screen::Compare {
+        compare::update::take(model, snapshot.compare);
+    }
 }
 
 fn toggle_freeze(model: &mut Model) {

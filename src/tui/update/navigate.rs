@@ -38,10 +38,10 @@ pub fn show(model: &mut Model, command: Command) -> Vec<Effect> {
             }
         }
         (Command::ShowCompare, _) => {
-            if model.runs.marked.is_empty() {
+            if model.runs.marked.is_empty() && !model.compare.runs.is_empty() {
                 go_to(model, Screen::Compare);
             } else {
-                let rows = model.runs.rows.iter();
+                let rows = model.runs.all();
                 let marked = rows.filter(|row| model.runs.marked.contains(&row.id));
                 let runs = marked.map(|row| row.id.clone()).collect();
                 return update(model, Message::OpenCompare { runs });

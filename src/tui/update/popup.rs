@@ -1,5 +1,7 @@
 //! Keys as they come in, and what they do in a popup.
 
+use std::path::PathBuf;
+
 use crossterm::event::KeyEvent;
 
 use super::super::commands;
@@ -9,7 +11,7 @@ use super::super::keymap::{Command, Key};
 use super::super::model::{Model, Screen, Tone};
 use super::super::overlay::{Choice, CommandList, Overlay, Prompt, Purpose, Then};
 use super::super::{launch, samples, view};
-use super::{act, context_of, moved, runs, say, update};
+use super::{act, annotate, context_of, moved, runs, say, update};
 
 /// Largest count before a key.
 const COUNT_MAX: usize = 99_999;
@@ -171,11 +173,23 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     match prompt.purpose {
         Purpose::Filter | Purpose::LaunchField { .. } => Vec::new(),
         Purpose::Samples(prompt) => samples::update::on_text(model, prompt, &text),
+        Purpose::Tags { run, name } => annotate::set_tags(model, &run, &name, &text),
+        Purpose::Note { run, name } => annotate::set_note(run, &name, &text),
         Purpose::Save { contents } if !text.is_empty() => {
-            vec![Effect::Save { path: text.into(), contents }]
+            vec![Effect::Save { path: text.into(), contents, overwrites: false }]
         }
         Purpose::Save { .. } => Vec::new(),
     }
+}
+
+/// A file is there already: writes it over only when the person says so.
+pub fn ask_overwrite(model: &mut Model, path: PathBuf, contents: String) -> Vec<Effect> {
+    model.overlay = Some(Overlay::Confirm {
+        question: format!("write over {}?", path.display()),
+        detail: "the file is there already; what it holds is lost".to_owned(),
+        then: Then::Effect(Effect::Save { path, contents, overwrites: true }),
+    });
+    Vec::new()
 }
 
 /// The text of a prompt has changed: who asked for it may know more about it now.
@@ -191,7 +205,10 @@ fn changed(model: &mut Model) {
                 (prompt.error, prompt.completions) = (error, completions);
             }
         }
-        Purpose::Samples(_) | Purpose::Save { .. } => {}
+        Purpose::Samples(_)
+        | Purpose::Tags { .. }
+        | Purpose::Note { .. }
+        | Purpose::Save { .. } => {}
     }
 }
 

@@ -9,7 +9,16 @@ use super::super::{compare, launch, samples};
 
 /// Why a command cannot act now; `None` when it can.
 pub fn refusal(model: &Model, command: Command) -> Option<String> {
-    let changes = [Command::Pause, Command::Resume, Command::Stop];
+    let changes = [
+        Command::Pause,
+        Command::Resume,
+        Command::Stop,
+        Command::Tag,
+        Command::Note,
+        Command::Archive,
+        Command::ArchiveMarked,
+        Command::Star,
+    ];
     let starts = command == Command::Open && model.runs.rows.is_empty();
     if model.is_read_only && (starts || changes.contains(&command)) {
         return Some(READ_ONLY.to_owned());
@@ -46,6 +55,10 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
         return None;
     }
     let needs_run = [
+        Command::Tag,
+        Command::Note,
+        Command::Archive,
+        Command::Star,
         Command::Pause,
         Command::Resume,
         Command::Stop,
@@ -56,6 +69,19 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
     let Some(row) = model.current() else {
         return needs_run.contains(&command).then(|| "no run is selected".to_owned());
     };
+    if model.screen == Screen::Runs {
+        let nothing = match command {
+            Command::Undo if model.runs.undo.is_empty() => Some("nothing to undo here"),
+            Command::Redo if model.runs.redo.is_empty() => Some("nothing to do again here"),
+            Command::ArchiveMarked if model.runs.marked.is_empty() => {
+                Some("nothing is marked · d archives the selected run")
+            }
+            _ => None,
+        };
+        if nothing.is_some() {
+            return nothing.map(str::to_owned);
+        }
+    }
     let (name, condition) = (&row.name, Condition::of(row));
     let word = condition.word();
     match (command, condition) {

@@ -1,15 +1,20 @@
 //! What keys and messages do in the runs list.
 
-use crate::domain::run::RequestKind;
+use std::cmp::Ordering;
+
+use crate::domain::run::{RequestKind, RunId};
+use crate::store::RunFilter;
 use crate::store::rows::RunRow;
 
 use super::super::effect::Effect;
 use super::super::keymap::Command;
+use super::super::message::Message;
 use super::super::model::{Model, SortKey, Tone};
 use super::super::overlay::{Choice, ChoiceItem, Overlay, Then};
+use super::super::source::with_hint;
 use super::super::view;
 use super::super::words::Condition;
-use super::{live, moved, say};
+use super::{annotate, live, moved, say};
 
 /// Does a command of the list, `n` times where that means something.
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
@@ -22,7 +27,18 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
                 return vec![Effect::Launch(Vec::new())];
             }
         },
-        Command::Sort => sort_next(model),
+        Command::Sort => {
+            model.runs.sort = model.runs.sort.next();
+            model.runs.is_reversed = false;
+            rearrange(model);
+        }
+        Command::SortMenu => open_sort_menu(model),
+        Command::Tag
+        | Command::Note
+        | Command::Archive
+        | Command::ArchiveMarked
+        | Command::Star => return annotate::on_command(model, command),
+        Command::Undo | Command::Redo => return annotate::undo(model, command),
         Command::Mark => {
             for _ in 0..n.min(n_runs) {
                 mark(model);
@@ -35,7 +51,10 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         Command::ClearMarks => model.runs.marked.clear(),
         Command::Copy => open_copy(model),
         Command::Pause | Command::Resume | Command::Stop => return on_worker(model, command),
-        _ => model.runs.cursor = moved(model, command, model.runs.cursor, n_runs, n),
+        _ => {
+            model.runs.anchor = None;
+            model.runs.cursor = moved(model, command, model.runs.cursor, n_runs, n);
+        }
     }
     Vec::new()
 }
@@ -84,21 +103,39 @@ pub fn on_worker(model: &mut Model, command: Command) -> Vec<Effect> {
 }
 
 /// The text of the filter.
-pub fn filter(_model: &Model) -> String {
-    String::new()
+pub fn filter(model: &Model) -> String {
+    model.runs.filter_text.clone()
 }
 
-/// The text of the filter has changed; what is wrong with it.
-pub fn on_filter(_model: &mut Model, _text: &str) -> Option<String> {
-    None
+/// The text of the filter has changed: what can be understood counts at once. Returns what is wrong
+/// with the rest.
+pub fn on_filter(model: &mut Model, text: &str) -> Option<String> {
+    let parsed = RunFilter::parse(text);
+    let error = parsed.as_ref().err().map(|error| with_hint(&error.to_string(), error.hint()));
+    // The word that is being typed may make no sense yet; those before it do.
+    let before = text.trim_end().rsplit_once(char::is_whitespace).map_or("", |(before, _)| before);
+    let (text, filter) = match parsed {
+        Ok(filter) => (text, Some(filter)),
+        Err(_) => (before, RunFilter::parse(before).ok()),
+    };
+    if let Some(filter) = filter {
+        text.clone_into(&mut model.runs.filter_text);
+        if filter != model.runs.filter {
+            model.runs.filter = filter;
+            rearrange(model);
+        }
+    }
+    error
 }
 
 /// New rows: the selected run stays selected, wherever it stands now.
 pub fn take(model: &mut Model, rows: Vec<RunRow>) {
     let selected = model.runs.rows.get(model.runs.cursor).map(|row| row.id.clone());
     model.runs.rows = rows;
+    model.runs.hidden.clear();
     model.runs.is_loaded = true;
-    sort_runs(model);
+    arrange(model);
+    select(model, selected.as_ref());
     let awaited = model.runs.awaited.clone();
     let is_awaited = |row: &RunRow| {
         awaited.as_ref().is_some_and(|key| row.id.as_str() == key || row.name == *key)
@@ -106,11 +143,24 @@ pub fn take(model: &mut Model, rows: Vec<RunRow>) {
     if let Some(index) = model.runs.rows.iter().position(is_awaited) {
         model.runs.awaited = None;
         model.runs.cursor = index;
-    } else if let Some(id) = selected {
-        let index = model.runs.rows.iter().position(|row| row.id == id);
-        model.runs.cursor = index.unwrap_or(model.runs.cursor);
     }
-    model.runs.cursor = model.runs.cursor.min(model.runs.rows.len().saturating_sub(1));
+}
+
+/// Filters and sorts again around the selected run.
+fn rearrange(model: &mut Model) {
+    let at_cursor = model.runs.rows.get(model.runs.cursor).map(|row| row.id.clone());
+    let selected = model.runs.anchor.take().or(at_cursor);
+    arrange(model);
+    select(model, selected.as_ref());
+    // A run that the filter hides is selected again when it comes back.
+    let is_shown = |run: &RunId| model.runs.rows.iter().any(|row| row.id == *run);
+    model.runs.anchor = selected.filter(|run| !is_shown(run));
+}
+
+fn select(model: &mut Model, run: Option<&RunId>) {
+    let index = run.and_then(|run| model.runs.rows.iter().position(|row| row.id == *run));
+    let last = model.runs.rows.len().saturating_sub(1);
+    model.runs.cursor = index.unwrap_or(model.runs.cursor).min(last);
 }
 
 /// Scrolls so that the selected row is shown.
@@ -130,24 +180,56 @@ fn mark(model: &mut Model) {
     }
 }
 
-fn sort_next(model: &mut Model) {
-    let selected = model.runs.rows.get(model.runs.cursor).map(|row| row.id.clone());
-    model.runs.sort = model.runs.sort.next();
-    sort_runs(model);
-    let index = model.runs.rows.iter().position(|row| Some(&row.id) == selected.as_ref());
-    model.runs.cursor = index.unwrap_or(0);
+/// Chooses an order; the one in force is turned round.
+pub fn sort_by(model: &mut Model, key: SortKey) {
+    model.runs.is_reversed = model.runs.sort == key && !model.runs.is_reversed;
+    model.runs.sort = key;
+    rearrange(model);
 }
 
-fn sort_runs(model: &mut Model) {
+fn open_sort_menu(model: &mut Model) {
+    let items = SortKey::ALL.into_iter().map(|(c, key)| ChoiceItem {
+        key: Some(c),
+        label: key.words().to_owned(),
+        detail: if key == model.runs.sort { "now · again turns it round" } else { "" }.to_owned(),
+        then: Then::Message(Box::new(Message::SortRuns(key))),
+    });
+    let items = items.collect();
+    model.overlay = Some(Overlay::Choice(Choice { title: "sort".to_owned(), items, cursor: 0 }));
+}
+
+/// Divides all runs into those shown and the others, and puts the shown ones in order.
+fn arrange(model: &mut Model) {
+    let mut all = std::mem::take(&mut model.runs.rows);
+    all.append(&mut model.runs.hidden);
+    let filter = &model.runs.filter;
+    let (shown, hidden): (Vec<RunRow>, Vec<RunRow>) =
+        all.into_iter().partition(|row| filter.matches(row, model.now_ms));
+    model.runs.hidden = hidden;
+    model.runs.rows = sorted(shown, model.runs.sort, model.runs.is_reversed);
+}
+
+/// A row is large: its place is sorted, and each row moves once.
+fn sorted(rows: Vec<RunRow>, key: SortKey, is_reversed: bool) -> Vec<RunRow> {
     let accuracy = |row: &RunRow| row.latest_test.as_ref().map_or(-1.0, |test| test.accuracy);
-    model.runs.rows.sort_by_key(|row| std::cmp::Reverse(row.created_at_ms));
-    // Stable: within equal keys the newest stays first.
-    match model.runs.sort {
-        SortKey::Newest => {}
-        SortKey::Accuracy => {
-            model.runs.rows.sort_by(|a, b| accuracy(b).total_cmp(&accuracy(a)));
-        }
-        SortKey::State => model.runs.rows.sort_by_key(Condition::of),
-        SortKey::Name => model.runs.rows.sort_by(|a, b| a.name.cmp(&b.name)),
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by(|a, b| {
+        let (a, b) = (&rows[*a], &rows[*b]);
+        let by_key = match key {
+            SortKey::Newest => Ordering::Equal,
+            SortKey::Accuracy => accuracy(b).total_cmp(&accuracy(a)),
+            SortKey::State => Condition::of(a).cmp(&Condition::of(b)),
+            SortKey::Name => a.name.cmp(&b.name),
+            SortKey::Round => b.round.cmp(&a.round),
+            SortKey::Kept => b.n_selected.cmp(&a.n_selected),
+            SortKey::Vetoed => b.n_vetoed.cmp(&a.n_vetoed),
+        };
+        // Within equal keys the newest stays first.
+        by_key.then(b.created_at_ms.cmp(&a.created_at_ms))
+    });
+    if is_reversed {
+        order.reverse();
     }
+    let mut slots: Vec<Option<RunRow>> = rows.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|index| slots[index].take()).collect()
 }

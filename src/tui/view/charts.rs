@@ -56,6 +56,7 @@ pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer)
         stroke: Stroke::Solid,
         style: theme.main,
         whiskers: theme.dim,
+        label: None,
     };
     let chart = LineChart {
         series: &[series],

@@ -112,8 +112,7 @@ fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
     let tabs = Line::from(spans);
     let room = usize::from(area.width).saturating_sub(tabs.width() + 1);
     put(buffer, area, 0, tabs);
-    let count =
-        |condition| model.runs.rows.iter().filter(|row| Condition::of(row) == condition).count();
+    let count = |condition| model.runs.all().filter(|row| Condition::of(row) == condition).count();
     let mut parts = Vec::new();
     for condition in [Condition::Running, Condition::Queued, Condition::Interrupted] {
         let n = count(condition);

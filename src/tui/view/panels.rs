@@ -14,6 +14,7 @@ use super::super::theme::Theme;
 use super::super::widgets::{LineChart, Point, Series, Stroke, TrendScale, gauge, trend};
 use super::super::words::{self, Condition, LogLine};
 use super::charts::draw_histogram;
+use super::runs;
 use super::{condition_style, pane, put, rule};
 
 /// Recipe, seed, model and data in one line.
@@ -180,6 +181,7 @@ pub fn draw_accuracy(model: &Model, rounds: &[RoundRow], n_max: u32, area: Rect,
         stroke,
         style,
         whiskers: theme.dim,
+        label: None,
     };
     let mut validation = series(|round| round.validation.as_ref(), Stroke::Dashed, theme.second);
     // Two intervals in one column cannot be read: only the test's are drawn.
@@ -247,8 +249,9 @@ pub fn draw_side(model: &Model, area: Rect, buffer: &mut Buffer) {
     put(buffer, area, 2, identity_line(model, row));
     let Some(data) = model.current_data() else { return };
     put(buffer, area, 3, worker_line(model, data, width));
-    let half = area.height.saturating_sub(5) / 2;
-    let chart = Rect { y: area.y + 5, height: half, ..area };
+    put(buffer, area, 4, runs::kept_line(model, row, width));
+    let half = area.height.saturating_sub(6) / 2;
+    let chart = Rect { y: area.y + 6, height: half, ..area };
     draw_accuracy(model, &data.rounds, row.rounds_max, chart, buffer);
     let chart = Rect { y: chart.bottom(), ..chart };
     draw_histogram(model, data, chart, buffer);

@@ -41,7 +41,7 @@ pub fn list_row_at(model: &Model, x: u16, y: u16) -> Option<usize> {
 
 /// Draws the list and what belongs to the selected run.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
-    if model.runs.rows.is_empty() {
+    if model.runs.all().next().is_none() {
         draw_empty(model, area, buffer);
         return;
     }
@@ -93,27 +93,53 @@ fn draw_list(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let runs = &model.runs;
     let columns = Columns::of(model.size.class(), usize::from(area.width));
-    let n_runs = runs.rows.len();
-    let noun = if n_runs == 1 { "run" } else { "runs" };
-    let marked = match runs.marked.len() {
-        0 => String::new(),
-        n => format!("{n} marked · "),
-    };
-    let what = format!("{n_runs} {noun} · {marked}{} ", runs.sort.words());
-    put_right(buffer, area, 0, Line::styled(what, theme.dim));
+    draw_counts(model, area, buffer);
     put(buffer, area, 1, Line::styled(columns.heads(), theme.heading));
+    if runs.rows.is_empty() {
+        let words = "  no run matches the filter · / changes it, Esc in it takes it back";
+        put(buffer, area, 3, Line::styled(words, theme.dim));
+    }
     let scale =
         TrendScale::of(runs.rows.iter().flat_map(|row| &row.test_accuracy).flatten().copied());
+    let baseline = runs.baseline();
     let shown = runs.rows.iter().enumerate().skip(runs.offset);
     for (i, (index, row)) in shown.take(usize::from(area.height) - 2).enumerate() {
         let y = i as u16 + 2;
         let is_selected = index == runs.cursor;
-        let line = columns.line(model, row, scale, is_selected);
+        let line = columns.line(model, row, baseline, scale, is_selected);
         put(buffer, area, y, line);
         if is_selected {
             buffer.set_style(Rect { y: area.y + y, height: 1, ..area }, theme.selected);
         }
     }
+}
+
+/// The filter at the left, and how many runs there are at the right.
+fn draw_counts(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let runs = &model.runs;
+    let n_archived = runs.hidden.iter().filter(|row| row.annotation.is_archived).count();
+    let n_all = runs.rows.len() + runs.hidden.len();
+    let noun = if n_all == 1 { "run" } else { "runs" };
+    let mut parts = vec![match runs.rows.len() {
+        n if n == n_all => format!("{n} {noun}"),
+        n => format!("{n} of {n_all} {noun}"),
+    }];
+    if n_archived > 0 {
+        parts.push(format!("{n_archived} archived"));
+    }
+    if !runs.marked.is_empty() {
+        parts.push(format!("{} marked", runs.marked.len()));
+    }
+    let turned = if runs.is_reversed { ", turned round" } else { "" };
+    parts.push(format!("{}{turned}", runs.sort.words()));
+    let counts = format!("{} ", parts.join(" · "));
+    let room = usize::from(area.width).saturating_sub(text::width(&counts) + 1);
+    if !runs.filter_text.trim().is_empty() {
+        let filter = format!(" / {}", runs.filter_text);
+        put(buffer, area, 0, Line::styled(text::cut(&filter, room), theme.key));
+    }
+    put_right(buffer, area, 0, Line::styled(counts, theme.dim));
 }
 
 /// Which columns are shown, and how wide the name is.
@@ -125,7 +151,7 @@ struct Columns {
 
 impl Columns {
     fn of(class: SizeClass, width: usize) -> Self {
-        let trend = if class == SizeClass::Wide { 12 } else { 6 };
+        let trend = if class == SizeClass::Wide { 8 } else { 6 };
         let mut columns = Self { class, name: 0, trend };
         // Everything but the name has a fixed width.
         columns.name = width.saturating_sub(text::width(&columns.heads())).clamp(4, 40);
@@ -134,28 +160,43 @@ impl Columns {
 
     fn heads(&self) -> String {
         let name = text::left("NAME", self.name);
-        let mut out = format!("  {name} {} {}", text::left("  STATE", 13), text::right("ROUND", 5));
+        let state = text::left("  STATE", self.n_state());
+        let mut out = format!("   {name} {state} {}", text::right("ROUND", 5));
         out.push_str("   TEST  ±95%");
+        out.push_str(if self.class == SizeClass::Wide { "    vs★" } else { "   vs★" });
+        if self.class >= SizeClass::Standard {
+            out = format!("{out} {}  KEPT VETO", text::left("TREND", self.trend));
+        }
         if self.class == SizeClass::Wide {
-            out.push_str("   ECE");
+            out.push_str("    τ     LR  RNG");
         }
         if self.class >= SizeClass::Standard {
-            out = format!("{out} {} SELECT VETO  AGE", text::left("TREND", self.trend));
+            out.push_str("  AGE");
         }
-        out.push(' ');
         out
+    }
+
+    /// Columns of the state: glyph and word.
+    fn n_state(&self) -> usize {
+        if self.class == SizeClass::Wide { 13 } else { 9 }
     }
 
     fn line(
         &self,
         model: &Model,
         row: &RunRow,
+        baseline: Option<&RunRow>,
         scale: Option<TrendScale>,
         is_selected: bool,
     ) -> Line<'static> {
         let theme = &model.theme;
         let condition = Condition::of(row);
-        let state = format!("{} {}", condition.glyph(), condition.word());
+        // The one long word would push every other column aside.
+        let word = match condition {
+            Condition::Interrupted if self.class < SizeClass::Wide => "lost",
+            condition => condition.word(),
+        };
+        let state = format!("{} {word}", condition.glyph());
         let round = match condition {
             // A run that was queued again has been somewhere.
             Condition::Queued if row.test_accuracy.is_empty() => format!("–/{}", row.rounds_max),
@@ -163,32 +204,60 @@ impl Columns {
         };
         let test = row.latest_test.as_ref();
         let half = test.map(words::half_interval);
+        let name_style = if row.annotation.is_archived { theme.dim } else { theme.strong };
         let mut spans = vec![
             Span::raw(if is_selected { "▌" } else { " " }),
             Span::styled(if model.runs.marked.contains(&row.id) { "+" } else { " " }, theme.key),
-            Span::styled(text::left(&row.name, self.name), theme.strong),
+            Span::styled(if row.annotation.is_baseline { "★" } else { " " }, theme.warn),
+            Span::styled(text::left(&row.name, self.name), name_style),
             Span::raw(" "),
-            Span::styled(text::left(&state, 13), condition_style(theme, condition)),
+            Span::styled(text::left(&state, self.n_state()), condition_style(theme, condition)),
             Span::raw(format!(" {}", text::right(&round, 5))),
             Span::raw(text::right(&text::share(test.map(|e| e.accuracy), 4), 7)),
             Span::styled(text::right(&text::share(half, 3), 6), theme.dim),
+            self.distance(model, row, baseline),
         ];
-        if self.class == SizeClass::Wide {
-            spans.push(Span::raw(text::right(&text::share(test.map(|e| e.ece), 3), 6)));
-        }
         if self.class >= SizeClass::Standard {
             let n_rounds = row.rounds_max as usize + 1;
             let blocks = trend(&row.test_accuracy, n_rounds, self.trend, scale);
-            let selected = row.n_selected.map_or(NONE.to_owned(), text::short_count);
+            let kept = row.n_selected.map_or(NONE.to_owned(), text::short_count);
             let vetoed =
                 if row.n_vetoed == 0 { NONE.to_owned() } else { text::short_count(row.n_vetoed) };
-            let age = text::age(row.created_at_ms, model.now_ms);
             spans.push(Span::styled(format!(" {blocks}"), theme.main));
-            spans.push(Span::raw(text::right(&selected, 7)));
+            spans.push(Span::raw(text::right(&kept, 6)));
             spans.push(Span::raw(text::right(&vetoed, 5)));
+        }
+        if self.class == SizeClass::Wide {
+            let rate = row.facts.learning_rate.map_or(NONE.to_owned(), |rate| format!("{rate:e}"));
+            spans.push(Span::raw(text::right(&text::share(row.facts.high_threshold, 2), 5)));
+            spans.push(Span::raw(text::right(&rate, 7)));
+            spans.push(Span::raw(text::right(&row.rng_seed.to_string(), 5)));
+        }
+        if self.class >= SizeClass::Standard {
+            let age = text::age(row.created_at_ms, model.now_ms);
             spans.push(Span::styled(text::right(&age, 5), theme.dim));
         }
         Line::from(spans)
+    }
+
+    /// How far from the baseline: `~` where the two were not tested on the same pairs.
+    fn distance(&self, model: &Model, row: &RunRow, baseline: Option<&RunRow>) -> Span<'static> {
+        let theme = &model.theme;
+        let (width, digits) = if self.class == SizeClass::Wide { (7, 4) } else { (6, 3) };
+        let Some(base) = baseline else {
+            return Span::styled(text::right(NONE, width), theme.dim);
+        };
+        if base.id == row.id {
+            return Span::styled(text::right("★", width), theme.warn);
+        }
+        let Some(distance) = row.distance_to(base) else {
+            return Span::styled(text::right(NONE, width), theme.dim);
+        };
+        let other_pairs = row.facts.is_test_split && row.rng_seed != base.rng_seed;
+        let about = if other_pairs { "~" } else { "" };
+        let sign = if distance > 0.0 { "+" } else { "" };
+        let words = format!("{about}{sign}{}", text::share(Some(distance), digits));
+        Span::raw(text::right(&words, width))
     }
 }
 
@@ -204,4 +273,46 @@ fn draw_strip(model: &Model, area: Rect, buffer: &mut Buffer) {
     if let Some(line) = last {
         put(buffer, inside, 4, panels::log_words(model, line, usize::from(inside.width)));
     }
+    put(buffer, inside, 5, kept_line(model, row, usize::from(inside.width)));
+}
+
+/// What a person keeps about the run, and what its spec says otherwise than the baseline's.
+pub fn kept_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
+    let theme = &model.theme;
+    let mut parts = Vec::new();
+    if row.annotation.is_archived {
+        parts.push("archived".to_owned());
+    }
+    if !row.annotation.tags.is_empty() {
+        parts.push(format!("tags {}", row.annotation.tags.join(" ")));
+    }
+    if !row.annotation.note.is_empty() {
+        parts.push(format!("note {}", row.annotation.note));
+    }
+    let baseline = model.runs.baseline().filter(|base| base.id != row.id);
+    if let Some(base) = baseline {
+        let differing = facts_that_differ(row, base);
+        if !differing.is_empty() {
+            parts.push(format!("differs from ★: {}", differing.join(" · ")));
+        }
+    }
+    Line::styled(text::cut(&parts.join("   "), width), theme.dim)
+}
+
+fn facts_that_differ(row: &RunRow, base: &RunRow) -> Vec<String> {
+    let number = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| value.to_string());
+    let facts = |row: &RunRow| {
+        [
+            ("arm", row.arm.clone()),
+            ("model", row.facts.backbone.clone()),
+            ("data", row.facts.source.clone()),
+            ("lr", number(row.facts.learning_rate)),
+            ("τ", number(row.facts.high_threshold)),
+            ("rng", row.rng_seed.to_string()),
+            ("rounds", row.rounds_max.to_string()),
+        ]
+    };
+    let pairs = facts(row).into_iter().zip(facts(base));
+    let differing = pairs.filter(|((_, value), (_, other))| value != other);
+    differing.map(|((name, value), (_, other))| format!("{name} {value} ({other})")).collect()
 }

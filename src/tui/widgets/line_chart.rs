@@ -25,6 +25,22 @@ pub enum Stroke {
     Solid,
     /// With gaps.
     Dashed,
+    /// With as much gap as line.
+    Dotted,
+    /// Long and short by turns.
+    DashDotted,
+}
+
+impl Stroke {
+    /// Whether a column of dots belongs to the line.
+    fn keeps(self, x: isize) -> bool {
+        match self {
+            Self::Solid => true,
+            Self::Dashed => x.rem_euclid(5) < 3,
+            Self::Dotted => x.rem_euclid(4) < 2,
+            Self::DashDotted => !matches!(x.rem_euclid(10), 4 | 5 | 8 | 9),
+        }
+    }
 }
 
 /// One line of a chart.
@@ -37,6 +53,8 @@ pub struct Series {
     pub style: Style,
     /// Style of its whiskers.
     pub whiskers: Style,
+    /// Letters at the end of the line.
+    pub label: Option<String>,
 }
 
 /// A chart. Later series are drawn over earlier ones.
@@ -101,7 +119,7 @@ impl LineChart<'_> {
             }
         }
         for series in self.series {
-            let keep = |x: isize| series.stroke == Stroke::Solid || x.rem_euclid(5) < 3;
+            let keep = |x: isize| series.stroke.keeps(x);
             for pair in series.points.windows(2) {
                 let [a, b] = [pair[0], pair[1]];
                 canvas.line((x_of(a.x), y_of(a.y)), (x_of(b.x), y_of(b.y)), series.style, keep);
@@ -117,6 +135,15 @@ impl LineChart<'_> {
             }
         }
         canvas.render(plot, buffer);
+        for series in self.series {
+            let (Some(label), Some(last)) = (&series.label, series.points.last()) else { continue };
+            let width = text::width(label) as u16;
+            // Beside the last point where there is room, else on it.
+            let x = plot.x + (x_of(last.x) / 2.0).round().max(0.0) as u16 + 1;
+            let x = x.min(plot.right().saturating_sub(width));
+            let y = plot.y + (y_of(last.y) / 4.0).max(0.0) as u16;
+            buffer.set_string(x, y.min(plot.bottom() - 1), label, series.style);
+        }
     }
 
     fn render_x_axis(&self, plot: Rect, buffer: &mut Buffer) {
@@ -242,6 +269,7 @@ mod tests {
             stroke: Stroke::Solid,
             style: Style::new(),
             whiskers: Style::new(),
+            label: None,
         }
     }
 

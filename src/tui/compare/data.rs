@@ -1,0 +1,112 @@
+//! What the data thread reads for the compare screen.
+
+use crate::domain::clean::clean_line;
+use crate::domain::run::RunId;
+use crate::store::comparison::{
+    ComparedRun, Comparison, ComparisonCache, ComparisonQuery, Disagreements, RoundChoice,
+};
+use crate::store::{Store, StoreError};
+
+use super::super::data::clean_row;
+
+/// Pairs that can be walked through.
+const N_PAIRS: usize = 200;
+/// Characters of a prompt that a list could show.
+const N_PROMPT_CHARS: usize = 200;
+
+/// What to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompareInterest {
+    /// The runs, in the order of the columns.
+    pub runs: Vec<RunId>,
+    /// The run that the others are measured against.
+    pub base: RunId,
+    /// The run whose disagreements with the base are shown.
+    pub beside: Option<RunId>,
+    /// Which round speaks for a run.
+    pub rounds: RoundChoice,
+    /// Points of a loss curve; 0 for none.
+    pub n_loss_points: usize,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompareData {
+    /// Runs side by side.
+    pub comparison: Comparison,
+    /// The place of a run, and where it disagrees with the base.
+    pub beside: Option<(usize, Disagreements)>,
+}
+
+impl CompareData {
+    /// Rows of the store with harmless texts.
+    pub fn new(comparison: Comparison, beside: Option<(usize, Disagreements)>) -> Self {
+        let mut data = Self { comparison, beside };
+        for run in &mut data.comparison.runs {
+            run.row = clean_row(run.row.clone());
+        }
+        for group in &mut data.comparison.groups {
+            group.arm = clean_line(&group.arm);
+        }
+        for pair in data.beside.iter_mut().flat_map(|(_, found)| &mut found.pairs) {
+            let start: String = pair.prompt.chars().take(N_PROMPT_CHARS).collect();
+            pair.prompt = clean_line(&start);
+        }
+        data
+    }
+}
+
+/// What was computed before: the pairs of two selections are not walked through four times a
+/// second.
+#[derive(Debug, Default)]
+pub struct CompareReader {
+    paired: ComparisonCache,
+    beside: Option<([Version; 2], Disagreements)>,
+}
+
+/// What a run's disagreements depend on: run, attempt, tested round, selected round.
+type Version = (RunId, u32, Option<u32>, Option<u32>);
+
+fn version(run: &ComparedRun) -> Version {
+    let selected = run.selection_round().map(|round| round.round);
+    (run.row.id.clone(), run.row.attempt, run.round, selected)
+}
+
+impl CompareReader {
+    /// Reads the runs that still exist; `None` when fewer than one do.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn read(
+        &mut self,
+        store: &Store,
+        interest: &CompareInterest,
+        exists: impl Fn(&RunId) -> bool,
+    ) -> Result<Option<CompareData>, StoreError> {
+        let runs: Vec<RunId> = interest.runs.iter().filter(|run| exists(run)).cloned().collect();
+        if runs.is_empty() {
+            return Ok(None);
+        }
+        let place = |wanted: &RunId| runs.iter().position(|run| run == wanted);
+        let base = place(&interest.base).unwrap_or(0);
+        let beside = interest.beside.as_ref().and_then(place).filter(|index| *index != base);
+        let (rounds, n_loss_points) = (interest.rounds, interest.n_loss_points);
+        let query = ComparisonQuery { runs: runs.clone(), base, rounds, n_loss_points };
+        let comparison = store.compare(&query, &mut self.paired)?;
+        let beside = match beside {
+            None => None,
+            Some(index) => {
+                let (ours, theirs) = (&comparison.runs[base], &comparison.runs[index]);
+                let versions = [version(ours), version(theirs)];
+                let known = self.beside.as_ref().filter(|(known, _)| *known == versions);
+                let found = match known {
+                    Some((_, found)) => found.clone(),
+                    None => store.disagreements(ours, theirs, N_PAIRS)?,
+                };
+                self.beside = Some((versions, found.clone()));
+                Some((index, found))
+            }
+        };
+        Ok(Some(CompareData::new(comparison, beside)))
+    }
+}

@@ -1,0 +1,146 @@
+//! The table of the compare screen: a row for each metric and setting, a column for each run.
+
+use crate::report::{metric_value, setting_value, signed};
+use crate::store::comparison::{Comparison, Difference, Direction, MetricRow};
+
+use super::Compare;
+
+/// How a cell is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// A value.
+    Plain,
+    /// Better than the base beyond chance.
+    Better,
+    /// Worse beyond chance.
+    Worse,
+    /// Nothing to see.
+    Dim,
+}
+
+/// One row.
+pub struct TableRow {
+    /// What it is about.
+    pub label: String,
+    /// By run.
+    pub cells: Vec<(String, Meaning)>,
+}
+
+/// How many rows there are.
+pub fn n_rows(compare: &Compare) -> usize {
+    compare.data.as_ref().map_or(0, |data| {
+        let comparison = &data.comparison;
+        let shown = comparison.metrics.iter().filter(|row| is_shown(compare, row));
+        let n_metrics: usize = shown.map(|row| if has_differences(row) { 2 } else { 1 }).sum();
+        let settings = comparison.settings.iter();
+        n_metrics + settings.filter(|row| compare.shows_all || row.is_different).count()
+    })
+}
+
+/// Every row shown.
+pub fn rows(compare: &Compare, comparison: &Comparison) -> Vec<TableRow> {
+    let mut rows = Vec::new();
+    for metric in comparison.metrics.iter().filter(|row| is_shown(compare, row)) {
+        rows.push(value_row(compare, comparison, metric));
+        if has_differences(metric) {
+            rows.push(interval_row(metric));
+        }
+    }
+    let settings = comparison.settings.iter();
+    for setting in settings.filter(|row| compare.shows_all || row.is_different) {
+        let cells = setting.values.iter().map(|value| {
+            let is_same = *value == setting.values[comparison.base] && setting.is_different;
+            let meaning = if is_same { Meaning::Dim } else { Meaning::Plain };
+            (setting_value(value.as_deref()), meaning)
+        });
+        rows.push(TableRow { label: setting.key.clone(), cells: cells.collect() });
+    }
+    rows
+}
+
+/// What a metric is called on the screen.
+pub fn metric_words(name: &str) -> &str {
+    match name {
+        "test/accuracy" => "test accuracy",
+        "test/brier" => "test Brier",
+        "test/nll" => "test NLL",
+        "test/ece" => "test ECE",
+        "validation/accuracy" => "validation accuracy",
+        "gap_closed" => "gap closed",
+        "pseudo_label_precision" => "label precision",
+        "n_selected" => "pairs kept",
+        "n_vetoed" => "pairs vetoed",
+        "flip_rate" => "flip rate",
+        "human_labels" => "human labels",
+        "labels_trained_on" => "labels trained on",
+        "wall_s" => "wall time",
+        "n_tokens" => "tokens",
+        name => name,
+    }
+}
+
+fn is_shown(compare: &Compare, row: &MetricRow) -> bool {
+    let has_value = row.values.iter().any(Option::is_some);
+    has_value && (compare.shows_all || row.is_different() || row.name == "test/accuracy")
+}
+
+fn has_differences(row: &MetricRow) -> bool {
+    row.differences.iter().any(Option::is_some)
+}
+
+fn value_row(compare: &Compare, comparison: &Comparison, row: &MetricRow) -> TableRow {
+    let base = row.values[comparison.base];
+    let cells = row.values.iter().enumerate().map(|(index, value)| {
+        let is_base = index == comparison.base;
+        let meaning = row.differences[index].map_or(Meaning::Plain, |d| meaning(row, &d));
+        let unpaired = value.zip(base).map(|(value, base)| value - base);
+        let difference = match row.differences[index] {
+            Some(difference) => Some(difference.paired.difference),
+            None => unpaired.filter(|_| !is_base && is_small(row.name)),
+        };
+        let words = match difference {
+            Some(difference) if compare.is_normalized => signed(difference),
+            Some(difference) => {
+                format!("{} {}", metric_value(row.name, *value), signed(difference))
+            }
+            None => metric_value(row.name, *value),
+        };
+        (words, meaning)
+    });
+    TableRow { label: metric_words(row.name).to_owned(), cells: cells.collect() }
+}
+
+/// Whether a metric is a share or a loss, whose differences are told with four digits.
+fn is_small(name: &str) -> bool {
+    name.contains('/') || matches!(name, "pseudo_label_precision" | "coverage" | "flip_rate")
+}
+
+fn interval_row(row: &MetricRow) -> TableRow {
+    let cells = row.differences.iter().map(|difference| match difference {
+        None => (String::new(), Meaning::Dim),
+        Some(difference) => {
+            let interval = difference.paired.interval;
+            let meaning = meaning(row, difference);
+            let mark = match meaning {
+                Meaning::Better => "▲",
+                Meaning::Worse => "▼",
+                _ => "ns",
+            };
+            (format!("[{},{}] {mark}", signed(interval.low), signed(interval.high)), meaning)
+        }
+    });
+    TableRow { label: "  95% interval".to_owned(), cells: cells.collect() }
+}
+
+fn meaning(row: &MetricRow, difference: &Difference) -> Meaning {
+    let is_better = match row.direction {
+        Direction::Higher => difference.paired.difference > 0.0,
+        Direction::Lower => difference.paired.difference < 0.0,
+        Direction::Neither => return Meaning::Plain,
+    };
+    match (difference.is_significant(), is_better) {
+        (false, _) => Meaning::Plain,
+        (true, true) => Meaning::Better,
+        (true, false) => Meaning::Worse,
+    }
+}
