@@ -3,12 +3,16 @@
 
 use std::io::{Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+mod keys;
+mod safety;
+mod tmux;
 
 /// `ser` in a pseudo-terminal, with everything it wrote.
 struct Session {
@@ -19,14 +23,19 @@ struct Session {
     reader: Option<thread::JoinHandle<()>>,
     /// The reader lets go of the terminal at the next output.
     is_leaving: Arc<AtomicBool>,
+    /// Bytes a second the terminal takes; 0 is as many as come.
+    rate: Arc<AtomicU64>,
     raw: Vec<u8>,
     screen: vt100::Parser,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Session {
     fn start(command: &[&str], environment: &[(&str, &str)]) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), command, environment)
+    }
+
+    fn start_in(home: tempfile::TempDir, command: &[&str], environment: &[(&str, &str)]) -> Self {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut builder = CommandBuilder::new(command[0]);
@@ -36,7 +45,9 @@ impl Session {
         {
             builder.env(name, value);
         }
-        builder.env_remove("NO_COLOR");
+        for name in ["NO_COLOR", "COLORTERM", "TMUX", "COLORFGBG"] {
+            builder.env_remove(name);
+        }
         builder.env("SER_HOME", home.path());
         for (name, value) in environment {
             builder.env(name, value);
@@ -48,9 +59,18 @@ impl Session {
         let (sender, output) = mpsc::channel();
         let is_leaving = Arc::new(AtomicBool::new(false));
         let leaving = Arc::clone(&is_leaving);
+        let rate = Arc::new(AtomicU64::new(0));
+        let pace = Arc::clone(&rate);
         let reader = thread::spawn(move || {
             let mut chunk = vec![0; 65_536];
-            while let Ok(n @ 1..) = reader.read(&mut chunk) {
+            loop {
+                let rate = pace.load(Ordering::Relaxed);
+                // A terminal that takes little takes it in small pieces.
+                let most = if rate == 0 { chunk.len() } else { 256 };
+                let Ok(n @ 1..) = reader.read(&mut chunk[..most]) else { return };
+                if let Some(ms) = (n as u64 * 1_000).checked_div(rate) {
+                    thread::sleep(Duration::from_millis(ms));
+                }
                 let is_last = leaving.load(Ordering::Relaxed);
                 if sender.send(chunk[..n].to_vec()).is_err() || is_last {
                     return;
@@ -66,7 +86,8 @@ impl Session {
             is_leaving,
             raw: Vec::new(),
             screen: vt100::Parser::new(24, 80, 0),
-            _home: home,
+            home,
+            rate,
         }
     }
 
@@ -91,6 +112,26 @@ impl Session {
 
     fn wait_for_text(&mut self, words: &str) {
         self.wait_for(words, Duration::from_secs(10), |screen| screen.contents().contains(words));
+    }
+
+    /// Everything it wrote, as text.
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.raw).into_owned()
+    }
+
+    /// Reads whatever comes for a while.
+    fn settle(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        while let Ok(bytes) =
+            self.output.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
+            self.screen.process(&bytes);
+            self.raw.extend(bytes);
+        }
+    }
+
+    fn pid(&self) -> nix::unistd::Pid {
+        nix::unistd::Pid::from_raw(i32::try_from(self.child.process_id().unwrap()).unwrap())
     }
 
     fn press(&mut self, keys: &[u8]) {

@@ -20,6 +20,7 @@ use super::message::Message;
 use super::model::Model;
 use super::samples::data::Request;
 use super::source::now_ms;
+use super::terminal;
 use super::update::update;
 use super::view;
 
@@ -200,6 +201,9 @@ impl<W: Write> App<W> {
     }
 
     fn draw(&mut self) -> std::io::Result<usize> {
+        if self.drawn_at.is_some() {
+            terminal::panic_if_asked("render");
+        }
         let started = Instant::now();
         let model = &self.model;
         let n_bytes = self.frames.draw(model.size, |buffer| view::draw(model, buffer));

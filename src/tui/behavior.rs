@@ -9,7 +9,7 @@ use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus};
 use super::data::{RunData, Snapshot};
 use super::effect::Effect;
 use super::fixtures::{
-    NOW_MS, early_data, finished_data, model, row, running_data, running_row, sampled, twelve_runs,
+    NOW_MS, early_data, model, row, running_data, running_row, sampled, twelve_runs,
 };
 use super::live::Chart;
 use super::message::Message;
@@ -19,7 +19,7 @@ use super::screens::{draw, picture};
 use super::text;
 use super::update::{open_live, update};
 
-fn key(words: &str) -> Message {
+pub fn key(words: &str) -> Message {
     let (code, modifiers) = match words {
         "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
         "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
@@ -351,7 +351,7 @@ fn toasts_fade_and_errors_are_cleaned() {
 }
 
 /// Texts that try to leave their column.
-fn hostile_texts() -> Vec<String> {
+pub fn hostile_texts() -> Vec<String> {
     let mut texts = vec![
         "\x1b]0;owned\x07\x1b]52;c;cm0gLXJm\x07\x1b[2J\x1b[?1049l\x1b[6n".to_owned(),
         "\u{9b}31m\u{90}q\u{9c}\u{9d}8;;http://x\u{9c}".to_owned(),
@@ -366,7 +366,7 @@ fn hostile_texts() -> Vec<String> {
     texts
 }
 
-fn hostile_data(words: &str) -> RunData {
+pub fn hostile_data(words: &str) -> RunData {
     let mut data = running_data();
     let mut detail = data.detail.clone();
     detail.row.name = words.to_owned();
@@ -403,7 +403,7 @@ fn hostile_texts_stay_text_and_borders_stay_in_their_column() {
     }
 }
 
-fn assert_harmless(buffer: &Buffer) {
+pub fn assert_harmless(buffer: &Buffer) {
     for cell in &buffer.content {
         let symbol = cell.symbol();
         let is_bad = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
@@ -413,50 +413,11 @@ fn assert_harmless(buffer: &Buffer) {
 }
 
 /// Boxes of the full width end in a border at the last column.
-fn assert_borders(buffer: &Buffer, words: &str) {
+pub fn assert_borders(buffer: &Buffer, words: &str) {
     let right = buffer.area.width - 1;
     for y in 0..buffer.area.height {
         let starts = ["│", "┌", "└"].contains(&buffer[(0, y)].symbol());
         let ends = ["│", "┐", "┘"].contains(&buffer[(right, y)].symbol());
         assert_eq!(starts, ends, "row {y} of {}:\n{}", text::cut(words, 20), picture(buffer));
-    }
-}
-
-#[test]
-fn no_sequence_of_keys_and_sizes_breaks_it() {
-    let keys = [
-        "j", "k", "g", "G", "Ctrl-d", "Ctrl-u", "Enter", "Esc", "q", "h", "l", "1", "2", "3", "?",
-        "s", "n", "p", "x", "y", "R", "J", "K", "m", "F", "T", "Ctrl-l", "Ctrl-z", "Home", "End",
-        "F1", "[", "O", "A", ":", "/", " ", "*", "4", "5", "6", "0", "y", "u", "z", "Down", "Up",
-    ];
-    let all: [fn() -> RunData; 3] = [running_data, finished_data, early_data];
-    let data: Vec<RunData> = all.iter().map(|make| make()).collect();
-    let (rows, start) = (twelve_runs(), list());
-    for seed in 0..200_u64 {
-        // Xorshift: a failing seed can be run again.
-        let mut state = seed * 0x9e37_79b9_7f4a_7c15 + 1;
-        let mut next = |n: u64| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 11) % n
-        };
-        let mut model = start.clone();
-        for step in 0..2_000 {
-            let message = match next(24) {
-                0 => Message::Resized { width: next(220) as u16, height: next(70) as u16 },
-                1 => {
-                    let rows = rows[..next(13) as usize].to_vec();
-                    let run = data[next(3) as usize].clone();
-                    Message::Snapshot(Box::new(Snapshot::new(NOW_MS, rows, Some(run))))
-                }
-                2 => Message::Tick { now_ms: NOW_MS + next(100_000) as i64 },
-                _ => key(keys[next(keys.len() as u64) as usize]),
-            };
-            update(&mut model, message);
-            if step % 20 == 0 {
-                draw(&model);
-            }
-        }
     }
 }

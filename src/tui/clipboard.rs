@@ -40,13 +40,14 @@ pub fn copy(
         .open(file)?
         .write_all(text.as_bytes())?;
     let place = file.display();
+    let name = file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     if variable("TMUX").is_some_and(|socket| !socket.is_empty()) && to_tmux(text) {
-        let words = format!("{what} is in the tmux buffer and on the clipboard; also in {place}");
+        let words = format!("{what}: in the tmux buffer and its clipboard · kept in {name}");
         return Ok(Copied { bytes: Vec::new(), words });
     }
     let encoded = base64(text.as_bytes());
     if encoded.len() > N_ENCODED_MAX {
-        let words = format!("{what} is too long for a terminal's clipboard: it is in {place}");
+        let words = format!("{what}: too long for a terminal's clipboard, it is in {place}");
         return Ok(Copied { bytes: Vec::new(), words });
     }
     let osc = format!("\x1b]52;c;{encoded}\x07");
@@ -58,7 +59,7 @@ pub fn copy(
     } else {
         osc
     };
-    let words = format!("{what} was handed to the terminal's clipboard; also in {place}");
+    let words = format!("{what}: sent to the terminal's clipboard · kept in {name}");
     Ok(Copied { bytes: bytes.into_bytes(), words })
 }
 

@@ -118,7 +118,10 @@ fn read_keys(messages: &Sender<Message>) -> io::Result<()> {
         }
         while event::poll(Duration::ZERO)? {
             match event::read()? {
-                Event::Key(key) => send(messages, Message::Key(key)),
+                Event::Key(key) => {
+                    terminal::panic_if_asked("input");
+                    send(messages, Message::Key(key));
+                }
                 Event::Resize(width, height) => {
                     send(messages, Message::Resized { width, height });
                 }

@@ -47,6 +47,8 @@ mod behavior;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod monkey;
+#[cfg(test)]
 mod runs_behavior;
 #[cfg(test)]
 mod screens;
@@ -165,6 +167,7 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
     let (interests, to_source) = mpsc::channel();
     let (effects, to_executor) = mpsc::channel();
     let (to_samples, to_reader) = mpsc::channel();
+    terminal::install_panic_hook();
     start_thread("data", {
         let (home, sender) = (home.clone(), sender.clone());
         move || source::watch(&home, &to_source, &sender)

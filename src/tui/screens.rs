@@ -7,6 +7,7 @@ use super::data::RunData;
 use super::fixtures::{early_data, failed_data, finished_data, model, running_data, twelve_runs};
 use super::model::Model;
 use super::text;
+use super::theme::{Depth, Theme, ThemeName};
 use super::update::open_live;
 use super::view;
 
@@ -73,6 +74,18 @@ fn live_screens() {
     snapshots("live_finished", live(finished_data));
     snapshots("live_failed", live(failed_data));
     snapshots("live_early", live(early_data));
+    for (name, keys) in [
+        ("live_preview", "<<<<<<"),
+        ("live_reliability", "mm"),
+        ("live_rounds", "mmm"),
+        ("live_zoom_confidence", "\t\t\tz"),
+    ] {
+        snapshots(name, |width, height| {
+            let mut model = live(running_data)(width, height);
+            keys.chars().for_each(|c| press(&mut model, c));
+            model
+        });
+    }
 }
 
 #[test]
@@ -96,6 +109,46 @@ fn launch_forms() {
         model
     });
     snapshots("launch_typing", |width, height| form(width, height, "jjjjjji"));
+}
+
+/// Each theme once: the picture is the same, so what is kept is the style of every cell that has one.
+#[test]
+fn themes() {
+    for depth in [Depth::Indexed, Depth::True] {
+        for name in ThemeName::ALL {
+            let mut model = live(running_data)(80, 24);
+            model.theme = Theme::new(name, depth);
+            let styles = styles(&draw(&model));
+            insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+                insta::assert_snapshot!(format!("theme_{}_{depth:?}", name.name()), styles);
+            });
+        }
+    }
+}
+
+/// Runs of cells with one style, for the first rows.
+fn styles(buffer: &Buffer) -> String {
+    let mut out = String::new();
+    for y in 0..8 {
+        let mut x = 0;
+        while x < buffer.area.width {
+            let style = buffer[(x, y)].style();
+            let start = x;
+            let mut words = String::new();
+            while x < buffer.area.width && buffer[(x, y)].style() == style {
+                words.push_str(buffer[(x, y)].symbol());
+                x += 1;
+            }
+            let (fg, bg, attributes) = (style.fg, style.bg, style.add_modifier);
+            let plain = Some(ratatui::style::Color::Reset);
+            if fg != plain || bg != plain || !attributes.is_empty() {
+                out.push_str(&format!(
+                    "{y:>2},{start:<3} {fg:?} {bg:?} {attributes:?} {words:?}\n"
+                ));
+            }
+        }
+    }
+    out
 }
 
 #[test]
@@ -133,6 +186,7 @@ fn overlays() {
 
 fn press(model: &mut Model, c: char) {
     use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-    let key = KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
+    let code = if c == '\t' { KeyCode::Tab } else { KeyCode::Char(c) };
+    let key = KeyEvent::new(code, KeyModifiers::NONE);
     super::update::update(model, super::message::Message::Key(key));
 }

@@ -19,6 +19,7 @@ use super::costs::CostReader;
 use super::data::{Interest, RunData, Snapshot};
 use super::message::Message;
 use super::resources::ResourceReader;
+use super::terminal;
 
 /// How often the database is asked whether it has changed.
 const POLL: Duration = Duration::from_millis(250);
@@ -47,7 +48,7 @@ pub fn watch(home: &Home, interests: &Receiver<Interest>, messages: &Sender<Mess
                 reader.interest = interests.try_iter().last().unwrap_or(interest);
                 reader.is_stale = true;
             }
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => terminal::panic_if_asked("data"),
             Err(RecvTimeoutError::Disconnected) => return,
         }
         let message = match reader.poll() {

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
+use std::thread;
 
 use nix::unistd;
 
@@ -21,6 +22,9 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[0m\x1b[2J";
 /// alternate screen off.
 const LEAVE: &[u8] =
     b"\x1b[?2026l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[0m\x1b[?25h\x1b[?1049l";
+
+/// The exit code of a process that a panic ended.
+const EXIT_PANIC: i32 = 101;
 
 /// What to give back; `None` while the terminal is not ours.
 static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
@@ -43,7 +47,6 @@ impl TerminalGuard {
     /// # Errors
     /// The terminal refuses raw mode or cannot be written to.
     pub fn enter(log: PathBuf) -> io::Result<Self> {
-        install_panic_hook();
         let guard = Self { log };
         take(&guard.log)?;
         Ok(guard)
@@ -91,9 +94,10 @@ pub fn output() -> io::Result<File> {
 }
 
 fn take(log: &Path) -> io::Result<()> {
+    // Held throughout: a panic elsewhere gives back all of it or nothing.
+    let mut slot = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     crossterm::terminal::enable_raw_mode()?;
-    let taken = Taken { stderr: divert_stderr(log) };
-    *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+    *slot = Some(Taken { stderr: divert_stderr(log) });
     output()?.write_all(ENTER)
 }
 
@@ -120,14 +124,28 @@ pub fn restore() {
     }
 }
 
-/// Restores the terminal before the panic message is printed, so that it can be read.
-fn install_panic_hook() {
+/// Panics where `SER_TEST_PANIC` names this place: the tests of the restored terminal need a panic
+/// in a real one.
+pub fn panic_if_asked(place: &'static str) {
+    if std::env::var("SER_TEST_PANIC").is_ok_and(|asked| asked == place) {
+        std::panic::panic_any(format!("asked to panic in {place}"));
+    }
+}
+
+/// Restores the terminal before the panic message is printed, so that it can be read. Called by the
+/// thread that draws, before it starts others.
+pub fn install_panic_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let previous = std::panic::take_hook();
+        let drawing = thread::current().id();
         std::panic::set_hook(Box::new(move |info| {
             restore();
             previous(info);
+            // The loop would go on drawing on a screen that was given back.
+            if thread::current().id() != drawing {
+                std::process::exit(EXIT_PANIC);
+            }
         }));
     });
 }

@@ -1,6 +1,8 @@
 //! A spec as a form: every key with what it means, what it may be and what it is, and the check
 //! that runs at every key press. Nothing here reads a file.
 
+use std::sync::OnceLock;
+
 use super::layer::{self, Origin};
 use super::{ARMS, DEFAULT, Draft, SpecResult, arm_layer, known_arm, with_test_source};
 use crate::domain::spec::ExperimentSpec;
@@ -28,6 +30,15 @@ pub fn arms() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// When the default spec cannot be read.
 pub fn keys() -> SpecResult<Vec<KeyHelp>> {
+    // Asking for the values of every key takes milliseconds, and nothing in it changes.
+    static KEYS: OnceLock<Vec<KeyHelp>> = OnceLock::new();
+    if let Some(keys) = KEYS.get() {
+        return Ok(keys.clone());
+    }
+    Ok(KEYS.get_or_init(|| read_keys().unwrap_or_default()).clone())
+}
+
+fn read_keys() -> SpecResult<Vec<KeyHelp>> {
     let lines: Vec<&str> = DEFAULT.lines().collect();
     let assignments = layer::parse(DEFAULT, |line| Origin::File { path: "default".into(), line })?;
     let mut keys = Vec::new();

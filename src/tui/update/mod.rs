@@ -56,6 +56,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Edited(text) => launch::update::on_edited(model, &text),
         Message::DryRunEnded(words) => {
+            let words = crate::domain::clean::clean_line(&words);
             model.launch.dry_run = Some(words.clone());
             say(model, Tone::Note, format!("dry run: {words}"))
         }
