@@ -52,7 +52,7 @@ fn products() {
                     let time = best(|| layer.forward(on, rows, Write::Replace, &mut y, &x, weight));
                     rates[0].push(flops / time);
                     let time = best(|| {
-                        layer.input_gradient(on, rows, Write::Replace, &mut dx, &dy, weight)
+                        layer.input_gradient(on, rows, Write::Replace, &mut dx, &dy, weight);
                     });
                     rates[1].push(flops / time);
                     let time = best(|| layer.weight_gradient(on, rows, &mut dw, &dy, &x));
@@ -160,21 +160,21 @@ fn values() {
         let mut add = |name, f: &mut dyn FnMut()| {
             let time = best(&mut *f) / n as f64 * 1e12;
             if n_threads == 1 {
-                times.push((name, vec![time]))
+                times.push((name, vec![time]));
             } else {
-                times[i].1.push(time)
+                times[i].1.push(time);
             }
             i += 1;
         };
         add("rms forward", &mut || {
-            norm::rms_forward(team, &x, &w, 1e-5, &mut y, &mut scales[..ROWS])
+            norm::rms_forward(team, &x, &w, 1e-5, &mut y, &mut scales[..ROWS]);
         });
         add("rms apply", &mut || norm::rms_apply(team, &x, &w, &scales[..ROWS], &mut y));
         add("rms backward", &mut || {
-            norm::rms_backward(team, &x, &x, &w, &scales[..ROWS], &mut y, Some(&mut dw))
+            norm::rms_backward(team, &x, &x, &w, &scales[..ROWS], &mut y, Some(&mut dw));
         });
         add("layer forward", &mut || {
-            norm::layer_forward(team, &x, &w, &b, 1e-5, &mut y, &mut scales)
+            norm::layer_forward(team, &x, &w, &b, 1e-5, &mut y, &mut scales);
         });
         add("layer backward", &mut || {
             y.copy_from_slice(&x);

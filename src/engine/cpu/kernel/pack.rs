@@ -6,6 +6,9 @@
 use super::format::{Format, Source};
 use super::lanes::Lanes;
 
+/// Rows fetched ahead where they lie too far apart for the processor to foresee them.
+const AHEAD: usize = 16;
+
 /// A matrix in memory, of which a product reads a part.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grid<S> {
@@ -94,6 +97,9 @@ impl<S: Source> Grid<S> {
         for t in (0..k).step_by(F::K) {
             for j in (0..width).step_by(F::L::N) {
                 let from = self.start.wrapping_add(t * self.k + j);
+                for ahead in AHEAD..AHEAD + F::K {
+                    format.lanes().prefetch(from.wrapping_add(ahead * self.k).cast());
+                }
                 let has_below = F::K > 1 && t + 1 < k;
                 let below = if has_below { from.wrapping_add(self.k) } else { std::ptr::null() };
                 // SAFETY: passed on; past the last column nothing is read.

@@ -29,7 +29,7 @@ const LEFT_ROW: usize = K_STEPS + 16;
 const PACKED: usize = 1 << 21;
 
 /// Tasks a product is cut into if it has the rows.
-const TASKS: usize = 16;
+const TASKS: usize = 12;
 
 /// Rows of a task; multiples of every tile.
 const ROWS: usize = 24;
@@ -102,8 +102,8 @@ impl<S: Source> Product<S> {
         let n_panels = self.n.div_ceil(panel());
         let right =
             Right { start: packed.as_mut_ptr(), panel: self.k.next_multiple_of(2) * panel() };
-        team.each(n_panels, |index| {
-            dispatch(precision, PackPanel { product: self, right, index });
+        team.each(Pack::n_tasks(&self), |index| {
+            dispatch(precision, Pack { product: self, right, index });
         });
         // Rows of a task: enough tasks, whole tiles, and no more than the second cache holds.
         let rows = self.m.div_ceil(TASKS).next_multiple_of(ROWS).min(MAX_ROWS);
@@ -137,21 +137,59 @@ unsafe impl Sync for Right {}
 // SAFETY: as above.
 unsafe impl Send for Right {}
 
-struct PackPanel<S> {
+/// Packs a part of the right operand: a panel, or if its rows touch, some rows of all panels, so
+/// that memory is read in the order in which it lies.
+struct Pack<S> {
     product: Product<S>,
     right: Right,
     index: usize,
 }
 
-impl<S: Source> Work for PackPanel<S> {
+impl<S: Source> Pack<S> {
+    /// Rows of a task, and rows after which it moves to the next panel.
+    const ROWS: usize = 128;
+    const RUN: usize = 16;
+
+    fn n_tasks(product: &Product<S>) -> usize {
+        if product.b.outer == 1 {
+            product.k.div_ceil(Self::ROWS)
+        } else {
+            product.n.div_ceil(panel())
+        }
+    }
+
+    /// Packs `n_values` along `k` of one panel, from `k` on.
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    fn pack<F: Format>(&self, format: F, column: usize, k: usize, n_values: usize) {
+        let Product { n, b, .. } = self.product;
+        let to = self.right.start.wrapping_add(column / F::PANEL * self.right.panel);
+        let to = to.wrapping_add(k / F::K * F::PANEL);
+        let n = F::PANEL.min(n - column);
+        // SAFETY: `Product::run` vouches for the operand, and these steps belong to this task.
+        unsafe { b.from(column, k).steps(format, to, F::PANEL, n, n_values) };
+    }
+}
+
+impl<S: Source> Work for Pack<S> {
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
     fn run<F: Format>(self, format: F) {
         let Product { n, k, b, .. } = self.product;
-        let column = self.index * F::PANEL;
-        let to = self.right.start.wrapping_add(self.index * self.right.panel);
-        // SAFETY: `Product::run` vouches for the operand, and the panel belongs to this task.
-        unsafe { b.from(column, 0).steps(format, to, F::PANEL, F::PANEL.min(n - column), k) };
+        if b.outer != 1 {
+            self.pack(format, self.index * F::PANEL, 0, k);
+            return;
+        }
+        let mut row = self.index * Self::ROWS;
+        let end = k.min(row + Self::ROWS);
+        while row < end {
+            let mut column = 0;
+            while column < n {
+                self.pack(format, column, row, Self::RUN.min(end - row));
+                column += F::PANEL;
+            }
+            row += Self::RUN;
+        }
     }
 }
 

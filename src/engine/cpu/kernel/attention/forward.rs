@@ -1,5 +1,6 @@
 //! The forward pass.
 
+#![expect(clippy::needless_range_loop, reason = "iterators are not inlined into vector code")]
 #![expect(unsafe_code, reason = "tasks write to columns of shared rows")]
 
 use std::cell::Cell;

@@ -3,6 +3,8 @@
 //! The hardware rounds to nearest, ties to even, as [`half::bf16::from_f32`]; it takes numbers below
 //! `f32`'s normal range (1e-38) for 0.
 
+#![expect(clippy::wildcard_imports, reason = "intrinsics carry their own prefix")]
+
 use std::arch::x86_64::*;
 
 use super::{Format, Source, Tile, Work, store};
@@ -20,13 +22,6 @@ impl Pairs {
     pub(super) unsafe fn new() -> Self {
         // SAFETY: passed on.
         Self { lanes: unsafe { Avx512::new() } }
-    }
-
-    /// Rounds 32 values, the first ones `low`.
-    #[inline(always)]
-    fn round(self, low: __m512, high: __m512) -> __m512i {
-        // SAFETY: `self` is proof of the instructions; both types are 64 plain bytes.
-        unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
     }
 
     #[inline(always)]
@@ -67,6 +62,16 @@ impl Pairs {
     }
 }
 
+/// Rounds 32 values, the first ones `low`.
+///
+/// # Safety
+/// The processor must have AVX-512 F and BF16.
+#[inline(always)]
+unsafe fn round(low: __m512, high: __m512) -> __m512i {
+    // SAFETY: the caller vouches for the instructions; both types are 64 plain bytes.
+    unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
+}
+
 /// The same bits as pairs.
 #[inline(always)]
 fn pairs(bits: __m512i) -> __m512bh {
@@ -104,7 +109,7 @@ impl Format for Pairs {
         unsafe {
             let low = S::first(self.lanes, from, n);
             let high = S::first(self.lanes, from.wrapping_add(16), n.saturating_sub(16));
-            _mm512_castsi512_ps(self.round(low, high))
+            _mm512_castsi512_ps(round(low, high))
         }
     }
 
@@ -114,7 +119,7 @@ impl Format for Pairs {
         unsafe {
             let first = S::first(self.lanes, from, n);
             let second = S::first(self.lanes, below, if below.is_null() { 0 } else { n });
-            let bits = self.round(first, second);
+            let bits = round(first, second);
             // Lane `j` gets halves `j` and `16 + j`.
             let low = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
             let high = _mm512_slli_epi32::<16>(_mm512_add_epi32(low, _mm512_set1_epi32(16)));

@@ -1,5 +1,7 @@
 //! AVX-512 and AVX2 with fused multiply-add.
 
+#![expect(clippy::wildcard_imports, reason = "intrinsics carry their own prefix")]
+
 use std::arch::x86_64::*;
 use std::ops::Range;
 
