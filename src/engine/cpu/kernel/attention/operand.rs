@@ -40,8 +40,9 @@ impl Panels {
             let to = to.wrapping_add(index * panels.panel);
             // SAFETY: passed on.
             unsafe {
-                grid.from(column, 0).steps(format, to, F::PANEL, F::PANEL.min(n - column), k)
-            };
+                let n = F::PANEL.min(n - column);
+                grid.from(column, 0).steps(format, to, F::PANEL, n, k);
+            }
         }
         panels
     }

@@ -3,9 +3,11 @@
 //! The hardware rounds to nearest, ties to even, as [`half::bf16::from_f32`]; it takes numbers below
 //! `f32`'s normal range (1e-38) for 0.
 
-#![expect(clippy::wildcard_imports, reason = "intrinsics carry their own prefix")]
-
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m512, __m512bh, __m512i, _mm512_add_epi32, _mm512_castsi512_ps, _mm512_cvtne2ps_pbh,
+    _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_or_si512, _mm512_permutexvar_epi16,
+    _mm512_set_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_slli_epi32,
+};
 
 use super::{Format, Source, Tile, Work, store};
 use crate::engine::cpu::kernel::lanes::{Avx512, Lanes};
