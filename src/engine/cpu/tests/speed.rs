@@ -7,7 +7,8 @@ use std::time::Instant;
 use super::support::{decoder_config, random, settings};
 use crate::domain::preference::Side;
 use crate::domain::random::{Place, Purpose};
-use crate::engine::config::ModelConfig;
+use crate::engine::config::{DecoderConfig, ModelConfig};
+use crate::engine::cpu::kernel::profile;
 use crate::engine::cpu::trainer::{Running, Trainer};
 use crate::engine::cpu::{CpuModel, LanguageModel};
 use crate::engine::fixture::shared_model;
@@ -44,6 +45,24 @@ fn best(n: usize, mut run: impl FnMut()) -> f64 {
     timed.fold(f64::INFINITY, f64::min)
 }
 
+/// Where the time of one pass over the pairs goes, by kernel.
+fn say_profile(run: impl FnOnce()) {
+    let start = Instant::now();
+    profile::start();
+    run();
+    profile::stop();
+    let whole = start.elapsed().as_secs_f64();
+    let mut named = 0.0;
+    for usage in profile::profile() {
+        let seconds = usage.nanoseconds as f64 * 1e-9;
+        named += seconds;
+        let rate = usage.operations as f64 / seconds / 1e9;
+        let share = 100.0 * seconds / whole;
+        say(&format!("    {:<20} {share:5.1} % {rate:8.1} GFLOP/s", usage.name));
+    }
+    say(&format!("    {:<20} {:5.1} %", "the rest", 100.0 * (1.0 - named / whole)));
+}
+
 fn measure(name: &str, trainer: &mut Trainer, pairs: &[EncodedPair], batch: usize, n_runs: usize) {
     let settings = StepSettings { clip_norm: 1.0, ..settings(1e-5) };
     let labeled: Vec<LabeledPair<'_>> =
@@ -62,6 +81,11 @@ fn measure(name: &str, trainer: &mut Trainer, pairs: &[EncodedPair], batch: usiz
         rows as f64 / seconds,
         n / seconds
     ));
+    say_profile(|| {
+        for batch in labeled.chunks(batch) {
+            trainer.train_step(batch, &settings).unwrap();
+        }
+    });
     let seconds = best(n_runs, || {
         trainer.score(&references).unwrap();
     });
@@ -88,6 +112,35 @@ fn embedded_sized_decoder() {
         model.lm_step(&sequences, &settings(1e-4)).unwrap();
     });
     say(&format!("language model, 2 threads: {:.0} tokens/s", 64.0 * 50.0 / seconds));
+}
+
+/// What [`crate::engine::cpu::micro_batch::DEFAULT_ROWS`] was chosen by: budgets in turn, best of
+/// several rounds, so that a slow minute of the machine hits all of them.
+#[test]
+#[ignore = "a measurement"]
+fn rows_of_a_micro_batch() {
+    let wide = DecoderConfig { hidden_size: 384, intermediate_size: 1024, ..decoder_config() };
+    for (name, config) in [("128 x 4", decoder_config()), ("384 x 4", wide)] {
+        let pairs = decoder_pairs(128);
+        let labeled: Vec<LabeledPair<'_>> =
+            pairs.iter().map(|pair| LabeledPair { pair, preferred: Side::A }).collect();
+        let budgets = [256, 512, 1024, 1536, 2048, 4096, 8192];
+        let mut trainers = budgets.map(|micro_batch_rows| {
+            let running = Running { micro_batch_rows, ..Running::exact(0) };
+            (random(&ModelConfig::Decoder(config.clone()), running), f64::INFINITY)
+        });
+        for _ in 0..6 {
+            for (trainer, seconds) in &mut trainers {
+                let start = Instant::now();
+                trainer.train_step(&labeled, &settings(1e-5)).unwrap();
+                *seconds = seconds.min(start.elapsed().as_secs_f64());
+            }
+        }
+        for ((trainer, seconds), budget) in trainers.iter().zip(budgets) {
+            let mib = trainer.n_workspace_bytes() >> 20;
+            say(&format!("{name}, {budget} rows: {:.0} rows/s, {mib} MiB", 128.0 * 60.0 / seconds));
+        }
+    }
 }
 
 #[test]
