@@ -43,6 +43,10 @@ impl ModelConfig {
         let keys: Map<String, Value> =
             serde_json::from_slice(bytes).map_err(|error| EngineError::json(path, &error))?;
         let keys = Keys { path, keys: &keys };
+        if keys.get("quantization_config").is_some() {
+            // Its tensors have other names, types and shapes: say so before listing them all.
+            return Err(keys.bad("quantization_config", "weights that are not quantized".into()));
+        }
         let decoder = |family| decoder::parse(family, &keys).map(Self::Decoder);
         let encoder = |family| encoder::parse(family, &keys).map(Self::Encoder);
         match keys.text("model_type")? {

@@ -154,6 +154,7 @@ fn unusable_values_are_named() {
         (LLAMA, "rms_norm_eps", "0", "expected a number above 0"),
         (BERT, "position_embedding_type", r#""relative_key""#, "expected `absolute`"),
         (BERT, "is_decoder", "true", "expected `false`"),
+        (LLAMA, "quantization_config", "{}", "expected weights that are not quantized"),
         (LLAMA, "eos_token_id", r#""x""#, "expected a token id"),
         (LLAMA, "tie_word_embeddings", r#""yes""#, "expected `true` or `false`"),
     ];

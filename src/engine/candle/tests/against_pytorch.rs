@@ -1,14 +1,20 @@
 //! Rewards, losses and whole gradients of every family, and of PEFT's adapters, against PyTorch.
 
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+
 use super::support::{by_name, is_flat, tiny};
+use crate::engine::candle::CandleModel;
 use crate::engine::candle::trainer::Trainer;
 use crate::engine::cpu::tests::differences::relative_error;
 use crate::engine::cpu::tests::support::{
     Cases, FAMILIES, cases, fixture, labeled, lora, settings,
 };
+use crate::engine::fixture::shared_model;
 use crate::engine::layout::whole_name;
 use crate::engine::weights::read_tensors;
-use crate::engine::{EncodedPair, Tuning};
+use crate::engine::{Backbone, Device, EncodedPair, OpenSettings, RewardModel, Tuning};
 
 fn assert_matches(trainer: &Trainer, name: &str, file_name: impl Fn(&str) -> String) {
     let cases: Cases = cases(name);
@@ -49,6 +55,42 @@ fn every_family_alone_and_padded() {
     }
 }
 
+/// Real weights, as `cpu` is held to them.
+#[test]
+fn real_models() {
+    let text = std::fs::read_to_string(fixture("real.json")).unwrap();
+    let real: BTreeMap<String, Cases> = serde_json::from_str(&text).unwrap();
+    for (name, cases) in real {
+        let Some(dir) = shared_model(&name) else { continue };
+        let settings = OpenSettings {
+            device: Device::CandleCpu,
+            ..OpenSettings::new(Backbone::Directory(dir), 256, 1)
+        };
+        let mut model = CandleModel::open(&settings).unwrap();
+        let trainer = model.trainer();
+        for trained in &trainer.parameters.trained {
+            let shape = trained.values.dims();
+            let values: Vec<f32> = match trained.name.as_str() {
+                // The fixed head of `make_fixtures.py`.
+                "score.weight" | "classifier.weight" | "bert.pooler.dense.weight" => {
+                    (0..shape.iter().product()).map(|i: usize| 0.02 * (i as f32).sin()).collect()
+                }
+                "bert.pooler.dense.bias" | "classifier.bias" => vec![0.0; shape[0]],
+                _ => continue,
+            };
+            let values = Tensor::from_vec(values, shape, &trainer.device).unwrap();
+            trained.values.set(&values).unwrap();
+        }
+        let pairs = cases.encoded();
+        let rewards = model.score(&pairs.iter().collect::<Vec<&EncodedPair>>()).unwrap();
+        for (rewards, case) in rewards.iter().zip(&cases.pairs) {
+            for (actual, expected) in rewards.iter().zip(case.rewards) {
+                assert!((actual - expected).abs() < 1e-4, "{name}: {actual} {expected}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_adapters_of_peft() {
     for (name, base) in [("lora_llama", "llama3"), ("lora_bert", "bert")] {
@@ -61,7 +103,7 @@ fn the_adapters_of_peft() {
         for trained in &trainer.parameters.trained {
             let tensor = &adapter[&file_name(&trained.name)];
             let shape = tensor.shape.as_slice();
-            let values = candle_core::Tensor::from_slice(&tensor.values, shape, &trainer.device);
+            let values = Tensor::from_slice(&tensor.values, shape, &trainer.device);
             trained.values.set(&values.unwrap()).unwrap();
         }
         assert_matches(&trainer, name, file_name);
