@@ -9,8 +9,9 @@ use crate::data::{EmbeddedSplit, Source};
 use crate::domain::run::RunId;
 use crate::domain::spec::{ExperimentSpec, PoolLabels};
 use crate::domain::split::{DataSplit, SplitRule, split};
-use crate::engine::Backbone;
+use crate::engine::memory::{self, Load};
 use crate::engine::weights::ModelFiles;
+use crate::engine::{Backbone, OpenSettings};
 use crate::store::rows::RunRow;
 use crate::store::{NewRun, Store};
 use crate::supervisor::spec as spec_file;
@@ -104,6 +105,7 @@ fn launch_one(
         }
     };
     let parts = check_split(store, spec, dataset, test_dataset)?;
+    check_memory(spec, &parts)?;
     warn_of_a_short_run(context, spec, &parts);
     let spec = spec_file::with_absolute_paths(spec.clone());
     let run = store.create_run(&NewRun {
@@ -148,6 +150,17 @@ fn check_model(spec: &ExperimentSpec) -> CliResult {
             Ok(())
         }
     }
+}
+
+/// A model that this machine can never hold is refused now; whether the memory is free is looked at
+/// when the run starts.
+fn check_memory(spec: &ExperimentSpec, parts: &DataSplit) -> CliResult {
+    let n_pairs = parts.seed_set.len()
+        + parts.validation.len()
+        + parts.unlabeled_pool.len()
+        + parts.test.len();
+    let load = Load::of_spec(spec, n_pairs);
+    Ok(memory::check(&OpenSettings::of_spec(spec), load, memory::total_bytes())?)
 }
 
 /// The worker divides the data the same way; too few pairs are better told now.

@@ -16,6 +16,27 @@ pub enum EngineError {
         /// The offending value.
         value: f32,
     },
+    /// The run would need more memory than there is.
+    #[error(
+        "`{backbone}` needs {} of memory to train in micro-batches of {micro_batch_tokens} tokens, \
+         but there is {}",
+        bytes(*needed),
+        bytes(*limit)
+    )]
+    TooLarge {
+        /// Which model.
+        backbone: String,
+        /// Planned bytes.
+        needed: u64,
+        /// Bytes there are.
+        limit: u64,
+        /// Packed tokens of a micro-batch.
+        micro_batch_tokens: usize,
+        /// A micro-batch that would fit.
+        fitting: Option<usize>,
+        /// Whether every parameter is trained.
+        is_full: bool,
+    },
     /// A file could not be read or written.
     #[error("cannot {action} `{}`", path.display())]
     Io {
@@ -188,6 +209,16 @@ pub enum EngineError {
     },
 }
 
+/// Bytes as `1.5 GiB` or `20.0 MiB`.
+fn bytes(n: u64) -> String {
+    let mebibytes = n as f64 / 1_048_576.0;
+    if mebibytes < 1024.0 {
+        format!("{mebibytes:.1} MiB")
+    } else {
+        format!("{:.1} GiB", mebibytes / 1024.0)
+    }
+}
+
 impl EngineError {
     /// Wraps an input or output error: `EngineError::io("read", path)` for `map_err`.
     pub fn io(
@@ -223,6 +254,16 @@ impl EngineError {
                 "free some disk space, then resume the run"
             }
             Self::Io { .. } | Self::Tokenize { .. } | Self::Candle { .. } => return None,
+            Self::TooLarge { fitting: Some(tokens), .. } => {
+                return Some(format!("`train.micro_batch_tokens = {tokens}` would fit"));
+            }
+            Self::TooLarge { is_full: true, .. } => {
+                "train less (`model.tuning = \"lora\"`), or lower `model.max_tokens`"
+            }
+            Self::TooLarge { .. } => {
+                "keep frozen weights in half the memory (`model.frozen_precision = \"bf16\"`), or \
+                 lower `model.max_tokens`"
+            }
             Self::NotAModel { has_pickle: true, .. } => {
                 "pickled weights are not loaded: convert them to safetensors with transformers' \
                  `save_pretrained`"

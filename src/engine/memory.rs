@@ -5,7 +5,8 @@ use super::cpu::network::Transformer;
 use super::cpu::network::memory::MicroBatchShape;
 use super::cpu::table::Store;
 use super::weights::ModelFiles;
-use super::{Backbone, EncodedPair, EngineError, OpenSettings};
+use super::{Backbone, Device, EncodedPair, EngineError, OpenSettings, Tuning};
+use crate::domain::spec::ExperimentSpec;
 
 /// Bytes a run needs at its peak, by purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,18 @@ pub struct Load {
     pub batch_pairs: usize,
     /// Whether training drops activations.
     pub has_dropout: bool,
+}
+
+impl Load {
+    /// The load of a spec on a data set of so many pairs.
+    #[must_use]
+    pub fn of_spec(spec: &ExperimentSpec, n_pairs: usize) -> Self {
+        Self {
+            n_pairs,
+            batch_pairs: spec.train.batch_pairs as usize,
+            has_dropout: spec.train.dropout > 0.0,
+        }
+    }
 }
 
 /// Mean length of a side, as a share of the longest allowed, where nothing better is known: what
@@ -129,33 +142,62 @@ pub fn fitting_micro_batch(
     }
 }
 
+/// Refuses a run on the CPU whose plan is larger than `limit` bytes, with a micro-batch that would
+/// fit; without a limit nothing is refused.
+///
+/// # Errors
+/// [`EngineError::TooLarge`], or as [`plan`].
+pub fn check(settings: &OpenSettings, load: Load, limit: Option<u64>) -> Result<(), EngineError> {
+    let Some(limit) = limit.filter(|_| settings.device == Device::Cpu) else { return Ok(()) };
+    match plan(settings, load)? {
+        Some(plan) if plan.total() > limit => Err(EngineError::TooLarge {
+            backbone: settings.backbone.to_string(),
+            needed: plan.total(),
+            limit,
+            micro_batch_tokens: plan.micro_batch_rows,
+            fitting: fitting_micro_batch(settings, load, limit)?,
+            is_full: settings.tuning == Tuning::Full,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Bytes that can still be used without swapping: what the kernel says is available, or what the
 /// container has left if that is less. `None` where neither is told.
 #[must_use]
 pub fn available_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    let read = |name: &str| -> Option<u64> {
-        std::fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse().ok()
-    };
-    let left = read("memory.max").zip(read("memory.current"));
+    let left = control_group("memory.max").zip(control_group("memory.current"));
     let left = left.map_or(u64::MAX, |(limit, used)| limit.saturating_sub(used));
-    Some((kibibytes << 10).min(left))
+    Some(proc_bytes("/proc/meminfo", "MemAvailable:")?.min(left))
+}
+
+/// Bytes of the machine, or of the container if that has less.
+#[must_use]
+pub fn total_bytes() -> Option<u64> {
+    let limit = control_group("memory.max").unwrap_or(u64::MAX);
+    Some(proc_bytes("/proc/meminfo", "MemTotal:")?.min(limit))
+}
+
+fn control_group(name: &str) -> Option<u64> {
+    std::fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse().ok()
+}
+
+/// A line `NAME: n kB` of a file of the kernel.
+fn proc_bytes(path: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10)
 }
 
 /// Bytes of this process in memory.
 fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10)
+    proc_bytes("/proc/self/status", "VmRSS:")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::model_spec::{LoraSpec, Precision};
-    use crate::engine::Tuning;
 
     const LOAD: Load = Load { n_pairs: 100, batch_pairs: 32, has_dropout: false };
 
@@ -189,6 +231,21 @@ mod tests {
         assert_eq!(fitting(u64::MAX), Some(1536));
         assert!(fitting(total(&least) + slack).is_some());
         assert_eq!(fitting(0), None);
+    }
+
+    #[test]
+    fn what_cannot_fit_is_refused_with_what_would() {
+        let settings = OpenSettings::new(Backbone::Embedded, 128, 1);
+        assert!(check(&settings, LOAD, Some(u64::MAX)).is_ok());
+        assert!(check(&settings, LOAD, None).is_ok());
+        let error = check(&settings, LOAD, Some(1 << 20)).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("`embedded` needs "), "{text}");
+        assert!(text.ends_with("but there is 1.0 MiB"), "{text}");
+        assert!(error.hint().unwrap().contains("`model.tuning = \"lora\"`"));
+        let half = total(&settings) - (total(&settings) - resident_bytes().unwrap()) / 3;
+        let hint = check(&settings, LOAD, Some(half)).unwrap_err().hint().unwrap();
+        assert!(hint.contains("train.micro_batch_tokens ="), "{hint}");
     }
 
     #[test]

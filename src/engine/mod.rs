@@ -219,6 +219,17 @@ pub enum Backbone {
     Mock,
 }
 
+impl std::fmt::Display for Backbone {
+    /// As a spec names it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Embedded => f.write_str("embedded"),
+            Self::Mock => f.write_str("mock"),
+            Self::Directory(dir) => write!(f, "{}", dir.display()),
+        }
+    }
+}
+
 impl Backbone {
     /// What `model.backbone` of a spec means: `embedded`, `mock`, or a directory.
     #[must_use]

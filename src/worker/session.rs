@@ -9,6 +9,7 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
 use crate::domain::ser::{LoopRule, Outcome, SerLoop, Step};
 use crate::domain::spec::ExperimentSpec;
+use crate::engine::memory::{self, Load};
 use crate::engine::{self, OpenSettings, RewardModel, checkpoint};
 use crate::store::{EventWriter, Home, Store};
 
@@ -186,6 +187,8 @@ fn survey(checkpoints: &Path) -> Result<checkpoint::Survey, WorkerError> {
 
 fn open_model(home: &Home, spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>, WorkerError> {
     let mut settings = OpenSettings::of_spec(spec);
+    // The pairs are not read yet; they are small beside a model that does not fit.
+    memory::check(&settings, Load::of_spec(spec, 0), memory::available_bytes())?;
     settings.trunk_cache.dir = Some(home.trunk_cache());
     Ok(engine::open(&settings)?)
 }
