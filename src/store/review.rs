@@ -228,16 +228,25 @@ impl RoundReview {
     /// What the audit says about the round's pseudo-labels so far.
     #[must_use]
     pub fn precision(&self) -> Option<PrecisionEstimate> {
-        audit_precision(&self.audited_order(), &self.state.audited, &self.state.verdicts)
+        let rank = |pair: &PairId| {
+            let row = self.columns.row_of(*pair)? as u32;
+            queue::audit_rank(&self.columns, &self.audit, self.rng_seed, self.round, row)
+        };
+        let n_sample = self.state.audited.iter().filter_map(rank).max()? + 1;
+        let sample = self.audit[..n_sample].iter().map(|row| self.pair(*row));
+        audit_precision(sample, self.audit.len(), &self.state.verdicts)
+    }
+
+    /// The pair in a row.
+    #[must_use]
+    pub fn pair(&self, row: u32) -> PairId {
+        PairId(self.columns.pairs[row as usize])
     }
 
     /// The first row of the audit that nobody decided about; its length when all are done.
     #[must_use]
     pub fn audit_position(&self) -> usize {
-        let is_open = |row: &u32| {
-            let pair = PairId(self.columns.pairs[*row as usize]);
-            self.state.verdicts.get(pair).is_none()
-        };
+        let is_open = |row: &u32| self.state.verdicts.get(self.pair(*row)).is_none();
         self.audit.iter().position(is_open).unwrap_or(self.audit.len())
     }
 
@@ -245,14 +254,6 @@ impl RoundReview {
     #[must_use]
     pub fn n_selected(&self) -> usize {
         self.audit.len()
-    }
-
-    /// The queue as pairs; empty before the first audit.
-    fn audited_order(&self) -> Vec<PairId> {
-        if self.state.audited.is_empty() {
-            return Vec::new();
-        }
-        self.audit.iter().map(|row| PairId(self.columns.pairs[*row as usize])).collect()
     }
 }
 

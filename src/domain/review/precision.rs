@@ -1,7 +1,5 @@
 //! What an audit says about all pseudo-labels of a round.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::domain::preference::PairId;
@@ -23,24 +21,23 @@ pub struct PrecisionEstimate {
     pub interval: Interval,
 }
 
-/// Estimates the precision from the audit queue; `None` before the first verdict of an audit.
+/// Estimates the precision from a sample of the audit queue; `None` before the first verdict.
 ///
-/// The sample is the queue up to the furthest pair judged in it (`judged`): a prefix of a random
-/// order is a random sample, whatever was decided elsewhere. A veto or a flip says the label is
-/// wrong, a keep says it is right; a pair of the sample that was passed over does not count.
+/// The sample is the queue up to the furthest pair judged in it: a prefix of a random order is a
+/// random sample, whatever was decided elsewhere. A veto or a flip says the label is wrong, a keep
+/// says it is right; a pair of the sample that was passed over does not count.
 #[must_use]
 pub fn audit_precision(
-    queue: &[PairId],
-    judged: &BTreeSet<PairId>,
+    sample: impl IntoIterator<Item = PairId>,
+    n_selected: usize,
     verdicts: &VerdictSet,
 ) -> Option<PrecisionEstimate> {
-    let n_sample = queue.iter().rposition(|pair| judged.contains(pair))? + 1;
     let (mut n_reviewed, mut n_right) = (0, 0);
-    for verdict in queue[..n_sample].iter().filter_map(|pair| verdicts.get(*pair)) {
+    for verdict in sample.into_iter().filter_map(|pair| verdicts.get(pair)) {
         n_reviewed += 1;
         n_right += u64::from(verdict == Verdict::Keep);
     }
-    let n_selected = queue.len() as u64;
+    let n_selected = n_selected as u64;
     let interval = wilson_interval_finite(n_right, n_reviewed, n_selected)?;
     let precision = n_right as f64 / n_reviewed as f64;
     Some(PrecisionEstimate { n_reviewed, n_right, n_selected, precision, interval })
@@ -69,9 +66,9 @@ mod tests {
         ] {
             verdicts.record(PairId(pair), verdict);
         }
-        assert_eq!(audit_precision(&queue, &BTreeSet::new(), &verdicts), None);
-        let judged = BTreeSet::from([PairId(5), PairId(8)]);
-        let estimate = audit_precision(&queue, &judged, &verdicts).unwrap();
+        let estimate_of = |n: usize| audit_precision(queue[..n].iter().copied(), 5, &verdicts);
+        assert_eq!(estimate_of(0), None);
+        let estimate = estimate_of(4).unwrap();
         assert_eq!((estimate.n_reviewed, estimate.n_right, estimate.n_selected), (3, 1, 5));
         assert!(estimate.interval.low < 1.0 / 3.0 && estimate.interval.high > 1.0 / 3.0);
     }
@@ -91,8 +88,8 @@ mod tests {
                     let verdict = if is_right(*pair) { Verdict::Keep } else { Verdict::Veto };
                     verdicts.record(*pair, verdict);
                 }
-                let judged = BTreeSet::from([queue[59]]);
-                let interval = audit_precision(&queue, &judged, &verdicts).unwrap().interval;
+                let sample = queue[..60].iter().copied();
+                let interval = audit_precision(sample, queue.len(), &verdicts).unwrap().interval;
                 (interval.low..=interval.high).contains(&0.8)
             })
             .count();

@@ -41,6 +41,20 @@ pub fn audit(columns: &RoundColumns, rng_seed: u64, round: u32) -> Vec<u32> {
     keyed.into_iter().map(|(_, row)| row).collect()
 }
 
+/// The place of a row in the audit queue of the same columns; `None` for a pair left out.
+#[must_use]
+pub fn audit_rank(
+    columns: &RoundColumns,
+    queue: &[u32],
+    rng_seed: u64,
+    round: u32,
+    row: u32,
+) -> Option<usize> {
+    let place = Place::new(rng_seed, Purpose::Audit).at(round, 0);
+    let key = |row: &u32| (place.bits(u64::from(columns.pairs[*row as usize])), *row);
+    queue.binary_search_by_key(&key(&row), key).ok()
+}
+
 /// What a candidate of the teach queue is worth, and why.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Doubt {
@@ -133,6 +147,10 @@ mod tests {
         // Standard error of the mean of 400 out of 2,000 rows: 1155 / 20.
         let mean = queue[..400].iter().map(|row| f64::from(*row)).sum::<f64>() / 400.0;
         assert!((mean - 2000.0).abs() < 4.0 * 58.0, "{mean}");
+        for (rank, row) in queue.iter().enumerate().step_by(97) {
+            assert_eq!(audit_rank(&now, &queue, 7, 2, *row), Some(rank));
+        }
+        assert_eq!(audit_rank(&now, &queue, 7, 2, 0), None);
         // The same pairs in another order of arrival make the same queue.
         let by_pair: Vec<u32> = queue.iter().map(|row| now.pairs[*row as usize]).collect();
         assert!(!by_pair.is_sorted());

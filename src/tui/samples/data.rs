@@ -16,6 +16,10 @@ pub enum Find {
     Pair(PairId),
     /// To the first pair of the audit that nobody decided about.
     Undecided,
+    /// To the next pair from this line on that nobody decided about.
+    OpenFrom(usize),
+    /// To the last one before this line.
+    OpenBefore(usize),
 }
 
 /// What the screen shows.
@@ -46,8 +50,8 @@ pub struct Wanted {
 pub enum Target {
     /// These.
     Pairs(Vec<PairId>),
-    /// All that the list shows.
-    Listed,
+    /// All of the list, which has so many: as many as were agreed to.
+    Listed(usize),
 }
 
 /// Something for the reader.

@@ -20,6 +20,14 @@ pub enum SamplesCommand {
     KeepAll,
     /// A comment on the decision.
     Comment,
+    /// A reason for the decision, from a list.
+    Reason,
+    /// This reason of the list.
+    GiveReason(usize),
+    /// The next pair that nobody decided about.
+    NextOpen,
+    /// The one before.
+    PreviousOpen,
     /// The audit queue, or back to the list.
     Audit,
     /// The teach queue, or back to the list.
@@ -81,6 +89,30 @@ pub const BINDINGS: &[Binding] = &[
         &[Samples],
         "comment on the decision",
         "comment"
+    ),
+    bind!(
+        "samples.reason",
+        C::Samples(S::Reason),
+        [Char('r')],
+        &[Samples],
+        "why: a reason for the decision (right after one: 1-9)",
+        ""
+    ),
+    bind!(
+        "samples.next_open",
+        C::Samples(S::NextOpen),
+        [Char('n')],
+        &[Samples],
+        "next pair without a decision",
+        "next open"
+    ),
+    bind!(
+        "samples.previous_open",
+        C::Samples(S::PreviousOpen),
+        [Char('N')],
+        &[Samples],
+        "previous pair without a decision",
+        ""
     ),
     bind!(
         "samples.audit",

@@ -8,6 +8,7 @@ pub mod data;
 mod diff;
 pub mod keys;
 mod pair_view;
+mod popups;
 pub mod reader;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,8 @@ const POLL: Duration = Duration::from_millis(250);
 /// While it is not shown, only requests wake the thread.
 const IDLE: Duration = Duration::from_hours(1);
 
+const CHANGED: &str = "the list has changed meanwhile: nothing was decided";
+
 /// Answers requests until the interface is gone.
 pub fn serve(home: &Home, requests: &Receiver<Request>, messages: &Sender<Message>) {
     let mut reader = Reader::new(home.clone());
@@ -97,7 +99,11 @@ impl Reader {
             Request::Decide { run, target, verdict, queue } => {
                 let pairs = match target {
                     Target::Pairs(pairs) => pairs,
-                    Target::Listed => self.listed(&run),
+                    Target::Listed(n) => match self.listed(&run) {
+                        pairs if pairs.len() == n => pairs,
+                        // Nobody agreed to these.
+                        _ => return Some(Message::Failed(CHANGED.to_owned())),
+                    },
                 };
                 let decision = Decision { queue, ..Decision::new(verdict) };
                 self.decide(&run, &pairs, decision)
@@ -170,8 +176,7 @@ impl Reader {
     fn listed(&self, run: &RunId) -> Vec<PairId> {
         match (&self.review, &self.list) {
             (Some(review), Some(list)) if review.run == *run => {
-                let pair = |row: &u32| PairId(review.columns.pairs[*row as usize]);
-                list.rows.iter().map(pair).collect()
+                list.rows.iter().map(|row| review.pair(*row)).collect()
             }
             _ => Vec::new(),
         }
@@ -261,12 +266,21 @@ fn data(
 ) -> Result<SamplesData, StoreError> {
     let rows = &list.rows;
     let found = match wanted.find {
-        None => None,
+        None | Some(Find::OpenFrom(_) | Find::OpenBefore(_)) => None,
         Some(Find::Pair(pair)) => {
             let row = review.columns.row_of(pair);
             row.and_then(|row| rows.iter().position(|other| *other as usize == row))
         }
         Some(Find::Undecided) => Some(review.audit_position().min(rows.len().saturating_sub(1))),
+    };
+    let is_open = |row: &u32| review.state.verdicts.get(review.pair(*row)).is_none();
+    let found = match wanted.find {
+        Some(Find::OpenFrom(from)) => {
+            let from = from.min(rows.len());
+            rows[from..].iter().position(is_open).map(|at| from + at)
+        }
+        Some(Find::OpenBefore(to)) => rows[..to.min(rows.len())].iter().rposition(is_open),
+        _ => found,
     };
     let cursor = found.unwrap_or(wanted.cursor).min(rows.len().saturating_sub(1));
     let first = match found {
@@ -276,10 +290,7 @@ fn data(
     let shown = &rows[first..(first + wanted.n).min(rows.len())];
     let lines = store.sample_lines(review, shown)?.into_iter().map(clean_sample).collect();
     let pair = match rows.get(cursor) {
-        Some(row) => {
-            let id = PairId(review.columns.pairs[*row as usize]);
-            store.pair_opinions(&review.run, review.round, id)?
-        }
+        Some(row) => store.pair_opinions(&review.run, review.round, review.pair(*row))?,
         None => None,
     };
     let count = |verdict| review.state.verdicts.count(verdict);
@@ -391,8 +402,16 @@ mod tests {
         assert_eq!(data.undo.as_ref().unwrap().pair, first);
         let again = Wanted { n_refreshed: 1, ..open.clone() };
         assert_eq!(world.data(again).n_listed, 29, "asked for, the filter is applied again");
-        let words = world.decide(Target::Listed, Verdict::Keep, None);
+        let words = world.decide(Target::Listed(29), Verdict::Keep, None);
         assert_eq!(words, "kept 29 pairs · u undoes all of them");
+        let stale = Target::Listed(30);
+        let request = Request::Decide {
+            run: run.clone(),
+            target: stale,
+            verdict: Verdict::Veto,
+            queue: None,
+        };
+        assert_eq!(world.reader.take(request), Some(Message::Failed(CHANGED.to_owned())));
         let Some(Message::Done(words)) = world.reader.take(Request::Undo(run.clone())) else {
             panic!()
         };

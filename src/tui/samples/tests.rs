@@ -290,7 +290,8 @@ fn bulk_asks_and_is_one_request() {
     assert!(detail.contains("selected:yes"), "{detail}");
     assert!(press(&mut model, &["Esc"]).is_empty(), "Esc decides nothing");
     let effects = press(&mut model, &["A", "y"]);
-    let [Effect::Samples(Request::Decide { target: Target::Listed, verdict, .. })] = &effects[..]
+    let [Effect::Samples(Request::Decide { target: Target::Listed(N_LISTED), verdict, .. })] =
+        &effects[..]
     else {
         panic!("{effects:?}")
     };
@@ -386,7 +387,15 @@ fn undo_release_and_comment_go_to_their_threads() {
         panic!("{effects:?}")
     };
     assert_eq!((*pair, comment.as_deref()), (line(1).pair, Some("odd")));
-    press(&mut model, &["#", "7", "Enter"]);
+    press(&mut model, &["r"]);
+    let effects = press(&mut model, &["3"]);
+    let [Effect::Samples(Request::Amend { reason, .. })] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(reason.as_deref(), Some("wrong side"));
+    press(&mut model, &["n"]);
+    assert_eq!((model.samples.cursor, model.samples.find), (5, None));
+    press(&mut model, &["g", "#", "7", "Enter"]);
     assert_eq!(model.samples.cursor, 5, "where the reader found it");
 }
 
@@ -438,7 +447,7 @@ fn no_sequence_of_keys_and_sizes_breaks_it() {
     let keys = [
         "j", "k", "x", "a", "f", "X", "A", "y", "n", "u", "Ctrl-r", "Q", "t", "s", "V", "v",
         "Space", "*", "Tab", "z", "=", "L", "[", "]", "O", "G", "g", "Ctrl-d", "Ctrl-u", "/", "c",
-        "#", "1", "3", "9", "Esc", "Enter", "h", "p", "y",
+        "#", "1", "3", "9", "Esc", "Enter", "h", "p", "r", "n", "N",
     ];
     for seed in 0..40_u64 {
         let place = crate::domain::random::Place::new(seed, crate::domain::random::Purpose::Mock);

@@ -12,26 +12,14 @@ use crate::domain::verdict::Verdict;
 use super::super::effect::Effect;
 use super::super::keymap::{Command, Key};
 use super::super::model::{Model, Screen, Tone};
-use super::super::overlay::{Choice, ChoiceItem, Overlay, Prompt, Purpose, Then};
+use super::super::overlay::{Overlay, Prompt, Purpose};
 use super::super::update::{READ_ONLY, moved, say};
 use super::super::words::Condition;
 use super::data::{Find, Found, Request, Target, Wanted};
 use super::keys::SamplesCommand as S;
+use super::popups::{VIEWS, ask_all, comment_on, open_copy, open_reasons, open_views};
 use super::words::{self, REASONS};
 use super::{Pane, Samples, SamplesPrompt, view};
-
-/// Lists with a name: key, name, filter, order.
-pub const VIEWS: [(char, &str, &str, Order); 9] = [
-    ('a', "everything", "", Order::LeastConfident),
-    ('n', "near the threshold", "near:.02", Order::LeastConfident),
-    ('s', "selected, not reviewed", "selected:yes verdict:none", Order::LeastConfident),
-    ('t', "turned since the round before", "flipped:yes", Order::Change),
-    ('l', "the longer answer wins", "longer:yes selected:yes", Order::Longest),
-    ('o', "left out though sure", "selected:no confidence>.9", Order::MostConfident),
-    ('x', "vetoed by you", "verdict:veto", Order::LeastConfident),
-    ('f', "flipped by you", "verdict:flip", Order::LeastConfident),
-    ('k', "kept by you", "verdict:keep", Order::LeastConfident),
-];
 
 /// Prepares the screen for a run.
 pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<PairId>) {
@@ -97,10 +85,8 @@ pub fn take(model: &mut Model, found: Found) {
             if samples.find.is_some() && data.wanted.find == samples.find {
                 if let Some(found) = data.found {
                     samples.cursor = found;
-                } else if let Some(Find::Pair(pair)) = samples.find {
-                    let round = data.round;
+                } else if let Some(words) = words::not_found(samples.find, data.round) {
                     samples.find = None;
-                    let words = format!("pair {pair} is not in this list of round {round}");
                     samples.data = Some(data);
                     say(model, Tone::Refused, words);
                     return;
@@ -205,6 +191,16 @@ fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
                 model.overlay = Some(Overlay::Prompt(prompt));
             }
         }
+        S::Reason => open_reasons(model),
+        S::GiveReason(index) => {
+            let pair = comment_on(model);
+            if let (Some(pair), Some(run)) = (pair, model.samples.run.clone()) {
+                let reason = REASONS.get(index).map(|reason| (*reason).to_owned());
+                return vec![Effect::Samples(Request::Amend { run, pair, reason, comment: None })];
+            }
+        }
+        S::NextOpen => model.samples.find = Some(Find::OpenFrom(model.samples.cursor + 1)),
+        S::PreviousOpen => model.samples.find = Some(Find::OpenBefore(model.samples.cursor)),
         S::GoTo => {
             let prompt = Prompt::new("pair", Purpose::Samples(SamplesPrompt::GoTo), "");
             model.overlay = Some(Overlay::Prompt(prompt));
@@ -320,26 +316,6 @@ fn show_decided(samples: &mut Samples, pairs: &[PairId], verdict: Verdict) {
     }
 }
 
-fn ask_all(model: &mut Model, verdict: Verdict) {
-    let (Some(data), Some(run)) = (model.samples.current(), model.samples.run.clone()) else {
-        return;
-    };
-    let verb = if verdict == Verdict::Veto { "veto" } else { "keep" };
-    let n = super::super::text::count(data.n_listed as u64);
-    let what = match (model.samples.order.queue(), model.samples.filter.is_empty()) {
-        (Some(queue), _) => format!("the whole {} queue", queue.name()),
-        (None, true) => "no filter: every scored pair of this round".to_owned(),
-        (None, false) => model.samples.filter.clone(),
-    };
-    // A bulk decision is no look at a random pair.
-    let request = Request::Decide { run, target: Target::Listed, verdict, queue: None };
-    model.overlay = Some(Overlay::Confirm {
-        question: format!("{verb} all {n} pairs of this list?"),
-        detail: format!("{what} · one step: u takes all of it back"),
-        then: Then::Effect(Effect::Samples(request)),
-    });
-}
-
 fn mark(model: &mut Model) {
     let Some(pair) = model.samples.selected() else { return };
     if !model.samples.marked.remove(&pair) {
@@ -374,43 +350,6 @@ fn toggle_range(model: &mut Model) {
     say(model, Tone::Note, words);
 }
 
-fn open_views(model: &mut Model) {
-    let items = VIEWS.iter().enumerate().map(|(index, (key, name, filter, _))| ChoiceItem {
-        key: Some(*key),
-        label: (*name).to_owned(),
-        detail: (*filter).to_owned(),
-        then: Then::Command(Command::Samples(S::View(index))),
-    });
-    let own = model.samples.views.iter().enumerate().map(|(index, (name, filter))| ChoiceItem {
-        key: char::from_digit(index as u32 + 1, 10),
-        label: name.clone(),
-        detail: crate::domain::clean::clean_line(filter),
-        then: Then::Command(Command::Samples(S::View(VIEWS.len() + index))),
-    });
-    let items = items.chain(own).collect();
-    model.overlay = Some(Overlay::Choice(Choice { title: "views".to_owned(), items, cursor: 0 }));
-}
-
-fn open_copy(model: &mut Model) {
-    let Some(pair) = model.samples.current().and_then(|data| data.pair.as_deref()) else { return };
-    let sample = &pair.sample;
-    let item = |key: char, label: &str, text: String| ChoiceItem {
-        key: Some(key),
-        label: label.to_owned(),
-        detail: crate::domain::clean::clean_line(&text),
-        then: Then::Effect(Effect::Copy { what: format!("{label} of {}", sample.pair), text }),
-    };
-    let run = model.samples.run.as_ref().map_or("", RunId::as_str);
-    let items = vec![
-        item('y', "id", sample.pair.to_string()),
-        item('p', "prompt", sample.prompt.clone()),
-        item('a', "answer A", sample.response_a.clone()),
-        item('b', "answer B", sample.response_b.clone()),
-        item('c', "command", format!("ser veto {run} {}", sample.pair)),
-    ];
-    model.overlay = Some(Overlay::Choice(Choice { title: "copy".to_owned(), items, cursor: 0 }));
-}
-
 /// `p`: a run that waits for review goes on; another one pauses or resumes.
 fn release(model: &mut Model) -> Vec<Effect> {
     let Some(row) = model.current() else { return Vec::new() };
@@ -418,14 +357,6 @@ fn release(model: &mut Model) -> Vec<Effect> {
     let is_held = Condition::of(row) == Condition::Paused;
     let kind = if is_held { RequestKind::Resume } else { RequestKind::Pause };
     vec![Effect::Ask { run, name, kind }]
-}
-
-/// The pair a comment is about: the one just decided, or a decided one under the cursor.
-fn comment_on(model: &Model) -> Option<PairId> {
-    let samples = &model.samples;
-    let line = samples.current()?.line(samples.cursor)?;
-    let decided = samples.decided.map(|(pair, _)| pair);
-    if line.verdict.is_some() { Some(line.pair) } else { decided }
 }
 
 /// The text of a prompt of this screen was taken.
@@ -452,7 +383,9 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         command,
         Command::Undo
             | Command::Redo
-            | Command::Samples(S::Veto | S::Keep | S::Flip | S::VetoAll | S::KeepAll | S::Comment)
+            | Command::Samples(
+                S::Veto | S::Keep | S::Flip | S::VetoAll | S::KeepAll | S::Comment | S::Reason
+            )
     );
     if model.is_read_only && writes {
         return Some(READ_ONLY.to_owned());
@@ -468,7 +401,7 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         Command::ClearMarks if samples.marked.is_empty() && samples.range_from.is_none() => {
             Some("nothing is marked".to_owned())
         }
-        Command::Samples(S::Comment) if comment_on(model).is_none() => {
+        Command::Samples(S::Comment | S::Reason) if comment_on(model).is_none() => {
             Some("decide first: x veto, a keep or f flip".to_owned())
         }
         Command::Samples(S::PreviousRound) if data.rounds.first() == Some(&data.round) => {

@@ -8,6 +8,7 @@ use crate::store::{BatchRow, PairOpinions, SampleLine};
 
 use super::super::text::{count, share};
 use super::super::words;
+use super::data::Find;
 
 /// Reasons that a digit gives a decision.
 pub const REASONS: [&str; 9] = [
@@ -201,4 +202,14 @@ pub fn estimate(estimate: Option<&PrecisionEstimate>) -> String {
 /// What is wrong with a filter, on one line.
 pub fn filter_error(error: &FilterError) -> String {
     format!("{error}")
+}
+
+/// What was looked for and is not there.
+pub fn not_found(find: Option<Find>, round: u32) -> Option<String> {
+    Some(match find? {
+        Find::Pair(pair) => format!("pair {pair} is not in this list of round {round}"),
+        Find::OpenFrom(_) => "every pair from here on is decided".to_owned(),
+        Find::OpenBefore(_) => "every pair before this one is decided".to_owned(),
+        Find::Undecided => return None,
+    })
 }
