@@ -138,27 +138,9 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
         return Err(TuiError::NoSize { width, height });
     }
     let settings = Settings::load(home)?;
-    let color = match options.color {
-        ColorChoice::Auto => settings.color,
-        asked => asked,
-    };
-    let mut theme = Theme::detect(color, variable);
-    // A terminal without colors stays without, whatever set a person likes elsewhere.
-    if let Some(name) = settings.theme.filter(|_| theme.name != theme::ThemeName::Mono) {
-        theme = Theme::new(name, theme.depth);
-    }
-    let mut model = Model::new(theme, Size { width, height });
-    model.keymap = Arc::new(settings.keymap);
-    model.samples.views = settings.views;
-    model.has_mouse = options.mouse || settings.mouse;
-    model.runs.sort = settings.sort.unwrap_or(model.runs.sort);
-    model.is_read_only = options.read_only;
-    model.now_ms = source::now_ms();
-    model.utc_offset_s = jiff::Zoned::now().offset().seconds();
-    if let StartScreen::Live(run) = &options.start {
-        update::open_live(&mut model, run.clone());
-    }
-    model.interest = model.wanted();
+    let draws_ascii = theme::wants_ascii(options.ascii || settings.ascii, variable);
+    let is_slow = options.slow || settings.slow;
+    let model = first_model(settings, options, Size { width, height });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -185,10 +167,7 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
     input::start(&sender).map_err(TuiError::Thread)?;
     // From here on only the threads hold senders.
     drop(sender);
-    let frames = FrameWriter::new(
-        terminal::output().map_err(TuiError::Terminal)?,
-        theme::wants_ascii(options.ascii || settings.ascii, variable),
-    );
+    let frames = FrameWriter::new(terminal::output().map_err(TuiError::Terminal)?, draws_ascii);
     let suspend = {
         let guard = Rc::clone(&guard);
         Box::new(move || guard.suspend())
@@ -199,9 +178,36 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
     };
     let mut app =
         App::new(model, frames, Ports { interests, samples: to_samples, effects, suspend, edit });
-    app.is_slow = options.slow || settings.slow;
+    app.is_slow = is_slow;
     runtime.block_on(app.run(&mut messages));
     Ok(ExitNote { n_going: app.model.n_going() })
+}
+
+/// What the interface knows before the first look at the store.
+fn first_model(settings: Settings, options: &TuiOptions, size: Size) -> Model {
+    let variable = |name: &str| std::env::var(name).ok();
+    let color = match options.color {
+        ColorChoice::Auto => settings.color,
+        asked => asked,
+    };
+    let mut theme = Theme::detect(color, variable);
+    // A terminal without colors stays without, whatever set a person likes elsewhere.
+    if let Some(name) = settings.theme.filter(|_| theme.name != theme::ThemeName::Mono) {
+        theme = Theme::new(name, theme.depth);
+    }
+    let mut model = Model::new(theme, size);
+    model.keymap = Arc::new(settings.keymap);
+    model.samples.views = settings.views;
+    model.has_mouse = options.mouse || settings.mouse;
+    model.runs.sort = settings.sort.unwrap_or(model.runs.sort);
+    model.is_read_only = options.read_only;
+    model.now_ms = source::now_ms();
+    model.utc_offset_s = jiff::Zoned::now().offset().seconds();
+    if let StartScreen::Live(run) = &options.start {
+        update::open_live(&mut model, run.clone());
+    }
+    model.interest = model.wanted();
+    model
 }
 
 fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), TuiError> {

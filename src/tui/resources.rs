@@ -12,9 +12,9 @@ const TICKS: f64 = 100.0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Resources {
     /// Bytes in memory now.
-    pub n_bytes: u64,
+    pub memory_bytes: u64,
     /// Most bytes in memory so far.
-    pub n_bytes_peak: u64,
+    pub peak_bytes: u64,
     /// Processor cores busy since the last look; `None` at the first.
     pub n_cores: Option<f64>,
 }
@@ -42,8 +42,8 @@ impl ResourceReader {
             });
         self.last = Some((worker.pid, now, seconds));
         Some(Resources {
-            n_bytes: kilobytes(&status, "VmRSS:")? * 1024,
-            n_bytes_peak: kilobytes(&status, "VmHWM:")? * 1024,
+            memory_bytes: kilobytes(&status, "VmRSS:")? * 1024,
+            peak_bytes: kilobytes(&status, "VmHWM:")? * 1024,
             n_cores,
         })
     }
@@ -71,7 +71,7 @@ mod tests {
         let mut reader = ResourceReader::default();
         let me = liveness::current_worker();
         let first = reader.read(&me).unwrap();
-        assert!(first.n_bytes > 1_000_000 && first.n_bytes_peak >= first.n_bytes);
+        assert!(first.memory_bytes > 1_000_000 && first.peak_bytes >= first.memory_bytes);
         assert_eq!(first.n_cores, None);
         let elsewhere = WorkerIdentity { host: "elsewhere".to_owned(), ..me };
         assert_eq!(reader.read(&elsewhere), None);

@@ -1,5 +1,7 @@
 //! Tests: every screen in every size as a picture, drawn from a model alone.
 
+use std::fmt::Write as _;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -142,9 +144,7 @@ fn styles(buffer: &Buffer) -> String {
             let (fg, bg, attributes) = (style.fg, style.bg, style.add_modifier);
             let plain = Some(ratatui::style::Color::Reset);
             if fg != plain || bg != plain || !attributes.is_empty() {
-                out.push_str(&format!(
-                    "{y:>2},{start:<3} {fg:?} {bg:?} {attributes:?} {words:?}\n"
-                ));
+                let _ = writeln!(out, "{y:>2},{start:<3} {fg:?} {bg:?} {attributes:?} {words:?}");
             }
         }
     }

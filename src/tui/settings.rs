@@ -101,7 +101,7 @@ impl Settings {
         let mut settings = Self::default();
         for (name, value) in table.get_ref() {
             let at = name.span().start;
-            let value = Value { reader: &reader, name: name.get_ref(), at, value: value.get_ref() };
+            let value = Value { reader: &reader, name: name.get_ref(), at, given: value.get_ref() };
             match value.name {
                 "theme" => {
                     let names = ThemeName::ALL.map(ThemeName::name);
@@ -142,7 +142,7 @@ impl Settings {
     }
 
     fn read_views(&mut self, value: &Value<'_>) -> Result<(), TuiError> {
-        let DeValue::Table(table) = value.value else {
+        let DeValue::Table(table) = value.given else {
             return Err(value.expected("a section `[views]` of names and filters"));
         };
         for (name, filter) in table {
@@ -162,7 +162,7 @@ impl Settings {
     }
 
     fn read_keys(&mut self, value: &Value<'_>) -> Result<(), TuiError> {
-        let DeValue::Table(table) = value.value else {
+        let DeValue::Table(table) = value.given else {
             return Err(value.expected("a section `[keys]` of actions and their keys"));
         };
         let mut changed = Vec::new();
@@ -209,7 +209,7 @@ fn read_actions(
             let hint = nearest(&id, keymap::bindings().map(|binding| binding.id));
             return Err(reader.refuse(at, format!("unknown action `{id}`"), &hint));
         };
-        let value = Value { reader, name: binding.id, at, value: value.get_ref() };
+        let value = Value { reader, name: binding.id, at, given: value.get_ref() };
         let is_text = binding.contexts.iter().any(|context| context.is_text());
         out.push((id, value.keys(is_text)?, at));
     }
@@ -224,8 +224,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn refuse(&self, at: usize, message: String, hint: &str) -> TuiError {
-        let before = self.text.as_bytes().get(..at).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = self.text.get(..at).unwrap_or_default().matches('\n').count() + 1;
         TuiError::Settings { path: self.path.to_owned(), line, message, hint: hint.to_owned() }
     }
 }
@@ -234,7 +233,7 @@ struct Value<'a> {
     reader: &'a Reader<'a>,
     name: &'a str,
     at: usize,
-    value: &'a DeValue<'a>,
+    given: &'a DeValue<'a>,
 }
 
 impl Value<'_> {
@@ -247,7 +246,7 @@ impl Value<'_> {
     }
 
     fn switch(&self) -> Result<bool, TuiError> {
-        match self.value {
+        match self.given {
             DeValue::Boolean(value) => Ok(*value),
             _ => Err(self.reader.refuse(
                 self.at,
@@ -259,7 +258,7 @@ impl Value<'_> {
 
     fn one_of<'w>(&self, words: &[&'w str]) -> Result<&'w str, TuiError> {
         let list = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
-        let DeValue::String(text) = self.value else {
+        let DeValue::String(text) = self.given else {
             let message = format!("`{}` is not a text", self.name);
             return Err(self.reader.refuse(self.at, message, &format!("one of {list}")));
         };
@@ -271,7 +270,7 @@ impl Value<'_> {
 
     /// One key or a list of keys.
     fn keys(&self, is_text: bool) -> Result<Vec<Key>, TuiError> {
-        let words: Vec<&str> = match self.value {
+        let words: Vec<&str> = match self.given {
             DeValue::String(text) => vec![text],
             DeValue::Array(list) => {
                 let texts = list.iter().map(|item| match item.get_ref() {

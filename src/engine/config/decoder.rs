@@ -33,7 +33,6 @@ impl DecoderFamily {
 }
 
 /// Shape of a decoder.
-#[expect(clippy::struct_excessive_bools, reason = "independent switches of the architecture")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoderConfig {
     /// Which export its files follow.

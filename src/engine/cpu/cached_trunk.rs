@@ -1,6 +1,8 @@
 //! The forward pass of a network whose trunk is frozen: activations at the seam come from a cache
 //! where it has them, and go into it where it has not.
 
+use std::fmt::Write as _;
+
 use half::bf16;
 use sha2::{Digest, Sha256};
 
@@ -96,5 +98,9 @@ fn identity(network: &Transformer, base_digest: &str, precision: Precision) -> S
         hasher.update(part.as_bytes());
     }
     let digest = hasher.finalize();
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    digest[..16].iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }

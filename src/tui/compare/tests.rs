@@ -6,6 +6,7 @@ use crate::domain::preference::{PairId, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::{RunId, StopReason};
 use crate::domain::selection::{LeftOut, ScoredPair};
+use crate::store::comparison::DisagreementSplit;
 use crate::store::testing::{self, Fixture};
 use crate::store::{Access, NewRun, Store};
 
@@ -209,12 +210,11 @@ fn a_pool_pair_opens_in_samples_and_a_test_pair_does_not() {
     press(&mut model, &["Enter"]);
     let pairs = model.compare.data.as_ref().unwrap().beside.as_ref().unwrap().1.pairs.clone();
     let place = |split| pairs.iter().position(|pair| pair.split == split).unwrap();
-    use crate::store::comparison::DisagreementSplit::{Pool, Test};
-    model.compare.pair = place(Test);
+    model.compare.pair = place(DisagreementSplit::Test);
     press(&mut model, &["Enter"]);
     assert_eq!(model.screen, Screen::Compare);
     assert!(model.toast.as_ref().unwrap().text.contains("only pool pairs"));
-    model.compare.pair = place(Pool);
+    model.compare.pair = place(DisagreementSplit::Pool);
     press(&mut model, &["Enter"]);
     assert_eq!(model.screen, Screen::Samples);
     assert_eq!(model.samples.run.as_ref(), Some(&model.compare.runs[1]));

@@ -142,7 +142,6 @@ impl Launch {
                 RowKey::Name if !row.value.is_empty() && n_runs > 1 => {
                     Some(format!("one name, but {n_runs} runs start"))
                 }
-                RowKey::Name => None,
                 RowKey::Arms => unknown_arm(&row.value, &row.before),
                 RowKey::RngSeeds => seeds.as_ref().err().cloned(),
                 RowKey::Spec(key) if row.value != row.before => {
@@ -150,7 +149,7 @@ impl Launch {
                     let set = format!("{key}={}", row.value);
                     form::check_type(&set).err().map(|error| form::problem(&error))
                 }
-                RowKey::Spec(_) => None,
+                RowKey::Name | RowKey::Spec(_) => None,
             };
         }
         let arm = arms.first().map(String::as_str);

@@ -54,7 +54,6 @@ pub enum SamplesPrompt {
 }
 
 /// The state of the screen.
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Samples {
     /// The run whose pairs are shown.

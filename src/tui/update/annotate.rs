@@ -94,7 +94,7 @@ pub fn undo(model: &mut Model, command: Command) -> Vec<Effect> {
 }
 
 /// An edit was made; `inverse` takes it back.
-pub fn edited(model: &mut Model, edited: Edited, inverse: Vec<RunEdit>) -> Vec<Effect> {
+pub fn edited(model: &mut Model, edited: &Edited, inverse: Vec<RunEdit>) -> Vec<Effect> {
     let back = Edited { edits: inverse, is_undo: !edited.is_undo, ..edited.clone() };
     if edited.is_undo {
         model.runs.redo.push(back);

@@ -37,18 +37,15 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::OpenSamples { run, round, pair } => {
             samples::update::open(model, run, round, pair);
-            navigate::go_to(model, Screen::Samples);
-            Vec::new()
+            arrive(model, Screen::Samples)
         }
         Message::OpenCompare { runs } => {
             compare::update::open(model, runs);
-            navigate::go_to(model, Screen::Compare);
-            Vec::new()
+            arrive(model, Screen::Compare)
         }
         Message::OpenLaunch { from } => {
             launch::update::open(model, from);
-            navigate::go_to(model, Screen::Launch);
-            Vec::new()
+            arrive(model, Screen::Launch)
         }
         Message::SetArm(arm) => {
             launch::update::set_arm(model, &arm);
@@ -64,13 +61,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             model.size = Size { width, height };
             Vec::new()
         }
-        Message::Tick { now_ms } => {
-            model.now_ms = now_ms;
-            if model.toast.as_ref().is_some_and(|toast| now_ms - toast.at_ms > TOAST_MS) {
-                model.toast = None;
-            }
-            Vec::new()
-        }
+        Message::Tick { now_ms } => tick(model, now_ms),
         Message::Snapshot(snapshot) => {
             on_snapshot(model, snapshot);
             Vec::new()
@@ -81,20 +72,14 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::ReadFailed(text) | Message::Failed(text) => say(model, Tone::Error, text),
         Message::Done(text) => say(model, Tone::Note, text),
-        Message::Started(name) => {
-            model.runs.awaited = Some(name.clone());
-            if model.screen == Screen::Launch {
-                navigate::go_to(model, Screen::Runs);
-            }
-            say(model, Tone::Note, format!("started {name} · Enter opens it"))
-        }
+        Message::Started(name) => started(model, &name),
         Message::SortRuns(key) => {
             runs::sort_by(model, key);
             Vec::new()
         }
         Message::AskName { name, contents } => compare::update::ask_name(model, &name, contents),
         Message::FileExists { path, contents } => popup::ask_overwrite(model, path, contents),
-        Message::RunsEdited { edited, inverse } => annotate::edited(model, edited, inverse),
+        Message::RunsEdited { edited, inverse } => annotate::edited(model, &edited, inverse),
         Message::Continued => vec![Effect::Redraw],
         Message::Leave => vec![Effect::Quit],
     };
@@ -106,6 +91,27 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         effects.push(Effect::Watch(wanted));
     }
     effects
+}
+
+fn arrive(model: &mut Model, screen: Screen) -> Vec<Effect> {
+    navigate::go_to(model, screen);
+    Vec::new()
+}
+
+fn tick(model: &mut Model, now_ms: i64) -> Vec<Effect> {
+    model.now_ms = now_ms;
+    if model.toast.as_ref().is_some_and(|toast| now_ms - toast.at_ms > TOAST_MS) {
+        model.toast = None;
+    }
+    Vec::new()
+}
+
+fn started(model: &mut Model, name: &str) -> Vec<Effect> {
+    model.runs.awaited = Some(name.to_owned());
+    if model.screen == Screen::Launch {
+        navigate::go_to(model, Screen::Runs);
+    }
+    say(model, Tone::Note, format!("started {name} · Enter opens it"))
 }
 
 /// Does a command, `n` times where that means something, or says why it cannot.

@@ -63,7 +63,6 @@ pub fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
 /// A command, for the popup if there is one.
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
     match (command, &mut model.overlay) {
-        (_, None) => act(model, command, n),
         (Command::Yes, Some(_)) => accept(model),
         (Command::No, Some(_)) => {
             model.overlay = None;
@@ -171,14 +170,13 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
         history.drain(..n_old);
     }
     match prompt.purpose {
-        Purpose::Filter | Purpose::LaunchField { .. } => Vec::new(),
         Purpose::Samples(prompt) => samples::update::on_text(model, prompt, &text),
         Purpose::Tags { run, name } => annotate::set_tags(model, &run, &name, &text),
         Purpose::Note { run, name } => annotate::set_note(run, &name, &text),
         Purpose::Save { contents } if !text.is_empty() => {
             vec![Effect::Save { path: text.into(), contents, overwrites: false }]
         }
-        Purpose::Save { .. } => Vec::new(),
+        Purpose::Filter | Purpose::LaunchField { .. } | Purpose::Save { .. } => Vec::new(),
     }
 }
 

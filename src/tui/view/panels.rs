@@ -98,7 +98,7 @@ pub fn worker_line(model: &Model, data: &RunData, width: usize) -> Line<'static>
     }
     if let Some(resources) = &data.resources {
         let cores = resources.n_cores.map_or(String::new(), |n| format!(" · {n:.1} cores"));
-        parts.push(format!("{}{cores}", words::size(resources.n_bytes)));
+        parts.push(format!("{}{cores}", words::size(resources.memory_bytes)));
     }
     if let Some(left) = time_left_ms(data) {
         parts.push(format!("ends in ~{}", text::rough(left)));

@@ -74,7 +74,7 @@ impl Heads {
 pub struct Block {
     /// Rows of the query buffer.
     pub queries: Range<usize>,
-    /// Rows of the key buffer. No two blocks share one.
+    /// Rows of the key buffer. Blocks that are trained on share none.
     pub keys: Range<usize>,
     /// Keys, counted within the block, that rows after them do not see; empty for a plain sequence.
     pub hole: Range<usize>,
@@ -135,16 +135,22 @@ fn check(heads: Heads, pattern: Pattern<'_>, queries: &[&[f32]], keys: &[&[f32]]
     assert!(sums.len() >= n_rows * heads.n_queries, "sums too short");
 }
 
-/// Whether two blocks share query rows or keys, which would let two tasks write to one place.
-fn overlap(blocks: &[Block]) -> bool {
-    let overlaps = |of: fn(&Block) -> &Range<usize>| {
-        let is_sorted = blocks.windows(2).all(|pair| of(&pair[0]).end <= of(&pair[1]).start);
-        !is_sorted
-            && blocks.iter().enumerate().any(|(i, a)| {
-                blocks[..i].iter().any(|b| of(a).start < of(b).end && of(b).start < of(a).end)
-            })
-    };
-    overlaps(|block| &block.queries) || overlaps(|block| &block.keys)
+/// Whether two blocks share query rows: two tasks would write to one place of the output.
+fn share_queries(blocks: &[Block]) -> bool {
+    share(blocks, |block| &block.queries)
+}
+
+/// Whether two blocks share keys: reading them is fine, adding up their gradients is not.
+fn share_keys(blocks: &[Block]) -> bool {
+    share(blocks, |block| &block.keys)
+}
+
+fn share(blocks: &[Block], of: fn(&Block) -> &Range<usize>) -> bool {
+    let is_sorted = blocks.windows(2).all(|pair| of(&pair[0]).end <= of(&pair[1]).start);
+    !is_sorted
+        && blocks.iter().enumerate().any(|(i, a)| {
+            blocks[..i].iter().any(|b| of(a).start < of(b).end && of(b).start < of(a).end)
+        })
 }
 
 /// Floating-point operations of `n_products` products over what is seen, for a profile.

@@ -8,7 +8,10 @@ use std::cell::Cell;
 use super::forward::steps_in_place;
 use super::operand::{Panels, Steps, load_seen, prefetch, scores, weighted_sum};
 use super::visible::{Keys, Mask};
-use super::{Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, overlap, profile};
+use super::{
+    Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, profile, share_keys,
+    share_queries,
+};
 use crate::engine::cpu::kernel::buffer::{self, Buffer};
 use crate::engine::cpu::kernel::format::{Format, Tile, Work, dispatch};
 use crate::engine::cpu::kernel::lanes::Lanes;
@@ -38,7 +41,7 @@ pub struct Saved<'a> {
 /// Writes the gradient of the queries and *adds* that of keys and values.
 ///
 /// # Panics
-/// When a buffer is too short for the pattern, or blocks overlap.
+/// When a buffer is too short for the pattern, or blocks share query rows or keys.
 #[expect(clippy::too_many_arguments, reason = "who, what, two inputs, two outputs")]
 pub fn backward(
     on: Compute<'_>,
@@ -53,7 +56,8 @@ pub fn backward(
     let _span = profile::span(Kernel::AttentionBackward, operations(heads, pattern, 5));
     let of_queries = [saved.queries, saved.output, doutput, dqueries];
     check(heads, pattern, &of_queries, &[saved.keys_values, dkeys_values], saved.log_sums);
-    assert!(!overlap(pattern.blocks), "blocks overlap");
+    assert!(!share_queries(pattern.blocks), "blocks share query rows");
+    assert!(!share_keys(pattern.blocks), "blocks share keys");
     let tasks = scratch.cut(heads, pattern, usize::MAX);
     // Only where the slices start is used: a task writes to the columns of its heads.
     let (dqueries, dkeys_values) = (cut(dqueries, 1), cut(dkeys_values, 1));

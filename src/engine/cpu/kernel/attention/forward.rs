@@ -7,7 +7,9 @@ use std::cell::Cell;
 
 use super::operand::{HIDDEN, Panels, Steps, load_seen, scores, weighted_sum};
 use super::visible::{Keys, Mask};
-use super::{Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, overlap, profile};
+use super::{
+    Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, profile, share_queries,
+};
 use crate::engine::cpu::kernel::buffer::{self, Buffer};
 use crate::engine::cpu::kernel::format::{Format, Work, dispatch};
 use crate::engine::cpu::kernel::lanes::Lanes;
@@ -28,7 +30,7 @@ thread_local! {
 /// `log_sums[h * rows + i]`.
 ///
 /// # Panics
-/// When a buffer is too short for the pattern, or blocks overlap.
+/// When a buffer is too short for the pattern, or blocks share query rows.
 #[expect(clippy::too_many_arguments, reason = "who, what, two inputs, two outputs")]
 pub fn forward(
     on: Compute<'_>,
@@ -42,7 +44,7 @@ pub fn forward(
 ) {
     let _span = profile::span(Kernel::Attention, operations(heads, pattern, 2));
     check(heads, pattern, &[queries, output], &[keys_values], log_sums);
-    assert!(!overlap(pattern.blocks), "blocks overlap");
+    assert!(!share_queries(pattern.blocks), "blocks share query rows");
     let tasks = scratch.cut(heads, pattern, MAX_ROWS);
     // Only where the slices start is used: a task writes to the columns of its heads.
     let (output, log_sums) = (cut(output, 1), cut(log_sums, 1));

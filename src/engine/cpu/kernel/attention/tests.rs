@@ -243,8 +243,8 @@ fn large_scores_do_not_overflow() {
 }
 
 #[test]
-#[should_panic(expected = "blocks overlap")]
-fn overlapping_blocks_are_refused() {
+#[should_panic(expected = "blocks share keys")]
+fn blocks_that_share_keys_have_no_backward_pass() {
     let team = Team::new(1).unwrap();
     let case = Case {
         heads: heads(1, 1, 4, true),
@@ -253,5 +253,7 @@ fn overlapping_blocks_are_refused() {
         n_keys: 3,
     };
     let (q, kv) = case.inputs();
-    case.run(Compute { team: &team, precision: Precision::F32 }, &q, &kv);
+    let on = Compute { team: &team, precision: Precision::F32 };
+    assert_close(&case.run(on, &q, &kv).0, &case.plain(&q, &kv), 1e-5);
+    case.gradients(on, &q, &kv, &vec![1.0; q.len()]);
 }
