@@ -15,6 +15,7 @@ use crate::store::rows::{
 };
 
 use super::data::{RunData, Snapshot};
+use super::launch::{FormRow, RowKey};
 use super::message::Message;
 use super::model::{Model, Size};
 use super::theme::{Depth, Theme, ThemeName};
@@ -374,4 +375,44 @@ pub fn model(width: u16, height: u16, runs: Vec<RunRow>, run: Option<RunData>) -
     let snapshot = Snapshot::new(NOW_MS, runs, run);
     update(&mut model, Message::Snapshot(Box::new(snapshot)));
     model
+}
+
+/// The rows of a form that stays the same when a spec gets keys, other defaults or other words.
+pub fn form_rows() -> Vec<FormRow> {
+    let row = |key, value: &str, help: &str, choices: &[&str]| FormRow {
+        key,
+        value: value.to_owned(),
+        before: value.to_owned(),
+        help: help.to_owned(),
+        choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
+        problem: None,
+    };
+    let spec = |key: &str, value: &str, help: &str, choices: &[&str]| {
+        row(RowKey::Spec(key.to_owned()), value, help, choices)
+    };
+    let mut rows = vec![
+        row(RowKey::Name, "", "empty: made from arm, model and random seed", &[]),
+        row(RowKey::Arms, "ser", "recipes, a run each", &["ser", "seed-only"]),
+        row(RowKey::RngSeeds, "1", "random seeds, a run each", &[]),
+        spec("model.backbone", "embedded", "\"embedded\", or a directory", &[]),
+        spec("model.tuning", "full", "which parameters are trained", &["full", "head"]),
+        spec("data.source", "embedded", "\"embedded\", or a file of preference pairs", &[]),
+        spec("data.seed_labels", "0.15", "human labels, as a share or as a count", &[]),
+        spec("train.loss", "bradley_terry", "the loss", &["bradley_terry", "hinge"]),
+        spec("train.epochs", "4", "passes over the training set in each round", &[]),
+        spec(
+            "train.learning_rate",
+            "0.0003",
+            "the peak learning rate: a sentence that is a good deal longer than one row of the form",
+            &[],
+        ),
+        spec("selection.high_threshold", "0.55", "status 1 keeps what lies above", &[]),
+        spec("rounds.max", "3", "rounds after the seed round", &[]),
+        spec("review.mode", "live", "whether a round waits for a person", &["live", "gate"]),
+    ];
+    // More than a screen shows.
+    for i in 0..30 {
+        rows.push(spec(&format!("further.key_{i}"), &i.to_string(), "one of many", &[]));
+    }
+    rows
 }

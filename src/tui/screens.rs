@@ -6,7 +6,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::data::RunData;
-use super::fixtures::{early_data, failed_data, finished_data, model, running_data, twelve_runs};
+use super::fixtures::{
+    early_data, failed_data, finished_data, form_rows, model, running_data, twelve_runs,
+};
 use super::model::Model;
 use super::text;
 use super::theme::{Depth, Theme, ThemeName};
@@ -95,6 +97,8 @@ fn launch_forms() {
     let form = |width, height, keys: &str| {
         let mut model = model(width, height, twelve_runs(), Some(running_data()));
         press(&mut model, '5');
+        // The keys of a spec are others' to change; the pictures show the form, not the spec.
+        model.launch.rows = form_rows();
         for c in keys.chars() {
             press(&mut model, c);
         }

@@ -109,6 +109,16 @@ fn fixture() -> (Fixture, Vec<RunId>) {
     (fixture, runs)
 }
 
+/// Settings that the pictures show: which keys a spec has is no matter of this screen.
+const SETTINGS: [&str; 6] = [
+    "rng_seed",
+    "model.backbone",
+    "train.epochs",
+    "train.learning_rate",
+    "rounds.max",
+    "selection.high_threshold",
+];
+
 /// What the data thread would do.
 fn read(fixture: &Fixture, model: &mut Model) {
     let store = Store::open(&fixture.home, Access::ReadOnly).unwrap();
@@ -117,8 +127,11 @@ fn read(fixture: &Fixture, model: &mut Model) {
         row.created_at_ms = NOW_MS - 1_000_000 + n;
     }
     let interest = model.wanted().compare;
-    let compare = interest
+    let mut compare = interest
         .and_then(|interest| CompareReader::default().read(&store, &interest, |_| true).unwrap());
+    if let Some(data) = &mut compare {
+        data.comparison.settings.retain(|row| SETTINGS.contains(&row.key.as_str()));
+    }
     let snapshot = Snapshot { compare, ..Snapshot::new(NOW_MS, rows, None) };
     update(model, Message::Snapshot(Box::new(snapshot)));
 }
