@@ -108,11 +108,14 @@ impl Work for Forward<'_> {
         unsafe {
             let keys = self.keys_values.add(self.head * width);
             let values = keys.add(n_heads * width);
+            // Only what some row of the task sees: a block may hold long runs that are hidden.
+            let spans = self.mask.rows(self.places).in_panels(F::PANEL, F::L::N);
+            let n = [self.n_keys, width];
             let keys = Grid { start: keys, outer: kv_wide, k: 1 };
-            let keys = Panels::pack(format, self.room, keys, self.n_keys, width);
+            let keys = Panels::pack_columns(format, self.room, keys, n, spans);
             let values = Grid { start: values, outer: 1, k: kv_wide };
             let room = self.room.add(self.packed);
-            let values = Panels::pack(format, room, values, width, self.n_keys);
+            let values = Panels::pack_steps(format, room, values, [width, self.n_keys], spans);
             for head in self.heads.sharing(self.head) {
                 let mut row = 0;
                 while row < self.places.len() {

@@ -46,6 +46,65 @@ impl Panels {
         }
         panels
     }
+
+    /// As [`Panels::pack`], but only the columns of `spans`; the others are left as they are.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub(super) unsafe fn pack_columns<F: Format>(
+        format: F,
+        to: *mut f32,
+        grid: Grid<f32>,
+        [n, k]: [usize; 2],
+        spans: Keys,
+    ) -> Self {
+        let panels = Self { start: to, panel: k.div_ceil(F::K) * F::PANEL };
+        for (start, end) in [spans.first, spans.second] {
+            let end = end.min(n);
+            let mut column = start;
+            while column < end {
+                let to = to.wrapping_add(column / F::PANEL * panels.panel);
+                // SAFETY: passed on.
+                unsafe {
+                    let n = F::PANEL.min(n - column);
+                    grid.from(column, 0).steps(format, to, F::PANEL, n, k);
+                }
+                column += F::PANEL;
+            }
+        }
+        panels
+    }
+
+    /// As [`Panels::pack`], but only the steps along `k` of `spans`.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub(super) unsafe fn pack_steps<F: Format>(
+        format: F,
+        to: *mut f32,
+        grid: Grid<f32>,
+        [n, k]: [usize; 2],
+        spans: Keys,
+    ) -> Self {
+        let panels = Self { start: to, panel: k.div_ceil(F::K) * F::PANEL };
+        for (start, end) in [spans.first, spans.second] {
+            let end = end.min(k);
+            let mut column = 0;
+            while column < n && start < end {
+                let to =
+                    to.wrapping_add(column / F::PANEL * panels.panel + start / F::K * F::PANEL);
+                // SAFETY: passed on.
+                unsafe {
+                    let n = F::PANEL.min(n - column);
+                    grid.from(column, start).steps(format, to, F::PANEL, n, end - start);
+                }
+                column += F::PANEL;
+            }
+        }
+        panels
+    }
 }
 
 /// A left operand: where its steps lie.

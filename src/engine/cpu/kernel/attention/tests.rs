@@ -62,7 +62,16 @@ fn large_cases() -> Vec<Case> {
     let two = || vec![block(0..131, 0..131, 40..110), block(131..640, 131..640, 64..480)];
     let places = || (0..131).chain(0..509).collect::<Vec<u32>>();
     let windowed = Heads { window: Some(70), ..heads(2, 1, 64, true) };
+    let narrow = Heads { window: Some(25), ..heads(2, 1, 32, true) };
     vec![
+        // A chunk starts inside the hole, and rows behind it see further back than its first and
+        // its last.
+        Case {
+            heads: narrow,
+            blocks: vec![block(0..160, 0..160, 110..130)],
+            places: (0..160).collect(),
+            n_keys: 160,
+        },
         Case { heads: heads(3, 3, 32, true), blocks: two(), places: places(), n_keys: 640 },
         Case { heads: heads(4, 2, 48, true), blocks: two(), places: places(), n_keys: 640 },
         Case { heads: windowed, blocks: two(), places: places(), n_keys: 640 },
@@ -239,6 +248,29 @@ fn large_scores_do_not_overflow() {
     for factor in [-300.0, 300.0] {
         let q: Vec<f32> = q.iter().map(|q| factor * q).collect();
         assert_close(&case.run(on, &q, &kv).0, &case.plain(&q, &kv), 1e-4);
+    }
+}
+
+#[test]
+fn blocks_may_read_the_same_keys() {
+    let team = Team::new(2).unwrap();
+    // A prompt of 70, then three answers that see it and themselves.
+    let case = Case {
+        heads: heads(4, 2, 40, true),
+        blocks: vec![
+            block(0..101, 0..101, 0..0),
+            block(101..130, 0..130, 70..101),
+            block(130..131, 0..131, 70..130),
+            block(131..200, 0..200, 70..131),
+        ],
+        places: (0..200).collect(),
+        n_keys: 200,
+    };
+    let (q, kv) = case.inputs();
+    let expected = case.plain(&q, &kv);
+    for precision in [Precision::F32, Precision::Bf16] {
+        let on = Compute { team: &team, precision };
+        assert_close(&case.run(on, &q, &kv).0, &expected, tolerance(precision));
     }
 }
 

@@ -81,11 +81,13 @@ impl Mask {
         if low.second.0 < low.second.1 {
             // All of them stand behind the hole.
             Keys { first: low.first, second: (low.second.0, high.second.1) }
+        } else if high.second.0 < high.second.1 {
+            // The first row behind the hole sees further back than the last, and may see further
+            // back than those in the hole.
+            let start = low.first.0.min(self.row(self.hole.1 as u32).first.0);
+            Keys { first: (start, high.second.1), second: (high.second.1, high.second.1) }
         } else {
-            // What the last row sees of the first run may start before what the first row sees.
-            let end = if high.second.0 < high.second.1 { high.second.1 } else { high.first.1 };
-            let start = low.first.0.min(high.first.0);
-            Keys { first: (start, end), second: (end, end) }
+            Keys { first: (low.first.0, high.first.1), second: (high.first.1, high.first.1) }
         }
     }
 }
