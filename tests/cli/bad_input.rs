@@ -215,7 +215,11 @@ fn tensors_missing_or_misshapen() {
             shapes.insert("model.embed_tokens.weight".into(), vec![5, 4]);
             write_tensors(&place.path("m"), &shapes);
         },
-        &["m/model.safetensors", "`norm.weight` is missing", "`embed_tokens.weight`", "4"],
+        &[
+            "m/model.safetensors",
+            "`model.norm.weight` is missing",
+            "embed_tokens.weight` has shape [5, 4]",
+        ],
         "same model",
     );
 }
@@ -227,7 +231,7 @@ fn an_unsupported_architecture() {
             place.write("m/config.json", r#"{"model_type": "mamba"}"#);
         },
         &["m/config.json", "`mamba`"],
-        "llama, bert",
+        "llama, mistral, qwen2",
     );
 }
 

@@ -117,14 +117,22 @@ fn after_a_stop_the_whole_screen_is_drawn_again() {
     let before = rows(&session);
     session.press(b"\x1a");
     session.wait_for_text("Stopped");
-    assert!(!session.screen.screen().alternate_screen());
+    wait_for_prompt(&mut session);
     session.press(b"fg\n");
     session.settle(Duration::from_millis(700));
     assert_eq!(rows(&session), before);
     session.press(b"q");
-    session.wait_for_text("fg");
+    wait_for_prompt(&mut session);
     session.press(b"exit\n");
     session.wait_for_exit(SECONDS(5));
+}
+
+/// What is typed before the shell has its terminal back would be the viewer's.
+fn wait_for_prompt(session: &mut Session) {
+    session.wait_for("the shell's prompt", SECONDS(5), |screen| {
+        let text = screen.contents();
+        !screen.alternate_screen() && text.trim_end().ends_with("\n$")
+    });
 }
 
 #[test]
