@@ -1,20 +1,28 @@
 //! `ser compare RUN RUN...`: runs side by side, with intervals.
 
+use super::arms::{self, p_words};
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
 use super::{CliError, CliResult, Context};
 use crate::domain::clean::clean_line;
 use crate::report::{self, letter, metric_value, setting_value, share, signed};
 use crate::store::Store;
 use crate::store::comparison::{
-    Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX, RoundChoice,
+    ArmComparison, Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX,
+    RoundChoice,
 };
+
+/// More runs than this are not looked at pair by pair on a terminal.
+const N_RUNS_IN_DETAIL: usize = 8;
 
 /// Arguments of `ser compare`.
 #[derive(Debug, clap::Args)]
 pub struct CompareArgs {
     /// Ids, unique prefixes of ids, or names; the first is the base unless `--base` says otherwise
-    #[arg(required = true, num_args = 1..)]
+    #[arg(required_unless_present = "experiment", num_args = 1..)]
     runs: Vec<String>,
+    /// Compare all runs of an experiment, and its arms over their random seeds
+    #[arg(long, value_name = "NAME")]
+    experiment: Option<String>,
     /// The run that the others are measured against [default: the starred one if it is among them,
     /// else the first]
     #[arg(long, value_name = "RUN")]
@@ -40,28 +48,52 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
     let store = context.store_to_read()?;
     let query = query(&store, args)?;
     let comparison = store.compare(&query, &mut ComparisonCache::default())?;
+    let arms = store.compare_arms(&query.runs, query.rounds)?;
     match args.form.form() {
         Form::Csv => print_line(report::comparison_csv(&comparison).trim_end()),
-        Form::Markdown => print_line(report::comparison_markdown(&comparison).trim_end()),
+        Form::Markdown => {
+            print_line(report::comparison_markdown(&comparison).trim_end())?;
+            print_arms(context, &arms, Form::Markdown)
+        }
         Form::Json => {
             let found = disagreements(&store, &comparison, args.pairs)?;
-            print_json(&report::ComparisonDocument::new(&comparison, &found, args.gold))
+            let arms = Some(&arms);
+            print_json(&report::ComparisonDocument::new(&comparison, arms, &found, args.gold))
         }
         Form::Human => {
-            let found = disagreements(&store, &comparison, args.pairs)?;
-            print(context, &comparison, &found)
+            // Of many runs, how they agree two by two is more than anybody reads.
+            let found = if comparison.runs.len() <= N_RUNS_IN_DETAIL {
+                disagreements(&store, &comparison, args.pairs)?
+            } else {
+                Vec::new()
+            };
+            print(context, &comparison, &found)?;
+            print_arms(context, &arms, Form::Human)
         }
     }
 }
 
+/// The arms over their random seeds, where there is more than one seed.
+fn print_arms(context: &Context, arms: &ArmComparison, form: Form) -> CliResult {
+    if arms.arms.iter().all(|arm| arm.runs.len() < 2) {
+        return Ok(());
+    }
+    print_line("")?;
+    arms::table(arms).print(form, context.ascii)?;
+    print_line(&format!("\n{}", arms::footnote(arms)))
+}
+
 fn query(store: &Store, args: &CompareArgs) -> CliResult<ComparisonQuery> {
-    let mut rows = Vec::new();
+    let mut rows = match &args.experiment {
+        Some(name) => store.experiment(name)?,
+        None => Vec::new(),
+    };
     for wanted in args.runs.iter().chain(&args.base) {
         let row = store.find_run(wanted)?;
         // The base may be named again; any other run twice is a mistake.
         if rows.iter().all(|known: &crate::store::RunRow| known.id != row.id) {
             rows.push(row);
-        } else if args.base.as_ref() != Some(wanted) {
+        } else if args.base.as_ref() != Some(wanted) && args.experiment.is_none() {
             let message = format!("`{}` is named twice", row.name);
             return Err(CliError::input(message).with_hint("name every run once"));
         }
@@ -178,11 +210,6 @@ fn run_table(comparison: &Comparison) -> Table {
         ]);
     }
     table
-}
-
-/// A p-value with two digits that say something.
-fn p_words(p: f64) -> String {
-    if p < 0.001 { "<.001".to_owned() } else { format!("{p:.3}").replacen("0.", ".", 1) }
 }
 
 fn print_disagreements(

@@ -144,6 +144,7 @@ impl From<StoreError> for CliError {
             | StoreError::AmbiguousRun { .. }
             | StoreError::NameTaken { .. }
             | StoreError::BadName { .. }
+            | StoreError::UnknownExperiment { .. }
             | StoreError::BadTag { .. }
             | StoreError::BadNote { .. }
             | StoreError::NotComparable { .. }

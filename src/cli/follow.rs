@@ -35,6 +35,8 @@ pub enum Output {
     Lines,
     /// Those lines on standard error, and the JSON document on standard output.
     Json,
+    /// Those lines on standard error, and nothing on standard output.
+    Silent,
 }
 
 /// Follows a run until it ends. Ctrl-C ends the following, not the run.
@@ -75,6 +77,33 @@ pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output)
         }
         std::thread::sleep(POLL);
     }
+}
+
+/// Follows runs one after the other. One failed run of several does not hide the others; what comes
+/// last is the error.
+///
+/// # Errors
+/// As [`to_the_end`].
+pub fn all_to_the_end(
+    context: &Context,
+    store: &Store,
+    runs: &[RunRow],
+    output: Output,
+) -> CliResult {
+    let mut failed = None;
+    for (index, run) in runs.iter().enumerate() {
+        if runs.len() > 1 {
+            context.say(&format!("run {} of {}: {}", index + 1, runs.len(), run.name));
+        }
+        match to_the_end(context, store, &run.id, output) {
+            Err(error) if error.kind == super::ErrorKind::Failure && runs.len() > 1 => {
+                context.say(error.report().trim_end());
+                failed = Some(error);
+            }
+            result => result?,
+        }
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// Starts the run if it waits and a slot is free; gives up when its worker is gone.
@@ -169,6 +198,14 @@ impl<'a> Printer<'a> {
             RunEvent::RunStarted { resumed_from: Some(name), .. } => {
                 self.context.say(&format!("resumed from checkpoint {name}"));
             }
+            RunEvent::RoundReused { round, run, wall_ms, .. } => {
+                let saved = words::duration(wall_ms);
+                self.context.say(&format!("round {round} taken from run {run}: {saved} saved"));
+            }
+            RunEvent::StepsMatched { arm, n_steps, .. } => {
+                let n_steps = words::count(n_steps);
+                self.context.say(&format!("at least {n_steps} steps, as `{arm}` took"));
+            }
             RunEvent::DataSplitMade {
                 n_seed_set, n_validation, n_unlabeled_pool, n_test, ..
             } => {
@@ -211,7 +248,7 @@ impl<'a> Printer<'a> {
     fn result(&self, line: &str) -> CliResult {
         match self.output {
             Output::Lines => print_line(&clean_line(line)),
-            Output::Json => {
+            Output::Json | Output::Silent => {
                 self.context.say(line);
                 Ok(())
             }

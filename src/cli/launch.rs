@@ -16,6 +16,17 @@ use crate::store::rows::RunRow;
 use crate::store::{NewRun, Store};
 use crate::supervisor::spec as spec_file;
 
+/// What the runs of a launch are called, and whether they are made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LaunchPlan<'a> {
+    /// Name of the only run.
+    pub name: Option<&'a str>,
+    /// The experiment they belong to.
+    pub experiment: Option<&'a str>,
+    /// A run with the very same spec and pairs that is there already stands for a new one.
+    pub reuses_runs: bool,
+}
+
 /// Checks the specs, imports their data and queues a run for each.
 ///
 /// # Errors
@@ -24,7 +35,7 @@ pub fn launch(
     context: &Context,
     store: &mut Store,
     specs: &[ExperimentSpec],
-    name: Option<&str>,
+    plan: LaunchPlan<'_>,
 ) -> CliResult<Vec<RunRow>> {
     for spec in specs {
         check_model(spec)?;
@@ -32,7 +43,7 @@ pub fn launch(
     let mut made = Made::default();
     let launched = specs
         .iter()
-        .map(|spec| launch_one(context, store, spec, name, &mut made))
+        .map(|spec| launch_one(context, store, spec, plan, &mut made))
         .collect::<CliResult<Vec<_>>>();
     if launched.is_err() {
         made.take_back(context, store);
@@ -78,9 +89,41 @@ fn launch_one(
     context: &Context,
     store: &mut Store,
     spec: &ExperimentSpec,
-    name: Option<&str>,
+    plan: LaunchPlan<'_>,
     made: &mut Made,
 ) -> CliResult<RunRow> {
+    let (dataset, test_dataset) = import_pairs(context, store, spec, made)?;
+    let absolute = spec_file::with_absolute_paths(spec.clone());
+    if plan.reuses_runs
+        && let Some(known) = store.run_of_spec(&absolute, dataset, test_dataset)?
+    {
+        return Ok(known);
+    }
+    let parts = check_split(store, spec, dataset, test_dataset)?;
+    check_memory(spec, &parts)?;
+    warn_of_a_short_run(context, spec, &parts);
+    let run = store.create_run(&NewRun {
+        name: plan.name.map(str::to_owned),
+        spec: &absolute,
+        dataset,
+        test_dataset,
+        experiment: plan.experiment.map(str::to_owned),
+    })?;
+    made.runs.push(run.id.clone());
+    context.home.ensure_run_dir(&run.id)?;
+    let path = context.home.run_dir(&run.id).join("spec.toml");
+    std::fs::write(&path, spec_file::to_toml(&absolute)?)
+        .map_err(|error| CliError::io("write", &path, &error))?;
+    Ok(run)
+}
+
+/// The data sets of the training pairs and, where they are separate, of the test pairs.
+fn import_pairs(
+    context: &Context,
+    store: &mut Store,
+    spec: &ExperimentSpec,
+    made: &mut Made,
+) -> CliResult<(i64, Option<i64>)> {
     let settings =
         |limit| ImportSettings { format: &spec.data.format, group: &spec.data.group, limit };
     let sources = spec
@@ -104,23 +147,7 @@ fn launch_one(
             Some(made.note(&import::import(context, store, &[source], &settings)?))
         }
     };
-    let parts = check_split(store, spec, dataset, test_dataset)?;
-    check_memory(spec, &parts)?;
-    warn_of_a_short_run(context, spec, &parts);
-    let spec = spec_file::with_absolute_paths(spec.clone());
-    let run = store.create_run(&NewRun {
-        name: name.map(str::to_owned),
-        spec: &spec,
-        dataset,
-        test_dataset,
-        experiment: None,
-    })?;
-    made.runs.push(run.id.clone());
-    context.home.ensure_run_dir(&run.id)?;
-    let path = context.home.run_dir(&run.id).join("spec.toml");
-    std::fs::write(&path, spec_file::to_toml(&spec)?)
-        .map_err(|error| CliError::io("write", &path, &error))?;
-    Ok(run)
+    Ok((dataset, test_dataset))
 }
 
 /// The model has to be usable before anything is imported for it. Weights are not read here.
@@ -191,7 +218,7 @@ fn check_split(
 /// meant.
 fn warn_of_a_short_run(context: &Context, spec: &ExperimentSpec, parts: &DataSplit) {
     let n_pool = parts.unlabeled_pool.len();
-    let gate = spec.selection.min_selected.of(n_pool);
+    let gate = spec.selection.min_selected.of(n_pool).max(1);
     if spec.rounds.max > 0 && spec.rounds.pool_labels == PoolLabels::Pseudo && gate > n_pool {
         context.say(&format!(
             "warning: `selection.min_selected` is {gate}, but the unlabeled pool has only {} \

@@ -14,6 +14,7 @@ use crate::store::{Access, Home, Store};
 
 mod annotate;
 mod arguments;
+mod arms;
 mod attach;
 mod bench;
 mod compare;
@@ -26,6 +27,7 @@ mod generate;
 mod import;
 mod launch;
 mod pretrain;
+mod reproduce;
 mod request;
 mod rounds;
 mod run;
@@ -104,6 +106,8 @@ pub enum Color {
 enum Command {
     /// Start a run (or several: one for each arm and random seed)
     Run(run::RunArgs),
+    /// Run the published protocol on data of yours and print the paper's table beside it
+    Reproduce(reproduce::ReproduceArgs),
     /// List the runs
     Runs(runs::RunsArgs),
     /// Show one run
@@ -228,6 +232,7 @@ pub fn run(cli: Cli) -> CliResult {
         None if is_interactive() => attach::open_interface(&context, None),
         None => runs::run_without_terminal(&context),
         Some(Command::Run(args)) => run::run(&context, &args),
+        Some(Command::Reproduce(args)) => reproduce::run(&context, &args),
         Some(Command::Runs(args)) => runs::run(&context, &args),
         Some(Command::Show(args)) => show::run(&context, &args),
         Some(Command::Rounds(args)) => rounds::run(&context, &args),

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::table::print_line;
-use super::{CliError, CliResult, Context, attach, follow, is_interactive, launch};
-use crate::domain::spec::ExperimentSpec;
+use super::launch::LaunchPlan;
+use super::table::{Form, print_line};
+use super::{CliError, CliResult, Context, arms, attach, follow, is_interactive, launch};
+use crate::domain::run::RunId;
+use crate::domain::spec::{ExperimentSpec, NONE};
+use crate::store::comparison::RoundChoice;
 use crate::supervisor::Supervisor;
 use crate::supervisor::spec::{self, SpecInput};
 
@@ -19,7 +22,7 @@ pub struct RunArgs {
     /// Set a key, for example `train.epochs=3` (can be given again)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// Name of the run; made from arm, model and random seed otherwise
+    /// Name of the run, or of the experiment where several start; made up otherwise
     #[arg(long)]
     name: Option<String>,
     /// Recipe: `ser`, `seed-only`, `full-labels`, `naive`, `confidence`, `ser-paper`, `ser-code` (can
@@ -60,15 +63,19 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     if args.print_spec {
         return specs.iter().try_for_each(print_spec);
     }
-    if args.name.is_some() && specs.len() > 1 {
-        return Err(CliError::input(format!(
-            "`--name` is one name, but {} runs start",
-            specs.len()
-        ))
-        .with_hint("leave `--name` out: names are made from arm, model and random seed"));
-    }
     let mut store = context.store_to_write("run")?;
-    let runs = launch::launch(context, &mut store, &specs, args.name.as_deref())?;
+    let name = args.name.as_deref();
+    let experiment = match name {
+        _ if specs.len() == 1 => None,
+        Some(name) => Some(name.to_owned()),
+        None => Some(store.unused_experiment_name()?),
+    };
+    let plan = LaunchPlan {
+        name: name.filter(|_| experiment.is_none()),
+        experiment: experiment.as_deref(),
+        reuses_runs: false,
+    };
+    let runs = launch::launch(context, &mut store, &specs, plan)?;
     Supervisor::new(context.home.clone()).start_next(&mut store)?;
     if args.detach {
         return runs.iter().try_for_each(|run| print_line(run.id.as_str()));
@@ -80,18 +87,16 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
         return attach::open_interface(context, first);
     }
     let output = if args.follow.json { follow::Output::Json } else { follow::Output::Lines };
-    let mut failed = None;
-    for run in &runs {
-        // One failed run of several does not hide the others; what comes last is the exit code.
-        match follow::to_the_end(context, &store, &run.id, output) {
-            Err(error) if error.kind == super::ErrorKind::Failure && runs.len() > 1 => {
-                context.say(error.report().trim_end());
-                failed = Some(error);
-            }
-            result => result?,
-        }
+    let outcome = follow::all_to_the_end(context, &store, &runs, output);
+    if let (Some(experiment), follow::Output::Lines) = (&experiment, output)
+        && !outcome.as_ref().is_err_and(|error| error.kind == super::ErrorKind::Interrupted)
+    {
+        print_line(&format!("\nexperiment `{experiment}`"))?;
+        let ids: Vec<RunId> = runs.iter().map(|run| run.id.clone()).collect();
+        arms::table(&store.compare_arms(&ids, RoundChoice::Last)?)
+            .print(Form::Human, context.ascii)?;
     }
-    failed.map_or(Ok(()), Err)
+    outcome
 }
 
 /// The default keeps the comments that say what each key means.
@@ -115,18 +120,26 @@ fn specs(context: &Context, args: &RunArgs) -> CliResult<Vec<ExperimentSpec>> {
         return Err(CliError::input(format!("`--rng-seeds` holds {twice} twice"))
             .with_hint("the same random seed gives the same run"));
     }
-    let arms: Vec<Option<&str>> = or_none(args.arms.iter().map(String::as_str));
-    let rng_seeds = or_none(args.rng_seeds.iter().copied());
+    let arms: Vec<&str> = args.arms.iter().map(String::as_str).collect();
+    let base = SpecInput { file, arm: None, sets: &args.sets, rng_seed: None };
+    specs_of(base, &arms, &args.rng_seeds)
+}
+
+/// One spec for each random seed and arm: the arms of a seed stand together, so that they can share
+/// their first round, and those that match the steps of others come last.
+pub fn specs_of(
+    base: SpecInput<'_>,
+    arms: &[&str],
+    rng_seeds: &[u64],
+) -> CliResult<Vec<ExperimentSpec>> {
     let mut specs = Vec::new();
-    for arm in &arms {
-        for rng_seed in &rng_seeds {
-            specs.push(spec::resolve(&SpecInput {
-                file,
-                arm: *arm,
-                sets: &args.sets,
-                rng_seed: *rng_seed,
-            })?);
+    for rng_seed in or_none(rng_seeds.iter().copied()) {
+        let mut of_seed = Vec::new();
+        for arm in or_none(arms.iter().copied()) {
+            of_seed.push(spec::resolve(&SpecInput { arm, rng_seed, ..base })?);
         }
+        of_seed.sort_by_key(|spec: &ExperimentSpec| spec.train.match_steps != NONE);
+        specs.extend(of_seed);
     }
     Ok(specs)
 }

@@ -11,8 +11,8 @@ use crate::store::{Access, RunFilter, Store, StoreError};
 /// Arguments of `ser runs`.
 #[derive(Debug, clap::Args)]
 pub struct RunsArgs {
-    /// Show only runs that match: words, `acc>.7`, `tag:paper`, `st:done`, `age<2d`, `!arm:ser`,
-    /// `is:archived`, …
+    /// Show only runs that match: words, `acc>.7`, `tag:paper`, `st:done`, `exp:NAME`, `age<2d`,
+    /// `!arm:ser`, `is:archived`, …
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
     #[command(flatten)]
@@ -100,6 +100,7 @@ fn table(runs: &[RunRow]) -> Table {
         number("difference", "vs base"),
         number("n_selected", "selected"),
         number("n_vetoed", "vetoed"),
+        text("experiment", "experiment"),
         text("tags", "tags"),
         text("created_at", "created"),
     ]);
@@ -117,6 +118,7 @@ fn table(runs: &[RunRow]) -> Table {
             }),
             Cell::shown(row.n_selected, words::count),
             Cell::new(row.n_vetoed),
+            Cell::maybe(row.experiment.as_deref()),
             Cell::new(row.annotation.tags.join(" ")),
             Cell::maybe(words::timestamp(row.created_at_ms)),
         ]);

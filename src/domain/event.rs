@@ -131,6 +131,26 @@ pub enum RunEvent {
         /// Answer tokens cut.
         n_answer_tokens_cut: u64,
     },
+    /// Round 0 takes as many optimiser steps as another run (`train.match_steps`).
+    StepsMatched {
+        /// Which run.
+        run: RunId,
+        /// Its recipe.
+        arm: String,
+        /// What it took over all its rounds.
+        n_steps: u64,
+    },
+    /// The round's weights and scores are those of another run that trained the very same round.
+    RoundReused {
+        /// Which round.
+        round: u32,
+        /// Who trained it.
+        run: RunId,
+        /// SHA-256 of everything the round depends on.
+        digest: String,
+        /// What it took there; counted as this run's own time, since it is what the round costs.
+        wall_ms: u64,
+    },
     /// A step began.
     StepStarted {
         /// Which round.
@@ -316,6 +336,7 @@ impl RunEvent {
                     | Self::CheckpointSaved { .. }
                     | Self::RequestRead { .. }
                     | Self::VerdictsRead { .. }
+                    | Self::RoundReused { .. }
                     | Self::Warned { .. }
             )
     }

@@ -28,6 +28,8 @@ pub enum Purpose {
     Mock = 9,
     /// The order of the audit queue.
     Audit = 10,
+    /// Which pairs the oracle is asked about, and where it is wrong.
+    Oracle = 11,
     /// Resamples of the paired bootstrap.
     Bootstrap = 12,
 }

@@ -165,7 +165,21 @@ pub struct TrainSpec {
     pub micro_batch_tokens: u32,
     /// Optimiser steps between two checkpoints.
     pub checkpoint_steps: u32,
+    /// `none`, or whose optimiser steps round 0 takes at least as many as: `longest` or an arm's name,
+    /// among the runs of the same experiment and `rng_seed`.
+    #[serde(default = "none")]
+    pub match_steps: String,
 }
+
+/// The word for nothing.
+fn none() -> String {
+    NONE.to_owned()
+}
+
+/// What `train.match_steps` says when the epochs alone decide.
+pub const NONE: &str = "none";
+/// What `train.match_steps` says for the run with the most optimiser steps.
+pub const LONGEST: &str = "longest";
 
 /// Which constant is taken off the rewards before they become probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -272,6 +286,13 @@ pub struct RoundsSpec {
     pub accumulate: Accumulation,
     /// What a round starts from.
     pub start_from: StartFrom,
+    /// Whether round 0 may come from another run that trained the very same one.
+    #[serde(default = "yes")]
+    pub reuse_round_0: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// When the person's verdicts come in.
@@ -294,6 +315,31 @@ pub struct ReviewSpec {
     // Runs stored before there was a timeout waited for ever.
     #[serde(default)]
     pub timeout: u64,
+    /// Which pairs the held-back labels answer for in place of a person.
+    #[serde(default)]
+    pub oracle: OracleQueue,
+    /// Pairs it answers for after each selection.
+    #[serde(default)]
+    pub oracle_labels: u32,
+    /// Share of its answers that are wrong.
+    #[serde(default)]
+    pub oracle_error: f64,
+}
+
+/// Which pairs the oracle is asked about: a reviewer who is always there, so that what review is
+/// worth can be measured without one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OracleQueue {
+    /// There is no oracle.
+    #[default]
+    None,
+    /// The head of the teach queue.
+    Teach,
+    /// A random sample of the pool.
+    Random,
+    /// The head of the audit queue, a random sample of the selected pairs.
+    Audit,
 }
 
 /// A value outside its range.
@@ -315,14 +361,12 @@ impl ExperimentSpec {
     /// The first value out of its range, by key.
     pub fn validate(&self) -> Result<(), SpecError> {
         let share = "a share above 0 and below 1";
-        if let Amount::Share(value) = self.data.seed_labels {
-            let expected = "a share above 0 and below 1, or a count of at least 2";
-            check("data.seed_labels", value, value > 0.0 && value < 1.0, expected)?;
-        }
-        if let Amount::Count(value) = self.data.seed_labels {
-            let expected = "a share above 0 and below 1, or a count of at least 2";
-            check("data.seed_labels", value, value >= 2, expected)?;
-        }
+        let is_fine = match self.data.seed_labels {
+            Amount::Share(value) => value > 0.0 && value <= 1.0,
+            Amount::Count(value) => value >= 2,
+        };
+        let expected = "a share above 0 (1.0 is every pair), or a count of at least 2";
+        check("data.seed_labels", self.data.seed_labels, is_fine, expected)?;
         let data = &self.data;
         let inside = |value: f64| value > 0.0 && value < 1.0;
         check(
@@ -334,7 +378,9 @@ impl ExperimentSpec {
         check("data.test_share", data.test_share, inside(data.test_share), share)?;
         self.model.validate()?;
         self.validate_train()?;
-        self.validate_selection()
+        self.validate_selection()?;
+        let error = self.review.oracle_error;
+        check("review.oracle_error", error, (0.0..=1.0).contains(&error), "from 0 to 1")
     }
 
     fn validate_train(&self) -> Result<(), SpecError> {

@@ -52,13 +52,21 @@ pub enum SplitError {
         /// Groups of the data set.
         n_groups: usize,
     },
+    /// More human labels are asked for than there are.
+    #[error("`data.seed_labels` is {wanted}, but only {n_available} pairs have labels to give")]
+    TooFewLabels {
+        /// The count asked for.
+        wanted: u64,
+        /// Training pairs beside the test pairs.
+        n_available: usize,
+    },
 }
 
 /// Divides pairs `0..groups.len()` whose groups are given by hash, in data set order.
 ///
 /// `test_groups` are the groups of a separate test source: pairs in them are left out and counted,
 /// and nothing is split off. Groups are dealt in an order keyed by `rng_seed` alone, so the seed
-/// set at 5 % is a subset of the seed set at 15 %.
+/// set at 5 % is a subset of the seed set at 15 %. A seed set of every pair leaves an empty pool.
 ///
 /// # Errors
 /// When a part would be empty.
@@ -83,7 +91,13 @@ pub fn split(
         Some(_) => 0,
         None => (rule.test_share * n_available as f64).round() as usize,
     };
-    let n_seed = rule.seed_labels.of(n_available.saturating_sub(n_test));
+    let n_labels = n_available.saturating_sub(n_test);
+    let n_seed = rule.seed_labels.of(n_labels);
+    if let Amount::Count(wanted) = rule.seed_labels
+        && n_seed > n_labels
+    {
+        return Err(SplitError::TooFewLabels { wanted, n_available: n_labels });
+    }
     let n_validation = (rule.validation_share * n_seed as f64).round() as usize;
 
     let mut parts =
@@ -113,25 +127,15 @@ pub fn split(
     {
         part.sort_unstable();
     }
-    require(&parts, test_groups.is_some(), groups.len(), n_groups)?;
-    Ok(parts)
-}
-
-fn require(
-    parts: &DataSplit,
-    has_test_source: bool,
-    n_pairs: usize,
-    n_groups: usize,
-) -> Result<(), SplitError> {
-    let sizes = [
-        ("seed_set", parts.seed_set.len()),
-        ("validation", parts.validation.len()),
-        ("unlabeled_pool", parts.unlabeled_pool.len()),
-        ("test", if has_test_source { 1 } else { parts.test.len() }),
+    let needs = [
+        ("seed_set", true, parts.seed_set.len()),
+        ("validation", true, parts.validation.len()),
+        ("unlabeled_pool", n_seed < n_labels, parts.unlabeled_pool.len()),
+        ("test", test_groups.is_none(), parts.test.len()),
     ];
-    match sizes.into_iter().find(|(_, size)| *size == 0) {
-        Some((part, _)) => Err(SplitError::EmptyPart { part, n_pairs, n_groups }),
-        None => Ok(()),
+    match needs.into_iter().find(|(_, is_needed, n)| *is_needed && *n == 0) {
+        Some((part, ..)) => Err(SplitError::EmptyPart { part, n_pairs: groups.len(), n_groups }),
+        None => Ok(parts),
     }
 }
 
@@ -190,6 +194,19 @@ mod tests {
         assert_eq!(small.test, large.test);
         let other = split(&groups, None, &rule(2, Amount::Share(0.05))).unwrap();
         assert_ne!(small.seed_set, other.seed_set);
+    }
+
+    #[test]
+    fn every_label_may_be_given_but_no_more() {
+        let groups = groups(1000, 1);
+        let all = split(&groups, None, &rule(1, Amount::Share(1.0))).unwrap();
+        assert!(all.unlabeled_pool.is_empty());
+        assert_eq!(all.seed_set.len() + all.validation.len() + all.test.len(), 1000);
+        let small = split(&groups, None, &rule(1, Amount::Share(0.01))).unwrap();
+        assert!(small.seed_set.iter().all(|pair| all.seed_set.contains(pair)));
+        assert_eq!(split(&groups, None, &rule(1, Amount::Count(800))).unwrap(), all);
+        let error = split(&groups, None, &rule(1, Amount::Count(801))).unwrap_err();
+        assert!(error.to_string().contains("is 801, but only 800 pairs"), "{error}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod gap;
 pub mod holm;
 pub mod paired;
 pub mod special;

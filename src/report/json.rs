@@ -7,12 +7,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::arms::ArmsDocument;
 use super::curve::{CurveAxis, CurveMetric, curve};
 use super::run::{EvaluationDocument, RunDocument};
 use crate::domain::stats::paired::PairedOutcomes;
 use crate::store::comparison::{
-    ComparedRun, Comparison, Difference, Direction, Disagreement, DisagreementSplit, Disagreements,
-    MetricRow, Opinion, PoolDisagreements, RoundChoice,
+    ArmComparison, ComparedRun, Comparison, Difference, Direction, Disagreement, DisagreementSplit,
+    Disagreements, MetricRow, Opinion, PoolDisagreements, RoundChoice,
 };
 
 /// The version of the promise.
@@ -28,6 +29,7 @@ pub struct ComparisonDocument {
     spec_diff: Vec<SettingDocument>,
     metrics: Vec<MetricDocument>,
     groups: Vec<GroupDocument>,
+    arms: Option<ArmsDocument>,
     disagreements: Vec<DisagreementsDocument>,
 }
 
@@ -111,10 +113,12 @@ struct OpinionDocument {
 
 impl ComparisonDocument {
     /// The document of a comparison and, by run, where it disagrees with the base. Which run is
-    /// right about a pool pair tells its hidden label and is said only when `shows_gold`.
+    /// right about a pool pair tells its hidden label and is said only when `shows_gold`. `arms` sums the
+    /// runs up over their random seeds.
     #[must_use]
     pub fn new(
         comparison: &Comparison,
+        arms: Option<&ArmComparison>,
         disagreements: &[Option<Disagreements>],
         shows_gold: bool,
     ) -> Self {
@@ -155,6 +159,7 @@ impl ComparisonDocument {
                     }
                 })
                 .collect(),
+            arms: arms.map(ArmsDocument::from),
             disagreements: disagreements.collect(),
         }
     }

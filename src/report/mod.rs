@@ -4,14 +4,17 @@
 //! Everything here is a function from what the store returned to a string. Names and values come
 //! from files: what a terminal could take for a command is made harmless where people read it.
 
+mod arms;
 mod csv;
 mod curve;
 mod json;
 mod markdown;
+pub mod paper;
 mod run;
 mod svg;
 mod words;
 
+pub use arms::ArmsDocument;
 pub use csv::comparison_csv;
 pub use curve::{CurveAxis, CurveMetric, CurvePoint, curve};
 pub use json::{ComparisonDocument, SCHEMA};

@@ -18,6 +18,7 @@ pub struct RunDocument {
     attempt: u32,
     created_at: Option<String>,
     finished_at: Option<String>,
+    experiment: Option<String>,
 }
 
 impl From<&RunRow> for RunDocument {
@@ -32,6 +33,7 @@ impl From<&RunRow> for RunDocument {
             attempt: row.attempt,
             created_at: timestamp(row.created_at_ms),
             finished_at: row.finished_at_ms.and_then(timestamp),
+            experiment: row.experiment.clone(),
         }
     }
 }

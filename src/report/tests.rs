@@ -103,7 +103,7 @@ fn the_svg_is_closed_and_escaped() {
 #[test]
 fn the_json_has_the_promised_keys() {
     let found = comparison();
-    let document = ComparisonDocument::new(&found, &[None, None], false);
+    let document = ComparisonDocument::new(&found, None, &[None, None], false);
     let json = serde_json::to_value(&document).unwrap();
     for key in ["schema", "base", "rounds", "runs", "spec_diff", "metrics", "disagreements"] {
         assert!(json.get(key).is_some(), "{key}");

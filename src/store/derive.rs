@@ -65,6 +65,8 @@ pub(super) fn derive(
         | RunEvent::DataSplitMade { .. }
         | RunEvent::TextsEncoded { .. } => preparation(&state, event),
         RunEvent::PoolScored { .. }
+        | RunEvent::StepsMatched { .. }
+        | RunEvent::RoundReused { .. }
         | RunEvent::Paused { .. }
         | RunEvent::Resumed
         | RunEvent::Warned { .. } => Ok(()),

@@ -101,6 +101,14 @@ pub enum StoreError {
         /// The most similar name.
         nearest: Option<String>,
     },
+    /// No experiment has this name.
+    #[error("there is no experiment `{wanted}`")]
+    UnknownExperiment {
+        /// What was asked for.
+        wanted: String,
+        /// The most similar name.
+        nearest: Option<String>,
+    },
     /// Several runs have this prefix.
     #[error("`{wanted}` could be {}", candidates.join(", "))]
     AmbiguousRun {
@@ -116,10 +124,12 @@ pub enum StoreError {
         name: String,
     },
     /// A name that could not be typed or shown.
-    #[error("`{name}` is not a name for a run: {reason}", name = name.escape_debug())]
+    #[error("`{name}` is not a name for {what}: {reason}", name = name.escape_debug())]
     BadName {
         /// The name.
         name: String,
+        /// `a run`, `an experiment`.
+        what: &'static str,
         /// What is wrong with it.
         reason: &'static str,
     },
@@ -235,7 +245,13 @@ impl StoreError {
                 "find the process that holds the database, for example with `fuser`".to_owned()
             }
             Self::Damaged { .. } => "run `ser doctor` to see what can still be read".to_owned(),
-            Self::UnknownRun { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
+            Self::UnknownRun { nearest: Some(name), .. }
+            | Self::UnknownExperiment { nearest: Some(name), .. } => {
+                format!("did you mean `{name}`?")
+            }
+            Self::UnknownExperiment { nearest: None, .. } => {
+                "`ser runs` shows which experiment a run belongs to".to_owned()
+            }
             Self::UnknownRun { nearest: None, .. } => "list the runs with `ser runs`".to_owned(),
             Self::AmbiguousRun { .. } => "type more of the id, or the name".to_owned(),
             Self::BadName { .. } => {

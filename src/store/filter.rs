@@ -7,7 +7,7 @@
 //!          "two words" or word  found in name, id, tags, note, arm, model or data
 //! OP       : = != < > <= >=     `:` finds a part of a text, and a range of numbers: acc:.70-.75
 //! VALUE    word, "two words", number (.7, 70%, 1e-4), age (30m, 6h, 2d, 1w)
-//! FIELD    texts    st name id arm model data tag note
+//! FIELD    texts    st name id arm exp model data tag note
 //!          numbers  acc tau lr rng round kept veto age
 //!          is       is:live is:archived is:baseline is:tagged is:noted
 //! ```
@@ -93,6 +93,7 @@ enum Field {
     Name,
     Id,
     Arm,
+    Experiment,
     Model,
     Data,
     Tag,
@@ -114,6 +115,8 @@ const FIELDS: &[(&str, Field)] = &[
     ("name", Field::Name),
     ("id", Field::Id),
     ("arm", Field::Arm),
+    ("exp", Field::Experiment),
+    ("experiment", Field::Experiment),
     ("model", Field::Model),
     ("data", Field::Data),
     ("tag", Field::Tag),
@@ -335,6 +338,7 @@ impl Field {
                 | Self::Name
                 | Self::Id
                 | Self::Arm
+                | Self::Experiment
                 | Self::Model
                 | Self::Data
                 | Self::Tag
@@ -363,6 +367,7 @@ impl Field {
             Self::Name => test(&row.name),
             Self::Id => test(row.id.as_str()),
             Self::Arm => test(&row.arm),
+            Self::Experiment => row.experiment.as_deref().is_some_and(test),
             Self::Model => test(&row.facts.backbone),
             Self::Data => test(&row.facts.source),
             Self::Tag => row.annotation.tags.iter().any(|tag| test(tag)),
@@ -406,6 +411,7 @@ impl Test {
                     Field::Tag,
                     Field::Note,
                     Field::Arm,
+                    Field::Experiment,
                     Field::Model,
                     Field::Data,
                 ];

@@ -15,30 +15,38 @@ pub(super) fn checked_name(
     transaction: &Transaction<'_>,
     name: &str,
 ) -> Result<String, StoreError> {
-    let bad = |reason| StoreError::BadName { name: name.to_owned(), reason };
-    if name.trim() != name || name.is_empty() {
-        return Err(bad("it is empty or has spaces around it"));
-    }
-    if name.chars().count() > NAME_LENGTH_MAX {
-        return Err(bad("it is longer than 80 characters"));
-    }
-    if name.chars().any(char::is_control) {
-        return Err(bad("it holds control characters"));
-    }
+    require_fit(name, "a run")?;
     if is_taken(transaction, name)? {
         return Err(StoreError::NameTaken { name: name.to_owned() });
     }
     Ok(name.to_owned())
 }
 
+/// Refuses a name that cannot be typed or shown; `what` it is for stands in the message.
+pub(super) fn require_fit(name: &str, what: &'static str) -> Result<(), StoreError> {
+    let bad = |reason| Err(StoreError::BadName { name: name.to_owned(), what, reason });
+    if name.trim() != name || name.is_empty() {
+        return bad("it is empty or has spaces around it");
+    }
+    if name.chars().count() > NAME_LENGTH_MAX {
+        return bad("it is longer than 80 characters");
+    }
+    if name.chars().any(char::is_control) {
+        return bad("it holds control characters");
+    }
+    Ok(())
+}
+
 fn is_taken(transaction: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
     Ok(transaction.prepare_cached("SELECT 1 FROM runs WHERE name = ?1")?.exists([name])?)
 }
 
-/// `ARM-MODEL-sSEED`, with the first free of `-2`, `-3`, … behind it where it is taken.
+/// `ARM-MODEL-sSEED`, or `EXPERIMENT-ARM-sSEED`, with the first free of `-2`, `-3`, … behind it where
+/// it is taken.
 pub(super) fn default_name(
     transaction: &Transaction<'_>,
     spec: &ExperimentSpec,
+    experiment: Option<&str>,
 ) -> Result<String, StoreError> {
     let model = std::path::Path::new(&spec.model.backbone)
         .file_name()
@@ -46,7 +54,11 @@ pub(super) fn default_name(
     let words = |text: &str| -> String {
         text.chars().filter(|c| !c.is_control() && !c.is_whitespace()).take(24).collect()
     };
-    let base = format!("{}-{}-s{}", words(&spec.arm), words(&model), spec.rng_seed);
+    let (arm, rng_seed) = (words(&spec.arm), spec.rng_seed);
+    let base = match experiment {
+        Some(experiment) => format!("{}-{arm}-s{rng_seed}", words(&experiment.replace(' ', "-"))),
+        None => format!("{arm}-{}-s{rng_seed}", words(&model)),
+    };
     let mut name = base.clone();
     let mut suffix = 2;
     while is_taken(transaction, &name)? {
@@ -106,8 +118,15 @@ mod tests {
         let mut spec = testing::spec();
         spec.model.backbone = "/models/all-MiniLM-L6-v2/".into();
         let transaction = fixture.store.connection.transaction().unwrap();
-        assert_eq!(default_name(&transaction, &spec).unwrap(), "ser-all-MiniLM-L6-v2-s3");
+        let name = |spec: &ExperimentSpec, experiment: Option<&str>| {
+            default_name(&transaction, spec, experiment).unwrap()
+        };
+        assert_eq!(name(&spec, None), "ser-all-MiniLM-L6-v2-s3");
+        assert_eq!(name(&spec, Some("is it warm")), "is-it-warm-ser-s3");
         spec.arm = "a b\n".repeat(30);
-        assert!(default_name(&transaction, &spec).unwrap().chars().count() <= NAME_LENGTH_MAX);
+        for experiment in [None, Some("x".repeat(80))] {
+            let length = name(&spec, experiment.as_deref()).chars().count();
+            assert!(length <= NAME_LENGTH_MAX, "{length}");
+        }
     }
 }

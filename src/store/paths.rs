@@ -84,6 +84,13 @@ impl Home {
         self.root.join("cache").join("trunk")
     }
 
+    /// `cache/rounds`: first rounds that several runs of an experiment share; may be deleted whenever
+    /// no run is going.
+    #[must_use]
+    pub fn shared_rounds(&self) -> PathBuf {
+        self.root.join("cache").join("rounds")
+    }
+
     /// Creates the folder with mode 0700 where it is missing.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 use super::rows::{LossPoint, RoundRow};
 use super::{Store, runs};
+use crate::domain::event::RunEvent;
 use crate::domain::run::RunId;
 
 impl Store {
@@ -14,6 +15,34 @@ impl Store {
     /// When there is no such run.
     pub fn rounds(&self, run: &RunId) -> Result<Vec<RoundRow>, StoreError> {
         self.read(|connection| of_run(connection, runs::key(connection, run)?))
+    }
+
+    /// Every optimiser step of a round, as [`RunEvent::TrainStepTaken`], the first one first.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn train_steps(&self, run: &RunId, round: u32) -> Result<Vec<RunEvent>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT global_step, epoch, loss, gradient_norm, learning_rate, accuracy
+                 FROM metrics WHERE run = ?1 AND round = ?2 ORDER BY global_step",
+            )?;
+            let mut rows = statement.query((runs::key(connection, run)?, round))?;
+            let mut steps = Vec::new();
+            while let Some(row) = rows.next()? {
+                steps.push(RunEvent::TrainStepTaken {
+                    round,
+                    epoch: row.get(1)?,
+                    step: steps.len() as u64 + 1,
+                    global_step: row.get::<_, i64>(0)? as u64,
+                    loss: row.get(2)?,
+                    gradient_norm: row.get(3)?,
+                    learning_rate: row.get(4)?,
+                    accuracy: row.get(5)?,
+                });
+            }
+            Ok(steps)
+        })
     }
 
     /// The training loss by step, thinned to at most `max_points` buckets of equally many steps.

@@ -21,6 +21,8 @@ pub struct RunRow {
     pub name: String,
     /// Recipe.
     pub arm: String,
+    /// Name of the experiment it was launched in.
+    pub experiment: Option<String>,
     /// What its events say.
     pub status: RunStatus,
     /// What its process says.

@@ -9,7 +9,7 @@ use super::clock::now_ms;
 use super::error::StoreError;
 use super::liveness::Claim;
 use super::rows::{ProgressRow, RunDetail, RunRow, SpecFacts};
-use super::{Annotation, Store, annotations, attempts, find, naming};
+use super::{Annotation, Store, annotations, attempts, experiments, find, naming};
 use crate::domain::run::{RunId, RunStatus, StopReason};
 use crate::domain::spec::ExperimentSpec;
 
@@ -24,7 +24,7 @@ pub struct NewRun<'a> {
     pub dataset: i64,
     /// Data set of the test pairs, when it is a separate one.
     pub test_dataset: Option<i64>,
-    /// The question this run belongs to; made when it does not exist.
+    /// The experiment this run belongs to; made when it does not exist.
     pub experiment: Option<String>,
 }
 
@@ -39,13 +39,14 @@ impl Store {
         self.write(|transaction| {
             let name = match &new.name {
                 Some(name) => naming::checked_name(transaction, name)?,
-                None => naming::default_name(transaction, new.spec)?,
+                None => naming::default_name(transaction, new.spec, new.experiment.as_deref())?,
             };
             for dataset in [Some(new.dataset), new.test_dataset].into_iter().flatten() {
                 require_dataset(transaction, dataset)?;
             }
             let experiment =
-                new.experiment.as_deref().map(|name| experiment(transaction, name)).transpose()?;
+                new.experiment.as_deref().map(|name| experiments::key(transaction, name));
+            let experiment = experiment.transpose()?;
             let id = naming::unused_id(transaction, &name)?;
             transaction.execute(
                 "INSERT INTO runs (id, name, experiment, arm, rng_seed, rounds_max, dataset,
@@ -89,7 +90,7 @@ impl Store {
                 return Err(StoreError::WrongState { action: "cannot delete it", name, state });
             }
             transaction.execute("DELETE FROM runs WHERE id = ?1", [run.as_str()])?;
-            Ok(())
+            experiments::drop_empty(transaction)
         })
     }
 
@@ -158,15 +159,16 @@ const SELECT_ROW: &str = "
            failure, round, test_counts, latest_test, n_selected, progress_round, progress_step,
            progress_n_done, progress_n_total, progress_n_tokens, progress_elapsed_ms,
            progress_at_ms, backbone, source, learning_rate, high_threshold,
-           coalesce(test_dataset, dataset), test_dataset IS NULL,
+           coalesce(test_dataset, dataset), test_dataset IS NULL, experiments.name,
            heartbeats.attempt, is_held, pid, process_start, boot_id, host, heartbeats.at_ms
     FROM runs
     JOIN run_states ON run_states.run = runs.key
     LEFT JOIN queue ON queue.run = runs.key
+    LEFT JOIN experiments ON experiments.key = runs.experiment
     LEFT JOIN heartbeats ON heartbeats.run = runs.key";
 
 /// The column of [`SELECT_ROW`] where the claim begins.
-const FIRST_CLAIM_COLUMN: usize = 29;
+const FIRST_CLAIM_COLUMN: usize = 30;
 
 pub(super) fn one_row(connection: &Connection, run: &RunId) -> Result<RunRow, StoreError> {
     let key = key(connection, run)?;
@@ -197,6 +199,7 @@ fn run_row(row: &Row<'_>, n_vetoed: u64, annotation: Annotation) -> Result<RunRo
         id: RunId(row.get(1)?),
         name: row.get(2)?,
         arm: row.get(3)?,
+        experiment: row.get(29)?,
         status,
         liveness: liveness_of(status, claim.as_ref()),
         stop_reason: has_reason.then(reason).transpose()?,
@@ -334,15 +337,6 @@ fn require_dataset(transaction: &Transaction<'_>, dataset: i64) -> Result<(), St
     }
 }
 
-fn experiment(transaction: &Transaction<'_>, name: &str) -> Result<i64, StoreError> {
-    transaction.execute(
-        "INSERT OR IGNORE INTO experiments (name, created_at_ms) VALUES (?1, ?2)",
-        (name, now_ms()),
-    )?;
-    let sql = "SELECT key FROM experiments WHERE name = ?1";
-    Ok(transaction.query_row(sql, [name], |row| row.get(0))?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing;
@@ -362,7 +356,7 @@ mod tests {
         };
         let first = fixture.store.create_run(&new).unwrap();
         let second = fixture.store.create_run(&new).unwrap();
-        assert_eq!(first.name, format!("ser-mock-s{}", u64::MAX));
+        assert_eq!(first.name, format!("which-seed-ser-s{}", u64::MAX));
         assert_eq!(second.name, format!("{}-2", first.name));
         assert_eq!(
             (first.status, first.rng_seed, first.rounds_max),

@@ -12,7 +12,7 @@ use crate::domain::run::RunId;
 use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::spec::{
     Accumulation, Amount, DataSpec, Device, ExperimentSpec, LoraSpec, LossName, ModelSpec,
-    PoolLabels, Precision, ReviewMode, ReviewSpec, RewardOffset, RoundsSpec, RuleName,
+    OracleQueue, PoolLabels, Precision, ReviewMode, ReviewSpec, RewardOffset, RoundsSpec, RuleName,
     ScheduleName, SelectionSpec, Sources, StartFrom, TrainSpec, TrunkCacheSpec, TuningName,
 };
 
@@ -201,6 +201,7 @@ pub(crate) fn spec() -> ExperimentSpec {
             precision: Precision::F32,
             micro_batch_tokens: 0,
             checkpoint_steps: 10,
+            match_steps: "none".into(),
         },
         selection: SelectionSpec {
             rule: RuleName::LearningStatus,
@@ -218,7 +219,14 @@ pub(crate) fn spec() -> ExperimentSpec {
             include_seed_set: false,
             accumulate: Accumulation::LastTwo,
             start_from: StartFrom::PreviousRound,
+            reuse_round_0: true,
         },
-        review: ReviewSpec { mode: ReviewMode::Live, timeout: 0 },
+        review: ReviewSpec {
+            mode: ReviewMode::Live,
+            timeout: 0,
+            oracle: OracleQueue::None,
+            oracle_labels: 0,
+            oracle_error: 0.0,
+        },
     }
 }

@@ -51,6 +51,7 @@ pub fn row(id: u64, name: &str, status: RunStatus, liveness: Liveness) -> RunRow
         id: RunId::from_bits(id),
         name: name.to_owned(),
         arm: "ser".to_owned(),
+        experiment: None,
         status,
         liveness,
         stop_reason: None,

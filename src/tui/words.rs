@@ -211,7 +211,9 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
             "failed",
             hint.as_ref().map_or_else(|| message.clone(), |hint| format!("{message} · {hint}")),
         ),
-        RunEvent::RoundTrained { .. }
+        RunEvent::StepsMatched { .. }
+        | RunEvent::RoundReused { .. }
+        | RunEvent::RoundTrained { .. }
         | RunEvent::PoolScored { .. }
         | RunEvent::SelectionMade { .. }
         | RunEvent::Evaluated { .. }
@@ -221,6 +223,12 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
 
 fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
     Some(match event {
+        RunEvent::StepsMatched { run, arm, n_steps } => {
+            ("plan", format!("at least {} steps, as {arm} took ({run})", count(*n_steps)))
+        }
+        RunEvent::RoundReused { round, run, wall_ms, .. } => {
+            ("reuse", format!("round {round} of {run} · {} saved", duration(*wall_ms)))
+        }
         RunEvent::RoundTrained { round, n_train_pairs, n_steps, elapsed_ms, .. } => (
             "train",
             format!(

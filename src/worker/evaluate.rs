@@ -64,6 +64,10 @@ pub fn score(
     let n_total = ids.len() as u64;
     let step = pass.step.to_owned();
     session.journal.send(RunEvent::StepStarted { round: pass.round, step, n_total })?;
+    if let Some(rewards) = session.shared_scores.known(pass, ids.len()) {
+        session.journal.state.n_round_tokens += chunk_tokens(session, ids, pass);
+        return Ok(Some(pair_scores(ids, rewards)));
+    }
     let clock = Instant::now();
     let mut rewards = Vec::with_capacity(ids.len());
     let mut n_tokens = 0;
@@ -86,12 +90,15 @@ pub fn score(
         rewards.extend(part);
     }
     session.journal.state.n_round_tokens += n_tokens;
+    session.shared_scores.remember(pass, &rewards);
+    Ok(Some(pair_scores(ids, rewards)))
+}
+
+fn pair_scores(ids: &[PairId], rewards: Vec<[f32; 2]>) -> Vec<PairScore> {
     let scores = ids.iter().zip(rewards);
-    Ok(Some(
-        scores
-            .map(|(pair, [reward_a, reward_b])| PairScore { pair: *pair, reward_a, reward_b })
-            .collect(),
-    ))
+    scores
+        .map(|(pair, [reward_a, reward_b])| PairScore { pair: *pair, reward_a, reward_b })
+        .collect()
 }
 
 type Report<'a> = &'a mut dyn FnMut(&mut Journal<'_>, ScoreProgress) -> Result<(), WorkerError>;

@@ -17,6 +17,7 @@ mod inputs;
 mod journal;
 mod select;
 mod session;
+mod shared_round;
 mod state;
 mod train;
 

@@ -16,6 +16,7 @@ use crate::store::{EventWriter, Home, Store};
 use super::control::{Flow, Signals};
 use super::inputs::Inputs;
 use super::journal::{Journal, round_of};
+use super::shared_round::{self, SharedScores};
 use super::state::RunState;
 use super::{Ending, StepResult, WorkerError};
 
@@ -34,7 +35,12 @@ pub struct Session<'a> {
     pub pool_scores: Option<Vec<PairScore>>,
     /// State, events, requests, verdicts.
     pub journal: Journal<'a>,
-    home: &'a Home,
+    /// Where everything lies.
+    pub home: &'a Home,
+    /// Whether the run stands beside others in an experiment.
+    pub is_in_experiment: bool,
+    /// Scores of round 0 that came from another run, or that others may take.
+    pub shared_scores: SharedScores,
     round_clock: Instant,
 }
 
@@ -83,6 +89,8 @@ impl<'a> Session<'a> {
             pool_scores: None,
             journal: Journal::new(run.clone(), state, store, writer, signals),
             home,
+            is_in_experiment: detail.row.experiment.is_some(),
+            shared_scores: SharedScores::default(),
             round_clock: Instant::now(),
         })
     }
@@ -110,6 +118,9 @@ impl<'a> Session<'a> {
         self.journal.state.ser.on(outcome)?;
         match step {
             Step::Train { .. } => {
+                if let Some(draft) = &mut self.journal.state.round_0 {
+                    draft.n_train_tokens = self.journal.state.n_step_tokens;
+                }
                 self.journal.state.n_steps_done = 0;
                 self.journal.state.n_step_tokens = 0;
                 self.checkpoint("trained")
@@ -120,7 +131,8 @@ impl<'a> Session<'a> {
                 self.journal.state.n_round_tokens = 0;
                 self.journal.state.round_wall_ms = 0;
                 self.round_clock = Instant::now();
-                self.journal.send(RunEvent::RoundFinished { round, wall_ms, n_tokens })
+                self.journal.send(RunEvent::RoundFinished { round, wall_ms, n_tokens })?;
+                shared_round::offer(self, wall_ms)
             }
             _ => Ok(()),
         }

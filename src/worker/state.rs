@@ -27,6 +27,22 @@ pub struct RunState {
     pub last_verdict_id: i64,
     /// The verdicts up to that row.
     pub verdicts: VerdictSet,
+    /// Optimiser steps that round 0 takes at least, once they are known (`train.match_steps`).
+    #[serde(default)]
+    pub steps_to_match: Option<u64>,
+    /// What other runs need to take round 0 from this one, while it is being trained.
+    #[serde(default)]
+    pub round_0: Option<Round0Draft>,
+}
+
+/// A round 0 on its way to other runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Round0Draft {
+    /// SHA-256 of everything the round depends on.
+    pub digest: String,
+    /// Tokens trained on.
+    pub n_train_tokens: u64,
 }
 
 impl RunState {
@@ -43,6 +59,8 @@ impl RunState {
             round_wall_ms: 0,
             last_verdict_id: 0,
             verdicts: VerdictSet::default(),
+            steps_to_match: None,
+            round_0: None,
         }
     }
 }

@@ -6,14 +6,15 @@ use crate::domain::event::RunEvent;
 use crate::domain::preference::TrainingLabel;
 use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::{Outcome, apply_verdict};
-use crate::domain::spec::{ExperimentSpec, LossName, ScheduleName, StartFrom};
+use crate::domain::spec::{ExperimentSpec, LossName, NONE, ScheduleName, StartFrom};
 use crate::engine::schedule::{Decay, Schedule};
 use crate::engine::{LabeledPair, Loss, StepReport, StepSettings};
+use crate::store::StepsTaken;
 
 use super::control::Flow;
-use super::journal::StepProgress;
+use super::journal::{Journal, StepProgress};
 use super::session::Session;
-use super::{StepResult, WorkerError};
+use super::{StepResult, WorkerError, shared_round};
 
 /// The plan of one round's training: a pure function of the labels and the spec.
 struct Plan {
@@ -30,6 +31,11 @@ impl Plan {
         let steps_per_epoch = labels.len().div_ceil(batch_pairs) as u64;
         let n_steps = steps_per_epoch * u64::from(spec.train.epochs);
         Self { round, labels, batch_pairs, steps_per_epoch, n_steps }
+    }
+
+    /// The same with more epochs, the last one cut short, where they come to fewer steps.
+    fn with_steps_at_least(self, n_least: u64) -> Self {
+        Self { n_steps: self.n_steps.max(n_least), ..self }
     }
 
     fn epoch(&self, step: u64) -> u32 {
@@ -50,15 +56,19 @@ impl Plan {
 
 /// Trains on the round's labels, going on after the steps the checkpoint had.
 pub fn train(session: &mut Session<'_>, round: u32) -> StepResult {
+    let n_least = if round == 0 { steps_to_match(session)? } else { 0 };
     let inputs = &session.inputs;
     let ser = &session.journal.state.ser;
     let labels = ser.training_labels(round, &inputs.seed_labels, &inputs.pool_labels);
-    let plan = Plan::new(round, labels, &session.spec);
+    let plan = Plan::new(round, labels, &session.spec).with_steps_at_least(n_least);
     if plan.labels.iter().all(|l| apply_verdict(*l, &session.journal.state.verdicts).is_none()) {
         let n_vetoed = session.journal.state.verdicts.n_vetoed();
         return Err(WorkerError::NothingToTrain { round, n_vetoed });
     }
     if session.journal.state.n_steps_done == 0 {
+        if round == 0 && shared_round::take(session, plan.n_steps)? {
+            return Ok(Some(Outcome::Trained));
+        }
         if round > 0 && session.spec.rounds.start_from == StartFrom::Pretrained {
             session.restart_model()?;
         }
@@ -107,6 +117,30 @@ pub fn train(session: &mut Session<'_>, round: u32) -> StepResult {
     };
     session.journal.send(trained)?;
     Ok(Some(Outcome::Trained))
+}
+
+/// The optimiser steps that another run took, where the spec asks for as many.
+fn steps_to_match(session: &mut Session<'_>) -> Result<u64, WorkerError> {
+    if let Some(known) = session.journal.state.steps_to_match {
+        return Ok(known);
+    }
+    let arm = session.spec.train.match_steps.clone();
+    let mut n_least = 0;
+    if arm != NONE && session.is_in_experiment {
+        let Journal { store, run, .. } = &session.journal;
+        if let Some(StepsTaken { run, arm, n_steps }) = store.steps_of_sibling(run, &arm)? {
+            n_least = n_steps;
+            session.journal.send(RunEvent::StepsMatched { run, arm, n_steps })?;
+        } else {
+            let message = format!(
+                "`train.match_steps` is `{arm}`, but no such run of this experiment and random seed \
+                 has finished: the epochs decide"
+            );
+            session.journal.send(RunEvent::Warned { message })?;
+        }
+    }
+    session.journal.state.steps_to_match = Some(n_least);
+    Ok(n_least)
 }
 
 /// One optimiser step. A batch whose pairs are all vetoed changes nothing but the count.

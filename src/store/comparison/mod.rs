@@ -4,6 +4,7 @@
 //! Test metrics are compared pair by pair with the base, on the test pairs both were evaluated on.
 //! Which round speaks for a run is never chosen by test pairs ([`RoundChoice`]).
 
+mod arms;
 mod disagreement;
 mod metrics;
 mod paired;
@@ -21,6 +22,7 @@ use crate::domain::run::RunId;
 use crate::domain::stats::Interval;
 use crate::domain::stats::paired::{PairedDifference, PairedOutcomes};
 
+pub use arms::{ArmComparison, ArmDifference, ArmRow, CEILING, FLOOR, MeanOverSeeds};
 pub use disagreement::{
     Disagreement, DisagreementSplit, Disagreements, Opinion, PoolDisagreements,
 };
@@ -104,6 +106,12 @@ impl ComparedRun {
     #[must_use]
     pub fn compared_round(&self) -> Option<&RoundRow> {
         self.rounds.iter().find(|round| Some(round.round) == self.round)
+    }
+
+    /// People's labels it has had: the seed set with its validation pairs.
+    #[must_use]
+    pub fn n_labels_spent(&self) -> Option<u64> {
+        self.n_human_labels
     }
 
     /// Its latest selection.

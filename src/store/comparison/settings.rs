@@ -9,9 +9,9 @@ use super::{ComparedRun, SeedGroup, SettingRow};
 use crate::domain::stats::mean_with_t_interval;
 
 /// The key of the random seed.
-const RNG_SEED: &str = "rng_seed";
+pub(super) const RNG_SEED: &str = "rng_seed";
 /// A recipe's name is no setting of its own: the keys it stands for are.
-const ARM: &str = "arm";
+pub(super) const ARM: &str = "arm";
 
 /// Every setting, in alphabetical order.
 pub(super) fn rows(specs: &[&str]) -> Result<Vec<SettingRow>, StoreError> {

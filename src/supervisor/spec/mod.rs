@@ -370,8 +370,8 @@ mod tests {
         assert!(text.starts_with("`data.seed_labels` is 0 in `"), "{text}");
         assert!(text.contains("x.toml` line 3, which is not a share above 0"), "{text}");
         assert_eq!(hint, "the default is `data.seed_labels = 0.15`");
-        let (text, _) = message("", &["data.seed_labels=1.0"]);
-        assert!(text.contains("is 1 in `--set data.seed_labels=1.0`"), "{text}");
+        let (text, _) = message("", &["data.seed_labels=1.5"]);
+        assert!(text.contains("is 1.5 in `--set data.seed_labels=1.5`"), "{text}");
     }
 
     #[test]

@@ -187,7 +187,7 @@ fn open_export(model: &mut Model) {
     if let Some((index, found)) = &data.beside {
         beside[*index] = Some(found.clone());
     }
-    let document = ComparisonDocument::new(comparison, &beside, false);
+    let document = ComparisonDocument::new(comparison, None, &beside, false);
     let json = serde_json::to_string_pretty(&document).unwrap_or_default() + "\n";
     let item = |key: char, name: &str, detail: &str, contents: String| ChoiceItem {
         key: Some(key),

@@ -1,0 +1,309 @@
+//! Round 0 is trained once for all runs of an experiment that would train the very same one.
+//!
+//! Arms differ in what they do after the seed round; with the same pairs, labels, model, settings
+//! and `rng_seed` their first rounds are equal bit for bit. The first run that finishes one leaves
+//! its weights and scores in the home, under a digest of everything they depend on; the next run
+//! with the same digest takes them instead of training. A file that is damaged, torn or swept away
+//! meanwhile costs nothing but the training it would have saved.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::domain::event::RunEvent;
+use crate::domain::metrics::Split;
+use crate::domain::preference::{PairId, Side};
+use crate::domain::run::RunId;
+use crate::domain::spec::PoolLabels;
+use crate::engine::{EncodedPair, EngineError, checkpoint};
+
+use super::WorkerError;
+use super::evaluate::Pass;
+use super::inputs::Inputs;
+use super::session::Session;
+use super::state::Round0Draft;
+
+/// Counts up when the same digest would not promise the same round any more.
+const FORMAT: u32 = 1;
+/// Name of the checkpoint below the folder of a digest.
+const NAME: &str = "round-0";
+/// Rounds kept in the home, the newest.
+const N_KEPT: usize = 8;
+/// Validation pairs that the untrained model scores for the digest.
+const N_PROBES: usize = 8;
+/// Keys of a spec that round 0 does not depend on. Every other key, known or to come, it does.
+const WITHOUT_EFFECT: [&str; 13] = [
+    "/arm",
+    "/selection",
+    "/review",
+    "/model/backbone",
+    "/model/trunk_cache",
+    "/data/source",
+    "/data/test",
+    "/train/checkpoint_steps",
+    "/train/match_steps",
+    "/rounds/max",
+    "/rounds/include_seed_set",
+    "/rounds/accumulate",
+    "/rounds/start_from",
+];
+
+/// Scores of the labelled splits in round 0.
+#[derive(Debug, Default)]
+pub struct SharedScores {
+    /// Taken from another run.
+    known: BTreeMap<&'static str, Vec<[f32; 2]>>,
+    /// Computed in this attempt.
+    fresh: BTreeMap<&'static str, Vec<[f32; 2]>>,
+}
+
+impl SharedScores {
+    /// The rewards of a pass, if another run computed them.
+    pub fn known(&self, pass: Pass, n_pairs: usize) -> Option<Vec<[f32; 2]>> {
+        let rewards = self.known.get(split_of_round_0(pass)?.name())?;
+        (rewards.len() == n_pairs).then(|| rewards.clone())
+    }
+
+    /// Keeps the rewards of a pass that others may take.
+    pub fn remember(&mut self, pass: Pass, rewards: &[[f32; 2]]) {
+        if let Some(split) = split_of_round_0(pass) {
+            self.fresh.insert(split.name(), rewards.to_vec());
+        }
+    }
+}
+
+fn split_of_round_0(pass: Pass) -> Option<Split> {
+    pass.split.filter(|_| pass.round == 0)
+}
+
+/// What lies beside the weights.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SharedRound {
+    run: RunId,
+    n_train_pairs: u64,
+    n_steps: u64,
+    n_train_tokens: u64,
+    wall_ms: u64,
+    steps: Vec<RunEvent>,
+    /// By split, the bits of both rewards of each pair: a printed number may lose its last bit.
+    rewards: BTreeMap<String, Vec<[u32; 2]>>,
+}
+
+/// Takes round 0 from another run, if there is one that trained it; else notes what it is, so that
+/// it can be offered once it is trained.
+///
+/// # Errors
+/// When the model cannot be scored, or the events not be stored.
+pub fn take(session: &mut Session<'_>, n_steps: u64) -> Result<bool, WorkerError> {
+    if !session.is_in_experiment || !session.spec.rounds.reuse_round_0 {
+        return Ok(false);
+    }
+    let digest = digest(session, n_steps)?;
+    let dir = session.home.shared_rounds().join(&digest).join(NAME);
+    if dir.is_dir() {
+        match read(session, &dir) {
+            Ok(shared) => {
+                apply(session, shared, digest)?;
+                return Ok(true);
+            }
+            Err(error) => {
+                tracing::warn!(dir = %dir.display(), %error, "round 0 is trained again");
+                // Weights may have been changed before the damage was found.
+                session.model.restart()?;
+            }
+        }
+    }
+    session.journal.state.round_0 = Some(Round0Draft { digest, n_train_tokens: 0 });
+    Ok(false)
+}
+
+fn read(session: &mut Session<'_>, dir: &Path) -> Result<SharedRound, EngineError> {
+    let json = checkpoint::read_checkpoint(dir, session.model.as_mut())?;
+    serde_json::from_str(&json).map_err(|error| EngineError::json(dir, &error))
+}
+
+/// Reports the round as the run that trained it did.
+fn apply(
+    session: &mut Session<'_>,
+    shared: SharedRound,
+    digest: String,
+) -> Result<(), WorkerError> {
+    let SharedRound { run, n_train_pairs, n_steps, n_train_tokens, wall_ms, steps, rewards } =
+        shared;
+    let journal = &mut session.journal;
+    journal.send(RunEvent::RoundReused { round: 0, run, digest, wall_ms })?;
+    for step in steps {
+        journal.send(step)?;
+    }
+    journal.send(RunEvent::RoundTrained {
+        round: 0,
+        n_train_pairs,
+        n_steps,
+        n_tokens: n_train_tokens,
+        elapsed_ms: 0,
+        weights_digest: session.model.weights_digest(),
+    })?;
+    let state = &mut journal.state;
+    state.global_step += n_steps;
+    state.n_round_tokens += n_train_tokens;
+    state.round_wall_ms += wall_ms;
+    let bits = |pairs: &[[u32; 2]]| pairs.iter().map(|pair| pair.map(f32::from_bits)).collect();
+    for split in [Split::Validation, Split::Test] {
+        if let Some(pairs) = rewards.get(split.name()) {
+            session.shared_scores.known.insert(split.name(), bits(pairs));
+        }
+    }
+    Ok(())
+}
+
+/// Leaves a finished round 0 for other runs. That it cannot be written is no reason to stop.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn offer(session: &mut Session<'_>, wall_ms: u64) -> Result<(), WorkerError> {
+    let Some(draft) = session.journal.state.round_0.take() else { return Ok(()) };
+    let scores = &session.shared_scores.fresh;
+    let parent = session.home.shared_rounds().join(&draft.digest);
+    // A run that was resumed half-way through the evaluations has only some of the scores.
+    let is_whole = [Split::Validation, Split::Test].iter().all(|s| scores.contains_key(s.name()));
+    if !is_whole || parent.join(NAME).exists() {
+        return Ok(());
+    }
+    let bits = |(name, pairs): (&&'static str, &Vec<[f32; 2]>)| {
+        ((*name).to_owned(), pairs.iter().map(|pair| pair.map(f32::to_bits)).collect())
+    };
+    let rewards = scores.iter().map(bits).collect();
+    session.journal.flush()?;
+    let (store, run) = (&session.journal.store, &session.journal.run);
+    let Some(round) = store.rounds(run)?.into_iter().next() else { return Ok(()) };
+    let shared = SharedRound {
+        run: run.clone(),
+        n_train_pairs: round.n_train_pairs.unwrap_or(0),
+        n_steps: round.n_steps.unwrap_or(0),
+        n_train_tokens: draft.n_train_tokens,
+        wall_ms,
+        steps: store.train_steps(run, 0)?,
+        rewards,
+    };
+    let json = serde_json::to_string(&shared)
+        .map_err(|source| WorkerError::State { name: NAME.to_owned(), source })?;
+    match checkpoint::write_checkpoint(&parent, NAME, session.model.as_ref(), &json) {
+        Ok(_) => prune(&session.home.shared_rounds(), N_KEPT),
+        Err(error) => tracing::warn!(%error, "round 0 is not left for other runs"),
+    }
+    Ok(())
+}
+
+/// Deletes all but the newest rounds. Whoever reads one of them now trains instead.
+fn prune(parent: &Path, n_kept: usize) {
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    let age = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
+    let mut rounds: Vec<(Option<SystemTime>, std::path::PathBuf)> =
+        entries.flatten().map(|entry| (age(&entry.path()), entry.path())).collect();
+    rounds.sort();
+    let n_old = rounds.len().saturating_sub(n_kept);
+    for (_, path) in rounds.into_iter().take(n_old) {
+        if let Err(error) = std::fs::remove_dir_all(&path) {
+            tracing::warn!(path = %path.display(), %error, "an old round stays");
+        }
+    }
+}
+
+/// SHA-256 over everything round 0 depends on: the program, the settings with an effect, the weights
+/// it starts from, what these compute for a few pairs (so that another kernel or another reading
+/// of the model's files is another digest), and the tokens of every labelled pair in order.
+fn digest(session: &mut Session<'_>, n_steps: u64) -> Result<String, WorkerError> {
+    let mut spec = serde_json::to_value(&session.spec)
+        .map_err(|source| WorkerError::State { name: NAME.to_owned(), source })?;
+    for pointer in WITHOUT_EFFECT {
+        if let Some(value) = spec.pointer_mut(pointer) {
+            value.take();
+        }
+    }
+    let model = session.model.info();
+    let mut hasher = Sha256::new();
+    let head = format!("{FORMAT} {} {n_steps} {model:?} {spec}", env!("CARGO_PKG_VERSION"));
+    hasher.update(head);
+    hasher.update(session.model.weights_digest());
+    let inputs = &session.inputs;
+    let probes = inputs.split.validation.iter().take(N_PROBES).map(|id| inputs.pair(*id));
+    for [a, b] in session.model.score(&probes.collect::<Vec<_>>())? {
+        hasher.update(a.to_le_bytes());
+        hasher.update(b.to_le_bytes());
+    }
+    hash_inputs(&mut hasher, inputs, session.spec.rounds.pool_labels == PoolLabels::Human);
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn hash_inputs(hasher: &mut Sha256, inputs: &Inputs, has_pool: bool) {
+    let pool = if has_pool { inputs.pool_labels.as_slice() } else { &[] };
+    for labels in [&inputs.seed_labels, pool] {
+        hasher.update((labels.len() as u64).to_le_bytes());
+        for label in labels {
+            hash_pair(hasher, label.pair, inputs.pair(label.pair));
+            hasher.update([u8::from(label.preferred == Side::A)]);
+        }
+    }
+    hasher.update((inputs.split.validation.len() as u64).to_le_bytes());
+    for id in &inputs.split.validation {
+        hash_pair(hasher, *id, inputs.pair(*id));
+    }
+    for id in &inputs.test {
+        hash_pair(hasher, *id, inputs.test_pair(*id));
+    }
+}
+
+fn hash_pair(hasher: &mut Sha256, id: PairId, pair: &EncodedPair) {
+    let [start_a, start_b] = pair.answer_start;
+    hasher.update(id.0.to_le_bytes());
+    for n in [pair.tokens_a.len(), pair.tokens_b.len(), start_a, start_b] {
+        hasher.update((n as u64).to_le_bytes());
+    }
+    for token in pair.tokens_a.iter().chain(&pair.tokens_b) {
+        hasher.update(token.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_newest_rounds_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        for (age, name) in ["d", "b", "c", "a"].iter().enumerate() {
+            let dir = folder.path().join(name);
+            std::fs::create_dir(&dir).unwrap();
+            std::fs::write(dir.join("weights"), "w").unwrap();
+            let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000 - age as u64);
+            std::fs::File::open(&dir).unwrap().set_modified(at).unwrap();
+        }
+        prune(folder.path(), 2);
+        let mut left: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["b", "d"]);
+        prune(&folder.path().join("nowhere"), 2);
+    }
+
+    #[test]
+    fn scores_belong_to_a_split_of_round_0() {
+        let mut scores = SharedScores::default();
+        let pass = |round, split| Pass { round, step: "test", split };
+        scores.remember(pass(0, None), &[[1.0, 2.0]]);
+        scores.remember(pass(1, Some(Split::Test)), &[[1.0, 2.0]]);
+        assert!(scores.fresh.is_empty());
+        scores.remember(pass(0, Some(Split::Test)), &[[1.0, 2.0]]);
+        scores.known = std::mem::take(&mut scores.fresh);
+        assert_eq!(scores.known(pass(0, Some(Split::Test)), 1), Some(vec![[1.0, 2.0]]));
+        assert_eq!(scores.known(pass(0, Some(Split::Test)), 2), None);
+        assert_eq!(scores.known(pass(0, Some(Split::Validation)), 1), None);
+        assert_eq!(scores.known(pass(1, Some(Split::Test)), 1), None);
+    }
+}
