@@ -167,11 +167,11 @@ fn a_spec_that_is_not_toml() {
 }
 
 #[test]
-fn a_seed_share_of_nothing_or_everything() {
-    for value in ["0", "0.0", "1.0"] {
+fn a_seed_share_of_nothing_or_more_than_everything() {
+    for value in ["0", "0.0", "1.5", "1"] {
         refused_spec(
             &format!("[data]\nseed_labels = {value}"),
-            &["`data.seed_labels`", "line 2", "above 0 and below 1"],
+            &["`data.seed_labels`", "line 2", "above 0 (1.0 is every pair)"],
             "0.15",
         );
     }

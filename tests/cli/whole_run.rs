@@ -73,6 +73,7 @@ fn the_json_document_keeps_its_promise() {
             "arm",
             "attempt",
             "created_at",
+            "experiment",
             "finished_at",
             "id",
             "name",
