@@ -236,7 +236,7 @@ fn digest(session: &mut Session<'_>, n_steps: u64) -> Result<String, WorkerError
         hasher.update(b.to_le_bytes());
     }
     hash_inputs(&mut hasher, inputs, session.spec.rounds.pool_labels == PoolLabels::Human);
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 fn hash_inputs(hasher: &mut Sha256, inputs: &Inputs, has_pool: bool) {
