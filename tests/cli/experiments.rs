@@ -43,8 +43,12 @@ fn succeeded(place: &Place, arguments: &[&str]) -> String {
 
 fn launch(place: &Place, name: &str, arms: &[&str], sets: &[&str]) -> String {
     let mut arguments = vec!["run", "spec.toml", "--plain", "--rng-seeds", "1,2", "--name", name];
-    arms.iter().for_each(|arm| arguments.extend(["--arm", arm]));
-    sets.iter().for_each(|set| arguments.extend(["--set", set]));
+    for arm in arms {
+        arguments.extend(["--arm", arm]);
+    }
+    for set in sets {
+        arguments.extend(["--set", set]);
+    }
     succeeded(place, &arguments)
 }
 
