@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bradley_terry::{log_sigmoid, preference_probability, sigmoid};
+
 /// How many equal-width bins over `[0.5, 1]` the expected calibration error uses.
 pub const N_BINS: usize = 10;
 
@@ -46,9 +48,112 @@ pub fn expected_calibration_error(bins: &[ReliabilityBin]) -> Option<f64> {
     Some(gaps.sum::<f64>() / total as f64)
 }
 
+/// Temperatures outside this range say nothing that its ends do not say.
+const TEMPERATURES: [f64; 2] = [0.05, 20.0];
+/// Fewer pairs fit no temperature.
+const PAIRS_MIN: usize = 10;
+
+/// The temperature `T` under which margins `reward(chosen) - reward(rejected)` of held-out human
+/// pairs are most likely, `min sum(-log sigmoid(margin / T))` (Guo et al. 2017, for two classes).
+///
+/// In `b = 1 / T` the sum is convex, and its slope `sum(-margin * sigmoid(-b * margin))` rises, so
+/// bisection finds its one zero, or the end of the range where there is none (margins that are all
+/// right ask for a temperature of 0, margins that are mostly wrong for an infinite one). 1 for
+/// fewer than ten pairs, or when all margins are 0.
+#[must_use]
+pub fn fit_temperature(margins: &[f64]) -> f64 {
+    if margins.len() < PAIRS_MIN || margins.iter().all(|margin| *margin == 0.0) {
+        return 1.0;
+    }
+    let slope = |b: f64| -> f64 { margins.iter().map(|m| -m * sigmoid(-b * m)).sum() };
+    let [mut low, mut high] = [1.0 / TEMPERATURES[1], 1.0 / TEMPERATURES[0]];
+    if slope(low) >= 0.0 {
+        return TEMPERATURES[1];
+    }
+    if slope(high) <= 0.0 {
+        return TEMPERATURES[0];
+    }
+    // 60 halvings of the logarithm leave less than a rounding error.
+    for _ in 0..60 {
+        let middle = (low * high).sqrt();
+        if slope(middle) < 0.0 {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    1.0 / (low * high).sqrt()
+}
+
+/// Calibration on held-out human pairs before and after a temperature.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationReport {
+    /// The temperature; 1 changes nothing.
+    pub temperature: f64,
+    /// Held-out human pairs.
+    pub n: u64,
+    /// Expected calibration error of `sigmoid(margin)`.
+    pub ece_before: f64,
+    /// The same of `sigmoid(margin / T)`.
+    pub ece_after: f64,
+    /// Mean negative log-likelihood before, in nats.
+    pub nll_before: f64,
+    /// After.
+    pub nll_after: f64,
+    /// Mean confidence before less accuracy: above 0 the model claims more than it can.
+    pub over_confidence: f64,
+}
+
+impl CalibrationReport {
+    /// Of margins `reward(chosen) - reward(rejected)`; `None` for no pairs.
+    #[must_use]
+    pub fn of(margins: &[f64], temperature: f64) -> Option<Self> {
+        let n = margins.len() as f64;
+        let mean = |f: &dyn Fn(f64) -> f64| margins.iter().map(|m| f(*m)).sum::<f64>() / n;
+        let confidence = |margin: f64| preference_probability(margin.abs());
+        let ece = |t: f64| {
+            let outcomes = margins.iter().map(|m| (confidence(m / t), *m > 0.0));
+            expected_calibration_error(&reliability_bins(outcomes))
+        };
+        Some(Self {
+            temperature,
+            n: margins.len() as u64,
+            ece_before: ece(1.0)?,
+            ece_after: ece(temperature)?,
+            nll_before: mean(&|m| -log_sigmoid(m)),
+            nll_after: mean(&|m| -log_sigmoid(m / temperature)),
+            over_confidence: mean(&confidence) - mean(&|m| f64::from(u8::from(m > 0.0))),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_temperature_solves_its_equation() {
+        // 3 of 4 right at a margin of 2: sigmoid(2 / T) = 3/4 at T = 2 / ln 3.
+        let margins: Vec<f64> = (0..40).map(|i| if i % 4 == 0 { -2.0 } else { 2.0 }).collect();
+        let temperature = fit_temperature(&margins);
+        assert!((temperature - 2.0 / 3.0_f64.ln()).abs() < 1e-9, "{temperature}");
+        let report = CalibrationReport::of(&margins, temperature).unwrap();
+        // sigmoid(2) - 3/4 before, nothing after.
+        assert!((report.ece_before - 0.130_797).abs() < 1e-6, "{report:?}");
+        assert!(report.ece_after < 1e-9 && report.nll_after < report.nll_before, "{report:?}");
+        assert!((report.over_confidence - 0.130_797).abs() < 1e-6);
+        // -(3 ln(3/4) + ln(1/4)) / 4
+        assert!((report.nll_after - 0.562_335).abs() < 1e-6, "{report:?}");
+    }
+
+    #[test]
+    fn a_temperature_has_bounds_and_needs_pairs() {
+        assert_eq!(fit_temperature(&[1.0; 20]), 0.05, "all right: as sure as may be");
+        assert_eq!(fit_temperature(&[-1.0; 20]), 20.0, "all wrong: as unsure as may be");
+        assert_eq!(fit_temperature(&[0.0; 20]), 1.0);
+        assert_eq!(fit_temperature(&[2.0; 9]), 1.0);
+        assert!(CalibrationReport::of(&[], 1.0).is_none());
+    }
 
     #[test]
     fn error_of_a_hand_made_case() {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::audit::SelectionAudit;
 use super::histogram::ConfidenceHistogram;
 use super::learning_status::LearningStatus;
 use super::metrics::{Evaluation, Split};
@@ -79,6 +80,9 @@ pub struct SelectionSummary {
     pub histogram: ConfidenceHistogram,
     /// Confidences of the selected pairs.
     pub selected_histogram: ConfidenceHistogram,
+    /// Calibration, bound, shift and length; empty in runs that are older than it.
+    #[serde(default)]
+    pub audit: SelectionAudit,
 }
 
 /// A fact about a run.
@@ -220,6 +224,17 @@ pub enum RunEvent {
         /// How long it took.
         elapsed_ms: u64,
     },
+    /// Fold models judged the seed set that they had not learned.
+    CrossFitted {
+        /// How many models.
+        n_folds: u32,
+        /// Pairs judged.
+        n_pairs: u64,
+        /// Pairs ranked as people do.
+        n_correct: u64,
+        /// How long it took in this attempt.
+        elapsed_ms: u64,
+    },
     /// Pseudo-labels were chosen.
     SelectionMade {
         /// Which round.
@@ -289,6 +304,13 @@ pub enum RunEvent {
     },
     /// It goes on.
     Resumed,
+    /// A round was undone: the run's model is that of an earlier round again.
+    RolledBack {
+        /// The round that is undone.
+        from: u32,
+        /// The round whose weights the run has again.
+        to: u32,
+    },
     /// Something the person should know.
     Warned {
         /// One sentence.
@@ -307,6 +329,9 @@ pub enum RunEvent {
         message: String,
         /// What to do.
         hint: Option<String>,
+        /// The kind of failure, where it has a name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<StopReason>,
     },
 }
 
@@ -335,6 +360,7 @@ impl RunEvent {
                     | Self::RoundFinished { .. }
                     | Self::CheckpointSaved { .. }
                     | Self::RequestRead { .. }
+                    | Self::RolledBack { .. }
                     | Self::VerdictsRead { .. }
                     | Self::RoundReused { .. }
                     | Self::Warned { .. }

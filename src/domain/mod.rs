@@ -5,18 +5,22 @@
 //! state: randomness is a pure function of its place ([`random`]). Everything can be tested in
 //! microseconds.
 
+pub mod audit;
 pub mod bradley_terry;
 pub mod calibration;
 pub mod clean;
 pub mod event;
+pub mod guard;
 pub mod histogram;
 pub mod learning_status;
+pub mod method_spec;
 pub mod metrics;
 pub mod model_spec;
 pub mod preference;
 pub mod pseudo_label;
 pub mod random;
 pub mod review;
+pub mod risk;
 pub mod run;
 pub mod selection;
 pub mod ser;

@@ -32,6 +32,10 @@ pub enum Purpose {
     Oracle = 11,
     /// Resamples of the paired bootstrap.
     Bootstrap = 12,
+    /// Which seed pairs a fold model does not learn, and in which order it learns the others.
+    CrossFit = 20,
+    /// Which tokens of a training text are left out.
+    TokenDropout = 21,
 }
 
 /// The place of a stream: the same place always yields the same numbers.

@@ -103,19 +103,51 @@ pub enum Liveness {
 pub enum StopReason {
     /// `rounds.max` rounds were trained.
     RoundLimit,
-    /// Neither learning status has enough pairs left (the paper's stop rule).
+    /// Too few pairs pass the selection rule (the paper's stop rule: neither learning status has
+    /// enough left).
     SelectionExhausted,
+    /// The seed model does not rank held-out human pairs better than chance.
+    SeedNotBetterThanChance,
+    /// No share of the pool could be shown to be labelled well enough.
+    Uncertified,
+    /// The selected labels prefer the longer answer, or the shorter one, nearly always.
+    SelectionOneSided,
+    /// A round ranks the validation pairs significantly worse than the one before.
+    ValidationDropped,
+    /// A round's probabilities of the validation pairs are significantly worse than before.
+    CalibrationWorsened,
+    /// A loss, gradient or reward was not a finite number; the update was not applied.
+    NonFinite,
     /// A person asked.
     UserStopped,
 }
 
 impl StopReason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::RoundLimit,
+        Self::SelectionExhausted,
+        Self::SeedNotBetterThanChance,
+        Self::Uncertified,
+        Self::SelectionOneSided,
+        Self::ValidationDropped,
+        Self::CalibrationWorsened,
+        Self::NonFinite,
+        Self::UserStopped,
+    ];
+
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::RoundLimit => "round_limit",
             Self::SelectionExhausted => "selection_exhausted",
+            Self::SeedNotBetterThanChance => "seed_not_better_than_chance",
+            Self::Uncertified => "uncertified",
+            Self::SelectionOneSided => "selection_one_sided",
+            Self::ValidationDropped => "validation_dropped",
+            Self::CalibrationWorsened => "calibration_worsened",
+            Self::NonFinite => "non_finite",
             Self::UserStopped => "user_stopped",
         }
     }
@@ -123,9 +155,7 @@ impl StopReason {
     /// The reason with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::RoundLimit, Self::SelectionExhausted, Self::UserStopped]
-            .into_iter()
-            .find(|reason| reason.name() == name)
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 }
 
@@ -168,8 +198,8 @@ mod tests {
         for status in ["queued", "running", "paused", "stopped", "finished", "failed"] {
             assert_eq!(RunStatus::from_name(status).unwrap().name(), status);
         }
-        for reason in ["round_limit", "selection_exhausted", "user_stopped"] {
-            assert_eq!(StopReason::from_name(reason).unwrap().name(), reason);
+        for reason in StopReason::ALL {
+            assert_eq!(StopReason::from_name(reason.name()), Some(reason));
         }
         for kind in ["pause", "resume", "stop"] {
             assert_eq!(RequestKind::from_name(kind).unwrap().name(), kind);

@@ -1,7 +1,7 @@
 //! Self-Evolved Reward learning as a state machine: what happened goes in, what to do comes out.
 //!
 //! ```text
-//! round 0:   Train → Evaluate validation → Evaluate test
+//! round 0:   Train → Evaluate validation → Evaluate test → (CrossFit)
 //! round n:   Score → Select → (Review) → Train → Evaluate validation → Evaluate test
 //! end:       Finish
 //! ```
@@ -18,7 +18,6 @@ use super::metrics::Split;
 use super::preference::{LabelSource, PairId, TrainingLabel};
 use super::pseudo_label::PseudoLabel;
 use super::run::StopReason;
-use super::selection::Selection;
 use super::spec::{Accumulation, ExperimentSpec, PoolLabels, ReviewMode};
 use super::verdict::{Verdict, VerdictSet};
 
@@ -37,6 +36,11 @@ pub enum Step {
         round: u32,
         /// Which split.
         split: Split,
+    },
+    /// Train models on the seed set less one fold each, and judge the folds with them.
+    CrossFit {
+        /// Round 0.
+        round: u32,
     },
     /// Score the whole unlabelled pool with the model of the round before.
     Score {
@@ -68,6 +72,7 @@ impl Step {
             Self::Train { .. } => "train",
             Self::Evaluate { split: Split::Validation, .. } => "validate",
             Self::Evaluate { split: Split::Test, .. } => "test",
+            Self::CrossFit { .. } => "cross_fit",
             Self::Score { .. } => "score",
             Self::Select { .. } => "select",
             Self::Review { .. } => "review",
@@ -82,7 +87,15 @@ pub enum Outcome {
     /// The round's training set was trained on.
     Trained,
     /// A split was evaluated.
-    Evaluated,
+    Evaluated {
+        /// Why the loop must not go on after this round, where a guard says so.
+        halt: Option<StopReason>,
+    },
+    /// The fold models were trained and have judged.
+    CrossFitted {
+        /// As above.
+        halt: Option<StopReason>,
+    },
     /// The pool was scored.
     Scored,
     /// Pseudo-labels were chosen.
@@ -91,18 +104,11 @@ pub enum Outcome {
         learning_status: LearningStatus,
         /// What it kept.
         labels: Vec<PseudoLabel>,
+        /// Why the loop must not train on it, where a guard says so.
+        halt: Option<StopReason>,
     },
     /// The person released the selection.
     Released,
-}
-
-impl From<&Selection> for Outcome {
-    fn from(selection: &Selection) -> Self {
-        Self::Selected {
-            learning_status: selection.learning_status,
-            labels: selection.labels.clone(),
-        }
-    }
 }
 
 /// An outcome that does not answer the pending step: a bug in the caller, or a damaged checkpoint.
@@ -130,6 +136,9 @@ pub struct LoopRule {
     pub accumulate: Accumulation,
     /// Whether a person releases each selection.
     pub review: ReviewMode,
+    /// Whether fold models judge the seed set before the pool is labelled.
+    #[serde(default)]
+    pub cross_fit: bool,
 }
 
 impl From<&ExperimentSpec> for LoopRule {
@@ -140,6 +149,7 @@ impl From<&ExperimentSpec> for LoopRule {
             include_seed_set: spec.rounds.include_seed_set,
             accumulate: spec.rounds.accumulate,
             review: spec.review.mode,
+            cross_fit: spec.selection.cross_fits(),
         }
     }
 }
@@ -152,6 +162,9 @@ pub struct SerLoop {
     pending: Step,
     learning_status: Option<LearningStatus>,
     selected: BTreeMap<u32, Vec<PseudoLabel>>,
+    /// Why the loop ends after this round.
+    #[serde(default)]
+    halt: Option<StopReason>,
 }
 
 impl SerLoop {
@@ -163,6 +176,7 @@ impl SerLoop {
             pending: Step::Train { round: 0 },
             learning_status: None,
             selected: BTreeMap::new(),
+            halt: None,
         }
     }
 
@@ -187,29 +201,20 @@ impl SerLoop {
             (Step::Train { round }, Outcome::Trained) => {
                 Step::Evaluate { round, split: Split::Validation }
             }
-            (Step::Evaluate { round, split: Split::Validation }, Outcome::Evaluated) => {
+            (Step::Evaluate { round, split: Split::Validation }, Outcome::Evaluated { halt }) => {
+                self.halt = halt;
                 Step::Evaluate { round, split: Split::Test }
             }
-            (Step::Evaluate { round, split: Split::Test }, Outcome::Evaluated) => {
-                let is_control = self.rule.pool_labels == PoolLabels::Human;
-                if is_control || round >= self.rule.rounds_max {
-                    Step::Finish { reason: StopReason::RoundLimit }
-                } else {
-                    Step::Score { round: round + 1 }
-                }
+            (Step::Evaluate { round, split: Split::Test }, Outcome::Evaluated { .. }) => {
+                self.after_round(round)
             }
+            (Step::CrossFit { round }, Outcome::CrossFitted { halt }) => match halt {
+                Some(reason) => Step::Finish { reason },
+                None => Step::Score { round: round + 1 },
+            },
             (Step::Score { round }, Outcome::Scored) => Step::Select { round },
-            (Step::Select { round }, Outcome::Selected { learning_status, labels }) => {
-                self.learning_status = Some(learning_status);
-                if learning_status == LearningStatus::Stop {
-                    Step::Finish { reason: StopReason::SelectionExhausted }
-                } else {
-                    self.selected.insert(round, labels);
-                    match self.rule.review {
-                        ReviewMode::Gate => Step::Review { round },
-                        ReviewMode::Live => Step::Train { round },
-                    }
-                }
+            (Step::Select { round }, Outcome::Selected { learning_status, labels, halt }) => {
+                self.after_selection(round, learning_status, labels, halt)
             }
             (Step::Review { round }, Outcome::Released) => Step::Train { round },
             (pending, outcome) => {
@@ -221,6 +226,37 @@ impl SerLoop {
         };
         self.pending = next;
         Ok(next)
+    }
+
+    fn after_round(&self, round: u32) -> Step {
+        let is_control = self.rule.pool_labels == PoolLabels::Human;
+        if let Some(reason) = self.halt {
+            Step::Finish { reason }
+        } else if is_control || round >= self.rule.rounds_max {
+            Step::Finish { reason: StopReason::RoundLimit }
+        } else if round == 0 && self.rule.cross_fit {
+            Step::CrossFit { round }
+        } else {
+            Step::Score { round: round + 1 }
+        }
+    }
+
+    fn after_selection(
+        &mut self,
+        round: u32,
+        learning_status: LearningStatus,
+        labels: Vec<PseudoLabel>,
+        halt: Option<StopReason>,
+    ) -> Step {
+        self.learning_status = Some(learning_status);
+        if halt.is_some() || learning_status == LearningStatus::Stop {
+            return Step::Finish { reason: halt.unwrap_or(StopReason::SelectionExhausted) };
+        }
+        self.selected.insert(round, labels);
+        match self.rule.review {
+            ReviewMode::Gate => Step::Review { round },
+            ReviewMode::Live => Step::Train { round },
+        }
     }
 
     /// Every pair an earlier round selected. The published script moves selected pairs out of the
@@ -293,156 +329,4 @@ pub fn apply_verdict(label: TrainingLabel, verdicts: &VerdictSet) -> Option<Trai
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::preference::Side;
-    use super::*;
-
-    fn rule(rounds_max: u32) -> LoopRule {
-        LoopRule {
-            rounds_max,
-            pool_labels: PoolLabels::Pseudo,
-            include_seed_set: false,
-            accumulate: Accumulation::LastTwo,
-            review: ReviewMode::Live,
-        }
-    }
-
-    fn pseudo(pair: u32) -> PseudoLabel {
-        PseudoLabel { pair: PairId(pair), preferred: Side::A, confidence: 0.9 }
-    }
-
-    fn selected(learning_status: LearningStatus, pairs: &[u32]) -> Outcome {
-        let labels = pairs.iter().copied().map(pseudo).collect();
-        Outcome::Selected { learning_status, labels }
-    }
-
-    fn human(pair: u32) -> TrainingLabel {
-        TrainingLabel { pair: PairId(pair), preferred: Side::B, source: LabelSource::Human }
-    }
-
-    /// Feeds outcomes until the loop ends; returns the names of the steps it asked for.
-    fn drive(mut ser: SerLoop, selections: &[(LearningStatus, &[u32])]) -> (Vec<String>, SerLoop) {
-        let mut names = Vec::new();
-        let mut selections = selections.iter();
-        loop {
-            let step = ser.pending();
-            names.push(match step {
-                Step::Train { round } => format!("train {round}"),
-                Step::Evaluate { .. } => "evaluate".to_owned(),
-                Step::Score { round } => format!("score {round}"),
-                Step::Select { .. } => "select".to_owned(),
-                Step::Review { .. } => "review".to_owned(),
-                Step::Finish { reason } => reason.name().to_owned(),
-            });
-            let outcome = match step {
-                Step::Train { .. } => Outcome::Trained,
-                Step::Evaluate { .. } => Outcome::Evaluated,
-                Step::Score { .. } => Outcome::Scored,
-                Step::Select { .. } => {
-                    let (status, pairs) = selections.next().unwrap();
-                    selected(*status, pairs)
-                }
-                Step::Review { .. } => Outcome::Released,
-                Step::Finish { .. } => return (names, ser),
-            };
-            ser.on(outcome).unwrap();
-        }
-    }
-
-    #[test]
-    fn the_whole_loop_in_order() {
-        let status = LearningStatus::Status1;
-        let (names, ser) = drive(SerLoop::new(rule(2)), &[(status, &[1, 2]), (status, &[3])]);
-        assert_eq!(
-            names.join(" "),
-            "train 0 evaluate evaluate score 1 select train 1 evaluate evaluate \
-             score 2 select train 2 evaluate evaluate round_limit"
-        );
-        let pairs = |round| -> Vec<u32> {
-            ser.training_labels(round, &[human(9)], &[]).iter().map(|l| l.pair.0).collect()
-        };
-        assert_eq!(pairs(0), [9]);
-        assert_eq!(pairs(1), [1, 2]);
-        assert_eq!(pairs(2), [1, 2, 3]); // D^1 ∪ D^2
-        assert_eq!(ser.already_selected().len(), 3);
-    }
-
-    #[test]
-    fn only_the_two_latest_selections_are_trained_on() {
-        let status = LearningStatus::Status1;
-        let selections: [(_, &[u32]); 3] = [(status, &[1]), (status, &[2]), (status, &[3])];
-        let (_, ser) = drive(SerLoop::new(rule(3)), &selections);
-        let pairs: Vec<u32> = ser.training_labels(3, &[], &[]).iter().map(|l| l.pair.0).collect();
-        assert_eq!(pairs, [2, 3]);
-    }
-
-    #[test]
-    fn a_round_trains_on_what_the_rule_accumulates_and_the_newest_label_holds() {
-        let status = LearningStatus::Ungated;
-        let selections: [(_, &[u32]); 3] = [(status, &[1, 4]), (status, &[2, 4]), (status, &[3])];
-        for (accumulate, expected) in [
-            (Accumulation::Latest, vec![(3, 3)]),
-            (Accumulation::LastTwo, vec![(2, 2), (4, 2), (3, 3)]),
-            (Accumulation::All, vec![(1, 1), (2, 2), (4, 2), (3, 3)]),
-        ] {
-            let rule = LoopRule { accumulate, ..rule(3) };
-            let (_, ser) = drive(SerLoop::new(rule), &selections);
-            let labels = ser.training_labels(3, &[], &[]);
-            let found: Vec<(u32, u32)> = labels
-                .iter()
-                .filter_map(|label| match label.source {
-                    LabelSource::Pseudo { round } => Some((label.pair.0, round)),
-                    LabelSource::Human => None,
-                })
-                .collect();
-            assert_eq!(found, expected, "{accumulate:?}");
-        }
-    }
-
-    #[test]
-    fn exhaustion_stops_before_training() {
-        let (names, _) = drive(SerLoop::new(rule(3)), &[(LearningStatus::Stop, &[])]);
-        assert!(names.join(" ").ends_with("score 1 select selection_exhausted"), "{names:?}");
-    }
-
-    #[test]
-    fn controls_and_the_gate() {
-        let seed_only = drive(SerLoop::new(rule(0)), &[]).0;
-        assert_eq!(seed_only.join(" "), "train 0 evaluate evaluate round_limit");
-        let full = LoopRule { pool_labels: PoolLabels::Human, ..rule(3) };
-        let (names, ser) = drive(SerLoop::new(full), &[]);
-        assert_eq!(names.join(" "), "train 0 evaluate evaluate round_limit");
-        assert_eq!(ser.training_labels(0, &[human(1)], &[human(2)]).len(), 2);
-        let gated = LoopRule { review: ReviewMode::Gate, ..rule(1) };
-        let (names, _) = drive(SerLoop::new(gated), &[(LearningStatus::Status1, &[1])]);
-        assert!(names.join(" ").contains("select review train 1"), "{names:?}");
-    }
-
-    #[test]
-    fn a_wrong_outcome_changes_nothing() {
-        let mut ser = SerLoop::new(rule(1));
-        let before = ser.clone();
-        assert!(ser.on(Outcome::Scored).is_err());
-        assert_eq!(ser, before);
-    }
-
-    #[test]
-    fn verdicts_touch_pseudo_labels_only() {
-        let mut verdicts = VerdictSet::default();
-        verdicts.record(PairId(1), Verdict::Veto);
-        verdicts.record(PairId(2), Verdict::Flip);
-        let label = |pair, source| TrainingLabel { pair: PairId(pair), preferred: Side::A, source };
-        let pseudo = LabelSource::Pseudo { round: 1 };
-        assert_eq!(apply_verdict(label(1, pseudo), &verdicts), None);
-        assert_eq!(apply_verdict(label(2, pseudo), &verdicts).unwrap().preferred, Side::B);
-        assert_eq!(apply_verdict(label(3, pseudo), &verdicts).unwrap().preferred, Side::A);
-        assert!(apply_verdict(label(1, LabelSource::Human), &verdicts).is_some());
-    }
-
-    #[test]
-    fn state_survives_serialisation() {
-        let (_, ser) = drive(SerLoop::new(rule(1)), &[(LearningStatus::Status2, &[5])]);
-        let text = serde_json::to_string(&ser).unwrap();
-        assert_eq!(serde_json::from_str::<SerLoop>(&text).unwrap(), ser);
-    }
-}
+mod tests;

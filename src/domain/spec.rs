@@ -5,6 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::method_spec::{
+    Accumulation, CalibrationName, DropAction, PoolLabels, PseudoTargets, PseudoWeights,
+    RewardOffset, RoundsSpec, RuleName, SelectionSpec, StartFrom, TeacherName, Uncertified,
+};
 pub use super::model_spec::{
     Device, LoraSpec, LoraTarget, ModelSpec, Precision, TrunkCacheSpec, TuningName,
 };
@@ -141,8 +145,17 @@ pub struct TrainSpec {
     pub loss: LossName,
     /// Target margin of the hinge loss.
     pub hinge_margin: f32,
+    /// What a pseudo-label claims.
+    #[serde(default)]
+    pub pseudo_targets: PseudoTargets,
+    /// How much it counts beside a human label.
+    #[serde(default)]
+    pub pseudo_weights: PseudoWeights,
     /// Passes over the training set in each round.
     pub epochs: u32,
+    /// Optimiser steps of each round in place of `epochs`; 0 goes by `epochs`.
+    #[serde(default)]
+    pub steps: u32,
     /// Pairs of one optimiser step.
     pub batch_pairs: u32,
     /// Peak learning rate.
@@ -157,6 +170,9 @@ pub struct TrainSpec {
     pub clip_norm: f32,
     /// Dropout probability; 0 is off.
     pub dropout: f32,
+    /// Probability with which a token of a training text is left out; 0 is off.
+    #[serde(default)]
+    pub token_dropout: f32,
     /// Number format of the operands of matrix products.
     pub precision: Precision,
     /// Tokens computed at a time; bounds memory, changes no result but rounding. 0: as many as are
@@ -180,120 +196,6 @@ fn none() -> String {
 pub const NONE: &str = "none";
 /// What `train.match_steps` says for the run with the most optimiser steps.
 pub const LONGEST: &str = "longest";
-
-/// Which constant is taken off the rewards before they become probabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RewardOffset {
-    /// The mean reward of the scored pool. Bradley-Terry leaves rewards free up to a constant, so
-    /// without this the thresholds test the drift of the head.
-    PoolMean,
-    /// Nothing, as the published script does.
-    None,
-}
-
-/// Which pairs keep their pseudo-label.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RuleName {
-    /// The paper's learning status: one test at a time, gated by how many pairs pass it.
-    #[default]
-    LearningStatus,
-    /// The published script: the tests of both statuses at once, without a gate.
-    EitherTest,
-    /// One threshold on the probability of the pair (SSRM, He et al. 2024).
-    Confidence,
-    /// Everything: the naive control.
-    All,
-}
-
-/// `[selection]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SelectionSpec {
-    /// Which rule.
-    #[serde(default)]
-    pub rule: RuleName,
-    /// What `confidence` asks of the larger of `p` and `1 - p`.
-    #[serde(default = "default_confidence_threshold")]
-    pub confidence_threshold: f64,
-    /// Whether a round judges pairs again that earlier rounds selected.
-    #[serde(default)]
-    pub relabel: bool,
-    /// Status 1 asks one answer's probability to be above this …
-    pub high_threshold: f64,
-    /// … and the other's below this.
-    pub low_threshold: f64,
-    /// Status 2 asks the two probabilities to differ by more than this.
-    pub delta_threshold: f64,
-    /// A status holds while at least so many pool pairs pass its test (a count, or a share of the
-    /// pool).
-    pub min_selected: Amount,
-    /// What is taken off the rewards first.
-    pub reward_offset: RewardOffset,
-}
-
-/// 80 %, as SSRM.
-fn default_confidence_threshold() -> f64 {
-    0.8
-}
-
-/// Whose labels the pool gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PoolLabels {
-    /// The model's own: Self-Evolved Reward learning.
-    Pseudo,
-    /// The human ones, all of them in round 0: the full-labels control.
-    Human,
-}
-
-/// What a round's training starts from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StartFrom {
-    /// The weights of the round before (the paper's curves continue, so it warm-starts).
-    PreviousRound,
-    /// The pretrained weights.
-    Pretrained,
-}
-
-/// Which rounds' pseudo-labels a round trains on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Accumulation {
-    /// Its own and those of the round before: `D^n ∪ D^(n-1)` (SER, section 3).
-    #[default]
-    LastTwo,
-    /// Its own.
-    Latest,
-    /// All so far.
-    All,
-}
-
-/// `[rounds]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoundsSpec {
-    /// Rounds after round 0; 0 trains on the seed set only.
-    pub max: u32,
-    /// Whose labels the pool gets.
-    pub pool_labels: PoolLabels,
-    /// Whether every round also trains on the seed set.
-    pub include_seed_set: bool,
-    /// Which rounds' pseudo-labels it trains on.
-    #[serde(default)]
-    pub accumulate: Accumulation,
-    /// What a round starts from.
-    pub start_from: StartFrom,
-    /// Whether round 0 may come from another run that trained the very same one.
-    #[serde(default = "yes")]
-    pub reuse_round_0: bool,
-}
-
-fn yes() -> bool {
-    true
-}
 
 /// When the person's verdicts come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -378,7 +280,9 @@ impl ExperimentSpec {
         check("data.test_share", data.test_share, inside(data.test_share), share)?;
         self.model.validate()?;
         self.validate_train()?;
-        self.validate_selection()?;
+        self.validate_noise()?;
+        self.selection.validate()?;
+        self.rounds.validate()?;
         let error = self.review.oracle_error;
         check("review.oracle_error", error, (0.0..=1.0).contains(&error), "from 0 to 1")
     }
@@ -407,23 +311,22 @@ impl ExperimentSpec {
         check("train.checkpoint_steps", checkpoint, checkpoint >= 1, "at least 1")
     }
 
-    fn validate_selection(&self) -> Result<(), SpecError> {
-        let rule = &self.selection;
-        let (high, low, delta) = (rule.high_threshold, rule.low_threshold, rule.delta_threshold);
-        let inside = |value: f64| value > 0.0 && value < 1.0;
-        check("selection.high_threshold", high, inside(high), "above 0 and below 1")?;
-        let low_is_fine = inside(low) && low <= high;
-        check("selection.low_threshold", low, low_is_fine, "above 0 and at most `high_threshold`")?;
-        check("selection.delta_threshold", delta, inside(delta), "above 0 and below 1")?;
-        let confidence = rule.confidence_threshold;
-        let confidence_is_fine = (0.5..1.0).contains(&confidence);
-        let expected = "from 0.5 to below 1";
-        check("selection.confidence_threshold", confidence, confidence_is_fine, expected)?;
-        if let Amount::Share(value) = rule.min_selected {
-            let is_fine = (0.0..=1.0).contains(&value);
-            check("selection.min_selected", value, is_fine, "a share from 0 to 1, or a count")?;
-        }
-        check("rounds.max", self.rounds.max, self.rounds.max <= 100, "at most 100")
+    /// What makes a round's training noisy, and what makes it deaf to noise.
+    fn validate_noise(&self) -> Result<(), SpecError> {
+        let train = &self.train;
+        let steps = train.steps;
+        check("train.steps", steps, steps <= 10_000_000, "at most 10000000")?;
+        let drop = train.token_dropout;
+        check("train.token_dropout", drop, (0.0..0.9).contains(&drop), "from 0 to below 0.9")?;
+        let keeps_trunk = matches!(self.model.tuning, TuningName::Head | TuningName::TopLayers);
+        let expected =
+            "0: what a frozen trunk computes is kept, and a noisy text is never seen again";
+        check("train.token_dropout", drop, drop == 0.0 || !keeps_trunk, expected)?;
+        let is_likelihood = train.loss == LossName::BradleyTerry;
+        let targets = train.pseudo_targets;
+        let is_fine = targets != PseudoTargets::Forward || is_likelihood;
+        let expected = "for `train.loss = \"hinge\"`: forward correction needs a likelihood";
+        check("train.pseudo_targets", targets.name(), is_fine, expected)
     }
 }
 

@@ -139,6 +139,25 @@ pub fn split(
     }
 }
 
+/// Deals groups to `n_folds` folds of nearly equal size: the fold of each given pair, whose groups
+/// are given. A group is in one fold; the deal depends on `rng_seed` and the groups alone.
+#[must_use]
+pub fn folds(groups: &[u64], n_folds: u32, rng_seed: u64) -> Vec<u32> {
+    let order = Place::new(rng_seed, Purpose::CrossFit);
+    let mut sizes: BTreeMap<(u64, u64), usize> = BTreeMap::new();
+    for group in groups {
+        *sizes.entry((order.bits(*group), *group)).or_default() += 1;
+    }
+    let mut fold_sizes = vec![0_usize; n_folds.max(1) as usize];
+    let mut fold_of = BTreeMap::new();
+    for ((_, group), size) in sizes {
+        let smallest = (0..fold_sizes.len()).min_by_key(|fold| fold_sizes[*fold]).unwrap_or(0);
+        fold_sizes[smallest] += size;
+        fold_of.insert(group, smallest as u32);
+    }
+    groups.iter().map(|group| fold_of[group]).collect()
+}
+
 /// The hash under which a group name takes part in a split.
 #[must_use]
 pub fn group_hash(group: &str) -> u64 {
@@ -218,6 +237,22 @@ mod tests {
         assert!(parts.test.is_empty());
         assert!(parts.seed_set.len() + parts.validation.len() >= 60);
         assert!(parts.unlabeled_pool.iter().all(|pair| !test.contains(&groups[pair.0 as usize])));
+    }
+
+    #[test]
+    fn folds_are_even_and_part_no_group() {
+        let groups = groups(103, 3);
+        let folds = folds(&groups, 4, 5);
+        for (group, fold) in groups.iter().zip(&folds) {
+            let others = groups.iter().zip(&folds).filter(|(other, _)| *other == group);
+            assert!(others.into_iter().all(|(_, of)| of == fold));
+        }
+        for fold in 0..4 {
+            let n = folds.iter().filter(|of| **of == fold).count();
+            assert!((24..=28).contains(&n), "{n}");
+        }
+        assert_eq!(folds, super::folds(&groups, 4, 5));
+        assert_ne!(folds, super::folds(&groups, 4, 6));
     }
 
     #[test]

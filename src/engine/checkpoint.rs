@@ -317,7 +317,7 @@ mod tests {
         let (mut network, mut resumed) = (open(1).unwrap(), open(2).unwrap());
         let pair = PairText { prompt: "the cat", response_a: " sat", response_b: " ran away" };
         let pair = network.encode(&[pair]).unwrap().remove(0);
-        let batch = [LabeledPair { pair: &pair, preferred: Side::A }];
+        let batch = [LabeledPair::certain(&pair, Side::A)];
         let settings = StepSettings {
             loss: Loss::BradleyTerry,
             learning_rate: 1e-2,

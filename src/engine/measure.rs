@@ -81,7 +81,7 @@ pub fn measure(
     };
     let training = time(&pairs, what.batch_pairs, what.duration, |batch| {
         let labeled: Vec<LabeledPair<'_>> =
-            batch.iter().map(|pair| LabeledPair { pair, preferred: Side::A }).collect();
+            batch.iter().map(|pair| LabeledPair::certain(pair, Side::A)).collect();
         model.train_step(&labeled, &step).map(|_| ())
     })?;
     // Similar lengths stand together, as in a scoring pass.

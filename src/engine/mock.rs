@@ -13,8 +13,8 @@ use std::time::Duration;
 use super::checkpoint::digest_floats;
 use super::tensor_file::{broken, read_tensors, write_tensors};
 use super::{
-    EncodedPair, EngineError, LabeledPair, Loss, ModelInfo, OpenSettings, PairText, RewardModel,
-    StepReport, StepSettings,
+    Claim, EncodedPair, EngineError, LabeledPair, Loss, ModelInfo, OpenSettings, PairText,
+    RewardModel, StepReport, StepSettings,
 };
 use crate::domain::preference::Side;
 use crate::domain::random::{Place, Purpose, text_hash};
@@ -98,6 +98,13 @@ fn loss_and_slope(loss: Loss, margin: f32) -> (f32, f32) {
     }
 }
 
+/// The same for a label that is right with probability `q`.
+fn expected_loss(loss: Loss, q: f32, margin: f32) -> (f32, f32) {
+    let (value, slope) = loss_and_slope(loss, margin);
+    let (other, other_slope) = loss_and_slope(loss, -margin);
+    (q * value + (1.0 - q) * other, q * slope - (1.0 - q) * other_slope)
+}
+
 impl RewardModel for MockModel {
     fn info(&self) -> &ModelInfo {
         &self.info
@@ -143,11 +150,17 @@ impl RewardModel for MockModel {
         let mut gradient = vec![0.0_f32; N_FEATURES];
         let (mut loss_sum, mut n_correct, mut n_tokens) = (0.0_f32, 0, 0);
         let share = 1.0 / batch.len().max(1) as f32;
-        for LabeledPair { pair, preferred } in batch {
+        for LabeledPair { pair, preferred, claim, weight } in batch {
             let [reward_a, reward_b] = self.rewards(pair);
             let sign = if *preferred == Side::A { 1.0 } else { -1.0 };
             let margin = sign * (reward_a - reward_b);
-            let (loss, slope) = loss_and_slope(settings.loss, margin);
+            let (loss, slope) = match claim {
+                Claim::Certain => loss_and_slope(settings.loss, margin),
+                Claim::Probable(q) => expected_loss(settings.loss, *q, margin),
+                // The linear stand-in makes no difference between the two.
+                Claim::Noisy(error) => expected_loss(settings.loss, 1.0 - error, margin),
+            };
+            let (loss, slope) = (weight * loss, weight * slope);
             loss_sum += loss * share;
             n_correct += u32::from(margin > 0.0);
             n_tokens += pair.n_tokens() as u64;
@@ -274,7 +287,7 @@ mod tests {
         let labeled: Vec<LabeledPair<'_>> = pairs
             .iter()
             .zip(sides)
-            .map(|(pair, &preferred)| LabeledPair { pair, preferred })
+            .map(|(pair, &preferred)| LabeledPair::certain(pair, preferred))
             .collect();
         let reports = labeled.chunks(8).map(|batch| model.train_step(batch, &SETTINGS).unwrap());
         reports.last().unwrap()
@@ -317,7 +330,7 @@ mod tests {
         let examples = examples(&model, 1, 8);
         model.weights[examples.0[0].tokens_a[2] as usize] = f32::NAN;
         let before = model.weights_digest();
-        let batch = [LabeledPair { pair: &examples.0[0], preferred: Side::A }];
+        let batch = [LabeledPair::certain(&examples.0[0], Side::A)];
         let error = model.train_step(&batch, &SETTINGS).unwrap_err();
         assert!(matches!(error, EngineError::NonFinite { what: "loss", .. }), "{error}");
         assert_eq!(model.weights_digest(), before);

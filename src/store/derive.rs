@@ -4,13 +4,15 @@
 //! its place in the run (round, step, name), and a later event replaces it.
 
 use rusqlite::types::ToSql;
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
 use super::rows::{EncodingRow, SplitSizes};
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
+use crate::domain::run::StopReason;
 
 /// Writes the rows that follow from an event. The event must be as it was read from the journal.
 pub(super) fn derive(
@@ -49,12 +51,13 @@ pub(super) fn derive(
             state.set("stop_reason", &reason.name())?;
             state.set("finished_at_ms", &at_ms)
         }
-        RunEvent::RunFailed { message, .. } => {
+        RunEvent::RunFailed { message, reason, .. } => {
             state.set("failure", message)?;
+            state.set("stop_reason", &reason.map(StopReason::name))?;
             state.set("finished_at_ms", &at_ms)
         }
         RunEvent::RunStopped => {
-            state.set("stop_reason", &crate::domain::run::StopReason::UserStopped.name())?;
+            state.set("stop_reason", &StopReason::UserStopped.name())?;
             state.set("finished_at_ms", &at_ms)
         }
         RunEvent::VerdictsRead { last_verdict_id, .. } => {
@@ -64,9 +67,11 @@ pub(super) fn derive(
         RunEvent::ModelOpened { .. }
         | RunEvent::DataSplitMade { .. }
         | RunEvent::TextsEncoded { .. } => preparation(&state, event),
+        RunEvent::RolledBack { from, to } => rolled_back(&state, *from, *to),
         RunEvent::PoolScored { .. }
         | RunEvent::StepsMatched { .. }
         | RunEvent::RoundReused { .. }
+        | RunEvent::CrossFitted { .. }
         | RunEvent::Paused { .. }
         | RunEvent::Resumed
         | RunEvent::Warned { .. } => Ok(()),
@@ -98,6 +103,23 @@ impl State<'_> {
         );
         self.connection.prepare_cached(&sql)?.execute((self.run, round, value))?;
         Ok(())
+    }
+
+    /// What a round's column holds as JSON.
+    fn of_round<T: DeserializeOwned>(
+        &self,
+        round: u32,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let sql = format!("SELECT {column} FROM rounds WHERE run = ?1 AND round = ?2");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let text: Option<Option<String>> =
+            statement.query_row((self.run, round), |row| row.get(0)).optional()?;
+        let parse = |text: String| {
+            serde_json::from_str(&text)
+                .map_err(|source| StoreError::Json { what: column.to_owned(), source })
+        };
+        text.flatten().map(parse).transpose()
     }
 
     /// A new attempt has not ended, and what the one before was doing is no news any more.
@@ -175,6 +197,19 @@ fn selection_made(
 ) -> Result<(), StoreError> {
     state.set("n_selected", &(summary.n_selected as i64))?;
     state.set_round(round, "selection", &json("a selection", summary)?)
+}
+
+/// Marks a round whose model is not the run's, and shows the test of the one that is.
+fn rolled_back(state: &State<'_>, from: u32, to: u32) -> Result<(), StoreError> {
+    if let Some(mut summary) = state.of_round::<SelectionSummary>(from, "selection")? {
+        summary.audit.rolled_back = true;
+        state.set_round(from, "selection", &json("a selection", &summary)?)?;
+    }
+    if let Some(test) = state.of_round::<Evaluation>(to, Split::Test.name())? {
+        let brief = Evaluation { reliability: Vec::new(), ..test };
+        state.set("latest_test", &json("an evaluation", &brief)?)?;
+    }
+    Ok(())
 }
 
 fn evaluated(

@@ -64,7 +64,7 @@ impl Store {
 /// The round with the best validation accuracy, the earliest of equals. Test pairs decide nothing.
 #[must_use]
 pub fn best_round(rounds: &[RoundRow]) -> Option<u32> {
-    best_of(rounds.iter())
+    best_of(rounds.iter().filter(|round| !round.is_rolled_back()))
 }
 
 /// The same among some rounds.

@@ -193,6 +193,14 @@ pub struct RoundRow {
     pub weights_digest: Option<String>,
 }
 
+impl RoundRow {
+    /// Whether the run went back to the model of the round before.
+    #[must_use]
+    pub fn is_rolled_back(&self) -> bool {
+        self.selection.as_ref().is_some_and(|selection| selection.audit.rolled_back)
+    }
+}
+
 /// One optimiser step on the loss chart. A long series is thinned to buckets of steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LossPoint {

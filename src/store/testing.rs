@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use super::{Access, Attempt, Home, ImportItem, NewDataset, NewRun, Store, StoreError, liveness};
+use crate::domain::audit::SelectionAudit;
 use crate::domain::event::{EventRecord, RunEvent, SelectionSummary};
 use crate::domain::histogram::ConfidenceHistogram;
 use crate::domain::learning_status::LearningStatus;
@@ -11,9 +12,10 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
 use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::spec::{
-    Accumulation, Amount, DataSpec, Device, ExperimentSpec, LoraSpec, LossName, ModelSpec,
-    OracleQueue, PoolLabels, Precision, ReviewMode, ReviewSpec, RewardOffset, RoundsSpec, RuleName,
-    ScheduleName, SelectionSpec, Sources, StartFrom, TrainSpec, TrunkCacheSpec, TuningName,
+    Accumulation, Amount, CalibrationName, DataSpec, Device, DropAction, ExperimentSpec, LoraSpec,
+    LossName, ModelSpec, OracleQueue, PoolLabels, Precision, PseudoTargets, PseudoWeights,
+    ReviewMode, ReviewSpec, RewardOffset, RoundsSpec, RuleName, ScheduleName, SelectionSpec,
+    Sources, StartFrom, TeacherName, TrainSpec, TrunkCacheSpec, TuningName, Uncertified,
 };
 
 /// Pairs of the small data set.
@@ -158,6 +160,7 @@ pub(crate) fn selection_made(round: u32, n: u32) -> RunEvent {
         left_out: [(LeftOut::NotSeparated, n_left_out)].into(),
         histogram: ConfidenceHistogram::of(pairs.iter().map(|pair| pair.score.confidence())),
         selected_histogram: ConfidenceHistogram::default(),
+        audit: SelectionAudit::default(),
     };
     RunEvent::SelectionMade { round, summary, pairs }
 }
@@ -190,7 +193,10 @@ pub(crate) fn spec() -> ExperimentSpec {
         train: TrainSpec {
             loss: LossName::BradleyTerry,
             hinge_margin: 1.0,
+            pseudo_targets: PseudoTargets::Hard,
+            pseudo_weights: PseudoWeights::Equal,
             epochs: 1,
+            steps: 0,
             batch_pairs: 4,
             learning_rate: 1e-4,
             schedule: ScheduleName::Linear,
@@ -198,6 +204,7 @@ pub(crate) fn spec() -> ExperimentSpec {
             weight_decay: 0.0,
             clip_norm: 1.0,
             dropout: 0.0,
+            token_dropout: 0.0,
             precision: Precision::F32,
             micro_batch_tokens: 0,
             checkpoint_steps: 10,
@@ -206,6 +213,16 @@ pub(crate) fn spec() -> ExperimentSpec {
         selection: SelectionSpec {
             rule: RuleName::LearningStatus,
             confidence_threshold: 0.8,
+            top_share: 0.3,
+            length_strata: 1,
+            max_error: 0.1,
+            certainty: 0.9,
+            uncertified: Uncertified::Stop,
+            calibration: CalibrationName::None,
+            calibration_folds: 0,
+            teacher: TeacherName::Model,
+            agreement: false,
+            length_guard: 0.5,
             relabel: false,
             high_threshold: 0.7,
             low_threshold: 0.3,
@@ -217,9 +234,15 @@ pub(crate) fn spec() -> ExperimentSpec {
             max: 3,
             pool_labels: PoolLabels::Pseudo,
             include_seed_set: false,
+            seed_share: 0.0,
             accumulate: Accumulation::LastTwo,
             start_from: StartFrom::PreviousRound,
             reuse_round_0: true,
+            chance_level: 0.0,
+            drop_level: 0.05,
+            on_drop: DropAction::Ignore,
+            calibration_level: 0.0,
+            one_sided_max: 1.0,
         },
         review: ReviewSpec {
             mode: ReviewMode::Live,

@@ -49,6 +49,7 @@ fn reap(children: &mut Vec<StartedWorker>, store: &mut Store) -> Result<(), Supe
         if row.status == RunStatus::Queued && row.attempt == child.attempt_before {
             let log = store.home().worker_log(&child.run);
             let event = RunEvent::RunFailed {
+                reason: None,
                 message: format!("the worker ended before it took the run ({exit})"),
                 hint: Some(format!("read `{}`", log.display())),
             };

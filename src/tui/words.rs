@@ -91,6 +91,12 @@ pub fn stop_reason(reason: StopReason) -> &'static str {
     match reason {
         StopReason::RoundLimit => "all rounds done",
         StopReason::SelectionExhausted => "too few pairs left to select",
+        StopReason::SeedNotBetterThanChance => "the seed model is no better than chance",
+        StopReason::Uncertified => "no share of the pool could be certified",
+        StopReason::SelectionOneSided => "the selection is one-sided by length",
+        StopReason::ValidationDropped => "the round dropped on the validation pairs",
+        StopReason::CalibrationWorsened => "the round's probabilities got worse",
+        StopReason::NonFinite => "a number was not finite",
         StopReason::UserStopped => "stopped on request",
     }
 }
@@ -104,6 +110,8 @@ pub fn left_out(reason: LeftOut) -> &'static str {
         LeftOut::NotSeparated => "left out: not one high and one low",
         LeftOut::DeltaTooSmall => "left out: too close together",
         LeftOut::BelowThreshold => "left out: confidence below the threshold",
+        LeftOut::Flipped => "left out: the label flipped since the last round",
+        LeftOut::LongerNearTie => "left out: near a tie, and the longer is preferred",
         LeftOut::Stopped => "left out: the loop stops here",
     }
 }
@@ -205,9 +213,20 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
         RunEvent::Paused { reason } => ("pause", reason.clone()),
         RunEvent::Resumed => ("resume", "goes on".to_owned()),
         RunEvent::Warned { message } => ("warning", message.clone()),
+        RunEvent::RolledBack { from, to } => {
+            ("rollback", format!("round {from} is undone · the model is that of round {to}"))
+        }
+        RunEvent::CrossFitted { n_folds, n_pairs, n_correct, .. } => (
+            "cross-fit",
+            format!(
+                "{n_folds} fold models · {} of {} unseen seed pairs right",
+                count(*n_correct),
+                count(*n_pairs)
+            ),
+        ),
         RunEvent::RunStopped => ("stop", "stopped on request; R resumes".to_owned()),
         RunEvent::RunFinished { reason } => ("done", stop_reason(*reason).to_owned()),
-        RunEvent::RunFailed { message, hint } => (
+        RunEvent::RunFailed { message, hint, .. } => (
             "failed",
             hint.as_ref().map_or_else(|| message.clone(), |hint| format!("{message} · {hint}")),
         ),

@@ -32,6 +32,12 @@ pub enum WorkerError {
     /// No signal handler could be installed.
     #[error("cannot watch for signals")]
     Signals(#[source] std::io::Error),
+    /// A round to go back to was not kept: a checkpoint of another version, or a bug.
+    #[error("the weights of round {round} were not kept")]
+    RoundNotKept {
+        /// Which round.
+        round: u32,
+    },
     /// The whole data set is shorter than one step needs.
     #[error("round {round} has no pair to train on: all {n_vetoed} are vetoed")]
     NothingToTrain {
@@ -43,6 +49,12 @@ pub enum WorkerError {
 }
 
 impl WorkerError {
+    /// Whether a loss, gradient or reward was not a finite number.
+    #[must_use]
+    pub fn is_non_finite(&self) -> bool {
+        matches!(self, Self::Engine(EngineError::NonFinite { .. }))
+    }
+
     /// The message with its causes, joined by colons.
     #[must_use]
     pub fn chain(&self) -> String {
@@ -65,7 +77,7 @@ impl WorkerError {
             Self::Split(_) => {
                 Some("use more pairs, or change `data.seed_labels` or `data.test_share`".into())
             }
-            Self::State { .. } | Self::Loop(_) => {
+            Self::State { .. } | Self::Loop(_) | Self::RoundNotKept { .. } => {
                 Some("delete the newest checkpoint and resume from the one before".into())
             }
             Self::NothingToTrain { .. } => Some("undo some vetoes with `ser undo`".into()),

@@ -12,6 +12,7 @@ use crate::engine::EncodedPair;
 use crate::engine::score::{ScoreProgress, score_all};
 
 use super::control::Flow;
+use super::guards;
 use super::inputs::Inputs;
 use super::journal::{Journal, StepProgress};
 use super::session::Session;
@@ -35,13 +36,16 @@ pub fn evaluate(session: &mut Session<'_>, round: u32, split: Split) -> StepResu
     let margin = |score: &PairScore| labeled_margin(score, chosen_side(rng_seed, score.pair));
     let margins: Vec<f64> = scores.iter().map(margin).collect();
     if let Some(evaluation) = Evaluation::from_margins(&margins) {
-        let margins = scores
-            .iter()
-            .map(|score| PairMargin { pair: score.pair, margin: margin(score) as f32 })
-            .collect();
+        let of_pair =
+            |score: &PairScore| PairMargin { pair: score.pair, margin: margin(score) as f32 };
+        let margins = scores.iter().map(of_pair).collect();
         session.journal.send(RunEvent::Evaluated { round, split, evaluation, margins })?;
     }
-    Ok(Some(Outcome::Evaluated))
+    let halt = match split {
+        Split::Validation => guards::after_validation(session, round, &margins)?,
+        Split::Test => None,
+    };
+    Ok(Some(Outcome::Evaluated { halt }))
 }
 
 /// What is scored, for the progress line.

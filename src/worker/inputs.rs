@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::audit::PairFacts;
 use crate::domain::preference::{CandidatePair, LabelSource, PairId, TrainingLabel, chosen_side};
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::split::{DataSplit, SplitRule, split};
@@ -12,6 +13,8 @@ use crate::store::{RunDetail, Store};
 use super::WorkerError;
 use super::gold::GoldLabels;
 
+/// What opens an answer in the plain dialogue template.
+const ANSWER_TURN: &str = "Assistant:";
 /// Pairs whose texts are in memory at one time.
 const TEXTS_AT_ONCE: usize = 4096;
 
@@ -23,6 +26,8 @@ pub struct Inputs {
     pub test: Vec<PairId>,
     /// Human labels of the seed set.
     pub seed_labels: Vec<TrainingLabel>,
+    /// The group of each of them.
+    pub seed_groups: Vec<u64>,
     /// Human labels of the pool, for the full-labels control and for metrics.
     pub pool_labels: Vec<TrainingLabel>,
     /// Held-back labels, for metrics.
@@ -30,6 +35,7 @@ pub struct Inputs {
     /// What tokenizing cost.
     pub truncation: TruncationReport,
     train: Vec<EncodedPair>,
+    n_turns: Vec<u16>,
     separate_test: Option<Vec<EncodedPair>>,
 }
 
@@ -59,8 +65,9 @@ impl Inputs {
         let split = split(&groups, test_groups.as_ref(), &rule)?;
         let reader = Reader { store, model, rng_seed: spec.rng_seed };
         let mut train = vec![EncodedPair::default(); groups.len()];
+        let mut n_turns = vec![0; groups.len()];
         for ids in [&split.seed_set, &split.validation, &split.unlabeled_pool, &split.test] {
-            reader.encode_all(detail.dataset, ids, &mut train)?;
+            reader.encode_all(detail.dataset, ids, &mut train, &mut n_turns)?;
         }
         let known_wrong = reader.known_wrong(detail.dataset, &split.unlabeled_pool)?;
         let (test, separate_test) = match detail.test_dataset {
@@ -68,7 +75,7 @@ impl Inputs {
                 let n_test = store.group_hashes(dataset)?.len();
                 let ids: Vec<PairId> = (0..n_test as u32).map(PairId).collect();
                 let mut encoded = vec![EncodedPair::default(); n_test];
-                reader.encode_all(dataset, &ids, &mut encoded)?;
+                reader.encode_all(dataset, &ids, &mut encoded, &mut vec![0; n_test])?;
                 (ids, Some(encoded))
             }
             None => (split.test.clone(), None),
@@ -81,11 +88,13 @@ impl Inputs {
         Ok(Self {
             test,
             seed_labels: human(&split.seed_set),
+            seed_groups: split.seed_set.iter().map(|id| groups[id.0 as usize]).collect(),
             pool_labels: human(&split.unlabeled_pool),
             gold: GoldLabels::new(spec.rng_seed, known_wrong),
             truncation,
             split,
             train,
+            n_turns,
             separate_test,
         })
     }
@@ -94,6 +103,22 @@ impl Inputs {
     #[must_use]
     pub fn pair(&self, id: PairId) -> &EncodedPair {
         &self.train[id.0 as usize]
+    }
+
+    /// What is known of the texts of a training, validation or pool pair.
+    #[must_use]
+    pub fn facts(&self, id: PairId) -> PairFacts {
+        let pair = self.pair(id);
+        PairFacts {
+            n_tokens: [pair.tokens_a.len() as u32, pair.tokens_b.len() as u32],
+            n_turns: u32::from(self.n_turns[id.0 as usize]),
+        }
+    }
+
+    /// The same of the whole pool, in its order.
+    #[must_use]
+    pub fn pool_facts(&self) -> Vec<PairFacts> {
+        self.split.unlabeled_pool.iter().map(|id| self.facts(*id)).collect()
     }
 
     /// The tokens of a test pair.
@@ -124,10 +149,15 @@ impl Reader<'_> {
         dataset: i64,
         ids: &[PairId],
         into: &mut [EncodedPair],
+        n_turns: &mut [u16],
     ) -> Result<(), WorkerError> {
         for ids in ids.chunks(TEXTS_AT_ONCE) {
             let candidates = self.store.candidate_pairs(dataset, self.rng_seed, ids)?;
             self.encode(&candidates, into)?;
+            for candidate in &candidates {
+                let n = candidate.prompt.matches(ANSWER_TURN).count();
+                n_turns[candidate.id.0 as usize] = u16::try_from(n).unwrap_or(u16::MAX);
+            }
         }
         Ok(())
     }

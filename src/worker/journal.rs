@@ -177,6 +177,7 @@ pub fn round_of(step: Step) -> u32 {
     match step {
         Step::Train { round }
         | Step::Evaluate { round, .. }
+        | Step::CrossFit { round }
         | Step::Score { round }
         | Step::Select { round }
         | Step::Review { round } => round,

@@ -10,11 +10,15 @@
 //! same steps again.
 
 mod control;
+mod cross_fit;
 mod error;
 mod evaluate;
 mod gold;
+mod guards;
+mod held_out;
 mod inputs;
 mod journal;
+mod plan;
 mod select;
 mod session;
 mod shared_round;
@@ -24,7 +28,7 @@ mod train;
 pub use error::WorkerError;
 
 use crate::domain::event::RunEvent;
-use crate::domain::run::RunId;
+use crate::domain::run::{RunId, StopReason};
 use crate::domain::ser::{Outcome, Step};
 use crate::store::{Access, EventWriter, Home, Store, StoreError, liveness};
 
@@ -66,7 +70,8 @@ pub fn run(home: &Home, run: &RunId) -> Result<Ending, WorkerError> {
         Err(WorkerError::Store(error)) if is_superseded(&error) => return Ok(Ending::Superseded),
         Err(error) => {
             tracing::error!(%run, error = %error.chain(), "the run failed");
-            let failed = RunEvent::RunFailed { message: error.chain(), hint: error.hint() };
+            let reason = error.is_non_finite().then_some(StopReason::NonFinite);
+            let failed = RunEvent::RunFailed { message: error.chain(), hint: error.hint(), reason };
             // The first error is the one to report; a store that fails now cannot hold a second.
             let _ = writer.send(failed).and_then(|()| writer.flush());
             return Err(error);
@@ -92,10 +97,12 @@ fn drive(session: &mut Session<'_>) -> Result<Ending, WorkerError> {
         let outcome = match step {
             Step::Train { round } => train::train(session, round)?,
             Step::Evaluate { round, split } => evaluate::evaluate(session, round, split)?,
+            Step::CrossFit { round } => cross_fit::cross_fit(session, round)?,
             Step::Score { round } => select::score_pool(session, round)?,
             Step::Select { round } => select::select(session, round)?,
             Step::Review { .. } => session.wait_for_release()?,
             Step::Finish { reason } => {
+                session.roll_back(reason)?;
                 session.checkpoint("finish")?;
                 session.journal.send(RunEvent::RunFinished { reason })?;
                 return Ok(Ending::Finished);

@@ -3,24 +3,30 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use crate::domain::audit::{PairFacts, SelectionAudit, audit};
+use crate::domain::calibration::{CalibrationReport, fit_temperature};
 use crate::domain::event::{RunEvent, SelectionSummary};
+use crate::domain::guard::one_sided_share;
 use crate::domain::histogram::ConfidenceHistogram;
 use crate::domain::metrics::pseudo_label_precision;
 use crate::domain::preference::{PairId, Side};
-use crate::domain::pseudo_label::PseudoLabel;
-use crate::domain::selection::{self, Selection, SelectionContext};
+use crate::domain::pseudo_label::{PairScore, PseudoLabel};
+use crate::domain::risk::{Certificate, RiskTarget, certify};
+use crate::domain::run::StopReason;
+use crate::domain::selection::{self, Ranking, Selection, SelectionContext};
 use crate::domain::ser::Outcome;
+use crate::domain::spec::{CalibrationName, RuleName};
 
 use super::evaluate::{Pass, score};
+use super::held_out::{held_out, teach};
 use super::session::Session;
 use super::{StepResult, WorkerError};
 
 /// Scores the whole unlabelled pool with the model of the round before.
 pub fn score_pool(session: &mut Session<'_>, round: u32) -> StepResult {
-    let pool = session.inputs.split.unlabeled_pool.clone();
     let clock = Instant::now();
     let n_tokens_before = session.journal.state.n_round_tokens;
-    let Some(scores) = score(session, &pool, Pass { round, step: "score", split: None })? else {
+    let Some(scores) = teacher_scores(session, round)? else {
         return Ok(None);
     };
     let scored = RunEvent::PoolScored {
@@ -34,6 +40,17 @@ pub fn score_pool(session: &mut Session<'_>, round: u32) -> StepResult {
     Ok(Some(Outcome::Scored))
 }
 
+/// The rewards by which the pool is labelled; `None` when a person asked to stop.
+fn teacher_scores(
+    session: &mut Session<'_>,
+    round: u32,
+) -> Result<Option<Vec<PairScore>>, WorkerError> {
+    let pool = session.inputs.split.unlabeled_pool.clone();
+    let pass = Pass { round, step: "score", split: None };
+    let scores = score(session, &pool, pass)?;
+    Ok(scores.map(|scores| teach(session, round, scores)))
+}
+
 /// Chooses the round's pseudo-labels.
 pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
     session.journal.read_verdicts()?;
@@ -41,70 +58,166 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
         scores
     } else {
         // Stopped between scoring and selecting: the model is the same, so the scores are too.
-        let pool = session.inputs.split.unlabeled_pool.clone();
-        let pass = Pass { round, step: "score", split: None };
-        let Some(scores) = score(session, &pool, pass)? else {
+        let Some(scores) = teacher_scores(session, round)? else {
             return Ok(None);
         };
         scores
     };
+    let facts = session.inputs.pool_facts();
+    let seen = look_at_people(session, round, &scores, &facts);
+    let before = labels_before(session, round)?;
     let already_selected = session.journal.state.ser.already_selected();
     let context = SelectionContext {
         previous_status: session.journal.state.ser.learning_status(),
         already_selected: &already_selected,
         verdicts: &session.journal.state.verdicts,
+        temperature: seen.temperature,
+        certificate: seen.certificate,
+        previous_labels: before.as_ref(),
+        facts: &facts,
     };
     let selection = selection::select(&scores, &session.spec.selection, context);
-    let summary = summarize(session, round, &selection)?;
-    let outcome = Outcome::from(&selection);
+    let summary = summarize(session, &selection, before.as_ref(), &seen, &facts);
+    let halt = halt(session, &selection, &seen, &facts)?;
+    session.journal.state.over_confidence = seen.report.map(|report| report.over_confidence);
+    if let Some(folds) = &mut session.journal.state.folds {
+        // Later rounds have teachers of their own.
+        folds.pool = Vec::new();
+        folds.validation = Vec::new();
+    }
+    let outcome = Outcome::Selected {
+        learning_status: selection.learning_status,
+        labels: selection.labels,
+        halt,
+    };
     session.journal.send(RunEvent::SelectionMade { round, summary, pairs: selection.pairs })?;
     Ok(Some(outcome))
 }
 
-fn summarize(
+/// What held-out human pairs say about the labelling model.
+struct Seen {
+    temperature: f64,
+    report: Option<CalibrationReport>,
+    certificate: Option<Certificate>,
+}
+
+fn look_at_people(
     session: &Session<'_>,
     round: u32,
+    scores: &[PairScore],
+    facts: &[PairFacts],
+) -> Seen {
+    let rule = &session.spec.selection;
+    let ranking = Ranking::new(scores, facts, rule.length_strata);
+    let pairs = held_out(session, round, scores, &ranking);
+    let margins: Vec<f64> = pairs.iter().map(|pair| pair.margin).collect();
+    let temperature = match rule.calibration {
+        CalibrationName::None => 1.0,
+        CalibrationName::Temperature => fit_temperature(&margins),
+    };
+    let target = RiskTarget { max_error: rule.max_error, certainty: rule.certainty };
+    Seen {
+        temperature,
+        report: CalibrationReport::of(&margins, temperature),
+        certificate: (rule.rule == RuleName::Risk).then(|| certify(&pairs, target)),
+    }
+}
+
+/// The pool's pseudo-labels of the round before; `None` where it had none.
+fn labels_before(
+    session: &Session<'_>,
+    round: u32,
+) -> Result<Option<BTreeMap<PairId, Side>>, WorkerError> {
+    if round < 2 {
+        return Ok(None);
+    }
+    let before = session.journal.store.pair_scores(&session.journal.run, round - 1)?;
+    let labels = before.iter().filter_map(|pair| pair.score.pseudo_label());
+    Ok(Some(labels.map(|label| (label.pair, label.preferred)).collect()))
+}
+
+/// Why the loop must not train on the selection, where it must not; said with numbers.
+fn halt(
+    session: &mut Session<'_>,
     selection: &Selection,
-) -> Result<SelectionSummary, WorkerError> {
+    seen: &Seen,
+    facts: &[PairFacts],
+) -> Result<Option<StopReason>, WorkerError> {
+    if let (true, Some(best)) = (selection.is_uncertified, seen.certificate) {
+        let stops = selection.labels.is_empty();
+        let message = format!(
+            "no share of the pool can be shown to have at most {:.0} % wrong labels with {:.0} % \
+             certainty: the best is the most confident {:.1} %, where {} of {} held-out human pairs \
+             are wrong and the bound is {:.1} %; {}",
+            100.0 * best.max_error,
+            100.0 * best.certainty,
+            100.0 * best.coverage,
+            best.n_errors,
+            best.n,
+            100.0 * best.bound,
+            if stops { "the loop ends" } else { "`selection.top_share` is taken instead" },
+        );
+        session.journal.send(RunEvent::Warned { message })?;
+        if stops {
+            return Ok(Some(StopReason::Uncertified));
+        }
+    }
+    let limit = session.spec.rounds.one_sided_max;
+    let selected = selection.pairs.iter().zip(facts).filter(|(pair, _)| pair.left_out.is_none());
+    let lengths = selected
+        .filter_map(|(pair, facts)| Some(facts.lengths(pair.score.pseudo_label()?.preferred)));
+    match one_sided_share(lengths) {
+        Some(share) if share > limit => {
+            let message = format!(
+                "{:.1} % of the selected labels prefer the answer of the same kind by length, more \
+                 than the {:.1} % of `rounds.one_sided_max`: the loop ends; hint: set \
+                 `selection.length_guard` or `selection.length_strata`",
+                100.0 * share,
+                100.0 * limit
+            );
+            session.journal.send(RunEvent::Warned { message })?;
+            Ok(Some(StopReason::SelectionOneSided))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn summarize(
+    session: &Session<'_>,
+    selection: &Selection,
+    before: Option<&BTreeMap<PairId, Side>>,
+    seen: &Seen,
+    facts: &[PairFacts],
+) -> SelectionSummary {
     let gold = &session.inputs.gold;
     let precision = |labels: &[PseudoLabel]| {
         pseudo_label_precision(labels, |label| Some(gold.preferred(label.pair)))
     };
     let all: Vec<PseudoLabel> =
         selection.pairs.iter().filter_map(|pair| pair.score.pseudo_label()).collect();
-    let confidences = selection.labels.iter().map(|label| label.confidence);
-    Ok(SelectionSummary {
+    let kept = selection.pairs.iter().filter(|pair| pair.left_out.is_none());
+    let has_flipped = |label: &&PseudoLabel| {
+        before.is_some_and(|of| of.get(&label.pair).is_some_and(|side| *side != label.preferred))
+    };
+    let drift = seen.report.zip(session.journal.state.over_confidence);
+    SelectionSummary {
         learning_status: selection.learning_status,
         reward_offset: selection.reward_offset,
         n_scored: selection.pairs.len() as u64,
         n_selected: selection.labels.len() as u64,
         n_vetoed: session.journal.state.verdicts.n_vetoed() as u64,
-        n_flipped: n_flipped(session, round, &all)?,
+        n_flipped: before.map(|_| all.iter().filter(has_flipped).count() as u64),
         coverage: selection.coverage(),
         pseudo_label_precision: precision(&selection.labels),
         pool_accuracy: precision(&all),
         left_out: selection.left_out_counts(),
         histogram: selection.histogram(),
-        selected_histogram: ConfidenceHistogram::of(confidences),
-    })
-}
-
-/// How many pool pairs changed their pseudo-label since the round before.
-fn n_flipped(
-    session: &Session<'_>,
-    round: u32,
-    labels: &[PseudoLabel],
-) -> Result<Option<u64>, WorkerError> {
-    if round < 2 {
-        return Ok(None);
+        selected_histogram: ConfidenceHistogram::of(kept.map(|pair| pair.score.confidence())),
+        audit: SelectionAudit {
+            calibration: seen.report,
+            over_confidence_drift: drift.map(|(now, before)| now.over_confidence - before),
+            certificate: seen.certificate,
+            ..audit(selection, facts)
+        },
     }
-    let before = session.journal.store.pair_scores(&session.journal.run, round - 1)?;
-    let before: BTreeMap<PairId, Side> = before
-        .iter()
-        .filter_map(|pair| pair.score.pseudo_label())
-        .map(|label| (label.pair, label.preferred))
-        .collect();
-    let flipped =
-        labels.iter().filter(|l| before.get(&l.pair).is_some_and(|side| *side != l.preferred));
-    Ok(Some(flipped.count() as u64))
 }

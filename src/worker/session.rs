@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use crate::domain::event::{RunEvent, WorkerIdentity};
 use crate::domain::metrics::Split;
 use crate::domain::pseudo_label::PairScore;
-use crate::domain::run::RunId;
+use crate::domain::run::{RunId, StopReason};
 use crate::domain::ser::{LoopRule, Outcome, SerLoop, Step};
-use crate::domain::spec::ExperimentSpec;
+use crate::domain::spec::{DropAction, ExperimentSpec, StartFrom};
 use crate::engine::memory::{self, Load};
 use crate::engine::{self, OpenSettings, RewardModel, checkpoint};
 use crate::store::{EventWriter, Home, Store};
@@ -22,6 +22,9 @@ use super::{Ending, StepResult, WorkerError};
 
 /// Checkpoints kept: the newest, and one to fall back on.
 const CHECKPOINTS_KEPT: usize = 2;
+
+/// Label of the checkpoint that a trained round ends with.
+const TRAINED: &str = "trained";
 
 /// One attempt at a run.
 pub struct Session<'a> {
@@ -117,14 +120,16 @@ impl<'a> Session<'a> {
     pub fn finish_step(&mut self, step: Step, outcome: Outcome) -> Result<(), WorkerError> {
         self.journal.state.ser.on(outcome)?;
         match step {
-            Step::Train { .. } => {
+            Step::Train { round } => {
                 if let Some(draft) = &mut self.journal.state.round_0 {
                     draft.n_train_tokens = self.journal.state.n_step_tokens;
                 }
                 self.journal.state.n_steps_done = 0;
                 self.journal.state.n_step_tokens = 0;
-                self.checkpoint("trained")
+                self.keep_round(round);
+                self.checkpoint(TRAINED)
             }
+            Step::CrossFit { .. } => self.checkpoint("cross_fit"),
             Step::Evaluate { round, split: Split::Test } => {
                 let wall_ms = self.round_wall_ms();
                 let n_tokens = self.journal.state.n_round_tokens;
@@ -136,6 +141,54 @@ impl<'a> Session<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Notes that the checkpoint about to be written is the one of a round, where the run may need to
+    /// go back to it: to round 0 after the folds and as the start of every round, to the last one
+    /// when the next is undone.
+    fn keep_round(&mut self, round: u32) {
+        let rounds = &self.spec.rounds;
+        let needs_zero =
+            self.spec.selection.cross_fits() || rounds.start_from == StartFrom::RoundZero;
+        let needs_last = rounds.on_drop == DropAction::Rollback;
+        let name = checkpoint_name(self.journal.state.n_checkpoints + 1, TRAINED);
+        let trained = &mut self.journal.state.trained;
+        trained.insert(round, name);
+        trained.retain(|kept, _| (*kept == 0 && needs_zero) || (needs_last && *kept + 1 >= round));
+    }
+
+    /// Goes back to the weights that a round ended with.
+    ///
+    /// # Errors
+    /// When its checkpoint is missing or damaged.
+    pub fn restore_round(&mut self, round: u32) -> Result<(), WorkerError> {
+        let Some(name) = self.journal.state.trained.get(&round) else {
+            return Err(WorkerError::RoundNotKept { round });
+        };
+        let dir = self.home.checkpoints(&self.journal.run).join(name);
+        // The state in it is older than this one.
+        checkpoint::read_checkpoint(&dir, self.model.as_mut())?;
+        self.model.reset_optimizer();
+        Ok(())
+    }
+
+    /// Undoes the last round where a guard ended the loop after it and the spec asks for that.
+    ///
+    /// # Errors
+    /// As [`Session::restore_round`].
+    pub fn roll_back(&mut self, reason: StopReason) -> Result<(), WorkerError> {
+        let is_worse =
+            matches!(reason, StopReason::ValidationDropped | StopReason::CalibrationWorsened);
+        if !is_worse || self.spec.rounds.on_drop != DropAction::Rollback {
+            return Ok(());
+        }
+        let Some(from) = self.journal.state.trained.keys().next_back().copied() else {
+            return Ok(());
+        };
+        let Some(to) = from.checked_sub(1) else { return Ok(()) };
+        self.restore_round(to)?;
+        self.journal.state.trained.remove(&from);
+        self.journal.send(RunEvent::RolledBack { from, to })
     }
 
     fn round_wall_ms(&self) -> u64 {
@@ -153,7 +206,7 @@ impl<'a> Session<'a> {
         self.journal.state.round_wall_ms = self.round_wall_ms();
         self.round_clock = Instant::now();
         let round = round_of(self.journal.state.ser.pending());
-        let name = format!("{:06}-{label}", self.journal.state.n_checkpoints);
+        let name = checkpoint_name(self.journal.state.n_checkpoints, label);
         let dir = self.home.checkpoints(&self.journal.run);
         let json = serde_json::to_string(&self.journal.state)
             .map_err(|source| WorkerError::State { name: name.clone(), source })?;
@@ -166,7 +219,8 @@ impl<'a> Session<'a> {
             digest: manifest.weights_digest,
         })?;
         self.journal.flush()?;
-        checkpoint::prune(&dir, CHECKPOINTS_KEPT, &[])?;
+        let kept: Vec<&str> = self.journal.state.trained.values().map(String::as_str).collect();
+        checkpoint::prune(&dir, CHECKPOINTS_KEPT, &kept)?;
         Ok(())
     }
 
@@ -187,6 +241,10 @@ impl<'a> Session<'a> {
     pub fn restart_model(&mut self) -> Result<(), WorkerError> {
         Ok(self.model.restart()?)
     }
+}
+
+fn checkpoint_name(number: u64, label: &str) -> String {
+    format!("{number:06}-{label}")
 }
 
 fn survey(checkpoints: &Path) -> Result<checkpoint::Survey, WorkerError> {

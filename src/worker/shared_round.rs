@@ -35,7 +35,7 @@ const N_KEPT: usize = 8;
 /// Validation pairs that the untrained model scores for the digest.
 const N_PROBES: usize = 8;
 /// Keys of a spec that round 0 does not depend on. Every other key, known or to come, it does.
-const WITHOUT_EFFECT: [&str; 13] = [
+const WITHOUT_EFFECT: [&str; 21] = [
     "/arm",
     "/selection",
     "/review",
@@ -49,6 +49,14 @@ const WITHOUT_EFFECT: [&str; 13] = [
     "/rounds/include_seed_set",
     "/rounds/accumulate",
     "/rounds/start_from",
+    "/rounds/seed_share",
+    "/rounds/chance_level",
+    "/rounds/drop_level",
+    "/rounds/on_drop",
+    "/rounds/calibration_level",
+    "/rounds/one_sided_max",
+    "/train/pseudo_targets",
+    "/train/pseudo_weights",
 ];
 
 /// Scores of the labelled splits in round 0.

@@ -1,7 +1,10 @@
 //! Everything beside the weights that a run needs to go on as if nothing had happened.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::cross_fit::FoldJudgements;
 use crate::domain::ser::SerLoop;
 use crate::domain::verdict::VerdictSet;
 
@@ -33,6 +36,19 @@ pub struct RunState {
     /// What other runs need to take round 0 from this one, while it is being trained.
     #[serde(default)]
     pub round_0: Option<Round0Draft>,
+    /// Checkpoints written right after a round was trained, of rounds that may be gone back to.
+    #[serde(default)]
+    pub trained: BTreeMap<u32, String>,
+    /// Margins `reward(chosen) - reward(rejected)` of the validation pairs, in their order, of the
+    /// last two rounds and round 0.
+    #[serde(default)]
+    pub validation: BTreeMap<u32, Vec<f32>>,
+    /// What the fold models of round 0 said.
+    #[serde(default)]
+    pub folds: Option<FoldJudgements>,
+    /// Over-confidence of the model that labelled last.
+    #[serde(default)]
+    pub over_confidence: Option<f64>,
 }
 
 /// A round 0 on its way to other runs.
@@ -61,6 +77,10 @@ impl RunState {
             verdicts: VerdictSet::default(),
             steps_to_match: None,
             round_0: None,
+            trained: BTreeMap::new(),
+            validation: BTreeMap::new(),
+            folds: None,
+            over_confidence: None,
         }
     }
 }

@@ -3,56 +3,19 @@
 use std::time::Instant;
 
 use crate::domain::event::RunEvent;
-use crate::domain::preference::TrainingLabel;
 use crate::domain::random::{Place, Purpose};
-use crate::domain::ser::{Outcome, apply_verdict};
+use crate::domain::ser::Outcome;
 use crate::domain::spec::{ExperimentSpec, LossName, NONE, ScheduleName, StartFrom};
 use crate::engine::schedule::{Decay, Schedule};
-use crate::engine::{LabeledPair, Loss, StepReport, StepSettings};
+use crate::engine::token_drop::{POSITIONS_A_PAIR, drop_tokens};
+use crate::engine::{EncodedPair, LabeledPair, Loss, StepReport, StepSettings};
 use crate::store::StepsTaken;
 
 use super::control::Flow;
 use super::journal::{Journal, StepProgress};
+use super::plan::{Orders, Plan, planned};
 use super::session::Session;
 use super::{StepResult, WorkerError, shared_round};
-
-/// The plan of one round's training: a pure function of the labels and the spec.
-struct Plan {
-    round: u32,
-    labels: Vec<TrainingLabel>,
-    batch_pairs: usize,
-    steps_per_epoch: u64,
-    n_steps: u64,
-}
-
-impl Plan {
-    fn new(round: u32, labels: Vec<TrainingLabel>, spec: &ExperimentSpec) -> Self {
-        let batch_pairs = spec.train.batch_pairs as usize;
-        let steps_per_epoch = labels.len().div_ceil(batch_pairs) as u64;
-        let n_steps = steps_per_epoch * u64::from(spec.train.epochs);
-        Self { round, labels, batch_pairs, steps_per_epoch, n_steps }
-    }
-
-    /// The same with more epochs, the last one cut short, where they come to fewer steps.
-    fn with_steps_at_least(self, n_least: u64) -> Self {
-        Self { n_steps: self.n_steps.max(n_least), ..self }
-    }
-
-    fn epoch(&self, step: u64) -> u32 {
-        (step / self.steps_per_epoch) as u32
-    }
-
-    /// The labels of a step's batch, given the order of its epoch.
-    fn batch<'a>(
-        &'a self,
-        step: u64,
-        order: &'a [u32],
-    ) -> impl Iterator<Item = TrainingLabel> + use<'a> {
-        let begin = (step % self.steps_per_epoch) as usize * self.batch_pairs;
-        let end = (begin + self.batch_pairs).min(order.len());
-        order[begin..end].iter().map(|index| self.labels[*index as usize])
-    }
-}
 
 /// Trains on the round's labels, going on after the steps the checkpoint had.
 pub fn train(session: &mut Session<'_>, round: u32) -> StepResult {
@@ -60,8 +23,10 @@ pub fn train(session: &mut Session<'_>, round: u32) -> StepResult {
     let inputs = &session.inputs;
     let ser = &session.journal.state.ser;
     let labels = ser.training_labels(round, &inputs.seed_labels, &inputs.pool_labels);
-    let plan = Plan::new(round, labels, &session.spec).with_steps_at_least(n_least);
-    if plan.labels.iter().all(|l| apply_verdict(*l, &session.journal.state.verdicts).is_none()) {
+    let labels = planned(labels, ser, &session.spec);
+    let plan =
+        Plan::new(round, labels, &session.spec, session.spec.rng_seed).with_steps_at_least(n_least);
+    if plan.labels.iter().all(|l| l.judged(&session.journal.state.verdicts).is_none()) {
         let n_vetoed = session.journal.state.verdicts.n_vetoed();
         return Err(WorkerError::NothingToTrain { round, n_vetoed });
     }
@@ -69,27 +34,18 @@ pub fn train(session: &mut Session<'_>, round: u32) -> StepResult {
         if round == 0 && shared_round::take(session, plan.n_steps)? {
             return Ok(Some(Outcome::Trained));
         }
-        if round > 0 && session.spec.rounds.start_from == StartFrom::Pretrained {
-            session.restart_model()?;
-        }
-        session.model.reset_optimizer();
+        start_from(session, round)?;
     }
     let step = "train".to_owned();
     session.journal.send(RunEvent::StepStarted { round, step, n_total: plan.n_steps })?;
     let clock = Instant::now();
     let tokens_before = session.journal.state.n_step_tokens;
-    let mut order = (u32::MAX, Vec::new());
+    let mut orders = Orders::default();
     while session.journal.state.n_steps_done < plan.n_steps {
         if session.journal.read_people()? == Flow::Stop {
             return Ok(None);
         }
-        let step = session.journal.state.n_steps_done;
-        let epoch = plan.epoch(step);
-        if order.0 != epoch {
-            let place = Place::new(session.spec.rng_seed, Purpose::Shuffle).at(round, epoch);
-            order = (epoch, place.permutation(plan.labels.len()));
-        }
-        train_one(session, &plan, step, &order.1)?;
+        train_one(session, &plan, &mut orders)?;
         session.journal.progress(StepProgress {
             round,
             step: "train",
@@ -105,8 +61,7 @@ pub fn train(session: &mut Session<'_>, round: u32) -> StepResult {
         }
     }
     let verdicts = &session.journal.state.verdicts;
-    let n_train_pairs =
-        plan.labels.iter().filter(|label| apply_verdict(**label, verdicts).is_some()).count();
+    let n_train_pairs = plan.labels.iter().filter(|it| it.judged(verdicts).is_some()).count();
     let trained = RunEvent::RoundTrained {
         round,
         n_train_pairs: n_train_pairs as u64,
@@ -143,57 +98,98 @@ fn steps_to_match(session: &mut Session<'_>) -> Result<u64, WorkerError> {
     Ok(n_least)
 }
 
-/// One optimiser step. A batch whose pairs are all vetoed changes nothing but the count.
+/// The weights a round begins with, and a fresh optimiser.
+fn start_from(session: &mut Session<'_>, round: u32) -> Result<(), WorkerError> {
+    if round > 0 {
+        match session.spec.rounds.start_from {
+            StartFrom::PreviousRound => {}
+            StartFrom::RoundZero => session.restore_round(0)?,
+            StartFrom::Pretrained => session.restart_model()?,
+        }
+    }
+    session.model.reset_optimizer();
+    Ok(())
+}
+
+/// One optimiser step of the run. A batch whose pairs are all vetoed changes nothing but the count.
 fn train_one(
     session: &mut Session<'_>,
     plan: &Plan,
-    step: u64,
-    order: &[u32],
+    orders: &mut Orders,
 ) -> Result<(), WorkerError> {
-    let verdicts = &session.journal.state.verdicts;
-    let inputs = &session.inputs;
-    let batch: Vec<LabeledPair<'_>> = plan
-        .batch(step, order)
-        .filter_map(|label| apply_verdict(label, verdicts))
-        .map(|label| LabeledPair { pair: inputs.pair(label.pair), preferred: label.preferred })
-        .collect();
-    let settings = step_settings(&session.spec, plan, step);
-    let report =
-        if batch.is_empty() { None } else { Some(session.model.train_step(&batch, &settings)?) };
-    let n_pairs = batch.len();
+    let step = session.journal.state.n_steps_done;
+    let rng_seed = session.spec.rng_seed;
+    let taken = take_step(session, plan, step, orders, rng_seed)?;
     session.journal.state.n_steps_done += 1;
     session.journal.state.global_step += 1;
-    if let Some(report) = report {
+    if let Some(Taken { report, settings, n_pairs }) = taken {
         session.journal.state.n_step_tokens += report.n_tokens;
         session.journal.state.n_round_tokens += report.n_tokens;
-        report_step(session, plan, step, &settings, &report, n_pairs)?;
+        session.journal.send(RunEvent::TrainStepTaken {
+            round: plan.round,
+            epoch: plan.epoch(step),
+            step: step + 1,
+            global_step: session.journal.state.global_step,
+            loss: report.loss,
+            gradient_norm: report.gradient_norm,
+            learning_rate: settings.learning_rate,
+            accuracy: report.n_correct as f32 / n_pairs as f32,
+        })?;
     }
     Ok(())
 }
 
-fn report_step(
+/// An optimiser step that was taken.
+pub struct Taken {
+    /// What it did.
+    pub report: StepReport,
+    settings: StepSettings,
+    n_pairs: usize,
+}
+
+/// Takes one optimiser step of a plan; `None` when people have vetoed all of its batch. Noise is
+/// keyed by `rng_seed`.
+pub fn take_step(
     session: &mut Session<'_>,
     plan: &Plan,
     step: u64,
-    settings: &StepSettings,
-    report: &StepReport,
-    n_pairs: usize,
-) -> Result<(), WorkerError> {
-    session.journal.send(RunEvent::TrainStepTaken {
-        round: plan.round,
-        epoch: plan.epoch(step),
-        step: step + 1,
-        global_step: session.journal.state.global_step,
-        loss: report.loss,
-        gradient_norm: report.gradient_norm,
-        learning_rate: settings.learning_rate,
-        accuracy: report.n_correct as f32 / n_pairs as f32,
-    })
+    orders: &mut Orders,
+    rng_seed: u64,
+) -> Result<Option<Taken>, WorkerError> {
+    let verdicts = &session.journal.state.verdicts;
+    let labels: Vec<_> =
+        plan.batch(step, orders).into_iter().filter_map(|it| it.judged(verdicts)).collect();
+    if labels.is_empty() {
+        return Ok(None);
+    }
+    let inputs = &session.inputs;
+    let probability = session.spec.train.token_dropout;
+    let place = Place::new(rng_seed, Purpose::TokenDropout).at(plan.round, plan.epoch(step));
+    let noisy: Vec<EncodedPair> = if probability > 0.0 {
+        let first = |slot: usize| (step << 12 | slot as u64).wrapping_mul(POSITIONS_A_PAIR);
+        let pairs = labels.iter().map(|it| inputs.pair(it.label.pair)).enumerate();
+        pairs.map(|(slot, pair)| drop_tokens(pair, probability, place, first(slot))).collect()
+    } else {
+        Vec::new()
+    };
+    let batch: Vec<LabeledPair<'_>> = labels
+        .iter()
+        .enumerate()
+        .map(|(slot, it)| LabeledPair {
+            pair: noisy.get(slot).unwrap_or_else(|| inputs.pair(it.label.pair)),
+            preferred: it.label.preferred,
+            claim: it.claim,
+            weight: it.weight,
+        })
+        .collect();
+    let settings = step_settings(&session.spec, plan, step, rng_seed);
+    let report = session.model.train_step(&batch, &settings)?;
+    Ok(Some(Taken { report, settings, n_pairs: labels.len() }))
 }
 
-fn step_settings(spec: &ExperimentSpec, plan: &Plan, step: u64) -> StepSettings {
+fn step_settings(spec: &ExperimentSpec, plan: &Plan, step: u64, rng_seed: u64) -> StepSettings {
     let train = &spec.train;
-    let place = Place::new(spec.rng_seed, Purpose::Dropout).at(plan.round, plan.epoch(step));
+    let place = Place::new(rng_seed, Purpose::Dropout).at(plan.round, plan.epoch(step));
     let decay = match train.schedule {
         ScheduleName::Linear => Decay::Linear,
         ScheduleName::Cosine => Decay::Cosine,

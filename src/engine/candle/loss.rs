@@ -2,7 +2,7 @@
 
 use crate::domain::bradley_terry::{hinge_loss, loss, sigmoid};
 use crate::domain::preference::Side;
-use crate::engine::Loss;
+use crate::engine::{Claim, LabeledPair, Loss};
 
 /// Sums over pairs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -19,22 +19,43 @@ impl Totals {
     pub fn add(
         &mut self,
         kind: Loss,
-        preferred: Side,
+        example: &LabeledPair<'_>,
         [a, b]: [f32; 2],
         n_pairs: usize,
     ) -> [f32; 2] {
-        let sign = if preferred == Side::A { 1.0 } else { -1.0 };
+        let sign = if example.preferred == Side::A { 1.0 } else { -1.0 };
         let margin = sign * (f64::from(a) - f64::from(b));
-        let (value, slope) = match kind {
+        let certain = |margin: f64| match kind {
             Loss::BradleyTerry => (loss(margin), -sigmoid(-margin)),
             Loss::Hinge { target_margin } => {
                 let value = hinge_loss(margin, f64::from(target_margin));
                 (value, if value > 0.0 { -1.0 } else { 0.0 })
             }
         };
-        self.loss += value;
+        let probable = |q: f64| {
+            let ((value, slope), (other, other_slope)) = (certain(margin), certain(-margin));
+            (q * value + (1.0 - q) * other, q * slope - (1.0 - q) * other_slope)
+        };
+        let (value, slope) = match (example.claim, kind) {
+            (Claim::Certain, _) => certain(margin),
+            (Claim::Probable(q), _) => probable(f64::from(q)),
+            (Claim::Noisy(error), Loss::Hinge { .. }) => probable(1.0 - f64::from(error)),
+            (Claim::Noisy(error), Loss::BradleyTerry) => noisy(f64::from(error), margin),
+        };
+        let weight = f64::from(example.weight);
+        self.loss += weight * value;
         self.n_correct += u32::from(margin > 0.0);
-        let slope = (sign * slope / n_pairs as f64) as f32;
+        let slope = (sign * weight * slope / n_pairs as f64) as f32;
         [slope, -slope]
     }
+}
+
+/// `-log((1 - e) sigmoid(d) + e sigmoid(-d))` and its slope.
+fn noisy(error: f64, margin: f64) -> (f64, f64) {
+    if error <= 0.0 {
+        return (loss(margin), -sigmoid(-margin));
+    }
+    let (right, wrong) = (sigmoid(margin), sigmoid(-margin));
+    let seen = (1.0 - error) * right + error * wrong;
+    (-seen.ln(), -(1.0 - 2.0 * error) * right * wrong / seen)
 }

@@ -98,8 +98,7 @@ impl Trainer {
                 .iter()
                 .zip(values.chunks_exact(2))
                 .flat_map(|((i, ..), pair)| {
-                    let preferred = batch[*i].preferred;
-                    totals.add(settings.loss, preferred, [pair[0], pair[1]], batch.len())
+                    totals.add(settings.loss, &batch[*i], [pair[0], pair[1]], batch.len())
                 })
                 .collect();
             if !totals.loss.is_finite() {

@@ -2,9 +2,10 @@
 //!
 //! Bradley-Terry: `-log sigmoid(d) = max(-d, 0) + log(1 + e^-|d|)`, derivative `-sigmoid(-d)`.
 //! Hinge: `max(0, target - d)`, derivative -1 inside the target and 0 beyond.
+//! A label that is not certain has the losses of [`Claim`].
 
 use crate::domain::preference::Side;
-use crate::engine::Loss;
+use crate::engine::{Claim, LabeledPair, Loss};
 
 /// Loss and derivative by the margin, computed in `f64` so that margins of any size are fine.
 #[must_use]
@@ -21,6 +22,40 @@ pub fn value_and_slope(loss: Loss, margin: f64) -> (f64, f64) {
             if missing > 0.0 { (missing, -1.0) } else { (0.0, 0.0) }
         }
     }
+}
+
+/// The same for a label that claims less than certainty.
+#[must_use]
+pub fn claimed(loss: Loss, claim: Claim, margin: f64) -> (f64, f64) {
+    match (claim, loss) {
+        (Claim::Certain, _) => value_and_slope(loss, margin),
+        (Claim::Noisy(error), Loss::BradleyTerry) => forward_corrected(f64::from(error), margin),
+        (Claim::Noisy(error), Loss::Hinge { .. }) => expected(loss, 1.0 - f64::from(error), margin),
+        (Claim::Probable(q), _) => expected(loss, f64::from(q), margin),
+    }
+}
+
+/// `q loss(d) + (1 - q) loss(-d)` and its derivative.
+fn expected(loss: Loss, q: f64, margin: f64) -> (f64, f64) {
+    let (value, slope) = value_and_slope(loss, margin);
+    let (other_value, other_slope) = value_and_slope(loss, -margin);
+    (q * value + (1.0 - q) * other_value, q * slope - (1.0 - q) * other_slope)
+}
+
+/// `-log(e + (1 - 2 e) s)` with `s = sigmoid(d)`, derivative `-(1 - 2 e) s (1 - s)` over the same.
+/// With `e = 0` it is Bradley-Terry, whose exact form is kept for it.
+fn forward_corrected(error: f64, margin: f64) -> (f64, f64) {
+    if error <= 0.0 {
+        return value_and_slope(Loss::BradleyTerry, margin);
+    }
+    let small = (-margin.abs()).exp();
+    let (s, s_less) = if margin >= 0.0 {
+        (1.0 / (1.0 + small), small / (1.0 + small))
+    } else {
+        (small / (1.0 + small), 1.0 / (1.0 + small))
+    };
+    let seen = error + (1.0 - 2.0 * error) * s;
+    (-seen.ln(), -(1.0 - 2.0 * error) * s * s_less / seen)
 }
 
 /// Sums over pairs.
@@ -44,21 +79,22 @@ impl std::ops::AddAssign for Totals {
 /// `rewards` holds `[a, b]` of each pair; `n_pairs` is the size of the whole batch.
 pub fn backward(
     loss: Loss,
-    preferred: impl Iterator<Item = Side>,
+    examples: &[LabeledPair<'_>],
     rewards: &[f32],
     n_pairs: usize,
     drewards: &mut [f32],
 ) -> Totals {
     let mut totals = Totals::default();
-    for ((side, pair), gradient) in
-        preferred.zip(rewards.chunks_exact(2)).zip(drewards.chunks_exact_mut(2))
+    for ((example, pair), gradient) in
+        examples.iter().zip(rewards.chunks_exact(2)).zip(drewards.chunks_exact_mut(2))
     {
-        let sign = if side == Side::A { 1.0 } else { -1.0 };
+        let sign = if example.preferred == Side::A { 1.0 } else { -1.0 };
+        let weight = f64::from(example.weight);
         let margin = sign * (f64::from(pair[0]) - f64::from(pair[1]));
-        let (value, slope) = value_and_slope(loss, margin);
-        totals.loss += value;
+        let (value, slope) = claimed(loss, example.claim, margin);
+        totals.loss += weight * value;
         totals.n_correct += u32::from(margin > 0.0);
-        gradient[0] = (sign * slope / n_pairs as f64) as f32;
+        gradient[0] = (sign * weight * slope / n_pairs as f64) as f32;
         gradient[1] = -gradient[0];
     }
     totals
@@ -68,16 +104,53 @@ pub fn backward(
 mod tests {
     use super::*;
 
+    use crate::engine::EncodedPair;
+
     #[test]
     fn slopes_agree_with_differences() {
-        for loss in [Loss::BradleyTerry, Loss::Hinge { target_margin: 1.0 }] {
-            for margin in [-3.0, -0.4, 0.0, 0.3, 2.5] {
-                let value = |m| value_and_slope(loss, m).0;
+        let claims = [Claim::Certain, Claim::Probable(0.7), Claim::Noisy(0.2), Claim::Noisy(0.0)];
+        for loss in [Loss::BradleyTerry, Loss::Hinge { target_margin: 1.25 }] {
+            for (claim, margin) in
+                claims.iter().flat_map(|it| [-3.0, -0.4, 0.0, 0.3, 2.5].map(|m| (*it, m)))
+            {
+                let value = |m| claimed(loss, claim, m).0;
                 let expected = (value(margin + 1e-6) - value(margin - 1e-6)) / 2e-6;
-                let (_, slope) = value_and_slope(loss, margin);
-                assert!((slope - expected).abs() < 1e-6, "{loss:?} {margin}: {slope} {expected}");
+                let (_, slope) = claimed(loss, claim, margin);
+                let place = format!("{loss:?} {claim:?} {margin}: {slope} {expected}");
+                assert!((slope - expected).abs() < 1e-6, "{place}");
             }
         }
+    }
+
+    #[test]
+    fn losses_of_uncertain_labels_by_hand() {
+        let at = |claim, margin| claimed(Loss::BradleyTerry, claim, margin);
+        // .7 ln(1 + e^-1) + .3 ln(1 + e)
+        let (value, slope) = at(Claim::Probable(0.7), 1.0);
+        assert!((value - 0.613_261_7).abs() < 1e-6, "{value}");
+        // sigmoid(1) - .7: a label believed to 70 % pulls back what is surer.
+        assert!((slope - 0.031_058_6).abs() < 1e-6, "{slope}");
+        // -ln(.8 * .7310586 + .2 * .2689414)
+        let (value, _) = at(Claim::Noisy(0.2), 1.0);
+        assert!((value - 0.448_882_8).abs() < 1e-6, "{value}");
+        // Far on the wrong side the label is believed to be the labeler's error: no pull, and a
+        // bounded loss, -ln(.2).
+        let (value, slope) = at(Claim::Noisy(0.2), -50.0);
+        assert!((value - 1.609_437_9).abs() < 1e-6 && slope.abs() < 1e-12, "{value} {slope}");
+        assert_eq!(at(Claim::Noisy(0.0), -1e30).1, -1.0);
+    }
+
+    #[test]
+    fn a_weight_scales_loss_and_gradient() {
+        let pair = EncodedPair::default();
+        let half = LabeledPair { weight: 0.5, ..LabeledPair::certain(&pair, Side::A) };
+        let (mut whole, mut scaled) = ([0.0; 2], [0.0; 2]);
+        let certain = LabeledPair::certain(&pair, Side::A);
+        let rewards = [0.3, 0.1];
+        let full = backward(Loss::BradleyTerry, &[certain], &rewards, 2, &mut whole);
+        let less = backward(Loss::BradleyTerry, &[half], &rewards, 2, &mut scaled);
+        assert!((less.loss - 0.5 * full.loss).abs() < 1e-12);
+        assert!((scaled[0] - 0.5 * whole[0]).abs() < 1e-8 && whole[0] < 0.0);
     }
 
     #[test]
@@ -95,8 +168,10 @@ mod tests {
     #[test]
     fn the_preferred_side_is_pushed_up_and_ties_are_not_correct() {
         let mut gradient = [0.0; 4];
-        let sides = [Side::A, Side::B].into_iter();
-        let totals = backward(Loss::BradleyTerry, sides, &[1.0, 1.0, 0.0, 2.0], 4, &mut gradient);
+        let pair = EncodedPair::default();
+        let examples = [Side::A, Side::B].map(|side| LabeledPair::certain(&pair, side));
+        let totals =
+            backward(Loss::BradleyTerry, &examples, &[1.0, 1.0, 0.0, 2.0], 4, &mut gradient);
         assert_eq!(totals.n_correct, 1);
         assert!((gradient[0] + 0.125).abs() < 1e-7 && gradient[1] == -gradient[0]);
         assert!(gradient[3] < 0.0 && gradient[2] == -gradient[3]);

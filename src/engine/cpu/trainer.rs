@@ -203,9 +203,8 @@ impl Trainer {
                     None => network.reward(cx, work),
                 }
                 let n = packed.pooled.len();
-                let preferred = examples.iter().map(|it| it.preferred);
                 let (rewards, drewards) = (&work.rewards[..n], fit(&mut work.drewards, n));
-                totals += loss::backward(settings.loss, preferred, rewards, n_pairs, drewards);
+                totals += loss::backward(settings.loss, examples, rewards, n_pairs, drewards);
                 network.reward_backward(cx, gradient, work);
             }
             totals

@@ -45,7 +45,8 @@ pub enum RoundChoice {
 impl RoundChoice {
     /// The round, of those with a test evaluation.
     fn of(self, rounds: &[RoundRow]) -> Option<u32> {
-        let tested = || rounds.iter().filter(|round| round.test.is_some());
+        let tested =
+            || rounds.iter().filter(|round| round.test.is_some() && !round.is_rolled_back());
         match self {
             Self::Last => tested().next_back().map(|round| round.round),
             Self::Best => rounds::best_of(tested()),

@@ -109,7 +109,7 @@ fn step_settings(dropout: f32) -> StepSettings {
 /// One epoch; the first batch warms up and is not timed.
 fn train(model: &mut dyn RewardModel, pairs: &[EncodedPair], job: &Job) -> (f64, usize) {
     let labeled: Vec<LabeledPair<'_>> =
-        pairs.iter().map(|pair| LabeledPair { pair, preferred: Side::A }).collect();
+        pairs.iter().map(|pair| LabeledPair::certain(pair, Side::A)).collect();
     let settings = step_settings(job.dropout);
     let mut start = Instant::now();
     for (i, batch) in labeled.chunks(job.batch).enumerate() {
@@ -136,7 +136,7 @@ fn step(model: &mut dyn RewardModel, pairs: &[EncodedPair], batch: usize) -> (f6
         })
         .collect();
     let labeled: Vec<LabeledPair<'_>> =
-        padded.iter().map(|pair| LabeledPair { pair, preferred: Side::A }).collect();
+        padded.iter().map(|pair| LabeledPair::certain(pair, Side::A)).collect();
     let settings = step_settings(0.0);
     let times = (0..4).map(|_| {
         let start = Instant::now();

@@ -18,7 +18,7 @@ use crate::engine::{
 
 fn labeled(pairs: &[EncodedPair]) -> Vec<LabeledPair<'_>> {
     let side = |i: usize| if i % 3 == 1 { Side::B } else { Side::A };
-    pairs.iter().enumerate().map(|(i, pair)| LabeledPair { pair, preferred: side(i) }).collect()
+    pairs.iter().enumerate().map(|(i, pair)| LabeledPair::certain(pair, side(i))).collect()
 }
 
 fn pairs(family: &str, n: usize) -> Vec<EncodedPair> {

@@ -9,7 +9,7 @@ use crate::engine::{
 };
 
 fn batch(pairs: &[EncodedPair]) -> Vec<LabeledPair<'_>> {
-    pairs.iter().map(|pair| LabeledPair { pair, preferred: Side::A }).collect()
+    pairs.iter().map(|pair| LabeledPair::certain(pair, Side::A)).collect()
 }
 
 #[test]

@@ -15,10 +15,7 @@ pub fn first_preferred(pairs: &[EncodedPair]) -> Vec<LabeledPair<'_>> {
     pairs
         .iter()
         .enumerate()
-        .map(|(i, pair)| LabeledPair {
-            pair,
-            preferred: if i % 3 == 1 { Side::B } else { Side::A },
-        })
+        .map(|(i, pair)| LabeledPair::certain(pair, if i % 3 == 1 { Side::B } else { Side::A }))
         .collect()
 }
 
@@ -106,7 +103,7 @@ fn a_pair_that_does_not_fit_is_refused_by_its_position() {
         for (pair, expected) in broken {
             let message = trainer.score(&[&good[0], &good[1], &pair]).unwrap_err().to_string();
             assert!(message.starts_with("pair 2 ") && message.contains(expected), "{message}");
-            let example = LabeledPair { pair: &pair, preferred: Side::A };
+            let example = LabeledPair::certain(&pair, Side::A);
             assert!(trainer.train_step(&[example], &settings(0.1)).is_err());
             assert_eq!(trainer.parameters.n_steps, 0);
         }

@@ -18,7 +18,7 @@ const STEP: StepSettings = StepSettings {
 /// Two epochs in batches of five, then the weights and the rewards.
 fn train(trainer: &mut Trainer, pairs: &[EncodedPair]) -> (String, Vec<[f32; 2]>) {
     let labeled: Vec<LabeledPair<'_>> =
-        pairs.iter().map(|pair| LabeledPair { pair, preferred: Side::B }).collect();
+        pairs.iter().map(|pair| LabeledPair::certain(pair, Side::B)).collect();
     for _ in 0..2 {
         for batch in labeled.chunks(5) {
             trainer.train_step(batch, &STEP).unwrap();

@@ -66,7 +66,7 @@ fn say_profile(run: impl FnOnce()) {
 fn measure(name: &str, trainer: &mut Trainer, pairs: &[EncodedPair], batch: usize, n_runs: usize) {
     let settings = StepSettings { clip_norm: 1.0, ..settings(1e-5) };
     let labeled: Vec<LabeledPair<'_>> =
-        pairs.iter().map(|pair| LabeledPair { pair, preferred: Side::A }).collect();
+        pairs.iter().map(|pair| LabeledPair::certain(pair, Side::A)).collect();
     let references: Vec<&EncodedPair> = pairs.iter().collect();
     let rows: usize = pairs.iter().map(|pair| trainer.network.n_rows(pair)).sum();
     let seconds = best(n_runs, || {
@@ -123,7 +123,7 @@ fn rows_of_a_micro_batch() {
     for (name, config) in [("128 x 4", decoder_config()), ("384 x 4", wide)] {
         let pairs = decoder_pairs(128);
         let labeled: Vec<LabeledPair<'_>> =
-            pairs.iter().map(|pair| LabeledPair { pair, preferred: Side::A }).collect();
+            pairs.iter().map(|pair| LabeledPair::certain(pair, Side::A)).collect();
         let budgets = [256, 512, 1024, 1536, 2048, 4096, 8192];
         let mut trainers = budgets.map(|micro_batch_rows| {
             let running = Running { micro_batch_rows, ..Running::exact(0) };

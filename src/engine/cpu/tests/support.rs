@@ -127,7 +127,7 @@ pub fn labeled<'a>(pairs: &'a [EncodedPair], cases: &Cases) -> Vec<LabeledPair<'
     pairs
         .iter()
         .zip(&cases.pairs)
-        .map(|(pair, case)| LabeledPair { pair, preferred: case.preferred })
+        .map(|(pair, case)| LabeledPair::certain(pair, case.preferred))
         .collect()
 }
 

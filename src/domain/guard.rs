@@ -1,0 +1,124 @@
+//! When self-training must not begin, and when it must end: each guard is a test with a level.
+//!
+//! What decides is always held-out human pairs, never test pairs.
+
+use super::bradley_terry::preference_probability;
+use super::stats::paired::{PairedOutcomes, mean_difference};
+use super::stats::special::binomial_cdf;
+
+/// Probability of at least `n_correct` of `n` by tossing a coin: the one-sided exact test that a model
+/// ranks better than chance. 1 for no pairs.
+#[must_use]
+pub fn chance_p_value(n_correct: u64, n: u64) -> f64 {
+    match n_correct.checked_sub(1) {
+        Some(below) if n > 0 => 1.0 - binomial_cdf(below, n, 0.5),
+        _ => 1.0,
+    }
+}
+
+/// One-sided exact McNemar test that the later model ranks the same pairs worse: the probability that
+/// so few of the pairs on which the two differ go to the later one, if each were a fair coin. 1 when
+/// they never differ.
+#[must_use]
+pub fn drop_p_value(before: &[f64], after: &[f64]) -> f64 {
+    let pairs = before.iter().zip(after).map(|(before, after)| (*before > 0.0, *after > 0.0));
+    let outcomes = PairedOutcomes::of(pairs);
+    match outcomes.n_disagreements() {
+        0 => 1.0,
+        n => binomial_cdf(outcomes.n_only_other, n, 0.5),
+    }
+}
+
+/// Margins of the same labelled pairs with the temperature that turns them into probabilities.
+#[derive(Debug, Clone, Copy)]
+pub struct Probabilities<'a> {
+    /// `reward(chosen) - reward(rejected)`.
+    pub margins: &'a [f64],
+    /// What they are divided by.
+    pub temperature: f64,
+}
+
+impl Probabilities<'_> {
+    fn brier(&self) -> impl Iterator<Item = f64> {
+        self.margins.iter().map(|m| (1.0 - preference_probability(m / self.temperature)).powi(2))
+    }
+}
+
+/// One-sided p-value of the paired t test that the squared error of the probabilities (Brier) grew;
+/// 1 where it cannot be said.
+#[must_use]
+pub fn calibration_p_value(before: Probabilities<'_>, after: Probabilities<'_>) -> f64 {
+    let differences: Vec<f64> = after.brier().zip(before.brier()).map(|(a, b)| a - b).collect();
+    match mean_difference(&differences) {
+        Some(change) if change.difference > 0.0 => change.p_value / 2.0,
+        _ => 1.0,
+    }
+}
+
+/// Of labels given as `(preferred, other)` lengths, the larger of the shares that prefer the longer
+/// and the shorter answer; equal lengths do not count. `None` where no lengths differ.
+#[must_use]
+pub fn one_sided_share(lengths: impl IntoIterator<Item = (u32, u32)>) -> Option<f64> {
+    let share = longer_share(lengths)?;
+    Some(share.max(1.0 - share))
+}
+
+/// Share of labels that prefer the longer answer; equal lengths do not count.
+#[must_use]
+pub fn longer_share(lengths: impl IntoIterator<Item = (u32, u32)>) -> Option<f64> {
+    let (mut n, mut n_longer) = (0_u64, 0_u64);
+    for (preferred, other) in lengths {
+        n += u64::from(preferred != other);
+        n_longer += u64::from(preferred > other);
+    }
+    (n > 0).then(|| n_longer as f64 / n as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn better_than_a_coin_is_a_binomial_tail() {
+        // P(X >= 9 of 10) = 11 / 1024
+        assert!((chance_p_value(9, 10) - 11.0 / 1024.0).abs() < 1e-12);
+        assert_eq!(chance_p_value(0, 10), 1.0);
+        assert_eq!(chance_p_value(0, 0), 1.0);
+        // 60 of 100: .0284, 55 of 100: .1841.
+        assert!((chance_p_value(60, 100) - 0.028_444).abs() < 1e-6);
+        assert!(chance_p_value(55, 100) > 0.18);
+    }
+
+    #[test]
+    fn a_drop_is_judged_on_the_pairs_that_changed() {
+        let before = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -1.0, 1.0];
+        // Five lost, none won: (1/2)^5.
+        let after = [-1.0, -1.0, -1.0, -1.0, -1.0, 1.0, -1.0, 1.0];
+        assert!((drop_p_value(&before, &after) - 1.0 / 32.0).abs() < 1e-12);
+        // Five lost, one won: (1 + 6) / 64.
+        let after = [-1.0, -1.0, -1.0, -1.0, -1.0, 1.0, 1.0, 1.0];
+        assert!((drop_p_value(&before, &after) - 7.0 / 64.0).abs() < 1e-12);
+        assert_eq!(drop_p_value(&before, &before), 1.0);
+        assert!(drop_p_value(&after, &before) > 0.95, "a gain is no drop");
+    }
+
+    #[test]
+    fn probabilities_get_worse_only_beyond_noise() {
+        let fine: Vec<f64> = (0..60).map(|i| if i % 4 == 0 { -1.0 } else { 1.2 }).collect();
+        let boastful: Vec<f64> = fine.iter().map(|margin| margin * 8.0).collect();
+        let at = |margins, temperature| Probabilities { margins, temperature };
+        assert!(calibration_p_value(at(&fine, 1.0), at(&boastful, 1.0)) < 0.05);
+        assert_eq!(calibration_p_value(at(&boastful, 1.0), at(&fine, 1.0)), 1.0);
+        // The temperature takes the boast back.
+        assert!(calibration_p_value(at(&fine, 1.0), at(&boastful, 8.0)) > 0.4);
+        assert_eq!(calibration_p_value(at(&[], 1.0), at(&[], 1.0)), 1.0);
+    }
+
+    #[test]
+    fn sides_are_counted_where_lengths_differ() {
+        let lengths = [(5, 3), (5, 3), (7, 2), (1, 4), (3, 3)];
+        assert_eq!(longer_share(lengths), Some(0.75));
+        assert_eq!(one_sided_share(lengths.map(|(a, b)| (b, a))), Some(0.75));
+        assert_eq!(longer_share([(3, 3)]), None);
+    }
+}

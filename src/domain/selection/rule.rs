@@ -1,0 +1,164 @@
+//! What each rule asks of a pair, and where a pair stands among the pool.
+
+use super::super::audit::PairFacts;
+use super::super::bradley_terry::{preference_probability, sigmoid};
+use super::super::learning_status::LearningStatus;
+use super::super::pseudo_label::PairScore;
+use super::super::spec::{CalibrationName, RewardOffset, RuleName, SelectionSpec};
+use super::{LeftOut, SelectionContext};
+
+/// The tests of a rule on one pair.
+pub(super) struct Tests<'a> {
+    scores: &'a [PairScore],
+    rule: &'a SelectionSpec,
+    temperature: f64,
+    pub(super) reward_offset: f64,
+    /// Rank of each pair and the share taken, for rules that go by rank.
+    ranks: Vec<f64>,
+    share: f64,
+}
+
+impl<'a> Tests<'a> {
+    pub(super) fn new(
+        scores: &'a [PairScore],
+        rule: &'a SelectionSpec,
+        context: &SelectionContext<'_>,
+        share: Option<f64>,
+    ) -> Self {
+        let reward_offset = match rule.reward_offset {
+            RewardOffset::PoolMean => mean_reward(scores),
+            RewardOffset::None => 0.0,
+        };
+        let ranks = if rule.rule.goes_by_rank() {
+            Ranking::new(scores, context.facts, rule.length_strata).ranks(scores, context.facts)
+        } else {
+            Vec::new()
+        };
+        let share = share.unwrap_or(0.0);
+        Self { scores, rule, temperature: context.temperature, reward_offset, ranks, share }
+    }
+
+    fn probabilities(&self, score: &PairScore) -> (f64, f64) {
+        let probability = |reward: f32| sigmoid(f64::from(reward) - self.reward_offset);
+        (probability(score.reward_a), probability(score.reward_b))
+    }
+
+    pub(super) fn status_1(&self, score: &PairScore) -> bool {
+        let (p_a, p_b) = self.probabilities(score);
+        p_a.max(p_b) > self.rule.high_threshold && p_a.min(p_b) < self.rule.low_threshold
+    }
+
+    pub(super) fn status_2(&self, score: &PairScore) -> bool {
+        let (p_a, p_b) = self.probabilities(score);
+        (p_a - p_b).abs() > self.rule.delta_threshold
+    }
+
+    /// Why the rule leaves a pair out; `None` keeps it.
+    pub(super) fn failed(&self, index: usize, status: Option<LearningStatus>) -> Option<LeftOut> {
+        let score = &self.scores[index];
+        if status == Some(LearningStatus::Stop) {
+            return Some(LeftOut::Stopped);
+        }
+        match (self.rule.rule, status) {
+            (RuleName::LearningStatus, Some(LearningStatus::Status2)) => {
+                (!self.status_2(score)).then_some(LeftOut::DeltaTooSmall)
+            }
+            (RuleName::LearningStatus, _) => {
+                (!self.status_1(score)).then_some(LeftOut::NotSeparated)
+            }
+            (RuleName::EitherTest, _) => {
+                (!self.status_1(score) && !self.status_2(score)).then_some(LeftOut::DeltaTooSmall)
+            }
+            (RuleName::Confidence, _) => {
+                let confidence = preference_probability(score.margin().abs() / self.temperature);
+                (confidence < self.rule.confidence_threshold).then_some(LeftOut::BelowThreshold)
+            }
+            (RuleName::TopShare | RuleName::Risk, _) => {
+                (self.ranks[index] >= self.share).then_some(LeftOut::BelowThreshold)
+            }
+            (RuleName::All, _) => None,
+        }
+    }
+}
+
+fn mean_reward(scores: &[PairScore]) -> f64 {
+    let sum: f64 = scores.iter().map(|s| f64::from(s.reward_a) + f64::from(s.reward_b)).sum();
+    if scores.is_empty() { 0.0 } else { sum / (2.0 * scores.len() as f64) }
+}
+
+/// The confidence below which no pair is selected; `None` where nothing is.
+///
+/// A pair that passes status 1 has a margin above `logit(high) - logit(low)`. One that passes
+/// status 2 has at least the margin of two probabilities `delta` apart around .5, where the sigmoid
+/// is steepest. Both are necessary, not sufficient: the tests look at each reward, the confidence
+/// only at their difference.
+#[must_use]
+pub fn confidence_floor(rule: &SelectionSpec, status: LearningStatus) -> Option<f64> {
+    let logit = |p: f64| (p / (1.0 - p)).ln();
+    let margin_1 = logit(rule.high_threshold) - logit(rule.low_threshold);
+    let margin_2 = 2.0 * logit(0.5 + rule.delta_threshold / 2.0);
+    match (status, rule.rule) {
+        (LearningStatus::Stop, _) => None,
+        (LearningStatus::Status1, _) => Some(sigmoid(margin_1)),
+        (LearningStatus::Status2, _) => Some(sigmoid(margin_2)),
+        (LearningStatus::Ungated, RuleName::Confidence)
+            if rule.calibration == CalibrationName::None =>
+        {
+            Some(rule.confidence_threshold)
+        }
+        (LearningStatus::Ungated, RuleName::EitherTest) => Some(sigmoid(margin_1.min(margin_2))),
+        // What a rank or a temperature comes to is known only once the pool is scored.
+        (LearningStatus::Ungated, _) => Some(0.5),
+    }
+}
+
+/// Where a pair stands among the scored pool: by `|margin|`, within its stratum of length.
+///
+/// Thresholds by quantile adapt to the model (a weak one selects as many as a strong one), and by
+/// stratum no length is left out because the model is less sure of it (FlexMatch, Zhang et al. 2021,
+/// asks the same of classes).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranking {
+    /// A pair of at least so many tokens is beyond this stratum.
+    edges: Vec<u32>,
+    /// `|margin|` of the pool pairs of each stratum, ascending.
+    strata: Vec<Vec<f64>>,
+}
+
+impl Ranking {
+    /// Of a pool; without `facts` there is one stratum.
+    #[must_use]
+    pub fn new(scores: &[PairScore], facts: &[PairFacts], n_strata: u32) -> Self {
+        let mut lengths: Vec<u32> = facts.iter().map(PairFacts::n_tokens).collect();
+        lengths.sort_unstable();
+        let n_strata = if lengths.is_empty() { 1 } else { n_strata.max(1) as usize };
+        let edges: Vec<u32> =
+            (1..n_strata).map(|i| lengths[i * lengths.len() / n_strata]).collect();
+        let mut ranking = Self { edges, strata: vec![Vec::new(); n_strata] };
+        for (i, score) in scores.iter().enumerate() {
+            let stratum = ranking.stratum(facts.get(i).map_or(0, PairFacts::n_tokens));
+            ranking.strata[stratum].push(score.margin().abs());
+        }
+        for stratum in &mut ranking.strata {
+            stratum.sort_unstable_by(f64::total_cmp);
+        }
+        ranking
+    }
+
+    fn stratum(&self, n_tokens: u32) -> usize {
+        self.edges.partition_point(|edge| *edge <= n_tokens)
+    }
+
+    /// Share of the pool pairs of the same stratum that are more confident, in `[0, 1]`.
+    #[must_use]
+    pub fn rank(&self, margin: f64, n_tokens: u32) -> f64 {
+        let stratum = &self.strata[self.stratum(n_tokens)];
+        let n_at_most = stratum.partition_point(|other| *other <= margin.abs());
+        (stratum.len() - n_at_most) as f64 / stratum.len().max(1) as f64
+    }
+
+    fn ranks(&self, scores: &[PairScore], facts: &[PairFacts]) -> Vec<f64> {
+        let n_tokens = |i: usize| facts.get(i).map_or(0, PairFacts::n_tokens);
+        scores.iter().enumerate().map(|(i, score)| self.rank(score.margin(), n_tokens(i))).collect()
+    }
+}

@@ -1,0 +1,320 @@
+//! What a round's training does at each step: a pure function of its labels and the spec.
+
+use std::collections::BTreeMap;
+
+use crate::domain::preference::{LabelSource, TrainingLabel};
+use crate::domain::random::{Place, Purpose};
+use crate::domain::ser::{SerLoop, apply_verdict};
+use crate::domain::spec::{ExperimentSpec, PseudoTargets, PseudoWeights};
+use crate::domain::verdict::{Verdict, VerdictSet};
+use crate::engine::Claim;
+
+/// A label with what it claims and how much it counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlannedLabel {
+    /// The label.
+    pub label: TrainingLabel,
+    /// What it claims.
+    pub claim: Claim,
+    /// How much its loss counts.
+    pub weight: f32,
+}
+
+impl PlannedLabel {
+    fn certain(label: TrainingLabel) -> Self {
+        Self { label, claim: Claim::Certain, weight: 1.0 }
+    }
+
+    /// The label after the person's verdict: one that a person has looked at is certain. `None` when
+    /// it must not be trained on.
+    pub fn judged(self, verdicts: &VerdictSet) -> Option<Self> {
+        let label = apply_verdict(self.label, verdicts)?;
+        let is_pseudo = label.source != LabelSource::Human;
+        Some(match verdicts.get(label.pair) {
+            Some(Verdict::Keep | Verdict::Flip) if is_pseudo => Self::certain(label),
+            _ => Self { label, ..self },
+        })
+    }
+}
+
+/// The plan of one round's training.
+pub struct Plan {
+    /// Which round.
+    pub round: u32,
+    /// Everything that is trained on, before verdicts.
+    pub labels: Vec<PlannedLabel>,
+    /// Optimiser steps in all.
+    pub n_steps: u64,
+    steps_per_epoch: u64,
+    batch_pairs: usize,
+    order_seed: u64,
+    /// Where each batch has a share of human labels.
+    anchor: Option<Anchor>,
+}
+
+/// Human labels stand first in `labels`, and each batch takes the next few of them.
+#[derive(Debug, Clone, Copy)]
+struct Anchor {
+    n_human: usize,
+    human_per_batch: usize,
+}
+
+/// Orders of the labels that were drawn last, by epoch.
+#[derive(Debug, Default)]
+pub struct Orders {
+    main: Option<(u32, Vec<u32>)>,
+    human: Option<(u32, Vec<u32>)>,
+}
+
+/// Passes over the human labels of an anchored plan have epochs of their own from here on.
+const HUMAN_PASSES: u32 = 1 << 31;
+
+impl Plan {
+    /// A plan for the labels. `order_seed` keys the order in which they come.
+    pub fn new(
+        round: u32,
+        labels: Vec<PlannedLabel>,
+        spec: &ExperimentSpec,
+        order_seed: u64,
+    ) -> Self {
+        let batch_pairs = spec.train.batch_pairs as usize;
+        let n_human = labels.iter().take_while(|it| it.label.source == LabelSource::Human).count();
+        let anchor = anchor(n_human, labels.len(), batch_pairs, spec.rounds.seed_share);
+        let steps_per_epoch = match anchor {
+            Some(Anchor { human_per_batch, .. }) => {
+                (labels.len() - n_human).div_ceil(batch_pairs - human_per_batch)
+            }
+            None => labels.len().div_ceil(batch_pairs),
+        } as u64;
+        let n_steps = match spec.train.steps {
+            0 => steps_per_epoch * u64::from(spec.train.epochs),
+            steps => u64::from(steps),
+        };
+        let steps_per_epoch = steps_per_epoch.max(1);
+        Self { round, labels, n_steps, steps_per_epoch, batch_pairs, order_seed, anchor }
+    }
+
+    /// The same with more epochs, the last one cut short, where they come to fewer steps.
+    pub fn with_steps_at_least(self, n_least: u64) -> Self {
+        Self { n_steps: self.n_steps.max(n_least), ..self }
+    }
+
+    /// The epoch of a step.
+    pub fn epoch(&self, step: u64) -> u32 {
+        (step / self.steps_per_epoch) as u32
+    }
+
+    /// The labels of a step's batch.
+    pub fn batch(&self, step: u64, orders: &mut Orders) -> Vec<PlannedLabel> {
+        let epoch = self.epoch(step);
+        let within = (step % self.steps_per_epoch) as usize;
+        let Some(Anchor { n_human, human_per_batch }) = self.anchor else {
+            let order = self.order(&mut orders.main, epoch, self.labels.len());
+            let end = ((within + 1) * self.batch_pairs).min(order.len());
+            let indices = &order[(within * self.batch_pairs).min(end)..end];
+            return indices.iter().map(|index| self.labels[*index as usize]).collect();
+        };
+        let n_pseudo = self.batch_pairs - human_per_batch;
+        let order = self.order(&mut orders.main, epoch, self.labels.len() - n_human);
+        let end = ((within + 1) * n_pseudo).min(order.len());
+        let pseudo = order[within * n_pseudo..end].iter().map(|index| n_human + *index as usize);
+        let mut batch: Vec<PlannedLabel> = pseudo.map(|index| self.labels[index]).collect();
+        for slot in 0..human_per_batch as u64 {
+            let turn = step * human_per_batch as u64 + slot;
+            let pass = HUMAN_PASSES + (turn / n_human as u64) as u32;
+            let order = self.order(&mut orders.human, pass, n_human);
+            batch.push(self.labels[order[(turn % n_human as u64) as usize] as usize]);
+        }
+        batch
+    }
+
+    fn order<'a>(&self, drawn: &'a mut Option<(u32, Vec<u32>)>, epoch: u32, n: usize) -> &'a [u32] {
+        let draw = || {
+            let place = Place::new(self.order_seed, Purpose::Shuffle).at(self.round, epoch);
+            (epoch, place.permutation(n))
+        };
+        if drawn.as_ref().is_none_or(|(of, _)| *of != epoch) {
+            *drawn = None;
+        }
+        &drawn.get_or_insert_with(draw).1
+    }
+}
+
+/// How many human labels each batch needs so that they make up `share` of it, and no less than
+/// they make up of the whole; `None` where all labels have one source or no share is asked for.
+fn anchor(n_human: usize, n_labels: usize, batch_pairs: usize, share: f64) -> Option<Anchor> {
+    if share <= 0.0 || n_human == 0 || n_human == n_labels || batch_pairs < 2 {
+        return None;
+    }
+    let asked = (share * batch_pairs as f64).ceil();
+    let natural = (batch_pairs * n_human) as f64 / n_labels as f64;
+    let human_per_batch = (asked.max(natural.round()) as usize).clamp(1, batch_pairs - 1);
+    Some(Anchor { n_human, human_per_batch })
+}
+
+/// What the labels of a round's training set claim, by the spec: human labels are certain, and
+/// pseudo-labels go by the confidence that their selection recorded.
+pub fn planned(
+    labels: Vec<TrainingLabel>,
+    ser: &SerLoop,
+    spec: &ExperimentSpec,
+) -> Vec<PlannedLabel> {
+    let mut confidences = BTreeMap::new();
+    let mut errors = BTreeMap::new();
+    for label in &labels {
+        let LabelSource::Pseudo { round } = label.source else { continue };
+        errors.entry(round).or_insert_with(|| {
+            let selected = ser.selected_in(round);
+            confidences.extend(selected.iter().map(|it| ((round, it.pair), it.confidence)));
+            let sum: f64 = selected.iter().map(|it| 1.0 - it.confidence).sum();
+            sum / selected.len().max(1) as f64
+        });
+    }
+    labels
+        .into_iter()
+        .map(|label| {
+            let LabelSource::Pseudo { round } = label.source else {
+                return PlannedLabel::certain(label);
+            };
+            let q = confidences.get(&(round, label.pair)).copied().unwrap_or(1.0);
+            let error = errors.get(&round).copied().unwrap_or(0.0);
+            let claim = match spec.train.pseudo_targets {
+                PseudoTargets::Hard => Claim::Certain,
+                PseudoTargets::Soft => Claim::Probable(q as f32),
+                PseudoTargets::Smoothed => Claim::Probable((1.0 - error) as f32),
+                PseudoTargets::Forward => Claim::Noisy(error as f32),
+            };
+            let weight = match spec.train.pseudo_weights {
+                PseudoWeights::Equal => 1.0,
+                PseudoWeights::Information => (2.0 * q - 1.0).powi(2) as f32,
+            };
+            PlannedLabel { label, claim, weight }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use PseudoTargets::{Forward, Hard, Smoothed, Soft};
+    use PseudoWeights::{Equal, Information};
+
+    use super::*;
+    use crate::domain::learning_status::LearningStatus;
+    use crate::domain::preference::{PairId, Side};
+    use crate::domain::pseudo_label::PseudoLabel;
+    use crate::domain::ser::{LoopRule, Outcome};
+
+    fn spec(change: impl Fn(&mut ExperimentSpec)) -> ExperimentSpec {
+        let mut spec: ExperimentSpec =
+            toml::from_str(include_str!("../../assets/default.toml")).unwrap();
+        spec.train.epochs = 2;
+        spec.train.steps = 0;
+        spec.train.batch_pairs = 4;
+        spec.rounds.seed_share = 0.0;
+        change(&mut spec);
+        spec
+    }
+
+    fn labels(n_human: u32, n_pseudo: u32) -> Vec<PlannedLabel> {
+        let label = |pair, source| TrainingLabel { pair: PairId(pair), preferred: Side::A, source };
+        let human = (0..n_human).map(|i| label(i, LabelSource::Human));
+        let pseudo = (0..n_pseudo).map(|i| label(100 + i, LabelSource::Pseudo { round: 1 }));
+        human.chain(pseudo).map(PlannedLabel::certain).collect()
+    }
+
+    fn pairs(plan: &Plan, step: u64) -> Vec<u32> {
+        plan.batch(step, &mut Orders::default()).iter().map(|it| it.label.pair.0).collect()
+    }
+
+    #[test]
+    fn an_epoch_holds_every_label_once() {
+        let plan = Plan::new(1, labels(3, 7), &spec(|_| ()), 5);
+        assert_eq!((plan.n_steps, plan.epoch(2), plan.epoch(3)), (6, 0, 1));
+        let mut seen: Vec<u32> = (0..3).flat_map(|step| pairs(&plan, step)).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2, 100, 101, 102, 103, 104, 105, 106]);
+        let other = Plan::new(1, labels(3, 7), &spec(|_| ()), 6);
+        assert_ne!(pairs(&plan, 0), pairs(&other, 0));
+    }
+
+    #[test]
+    fn every_batch_has_its_share_of_human_labels() {
+        let anchored = spec(|spec| spec.rounds.seed_share = 0.5);
+        let plan = Plan::new(1, labels(3, 7), &anchored, 5);
+        // Two of four a batch are human: 7 pseudo-labels take four steps.
+        assert_eq!(plan.n_steps, 8);
+        let mut human = Vec::new();
+        for step in 0..4 {
+            let batch = pairs(&plan, step);
+            human.extend(batch.iter().copied().filter(|pair| *pair < 100));
+            assert_eq!(batch.iter().filter(|pair| **pair < 100).count(), 2, "{batch:?}");
+        }
+        // Turns go round: each of three twice in six.
+        for pair in 0..3 {
+            assert_eq!(human[..6].iter().filter(|it| **it == pair).count(), 2, "{human:?}");
+        }
+        let mut pseudo: Vec<u32> =
+            (0..4).flat_map(|step| pairs(&plan, step)).filter(|pair| *pair >= 100).collect();
+        pseudo.sort_unstable();
+        assert_eq!(pseudo, (100..107).collect::<Vec<_>>());
+        // A batch depends on its step alone, not on what was drawn before.
+        let mut orders = Orders::default();
+        let before: Vec<_> = (0..8).map(|step| plan.batch(step, &mut orders)).collect();
+        assert_eq!(plan.batch(6, &mut Orders::default()), before[6]);
+        assert!(Plan::new(0, labels(3, 0), &anchored, 5).anchor.is_none());
+        // More human labels than asked for stay as many as they are.
+        let many = Plan::new(1, labels(60, 20), &spec(|spec| spec.rounds.seed_share = 0.1), 5);
+        assert_eq!(many.anchor.unwrap().human_per_batch, 3);
+    }
+
+    #[test]
+    fn steps_can_be_given_outright() {
+        let plan = Plan::new(0, labels(10, 0), &spec(|spec| spec.train.steps = 100), 5);
+        assert_eq!((plan.n_steps, plan.epoch(99)), (100, 33));
+        assert_eq!(pairs(&plan, 98).len(), 2, "the last batch of an epoch is the rest");
+    }
+
+    #[test]
+    fn pseudo_labels_claim_what_the_spec_says() {
+        let mut ser = SerLoop::new(LoopRule::from(&spec(|_| ())));
+        let halt = None;
+        ser.on(Outcome::Trained).unwrap();
+        ser.on(Outcome::Evaluated { halt }).unwrap();
+        ser.on(Outcome::Evaluated { halt }).unwrap();
+        if matches!(ser.pending(), crate::domain::ser::Step::CrossFit { .. }) {
+            ser.on(Outcome::CrossFitted { halt }).unwrap();
+        }
+        ser.on(Outcome::Scored).unwrap();
+        let pseudo =
+            |pair, confidence| PseudoLabel { pair: PairId(pair), preferred: Side::B, confidence };
+        let learning_status = LearningStatus::Ungated;
+        let selected = vec![pseudo(1, 0.9), pseudo(2, 0.7)];
+        ser.on(Outcome::Selected { learning_status, labels: selected, halt }).unwrap();
+        let training = ser.training_labels(1, &[], &[]);
+        let claims = |targets, weights| -> Vec<(Claim, f32)> {
+            let spec = spec(|spec| {
+                spec.train.pseudo_targets = targets;
+                spec.train.pseudo_weights = weights;
+            });
+            planned(training.clone(), &ser, &spec).iter().map(|it| (it.claim, it.weight)).collect()
+        };
+        assert_eq!(claims(Hard, Equal), [(Claim::Certain, 1.0); 2]);
+        assert_eq!(claims(Soft, Equal)[0], (Claim::Probable(0.9), 1.0));
+        // The mean of .1 and .3.
+        assert_eq!(claims(Smoothed, Equal)[1], (Claim::Probable(0.8), 1.0));
+        let Claim::Noisy(error) = claims(Forward, Equal)[0].0 else { panic!("not noisy") };
+        assert!((error - 0.2).abs() < 1e-6);
+        let weights: Vec<f32> = claims(Hard, Information).iter().map(|it| it.1).collect();
+        assert!((weights[0] - 0.64).abs() < 1e-6 && (weights[1] - 0.16).abs() < 1e-6);
+        // What a person has looked at is certain.
+        let mut verdicts = VerdictSet::default();
+        verdicts.record(PairId(1), Verdict::Flip);
+        verdicts.record(PairId(2), Verdict::Veto);
+        let soft = spec(|spec| spec.train.pseudo_targets = Soft);
+        let judged: Vec<Option<PlannedLabel>> =
+            planned(training, &ser, &soft).into_iter().map(|it| it.judged(&verdicts)).collect();
+        let flipped = judged[0].unwrap();
+        assert_eq!((flipped.claim, flipped.label.preferred), (Claim::Certain, Side::A));
+        assert_eq!(judged[1], None);
+    }
+}
