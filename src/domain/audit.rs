@@ -77,8 +77,8 @@ pub fn audit(selection: &Selection, facts: &[PairFacts]) -> SelectionAudit {
     let errors = selection.labels.iter().map(|label| 1.0 - label.confidence);
     SelectionAudit {
         estimated_error: mean(errors),
-        pool: group(all()),
-        selected: group(all().filter(|(pair, _)| pair.left_out.is_none())),
+        pool: group(&all()),
+        selected: group(&all().filter(|(pair, _)| pair.left_out.is_none())),
         length_correlation: correlation(all().map(|(pair, facts)| {
             let [a, b] = facts.n_tokens;
             (pair.score.margin(), f64::from(a) - f64::from(b))
@@ -87,7 +87,10 @@ pub fn audit(selection: &Selection, facts: &[PairFacts]) -> SelectionAudit {
     }
 }
 
-fn group<'a>(pairs: impl Iterator<Item = (&'a ScoredPair, &'a PairFacts)> + Clone) -> GroupFacts {
+fn group<'a, I>(pairs: &I) -> GroupFacts
+where
+    I: Iterator<Item = (&'a ScoredPair, &'a PairFacts)> + Clone,
+{
     let turns = pairs.clone().map(|(_, facts)| facts.n_turns).filter(|n| *n > 0);
     let labels = pairs.clone().filter_map(|(pair, facts)| {
         pair.score.pseudo_label().map(|label| facts.lengths(label.preferred))

@@ -82,7 +82,7 @@ pub struct SelectionSummary {
     pub selected_histogram: ConfidenceHistogram,
     /// Calibration, bound, shift and length; empty in runs that are older than it.
     #[serde(default)]
-    pub audit: SelectionAudit,
+    pub audit: Box<SelectionAudit>,
 }
 
 /// A fact about a run.

@@ -3,7 +3,6 @@
 use tempfile::TempDir;
 
 use super::{Access, Attempt, Home, ImportItem, NewDataset, NewRun, Store, StoreError, liveness};
-use crate::domain::audit::SelectionAudit;
 use crate::domain::event::{EventRecord, RunEvent, SelectionSummary};
 use crate::domain::histogram::ConfidenceHistogram;
 use crate::domain::learning_status::LearningStatus;
@@ -11,12 +10,7 @@ use crate::domain::preference::{PairId, PreferencePair};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
 use crate::domain::selection::{LeftOut, ScoredPair};
-use crate::domain::spec::{
-    Accumulation, Amount, CalibrationName, DataSpec, Device, DropAction, ExperimentSpec, LoraSpec,
-    LossName, ModelSpec, OracleQueue, PoolLabels, Precision, PseudoTargets, PseudoWeights,
-    ReviewMode, ReviewSpec, RewardOffset, RoundsSpec, RuleName, ScheduleName, SelectionSpec,
-    Sources, StartFrom, TeacherName, TrainSpec, TrunkCacheSpec, TuningName, Uncertified,
-};
+use crate::domain::spec::{Amount, ExperimentSpec, RuleName, SelectionSpec, TrainSpec};
 
 /// Pairs of the small data set.
 pub(crate) const N_PAIRS: usize = 40;
@@ -160,96 +154,34 @@ pub(crate) fn selection_made(round: u32, n: u32) -> RunEvent {
         left_out: [(LeftOut::NotSeparated, n_left_out)].into(),
         histogram: ConfidenceHistogram::of(pairs.iter().map(|pair| pair.score.confidence())),
         selected_histogram: ConfidenceHistogram::default(),
-        audit: SelectionAudit::default(),
+        audit: Box::default(),
     };
     RunEvent::SelectionMade { round, summary, pairs }
 }
 
-/// A whole spec.
+/// A whole spec: the default on the mock model, with thresholds of its own.
 pub(crate) fn spec() -> ExperimentSpec {
-    ExperimentSpec {
-        arm: "ser".into(),
-        rng_seed: 3,
-        model: ModelSpec {
-            backbone: "mock".into(),
-            tuning: TuningName::Full,
-            top_layers: 2,
-            lora: LoraSpec::default(),
-            frozen_precision: Precision::F32,
-            trunk_cache: TrunkCacheSpec::default(),
-            device: Device::Cpu,
-            max_tokens: 64,
-        },
-        data: DataSpec {
-            source: Sources::One("embedded".into()),
-            format: "auto".into(),
-            test: "split".into(),
-            test_share: 0.2,
-            group: "prompt".into(),
-            seed_labels: Amount::Share(0.15),
-            validation_share: 0.2,
-            limit: 0,
-        },
-        train: TrainSpec {
-            loss: LossName::BradleyTerry,
-            hinge_margin: 1.0,
-            pseudo_targets: PseudoTargets::Hard,
-            pseudo_weights: PseudoWeights::Equal,
-            epochs: 1,
-            steps: 0,
-            batch_pairs: 4,
-            learning_rate: 1e-4,
-            schedule: ScheduleName::Linear,
-            warmup_share: 0.1,
-            weight_decay: 0.0,
-            clip_norm: 1.0,
-            dropout: 0.0,
-            token_dropout: 0.0,
-            precision: Precision::F32,
-            micro_batch_tokens: 0,
-            checkpoint_steps: 10,
-            match_steps: "none".into(),
-        },
-        selection: SelectionSpec {
-            rule: RuleName::LearningStatus,
-            confidence_threshold: 0.8,
-            top_share: 0.3,
-            length_strata: 1,
-            max_error: 0.1,
-            certainty: 0.9,
-            uncertified: Uncertified::Stop,
-            calibration: CalibrationName::None,
-            calibration_folds: 0,
-            teacher: TeacherName::Model,
-            agreement: false,
-            length_guard: 0.5,
-            relabel: false,
-            high_threshold: 0.7,
-            low_threshold: 0.3,
-            delta_threshold: 0.3,
-            min_selected: Amount::Count(2),
-            reward_offset: RewardOffset::PoolMean,
-        },
-        rounds: RoundsSpec {
-            max: 3,
-            pool_labels: PoolLabels::Pseudo,
-            include_seed_set: false,
-            seed_share: 0.0,
-            accumulate: Accumulation::LastTwo,
-            start_from: StartFrom::PreviousRound,
-            reuse_round_0: true,
-            chance_level: 0.0,
-            drop_level: 0.05,
-            on_drop: DropAction::Ignore,
-            calibration_level: 0.0,
-            one_sided_max: 1.0,
-        },
-        review: ReviewSpec {
-            mode: ReviewMode::Live,
-            timeout: 0,
-            oracle: OracleQueue::None,
-            oracle_labels: 0,
-            oracle_error: 0.0,
-        },
-    }
+    let mut spec: ExperimentSpec =
+        toml::from_str(include_str!("../../assets/default.toml")).unwrap();
+    spec.rng_seed = 3;
+    "mock".clone_into(&mut spec.model.backbone);
+    spec.model.max_tokens = 64;
+    "split".clone_into(&mut spec.data.test);
+    spec.train = TrainSpec {
+        epochs: 1,
+        batch_pairs: 4,
+        learning_rate: 1e-4,
+        warmup_share: 0.1,
+        weight_decay: 0.0,
+        checkpoint_steps: 10,
+        ..spec.train
+    };
+    spec.selection = SelectionSpec {
+        rule: RuleName::LearningStatus,
+        high_threshold: 0.7,
+        low_threshold: 0.3,
+        min_selected: Amount::Count(2),
+        ..spec.selection
+    };
+    spec
 }

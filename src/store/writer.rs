@@ -28,7 +28,7 @@ const QUEUE_LENGTH: usize = 4096;
 const LOCKED_FOR_MAX: Duration = Duration::from_mins(1);
 
 enum Message {
-    Event { at_ms: i64, event: RunEvent },
+    Event { at_ms: i64, event: Box<RunEvent> },
     Flush(Sender<()>),
 }
 
@@ -79,7 +79,7 @@ impl EventWriter {
     /// # Errors
     /// What ended the writer: a superseded attempt, a full disk, a damaged file.
     pub fn send(&self, event: RunEvent) -> Result<(), StoreError> {
-        self.post(Message::Event { at_ms: now_ms(), event })
+        self.post(Message::Event { at_ms: now_ms(), event: Box::new(event) })
     }
 
     /// Waits until everything sent before is committed.
@@ -174,7 +174,7 @@ impl Scribe {
             Message::Event { at_ms, event } => {
                 let is_urgent = event.is_urgent();
                 let (run, attempt, seq) = (self.run.clone(), self.attempt, self.next_seq);
-                self.batch.push(EventRecord { run, attempt, seq, at_ms, event });
+                self.batch.push(EventRecord { run, attempt, seq, at_ms, event: *event });
                 self.next_seq += 1;
                 is_urgent
             }

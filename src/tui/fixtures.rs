@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::audit::SelectionAudit;
 use crate::domain::event::{RunEvent, SelectionSummary, WorkerIdentity};
 use crate::domain::histogram::ConfidenceHistogram;
 use crate::domain::learning_status::LearningStatus;
@@ -180,7 +179,7 @@ fn summary(round: u32) -> SelectionSummary {
         left_out: BTreeMap::from([(LeftOut::NotSeparated, all.len() as u64 - n_selected)]),
         histogram: ConfidenceHistogram::of(all),
         selected_histogram,
-        audit: SelectionAudit::default(),
+        audit: Box::default(),
     }
 }
 

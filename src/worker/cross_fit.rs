@@ -65,7 +65,7 @@ pub fn cross_fit(session: &mut Session<'_>, round: u32) -> StepResult {
     let fold_of = folds(&session.inputs.seed_groups, n_folds, session.spec.rng_seed);
     let mut found = FoldJudgements::default();
     for fold in 0..n_folds {
-        let part = Fold { round, fold, n_folds };
+        let part = Fold { round, number: fold, n_folds };
         if !judge_fold(session, part, &fold_of, &mut found)? {
             // A checkpoint must hold the run's model, not a fold's.
             session.restore_round(round)?;
@@ -112,7 +112,7 @@ pub fn refuse_chance(
 #[derive(Clone, Copy)]
 struct Fold {
     round: u32,
-    fold: u32,
+    number: u32,
     n_folds: u32,
 }
 
@@ -125,7 +125,7 @@ fn judge_fold(
 ) -> Result<bool, WorkerError> {
     let labels = session.inputs.seed_labels.clone();
     let pick = |is_own: bool| -> Vec<TrainingLabel> {
-        let own = labels.iter().zip(fold_of).filter(|(_, of)| (**of == part.fold) == is_own);
+        let own = labels.iter().zip(fold_of).filter(|(_, of)| (**of == part.number) == is_own);
         own.map(|(label, _)| *label).collect()
     };
     let (own, others) = (pick(true), pick(false));
@@ -176,11 +176,11 @@ fn train_fold(
     session.restart_model()?;
     session.model.reset_optimizer();
     let rng_seed =
-        Place::new(session.spec.rng_seed, Purpose::CrossFit).at(0, 1).bits(u64::from(part.fold));
+        Place::new(session.spec.rng_seed, Purpose::CrossFit).at(0, 1).bits(u64::from(part.number));
     let labels = planned(labels, &session.journal.state.ser, &session.spec);
     let plan = Plan::new(part.round, labels, &session.spec, rng_seed);
     let n_total = plan.n_steps * u64::from(part.n_folds);
-    let before = plan.n_steps * u64::from(part.fold);
+    let before = plan.n_steps * u64::from(part.number);
     let step = "cross_fit".to_owned();
     session.journal.send(RunEvent::StepStarted { round: part.round, step, n_total })?;
     let (clock, mut n_tokens, mut orders) = (Instant::now(), 0, Orders::default());

@@ -213,11 +213,11 @@ fn summarize(
         left_out: selection.left_out_counts(),
         histogram: selection.histogram(),
         selected_histogram: ConfidenceHistogram::of(kept.map(|pair| pair.score.confidence())),
-        audit: SelectionAudit {
+        audit: Box::new(SelectionAudit {
             calibration: seen.report,
             over_confidence_drift: drift.map(|(now, before)| now.over_confidence - before),
             certificate: seen.certificate,
             ..audit(selection, facts)
-        },
+        }),
     }
 }

@@ -115,7 +115,7 @@ pub fn confidence_floor(rule: &SelectionSpec, status: LearningStatus) -> Option<
 /// Where a pair stands among the scored pool: by `|margin|`, within its stratum of length.
 ///
 /// Thresholds by quantile adapt to the model (a weak one selects as many as a strong one), and by
-/// stratum no length is left out because the model is less sure of it (FlexMatch, Zhang et al. 2021,
+/// stratum no length is left out because the model is less sure of it (`FlexMatch`, Zhang et al. 2021,
 /// asks the same of classes).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranking {
