@@ -9,7 +9,7 @@
 //!
 //! The coverage is chosen by what the held-out pairs say, so a plain bound at the chosen one would be
 //! too small. Learn then Test (Angelopoulos et al. 2021) tests "the error at coverage `c` is above the
-//! target" over a grid fixed beforehand, by fixed sequences from [`N_STARTS`] starts, each at an equal
+//! target" over a grid fixed beforehand, by fixed sequences from several starts, each at an equal
 //! part of the allowed `1 - certainty`: from a start the coverage grows until a test fails. The
 //! probability that any certified coverage has an error above the target is at most `1 - certainty`,
 //! whatever the shape of the error over the ranks.

@@ -4,7 +4,7 @@
 //! Tensors that a layer multiplies together lie next to each other (keys and values; gate and up),
 //! so a [`Slot`] over several of them is one larger matrix and nothing has to be fused or split
 //! when a checkpoint is read or written. Which tensor is trained is decided while the table is laid
-//! out ([`super::tuning`]); the layers only ask [`Weights`] for their slots.
+//! out; the layers only ask [`Weights`] for their slots.
 
 use std::collections::BTreeMap;
 

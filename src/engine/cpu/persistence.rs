@@ -1,4 +1,4 @@
-//! Writes and restores what training changed (the form is that of [`tuned_files`]).
+//! Writes and restores what training changed (the form is that of `tuned_files`).
 
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 //!
 //! Work is cut into tasks by shapes alone and sums over tasks are formed in a fixed order, so a
 //! result has the same bits for any number of threads. What a row of a batch becomes does not
-//! depend on the rows beside it. Instructions are chosen at run time ([`simd`]).
+//! depend on the rows beside it. Instructions are chosen at run time (`simd`).
 //!
 //! This directory is the only place of the crate that holds `unsafe` code: vector intrinsics and
 //! slices that several threads write to, each to its own part.
