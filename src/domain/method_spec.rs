@@ -67,6 +67,17 @@ pub enum TeacherName {
     Folds,
 }
 
+/// What is asked beside the reward model when round 1 is labelled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondView {
+    /// Nothing.
+    #[default]
+    None,
+    /// How likely the pretrained backbone finds each answer, where it is a language model.
+    Likelihood,
+}
+
 /// What `risk` does when no share can be certified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -113,6 +124,9 @@ pub struct SelectionSpec {
     /// Who labels the pool in round 1.
     #[serde(default)]
     pub teacher: TeacherName,
+    /// What is asked beside it.
+    #[serde(default)]
+    pub second_view: SecondView,
     /// Whether a pair is left out whose label was another in the round before (CREAM, Wang et al.
     /// 2025).
     #[serde(default)]
@@ -197,6 +211,8 @@ impl SelectionSpec {
         let teacher_is_fine = self.teacher == TeacherName::Model || self.cross_fits();
         let expected = "possible without fold models: set `selection.calibration_folds`";
         check("selection.teacher", "folds", teacher_is_fine, expected)?;
+        let view_is_fine = self.second_view == SecondView::None || self.cross_fits();
+        check("selection.second_view", "likelihood", view_is_fine, expected)?;
         let guard = self.length_guard;
         check("selection.length_guard", guard, (0.5..1.0).contains(&guard), "from 0.5 to below 1")?;
         if let Amount::Share(value) = self.min_selected {

@@ -22,6 +22,7 @@ pub mod random;
 pub mod review;
 pub mod risk;
 pub mod run;
+pub mod second_view;
 pub mod selection;
 pub mod ser;
 pub mod spec;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::method_spec::{
     Accumulation, CalibrationName, DropAction, PoolLabels, PseudoTargets, PseudoWeights,
-    RewardOffset, RoundsSpec, RuleName, SelectionSpec, StartFrom, TeacherName, Uncertified,
+    RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom, TeacherName,
+    Uncertified,
 };
 pub use super::model_spec::{
     Device, LoraSpec, LoraTarget, ModelSpec, Precision, TrunkCacheSpec, TuningName,

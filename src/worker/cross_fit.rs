@@ -28,7 +28,10 @@ use crate::domain::risk::HeldOutPair;
 use crate::domain::run::StopReason;
 use crate::domain::selection::Ranking;
 use crate::domain::ser::Outcome;
+use crate::domain::spec::SecondView;
 use crate::domain::split::folds;
+use crate::engine::cpu::LanguageModel;
+use crate::engine::{EncodedPair, OpenSettings};
 
 use super::control::Flow;
 use super::evaluate::{Pass, score};
@@ -50,7 +53,26 @@ pub struct FoldJudgements {
     pub pool: Vec<[f32; 2]>,
     /// The same of each validation pair.
     pub validation: Vec<[f32; 2]>,
+    /// What the second view says, where there is one.
+    #[serde(default)]
+    pub view: Option<ViewJudgements>,
 }
+
+/// Log-likelihoods `[a, b]` of the two answers under the pretrained backbone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewJudgements {
+    /// Of each pool pair.
+    pub pool: Vec<[f32; 2]>,
+    /// Of each validation pair.
+    pub validation: Vec<[f32; 2]>,
+    /// Margins towards the human label of the seed pairs, in the order of
+    /// [`FoldJudgements::held_out`].
+    pub held_out: Vec<f64>,
+}
+
+/// Pairs whose likelihoods are computed in one call.
+const LIKELIHOOD_PAIRS: usize = 1024;
 
 /// Root mean square of the margins.
 pub fn margin_scale(scores: &[PairScore]) -> f64 {
@@ -64,9 +86,10 @@ pub fn cross_fit(session: &mut Session<'_>, round: u32) -> StepResult {
     let n_folds = session.spec.selection.calibration_folds;
     let fold_of = folds(&session.inputs.seed_groups, n_folds, session.spec.rng_seed);
     let mut found = FoldJudgements::default();
+    let mut judged = Vec::new();
     for fold in 0..n_folds {
         let part = Fold { round, number: fold, n_folds };
-        if !judge_fold(session, part, &fold_of, &mut found)? {
+        if !judge_fold(session, part, &fold_of, &mut found, &mut judged)? {
             // A checkpoint must hold the run's model, not a fold's.
             session.restore_round(round)?;
             return Ok(None);
@@ -76,6 +99,9 @@ pub fn cross_fit(session: &mut Session<'_>, round: u32) -> StepResult {
     let n_pairs = found.held_out.len() as u64;
     let n_correct = found.held_out.iter().filter(|pair| pair.is_correct()).count() as u64;
     let elapsed_ms = clock.elapsed().as_millis() as u64;
+    if session.spec.selection.second_view == SecondView::Likelihood {
+        found.view = ask_backbone(session, &judged)?;
+    }
     session.journal.send(RunEvent::CrossFitted { n_folds, n_pairs, n_correct, elapsed_ms })?;
     session.journal.state.folds = Some(found);
     let halt = refuse_chance(session, n_correct, n_pairs)?;
@@ -122,6 +148,7 @@ fn judge_fold(
     part: Fold,
     fold_of: &[u32],
     found: &mut FoldJudgements,
+    judged: &mut Vec<PairId>,
 ) -> Result<bool, WorkerError> {
     let labels = session.inputs.seed_labels.clone();
     let pick = |is_own: bool| -> Vec<TrainingLabel> {
@@ -155,8 +182,43 @@ fn judge_fold(
         let rank = ranking.rank(margin, session.inputs.facts(score.pair).n_tokens());
         let margin = if scale > 0.0 { margin / scale } else { 0.0 };
         found.held_out.push(HeldOutPair { margin, rank });
+        judged.push(score.pair);
     }
     Ok(true)
+}
+
+/// How likely the pretrained backbone finds the answers; `None`, with a word to the person, where it
+/// is no language model.
+fn ask_backbone(
+    session: &mut Session<'_>,
+    judged: &[PairId],
+) -> Result<Option<ViewJudgements>, WorkerError> {
+    let settings = OpenSettings::of_spec(&session.spec);
+    let Some(mut backbone) = LanguageModel::open(&settings)? else {
+        let message =
+            "`selection.second_view` is left out: the backbone is no language model that \
+                       the engine can read as one"
+                .to_owned();
+        session.journal.send(RunEvent::Warned { message })?;
+        return Ok(None);
+    };
+    let inputs = &session.inputs;
+    let mut ask = |ids: &[PairId]| -> Vec<[f32; 2]> {
+        let chunks = ids.chunks(LIKELIHOOD_PAIRS).map(|ids| {
+            let pairs: Vec<&EncodedPair> = ids.iter().map(|id| inputs.pair(*id)).collect();
+            backbone.answer_log_likelihoods(&pairs)
+        });
+        chunks.flatten().collect()
+    };
+    let towards_label = |(pair, [a, b]): (&PairId, [f32; 2])| {
+        let score = PairScore { pair: *pair, reward_a: a, reward_b: b };
+        labeled_margin(&score, chosen_side(session.spec.rng_seed, *pair))
+    };
+    Ok(Some(ViewJudgements {
+        pool: ask(&inputs.split.unlabeled_pool),
+        validation: ask(&inputs.split.validation),
+        held_out: judged.iter().zip(ask(judged)).map(towards_label).collect(),
+    }))
 }
 
 fn add(sums: &mut Vec<[f32; 2]>, scores: &[PairScore]) {

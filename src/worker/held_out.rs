@@ -1,70 +1,136 @@
-//! Human pairs that the labelling model has not learned, on its own scale.
+//! Who labels a round, and human pairs that it has not learned.
 
 use crate::domain::metrics::labeled_margin;
 use crate::domain::preference::chosen_side;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::risk::HeldOutPair;
+use crate::domain::second_view::{REWARD_ALONE, TwoMargins, ViewWeights, fit_weights};
 use crate::domain::selection::Ranking;
 use crate::domain::spec::TeacherName;
 
-use super::cross_fit::{FoldJudgements, margin_scale};
+use super::cross_fit::{FoldJudgements, ViewJudgements, margin_scale};
 use super::session::Session;
 
-/// The fold models of round 0, where they label the pool of this round.
-fn fold_teachers<'a>(session: &'a Session<'_>, round: u32) -> Option<&'a FoldJudgements> {
-    let labels = round == 1 && session.spec.selection.teacher == TeacherName::Folds;
-    session.journal.state.folds.as_ref().filter(|folds| labels && !folds.pool.is_empty())
+/// The pool as the teacher of a round sees it, with the human pairs that the teacher has not learned.
+pub struct Lesson {
+    /// Rewards of the pool.
+    pub scores: Vec<PairScore>,
+    /// Margins towards the human label, on the scale of `scores`: the validation pairs, then the
+    /// seed pairs as the fold models judged them.
+    pub margins: Vec<f64>,
+    /// Ranks of the seed pairs, where those that the fold models gave still hold.
+    ranks: Option<Vec<f64>>,
+    /// How much the second view counted.
+    pub weights: ViewWeights,
 }
 
-/// The mean of a model's reward and the fold models' (`sum` over them).
-fn mean_reward(own: f32, sum: f32, n_folds: u32) -> f32 {
-    (own + sum) / (n_folds + 1) as f32
-}
-
-/// The rewards that label the pool: the model's own, or in round 1 the mean of it and the fold
-/// models, whose errors agree less than their judgements.
-pub fn teach(session: &Session<'_>, round: u32, scores: Vec<PairScore>) -> Vec<PairScore> {
-    let Some(folds) = fold_teachers(session, round) else { return scores };
-    let n_folds = session.spec.selection.calibration_folds;
-    let with = |score: PairScore, [sum_a, sum_b]: &[f32; 2]| PairScore {
-        reward_a: mean_reward(score.reward_a, *sum_a, n_folds),
-        reward_b: mean_reward(score.reward_b, *sum_b, n_folds),
-        ..score
-    };
-    scores.into_iter().zip(&folds.pool).map(|(score, sums)| with(score, sums)).collect()
-}
-
-/// Held-out human pairs as the labelling model of a round sees them: the validation pairs, and the
-/// seed pairs as the fold models judged them (see [`super::cross_fit`]). `scores` are those of the
-/// pool, `ranking` is theirs.
-pub fn held_out(
-    session: &Session<'_>,
-    round: u32,
-    scores: &[PairScore],
-    ranking: &Ranking,
-) -> Vec<HeldOutPair> {
-    let state = &session.journal.state;
-    let own = state.validation.get(&(round - 1)).map_or(&[][..], Vec::as_slice);
-    let teachers = fold_teachers(session, round);
-    let n_folds = session.spec.selection.calibration_folds;
-    let ids = &session.inputs.split.validation;
-    let mut pairs: Vec<HeldOutPair> = ids
-        .iter()
-        .zip(own)
-        .enumerate()
-        .map(|(i, (id, own))| {
-            let mut margin = f64::from(*own);
-            if let Some([reward_a, reward_b]) = teachers.and_then(|it| it.validation.get(i)) {
-                let sums = PairScore { pair: *id, reward_a: *reward_a, reward_b: *reward_b };
-                let sum = labeled_margin(&sums, chosen_side(session.spec.rng_seed, *id));
-                margin = (margin + sum) / f64::from(n_folds + 1);
+impl Lesson {
+    /// The lesson of a round from the present model's rewards of the pool.
+    ///
+    /// In round 1 the teacher may be more than the present model: the mean of it and the fold models,
+    /// whose errors agree less than their judgements, with the second view beside them.
+    pub fn new(session: &Session<'_>, round: u32, scores: Vec<PairScore>) -> Self {
+        let state = &session.journal.state;
+        let folds = state.folds.as_ref();
+        let own = state.validation.get(&(round - 1)).map_or(&[][..], Vec::as_slice);
+        let mut validation: Vec<f64> = own.iter().map(|margin| f64::from(*margin)).collect();
+        let mut scores = scores;
+        let first = folds.filter(|folds| round == 1 && !folds.pool.is_empty());
+        if let Some(folds) = first.filter(|_| session.spec.selection.teacher == TeacherName::Folds)
+        {
+            average(session, folds, &mut scores, &mut validation);
+        }
+        let held_out = folds.map_or(&[][..], |folds| folds.held_out.as_slice());
+        let scale = margin_scale(&scores);
+        let mut judged: Vec<f64> = held_out.iter().map(|pair| pair.margin * scale).collect();
+        let mut ranks = Some(held_out.iter().map(|pair| pair.rank).collect());
+        let mut weights = REWARD_ALONE;
+        if let Some(view) = first.and_then(|folds| folds.view.as_ref()) {
+            let of_validation = view_margins(session, view);
+            let both = |(reward, view): (&f64, &f64)| TwoMargins { reward: *reward, view: *view };
+            let known = validation.iter().zip(&of_validation);
+            let pairs: Vec<TwoMargins> =
+                known.chain(judged.iter().zip(&view.held_out)).map(both).collect();
+            weights = fit_weights(&pairs);
+            if weights != REWARD_ALONE {
+                let join = |margins: &mut [f64], views: &[f64]| {
+                    for (margin, view) in margins.iter_mut().zip(views) {
+                        *margin = weights.reward * *margin + weights.view * view;
+                    }
+                };
+                join(&mut validation, &of_validation);
+                join(&mut judged, &view.held_out);
+                for (score, view) in scores.iter_mut().zip(&view.pool) {
+                    let joined = |reward: f32, view: f32| {
+                        (weights.reward * f64::from(reward) + weights.view * f64::from(view)) as f32
+                    };
+                    score.reward_a = joined(score.reward_a, view[0]);
+                    score.reward_b = joined(score.reward_b, view[1]);
+                }
+                ranks = None;
             }
-            let rank = ranking.rank(margin, session.inputs.facts(*id).n_tokens());
-            HeldOutPair { margin, rank }
-        })
-        .collect();
-    let scale = margin_scale(scores);
-    let judged = state.folds.iter().flat_map(|folds| &folds.held_out);
-    pairs.extend(judged.map(|pair| HeldOutPair { margin: pair.margin * scale, ..*pair }));
-    pairs
+        }
+        validation.extend(judged);
+        Self { scores, margins: validation, ranks, weights }
+    }
+
+    /// The held-out human pairs with their ranks among the pool.
+    pub fn held_out(&self, session: &Session<'_>, ranking: &Ranking) -> Vec<HeldOutPair> {
+        let ids = &session.inputs.split.validation;
+        let n_validation = self.margins.len().min(ids.len());
+        let (validation, judged) = self.margins.split_at(n_validation);
+        let ranked = |(margin, n_tokens): (&f64, u32)| HeldOutPair {
+            margin: *margin,
+            rank: ranking.rank(*margin, n_tokens),
+        };
+        let lengths = ids.iter().map(|id| session.inputs.facts(*id).n_tokens());
+        let mut pairs: Vec<HeldOutPair> = validation.iter().zip(lengths).map(ranked).collect();
+        match &self.ranks {
+            Some(ranks) => pairs.extend(
+                judged
+                    .iter()
+                    .zip(ranks)
+                    .map(|(margin, rank)| HeldOutPair { margin: *margin, rank: *rank }),
+            ),
+            // The second view has put the pairs in another order. Their lengths are those of the seed
+            // set, in which strata are as even as in the pool.
+            None => {
+                pairs.extend(judged.iter().map(|margin| HeldOutPair {
+                    margin: *margin,
+                    rank: ranking.rank_in_all(*margin),
+                }));
+            }
+        }
+        pairs
+    }
+}
+
+/// Margins of the validation pairs by the second view, towards the human label.
+fn view_margins(session: &Session<'_>, view: &ViewJudgements) -> Vec<f64> {
+    let ids = session.inputs.split.validation.iter();
+    let towards_label = |(id, [a, b]): (&_, &[f32; 2])| {
+        let score = PairScore { pair: *id, reward_a: *a, reward_b: *b };
+        labeled_margin(&score, chosen_side(session.spec.rng_seed, *id))
+    };
+    ids.zip(&view.validation).map(towards_label).collect()
+}
+
+/// Replaces the model's rewards and margins by the means over it and the fold models.
+fn average(
+    session: &Session<'_>,
+    folds: &FoldJudgements,
+    scores: &mut [PairScore],
+    validation: &mut [f64],
+) {
+    let n_teachers = session.spec.selection.calibration_folds + 1;
+    for (score, [sum_a, sum_b]) in scores.iter_mut().zip(&folds.pool) {
+        score.reward_a = (score.reward_a + sum_a) / n_teachers as f32;
+        score.reward_b = (score.reward_b + sum_b) / n_teachers as f32;
+    }
+    let ids = session.inputs.split.validation.iter();
+    for ((margin, id), [sum_a, sum_b]) in validation.iter_mut().zip(ids).zip(&folds.validation) {
+        let sums = PairScore { pair: *id, reward_a: *sum_a, reward_b: *sum_b };
+        let sum = labeled_margin(&sums, chosen_side(session.spec.rng_seed, *id));
+        *margin = (*margin + sum) / f64::from(n_teachers);
+    }
 }

@@ -11,14 +11,15 @@ use crate::domain::histogram::ConfidenceHistogram;
 use crate::domain::metrics::pseudo_label_precision;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::pseudo_label::{PairScore, PseudoLabel};
-use crate::domain::risk::{Certificate, RiskTarget, certify};
+use crate::domain::risk::{Certificate, HeldOutPair, RiskTarget, certify};
 use crate::domain::run::StopReason;
 use crate::domain::selection::{self, Ranking, Selection, SelectionContext};
 use crate::domain::ser::Outcome;
 use crate::domain::spec::{CalibrationName, RuleName};
 
+use super::cross_fit::margin_scale;
 use super::evaluate::{Pass, score};
-use super::held_out::{held_out, teach};
+use super::held_out::Lesson;
 use super::session::Session;
 use super::{StepResult, WorkerError};
 
@@ -26,7 +27,7 @@ use super::{StepResult, WorkerError};
 pub fn score_pool(session: &mut Session<'_>, round: u32) -> StepResult {
     let clock = Instant::now();
     let n_tokens_before = session.journal.state.n_round_tokens;
-    let Some(scores) = teacher_scores(session, round)? else {
+    let Some(scores) = pool_scores(session, round)? else {
         return Ok(None);
     };
     let scored = RunEvent::PoolScored {
@@ -40,15 +41,14 @@ pub fn score_pool(session: &mut Session<'_>, round: u32) -> StepResult {
     Ok(Some(Outcome::Scored))
 }
 
-/// The rewards by which the pool is labelled; `None` when a person asked to stop.
-fn teacher_scores(
+/// The present model's rewards of the pool; `None` when a person asked to stop.
+fn pool_scores(
     session: &mut Session<'_>,
     round: u32,
 ) -> Result<Option<Vec<PairScore>>, WorkerError> {
     let pool = session.inputs.split.unlabeled_pool.clone();
     let pass = Pass { round, step: "score", split: None };
-    let scores = score(session, &pool, pass)?;
-    Ok(scores.map(|scores| teach(session, round, scores)))
+    score(session, &pool, pass)
 }
 
 /// Chooses the round's pseudo-labels.
@@ -58,13 +58,15 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
         scores
     } else {
         // Stopped between scoring and selecting: the model is the same, so the scores are too.
-        let Some(scores) = teacher_scores(session, round)? else {
+        let Some(scores) = pool_scores(session, round)? else {
             return Ok(None);
         };
         scores
     };
     let facts = session.inputs.pool_facts();
-    let seen = look_at_people(session, round, &scores, &facts);
+    let lesson = Lesson::new(session, round, scores);
+    let seen = look_at_people(session, &lesson, &facts);
+    let scores = &lesson.scores;
     let before = labels_before(session, round)?;
     let already_selected = session.journal.state.ser.already_selected();
     let context = SelectionContext {
@@ -76,15 +78,11 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
         previous_labels: before.as_ref(),
         facts: &facts,
     };
-    let selection = selection::select(&scores, &session.spec.selection, context);
+    let selection = selection::select(scores, &session.spec.selection, context);
     let summary = summarize(session, &selection, before.as_ref(), &seen, &facts);
     let halt = halt(session, &selection, &seen, &facts)?;
     session.journal.state.over_confidence = seen.report.map(|report| report.over_confidence);
-    if let Some(folds) = &mut session.journal.state.folds {
-        // Later rounds have teachers of their own.
-        folds.pool = Vec::new();
-        folds.validation = Vec::new();
-    }
+    keep_judgements(session, seen);
     let outcome = Outcome::Selected {
         learning_status: selection.learning_status,
         labels: selection.labels,
@@ -94,32 +92,47 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
     Ok(Some(outcome))
 }
 
+/// What later rounds need of the fold models: they have teachers of their own, but no other judges of
+/// the seed pairs than the teacher of round 1.
+fn keep_judgements(session: &mut Session<'_>, seen: Seen) {
+    let n_validation = session.inputs.split.validation.len();
+    let Some(folds) = &mut session.journal.state.folds else { return };
+    if seen.view_weight.is_some() && seen.scale > 0.0 {
+        let judged = seen.held_out.into_iter().skip(n_validation);
+        let unscaled = |pair: HeldOutPair| HeldOutPair { margin: pair.margin / seen.scale, ..pair };
+        folds.held_out = judged.map(unscaled).collect();
+    }
+    folds.pool = Vec::new();
+    folds.validation = Vec::new();
+    folds.view = None;
+}
+
 /// What held-out human pairs say about the labelling model.
 struct Seen {
     temperature: f64,
     report: Option<CalibrationReport>,
     certificate: Option<Certificate>,
+    view_weight: Option<f64>,
+    held_out: Vec<HeldOutPair>,
+    scale: f64,
 }
 
-fn look_at_people(
-    session: &Session<'_>,
-    round: u32,
-    scores: &[PairScore],
-    facts: &[PairFacts],
-) -> Seen {
+fn look_at_people(session: &Session<'_>, lesson: &Lesson, facts: &[PairFacts]) -> Seen {
     let rule = &session.spec.selection;
-    let ranking = Ranking::new(scores, facts, rule.length_strata);
-    let pairs = held_out(session, round, scores, &ranking);
-    let margins: Vec<f64> = pairs.iter().map(|pair| pair.margin).collect();
+    let ranking = Ranking::new(&lesson.scores, facts, rule.length_strata);
+    let pairs = lesson.held_out(session, &ranking);
     let temperature = match rule.calibration {
         CalibrationName::None => 1.0,
-        CalibrationName::Temperature => fit_temperature(&margins),
+        CalibrationName::Temperature => fit_temperature(&lesson.margins),
     };
     let target = RiskTarget { max_error: rule.max_error, certainty: rule.certainty };
     Seen {
         temperature,
-        report: CalibrationReport::of(&margins, temperature),
+        report: CalibrationReport::of(&lesson.margins, temperature),
         certificate: (rule.rule == RuleName::Risk).then(|| certify(&pairs, target)),
+        view_weight: (lesson.weights.view > 0.0).then_some(lesson.weights.view),
+        held_out: pairs,
+        scale: margin_scale(&lesson.scores),
     }
 }
 
@@ -217,6 +230,7 @@ fn summarize(
             calibration: seen.report,
             over_confidence_drift: drift.map(|(now, before)| now.over_confidence - before),
             certificate: seen.certificate,
+            view_weight: seen.view_weight,
             ..audit(selection, facts)
         }),
     }

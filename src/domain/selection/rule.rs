@@ -157,6 +157,16 @@ impl Ranking {
         (stratum.len() - n_at_most) as f64 / stratum.len().max(1) as f64
     }
 
+    /// The same over all strata: for a pair whose length is not known.
+    #[must_use]
+    pub fn rank_in_all(&self, margin: f64) -> f64 {
+        let above = |stratum: &Vec<f64>| {
+            stratum.len() - stratum.partition_point(|other| *other <= margin.abs())
+        };
+        let n: usize = self.strata.iter().map(Vec::len).sum();
+        self.strata.iter().map(above).sum::<usize>() as f64 / n.max(1) as f64
+    }
+
     fn ranks(&self, scores: &[PairScore], facts: &[PairFacts]) -> Vec<f64> {
         let n_tokens = |i: usize| facts.get(i).map_or(0, PairFacts::n_tokens);
         scores.iter().enumerate().map(|(i, score)| self.rank(score.margin(), n_tokens(i))).collect()

@@ -3,7 +3,9 @@
 use super::super::audit::PairFacts;
 use super::super::preference::Side;
 use super::super::risk::Certificate;
-use super::super::spec::{Amount, CalibrationName, RewardOffset, TeacherName, Uncertified};
+use super::super::spec::{
+    Amount, CalibrationName, RewardOffset, SecondView, TeacherName, Uncertified,
+};
 use super::*;
 
 fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
@@ -18,6 +20,7 @@ fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
         calibration: CalibrationName::None,
         calibration_folds: 0,
         teacher: TeacherName::Model,
+        second_view: SecondView::None,
         agreement: false,
         length_guard: 0.5,
         relabel: false,

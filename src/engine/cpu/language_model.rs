@@ -15,8 +15,12 @@ use super::network::context::{Context, Pass, Reading};
 use super::network::workspace::Workspace;
 use super::parameters::{NoSource, Parameters};
 use super::trainer::{Running, Trainer, Update};
-use crate::engine::config::DecoderConfig;
-use crate::engine::{EngineError, Precision, StepReport, StepSettings, Tuning};
+use crate::engine::config::{DecoderConfig, ModelConfig};
+use crate::engine::weights::ModelFiles;
+use crate::engine::{
+    Backbone, Device, EncodedPair, EngineError, OpenSettings, Precision, StepReport, StepSettings,
+    Tuning,
+};
 
 /// Rows whose logits exist at a time.
 const LOGIT_ROWS: usize = 128;
@@ -40,6 +44,72 @@ impl LanguageModel {
         let (network, table) = Transformer::decoder(config, &Tuning::Full, Precision::F32);
         let parameters = Parameters::new(table, rng_seed, &NoSource)?;
         Ok(Self { trainer: Trainer::new(network, parameters, Running::exact(n_threads))? })
+    }
+
+    /// The pretrained model of a spec, before any reward training; `None` where it is no language
+    /// model that this engine can read as one: an encoder, a head of its own, or another device.
+    ///
+    /// # Errors
+    /// When its files cannot be read, or the system refuses the threads.
+    pub fn open(settings: &OpenSettings) -> Result<Option<Self>, EngineError> {
+        if settings.backbone == Backbone::Mock || settings.device != Device::Cpu {
+            return Ok(None);
+        }
+        let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
+        let ModelConfig::Decoder(config) = &files.config else { return Ok(None) };
+        if !config.tied_embeddings {
+            return Ok(None);
+        }
+        let (network, table) = Transformer::decoder(config, &Tuning::Full, Precision::F32);
+        let parameters = Parameters::new(table, settings.rng_seed, &files.weights)?;
+        let running = Running {
+            n_threads: settings.n_threads,
+            precision: settings.precision,
+            micro_batch_rows: settings.micro_batch_tokens,
+        };
+        Ok(Some(Self { trainer: Trainer::new(network, parameters, running)? }))
+    }
+
+    /// Mean log-probability, in nats a token, of what each side of a pair does not share with the
+    /// other, given what stands before it. Length does not count: a sum would prefer the shorter.
+    pub fn answer_log_likelihoods(&mut self, pairs: &[&EncodedPair]) -> Vec<[f32; 2]> {
+        let sides = pairs.iter().flat_map(|pair| [pair.tokens_a.as_slice(), &pair.tokens_b]);
+        let sequences: Vec<&[u32]> = sides.collect();
+        let losses = self.row_losses(&sequences);
+        let mut rest = losses.as_slice();
+        let mut mean = |tokens: &[u32], n_shared: usize| {
+            let (own, after) = rest.split_at(tokens.len());
+            rest = after;
+            // The row before a token predicts it; nothing predicts the first.
+            let end = tokens.len().saturating_sub(1);
+            let answer = &own[n_shared.max(1).min(end.max(1)) - 1..end];
+            -answer.iter().sum::<f32>() / answer.len().max(1) as f32
+        };
+        let of_pair = |pair: &&EncodedPair| {
+            let a = mean(&pair.tokens_a, pair.n_shared);
+            [a, mean(&pair.tokens_b, pair.n_shared)]
+        };
+        pairs.iter().map(of_pair).collect()
+    }
+
+    /// The cross-entropy of the token after each row of each sequence; 0 after the last.
+    fn row_losses(&mut self, sequences: &[&[u32]]) -> Vec<f32> {
+        let sizes: Vec<usize> = sequences.iter().map(|it| it.len()).collect();
+        self.trainer.network.reserve_positions(sizes.iter().copied().max().unwrap_or(0));
+        let n_rows = sizes.iter().sum();
+        let runs = cut(sizes.into_iter(), self.trainer.micro_batch_rows());
+        let pass = Pass { reading: Reading::All, ..Pass::scoring() };
+        self.trainer.run(|network, maker, gradient, work| {
+            let mut losses = Vec::with_capacity(n_rows);
+            for run in runs {
+                let batch = Batch::sequences(&sequences[run], 0);
+                let cx = maker.context(&batch, pass);
+                network.trunk(cx, work);
+                network.top(cx, work);
+                predict(network, cx, gradient, 1, work, &mut losses);
+            }
+            losses
+        })
     }
 
     /// The parameters, for export.
@@ -87,7 +157,7 @@ impl LanguageModel {
                 let cx = maker.context(&batch, pass);
                 network.trunk(cx, work);
                 network.top(cx, work);
-                totals += predict(network, cx, gradient, n_targets, work);
+                totals += predict(network, cx, gradient, n_targets, work, &mut Vec::new());
                 if pass.keeps {
                     network.hidden_backward(cx, gradient, work);
                 }
@@ -147,7 +217,7 @@ fn targets(batch: &Batch) -> Vec<Option<u32>> {
     targets
 }
 
-/// Losses and, in a training pass, the gradient of `work.hidden` and of the embedding table in its
+/// Losses, added up and by row, and, in a training pass, the gradient of `work.hidden` and of the embedding table in its
 /// role as the output head.
 fn predict(
     network: &Transformer,
@@ -155,6 +225,7 @@ fn predict(
     gradient: &mut [f32],
     n_targets: usize,
     work: &mut Workspace,
+    losses: &mut Vec<f32>,
 ) -> Totals {
     let width = network.width();
     let slot = network.embeddings().words;
@@ -175,6 +246,7 @@ fn predict(
         for prediction in predictions {
             totals.loss += f64::from(prediction.loss);
             totals.n_correct += u32::from(prediction.is_best);
+            losses.push(prediction.loss);
         }
         if let (true, Some(dembedding)) = (cx.pass.keeps, slot.gradient(gradient)) {
             let dhidden = &mut dhidden[range];
@@ -222,6 +294,34 @@ mod tests {
         let at_end = model.mean_loss(&sequences);
         assert!(at_end < 0.2, "{at_end}");
         assert_eq!(model.generate(&[3, 4], 4, Some(7)), [3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn an_answer_is_as_likely_as_its_own_tokens() {
+        let mut model = LanguageModel::random(&small_decoder(), 3, 2).unwrap();
+        for value in &mut model.trainer.parameters.values {
+            *value *= 5.0;
+        }
+        let pair = EncodedPair {
+            tokens_a: vec![1, 2, 3, 4, 5],
+            tokens_b: vec![1, 2, 3, 9],
+            n_shared: 3,
+            ..EncodedPair::default()
+        };
+        let other = EncodedPair { tokens_a: vec![7, 8], tokens_b: vec![7, 9], ..pair.clone() };
+        let other = EncodedPair { n_shared: 1, ..other };
+        let found = model.answer_log_likelihoods(&[&other, &pair]);
+        // The mean over a whole sequence of n targets, times n, is the sum over them; what the shared
+        // prefix of 3 contributes is the sum of its own 2.
+        let mut sum = |tokens: &[u32]| {
+            f64::from(model.mean_loss(&[tokens.to_vec()])) * (tokens.len() - 1) as f64
+        };
+        let prefix = sum(&[1, 2, 3]);
+        let expected = [-(sum(&[1, 2, 3, 4, 5]) - prefix) / 2.0, -(sum(&[1, 2, 3, 9]) - prefix)];
+        for (found, expected) in found[1].iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() < 1e-4, "{found} {expected}");
+        }
+        assert!((f64::from(found[0][0]) + sum(&[7, 8])).abs() < 1e-4, "{found:?}");
     }
 
     #[test]
