@@ -313,6 +313,19 @@ pub enum DropAction {
     Rollback,
 }
 
+/// Which rounds' weights stay on disk beside the newest checkpoints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepWeights {
+    /// Those of the round with the best validation accuracy so far.
+    #[default]
+    Best,
+    /// Those of every round.
+    All,
+    /// None.
+    Newest,
+}
+
 /// `[rounds]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -352,6 +365,9 @@ pub struct RoundsSpec {
     /// allows all.
     #[serde(default = "all")]
     pub one_sided_max: f64,
+    /// Which rounds' weights stay on disk beside the newest checkpoints.
+    #[serde(default)]
+    pub keep_weights: KeepWeights,
 }
 
 fn default_level() -> f64 {

@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::method_spec::{
-    Accumulation, CalibrationName, DropAction, PoolLabels, PseudoTargets, PseudoWeights,
-    RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom, TeacherName,
-    Uncertified,
+    Accumulation, CalibrationName, DropAction, KeepWeights, PoolLabels, PseudoTargets,
+    PseudoWeights, RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom,
+    TeacherName, Uncertified,
 };
 pub use super::model_spec::{
     Device, LoraSpec, LoraTarget, ModelSpec, Precision, TrunkCacheSpec, TuningName,

@@ -224,6 +224,17 @@ fn remove_if_there(dir: &Path) -> Result<(), EngineError> {
     }
 }
 
+/// Names and manifests of the checkpoints below `parent`, the newest first; their files are not
+/// read.
+///
+/// # Errors
+/// When `parent` cannot be listed.
+pub fn list(parent: &Path) -> Result<Vec<(String, CheckpointManifest)>, EngineError> {
+    let mut found = manifests(parent)?;
+    found.sort_by_key(|(_, manifest)| std::cmp::Reverse(manifest.sequence));
+    Ok(found)
+}
+
 /// Readable manifests below `parent`, with the names of their directories.
 fn manifests(parent: &Path) -> Result<Vec<(String, CheckpointManifest)>, EngineError> {
     let names = names(parent)?.into_iter().filter(|name| !name.starts_with(TEMPORARY));

@@ -8,10 +8,10 @@ use crate::domain::metrics::Split;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::{RunId, StopReason};
 use crate::domain::ser::{LoopRule, Outcome, SerLoop, Step};
-use crate::domain::spec::{DropAction, ExperimentSpec, StartFrom};
+use crate::domain::spec::{DropAction, ExperimentSpec, KeepWeights, StartFrom};
 use crate::engine::memory::{self, Load};
 use crate::engine::{self, OpenSettings, RewardModel, checkpoint};
-use crate::store::{EventWriter, Home, Store};
+use crate::store::{EventWriter, Home, RoundRow, Store, best_round};
 
 use super::control::{Flow, Signals};
 use super::inputs::Inputs;
@@ -20,7 +20,7 @@ use super::shared_round::{self, SharedScores};
 use super::state::RunState;
 use super::{Ending, StepResult, WorkerError};
 
-/// Checkpoints kept: the newest, and one to fall back on.
+/// Checkpoints kept for going on: the newest, and one to fall back on.
 const CHECKPOINTS_KEPT: usize = 2;
 
 /// Label of the checkpoint that a trained round ends with.
@@ -219,9 +219,29 @@ impl<'a> Session<'a> {
             digest: manifest.weights_digest,
         })?;
         self.journal.flush()?;
-        let kept: Vec<&str> = self.journal.state.trained.values().map(String::as_str).collect();
+        let for_use = self.kept_rounds(&dir)?;
+        let to_go_back = self.journal.state.trained.values();
+        let kept: Vec<&str> = to_go_back.chain(&for_use).map(String::as_str).collect();
         checkpoint::prune(&dir, CHECKPOINTS_KEPT, &kept)?;
         Ok(())
+    }
+
+    /// The checkpoints that hold the weights of the rounds the spec keeps, one for each: those with
+    /// the digest that the round reported at the end of its training.
+    fn kept_rounds(&self, dir: &Path) -> Result<Vec<String>, WorkerError> {
+        let rounds = self.journal.store.rounds(&self.journal.run)?;
+        let best = best_round(&rounds);
+        let is_kept = |round: &&RoundRow| match self.spec.rounds.keep_weights {
+            KeepWeights::All => true,
+            KeepWeights::Best => Some(round.round) == best,
+            KeepWeights::Newest => false,
+        };
+        let digests = rounds.iter().filter(is_kept).filter_map(|it| it.weights_digest.as_ref());
+        let checkpoints = checkpoint::list(dir)?;
+        let of = |digest: &String| {
+            checkpoints.iter().find(|(_, manifest)| manifest.weights_digest == *digest)
+        };
+        Ok(digests.filter_map(of).map(|(name, _)| name.clone()).collect())
     }
 
     /// Ends the attempt on request, resumable.
