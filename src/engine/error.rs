@@ -187,6 +187,12 @@ pub enum EngineError {
         /// What is wrong.
         detail: String,
     },
+    /// The stand-in of the process tests has no files.
+    #[error("the mock model has no weights to export")]
+    NothingToExport,
+    /// A model without low-rank updates was to be written as an adapter.
+    #[error("this model has no adapter: all its trained parameters are whole tensors")]
+    NoAdapter,
     /// The device is not part of this build.
     #[error("this program was built without `{device}`")]
     DeviceNotBuilt {
@@ -277,6 +283,13 @@ impl EngineError {
             Self::BadValue { key: "rope_scaling" | "rope_parameters", .. } => {
                 "use a model with plain, `linear` or `llama3` rotary positions"
             }
+            Self::BadValue { key: "base_model_name_or_path", .. } => {
+                "write the directory of the base model into `adapter_config.json`"
+            }
+            Self::BadValue { key: "peft_type" | "alpha_pattern" | "bias", .. }
+            | Self::BadValue { key: "use_dora" | "fan_in_fan_out" | "lora_bias", .. } => {
+                "merge the adapter in PEFT (`merge_and_unload`) and save the whole model"
+            }
             Self::BadValue { .. } => "use a model without this variant of the architecture",
             Self::UnsupportedArchitecture { .. } => {
                 return Some(format!("supported architectures: {}", super::config::SUPPORTED));
@@ -307,6 +320,10 @@ impl EngineError {
             }
             Self::DeviceUnavailable { .. } => "check the driver, or set `model.device` to `cpu`",
             Self::NoEmbeddedModel => "set `model.backbone` to a model directory",
+            Self::NothingToExport => "export a run of another model",
+            Self::NoAdapter => {
+                "export it whole (`--format hf`), or train with `model.tuning = \"lora\"`"
+            }
             Self::BrokenCheckpoint { .. } => {
                 "resume from an older checkpoint, or start the run again"
             }

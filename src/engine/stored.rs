@@ -14,6 +14,7 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 
 use super::EngineError;
+use super::low_rank::add_low_rank;
 use super::tensor_file::{Header, Tensor, broken};
 
 /// Bytes read at a time, a multiple of every element size.
@@ -24,6 +25,23 @@ const BLOCK: usize = 1 << 20;
 pub struct StoredTensors {
     files: Vec<StoredFile>,
     tensors: BTreeMap<String, Stored>,
+    /// Tensors that stand in the place of those in the files.
+    replaced: BTreeMap<String, Tensor>,
+    /// What is added to a matrix when it is read.
+    updates: BTreeMap<String, Update>,
+}
+
+/// A low-rank update of a matrix (an adapter's).
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Update {
+    /// `A`, `[rank, columns]`.
+    pub a: Vec<f32>,
+    /// `B`, `[rows, rank]`.
+    pub b: Vec<f32>,
+    /// Rows of the matrix.
+    pub rows: usize,
+    /// What their product is multiplied by.
+    pub scale: f32,
 }
 
 #[derive(Debug)]
@@ -113,27 +131,40 @@ impl StoredTensors {
         Ok(())
     }
 
-    /// Names, in order.
+    /// Puts a tensor in the place of the one in the files, if there is one.
+    pub(super) fn replace(&mut self, name: &str, tensor: Tensor) {
+        self.tensors.remove(name);
+        self.replaced.insert(name.to_owned(), tensor);
+    }
+
+    /// Adds an update to a matrix whenever it is read.
+    pub(super) fn add_update(&mut self, name: &str, update: Update) {
+        self.updates.insert(name.to_owned(), update);
+    }
+
+    /// Names, in no order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.tensors.keys().map(String::as_str)
+        self.tensors.keys().chain(self.replaced.keys()).map(String::as_str)
     }
 
     /// Whether there is a tensor of that name.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
+        self.shape(name).is_some()
     }
 
     /// The shape of a tensor.
     #[must_use]
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.tensors.get(name).map(|stored| stored.shape.as_slice())
+        let stored = self.tensors.get(name).map(|stored| &stored.shape);
+        stored.or_else(|| self.replaced.get(name).map(|it| &it.shape)).map(Vec::as_slice)
     }
 
     /// Names and shapes.
     #[must_use]
     pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
-        self.tensors.iter().map(|(name, stored)| (name.clone(), stored.shape.clone())).collect()
+        let shape = |name: &str| (name.to_owned(), self.shape(name).unwrap_or_default().to_vec());
+        self.names().map(shape).collect()
     }
 
     /// Reads a tensor into `values`, which has room for exactly it.
@@ -141,7 +172,16 @@ impl StoredTensors {
     /// # Errors
     /// When there is no such tensor, `values` has another length, or the file cannot be read.
     pub fn read(&self, name: &str, values: &mut [f32]) -> Result<(), EngineError> {
-        self.convert(name, values, |v| v, f16::to_f32, bf16::to_f32)
+        match self.replaced.get(name) {
+            Some(tensor) if tensor.values.len() == values.len() => {
+                values.copy_from_slice(&tensor.values);
+            }
+            _ => self.convert(name, values, |v| v, f16::to_f32, bf16::to_f32)?,
+        }
+        if let Some(Update { a, b, rows, scale }) = self.updates.get(name) {
+            add_low_rank(values, *rows, [a, b], *scale);
+        }
+        Ok(())
     }
 
     /// As [`StoredTensors::read`], rounded to `bf16`.
@@ -149,6 +189,14 @@ impl StoredTensors {
     /// # Errors
     /// As [`StoredTensors::read`].
     pub fn read_bf16(&self, name: &str, values: &mut [bf16]) -> Result<(), EngineError> {
+        if self.replaced.contains_key(name) || self.updates.contains_key(name) {
+            let mut wide = vec![0.0; values.len()];
+            self.read(name, &mut wide)?;
+            for (value, wide) in values.iter_mut().zip(wide) {
+                *value = bf16::from_f32(wide);
+            }
+            return Ok(());
+        }
         self.convert(name, values, bf16::from_f32, |v| bf16::from_f32(v.to_f32()), |v| v)
     }
 

@@ -3,7 +3,8 @@
 //! Weights are `model.safetensors`, or the shards that `model.safetensors.index.json` names; only
 //! their headers are read here, the tensors one by one when they are asked for. One error lists
 //! every missing, misshapen and unexpected tensor, so that a wrong directory is understood at the
-//! first attempt. The reward head may be missing: a base model has none.
+//! first attempt. The reward head may be missing: a base model has none. A directory with an
+//! `adapter_config.json` is the base model it names with the adapter merged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::config::ModelConfig;
 use super::layout::{Layout, Part};
 use super::manifest::{hash_file, hex};
+use super::peft::Adapter;
 use super::source::Source;
 use super::tensor_file::broken;
 use super::tokenize::{PairTokenizer, SpecialTokens};
@@ -42,6 +44,8 @@ pub struct ModelFiles {
     pub tokenizer: PairTokenizer,
     backbone: Backbone,
     shards: Vec<String>,
+    /// The adapter's tensors, when the directory is one.
+    adapter: Option<PathBuf>,
     digest: OnceLock<String>,
 }
 
@@ -60,7 +64,7 @@ pub struct ModelSummary {
     pub hidden_size: usize,
     /// Number of blocks.
     pub n_layers: usize,
-    /// Whether a reward head is there.
+    /// Whether a whole reward head is there, the layer before the score included.
     pub has_reward_head: bool,
 }
 
@@ -83,6 +87,18 @@ impl ModelFiles {
     }
 
     fn read(backbone: &Backbone, max_tokens: Option<usize>) -> Result<Self, EngineError> {
+        match Adapter::of(backbone)? {
+            Some(adapter) => {
+                let base = Backbone::Directory(adapter.base.clone());
+                let mut files = Self::read_base(&base, max_tokens)?;
+                adapter.put_over(&mut files.weights, &Layout::of(&files.config))?;
+                Ok(Self { adapter: Some(adapter.file()), ..files })
+            }
+            None => Self::read_base(backbone, max_tokens),
+        }
+    }
+
+    fn read_base(backbone: &Backbone, max_tokens: Option<usize>) -> Result<Self, EngineError> {
         let source = Source::of(backbone);
         let config = read_config(&source, max_tokens)?;
         let max_tokens = max_tokens.unwrap_or(config.max_positions());
@@ -92,7 +108,7 @@ impl ModelFiles {
         let weights = open_weights(&source, &shards, &layout)?;
         check_shapes(&source, &layout, &shards, &weights.shapes())?;
         let (backbone, digest) = (backbone.clone(), OnceLock::new());
-        Ok(Self { config, weights, tokenizer, backbone, shards, digest })
+        Ok(Self { config, weights, tokenizer, backbone, shards, adapter: None, digest })
     }
 
     /// What was found, for tables.
@@ -115,7 +131,11 @@ impl ModelFiles {
             vocab_size: config.vocab_size(),
             hidden_size: config.hidden_size(),
             n_layers: config.n_layers(),
-            has_reward_head: self.weights.names().any(|name| is(name, Part::Score)),
+            has_reward_head: layout
+                .tensors()
+                .iter()
+                .filter(|tensor| tensor.part.is_head())
+                .all(|tensor| self.weights.contains(&tensor.name)),
         }
     }
 
@@ -142,6 +162,9 @@ impl ModelFiles {
                     hash.update(bytes);
                 }
             }
+        }
+        if let Some(adapter) = &self.adapter {
+            hash_file(adapter, &mut hash)?;
         }
         Ok(self.digest.get_or_init(|| hex(&hash.finalize())))
     }

@@ -103,6 +103,34 @@ impl PairTokenizer {
             .map_err(|detail| EngineError::Tokenize { position: 0, detail })
     }
 
+    /// The id of a token.
+    #[must_use]
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
+
+    /// The token of an id.
+    #[must_use]
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.tokenizer.id_to_token(id)
+    }
+
+    /// The special tokens that were added to the vocabulary, by id.
+    pub fn special_tokens(&self) -> impl Iterator<Item = String> {
+        let mut added: Vec<_> = self.tokenizer.get_added_tokens_decoder().into_iter().collect();
+        added.sort_by_key(|(id, _)| *id);
+        added.into_iter().filter(|(_, token)| token.special).map(|(_, token)| token.content)
+    }
+
+    /// The token that a decoder's text ends with, at which its reward is read.
+    #[must_use]
+    pub fn end_token(&self) -> Option<String> {
+        match &self.template {
+            Template::Decoder { end, .. } => end.last().and_then(|id| self.token(*id)),
+            Template::Encoder { .. } => None,
+        }
+    }
+
     fn encode_decoder(
         &self,
         pairs: &[PairText<'_>],

@@ -263,6 +263,11 @@ impl Transformer {
         self.rounds_seam
     }
 
+    /// Leaves the seam as it is computed: what a cache would have rounded is not.
+    pub fn keep_seam_exact(&mut self) {
+        self.rounds_seam = false;
+    }
+
     /// Values of the seam that belong to a pair.
     #[must_use]
     pub fn n_seam_values(&self, pair: &EncodedPair) -> usize {

@@ -1,0 +1,157 @@
+//! Trained reward models in the layouts of transformers and PEFT.
+//!
+//! What is written is what the run's last optimiser step left, in `f32`: low-rank updates are added
+//! to their matrices for [`TrainedModel::write_model`] and kept apart for
+//! [`TrainedModel::write_adapter`]. The head is the one that transformers' sequence-classification
+//! classes compute, under their names (see [`super::layout`]), with one output.
+//!
+//! `config.json` says what those classes need beyond the base model: `architectures`, one label in
+//! `id2label` (without it transformers assumes two), and a `pad_token_id` that is not the end token
+//! (decoders find the token to read the reward at by it).
+
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::read_checkpoint;
+use super::config::ModelConfig;
+use super::cpu::CpuModel;
+use super::layout::Layout;
+use super::source::Source;
+use super::weights::ModelFiles;
+use super::{Backbone, Device, EngineError, OpenSettings, Tuning};
+
+mod adapter;
+mod metadata;
+mod tensors;
+#[cfg(test)]
+mod tests;
+
+/// The weights' file name.
+pub(super) const WEIGHTS: &str = "model.safetensors";
+
+/// A reward model with what its files say, ready to be written.
+#[derive(Debug)]
+pub struct TrainedModel {
+    model: CpuModel,
+    files: ModelFiles,
+    settings: OpenSettings,
+}
+
+/// How others make the text that the model reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextForm {
+    /// One text: prompt, answer and, at the end, this token, at which the reward is read.
+    Whole {
+        /// None where the model has none.
+        end: Option<String>,
+    },
+    /// Prompt and answer as the two texts of one input.
+    Two,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// The class of transformers that loads it.
+    pub class: &'static str,
+    /// How it reads a prompt and an answer.
+    pub text: TextForm,
+    /// The token that fills batches; `None` when the vocabulary has none to spare.
+    pub padding: Option<String>,
+    /// Parameters written.
+    pub n_parameters: u64,
+    /// Longest sequence it was trained with, in tokens.
+    pub max_tokens: usize,
+}
+
+impl TrainedModel {
+    /// Opens a model on the CPU and restores a checkpoint of a run into it.
+    ///
+    /// # Errors
+    /// When the base model cannot be opened, or the checkpoint is damaged or continues another one.
+    pub fn open(settings: &OpenSettings, checkpoint: &Path) -> Result<Self, EngineError> {
+        if settings.backbone == Backbone::Mock {
+            return Err(EngineError::NothingToExport);
+        }
+        // Checkpoints have the same form on every device.
+        let settings = OpenSettings { device: Device::Cpu, ..settings.clone() };
+        let mut model = CpuModel::open(&settings)?;
+        read_checkpoint(checkpoint, &mut model)?;
+        let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
+        Ok(Self { model, files, settings })
+    }
+
+    /// Whether there are low-rank updates to write apart.
+    #[must_use]
+    pub fn has_adapter(&self) -> bool {
+        matches!(self.settings.tuning, Tuning::Lora(_))
+    }
+
+    /// Writes a model directory for `AutoModelForSequenceClassification` into `dir`, which exists.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn write_model(&self, dir: &Path) -> Result<Exported, EngineError> {
+        let n_parameters = tensors::write_merged(
+            &self.layout(),
+            &self.model.trainer().parameters,
+            self.lora_scale(),
+            &dir.join(WEIGHTS),
+        )?;
+        let exported = self.write_metadata(dir)?;
+        Ok(Exported { n_parameters, ..exported })
+    }
+
+    /// Writes a PEFT adapter directory into `dir`, which exists. The embedded base model, which
+    /// lies in no directory, is written into its subdirectory `base`; `place` is where `dir` will
+    /// stand in the end.
+    ///
+    /// # Errors
+    /// [`EngineError::NoAdapter`] for a model without low-rank updates; when a file cannot be read
+    /// or written.
+    pub fn write_adapter(&self, dir: &Path, place: &Path) -> Result<Exported, EngineError> {
+        let Tuning::Lora(lora) = &self.settings.tuning else {
+            return Err(EngineError::NoAdapter);
+        };
+        let base = match &self.settings.backbone {
+            Backbone::Directory(base) => base.clone(),
+            Backbone::Embedded | Backbone::Mock => {
+                metadata::write_embedded_base(&dir.join("base"))?;
+                absolute(&place.join("base"))
+            }
+        };
+        let parameters = &self.model.trainer().parameters;
+        let n_parameters = adapter::write(dir, &self.layout(), parameters, lora, &base)?;
+        let exported = self.write_metadata(dir)?;
+        // An adapter directory has no configuration of its own: PEFT takes the base model's.
+        let config = dir.join(metadata::CONFIG);
+        std::fs::remove_file(&config).map_err(EngineError::io("remove", config))?;
+        Ok(Exported { n_parameters, ..exported })
+    }
+
+    /// `config.json` and the tokenizer's files.
+    fn write_metadata(&self, dir: &Path) -> Result<Exported, EngineError> {
+        let source = Source::of(&self.settings.backbone);
+        metadata::write(dir, &source, &self.files, self.settings.max_tokens)
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::of(&self.files.config)
+    }
+
+    /// What a product of two adapter matrices is multiplied by.
+    fn lora_scale(&self) -> f32 {
+        match &self.settings.tuning {
+            Tuning::Lora(lora) => lora.alpha / lora.rank as f32,
+            _ => 0.0,
+        }
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// How a model of this shape reads a prompt and an answer.
+fn text_form(config: &ModelConfig, end: Option<String>) -> TextForm {
+    if config.is_causal() { TextForm::Whole { end } } else { TextForm::Two }
+}

@@ -1,0 +1,110 @@
+//! The tensors of a model as a file, low-rank updates merged, one tensor in memory at a time.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use safetensors::{Dtype, View};
+
+use crate::engine::EngineError;
+use crate::engine::cpu::kernel::Weight;
+use crate::engine::cpu::parameters::Parameters;
+use crate::engine::cpu::table::Entry;
+use crate::engine::layout::{Layout, Part, adapter_names};
+use crate::engine::low_rank::add_low_rank;
+use crate::engine::tensor_file::broken;
+
+/// A tensor of a table and what is added to it.
+struct Merged<'a> {
+    parameters: &'a Parameters,
+    entry: &'a Entry,
+    adapter: Option<[&'a Entry; 2]>,
+    scale: f32,
+}
+
+impl Merged<'_> {
+    fn values(&self) -> Vec<f32> {
+        let weights = self.parameters.weights();
+        let mut values = match weights.matrix(self.entry.slot) {
+            Weight::F32(values) => values.to_vec(),
+            Weight::Bf16(values) => values.iter().map(|value| value.to_f32()).collect(),
+        };
+        if let Some([a, b]) = self.adapter {
+            let [a, b] = [a, b].map(|entry| weights.vector(entry.slot));
+            add_low_rank(&mut values, self.entry.shape[0], [a, b], self.scale);
+        }
+        values
+    }
+}
+
+impl View for &Merged<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.entry.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.values().iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.entry.shape.iter().product::<usize>()
+    }
+}
+
+/// Writes every tensor that a reward depends on, in `f32`; returns how many parameters they are.
+pub(super) fn write_merged(
+    layout: &Layout,
+    parameters: &Parameters,
+    scale: f32,
+    path: &Path,
+) -> Result<u64, EngineError> {
+    let entries: BTreeMap<&str, &Entry> =
+        parameters.table.entries().iter().map(|entry| (entry.name.as_str(), entry)).collect();
+    let mut tensors = Vec::new();
+    for spec in layout.tensors().iter().filter(|spec| spec.part != Part::LanguageHead) {
+        let Some(entry) = entries.get(spec.name.as_str()).copied() else {
+            return Err(broken(path, format!("the model has no `{}`", spec.name)));
+        };
+        let [a, b] = adapter_names(&spec.name).map(|name| entries.get(name.as_str()).copied());
+        tensors.push((&spec.name, Merged { parameters, entry, adapter: pair(a, b), scale }));
+    }
+    let n_parameters = tensors.iter().map(|(_, tensor)| (tensor.data_len() / 4) as u64).sum();
+    write(path, tensors.iter().map(|(name, tensor)| (*name, tensor)))?;
+    Ok(n_parameters)
+}
+
+/// Writes some tensors as they are, under other names; returns how many parameters they are.
+pub(super) fn write_plain(
+    path: &Path,
+    parameters: &Parameters,
+    named: &[(String, &Entry)],
+) -> Result<u64, EngineError> {
+    let tensors: Vec<(&String, Merged<'_>)> = named
+        .iter()
+        .map(|(name, entry)| (name, Merged { parameters, entry, adapter: None, scale: 0.0 }))
+        .collect();
+    write(path, tensors.iter().map(|(name, tensor)| (*name, tensor)))?;
+    Ok(named.iter().map(|(_, entry)| entry.shape.iter().product::<usize>() as u64).sum())
+}
+
+fn pair<'a>(a: Option<&'a Entry>, b: Option<&'a Entry>) -> Option<[&'a Entry; 2]> {
+    Some([a?, b?])
+}
+
+fn write<'a>(
+    path: &Path,
+    tensors: impl Iterator<Item = (&'a String, &'a Merged<'a>)>,
+) -> Result<(), EngineError> {
+    // transformers refuses a file that does not say which framework wrote its layout.
+    let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize_to_file(tensors, Some(format), path).map_err(|error| match error {
+        safetensors::SafeTensorError::IoError(source) => {
+            EngineError::Io { action: "write", path: path.to_owned(), source }
+        }
+        other => broken(path, other.to_string()),
+    })
+}

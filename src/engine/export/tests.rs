@@ -1,0 +1,173 @@
+//! What is written opens again with the same rewards.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::*;
+use crate::domain::preference::Side;
+use crate::domain::spec::LoraTarget;
+use crate::engine::checkpoint::write_checkpoint;
+use crate::engine::fixture::{bert_dir, llama_dir};
+use crate::engine::scoring::open_to_score;
+use crate::engine::{LabeledPair, LoraSpec, Loss, PairText, StepSettings};
+
+const PAIRS: [PairText<'_>; 2] = [
+    PairText { prompt: "the cat", response_a: " sat on the mat", response_b: " ran away" },
+    PairText { prompt: "the dog ran", response_a: " away", response_b: " on the mat mat" },
+];
+
+fn settings(dir: &Path, tuning: Tuning) -> OpenSettings {
+    let backbone = Backbone::Directory(dir.to_owned());
+    OpenSettings { n_threads: 1, tuning, ..OpenSettings::new(backbone, 16, 3) }
+}
+
+fn lora() -> Tuning {
+    let targets = vec![LoraTarget::Query, LoraTarget::Output, LoraTarget::Down];
+    Tuning::Lora(LoraSpec { rank: 2, alpha: 8.0, dropout: 0.0, targets })
+}
+
+/// Trains a few steps, and gives the rewards and a checkpoint.
+fn train(settings: &OpenSettings, parent: &Path) -> (Vec<[f32; 2]>, PathBuf) {
+    let mut model = crate::engine::open(settings).unwrap();
+    let pairs = model.encode(&PAIRS).unwrap();
+    let batch: Vec<LabeledPair<'_>> =
+        pairs.iter().map(|pair| LabeledPair::certain(pair, Side::B)).collect();
+    let step = StepSettings {
+        loss: Loss::BradleyTerry,
+        learning_rate: 1e-2,
+        weight_decay: 0.0,
+        clip_norm: 1.0,
+        dropout: 0.0,
+        dropout_key: 0,
+    };
+    for _ in 0..5 {
+        model.train_step(&batch, &step).unwrap();
+    }
+    write_checkpoint(parent, "c", model.as_ref(), "{}").unwrap();
+    let mut model = open_to_score(settings, Some(&parent.join("c"))).unwrap();
+    (model.score(&pairs.iter().collect::<Vec<_>>()).unwrap(), parent.join("c"))
+}
+
+fn rewards(dir: &Path) -> Vec<[f32; 2]> {
+    assert!(ModelFiles::check(dir).unwrap().has_reward_head);
+    let mut model = open_to_score(&settings(dir, Tuning::Head), None).unwrap();
+    let pairs = model.encode(&PAIRS).unwrap();
+    model.score(&pairs.iter().collect::<Vec<_>>()).unwrap()
+}
+
+fn assert_close(found: &[[f32; 2]], expected: &[[f32; 2]]) {
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    }
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_tuning_of_both_families_comes_back_whole() {
+    for base in [llama_dir(), bert_dir()] {
+        for tuning in [Tuning::Full, Tuning::Head, Tuning::TopLayers(1), lora()] {
+            let place = tempfile::tempdir().unwrap();
+            let settings = settings(base.path(), tuning);
+            let (expected, checkpoint) = train(&settings, place.path());
+            let out = place.path().join("out");
+            std::fs::create_dir(&out).unwrap();
+            let model = TrainedModel::open(&settings, &checkpoint).unwrap();
+            let exported = model.write_model(&out).unwrap();
+            assert_close(&rewards(&out), &expected);
+            let config = json(&out.join("config.json"));
+            assert_eq!(config["id2label"], serde_json::json!({"0": "LABEL_0"}));
+            assert_eq!(config["architectures"][0], exported.class);
+            assert_eq!(json(&out.join("tokenizer_config.json"))["model_max_length"], 16);
+        }
+    }
+}
+
+#[test]
+fn batches_are_not_padded_with_the_end_token() {
+    let (base, place) = (llama_dir(), tempfile::tempdir().unwrap());
+    let special = r#"{"eos_token": {"content": "</s>"}, "pad_token": "</s>"}"#;
+    std::fs::write(base.path().join("tokenizer_config.json"), special).unwrap();
+    let settings = settings(base.path(), Tuning::Full);
+    let (_, checkpoint) = train(&settings, place.path());
+    let exported = TrainedModel::open(&settings, &checkpoint).unwrap().write_model(place.path());
+    let exported = exported.unwrap();
+    assert_eq!(exported.padding.as_deref(), Some("<unk>"));
+    assert_eq!(exported.text, TextForm::Whole { end: Some("</s>".into()) });
+    assert_eq!(json(&place.path().join("config.json"))["pad_token_id"], 0);
+    for file in ["tokenizer_config.json", "special_tokens_map.json"] {
+        assert_eq!(json(&place.path().join(file))["pad_token"], "<unk>");
+    }
+}
+
+#[test]
+fn an_adapter_comes_back_over_its_base() {
+    for base in [llama_dir(), bert_dir()] {
+        let place = tempfile::tempdir().unwrap();
+        let settings = settings(base.path(), lora());
+        let (expected, checkpoint) = train(&settings, place.path());
+        let out = place.path().join("out");
+        std::fs::create_dir(&out).unwrap();
+        let model = TrainedModel::open(&settings, &checkpoint).unwrap();
+        model.write_adapter(&out, &out).unwrap();
+        assert_close(&rewards(&out), &expected);
+        let config = json(&out.join("adapter_config.json"));
+        let names =
+            |key: &str| -> Vec<String> { serde_json::from_value(config[key].clone()).unwrap() };
+        if names("modules_to_save") == ["score"] {
+            assert_eq!(names("target_modules"), ["down_proj", "o_proj", "q_proj"]);
+        } else {
+            // `dense` is also the pooler's name.
+            let whole = ["0.attention.output.dense", "0.output.dense", "1.attention.output.dense"];
+            let targets = names("target_modules");
+            assert_eq!(names("modules_to_save"), ["classifier", "pooler"]);
+            assert!(whole.iter().all(|it| targets.contains(&format!("bert.encoder.layer.{it}"))));
+            assert_eq!((targets.len(), targets[4].as_str()), (5, "query"));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_adapter_is_refused() {
+    let (base, place) = (llama_dir(), tempfile::tempdir().unwrap());
+    let settings = settings(base.path(), Tuning::Full);
+    let (_, checkpoint) = train(&settings, place.path());
+    let model = TrainedModel::open(&settings, &checkpoint).unwrap();
+    let error = model.write_adapter(place.path(), place.path()).unwrap_err();
+    assert!(matches!(error, EngineError::NoAdapter), "{error}");
+    let mock = OpenSettings::new(Backbone::Mock, 8, 1);
+    let error = TrainedModel::open(&mock, &checkpoint).unwrap_err();
+    assert!(matches!(error, EngineError::NothingToExport), "{error}");
+}
+
+#[test]
+fn foreign_adapters_are_refused_by_key_and_tensor() {
+    let base = llama_dir();
+    let dir = tempfile::tempdir().unwrap();
+    let base_path = base.path().to_string_lossy().into_owned();
+    let valid = serde_json::json!({
+        "peft_type": "LORA", "lora_alpha": 4, "base_model_name_or_path": base_path
+    });
+    let message = |key: &str, value: Value| {
+        let mut keys = valid.clone();
+        keys[key] = value;
+        std::fs::write(dir.path().join("adapter_config.json"), keys.to_string()).unwrap();
+        ModelFiles::check(dir.path()).unwrap_err().to_string()
+    };
+    assert!(message("peft_type", "IA3".into()).contains("`peft_type` `IA3`, expected `LORA`"));
+    assert!(message("use_dora", true.into()).contains("`use_dora` `true`, expected `false`"));
+    let missing = message("base_model_name_or_path", "no/such".into());
+    assert!(missing.contains("`no/such`, expected the directory of the base model"), "{missing}");
+    let a = ("base_model.model.model.norm.lora_A.weight".to_owned(), [1, 8], [0.0; 8]);
+    let odd = ("base_model.model.x.weight".to_owned(), [1, 8], [0.0; 8]);
+    let tensors =
+        [(a.0, a.1.as_slice(), a.2.as_slice()), (odd.0, odd.1.as_slice(), odd.2.as_slice())];
+    crate::engine::weights::write_tensors(&dir.path().join("adapter_model.safetensors"), &tensors)
+        .unwrap();
+    let problems = message("r", 1.into());
+    assert!(problems.contains("`base_model.model.x.weight` is unexpected"), "{problems}");
+    assert!(problems.contains("beside `model.norm.weight` is missing"), "{problems}");
+}

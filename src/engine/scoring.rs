@@ -1,0 +1,228 @@
+//! A finished reward model for use: opened to score and nothing else, texts scored one by one.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::checkpoint::read_checkpoint;
+use super::cpu::CpuModel;
+use super::score::score_all;
+use super::source::Source;
+use super::weights::ModelFiles;
+use super::{
+    Backbone, CacheSettings, Device, EncodedPair, EngineError, OpenSettings, PairText, RewardModel,
+    Tuning,
+};
+
+/// Sequences are no longer than this where neither the person nor the model's files say.
+const MAX_TOKENS_DEFAULT: usize = 1024;
+
+/// One prompt and one answer to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Text<'a> {
+    /// Everything before the answer.
+    pub prompt: &'a str,
+    /// The answer.
+    pub response: &'a str,
+}
+
+/// Token ids of one whole text, after truncation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedText {
+    /// Prompt and answer, special tokens included.
+    pub tokens: Vec<u32>,
+    /// Where the second segment starts (encoders only; else 0).
+    pub answer_start: usize,
+    /// Tokens that were cut off.
+    pub n_tokens_cut: usize,
+}
+
+/// What a look at a model to be used says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UseSettings {
+    /// How to open it.
+    pub open: OpenSettings,
+    /// Whether its files hold a whole reward head; without one rewards mean nothing.
+    pub has_reward_head: bool,
+}
+
+/// How to open the model of a directory, or the embedded one, for scoring: everything but the head
+/// frozen, so that no memory goes to an optimiser. Texts are cut to `max_tokens`, else to what
+/// `tokenizer_config.json` has as `model_max_length`, else to 1,024 tokens, and never beyond the
+/// model's positions.
+///
+/// # Errors
+/// As [`ModelFiles::open`].
+pub fn use_settings(
+    backbone: &Backbone,
+    max_tokens: Option<usize>,
+) -> Result<UseSettings, EngineError> {
+    let (limit, has_reward_head) = match backbone {
+        Backbone::Directory(dir) => {
+            let summary = ModelFiles::check(dir)?;
+            (summary.max_positions, summary.has_reward_head)
+        }
+        Backbone::Embedded | Backbone::Mock => {
+            (ModelFiles::open(backbone, 16)?.config.max_positions(), false)
+        }
+    };
+    let max_tokens = match max_tokens {
+        Some(max_tokens) => max_tokens,
+        None => usual_max_tokens(backbone)?.unwrap_or(MAX_TOKENS_DEFAULT).min(limit),
+    };
+    let open =
+        OpenSettings { tuning: Tuning::Head, ..OpenSettings::new(backbone.clone(), max_tokens, 0) };
+    Ok(UseSettings { open, has_reward_head })
+}
+
+/// Opens a model for scoring, with the weights of a checkpoint where there is one. A trunk that was
+/// frozen in training is computed without the rounding that its cache would bring, so that rewards
+/// are those of an export.
+///
+/// # Errors
+/// As [`super::open`] and [`read_checkpoint`].
+pub fn open_to_score(
+    settings: &OpenSettings,
+    checkpoint: Option<&Path>,
+) -> Result<Box<dyn RewardModel>, EngineError> {
+    let trunk_cache = CacheSettings::default();
+    let settings = OpenSettings { trunk_cache, ..settings.clone() };
+    let mut model: Box<dyn RewardModel> =
+        if settings.device == Device::Cpu && settings.backbone != Backbone::Mock {
+            let mut model = CpuModel::open(&settings)?;
+            model.trainer_mut().network.keep_seam_exact();
+            Box::new(model)
+        } else {
+            super::open(&settings)?
+        };
+    if let Some(checkpoint) = checkpoint {
+        read_checkpoint(checkpoint, model.as_mut())?;
+    }
+    Ok(model)
+}
+
+/// `model_max_length`; transformers writes a huge number where there is no limit.
+fn usual_max_tokens(backbone: &Backbone) -> Result<Option<usize>, EngineError> {
+    const FILE: &str = "tokenizer_config.json";
+    let source = Source::of(backbone);
+    if !source.has(FILE) {
+        return Ok(None);
+    }
+    let keys: Value = serde_json::from_slice(&source.read(FILE)?)
+        .map_err(|error| EngineError::json(source.path(FILE), &error))?;
+    let length = keys.get("model_max_length").and_then(Value::as_u64);
+    Ok(length.filter(|length| (8..1 << 20).contains(length)).map(|length| length as usize))
+}
+
+/// Token ids of texts, in order. Each is cut by itself: oldest prompt tokens first.
+///
+/// # Errors
+/// When the tokenizer refuses a text.
+pub fn encode_texts(
+    model: &dyn RewardModel,
+    texts: &[Text<'_>],
+) -> Result<Vec<EncodedText>, EngineError> {
+    let pairs: Vec<PairText<'_>> = texts
+        .iter()
+        .map(|Text { prompt, response }| PairText {
+            prompt,
+            response_a: response,
+            response_b: response,
+        })
+        .collect();
+    let encoded = model.encode(&pairs)?.into_iter();
+    Ok(encoded
+        .map(|pair| EncodedText {
+            tokens: pair.tokens_a,
+            answer_start: pair.answer_start[0],
+            // Both sides are the same text, and its answer is cut on both.
+            n_tokens_cut: pair.n_prompt_tokens_cut + pair.n_answer_tokens_cut / 2,
+        })
+        .collect())
+}
+
+/// The reward of each text, in order, in batches of at most `token_budget` tokens.
+///
+/// # Errors
+/// As [`RewardModel::score`].
+pub fn score_texts(
+    model: &mut dyn RewardModel,
+    texts: &[EncodedText],
+    token_budget: usize,
+) -> Result<Vec<f32>, EngineError> {
+    // The engine scores pairs: two texts of about one length share nothing and stand side by side.
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by_key(|&i| texts[i].tokens.len());
+    let sides: Vec<[usize; 2]> = order.rchunks(2).map(|it| [it[0], it[it.len() - 1]]).collect();
+    let pairs: Vec<EncodedPair> = sides
+        .iter()
+        .map(|&[a, b]| EncodedPair {
+            tokens_a: texts[a].tokens.clone(),
+            tokens_b: texts[b].tokens.clone(),
+            answer_start: [texts[a].answer_start, texts[b].answer_start],
+            ..EncodedPair::default()
+        })
+        .collect();
+    let pairs: Vec<&EncodedPair> = pairs.iter().collect();
+    let scored = score_all(model, &pairs, token_budget, &mut |_| ControlFlow::Continue(()))?;
+    let mut rewards = vec![0.0; texts.len()];
+    for (sides, scored) in sides.iter().zip(scored.unwrap_or_default()) {
+        for (&i, reward) in sides.iter().zip(scored) {
+            rewards[i] = reward;
+        }
+    }
+    Ok(rewards)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixture::{bert_dir, llama_dir};
+
+    #[test]
+    fn texts_get_the_rewards_they_have_in_pairs() {
+        for dir in [llama_dir(), bert_dir()] {
+            let backbone = Backbone::Directory(dir.path().to_owned());
+            let settings = use_settings(&backbone, Some(12)).unwrap();
+            assert!(!settings.has_reward_head);
+            let mut model = open_to_score(&settings.open, None).unwrap();
+            let responses = [" sat", " ran away", " on the mat", "", " the dog ran on the mat"];
+            let prompt = "the cat";
+            let texts = responses.map(|response| Text { prompt, response });
+            let encoded = encode_texts(model.as_ref(), &texts).unwrap();
+            let rewards = score_texts(model.as_mut(), &encoded, 9).unwrap();
+            for (i, response) in responses.iter().enumerate() {
+                let pair = PairText { prompt, response_a: response, response_b: " dog" };
+                let pair = model.encode(&[pair]).unwrap().remove(0);
+                let [expected, _] = model.score(&[&pair]).unwrap()[0];
+                assert!((rewards[i] - expected).abs() < 1e-6, "{} {expected}", rewards[i]);
+            }
+            assert!(score_texts(model.as_mut(), &[], 9).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_text_loses_its_oldest_prompt_tokens() {
+        let dir = llama_dir();
+        let backbone = Backbone::Directory(dir.path().to_owned());
+        let model = crate::engine::open(&use_settings(&backbone, Some(6)).unwrap().open).unwrap();
+        let text = Text { prompt: "the cat the dog ran", response: " on mat" };
+        let encoded = encode_texts(model.as_ref(), &[text]).unwrap().remove(0);
+        assert_eq!((encoded.tokens.len(), encoded.n_tokens_cut), (6, 3));
+    }
+
+    #[test]
+    fn the_files_say_how_long_a_text_may_be() {
+        let dir = llama_dir();
+        let backbone = Backbone::Directory(dir.path().to_owned());
+        let max_tokens = |length: &str| {
+            let keys = format!("{{\"model_max_length\": {length}}}");
+            std::fs::write(dir.path().join("tokenizer_config.json"), keys).unwrap();
+            use_settings(&backbone, None).unwrap().open.max_tokens
+        };
+        assert_eq!(max_tokens("24"), 24);
+        assert_eq!(max_tokens("1000000000000000019884624838656"), 32, "the model's positions");
+        assert_eq!(max_tokens("4096"), 32);
+    }
+}
