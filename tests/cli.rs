@@ -3,6 +3,7 @@
 mod bad_input;
 mod compare;
 mod experiments;
+mod export;
 mod fixture;
 mod review;
 mod whole_run;

@@ -22,6 +22,8 @@ mod data;
 mod doctor;
 mod document;
 mod error;
+mod eval;
+mod export;
 mod follow;
 mod generate;
 mod import;
@@ -33,8 +35,11 @@ mod rounds;
 mod run;
 mod runs;
 mod samples;
+mod score;
+mod scorer;
 mod show;
 mod table;
+mod trained;
 mod verdict;
 mod words;
 mod worker;
@@ -147,6 +152,12 @@ enum Command {
     /// Import and check preference data
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Score texts with a trained reward model: JSON lines in, rewards out
+    Score(score::ScoreArgs),
+    /// Measure how often a reward model ranks pairs as people did
+    Eval(eval::EvalArgs),
+    /// Write a run's reward model, labels or numbers for other programs, or a report
+    Export(export::ExportArgs),
     /// Measure how fast a model trains and scores on this machine
     Bench(bench::BenchArgs),
     /// Check the installation: database, terminal, machine, interrupted runs
@@ -252,6 +263,9 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Resume(args)) => request::resume(&context, &args),
         Some(Command::Stop(args)) => request::stop(&context, &args),
         Some(Command::Data(command)) => data::run(&context, &command),
+        Some(Command::Score(args)) => score::run(&context, &args),
+        Some(Command::Eval(args)) => eval::run(&context, &args),
+        Some(Command::Export(args)) => export::run(&context, &args),
         Some(Command::Bench(args)) => bench::run(&context, &args),
         Some(Command::Doctor(args)) => doctor::run(&context, &args),
         Some(Command::Worker(_)) => Ok(()),

@@ -20,6 +20,7 @@ pub mod preference;
 pub mod pseudo_label;
 pub mod random;
 pub mod review;
+pub mod reward_bench;
 pub mod risk;
 pub mod run;
 pub mod second_view;

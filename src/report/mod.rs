@@ -7,16 +7,19 @@
 mod arms;
 mod csv;
 mod curve;
+mod html;
 mod json;
 mod markdown;
 pub mod paper;
 mod run;
+mod scale;
 mod svg;
 mod words;
 
 pub use arms::ArmsDocument;
 pub use csv::comparison_csv;
 pub use curve::{CurveAxis, CurveMetric, CurvePoint, curve};
+pub use html::{RunPart, report_html};
 pub use json::{ComparisonDocument, SCHEMA};
 pub use markdown::comparison_markdown;
 pub use run::{EvaluationDocument, RunDocument, status, timestamp};

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::curve::{CurveAxis, CurveMetric, CurvePoint, curve};
+use super::scale::{Scale, plain};
 use super::words::{letter, share};
 use crate::domain::clean::clean_line;
 use crate::store::comparison::Comparison;
@@ -127,51 +128,4 @@ fn marker(index: usize) -> &'static str {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-fn plain(value: f64) -> String {
-    if value.abs() >= 10_000.0 {
-        format!("{:.0}k", value / 1000.0)
-    } else {
-        format!("{}", (value * 1e6).round() / 1e6)
-    }
-}
-
-/// From values to places on the sheet.
-struct Scale {
-    low: f64,
-    high: f64,
-    from: f64,
-    to: f64,
-}
-
-impl Scale {
-    fn of(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
-        let (low, high) = values
-            .filter(|value| value.is_finite())
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-        let (low, high) = if low < high {
-            (low, high)
-        } else if low.is_finite() {
-            (low - 0.5, low + 0.5)
-        } else {
-            (0.0, 1.0)
-        };
-        Self { low, high, from, to }
-    }
-
-    fn place(&self, value: f64) -> f64 {
-        self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
-    }
-
-    /// Round numbers, about five of them (1-2-5 rule).
-    fn ticks(&self) -> Vec<f64> {
-        let rough = (self.high - self.low) / 5.0;
-        let power = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough);
-        let step = step.unwrap_or(rough);
-        let first = (self.low / step).ceil() as i64;
-        let last = (self.high / step + 1e-9).floor() as i64;
-        (first..=last).map(|i| i as f64 * step).collect()
-    }
 }

@@ -62,7 +62,7 @@ fn thousands(n: u64) -> String {
 }
 
 /// `41s`, `4m08s`, `1h52m`
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     let s = seconds.round() as u64;
     match s {
         0..60 => format!("{seconds:.1}s"),

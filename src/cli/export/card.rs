@@ -1,0 +1,99 @@
+//! What stands beside exported weights: a README for people and a record for programs.
+
+use serde_json::{Value, json};
+
+use super::super::trained::TrainedRound;
+use super::super::words;
+use crate::domain::clean::clean_line;
+use crate::engine::export::{Exported, TextForm};
+use crate::report::EvaluationDocument;
+
+/// Where the model comes from, for programs.
+pub fn marker(found: &TrainedRound, exported: &Exported, is_adapter: bool) -> Value {
+    let TrainedRound { run, spec, row, .. } = found;
+    json!({
+        "schema": 1,
+        "program": concat!("ser ", env!("CARGO_PKG_VERSION")),
+        "format": if is_adapter { "peft" } else { "hf" },
+        "run": {"id": run.id, "name": run.name, "arm": run.arm, "rng_seed": run.rng_seed},
+        "round": row.round,
+        "weights_digest": row.weights_digest,
+        "validation": row.validation.as_ref().map(EvaluationDocument::from),
+        "test": row.test.as_ref().map(EvaluationDocument::from),
+        "class": exported.class,
+        "n_parameters": exported.n_parameters,
+        "max_tokens": exported.max_tokens,
+        "pad_token": exported.padding,
+        "text": match &exported.text {
+            TextForm::Whole { end } => json!({"form": "prompt + response + end", "end": end}),
+            TextForm::Two => json!({"form": "prompt, response"}),
+        },
+        "spec": spec,
+    })
+}
+
+/// The model card.
+pub fn readme(found: &TrainedRound, exported: &Exported, is_adapter: bool) -> String {
+    let TrainedRound { run, spec, row, .. } = found;
+    let (library, kind) =
+        if is_adapter { ("peft", "`LoRA` adapter") } else { ("transformers", "reward model") };
+    let name = clean_line(&run.name);
+    let accuracy = match &row.test {
+        Some(test) => format!(
+            "It ranks {} of {} test pairs as people did (95 % Wilson interval in brackets).",
+            words::accuracy(test),
+            words::count(test.n)
+        ),
+        None => "It has not been tested.".to_owned(),
+    };
+    format!(
+        "---\nlibrary_name: {library}\npipeline_tag: text-classification\ntags:\n- reward-model\n\
+         - self-evolved-reward\n---\n\n# {name}, round {round}\n\nA {kind} trained by `ser` \
+         (Self-Evolved Reward learning) on `{data}`, from `{backbone}`. {accuracy}\n\n\
+         ```python\n{code}```\n\n{text} The longest sequence in training had {max} tokens; longer \
+         prompts lost their oldest ones.\n\n`{marker}` holds the whole spec and the digest of the \
+         weights.\n",
+        round = row.round,
+        data = clean_line(&spec.data.source.to_string()),
+        backbone = clean_line(&spec.model.backbone),
+        code = code(exported, is_adapter),
+        text = match &exported.text {
+            TextForm::Whole { end: Some(end) } => format!(
+                "The model reads one text, prompt and response without anything between them, and \
+                 gives the reward at the `{end}` that ends it."
+            ),
+            TextForm::Whole { end: None } =>
+                "The model reads one text and gives the reward at its last token.".to_owned(),
+            TextForm::Two => "The model reads prompt and response as two texts.".to_owned(),
+        },
+        max = exported.max_tokens,
+        marker = super::target::MARKER,
+    )
+}
+
+fn code(exported: &Exported, is_adapter: bool) -> String {
+    let (import, load) = if is_adapter {
+        (
+            "from peft import AutoPeftModelForSequenceClassification\n\
+             from transformers import AutoTokenizer\n",
+            "model = AutoPeftModelForSequenceClassification.from_pretrained(path, num_labels=1).eval()\n\
+             model.config.pad_token_id = tokenizer.pad_token_id\n",
+        )
+    } else {
+        (
+            "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n",
+            "model = AutoModelForSequenceClassification.from_pretrained(path).eval()\n",
+        )
+    };
+    let inputs = match &exported.text {
+        TextForm::Whole { end: Some(_) } => {
+            "tokenizer(prompt + response + tokenizer.eos_token, return_tensors=\"pt\")"
+        }
+        TextForm::Whole { end: None } => "tokenizer(prompt + response, return_tensors=\"pt\")",
+        TextForm::Two => "tokenizer(prompt, response, return_tensors=\"pt\")",
+    };
+    format!(
+        "{import}\ntokenizer = AutoTokenizer.from_pretrained(path)\n{load}\
+         reward = model(**{inputs}).logits[0, 0].item()\n"
+    )
+}

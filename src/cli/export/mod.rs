@@ -1,0 +1,109 @@
+//! `ser export RUN`: a run's model, labels and numbers for other programs, and a report to show.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::trained::RoundArgs;
+use super::{CliError, CliResult, Context};
+use crate::store::comparison::RoundChoice;
+use rows::What;
+use table::Form;
+
+mod card;
+mod model;
+mod page;
+mod rows;
+mod table;
+mod target;
+
+pub use target::Target;
+
+/// Arguments of `ser export`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ser export my-run --format hf -o reward-model\n  \
+    ser export my-run --format jsonl --what labels -o labels.jsonl\n  \
+    ser export ser-1 full-1 --format html -o report.html")]
+pub struct ExportArgs {
+    /// Id, unique prefix of an id, or name; several for a report that compares them
+    #[arg(required = true, num_args = 1.., value_name = "RUN")]
+    runs: Vec<String>,
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Format,
+    /// Where: a directory for `hf` and `peft`, else a file
+    #[arg(short, long, value_name = "OUT")]
+    out: PathBuf,
+    #[command(flatten)]
+    round: RoundArgs,
+    /// Which rows `csv` and `jsonl` write
+    #[arg(long, value_enum, value_name = "WHAT")]
+    what: Option<What>,
+    /// Sampled pairs in the report of one run
+    #[arg(long, value_name = "N", default_value_t = 12,
+          value_parser = clap::value_parser!(u16).range(0..=500))]
+    pairs: u16,
+    /// Replace what an earlier export left there
+    #[arg(long)]
+    force: bool,
+}
+
+/// `--format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The reward model as a directory for transformers, low-rank updates merged
+    Hf,
+    /// The low-rank updates and the head as an adapter for PEFT
+    Peft,
+    /// Rows as comma-separated values
+    Csv,
+    /// Rows as JSON lines; pseudo-labels in the layout of TRL
+    Jsonl,
+    /// A report in one HTML file
+    Html,
+}
+
+/// Writes an export.
+///
+/// # Errors
+/// When there is no such run or round, something is in the way, or a file cannot be written.
+pub fn run(context: &Context, args: &ExportArgs) -> CliResult {
+    if args.what.is_some() && !matches!(args.format, Format::Csv | Format::Jsonl) {
+        return Err(CliError::input("`--what` chooses the rows of `csv` and `jsonl`")
+            .with_hint("leave it out"));
+    }
+    let target = Target::new(&args.out, args.force)?;
+    let store = context.store_to_read()?;
+    if args.format == Format::Html {
+        if args.round.round.is_some() {
+            return Err(CliError::input("a report has all rounds")
+                .with_hint("leave `--round` out; `--best` lets the best round speak for a run"));
+        }
+        let rounds = if args.round.best { RoundChoice::Best } else { RoundChoice::Last };
+        return page::export(context, &store, &args.runs, rounds, args.pairs.into(), &target);
+    }
+    let [run] = args.runs.as_slice() else {
+        return Err(CliError::input("only a report takes more than one run")
+            .with_hint("export them one by one"));
+    };
+    match args.format {
+        Format::Csv | Format::Jsonl => {
+            if args.round.best {
+                return Err(CliError::input("`--best` chooses among weights, not among rows")
+                    .with_hint("name the round with `--round`"));
+            }
+            let form = if args.format == Format::Csv { Form::Csv } else { Form::Jsonl };
+            let what = (args.what.unwrap_or_default(), form);
+            table::export(context, &store, (run, args.round.round), what, &target)
+        }
+        format => {
+            let is_adapter = format == Format::Peft;
+            model::export(context, &store, run, args.round, &target, is_adapter)
+        }
+    }
+}
+
+/// Says what was written.
+fn say_done(context: &Context, target: &Target, what: &str) {
+    context.say(&format!("{what} written to `{}`", target.place().display()));
+}

@@ -1,0 +1,49 @@
+//! `--format hf` and `--format peft`: the reward model of a round.
+
+use super::super::trained::{self, RoundArgs};
+use super::super::{CliError, CliResult, Context, words};
+use super::{Target, card, say_done, target};
+use crate::engine::OpenSettings;
+use crate::engine::export::TrainedModel;
+use crate::store::Store;
+
+/// Writes a round's model, or its adapter.
+///
+/// # Errors
+/// When the weights are not kept, the base model is not there any more, or a file cannot be
+/// written.
+pub fn export(
+    context: &Context,
+    store: &Store,
+    run: &str,
+    round: RoundArgs,
+    target: &Target,
+    is_adapter: bool,
+) -> CliResult {
+    let found = trained::find(context, store, run, round)?;
+    let model = TrainedModel::open(&OpenSettings::of_spec(&found.spec), &found.checkpoint)?;
+    let exported = target.directory(|dir| {
+        let exported = if is_adapter {
+            model.write_adapter(dir, target.place())?
+        } else {
+            model.write_model(dir)?
+        };
+        let marker = card::marker(&found, &exported, is_adapter);
+        for (name, text) in [
+            (target::MARKER, serde_json::to_string_pretty(&marker)? + "\n"),
+            ("README.md", card::readme(&found, &exported, is_adapter)),
+        ] {
+            let path = dir.join(name);
+            std::fs::write(&path, text).map_err(|error| CliError::io("write", &path, &error))?;
+        }
+        Ok(exported)
+    })?;
+    if exported.padding.is_none() {
+        context.say("note: the vocabulary has no token to pad with; others must score one by one");
+    }
+    let what = if is_adapter { "adapter" } else { exported.class };
+    let (round, name) = (found.row.round, &found.run.name);
+    let n = words::count(exported.n_parameters);
+    say_done(context, target, &format!("round {round} of `{name}`: {what}, {n} parameters"));
+    Ok(())
+}

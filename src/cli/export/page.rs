@@ -1,0 +1,65 @@
+//! `--format html`: a report of a run, or of runs side by side.
+
+use std::fs::File;
+use std::io::Write;
+
+use super::super::{CliError, CliResult, Context};
+use super::{Target, say_done};
+use crate::report::{RunPart, report_html};
+use crate::store::comparison::{ComparisonCache, ComparisonQuery, N_RUNS_MAX, RoundChoice};
+use crate::store::{SampleOrder, SampleQuery, Store};
+
+/// Points of a loss curve.
+const N_LOSS_POINTS: usize = 400;
+
+/// Writes the page.
+///
+/// # Errors
+/// When a run is not there, is named twice, or there are too many.
+pub fn export(
+    context: &Context,
+    store: &Store,
+    names: &[String],
+    rounds: RoundChoice,
+    n_samples: usize,
+    target: &Target,
+) -> CliResult {
+    let mut runs = Vec::new();
+    for name in names {
+        let row = store.find_run(name)?;
+        if runs.contains(&row.id) {
+            let message = format!("`{}` is named twice", row.name);
+            return Err(CliError::input(message).with_hint("name every run once"));
+        }
+        runs.push(row.id);
+    }
+    if runs.len() > N_RUNS_MAX {
+        let message = format!("{} runs are too many for one report", runs.len());
+        return Err(CliError::input(message).with_hint(format!("name at most {N_RUNS_MAX}")));
+    }
+    let query = ComparisonQuery { runs, base: 0, rounds, n_loss_points: N_LOSS_POINTS };
+    let comparison = store.compare(&query, &mut ComparisonCache::default())?;
+    let mut parts = Vec::new();
+    for id in &query.runs {
+        let detail = store.run(id)?;
+        let review = store.round_review(id, None)?;
+        let samples = match &review {
+            Some(review) => {
+                let order = SampleOrder::Display(detail.row.rng_seed);
+                let sample = SampleQuery { n: n_samples, offset: 0, order, selected_only: None };
+                store.sampled_pairs(id, review.round, &sample)?
+            }
+            None => Vec::new(),
+        };
+        parts.push(RunPart { detail, audit: review.and_then(|it| it.precision()), samples });
+    }
+    let made_at = format!("{:.0}", jiff::Timestamp::now());
+    let page = report_html(&comparison, &parts, &made_at);
+    target.file(|path| {
+        File::create(path)
+            .and_then(|mut file| file.write_all(page.as_bytes()).and_then(|()| file.sync_all()))
+            .map_err(|error| CliError::io("write", path, &error))
+    })?;
+    say_done(context, target, "report");
+    Ok(())
+}

@@ -1,0 +1,263 @@
+//! What a run knows as rows: pseudo-labels, scores, margins, metrics.
+
+use std::collections::BTreeSet;
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use super::super::{CliError, CliResult};
+use crate::domain::bradley_terry::preference_probability;
+use crate::domain::metrics::{Evaluation, Split};
+use crate::domain::preference::{PairId, Side};
+use crate::domain::selection::{LeftOut, ScoredPair};
+use crate::domain::verdict::{Verdict, VerdictSet};
+use crate::store::rows::RunDetail;
+use crate::store::{RoundRow, Store};
+
+/// Texts in memory at one time.
+const PAIRS_AT_ONCE: usize = 2048;
+
+/// `--what`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// The pseudo-labels that are trained on, as TRL reads pairs, with where each comes from
+    #[default]
+    Labels,
+    /// Every scored pair of the pool, by round
+    Scores,
+    /// The margin of every validation and test pair, by round
+    Margins,
+    /// Every metric of every round, and the training loss of every step
+    Metrics,
+}
+
+impl What {
+    /// The columns of its rows.
+    #[must_use]
+    pub fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Labels => &[
+                "prompt",
+                "chosen",
+                "rejected",
+                "run",
+                "round",
+                "pair",
+                "confidence",
+                "margin",
+                "verdict",
+            ],
+            Self::Scores => &[
+                "run",
+                "round",
+                "pair",
+                "reward_a",
+                "reward_b",
+                "preference_probability",
+                "confidence",
+                "selected",
+                "left_out",
+                "verdict",
+            ],
+            Self::Margins => &["run", "round", "split", "pair", "margin", "correct"],
+            Self::Metrics => &["run", "round", "step", "metric", "value"],
+        }
+    }
+}
+
+/// Takes a row with a value for each column.
+pub type Emit<'a> = &'a mut dyn FnMut(&[Value]) -> CliResult;
+
+/// A run whose rows are read.
+pub struct Source<'a> {
+    store: &'a Store,
+    detail: RunDetail,
+    rounds: Vec<RoundRow>,
+    verdicts: VerdictSet,
+}
+
+impl<'a> Source<'a> {
+    /// Finds the run; only one round of it, where one is named.
+    ///
+    /// # Errors
+    /// When there is no such run or round.
+    pub fn open(store: &'a Store, run: &str, round: Option<u32>) -> CliResult<Self> {
+        let row = store.find_run(run)?;
+        let mut rounds = store.rounds(&row.id)?;
+        if let Some(wanted) = round {
+            rounds.retain(|row| row.round == wanted);
+            if rounds.is_empty() {
+                let message = format!("`{}` has no round {wanted}", row.name);
+                let hint = format!("`ser rounds {}` lists the rounds", row.id);
+                return Err(CliError::input(message).with_hint(hint));
+            }
+        }
+        let (verdicts, _) = store.verdicts(&row.id, None)?;
+        Ok(Self { store, detail: store.run(&row.id)?, rounds, verdicts })
+    }
+
+    /// The run's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.detail.row.name
+    }
+
+    /// Hands every row on, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a row cannot be taken.
+    pub fn each(&self, what: What, emit: Emit<'_>) -> CliResult {
+        match what {
+            What::Labels => self.labels(emit),
+            What::Scores => self.scores(emit),
+            What::Margins => self.margins(emit),
+            What::Metrics => self.metrics(emit),
+        }
+    }
+
+    fn id(&self) -> &str {
+        self.detail.row.id.as_str()
+    }
+
+    /// Of several labels of one pair the newest holds, as in training.
+    fn labels(&self, emit: Emit<'_>) -> CliResult {
+        let run = &self.detail.row.id;
+        let mut newer = BTreeSet::new();
+        for round in self.rounds.iter().rev().filter(|round| round.selection.is_some()) {
+            let mut selected = self.store.pair_scores(run, round.round)?;
+            selected.retain(|pair| pair.left_out.is_none());
+            selected.retain(|pair| newer.insert(pair.score.pair));
+            selected.retain(|pair| self.verdicts.get(pair.score.pair) != Some(Verdict::Veto));
+            for some in selected.chunks(PAIRS_AT_ONCE) {
+                self.label_rows(round.round, some, emit)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn label_rows(&self, round: u32, some: &[ScoredPair], emit: Emit<'_>) -> CliResult {
+        let ids: Vec<PairId> = some.iter().map(|pair| pair.score.pair).collect();
+        let (dataset, rng_seed) = (self.detail.dataset, self.detail.row.rng_seed);
+        let texts = self.store.candidate_pairs(dataset, rng_seed, &ids)?;
+        for (scored, texts) in some.iter().zip(texts) {
+            let (pair, margin) = (scored.score.pair, scored.score.margin());
+            let verdict = self.verdicts.get(pair);
+            let by_model = if margin >= 0.0 { Side::A } else { Side::B };
+            let preferred =
+                if verdict == Some(Verdict::Flip) { by_model.other() } else { by_model };
+            let (chosen, rejected) = match preferred {
+                Side::A => (texts.response_a, texts.response_b),
+                Side::B => (texts.response_b, texts.response_a),
+            };
+            emit(&[
+                json!(texts.prompt),
+                json!(chosen),
+                json!(rejected),
+                json!(self.id()),
+                json!(round),
+                json!(pair),
+                json!(scored.score.confidence()),
+                json!(margin.abs()),
+                json!(verdict_name(verdict)),
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn scores(&self, emit: Emit<'_>) -> CliResult {
+        for round in self.rounds.iter().filter(|round| round.selection.is_some()) {
+            for ScoredPair { score, left_out } in
+                self.store.pair_scores(&self.detail.row.id, round.round)?
+            {
+                emit(&[
+                    json!(self.id()),
+                    json!(round.round),
+                    json!(score.pair),
+                    json!(score.reward_a),
+                    json!(score.reward_b),
+                    json!(preference_probability(score.margin())),
+                    json!(score.confidence()),
+                    json!(left_out.is_none()),
+                    json!(left_out.map(LeftOut::name)),
+                    json!(verdict_name(self.verdicts.get(score.pair))),
+                ])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn margins(&self, emit: Emit<'_>) -> CliResult {
+        for round in &self.rounds {
+            for split in [Split::Validation, Split::Test] {
+                for it in self.store.margins(&self.detail.row.id, round.round, split)? {
+                    emit(&[
+                        json!(self.id()),
+                        json!(round.round),
+                        json!(split.name()),
+                        json!(it.pair),
+                        json!(it.margin),
+                        json!(it.margin > 0.0),
+                    ])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn metrics(&self, emit: Emit<'_>) -> CliResult {
+        for round in &self.rounds {
+            for (metric, value) in round_metrics(round) {
+                // What does not exist has no row.
+                if let Some(value) = value.filter(|value| value.is_finite()) {
+                    let round = json!(round.round);
+                    emit(&[json!(self.id()), round, Value::Null, json!(metric), json!(value)])?;
+                }
+            }
+        }
+        let is_wanted = |round| self.rounds.iter().any(|row| row.round == round);
+        for point in self.store.loss_points(&self.detail.row.id, usize::MAX)? {
+            if is_wanted(point.round) {
+                let (round, step) = (json!(point.round), json!(point.global_step));
+                emit(&[json!(self.id()), round, step, json!("train/loss"), json!(point.loss)])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn verdict_name(verdict: Option<Verdict>) -> &'static str {
+    verdict.map_or("none", Verdict::name)
+}
+
+fn round_metrics(round: &RoundRow) -> Vec<(String, Option<f64>)> {
+    let count = |n: Option<u64>| n.map(|n| n as f64);
+    let selection = round.selection.as_ref();
+    let mut metrics = vec![
+        ("n_train_pairs".to_owned(), count(round.n_train_pairs)),
+        ("n_steps".to_owned(), count(round.n_steps)),
+        ("n_tokens".to_owned(), count(round.n_tokens)),
+        ("wall_s".to_owned(), round.wall_ms.map(|ms| ms as f64 / 1000.0)),
+        ("n_scored".to_owned(), count(selection.map(|s| s.n_scored))),
+        ("n_selected".to_owned(), count(selection.map(|s| s.n_selected))),
+        ("n_vetoed".to_owned(), count(selection.map(|s| s.n_vetoed))),
+        ("coverage".to_owned(), selection.and_then(|s| s.coverage)),
+        ("pseudo_label_precision".to_owned(), selection.and_then(|s| s.pseudo_label_precision)),
+    ];
+    let splits = [(Split::Validation, &round.validation), (Split::Test, &round.test)];
+    for (split, evaluation) in splits {
+        let fields: [(&str, fn(&Evaluation) -> f64); 8] = [
+            ("n", |e| e.n as f64),
+            ("accuracy", |e| e.accuracy),
+            ("ci_low", |e| e.ci_low),
+            ("ci_high", |e| e.ci_high),
+            ("ece", |e| e.ece),
+            ("brier", |e| e.brier),
+            ("nll", |e| e.nll),
+            ("mean_margin", |e| e.mean_margin),
+        ];
+        for (name, field) in fields {
+            metrics.push((format!("{}/{name}", split.name()), evaluation.as_ref().map(field)));
+        }
+    }
+    metrics
+}

@@ -1,0 +1,78 @@
+//! `--format csv` and `--format jsonl`: rows to a file, one at a time.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::super::{CliError, CliResult, Context, words};
+use super::rows::{Source, What};
+use super::{Target, say_done};
+use crate::store::Store;
+
+/// How a row is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Comma-separated values (RFC 4180) under a line of names.
+    Csv,
+    /// A JSON object a line.
+    Jsonl,
+}
+
+/// Writes the rows of a run.
+///
+/// # Errors
+/// When there is no such run or round, or the file cannot be written.
+pub fn export(
+    context: &Context,
+    store: &Store,
+    (run, round): (&str, Option<u32>),
+    (what, form): (What, Form),
+    target: &Target,
+) -> CliResult {
+    let source = Source::open(store, run, round)?;
+    let n = target.file(|path| write(&source, what, form, path))?;
+    let n = words::count(n);
+    say_done(context, target, &format!("`{}`: {n} rows", source.name()));
+    Ok(())
+}
+
+fn write(source: &Source<'_>, what: What, form: Form, path: &Path) -> CliResult<u64> {
+    let failed = |error: &io::Error| CliError::io("write", path, error);
+    let file = File::create(path).map_err(|error| failed(&error))?;
+    let mut out = BufWriter::new(file);
+    let columns = what.columns();
+    if form == Form::Csv {
+        writeln!(out, "{}", columns.join(",")).map_err(|error| failed(&error))?;
+    }
+    let mut n = 0;
+    source.each(what, &mut |row| {
+        n += 1;
+        let line = match form {
+            Form::Csv => row.iter().map(csv_field).collect::<Vec<_>>().join(","),
+            Form::Jsonl => {
+                let keys = columns.iter().map(|column| (*column).to_owned());
+                Value::Object(keys.zip(row.iter().cloned()).collect::<Map<_, _>>()).to_string()
+            }
+        };
+        writeln!(out, "{line}").map_err(|error| failed(&error))
+    })?;
+    let file = out.into_inner().map_err(|error| failed(error.error()))?;
+    file.sync_all().map_err(|error| failed(&error))?;
+    Ok(n)
+}
+
+/// Quoted where RFC 4180 asks for it; what does not exist is empty.
+fn csv_field(value: &Value) -> String {
+    let text = match value {
+        Value::Null => return String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
+}

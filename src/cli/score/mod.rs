@@ -1,0 +1,151 @@
+//! `ser score MODEL [FILE]`: rewards for JSON lines.
+
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::scorer::{self, ModelArgs, Scorer};
+use super::{CliError, CliResult, Context, words};
+use crate::engine::scoring::{EncodedText, Text, encode_texts, score_texts};
+use record::Record;
+
+mod lines;
+mod record;
+
+pub use lines::{Line, Lines};
+
+/// Records scored together: enough to fill batches of even length, few enough for a short memory.
+const RECORDS_AT_ONCE: usize = 1024;
+/// Tokens computed together.
+const SCORE_TOKENS: usize = 8192;
+/// Bad lines told one by one.
+const N_TOLD: u64 = 5;
+
+/// Arguments of `ser score`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Each line is an object with `prompt` and `response`, `responses` (a list), or \
+    `chosen` and `rejected` (or `response_a` and `response_b`); or with `messages`, or `text`. Texts, \
+    or lists of messages. Results come in the order of the input, as soon as there are some.\n\n\
+    Examples:\n  ser score my-run < answers.jsonl > rewards.jsonl\n  ser score ./exported --full pairs.jsonl"
+)]
+pub struct ScoreArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// JSON lines; `-` reads standard input
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    /// Give each record back with its rewards added, not the rewards alone
+    #[arg(long)]
+    full: bool,
+    /// Go on after a line that cannot be used; its result is its `error`
+    #[arg(long)]
+    skip_bad: bool,
+}
+
+/// What has been done.
+#[derive(Default)]
+struct Count {
+    n_texts: u64,
+    n_cut: u64,
+    n_bad: u64,
+}
+
+/// Scores the lines.
+///
+/// # Errors
+/// When the model cannot be opened; at the first line that cannot be used, unless `--skip-bad`.
+pub fn run(context: &Context, args: &ScoreArgs) -> CliResult {
+    let lines = Lines::open(&args.file)?;
+    let mut scorer = scorer::open(context, &args.model)?;
+    let begin = Instant::now();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut count = Count::default();
+    loop {
+        let taken = lines.take(RECORDS_AT_ONCE);
+        let taken = taken.map_err(|error| CliError::io("read", &args.file, &error))?;
+        if taken.is_empty() {
+            break;
+        }
+        let written = score_lines(context, args, &mut scorer, taken, &mut count, &mut out);
+        // What was scored before a bad line is told before the error.
+        out.flush()?;
+        written?;
+    }
+    let Count { n_texts, n_cut, n_bad } = count;
+    let rate = words::rate(n_texts, begin.elapsed().as_millis() as u64)
+        .map_or_else(String::new, |rate| format!(", {} a second", words::count(rate)));
+    let max_tokens = scorer.model.info().max_tokens;
+    context.say(&format!(
+        "{}: {} texts{rate}; {} cut to {max_tokens} tokens; {} lines left out",
+        scorer.name,
+        words::count(n_texts),
+        words::count(n_cut),
+        words::count(n_bad)
+    ));
+    Ok(())
+}
+
+/// Scores some lines and writes their results, in order, up to the first that cannot be used.
+fn score_lines(
+    context: &Context,
+    args: &ScoreArgs,
+    scorer: &mut Scorer,
+    lines: Vec<Line>,
+    count: &mut Count,
+    out: &mut impl Write,
+) -> CliResult {
+    let mut failure = None;
+    let mut records: Vec<(u64, Result<Record, String>)> = Vec::with_capacity(lines.len());
+    for Line { number, text } in lines {
+        let record = text.and_then(|text| Record::parse(&text));
+        if let Err(reason) = &record {
+            let place = format!("`{}`, line {number}: {reason}", args.file.display());
+            if !args.skip_bad {
+                failure = Some(CliError::input(place).with_hint("`--skip-bad` goes on after it"));
+                break;
+            }
+            count.n_bad += 1;
+            if count.n_bad <= N_TOLD {
+                context.say(&format!("left out: {place}"));
+            }
+        }
+        records.push((number, record));
+    }
+    let texts: Vec<Text<'_>> = records
+        .iter()
+        .filter_map(|(_, record)| record.as_ref().ok())
+        .flat_map(|it| it.responses.iter().map(|response| Text { prompt: &it.prompt, response }))
+        .collect();
+    let encoded = encode_texts(scorer.model.as_ref(), &texts)?;
+    let rewards = score_texts(scorer.model.as_mut(), &encoded, SCORE_TOKENS)?;
+    count.n_texts += texts.len() as u64;
+    count.n_cut += encoded.iter().filter(|text| text.n_tokens_cut > 0).count() as u64;
+    write_results(records, &encoded, &rewards, args.full, out)?;
+    failure.map_or(Ok(()), Err)
+}
+
+fn write_results(
+    records: Vec<(u64, Result<Record, String>)>,
+    encoded: &[EncodedText],
+    rewards: &[f32],
+    is_full: bool,
+    out: &mut impl Write,
+) -> CliResult {
+    let mut at = 0;
+    for (number, record) in records {
+        let result = match record {
+            Ok(record) => {
+                let own = at..at + record.responses.len();
+                at = own.end;
+                let is_cut = encoded[own.clone()].iter().any(|text| text.n_tokens_cut > 0);
+                record.result(number, &rewards[own], is_cut, is_full)
+            }
+            Err(reason) => json!({"line": number, "error": reason}),
+        };
+        writeln!(out, "{result}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! A run, or runs side by side, as one HTML page that needs nothing else: no network, no script.
+//!
+//! The page is `assets/report.html`; what is filled in comes from the store and is escaped and
+//! cleaned where it enters. A content security policy forbids everything but its own styles, in case
+//! something should get through.
+
+mod chart;
+mod element;
+mod run;
+mod side_by_side;
+
+use crate::domain::review::PrecisionEstimate;
+use crate::store::comparison::Comparison;
+use crate::store::rows::{RunDetail, SampledPair};
+
+use super::words::letter;
+use element::line;
+
+const PAGE: &str = include_str!("../../../assets/report.html");
+
+/// What the page shows beside the comparison, for one of its runs.
+#[derive(Debug, Clone)]
+pub struct RunPart {
+    /// The run.
+    pub detail: RunDetail,
+    /// What people's audit of its latest selection says.
+    pub audit: Option<PrecisionEstimate>,
+    /// Some pairs of its latest selection.
+    pub samples: Vec<SampledPair>,
+}
+
+/// The page. `parts` has one entry for each run of `comparison`; a comparison of one run is a report
+/// of that run. `made_at` is a time in words.
+#[must_use]
+pub fn report_html(comparison: &Comparison, parts: &[RunPart], made_at: &str) -> String {
+    let names: Vec<&str> = comparison.runs.iter().map(|run| run.row.name.as_str()).collect();
+    let mut body = match (comparison.runs.as_slice(), parts) {
+        ([only], [part]) => run::page(comparison, only, part),
+        _ => side_by_side::page(comparison, parts),
+    };
+    body.push_str(&format!(
+        "<footer>Written by ser {} at {}. Accuracy is pairwise, ties wrong; intervals are 95 % Wilson \
+         intervals unless something else is said. Test pairs decide nothing.</footer>",
+        env!("CARGO_PKG_VERSION"),
+        line(made_at)
+    ));
+    PAGE.replace("{{title}}", &line(&names.join(" · "))).replace("{{body}}", &body)
+}
+
+/// A legend of the runs of a comparison.
+fn legend(comparison: &Comparison) -> String {
+    let entries: String = comparison
+        .runs
+        .iter()
+        .enumerate()
+        .map(|(index, run)| {
+            let base = if index == comparison.base { " (base)" } else { "" };
+            let name = line(&format!("{} {}{base}", letter(index), run.row.name));
+            format!("<li>{}{name}</li>", chart::sign(index))
+        })
+        .collect();
+    format!("<ul class=\"legend\">{entries}</ul>\n")
+}
+
+/// Charts beside each other, with what they say below.
+fn figures(charts: &[(Option<String>, &str)]) -> String {
+    let figures: String = charts
+        .iter()
+        .filter_map(|(chart, caption)| {
+            let caption = line(caption);
+            Some(format!(
+                "<figure>{}<figcaption>{caption}</figcaption></figure>\n",
+                chart.as_ref()?
+            ))
+        })
+        .collect();
+    format!("<div class=\"pair-of\">{figures}</div>\n")
+}

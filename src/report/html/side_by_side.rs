@@ -1,0 +1,202 @@
+//! The page of several runs.
+
+use crate::report::curve::{CurveAxis, CurveMetric, curve};
+use crate::report::words::{letter, metric_value, setting_value, share, signed};
+use crate::store::comparison::{Comparison, Difference};
+
+use super::chart::{Series, curves};
+use super::element::{NONE, card, count, line, percent, table};
+use super::run::test_reliability;
+use super::{RunPart, figures, legend};
+
+/// What differs, what was measured, and how sure one can be.
+pub fn page(comparison: &Comparison, parts: &[RunPart]) -> String {
+    let n = comparison.runs.len();
+    let mut out = format!("<h1>{n} runs side by side</h1>\n");
+    out.push_str(&format!(
+        "<p class=\"lead\">Measured against {}; differences are paired, over the test pairs that both \
+         runs were tested on.</p>\n",
+        line(&comparison.runs[comparison.base].row.name)
+    ));
+    out.push_str(&legend(comparison));
+    out.push_str(&cards(comparison));
+    out.push_str("<h2>Curves</h2>\n");
+    out.push_str(&legend(comparison));
+    out.push_str(&charts(comparison));
+    out.push_str("<h2>Metrics</h2>\n");
+    out.push_str(&metrics(comparison));
+    out.push_str("<h2>Settings that differ</h2>\n");
+    out.push_str(&differing(comparison));
+    out.push_str(&groups(comparison));
+    out.push_str("<h2>Reliability</h2>\n");
+    let charts: Vec<(Option<String>, String)> = comparison
+        .runs
+        .iter()
+        .enumerate()
+        .map(|(index, run)| (test_reliability(run), format!("{} {}", letter(index), run.row.name)))
+        .collect();
+    let charts: Vec<_> =
+        charts.iter().map(|(chart, name)| (chart.clone(), name.as_str())).collect();
+    out.push_str(&figures(&charts));
+    out.push_str("<h2>Runs</h2>\n");
+    out.push_str(&runs(comparison, parts));
+    out
+}
+
+fn cards(comparison: &Comparison) -> String {
+    let cards: String = comparison
+        .runs
+        .iter()
+        .enumerate()
+        .filter_map(|(index, run)| {
+            let round = run.compared_round()?;
+            let test = round.test.as_ref()?;
+            let detail = format!(
+                "[{}, {}] of {} pairs, round {}",
+                percent(test.ci_low),
+                percent(test.ci_high),
+                count(test.n),
+                round.round
+            );
+            let what = format!("{} {}", letter(index), run.row.name);
+            Some(card(&format!("{} %", percent(test.accuracy)), &what, &detail))
+        })
+        .collect();
+    format!("<div class=\"cards\">{cards}</div>\n")
+}
+
+fn charts(comparison: &Comparison) -> String {
+    let chart = |metric: CurveMetric, axis: CurveAxis| {
+        let series: Vec<Series> = comparison
+            .runs
+            .iter()
+            .enumerate()
+            .map(|(style, run)| Series { points: curve(run, metric, axis), style })
+            .collect();
+        let mut title = metric.words().to_owned();
+        title[..1].make_ascii_uppercase();
+        let axis = axis.words(metric).trim_start_matches("by ");
+        curves(&title, axis, &series, metric != CurveMetric::Loss)
+    };
+    figures(&[
+        (chart(CurveMetric::TestAccuracy, CurveAxis::Round), "With 95 % Wilson intervals."),
+        (chart(CurveMetric::TestAccuracy, CurveAxis::Labels), "The same by the price in labels."),
+        (chart(CurveMetric::Precision, CurveAxis::Round), ""),
+        (chart(CurveMetric::Coverage, CurveAxis::Round), ""),
+        (chart(CurveMetric::Loss, CurveAxis::Round), ""),
+    ])
+}
+
+fn metrics(comparison: &Comparison) -> String {
+    let heads: Vec<String> = (0..comparison.runs.len())
+        .map(|index| {
+            let base = if index == comparison.base { " (base)" } else { "" };
+            format!("{}{base}", letter(index))
+        })
+        .collect();
+    let mut columns = vec![("metric", false)];
+    columns.extend(heads.iter().map(|head| (head.as_str(), true)));
+    let rows: Vec<Vec<String>> = comparison
+        .metrics
+        .iter()
+        .map(|row| {
+            let cells = row.values.iter().zip(&row.differences).map(|(value, difference)| {
+                let value = metric_value(row.name, *value);
+                match difference {
+                    Some(difference) => format!("{value}  {}", words(difference)),
+                    None => value,
+                }
+            });
+            std::iter::once(row.name.to_owned()).chain(cells).collect()
+        })
+        .collect();
+    table(&columns, &rows)
+        + "<p class=\"soft\">In brackets the 95 % interval of the paired difference; p after Holm for \
+           all runs of the row.</p>\n"
+}
+
+fn words(difference: &Difference) -> String {
+    let it = &difference.paired;
+    format!(
+        "({} [{}, {}], p {})",
+        signed(it.difference),
+        signed(it.interval.low),
+        signed(it.interval.high),
+        share(difference.p_holm)
+    )
+}
+
+fn differing(comparison: &Comparison) -> String {
+    let letters: Vec<String> = (0..comparison.runs.len()).map(letter).collect();
+    let mut columns = vec![("key", false)];
+    columns.extend(letters.iter().map(|letter| (letter.as_str(), false)));
+    let rows: Vec<Vec<String>> = comparison
+        .settings
+        .iter()
+        .filter(|row| row.is_different)
+        .map(|row| {
+            let values = row.values.iter().map(|value| setting_value(value.as_deref()));
+            std::iter::once(row.key.clone()).chain(values).collect()
+        })
+        .collect();
+    if rows.is_empty() {
+        return "<p>None.</p>\n".to_owned();
+    }
+    table(&columns, &rows)
+}
+
+fn groups(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    for group in &comparison.groups {
+        let Some((mean, Some(interval))) = group.accuracy else { continue };
+        let letters: Vec<String> = group.runs.iter().map(|index| letter(*index)).collect();
+        out.push_str(&format!(
+            "<p>{} differ only in their random seed: mean test accuracy {} % [{}, {}], a 95 % t \
+             interval.</p>\n",
+            line(&letters.join(" ")),
+            percent(mean),
+            percent(interval.low),
+            percent(interval.high)
+        ));
+    }
+    out
+}
+
+fn runs(comparison: &Comparison, parts: &[RunPart]) -> String {
+    let columns = [
+        ("", false),
+        ("run", false),
+        ("id", false),
+        ("arm", false),
+        ("rng seed", true),
+        ("model", false),
+        ("human labels", true),
+        ("audit", false),
+    ];
+    let rows: Vec<Vec<String>> = comparison
+        .runs
+        .iter()
+        .zip(parts)
+        .enumerate()
+        .map(|(index, (run, part))| {
+            let audit = part.audit.map_or_else(
+                || NONE.to_owned(),
+                |it| {
+                    let (low, high) = (percent(it.interval.low), percent(it.interval.high));
+                    format!("{} % [{low}, {high}] of {}", percent(it.precision), it.n_reviewed)
+                },
+            );
+            vec![
+                letter(index),
+                run.row.name.clone(),
+                run.row.id.to_string(),
+                run.row.arm.clone(),
+                run.row.rng_seed.to_string(),
+                part.detail.model.clone().unwrap_or_else(|| NONE.to_owned()),
+                run.n_human_labels.map_or_else(|| NONE.to_owned(), count),
+                audit,
+            ]
+        })
+        .collect();
+    table(&columns, &rows)
+}
