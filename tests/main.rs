@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
 mod cli;
+mod ecosystem;
 mod layering;
 mod pty;
 mod resume;

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Compares the rewards of `ser` with those of transformers and PEFT, in both directions.
+
+    check_exports.py --ser PROGRAM --models DIR --pairs FILE.jsonl.gz --work DIR
+
+Trains small runs, exports each, loads the exports with transformers, PEFT and TRL, and scores 200
+pairs in both programs; then saves models with transformers and PEFT and scores them with `ser`.
+Ends with 0 when every largest difference is within 1e-4 and TRL takes a step on exported labels,
+with 77 (and the reason) when a Python package or a model is missing, with 1 otherwise.
+"""
+
+import argparse
+import gzip
+import importlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+PACKAGES = ["torch", "transformers", "peft", "trl", "datasets"]
+SKIPPED = 77
+TOLERANCE = 1e-4
+N_PAIRS = 200
+BATCH = 16
+DECODER_RUN = ["data.limit=400", "train.epochs=1", "rounds.max=1", "selection.min_selected=1"]
+ENCODER_RUN = ["data.limit=96", "train.epochs=1", "rounds.max=1", "selection.min_selected=1",
+               "model.max_tokens=128", "train.learning_rate=1e-3"]
+
+
+def missing_packages():
+    found = []
+    for name in PACKAGES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            found.append(f"{name} ({error})")
+    return found
+
+
+class Ser:
+    def __init__(self, program, home):
+        self.program, self.home = program, home
+
+    def __call__(self, *arguments, stdin=None):
+        command = [self.program, "--home", str(self.home), *map(str, arguments)]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(command)}\nended with {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    def train(self, name, settings):
+        sets = [part for setting in settings for part in ("--set", setting)]
+        self("run", "--plain", "--name", name, *sets)
+
+    def rewards(self, model, texts):
+        lines = "".join(json.dumps(dict(zip(("prompt", "response"), text))) + "\n" for text in texts)
+        out = self("score", model, stdin=lines)
+        return [json.loads(line)["reward"] for line in out.splitlines()]
+
+
+def read_texts(path):
+    """Both answers of the first pairs, as (prompt, response)."""
+    texts = []
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            pair = json.loads(line)
+            texts += [(pair["prompt"], pair["chosen"]), (pair["prompt"], pair["rejected"])]
+            if len(texts) == 2 * N_PAIRS:
+                return texts
+    sys.exit(f"{path} has fewer than {N_PAIRS} pairs")
+
+
+def python_rewards(model, tokenizer, texts):
+    """The rewards of transformers, in padded batches."""
+    import torch
+
+    model.eval()
+    is_encoder = tokenizer.cls_token is not None
+    rewards = []
+    for start in range(0, len(texts), BATCH):
+        batch = texts[start:start + BATCH]
+        if is_encoder:
+            prompts, responses = map(list, zip(*batch))
+            inputs = tokenizer(prompts, responses, padding=True, truncation="only_first",
+                               return_tensors="pt")
+        else:
+            whole = [prompt + response + tokenizer.eos_token for prompt, response in batch]
+            inputs = tokenizer(whole, padding=True, return_tensors="pt")
+        with torch.no_grad():
+            logits = model(**inputs).logits
+        if logits.shape[-1] != 1:
+            sys.exit(f"the model has {logits.shape[-1]} outputs, not one")
+        rewards += logits[:, 0].tolist()
+    return rewards
+
+
+class Report:
+    def __init__(self):
+        self.failures = []
+
+    def compare(self, what, ours, theirs):
+        difference = max(abs(a - b) for a, b in zip(ours, theirs))
+        spread = max(theirs) - min(theirs)
+        is_fine = difference <= TOLERANCE and spread > 100 * difference
+        print(f"{what:58} n {len(ours)}  largest difference {difference:.1e}"
+              f"  spread {spread:.3f}  {'ok' if is_fine else 'FAILED'}", flush=True)
+        if not is_fine:
+            self.failures.append(what)
+
+
+def load_export(directory):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model, info = AutoModelForSequenceClassification.from_pretrained(
+        directory, output_loading_info=True)
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if info[kind]:
+            sys.exit(f"{directory}: {kind} {sorted(info[kind])}")
+    if model.config.num_labels != 1:
+        sys.exit(f"{directory}: {model.config.num_labels} labels")
+    if model.config.pad_token_id is None:
+        sys.exit(f"{directory}: no pad token")
+    return model, AutoTokenizer.from_pretrained(directory)
+
+
+def check_runs(ser, models, texts, work, report):
+    """Runs of `ser`, read by transformers and PEFT."""
+    from peft import AutoPeftModelForSequenceClassification
+    from transformers import AutoTokenizer
+
+    stories = f"model.backbone={models / 'stories260K' / 'hf'}"
+    minilm = f"model.backbone={models / 'all-MiniLM-L6-v2'}"
+    cases = [
+        ("embedded-full", DECODER_RUN),
+        ("embedded-lora", [*DECODER_RUN, "model.tuning=lora"]),
+        ("stories-full", [*DECODER_RUN, stories, "model.max_tokens=512"]),
+        ("stories-lora", [*DECODER_RUN, stories, "model.max_tokens=512", "model.tuning=lora",
+                          'model.lora.targets=["query", "output", "gate", "down"]']),
+        ("minilm-full", [*ENCODER_RUN, minilm]),
+        ("minilm-lora", [*ENCODER_RUN, minilm, "model.tuning=lora",
+                         'model.lora.targets=["query", "value", "down"]']),
+        ("minilm-top-layers", [*ENCODER_RUN, minilm, "model.tuning=top_layers"]),
+    ]
+    for name, settings in cases:
+        ser.train(name, settings)
+        ours = ser.rewards(name, texts)
+        out = work / f"{name}-hf"
+        ser("export", name, "--format", "hf", "-o", out)
+        theirs = python_rewards(*load_export(out), texts)
+        report.compare(f"{name}: transformers", ours, theirs)
+        report.compare(f"{name}: `ser score` of the export", ser.rewards(out, texts), theirs)
+        if name.endswith("lora"):
+            out = work / f"{name}-peft"
+            ser("export", name, "--format", "peft", "-o", out)
+            model = AutoPeftModelForSequenceClassification.from_pretrained(out, num_labels=1)
+            tokenizer = AutoTokenizer.from_pretrained(out)
+            model.base_model.model.config.pad_token_id = tokenizer.pad_token_id
+            theirs = python_rewards(model, tokenizer, texts)
+            report.compare(f"{name}: PEFT", ours, theirs)
+            report.compare(f"{name}: `ser score` of the adapter", ser.rewards(out, texts), theirs)
+
+
+def check_foreign(ser, models, texts, work, report):
+    """Models saved by transformers and PEFT, read by `ser`."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    bases = {"minilm": models / "all-MiniLM-L6-v2", "stories": models / "stories260K" / "hf"}
+    for name, base in bases.items():
+        torch.manual_seed(1)
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        if tokenizer.cls_token is None:
+            tokenizer.pad_token = tokenizer.unk_token
+            tokenizer.model_input_names = ["input_ids", "attention_mask"]
+        load = {"num_labels": 1, "pad_token_id": tokenizer.pad_token_id}
+        model = AutoModelForSequenceClassification.from_pretrained(base, **load)
+        head = model.score if hasattr(model, "score") else model.classifier
+        torch.nn.init.normal_(head.weight, std=1.0)
+        out = work / f"{name}-transformers"
+        model.save_pretrained(out)
+        tokenizer.save_pretrained(out)
+        theirs = python_rewards(model, tokenizer, texts)
+        report.compare(f"{name} saved by transformers: ser", ser.rewards(out, texts), theirs)
+
+        model = AutoModelForSequenceClassification.from_pretrained(base, **load)
+        settings = LoraConfig(task_type="SEQ_CLS", r=4, lora_alpha=16, lora_dropout=0.1,
+                              target_modules="all-linear" if name == "stories" else ["query", "value"])
+        model = get_peft_model(model, settings)
+        with torch.no_grad():
+            for key, value in model.named_parameters():
+                if "lora_B" in key:
+                    value.normal_(std=0.05)
+                elif "modules_to_save" in key and key.endswith("weight"):
+                    value.normal_(std=1.0)
+        out = work / f"{name}-peft-saved"
+        model.save_pretrained(out)
+        theirs = python_rewards(model, tokenizer, texts)
+        report.compare(f"{name} adapter saved by PEFT: ser", ser.rewards(out, texts), theirs)
+
+
+def check_trl(ser, work, report):
+    """TRL trains a step on exported pseudo-labels, from an exported model."""
+    from datasets import load_dataset
+    from trl import RewardConfig, RewardTrainer
+
+    labels = work / "labels.jsonl"
+    ser("export", "embedded-full", "--format", "jsonl", "--what", "labels", "-o", labels)
+    rows = load_dataset("json", data_files=str(labels), split="train", cache_dir=str(work / "cache"))
+    for column in ("prompt", "chosen", "rejected", "run", "round", "confidence", "verdict"):
+        if column not in rows.column_names:
+            sys.exit(f"{labels} has no `{column}`: {rows.column_names}")
+    model, tokenizer = load_export(work / "embedded-full-hf")
+    before = model.score.weight.detach().clone()
+    settings = RewardConfig(output_dir=str(work / "trl"), max_steps=1, use_cpu=True,
+                            per_device_train_batch_size=8, report_to="none", save_strategy="no",
+                            learning_rate=1e-3, max_length=256, disable_tqdm=True, bf16=False)
+    trainer = RewardTrainer(model=model, args=settings, processing_class=tokenizer,
+                            train_dataset=rows.select_columns(["prompt", "chosen", "rejected"]))
+    loss = trainer.train().training_loss
+    moved = (trainer.model.score.weight.detach() - before).abs().max().item()
+    print(f"TRL: a step on {len(rows)} exported labels, loss {loss:.4f}, head moved by {moved:.1e}")
+    if not (moved > 0 and 0 < loss < 100):
+        report.failures.append("TRL")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("ser", "models", "pairs", "work"):
+        parser.add_argument(f"--{name}", type=pathlib.Path, required=True)
+    arguments = parser.parse_args()
+    missing = missing_packages()
+    if missing:
+        print(f"skipped: {sys.executable} lacks {', '.join(missing)}")
+        return SKIPPED
+    if not (arguments.models / "all-MiniLM-L6-v2").is_dir():
+        print(f"skipped: {arguments.models} has no models")
+        return SKIPPED
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    versions = [f"{name} {importlib.import_module(name).__version__}" for name in PACKAGES]
+    print(f"Python {sys.version.split()[0]}, {', '.join(versions)}", flush=True)
+    ser = Ser(str(arguments.ser), arguments.work / "home")
+    texts, report = read_texts(arguments.pairs), Report()
+    check_runs(ser, arguments.models, texts, arguments.work, report)
+    check_foreign(ser, arguments.models, texts, arguments.work, report)
+    check_trl(ser, arguments.work, report)
+    if report.failures:
+        print(f"failed: {', '.join(report.failures)}")
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
