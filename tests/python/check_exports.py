@@ -23,8 +23,8 @@ SKIPPED = 77
 TOLERANCE = 1e-4
 N_PAIRS = 200
 BATCH = 16
-DECODER_RUN = ["data.limit=400", "train.epochs=1", "rounds.max=1", "selection.min_selected=1"]
-ENCODER_RUN = ["data.limit=96", "train.epochs=1", "rounds.max=1", "selection.min_selected=1",
+DECODER_RUN = ["data.limit=400", "train.epochs=1", "rounds.max=1", "selection.rule=all"]
+ENCODER_RUN = ["data.limit=96", "train.epochs=1", "rounds.max=1", "selection.rule=all",
                "model.max_tokens=128", "train.learning_rate=1e-3"]
 
 

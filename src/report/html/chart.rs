@@ -28,8 +28,19 @@ pub struct Series {
     pub style: usize,
 }
 
+/// How far the vertical axis goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// As far as the values, which are shares.
+    Shares,
+    /// From 0 to 1.
+    AllShares,
+    /// As far as the values.
+    Values,
+}
+
 /// Curves over one axis; `None` when there is no point.
-pub fn curves(title: &str, axis: &str, series: &[Series], is_share: bool) -> Option<String> {
+pub fn curves(title: &str, axis: &str, series: &[Series], range: Range) -> Option<String> {
     let points = || series.iter().flat_map(|series| &series.points);
     points().next()?;
     let x = Scale::of(points().map(|point| point.x), LEFT + 8.0, RIGHT - 8.0);
@@ -37,10 +48,13 @@ pub fn curves(title: &str, axis: &str, series: &[Series], is_share: bool) -> Opt
         let (low, high) = point.interval.unwrap_or((point.y, point.y));
         [low, high, point.y]
     });
-    let y = Scale::of(ends, BOTTOM, TOP);
+    let fixed: &[f64] = if range == Range::AllShares { &[0.0, 1.0] } else { &[] };
+    let y = Scale::of(ends.chain(fixed.iter().copied()), BOTTOM, TOP);
     let mut out = open(title);
-    horizontal_ticks(&mut out, &y, |tick| if is_share { share(tick) } else { plain(tick) });
-    for tick in x.ticks() {
+    let words = if range == Range::Values { plain } else { share };
+    horizontal_ticks(&mut out, &y, words);
+    // There is no half round, step or label.
+    for tick in x.ticks().into_iter().filter(|tick| tick.fract() == 0.0) {
         bottom_label(&mut out, x.place(tick), &plain(tick));
     }
     axis_name(&mut out, axis);
@@ -245,8 +259,13 @@ mod tests {
         let series = [Series { points: vec![point(0.0, 0.5), point(1.0, 0.6)], style: 9 }];
         let bin = ReliabilityBin { n: 3, mean_confidence: 0.7, accuracy: 0.2 };
         let charts = [
-            curves("a < b", "round", &series, true),
-            curves("one", "round", &[Series { points: vec![point(2.0, 0.5)], style: 0 }], false),
+            curves("a < b", "round", &series, Range::Shares),
+            curves(
+                "one",
+                "round",
+                &[Series { points: vec![point(2.0, 0.5)], style: 0 }],
+                Range::Values,
+            ),
             histogram("h", &[4, 0, 2], &[0, 0, 1]),
             reliability("r", &[bin, ReliabilityBin::default()]),
         ];
@@ -255,10 +274,10 @@ mod tests {
             assert_eq!(chart.matches("<svg").count(), chart.matches("</svg>").count());
             assert!(!chart.contains("NaN") && !chart.contains("inf"), "{chart}");
         }
-        let chart = curves("a < b", "round", &series, true).unwrap();
+        let chart = curves("a < b", "round", &series, Range::Shares).unwrap();
         assert!(chart.contains("a &lt; b") && chart.contains("stroke-dasharray"));
         assert_eq!(chart.matches("<polygon").count(), 1);
-        assert!(curves("x", "round", &[], true).is_none());
+        assert!(curves("x", "round", &[], Range::AllShares).is_none());
         assert!(histogram("x", &[0, 0], &[0, 0]).is_none());
         assert!(reliability("x", &[ReliabilityBin::default()]).is_none());
     }

@@ -42,7 +42,10 @@ pub fn card(value: &str, what: &str, detail: &str) -> String {
 /// A column of a table: its heading, and whether it holds numbers.
 pub type Column<'a> = (&'a str, bool);
 
-/// A table of texts.
+/// Tables of so few columns are as wide as their content.
+const N_NARROW: usize = 2;
+
+/// A table of texts, which may have several lines.
 pub fn table(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     let class = |(_, is_number): &Column<'_>| if *is_number { " class=\"n\"" } else { "" };
     let cells = |tag: &str, cells: &mut dyn Iterator<Item = String>| -> String {
@@ -52,10 +55,12 @@ pub fn table(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     let head = cells("th", &mut columns.iter().map(|(name, _)| line(name)));
     let body: String = rows
         .iter()
-        .map(|row| format!("<tr>{}</tr>\n", cells("td", &mut row.iter().map(|it| line(it)))))
+        .map(|row| format!("<tr>{}</tr>\n", cells("td", &mut row.iter().map(|it| text(it)))))
         .collect();
+    let class = if columns.len() > N_NARROW { " class=\"wide\"" } else { "" };
     format!(
-        "<div class=\"scroll\"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>\n"
+        "<div class=\"scroll\"><table{class}><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>\
+         </table></div>\n"
     )
 }
 

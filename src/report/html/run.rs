@@ -10,7 +10,7 @@ use crate::store::best_round;
 use crate::store::comparison::{ComparedRun, Comparison};
 use crate::store::rows::{RoundRow, SampledPair, learning_status_name};
 
-use super::chart::{Series, curves, histogram, reliability, sign};
+use super::chart::{Range, Series, curves, histogram, reliability, sign};
 use super::element::{NONE, card, count, line, maybe, percent, table, text};
 use super::{RunPart, figures};
 
@@ -52,10 +52,15 @@ fn lead(run: &ComparedRun, part: &RunPart) -> String {
     ];
     parts.extend(part.detail.model.clone());
     parts.push(format!("data {}", row.facts.source));
-    parts.extend(times[0].as_ref().map(|time| format!("begun {}", time.replace('T', " "))));
+    parts.extend(times[0].as_ref().map(|time| format!("begun {}", minutes(time))));
     let note = &row.annotation.note;
     let note = if note.is_empty() { String::new() } else { format!("<p>{}</p>", text(note)) };
     format!("<p class=\"lead\">{}</p>\n{note}", line(&parts.join(" · ")))
+}
+
+/// `2026-01-31 12:30 UTC` of an ISO 8601 time.
+fn minutes(time: &str) -> String {
+    format!("{} UTC", time.get(..16).unwrap_or(time).replace('T', " "))
 }
 
 fn interval(evaluation: &Evaluation) -> String {
@@ -104,16 +109,16 @@ fn round_charts(run: &ComparedRun) -> String {
     let loss = [series(CurveMetric::Loss, 4)];
     figures(&[
         (
-            curves("Accuracy", "round", &accuracy, true),
+            curves("Accuracy", "round", &accuracy, Range::Shares),
             "With 95 % Wilson intervals; intervals that overlap do not make a difference.",
         ),
         (
-            curves("Pseudo-labels", "round", &labels, true),
+            curves("Pseudo-labels", "round", &labels, Range::AllShares),
             "Share of the selected labels that agree with the hidden human ones, and share of the \
              pool that was selected.",
         ),
         (
-            curves("Training loss", "optimiser step", &loss, false),
+            curves("Training loss", "optimiser step", &loss, Range::Values),
             "Mean of each bucket of steps, with its smallest and largest value.",
         ),
         (test_reliability(run), RELIABILITY),
@@ -212,7 +217,7 @@ fn audit(run: &ComparedRun, part: &RunPart) -> String {
             percent(found.interval.high)
         )),
         None => out.push_str(&format!(
-            "<p>Nobody has audited the pseudo-labels of round {} (`ser samples {} --queue audit`).</p>\n",
+            "<p>Nobody has audited the pseudo-labels of round {} (<code>ser samples {} --queue audit</code>).</p>\n",
             round.round,
             line(run.row.id.as_str())
         )),

@@ -4,7 +4,7 @@ use crate::report::curve::{CurveAxis, CurveMetric, curve};
 use crate::report::words::{letter, metric_value, setting_value, share, signed};
 use crate::store::comparison::{Comparison, Difference};
 
-use super::chart::{Series, curves};
+use super::chart::{Range, Series, curves};
 use super::element::{NONE, card, count, line, percent, table};
 use super::run::test_reliability;
 use super::{RunPart, figures, legend};
@@ -18,7 +18,6 @@ pub fn page(comparison: &Comparison, parts: &[RunPart]) -> String {
          runs were tested on.</p>\n",
         line(&comparison.runs[comparison.base].row.name)
     ));
-    out.push_str(&legend(comparison));
     out.push_str(&cards(comparison));
     out.push_str("<h2>Curves</h2>\n");
     out.push_str(&legend(comparison));
@@ -76,7 +75,12 @@ fn charts(comparison: &Comparison) -> String {
         let mut title = metric.words().to_owned();
         title[..1].make_ascii_uppercase();
         let axis = axis.words(metric).trim_start_matches("by ");
-        curves(&title, axis, &series, metric != CurveMetric::Loss)
+        let range = match metric {
+            CurveMetric::Loss => Range::Values,
+            CurveMetric::Precision | CurveMetric::Coverage => Range::AllShares,
+            _ => Range::Shares,
+        };
+        curves(&title, axis, &series, range)
     };
     figures(&[
         (chart(CurveMetric::TestAccuracy, CurveAxis::Round), "With 95 % Wilson intervals."),
@@ -103,7 +107,7 @@ fn metrics(comparison: &Comparison) -> String {
             let cells = row.values.iter().zip(&row.differences).map(|(value, difference)| {
                 let value = metric_value(row.name, *value);
                 match difference {
-                    Some(difference) => format!("{value}  {}", words(difference)),
+                    Some(difference) => format!("{value}\n{}", words(difference)),
                     None => value,
                 }
             });
@@ -111,14 +115,14 @@ fn metrics(comparison: &Comparison) -> String {
         })
         .collect();
     table(&columns, &rows)
-        + "<p class=\"soft\">In brackets the 95 % interval of the paired difference; p after Holm for \
+        + "<p class=\"soft\">Below a value its paired difference from the base with the 95 % interval; p after Holm for \
            all runs of the row.</p>\n"
 }
 
 fn words(difference: &Difference) -> String {
     let it = &difference.paired;
     format!(
-        "({} [{}, {}], p {})",
+        "{} [{}, {}]\np {}",
         signed(it.difference),
         signed(it.interval.low),
         signed(it.interval.high),
