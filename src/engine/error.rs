@@ -225,6 +225,22 @@ fn bytes(n: u64) -> String {
     }
 }
 
+/// What to do about a value of a model's or an adapter's settings.
+fn bad_value_hint(key: &str) -> &'static str {
+    match key {
+        "rope_scaling" | "rope_parameters" => {
+            "use a model with plain, `linear` or `llama3` rotary positions"
+        }
+        "base_model_name_or_path" => {
+            "write the directory of the base model into `adapter_config.json`"
+        }
+        "peft_type" | "alpha_pattern" | "bias" | "use_dora" | "fan_in_fan_out" | "lora_bias" => {
+            "merge the adapter in PEFT (`merge_and_unload`) and save the whole model"
+        }
+        _ => "use a model without this variant of the architecture",
+    }
+}
+
 impl EngineError {
     /// Wraps an input or output error: `EngineError::io("read", path)` for `map_err`.
     pub fn io(
@@ -280,17 +296,7 @@ impl EngineError {
             Self::BrokenJson { .. } | Self::MissingKey { .. } => {
                 "export the model again with transformers' `save_pretrained`"
             }
-            Self::BadValue { key: "rope_scaling" | "rope_parameters", .. } => {
-                "use a model with plain, `linear` or `llama3` rotary positions"
-            }
-            Self::BadValue { key: "base_model_name_or_path", .. } => {
-                "write the directory of the base model into `adapter_config.json`"
-            }
-            Self::BadValue { key: "peft_type" | "alpha_pattern" | "bias", .. }
-            | Self::BadValue { key: "use_dora" | "fan_in_fan_out" | "lora_bias", .. } => {
-                "merge the adapter in PEFT (`merge_and_unload`) and save the whole model"
-            }
-            Self::BadValue { .. } => "use a model without this variant of the architecture",
+            Self::BadValue { key, .. } => bad_value_hint(key),
             Self::UnsupportedArchitecture { .. } => {
                 return Some(format!("supported architectures: {}", super::config::SUPPORTED));
             }

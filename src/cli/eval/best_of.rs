@@ -25,7 +25,8 @@ const TIES: &str = "Ties";
 struct Prompt {
     #[serde(default)]
     id: Value,
-    prompt: String,
+    #[serde(rename = "prompt")]
+    question: String,
     chosen: Vec<String>,
     rejected: Vec<String>,
     #[serde(default)]
@@ -104,7 +105,7 @@ fn score(scorer: &mut Scorer, prompts: &[Prompt], results: &mut Results) -> CliR
         .map(|it| {
             let answers = it.chosen.iter().chain(&it.rejected);
             (
-                format!("{HUMAN} {}{ASSISTANT}", it.prompt.trim()),
+                format!("{HUMAN} {}{ASSISTANT}", it.question.trim()),
                 answers.map(|answer| format!(" {}", answer.trim())).collect(),
             )
         })

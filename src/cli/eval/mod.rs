@@ -46,7 +46,7 @@ pub struct EvalArgs {
     /// A line for each value of this column [default: the slice that the layout has]
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
-    /// Also write a results file as RewardBench does
+    /// Also write a results file as `RewardBench` does
     #[arg(long, value_name = "FILE")]
     rewardbench_out: Option<PathBuf>,
     #[command(flatten)]

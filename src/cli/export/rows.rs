@@ -245,19 +245,17 @@ fn round_metrics(round: &RoundRow) -> Vec<(String, Option<f64>)> {
     ];
     let splits = [(Split::Validation, &round.validation), (Split::Test, &round.test)];
     for (split, evaluation) in splits {
-        let fields: [(&str, fn(&Evaluation) -> f64); 8] = [
-            ("n", |e| e.n as f64),
-            ("accuracy", |e| e.accuracy),
-            ("ci_low", |e| e.ci_low),
-            ("ci_high", |e| e.ci_high),
-            ("ece", |e| e.ece),
-            ("brier", |e| e.brier),
-            ("nll", |e| e.nll),
-            ("mean_margin", |e| e.mean_margin),
-        ];
-        for (name, field) in fields {
-            metrics.push((format!("{}/{name}", split.name()), evaluation.as_ref().map(field)));
+        for (i, name) in EVALUATION_FIELDS.into_iter().enumerate() {
+            let value = evaluation.as_ref().map(|it| evaluation_values(it)[i]);
+            metrics.push((format!("{}/{name}", split.name()), value));
         }
     }
     metrics
+}
+
+const EVALUATION_FIELDS: [&str; 8] =
+    ["n", "accuracy", "ci_low", "ci_high", "ece", "brier", "nll", "mean_margin"];
+
+fn evaluation_values(it: &Evaluation) -> [f64; 8] {
+    [it.n as f64, it.accuracy, it.ci_low, it.ci_high, it.ece, it.brier, it.nll, it.mean_margin]
 }

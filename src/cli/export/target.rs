@@ -107,10 +107,16 @@ mod tests {
     fn what_is_there_is_kept_unless_forced() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.csv");
-        Target::new(&file, false).unwrap().file(|path| Ok(fs::write(path, "1").unwrap())).unwrap();
-        let error = Target::new(&file, false).unwrap_err();
+        let write = |content: &str, is_forced: bool| -> CliResult {
+            Target::new(&file, is_forced)?.file(|path| {
+                fs::write(path, content).unwrap();
+                Ok(())
+            })
+        };
+        write("1", false).unwrap();
+        let error = write("2", false).unwrap_err();
         assert!(error.message.contains("x.csv` is there already"), "{}", error.message);
-        Target::new(&file, true).unwrap().file(|path| Ok(fs::write(path, "2").unwrap())).unwrap();
+        write("2", true).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "2");
 
         let dir = folder.path().join("model");

@@ -48,9 +48,9 @@ pub struct ScoreArgs {
 /// What has been done.
 #[derive(Default)]
 struct Count {
-    n_texts: u64,
-    n_cut: u64,
-    n_bad: u64,
+    texts: u64,
+    cut: u64,
+    bad: u64,
 }
 
 /// Scores the lines.
@@ -74,16 +74,16 @@ pub fn run(context: &Context, args: &ScoreArgs) -> CliResult {
         out.flush()?;
         written?;
     }
-    let Count { n_texts, n_cut, n_bad } = count;
-    let rate = words::rate(n_texts, begin.elapsed().as_millis() as u64)
+    let Count { texts, cut, bad } = count;
+    let rate = words::rate(texts, begin.elapsed().as_millis() as u64)
         .map_or_else(String::new, |rate| format!(", {} a second", words::count(rate)));
     let max_tokens = scorer.model.info().max_tokens;
     context.say(&format!(
         "{}: {} texts{rate}; {} cut to {max_tokens} tokens; {} lines left out",
         scorer.name,
-        words::count(n_texts),
-        words::count(n_cut),
-        words::count(n_bad)
+        words::count(texts),
+        words::count(cut),
+        words::count(bad)
     ));
     Ok(())
 }
@@ -107,8 +107,8 @@ fn score_lines(
                 failure = Some(CliError::input(place).with_hint("`--skip-bad` goes on after it"));
                 break;
             }
-            count.n_bad += 1;
-            if count.n_bad <= N_TOLD {
+            count.bad += 1;
+            if count.bad <= N_TOLD {
                 context.say(&format!("left out: {place}"));
             }
         }
@@ -121,8 +121,8 @@ fn score_lines(
         .collect();
     let encoded = encode_texts(scorer.model.as_ref(), &texts)?;
     let rewards = score_texts(scorer.model.as_mut(), &encoded, SCORE_TOKENS)?;
-    count.n_texts += texts.len() as u64;
-    count.n_cut += encoded.iter().filter(|text| text.n_tokens_cut > 0).count() as u64;
+    count.texts += texts.len() as u64;
+    count.cut += encoded.iter().filter(|text| text.n_tokens_cut > 0).count() as u64;
     write_results(records, &encoded, &rewards, args.full, out)?;
     failure.map_or(Ok(()), Err)
 }

@@ -211,7 +211,7 @@ fn open(title: &str) -> String {
 }
 
 fn close(mut out: String) -> String {
-    let _ = write!(out, "<path d=\"M{LEFT} {TOP}V{BOTTOM}H{RIGHT}\" class=\"axis\"/></svg>\n");
+    let _ = writeln!(out, "<path d=\"M{LEFT} {TOP}V{BOTTOM}H{RIGHT}\" class=\"axis\"/></svg>");
     out
 }
 

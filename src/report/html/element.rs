@@ -1,6 +1,6 @@
 //! Text into HTML: escaped and made harmless, in one place.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use crate::domain::clean::{clean_line, clean_text};
 
@@ -48,18 +48,21 @@ const N_NARROW: usize = 2;
 /// A table of texts, which may have several lines.
 pub fn table(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     let class = |(_, is_number): &Column<'_>| if *is_number { " class=\"n\"" } else { "" };
-    let cells = |tag: &str, cells: &mut dyn Iterator<Item = String>| -> String {
-        let cells = columns.iter().zip(cells);
-        cells.map(|(column, cell)| format!("<{tag}{}>{cell}</{tag}>", class(column))).collect()
+    let row = |out: &mut String, tag: &str, cells: &mut dyn Iterator<Item = String>| {
+        out.push_str("<tr>");
+        for (column, cell) in columns.iter().zip(cells) {
+            let _ = write!(out, "<{tag}{}>{cell}</{tag}>", class(column));
+        }
+        out.push_str("</tr>\n");
     };
-    let head = cells("th", &mut columns.iter().map(|(name, _)| line(name)));
-    let body: String = rows
-        .iter()
-        .map(|row| format!("<tr>{}</tr>\n", cells("td", &mut row.iter().map(|it| text(it)))))
-        .collect();
+    let (mut head, mut body) = (String::new(), String::new());
+    row(&mut head, "th", &mut columns.iter().map(|(name, _)| line(name)));
+    for cells in rows {
+        row(&mut body, "td", &mut cells.iter().map(|cell| text(cell)));
+    }
     let class = if columns.len() > N_NARROW { " class=\"wide\"" } else { "" };
     format!(
-        "<div class=\"scroll\"><table{class}><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>\
+        "<div class=\"scroll\"><table{class}><thead>{head}</thead><tbody>{body}</tbody>\
          </table></div>\n"
     )
 }

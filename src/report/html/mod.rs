@@ -4,6 +4,8 @@
 //! cleaned where it enters. A content security policy forbids everything but its own styles, in case
 //! something should get through.
 
+use std::fmt::Write as _;
+
 mod chart;
 mod element;
 mod run;
@@ -38,28 +40,27 @@ pub fn report_html(comparison: &Comparison, parts: &[RunPart], made_at: &str) ->
         ([only], [part]) => run::page(comparison, only, part),
         _ => side_by_side::page(comparison, parts),
     };
-    body.push_str(&format!(
+    let _ = write!(
+        body,
         "<footer>Written by ser {} at {}. Accuracy is pairwise, ties wrong; intervals are 95 % Wilson \
          intervals unless something else is said. Test pairs decide nothing.</footer>",
         env!("CARGO_PKG_VERSION"),
         line(made_at)
-    ));
-    PAGE.replace("{{title}}", &line(&names.join(" · "))).replace("{{body}}", &body)
+    );
+    let title = line(&names.join(" · "));
+    let (head, tail) = PAGE.split_once("{{body}}").unwrap_or((PAGE, ""));
+    [&head.replace("{{title}}", &title), body.as_str(), tail].concat()
 }
 
 /// A legend of the runs of a comparison.
 fn legend(comparison: &Comparison) -> String {
-    let entries: String = comparison
-        .runs
-        .iter()
-        .enumerate()
-        .map(|(index, run)| {
-            let base = if index == comparison.base { " (base)" } else { "" };
-            let name = line(&format!("{} {}{base}", letter(index), run.row.name));
-            format!("<li>{}{name}</li>", chart::sign(index))
-        })
-        .collect();
-    format!("<ul class=\"legend\">{entries}</ul>\n")
+    let mut out = String::from("<ul class=\"legend\">");
+    for (index, run) in comparison.runs.iter().enumerate() {
+        let base = if index == comparison.base { " (base)" } else { "" };
+        let name = line(&format!("{} {}{base}", letter(index), run.row.name));
+        let _ = write!(out, "<li>{}{name}</li>", chart::sign(index));
+    }
+    out + "</ul>\n"
 }
 
 /// Charts beside each other, with what they say below.

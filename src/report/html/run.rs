@@ -1,5 +1,7 @@
 //! The page of one run.
 
+use std::fmt::Write as _;
+
 use crate::domain::event::SelectionSummary;
 use crate::domain::metrics::Evaluation;
 use crate::domain::preference::Side;
@@ -24,14 +26,15 @@ pub fn page(comparison: &Comparison, run: &ComparedRun, part: &RunPart) -> Strin
     out.push_str(&lead(run, part));
     out.push_str(&cards(run, part));
     out.push_str("<h2>Round by round</h2>\n");
-    out.push_str(&format!(
+    let _ = writeln!(
+        out,
         "<ul class=\"legend\"><li>{}test accuracy</li><li>{}validation accuracy</li>\
-         <li>{}pseudo-label precision</li><li>{}coverage of the pool</li></ul>\n",
+         <li>{}pseudo-label precision</li><li>{}coverage of the pool</li></ul>",
         sign(0),
         sign(1),
         sign(2),
         sign(3)
-    ));
+    );
     out.push_str(&round_charts(run));
     out.push_str(&rounds_table(&run.rounds));
     out.push_str(&confidence(run));
@@ -205,25 +208,32 @@ fn audit(run: &ComparedRun, part: &RunPart) -> String {
         return out + "<p>No round has selected pseudo-labels yet.</p>\n";
     };
     match part.audit {
-        Some(found) => out.push_str(&format!(
-            "<p>Of {} pseudo-labels of round {}, {} were read from a random sample; {} were right: \
-             <b>{} %</b> [{}, {}] (95 % Wilson interval for a finite population).</p>\n",
-            count(found.n_selected),
-            round.round,
-            count(found.n_reviewed),
-            count(found.n_right),
-            percent(found.precision),
-            percent(found.interval.low),
-            percent(found.interval.high)
-        )),
-        None => out.push_str(&format!(
-            "<p>Nobody has audited the pseudo-labels of round {} (<code>ser samples {} --queue audit</code>).</p>\n",
-            round.round,
-            line(run.row.id.as_str())
-        )),
+        Some(found) => {
+            let _ = writeln!(
+                out,
+                "<p>Of {} pseudo-labels of round {}, {} were read from a random sample; {} were \
+                 right: <b>{} %</b> [{}, {}] (95 % Wilson interval for a finite population).</p>",
+                count(found.n_selected),
+                round.round,
+                count(found.n_reviewed),
+                count(found.n_right),
+                percent(found.precision),
+                percent(found.interval.low),
+                percent(found.interval.high)
+            );
+        }
+        None => {
+            let _ = writeln!(
+                out,
+                "<p>Nobody has audited the pseudo-labels of round {} (<code>ser samples {} --queue \
+                 audit</code>).</p>",
+                round.round,
+                line(run.row.id.as_str())
+            );
+        }
     }
     if run.row.n_vetoed > 0 {
-        out.push_str(&format!("<p>{} pairs are vetoed.</p>\n", count(run.row.n_vetoed)));
+        let _ = writeln!(out, "<p>{} pairs are vetoed.</p>", count(run.row.n_vetoed));
     }
     if let Some(selection) = round.selection.as_ref().filter(|it| !it.left_out.is_empty()) {
         let rows: Vec<Vec<String>> = selection

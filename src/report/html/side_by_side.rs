@@ -1,5 +1,7 @@
 //! The page of several runs.
 
+use std::fmt::Write as _;
+
 use crate::report::curve::{CurveAxis, CurveMetric, curve};
 use crate::report::words::{letter, metric_value, setting_value, share, signed};
 use crate::store::comparison::{Comparison, Difference};
@@ -13,11 +15,12 @@ use super::{RunPart, figures, legend};
 pub fn page(comparison: &Comparison, parts: &[RunPart]) -> String {
     let n = comparison.runs.len();
     let mut out = format!("<h1>{n} runs side by side</h1>\n");
-    out.push_str(&format!(
+    let _ = writeln!(
+        out,
         "<p class=\"lead\">Measured against {}; differences are paired, over the test pairs that both \
-         runs were tested on.</p>\n",
+         runs were tested on.</p>",
         line(&comparison.runs[comparison.base].row.name)
-    ));
+    );
     out.push_str(&cards(comparison));
     out.push_str("<h2>Curves</h2>\n");
     out.push_str(&legend(comparison));
@@ -154,14 +157,15 @@ fn groups(comparison: &Comparison) -> String {
     for group in &comparison.groups {
         let Some((mean, Some(interval))) = group.accuracy else { continue };
         let letters: Vec<String> = group.runs.iter().map(|index| letter(*index)).collect();
-        out.push_str(&format!(
+        let _ = writeln!(
+            out,
             "<p>{} differ only in their random seed: mean test accuracy {} % [{}, {}], a 95 % t \
-             interval.</p>\n",
+             interval.</p>",
             line(&letters.join(" ")),
             percent(mean),
             percent(interval.low),
             percent(interval.high)
-        ));
+        );
     }
     out
 }
