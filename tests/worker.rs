@@ -5,7 +5,9 @@ use ser::domain::metrics::Split;
 use ser::domain::preference::{PairId, PreferencePair};
 use ser::domain::run::{RequestKind, RunId, RunStatus, StopReason};
 use ser::domain::selection::LeftOut;
-use ser::domain::spec::{ExperimentSpec, PoolLabels, ReviewMode};
+use ser::domain::spec::{
+    CalibrationName, DropAction, ExperimentSpec, PoolLabels, ReviewMode, RuleName, Uncertified,
+};
 use ser::domain::verdict::Verdict;
 use ser::store::{Access, Home, ImportItem, NewDataset, NewRun, RoundRow, Store, StoreError};
 use ser::worker::{self, Ending};
@@ -239,6 +241,105 @@ fn controls_and_the_stop_rule() {
     assert_eq!(row.stop_reason, Some(StopReason::SelectionExhausted));
     let selection = world.rounds(&strict)[1].selection.clone().unwrap();
     assert_eq!(selection.left_out.get(&LeftOut::Stopped).copied(), Some(408));
+}
+
+/// A run whose folds judge the seed set before round 1.
+fn cross_fitted(spec: &mut ExperimentSpec) {
+    spec.selection.calibration = CalibrationName::Temperature;
+    spec.selection.calibration_folds = 3;
+    spec.rounds.max = 1;
+}
+
+#[test]
+fn folds_judge_the_seed_set_and_leave_the_run_as_it_was() {
+    let mut world = World::new();
+    let certified = world.create(|spec| {
+        cross_fitted(spec);
+        spec.selection.rule = RuleName::Risk;
+        spec.selection.max_error = 0.2;
+    });
+    world.run(&certified);
+    let rounds = world.rounds(&certified);
+    let selection = rounds[1].selection.as_ref().unwrap();
+    let certificate = selection.audit.certificate.unwrap();
+    assert!(certificate.is_certified && certificate.bound <= 0.2, "{certificate:?}");
+    assert!(certificate.n <= 72, "the seed set and the validation pairs: {certificate:?}");
+    let coverage = selection.coverage.unwrap();
+    assert!((coverage - certificate.coverage).abs() < 0.02, "{coverage} {certificate:?}");
+    let calibration = selection.audit.calibration.unwrap();
+    assert_eq!(calibration.n, 72);
+    assert!(calibration.nll_after <= calibration.nll_before, "{calibration:?}");
+    // A round that goes on from round 0 does so from its weights, not from those of a fold.
+    let digests = |world: &mut World, n_folds: u32| -> Vec<Option<String>> {
+        let run = world.create(|spec| {
+            spec.selection.calibration_folds = n_folds;
+            spec.selection.rule = RuleName::All;
+            spec.rounds.max = 1;
+        });
+        world.run(&run);
+        world.rounds(&run).into_iter().map(|round| round.weights_digest).collect()
+    };
+    assert_eq!(digests(&mut world, 3), digests(&mut world, 0));
+}
+
+#[test]
+fn what_cannot_be_certified_stops_by_name_or_falls_back() {
+    let mut world = World::new();
+    // 15 validation pairs show nothing at 10 %.
+    let run = world.create(|spec| spec.selection.rule = RuleName::Risk);
+    world.run(&run);
+    assert_eq!(world.store.run(&run).unwrap().row.stop_reason, Some(StopReason::Uncertified));
+    let selection = world.rounds(&run)[1].selection.clone().unwrap();
+    let certificate = selection.audit.certificate.unwrap();
+    assert!(!certificate.is_certified && certificate.bound > 0.1 && certificate.n > 0);
+    let falls_back = world.create(|spec| {
+        spec.selection.rule = RuleName::Risk;
+        spec.selection.uncertified = Uncertified::TopShare;
+        spec.selection.top_share = 0.25;
+        spec.rounds.max = 1;
+    });
+    world.run(&falls_back);
+    assert_eq!(world.rounds(&falls_back)[1].selection.as_ref().unwrap().n_selected, 102);
+}
+
+#[test]
+fn a_seed_model_no_better_than_chance_labels_nothing() {
+    let mut world = World::new();
+    for n_folds in [0, 3] {
+        let run = world.create(|spec| {
+            spec.rounds.chance_level = 0.001;
+            spec.train.learning_rate = 1e-12;
+            spec.selection.calibration_folds = n_folds;
+        });
+        world.run(&run);
+        let reason = world.store.run(&run).unwrap().row.stop_reason;
+        assert_eq!(reason, Some(StopReason::SeedNotBetterThanChance), "{n_folds} folds");
+        assert_eq!(world.rounds(&run).len(), 1);
+    }
+}
+
+#[test]
+fn a_round_that_drops_is_undone() {
+    let mut world = World::new();
+    let run = world.create(|spec| {
+        spec.selection.rule = RuleName::All;
+        spec.rounds.on_drop = DropAction::Rollback;
+    });
+    // A person who is wrong about everything.
+    for pair in 0..600 {
+        let _ = world.store.add_verdict(&run, PairId(pair), Verdict::Flip, None);
+    }
+    world.run(&run);
+    let row = world.store.run(&run).unwrap().row;
+    assert_eq!(row.stop_reason, Some(StopReason::ValidationDropped));
+    let rounds = world.rounds(&run);
+    assert_eq!(rounds.len(), 2, "round 2 is not begun");
+    assert!(rounds[1].is_rolled_back());
+    assert_eq!(ser::store::best_round(&rounds), Some(0));
+    let checkpoints = world.home().checkpoints(&run);
+    let newest = ser::engine::checkpoint::latest_valid(&checkpoints).unwrap().unwrap();
+    let digest = ser::engine::checkpoint::verify(&newest).unwrap().weights_digest;
+    assert_eq!(Some(&digest), rounds[0].weights_digest.as_ref());
 }
 
 #[test]

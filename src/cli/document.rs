@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::CliResult;
+use crate::domain::audit::SelectionAudit;
 pub use crate::report::{EvaluationDocument, RunDocument};
 use crate::store::Store;
 pub use crate::store::best_round;
@@ -40,6 +41,8 @@ pub struct RoundDocument {
     wall_s: Option<f64>,
     n_tokens: Option<u64>,
     weights_digest: Option<String>,
+    n_flipped: Option<u64>,
+    audit: Option<SelectionAudit>,
 }
 
 impl ShowDocument {
@@ -76,6 +79,8 @@ impl From<&RoundRow> for RoundDocument {
             wall_s: row.wall_ms.map(|wall_ms| wall_ms as f64 / 1000.0),
             n_tokens: row.n_tokens,
             weights_digest: row.weights_digest.clone(),
+            n_flipped: selection.and_then(|s| s.n_flipped),
+            audit: selection.map(|s| *s.audit),
         }
     }
 }
@@ -122,7 +127,10 @@ mod tests {
         );
         assert!(text.starts_with(expect), "{text}");
         assert!(
-            text.ends_with(r#""test":null,"wall_s":1.5,"n_tokens":null,"weights_digest":null}"#),
+            text.ends_with(concat!(
+                r#""test":null,"wall_s":1.5,"n_tokens":null,"weights_digest":null,"#,
+                r#""n_flipped":null,"audit":null}"#
+            )),
             "{text}"
         );
         for key in ["ci_low", "ci_high", "ece", "brier", "mean_margin"] {

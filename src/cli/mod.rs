@@ -31,6 +31,7 @@ mod launch;
 mod pretrain;
 mod reproduce;
 mod request;
+mod round_audit;
 mod rounds;
 mod run;
 mod runs;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::document::{RoundDocument, best_round};
-use super::table::{Cell, Form, FormArgs, Table, number, print_json, text};
-use super::{CliResult, Context, words};
+use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
+use super::{CliResult, Context, round_audit, words};
 use crate::domain::metrics::Evaluation;
 use crate::store::rows::{RoundRow, learning_status_name};
 
@@ -40,7 +40,16 @@ pub fn run(context: &Context, args: &RoundsArgs) -> CliResult {
             rounds: rounds.iter().map(RoundDocument::from).collect(),
             best_round: best_round(&rounds),
         }),
-        form => table(&rounds, form).print(form, context.ascii),
+        form => {
+            table(&rounds, form).print(form, context.ascii)?;
+            match round_audit::table(&rounds) {
+                Some(audits) if form == Form::Human => {
+                    print_line("")?;
+                    audits.print(form, context.ascii)
+                }
+                _ => Ok(()),
+            }
+        }
     }
 }
 
@@ -71,12 +80,14 @@ pub fn table(rounds: &[RoundRow], form: Form) -> Table {
             number("test_mean_margin", ""),
             number("n_tokens", ""),
         ]);
+        columns.extend(round_audit::columns());
     }
     let mut table = Table::new(&columns);
     for row in rounds {
         let mut cells = cells(row);
         if form == Form::Csv {
             cells.extend(more_cells(row));
+            cells.extend(round_audit::cells(row));
         }
         table.push(cells);
     }

@@ -282,7 +282,16 @@ fn selection(summary: &SelectionSummary) -> String {
         0 => String::new(),
         n => format!(" · {} vetoed", count(n)),
     };
-    format!("{status} · selected {kept} of {scored}{vetoed}")
+    format!("{status} · selected {kept} of {scored}{vetoed}{}", error_bound(summary))
+}
+
+/// ` · error ≤ .082` where a selection is certified, ` · not certified` where it could not be.
+pub fn error_bound(summary: &SelectionSummary) -> String {
+    match summary.audit.certificate {
+        None => String::new(),
+        Some(it) if it.is_certified => format!(" · error ≤ {}", share(Some(it.bound), 3)),
+        Some(_) => " · not certified".to_owned(),
+    }
 }
 
 /// A size in the unit that leaves one to three digits before the point.

@@ -138,10 +138,11 @@ fn preview_words(preview: &Preview) -> String {
 fn selection_footer(summary: &SelectionSummary, width: u16) -> String {
     let (kept, scored) = (summary.n_selected, summary.n_scored);
     let coverage = share(summary.coverage, 2);
+    let bound = words::error_bound(summary);
     let precision = share(summary.pseudo_label_precision, 3);
     if width >= 60 {
         format!(
-            "selected {} of {} · coverage {coverage} · precision {precision}",
+            "selected {} of {} · coverage {coverage} · precision {precision}{bound}",
             text::count(kept),
             text::count(scored)
         )

@@ -155,10 +155,11 @@ pub fn selection_line(model: &Model) -> Line<'static> {
         Span::raw("confidence .5 "),
         Span::styled(blocks, theme.main),
         Span::raw(format!(
-            " 1.0 · round {round} · selected {} of {} · precision {}",
+            " 1.0 · round {round} · selected {} of {} · precision {}{}",
             text::short_count(summary.n_selected),
             text::short_count(summary.n_scored),
-            share(summary.pseudo_label_precision, 3)
+            share(summary.pseudo_label_precision, 3),
+            words::error_bound(summary)
         )),
     ])
 }
