@@ -67,7 +67,7 @@ pub enum TeacherName {
     Folds,
 }
 
-/// What is asked beside the reward model when round 1 is labelled.
+/// What is asked beside the reward model when the pool is labelled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecondView {
@@ -124,7 +124,7 @@ pub struct SelectionSpec {
     /// Who labels the pool in round 1.
     #[serde(default)]
     pub teacher: TeacherName,
-    /// What is asked beside it.
+    /// What is asked beside the teacher of every round.
     #[serde(default)]
     pub second_view: SecondView,
     /// Whether a pair is left out whose label was another in the round before (CREAM, Wang et al.

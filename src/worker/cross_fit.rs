@@ -67,7 +67,7 @@ pub struct ViewJudgements {
     /// Of each validation pair.
     pub validation: Vec<[f32; 2]>,
     /// Margins towards the human label of the seed pairs, in the order of
-    /// [`FoldJudgements::held_out`].
+    /// [`FoldJudgements::held_out`]; empty once they are joined with those.
     pub held_out: Vec<f64>,
 }
 

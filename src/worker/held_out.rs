@@ -28,7 +28,8 @@ impl Lesson {
     /// The lesson of a round from the present model's rewards of the pool.
     ///
     /// In round 1 the teacher may be more than the present model: the mean of it and the fold models,
-    /// whose errors agree less than their judgements, with the second view beside them.
+    /// whose errors agree less than their judgements. A second view stands beside it in every round,
+    /// with weights fitted anew: what a student has learned of it by then is for the fit to say.
     pub fn new(session: &Session<'_>, round: u32, scores: Vec<PairScore>) -> Self {
         let state = &session.journal.state;
         let folds = state.folds.as_ref();
@@ -45,29 +46,21 @@ impl Lesson {
         let mut judged: Vec<f64> = held_out.iter().map(|pair| pair.margin * scale).collect();
         let mut ranks = Some(held_out.iter().map(|pair| pair.rank).collect());
         let mut weights = REWARD_ALONE;
-        if let Some(view) = first.and_then(|folds| folds.view.as_ref()) {
+        if let Some(view) = folds.and_then(|folds| folds.view.as_ref()) {
             let of_validation = view_margins(session, view);
             let both = |(reward, view): (&f64, &f64)| TwoMargins { reward: *reward, view: *view };
-            let known = validation.iter().zip(&of_validation);
-            let pairs: Vec<TwoMargins> =
-                known.chain(judged.iter().zip(&view.held_out)).map(both).collect();
+            let mut pairs: Vec<TwoMargins> =
+                validation.iter().zip(&of_validation).map(both).collect();
+            // Later the judgements are those of the teacher of round 1, which are joined already.
+            pairs.extend(judged.iter().zip(&view.held_out).map(both));
             weights = fit_weights(&pairs);
             if weights != REWARD_ALONE {
-                let join = |margins: &mut [f64], views: &[f64]| {
-                    for (margin, view) in margins.iter_mut().zip(views) {
-                        *margin = weights.reward * *margin + weights.view * view;
-                    }
-                };
-                join(&mut validation, &of_validation);
-                join(&mut judged, &view.held_out);
-                for (score, view) in scores.iter_mut().zip(&view.pool) {
-                    let joined = |reward: f32, view: f32| {
-                        (weights.reward * f64::from(reward) + weights.view * f64::from(view)) as f32
-                    };
-                    score.reward_a = joined(score.reward_a, view[0]);
-                    score.reward_b = joined(score.reward_b, view[1]);
+                join(weights, &mut validation, &of_validation);
+                join_rewards(weights, &mut scores, &view.pool);
+                if !view.held_out.is_empty() {
+                    join(weights, &mut judged, &view.held_out);
+                    ranks = None;
                 }
-                ranks = None;
             }
         }
         validation.extend(judged);
@@ -102,6 +95,22 @@ impl Lesson {
             }
         }
         pairs
+    }
+}
+
+fn join(weights: ViewWeights, margins: &mut [f64], views: &[f64]) {
+    for (margin, view) in margins.iter_mut().zip(views) {
+        *margin = weights.reward * *margin + weights.view * view;
+    }
+}
+
+fn join_rewards(weights: ViewWeights, scores: &mut [PairScore], views: &[[f32; 2]]) {
+    let joined = |reward: f32, view: f32| {
+        (weights.reward * f64::from(reward) + weights.view * f64::from(view)) as f32
+    };
+    for (score, view) in scores.iter_mut().zip(views) {
+        score.reward_a = joined(score.reward_a, view[0]);
+        score.reward_b = joined(score.reward_b, view[1]);
     }
 }
 

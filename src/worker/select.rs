@@ -97,14 +97,18 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
 fn keep_judgements(session: &mut Session<'_>, seen: Seen) {
     let n_validation = session.inputs.split.validation.len();
     let Some(folds) = &mut session.journal.state.folds else { return };
-    if seen.view_weight.is_some() && seen.scale > 0.0 {
+    let is_joined = folds.view.as_ref().is_some_and(|view| !view.held_out.is_empty())
+        && seen.view_weight.is_some();
+    if is_joined && seen.scale > 0.0 {
         let judged = seen.held_out.into_iter().skip(n_validation);
         let unscaled = |pair: HeldOutPair| HeldOutPair { margin: pair.margin / seen.scale, ..pair };
         folds.held_out = judged.map(unscaled).collect();
     }
     folds.pool = Vec::new();
     folds.validation = Vec::new();
-    folds.view = None;
+    if let Some(view) = &mut folds.view {
+        view.held_out = Vec::new();
+    }
 }
 
 /// What held-out human pairs say about the labelling model.
