@@ -12,6 +12,7 @@ use super::fixture::{Place, jsonl, pairs, stderr, stdout};
 
 /// A spec whose runs take a moment.
 const SPEC: &str = r#"
+arm = "ser-paper"
 [model]
 backbone = "mock"
 [data]
@@ -19,6 +20,7 @@ source = "pairs.jsonl"
 test = "split"
 seed_labels = 0.3
 [train]
+loss = "bradley_terry"
 epochs = 2
 batch_pairs = 8
 [selection]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::fixture::{Place, jsonl, pairs, stderr, stdout};
 
 const SPEC: &str = r#"
+arm = "ser-paper"
 [model]
 backbone = "mock"
 [data]
@@ -15,6 +16,7 @@ source = "pairs.jsonl"
 test = "split"
 seed_labels = 0.3
 [train]
+loss = "bradley_terry"
 epochs = 1
 batch_pairs = 8
 [selection]

@@ -11,6 +11,7 @@ use super::fixture::{Place, jsonl, pairs, stderr, stdout};
 
 /// A spec that finishes in a second.
 const SPEC: &str = r#"
+arm = "ser-paper"
 [model]
 backbone = "mock"
 [data]
@@ -18,6 +19,7 @@ source = "pairs.jsonl"
 test = "split"
 seed_labels = 0.3
 [train]
+loss = "bradley_terry"
 epochs = 1
 batch_pairs = 8
 [selection]

@@ -17,7 +17,7 @@ pub(super) fn home_with_run(delay_us: &str, sets: &[&str]) -> tempfile::TempDir 
 
 pub(super) fn start_run(home: &Path, name: &str, delay_us: &str, sets: &[&str]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ser"));
-    command.args(["run", "--name", name, "--set", "model.backbone=mock"]);
+    command.args(["run", "--name", name, "--arm", "ser-paper", "--set", "model.backbone=mock"]);
     command.args(if delay_us == "0" { ["--plain", "--quiet"] } else { ["--detach", "--quiet"] });
     for set in sets {
         command.args(["--set", set]);

@@ -271,7 +271,9 @@ fn expected(key: &str, default: &toml::Value, message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::spec::{Amount, PoolLabels};
+    use crate::domain::spec::{
+        Amount, CalibrationName, DropAction, PoolLabels, PseudoTargets, SecondView,
+    };
 
     fn from_text(text: &str, arm: Option<&str>, sets: &[&str]) -> SpecResult<ExperimentSpec> {
         let folder = tempfile::tempdir().unwrap();
@@ -296,6 +298,31 @@ mod tests {
             layer::parse(text, |_| Origin::Default).unwrap().into_iter().map(|a| a.key).collect()
         };
         assert_eq!(keys(DEFAULT), keys(&to_toml(&spec).unwrap()));
+    }
+
+    #[test]
+    fn every_arm_is_valid_and_ours_is_the_default() {
+        for (arm, _) in ARMS {
+            let spec = resolve(&SpecInput { arm: Some(arm), ..SpecInput::default() }).unwrap();
+            assert_eq!(spec.arm, arm);
+        }
+        let ours = resolve(&SpecInput { arm: Some("ser"), ..SpecInput::default() }).unwrap();
+        assert_eq!(ours, resolve(&SpecInput::default()).unwrap());
+    }
+
+    #[test]
+    fn an_arm_of_others_has_none_of_our_parts() {
+        for arm in ["confidence", "naive", "ser-paper", "ser-code"] {
+            let spec = resolve(&SpecInput { arm: Some(arm), ..SpecInput::default() }).unwrap();
+            assert_eq!(spec.selection.calibration, CalibrationName::None, "{arm}");
+            assert_eq!(spec.selection.second_view, SecondView::None, "{arm}");
+            assert!(!spec.selection.cross_fits() && !spec.selection.agreement, "{arm}");
+            assert_eq!(spec.train.pseudo_targets, PseudoTargets::Hard, "{arm}");
+            assert_eq!(spec.rounds.on_drop, DropAction::Ignore, "{arm}");
+            let rounds = &spec.rounds;
+            assert!(rounds.seed_share == 0.0 && rounds.chance_level == 0.0, "{arm}");
+            assert_eq!((rounds.one_sided_max, rounds.calibration_level), (1.0, 0.0), "{arm}");
+        }
     }
 
     #[test]
