@@ -16,10 +16,11 @@ use ser::domain::run::RunId;
 use ser::store::{Access, Home, Store};
 
 /// A small run of every part that has a state: folds, seed pairs in each batch, soft labels, dropped
-/// tokens, two rounds over 1,500 embedded pairs, slowed down so that kills land inside it.
+/// tokens, three rounds over 1,500 embedded pairs, slowed down so that kills land inside it.
 const SETTINGS: &[&str] = &[
     "train.token_dropout=0.1",
     "rounds.chance_level=0",
+    "rounds.max=3",
     "model.backbone=mock",
     "data.limit=1500",
     "selection.min_selected=20",

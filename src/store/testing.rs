@@ -183,5 +183,6 @@ pub(crate) fn spec() -> ExperimentSpec {
         min_selected: Amount::Count(2),
         ..spec.selection
     };
+    spec.rounds.max = 3;
     spec
 }
