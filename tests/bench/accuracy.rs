@@ -4,6 +4,10 @@
 //! told), each from a fresh home, and prints test accuracy by round with the interval of each run
 //! and the mean over seeds. Arguments after `--` go to `ser run`, so that the same table can be had
 //! for other data and models: `cargo bench --bench accuracy -- --set data.source=...`.
+//!
+//! `cargo bench --bench accuracy -- --precisions [...]` instead runs the arm `ser` of every seed once
+//! in f32 and once in bf16 and fails when bf16 costs accuracy: when a final difference is larger than
+//! the interval of the f32 run, or the mean difference over seeds is not within its noise of 0.
 
 #![expect(
     clippy::expect_used,
@@ -20,14 +24,55 @@ use serde_json::Value;
 fn main() {
     let seeds = std::env::var("SER_BENCH_SEEDS").unwrap_or_else(|_| "1,2,3,4,5".into());
     // Cargo adds `--bench` to what the person wrote.
-    let extra: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let mut extra: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let n_before = extra.len();
+    extra.retain(|arg| arg != "--precisions");
+    if extra.len() < n_before {
+        compare_precisions(&seeds, &extra);
+    } else {
+        compare_arms(&seeds, &extra);
+    }
+}
+
+/// Final test accuracy in both precisions.
+fn compare_precisions(seeds: &str, extra: &[String]) {
+    println!("rng seed  f32                bf16               bf16 - f32");
+    let mut differences = Vec::new();
+    let mut outside = Vec::new();
+    for seed in seeds.split(',') {
+        let [single, half] = ["f32", "bf16"].map(|precision| {
+            let mut extra = extra.to_vec();
+            extra.extend(["--set".to_owned(), format!("train.precision={precision}")]);
+            accuracies(seed, "ser", &extra).pop().expect("an evaluated round")
+        });
+        let of = |round: &Value, key: &str| round["test"][key].as_f64().expect("a number");
+        let difference = of(&half, "accuracy") - of(&single, "accuracy");
+        let noise = (of(&single, "ci_high") - of(&single, "ci_low")) / 2.0;
+        let (single, half) = (cell(&single), cell(&half));
+        println!("{seed:>8}  {single}  {half}  {:+.1}", 100.0 * difference);
+        if difference.abs() > noise {
+            outside.push(seed);
+        }
+        differences.push(difference);
+    }
+    println!("\nmean difference with its 95 % t interval: {}", mean(&differences));
+    assert!(outside.is_empty(), "rng seeds {outside:?} differ by more than the noise of one run");
+    if let Some((_, Some(interval))) = mean_with_t_interval(&differences) {
+        let is_zero_within = interval.low <= 0.0 && 0.0 <= interval.high;
+        assert!(is_zero_within, "the mean difference is outside its noise");
+    }
+    println!("no difference is outside its noise");
+}
+
+/// Test accuracy by round, and what all labels would give.
+fn compare_arms(seeds: &str, extra: &[String]) {
     println!("rng seed  round 0            later rounds");
     let mut by_column: Vec<Vec<f64>> = Vec::new();
     let mut full = Vec::new();
     for seed in seeds.split(',') {
-        let rounds = accuracies(seed, "ser", &extra);
+        let rounds = accuracies(seed, "ser", extra);
         let cells: Vec<String> = rounds.iter().map(cell).collect();
-        let labels = accuracies(seed, "full-labels", &extra);
+        let labels = accuracies(seed, "full-labels", extra);
         let full_cell = labels.first().map_or_else(|| "–".to_owned(), cell);
         println!("{seed:>8}  {}  | all labels {full_cell}", cells.join("  "));
         for (column, round) in rounds.iter().enumerate() {

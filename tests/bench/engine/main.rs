@@ -210,7 +210,7 @@ fn report(model: &BenchModel, jobs: &[(String, Side)], figures: &BTreeMap<&str, 
         if model.is_causal { ", prompt shared" } else { "" }
     );
     println!(
-        "  {:<18} {:>9} {:>19} {:>10} {:>10}",
+        "  {:<18} {:>9} {:>19} {:>10} {:>17}",
         "", "pairs/s", "[min, max]", "peak MiB", "plan MiB"
     );
     let mut medians: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
@@ -223,30 +223,38 @@ fn report(model: &BenchModel, jobs: &[(String, Side)], figures: &BTreeMap<&str, 
         let (low, high) = (speed[0], speed[speed.len() - 1]);
         // Scoring needs less than the training that the plan is for.
         let plan = figures[0].plan_mib.filter(|_| !name.contains("score"));
-        let plan = plan.map_or_else(|| "-".to_owned(), |plan| format!("{plan:.0}"));
+        let plan = plan.map_or_else(
+            || "-".to_owned(),
+            |plan| format!("{plan:.0} ({:+.0} %)", 100.0 * (plan / peak - 1.0)),
+        );
         println!(
-            "  {name:<18} {middle:>9.2} {:>19} {peak:>10.0} {plan:>10}",
+            "  {name:<18} {middle:>9.2} {:>19} {peak:>10.0} {plan:>17}",
             format!("[{low:.2}, {high:.2}]")
         );
     }
+    // With the speed each should at least have, for an encoder and for a decoder.
     let ratios = [
-        ("training, f32 / tuned TRL f32", "ser train-f32", "peer trl-f32"),
-        ("training, bf16 / tuned TRL bf16", "ser train-bf16", "peer trl-bf16"),
-        ("training, bf16 / TRL defaults", "ser train-bf16", "peer trl-default"),
-        ("equal work, f32 / PyTorch step", "ser step-f32", "peer step-f32"),
-        ("equal work, bf16 / PyTorch step", "ser step-bf16", "peer step-bf16"),
-        ("scoring, f32 / PyTorch", "ser score-f32", "peer score-f32"),
-        ("scoring, bf16 / PyTorch", "ser score-bf16", "peer score-bf16"),
-        ("LoRA, bf16 / TRL + PEFT bf16", "ser lora-bf16", "peer lora-bf16"),
-        ("cached top 2, bf16 / TRL full bf16", "ser top2-bf16", "peer trl-bf16"),
+        ("training, f32 / tuned TRL f32", "ser train-f32", "peer trl-f32", Some([2.5, 5.0])),
+        ("training, bf16 / tuned TRL bf16", "ser train-bf16", "peer trl-bf16", Some([2.5, 5.0])),
+        ("training, bf16 / TRL defaults", "ser train-bf16", "peer trl-default", None),
+        ("equal work, f32 / PyTorch step", "ser step-f32", "peer step-f32", Some([1.5, 1.5])),
+        ("equal work, bf16 / PyTorch step", "ser step-bf16", "peer step-bf16", Some([1.5, 1.5])),
+        ("scoring, f32 / PyTorch", "ser score-f32", "peer score-f32", Some([2.0, 4.0])),
+        ("scoring, bf16 / PyTorch", "ser score-bf16", "peer score-bf16", Some([2.0, 4.0])),
+        ("LoRA, bf16 / TRL + PEFT bf16", "ser lora-bf16", "peer lora-bf16", None),
+        ("cached top 2, f32 / TRL full f32", "ser top2-f32", "peer trl-f32", Some([10.0; 2])),
+        ("cached top 2, bf16 / TRL full bf16", "ser top2-bf16", "peer trl-bf16", Some([10.0; 2])),
     ];
-    for (name, own, peer) in ratios {
+    for (name, own, peer, bars) in ratios {
         if let (Some(own), Some(peer)) = (medians.get(own), medians.get(peer)) {
-            println!(
-                "  {name:<36} {:>6.2} x speed {:>6.2} x memory",
-                own.0 / peer.0,
-                own.1 / peer.1
-            );
+            let (speed, memory) = (own.0 / peer.0, own.1 / peer.1);
+            let wanted = bars.map(|bars| bars[usize::from(model.is_causal)]);
+            let verdict = match wanted {
+                Some(bar) if speed < bar => format!("  misses {bar}"),
+                Some(bar) => format!("  wanted {bar}"),
+                None => String::new(),
+            };
+            println!("  {name:<36} {speed:>6.2} x speed {memory:>6.2} x memory{verdict}");
         }
     }
 }

@@ -104,14 +104,25 @@ struct Task {
 }
 
 impl Scratch {
-    /// The tasks of `pattern`, blocks cut into runs of at most `max_rows` query rows.
+    /// The tasks of `pattern`, blocks cut into runs of at most `max_rows` query rows. Runs of
+    /// several blocks take turns, so that threads work on different rows: neighbouring heads of one
+    /// row share cache lines, and two threads that write to them would wait for each other.
     fn cut(&mut self, heads: Heads, pattern: Pattern<'_>, max_rows: usize) -> &[Task] {
+        const TURNS: usize = 8;
         self.tasks.clear();
-        for (block, Block { queries, .. }) in pattern.blocks.iter().enumerate() {
-            for start in queries.clone().step_by(max_rows) {
-                let rows = start..queries.end.min(start.saturating_add(max_rows));
-                let task = |head| Task { block, rows: rows.clone(), head };
-                self.tasks.extend((0..heads.n_keys).map(task));
+        let runs = pattern.blocks.iter().enumerate().flat_map(|(block, Block { queries, .. })| {
+            let rows = move |start: usize| start..queries.end.min(start.saturating_add(max_rows));
+            queries.clone().step_by(max_rows).map(move |start| (block, rows(start)))
+        });
+        let runs: Vec<(usize, Range<usize>)> = runs.collect();
+        for turns in runs.chunks(TURNS) {
+            for head in 0..heads.n_keys {
+                let task = |(block, rows): &(usize, Range<usize>)| Task {
+                    block: *block,
+                    rows: rows.clone(),
+                    head,
+                };
+                self.tasks.extend(turns.iter().map(task));
             }
         }
         &self.tasks
