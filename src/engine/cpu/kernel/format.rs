@@ -15,6 +15,8 @@
 use half::bf16;
 
 use super::Precision;
+#[cfg(target_arch = "aarch64")]
+use super::lanes::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, Portable, Task};
@@ -199,6 +201,8 @@ macro_rules! plain_format {
 }
 
 plain_format!(Portable, 4, 2, 1);
+#[cfg(target_arch = "aarch64")]
+plain_format!(Neon, 8, 4, 2, 1);
 #[cfg(target_arch = "x86_64")]
 plain_format!(Avx2, 6, 4, 2, 1);
 #[cfg(target_arch = "x86_64")]
@@ -270,9 +274,11 @@ unsafe fn store<L: Lanes, const R: usize, const C: usize>(
 /// Runs `work` in the best format of this processor for `precision`.
 pub(super) fn dispatch<W: Work>(precision: Precision, work: W) {
     let rounds = precision == Precision::Bf16;
-    // SAFETY (all four): `level` returns a level only after detecting its features.
+    // SAFETY (all three): `level` returns a level only after detecting its features.
     match level() {
         Level::Baseline => Plain { lanes: Portable, rounds }.run(work),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => Plain { lanes: Neon, rounds }.run(work),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => Plain { lanes: unsafe { Avx2::new() }, rounds }.run(work),
         #[cfg(target_arch = "x86_64")]
@@ -288,6 +294,8 @@ pub(super) fn dispatch<W: Work>(precision: Precision, work: W) {
 pub(super) fn panel() -> usize {
     match level() {
         Level::Baseline => Plain::<Portable>::PANEL,
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => Plain::<Neon>::PANEL,
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => Plain::<Avx2>::PANEL,
         #[cfg(target_arch = "x86_64")]

@@ -80,6 +80,8 @@ impl Weight<'_> {
 pub fn instructions() -> &'static str {
     match simd::level() {
         simd::Level::Baseline => "baseline",
+        #[cfg(target_arch = "aarch64")]
+        simd::Level::Neon => "neon",
         #[cfg(target_arch = "x86_64")]
         simd::Level::Avx2 => "avx2",
         #[cfg(target_arch = "x86_64")]

@@ -10,6 +10,9 @@
 pub(super) enum Level {
     /// What every processor of the architecture has.
     Baseline,
+    /// NEON, by its own instructions.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     /// AVX2 and fused multiply-add.
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -26,6 +29,8 @@ impl Level {
     #[cfg(test)]
     pub(super) const ALL: &[Self] = &[
         Self::Baseline,
+        #[cfg(target_arch = "aarch64")]
+        Self::Neon,
         #[cfg(target_arch = "x86_64")]
         Self::Avx2,
         #[cfg(target_arch = "x86_64")]
@@ -61,6 +66,10 @@ fn detected() -> Level {
             return Level::Avx2;
         }
     }
+    // Part of the architecture.
+    #[cfg(target_arch = "aarch64")]
+    return Level::Neon;
+    #[cfg(not(target_arch = "aarch64"))]
     Level::Baseline
 }
 
@@ -105,6 +114,9 @@ macro_rules! kernel {
             }
             match $crate::engine::cpu::kernel::simd::level() {
                 $crate::engine::cpu::kernel::simd::Level::Baseline => baseline($($argument),*),
+                // The compiler turns plain loops into NEON by itself.
+                #[cfg(target_arch = "aarch64")]
+                $crate::engine::cpu::kernel::simd::Level::Neon => baseline($($argument),*),
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: `level` returns `Avx2` only after detecting that feature.
                 $crate::engine::cpu::kernel::simd::Level::Avx2 => unsafe { avx2($($argument),*) },

@@ -1,5 +1,5 @@
-//! Arrays that the compiler turns into the vectors every processor of the architecture has (SSE2,
-//! NEON).
+//! Arrays that the compiler turns into the vectors every processor of the architecture has: what
+//! runs where nothing better was found, and what the others are tested against.
 
 use std::ops::Range;
 
