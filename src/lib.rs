@@ -12,6 +12,7 @@
 //! cli, tui → supervisor      processes; never imports engine
 //! cli, tui → report          results as text: JSON, CSV, Markdown, SVG
 //! cli → worker               the child side: runs ONE run to its end
+//! cli → data, engine         what needs no run: checks, scoring, evaluation, exports of models
 //! worker → data, engine, store     three siblings that never import each other
 //! data, engine, store → domain     pure: the algorithm and what its numbers mean
 //! ```

@@ -1,13 +1,12 @@
 //! `ser eval MODEL DATASET`: how often a reward model ranks pairs as people did.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
+use super::export::Target;
 use super::scorer::{self, ModelArgs, Scorer};
 use super::table::{Cell, Column, Form, FormArgs, Table, number, print_json, print_line, text};
 use super::{CliError, CliResult, Context, words};
@@ -67,6 +66,10 @@ struct Margins {
 /// # Errors
 /// When the model or the data set cannot be used.
 pub fn run(context: &Context, args: &EvalArgs) -> CliResult {
+    if let Some(path) = &args.rewardbench_out {
+        // Told before the work, not after it.
+        Target::new(path, false)?;
+    }
     let source: Source = args.dataset.parse()?;
     if let Source::File(path) = &source
         && best_of::fits(path)?
@@ -250,7 +253,7 @@ fn write_results(
     keys.insert("model_type".into(), json!("Seq. Classifier"));
     keys.insert("chat_template".into(), json!("plain"));
     let text = serde_json::to_string_pretty(&keys)? + "\n";
-    File::create(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| CliError::io("write", path, &error))
+    Target::new(path, false)?.file(|path| {
+        std::fs::write(path, text).map_err(|error| CliError::io("write", path, &error))
+    })
 }
