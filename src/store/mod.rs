@@ -59,7 +59,7 @@ pub use health::Health;
 pub use opinions::{PairOpinions, RoundOpinion, RunOpinion};
 pub use paths::Home;
 pub use review::{RoundReview, SampleLine};
-pub use rounds::best_round;
+pub use rounds::{LossCurve, best_round};
 pub use rows::{
     DatasetRow, EncodingRow, EventLine, LossPoint, MarginRow, ProgressRow, RequestRow, RoundRow,
     RunDetail, RunRow, SampledPair, SpecFacts, SplitSizes,

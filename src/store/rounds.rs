@@ -116,20 +116,84 @@ pub(super) fn loss_of_run(
     let bounds: (Option<i64>, Option<i64>) =
         connection.prepare_cached(sql)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(last), Some(first)) = bounds else { return Ok(Vec::new()) };
-    let n_steps = (last - first + 1) as u64;
-    let width = n_steps.div_ceil(max_points.max(1) as u64);
-    let mut statement = connection.prepare_cached(
-        "SELECT global_step, round, loss FROM metrics WHERE run = ?1 ORDER BY global_step",
-    )?;
-    let mut rows = statement.query([key])?;
-    let mut buckets = Buckets { width, first: first as u64, points: Vec::new(), n: 0 };
-    while let Some(row) = rows.next()? {
-        buckets.add(row.get::<_, i64>(0)? as u64, row.get(1)?, row.get(2)?);
-    }
+    let mut buckets = Buckets::over(first as u64, last as u64, max_points);
+    add_steps(connection, key, 0, &mut buckets)?;
     Ok(buckets.points)
 }
 
+/// Reads the steps after one into buckets.
+fn add_steps(
+    connection: &Connection,
+    key: i64,
+    after: u64,
+    buckets: &mut Buckets,
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT global_step, round, loss FROM metrics
+         WHERE run = ?1 AND global_step > ?2 ORDER BY global_step",
+    )?;
+    let mut rows = statement.query([key, after as i64])?;
+    while let Some(row) = rows.next()? {
+        buckets.add(row.get::<_, i64>(0)? as u64, row.get(1)?, row.get(2)?);
+    }
+    Ok(())
+}
+
+/// The train loss of one run, thinned; it is continued with new steps rather than read again.
+#[derive(Debug, Default)]
+pub struct LossCurve {
+    /// Run and attempt: an attempt that begins at a checkpoint takes later steps back.
+    of: Option<(RunId, u32)>,
+    buckets: Option<Buckets>,
+}
+
+impl LossCurve {
+    /// The points so far.
+    #[must_use]
+    pub fn points(&self) -> &[LossPoint] {
+        self.buckets.as_ref().map_or(&[], |buckets| &buckets.points)
+    }
+}
+
+impl Store {
+    /// Continues a curve with the steps since it was read, or reads it from the beginning where it is
+    /// of another run or attempt, or has to be thinned further.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn continue_loss(
+        &self,
+        run: &RunId,
+        attempt: u32,
+        max_points: usize,
+        curve: &mut LossCurve,
+    ) -> Result<(), StoreError> {
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let sql = "SELECT max(global_step), min(global_step) FROM metrics WHERE run = ?1";
+            let bounds: (Option<i64>, Option<i64>) = connection
+                .prepare_cached(sql)?
+                .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let of = Some((run.clone(), attempt));
+            let (Some(last), Some(first)) = bounds else {
+                *curve = LossCurve { of, buckets: None };
+                return Ok(());
+            };
+            let fresh = Buckets::over(first as u64, last as u64, max_points);
+            let known = curve.buckets.take().filter(|known| {
+                let is_same = (known.first, known.width) == (fresh.first, fresh.width);
+                curve.of == of && is_same && known.last() <= last as u64
+            });
+            let mut buckets = known.unwrap_or(fresh);
+            add_steps(connection, key, buckets.last(), &mut buckets)?;
+            *curve = LossCurve { of, buckets: Some(buckets) };
+            Ok(())
+        })
+    }
+}
+
 /// Gathers steps in ascending order.
+#[derive(Debug)]
 struct Buckets {
     /// Steps of a bucket.
     width: u64,
@@ -142,6 +206,19 @@ struct Buckets {
 }
 
 impl Buckets {
+    /// Empty buckets for these steps. Their width is a power of two, so that a growing curve keeps
+    /// its points until it has to be thinned to half of them.
+    fn over(first: u64, last: u64, max_points: usize) -> Self {
+        let n_steps = last - first + 1;
+        let width = n_steps.div_ceil(max_points.max(1) as u64).next_power_of_two();
+        Self { width, first, points: Vec::new(), n: 0 }
+    }
+
+    /// The last step that was added.
+    fn last(&self) -> u64 {
+        self.points.last().map_or(0, |point| point.global_step)
+    }
+
     fn add(&mut self, global_step: u64, round: u32, loss: f32) {
         let bucket = |step: u64| (step - self.first) / self.width;
         let last = self.points.last_mut();
@@ -177,5 +254,24 @@ mod tests {
         let values: Vec<_> = thin.iter().map(|p| (p.global_step, p.loss, p.min, p.max)).collect();
         assert_eq!(values, [(2, 3.0, 2.0, 4.0), (4, 2.0, 1.0, 3.0), (5, 5.0, 5.0, 5.0)]);
         assert_eq!(fixture.store.loss_points(&run, 0).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_curve_that_is_continued_is_the_curve_that_is_read() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let mut curve = super::LossCurve::default();
+        let mut step = 0;
+        for n in [0, 1, 3, 7, 1, 20, 90, 5] {
+            let steps = (0..n).map(|i| train_step(step + i + 1, ((step + i) % 13) as f32));
+            let later = crate::store::Attempt { next_seq: attempt.next_seq + step, ..attempt };
+            fixture.apply(&run, later, steps.collect());
+            step += n;
+            fixture.store.continue_loss(&run, 1, 16, &mut curve).unwrap();
+            assert_eq!(curve.points(), fixture.store.loss_points(&run, 16).unwrap(), "{step}");
+        }
+        fixture.store.continue_loss(&run, 2, 16, &mut curve).unwrap();
+        assert_eq!(curve.points().len(), fixture.store.loss_points(&run, 16).unwrap().len());
     }
 }

@@ -11,12 +11,12 @@ use tokio::sync::mpsc::Sender;
 
 use crate::domain::run::RunId;
 use crate::store::{
-    Access, EventLine, Home, SampleOrder, SampleQuery, SampledPair, Store, StoreError,
+    Access, EventLine, Home, LossCurve, SampleOrder, SampleQuery, SampledPair, Store, StoreError,
 };
 
 use super::compare::data::CompareReader;
 use super::costs::CostReader;
-use super::data::{Interest, RunData, Snapshot};
+use super::data::{Interest, MemoryPlanner, RunData, Snapshot};
 use super::message::Message;
 use super::resources::ResourceReader;
 use super::terminal;
@@ -38,8 +38,13 @@ const N_SAMPLED: usize = 24;
 const DISPLAY_SEED: u64 = 1;
 
 /// Reads until the interface is gone.
-pub fn watch(home: &Home, interests: &Receiver<Interest>, messages: &Sender<Message>) {
-    let mut reader = Reader::new(home.clone());
+pub fn watch(
+    home: &Home,
+    planner: MemoryPlanner,
+    interests: &Receiver<Interest>,
+    messages: &Sender<Message>,
+) {
+    let mut reader = Reader::new(home.clone(), planner);
     let mut wait = POLL;
     loop {
         match interests.recv_timeout(wait) {
@@ -89,6 +94,7 @@ struct Reader {
     has_workers: bool,
     log: Log,
     costs: CostReader,
+    loss: LossCurve,
     resources: ResourceReader,
     compare: CompareReader,
 }
@@ -102,7 +108,7 @@ struct Log {
 }
 
 impl Reader {
-    fn new(home: Home) -> Self {
+    fn new(home: Home, planner: MemoryPlanner) -> Self {
         Self {
             home,
             store: None,
@@ -112,7 +118,8 @@ impl Reader {
             read_at: None,
             has_workers: false,
             log: Log::default(),
-            costs: CostReader::default(),
+            costs: CostReader::new(planner),
+            loss: LossCurve::default(),
             resources: ResourceReader::default(),
             compare: CompareReader::default(),
         }
@@ -125,10 +132,13 @@ impl Reader {
             None => match Store::open(&self.home, Access::ReadOnly) {
                 // Before the first run there is no database, and looking makes none.
                 Err(StoreError::Missing { .. }) => {
-                    let is_first = self.read_at.is_none();
+                    let is_new = self.read_at.is_none() || self.is_stale;
                     self.read_at = Some(Instant::now());
-                    let empty = Snapshot { at_ms: now_ms(), ..Snapshot::default() };
-                    return Ok(is_first.then_some(empty));
+                    self.is_stale = false;
+                    let planned = self.interest.planned.as_ref();
+                    let costs = self.interest.costs.then(|| self.costs.first(&self.home, planned));
+                    let empty = Snapshot { at_ms: now_ms(), costs, ..Snapshot::default() };
+                    return Ok(is_new.then_some(empty));
                 }
                 store => {
                     self.is_stale = true;
@@ -154,7 +164,9 @@ impl Reader {
         let wanted = self.interest.run.clone();
         let run = wanted.filter(|id| runs.iter().any(|row| row.id == *id));
         let run = run.map(|id| self.read_run(store, &id)).transpose()?;
-        let costs = self.interest.costs.then(|| self.costs.read(store, &runs)).transpose()?;
+        let planned = self.interest.planned.as_ref();
+        let costs = self.interest.costs.then(|| self.costs.read(store, &runs, planned));
+        let costs = costs.transpose()?;
         let compare = match &self.interest.compare {
             Some(interest) => {
                 let exists = |run: &RunId| runs.iter().any(|row| row.id == *run);
@@ -169,15 +181,16 @@ impl Reader {
 
     fn read_run(&mut self, store: &Store, run: &RunId) -> Result<RunData, StoreError> {
         self.log.read(store, run)?;
+        let detail = store.run(run)?;
         let rounds = store.rounds(run)?;
         let selected = rounds.iter().rev().find(|round| round.selection.is_some());
         let (loss, sampled) = if self.interest.live {
             let sampled = selected.map_or(Ok(Vec::new()), |r| sampled_pairs(store, run, r.round));
-            (store.loss_points(run, N_LOSS_POINTS)?, sampled?)
+            store.continue_loss(run, detail.row.attempt, N_LOSS_POINTS, &mut self.loss)?;
+            (self.loss.points().to_vec(), sampled?)
         } else {
             (Vec::new(), Vec::new())
         };
-        let detail = store.run(run)?;
         let worker = detail.worker.clone().filter(|_| detail.row.status.wants_worker());
         let mut data = RunData::new(detail, rounds, loss, &self.log.lines, sampled);
         data.resources = worker.and_then(|worker| self.resources.read(&worker));
@@ -228,7 +241,7 @@ mod tests {
     fn a_missing_database_is_an_empty_list_and_stays_missing() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("nothing"));
-        let mut reader = Reader::new(home.clone());
+        let mut reader = Reader::new(home.clone(), |_, _| None);
         assert_eq!(reader.poll().unwrap().unwrap().runs, []);
         assert!(reader.poll().unwrap().is_none());
         assert!(!home.root().exists());
@@ -239,7 +252,7 @@ mod tests {
         let mut fixture = testing::store();
         let run = fixture.run("first");
         let attempt = fixture.begin(&run);
-        let mut reader = Reader::new(fixture.home.clone());
+        let mut reader = Reader::new(fixture.home.clone(), |_, _| None);
         reader.interest = Interest { run: Some(run.clone()), live: true, ..Interest::default() };
         let warned = |words: &str| RunEvent::Warned { message: words.to_owned() };
         let events = vec![warned("one"), testing::train_step(1, 0.7), warned("two")];

@@ -105,6 +105,10 @@ impl<'a> Session<'a> {
     /// When the store cannot be read.
     pub fn wait_for_release(&mut self) -> StepResult {
         self.checkpoint("review")?;
+        // A step like the others: whoever looks sees what the run waits for.
+        let step = self.journal.state.ser.pending();
+        let (round, step) = (round_of(step), step.name().to_owned());
+        self.journal.send(RunEvent::StepStarted { round, step, n_total: 1 })?;
         let timeout = self.spec.review.timeout;
         let at_most = (timeout > 0).then(|| Duration::from_secs(timeout));
         Ok(match self.journal.hold("review", at_most)? {
