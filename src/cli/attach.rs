@@ -2,9 +2,12 @@
 
 use super::{CliError, CliResult, Color, Context, follow, is_interactive};
 use crate::domain::run::RunId;
+use crate::domain::spec::ExperimentSpec;
+use crate::engine::OpenSettings;
+use crate::engine::memory::{self, Load};
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
-use crate::tui::{self, ColorChoice, StartScreen, TuiOptions};
+use crate::tui::{self, ColorChoice, MemoryNeed, StartScreen, TuiOptions};
 
 /// Arguments of `ser attach`.
 #[derive(Debug, clap::Args)]
@@ -52,11 +55,18 @@ pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
         mouse: context.mouse,
         slow: context.slow,
     };
-    let note = tui::run(&context.home, &options)?;
+    let note = tui::run(&context.home, &options, memory_need)?;
     if let Some(line) = note.line() {
         context.say(&line);
     }
     Ok(())
+}
+
+/// What a run needs in memory, for the launch form.
+fn memory_need(spec: &ExperimentSpec, n_pairs: u64) -> Option<MemoryNeed> {
+    let load = Load::of_spec(spec, n_pairs as usize);
+    let plan = memory::plan(&OpenSettings::of_spec(spec), load).ok()??;
+    Some(MemoryNeed { n_bytes: plan.total(), n_total: memory::total_bytes() })
 }
 
 fn latest(store: &Store) -> CliResult<RunRow> {

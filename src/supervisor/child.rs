@@ -79,6 +79,26 @@ impl Supervisor {
         Err(SupervisorError::Launch { message, hint })
     }
 
+    /// What `ser ARGS` prints about this home. Nothing is changed by it.
+    ///
+    /// # Errors
+    /// With the command's own sentence and hint when it fails.
+    pub fn output(&self, args: &[String]) -> Result<String, SupervisorError> {
+        let program = self.program()?;
+        let output = Command::new(&program)
+            .args(args)
+            .args(["--read-only", "--home"])
+            .arg(self.home.root())
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|source| SupervisorError::Start { program, source })?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let (message, hint) = split_error(&String::from_utf8_lossy(&output.stderr));
+        Err(SupervisorError::Launch { message, hint })
+    }
+
     /// Runs a spec on a few pairs for one round in a home that is thrown away, and says what came of
     /// it. Takes seconds to minutes.
     ///

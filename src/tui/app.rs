@@ -1,7 +1,7 @@
 //! The loop: the one place that waits.
 //!
 //! Threads send messages into one channel; the loop takes all that wait, updates the model with
-//! each, and draws once: at most 30 times a second for keys and 4 times for data, less often when
+//! each, and draws once: at most 30 times a second for keys and twice for data, less often when
 //! the terminal takes long to read a frame. Frames are never queued: a frame always shows the
 //! newest state.
 
@@ -27,9 +27,9 @@ use super::view;
 /// Shortest time between two frames when a person typed.
 const AFTER_INPUT: Duration = Duration::from_millis(33);
 /// Shortest time between two frames when data changed.
-const AFTER_DATA: Duration = Duration::from_millis(250);
+const AFTER_DATA: Duration = Duration::from_millis(500);
 /// Shortest time between two frames of data on a thin line.
-const AFTER_DATA_SLOW: Duration = Duration::from_secs(1);
+const AFTER_DATA_SLOW: Duration = Duration::from_secs(2);
 /// How often ages on the screen move on.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -180,6 +180,8 @@ impl<W: Write> App<W> {
             | Effect::Launch(_)
             | Effect::DryRun { .. }
             | Effect::Copy { .. }
+            | Effect::CopyPrinted { .. }
+            | Effect::SavePreset { .. }
             | Effect::EditRuns(_)
             | Effect::Save { .. }) => {
                 drop(self.ports.effects.send(effect));

@@ -154,7 +154,7 @@ fn requests_go_to_the_selected_run() {
     assert_eq!(press(&mut list(), &["x", "Esc"]), []);
     assert_eq!(press(&mut list(), &["x", "j"]), []);
     assert_eq!(press(&mut list(), &["x", "y"]), [ask(1, embedded, RequestKind::Stop)]);
-    assert_eq!(press(&mut live(), &["x", "y"]), [ask(1, embedded, RequestKind::Stop)]);
+    assert_eq!(press(&mut live(), &["X", "y"]), [ask(1, embedded, RequestKind::Stop)]);
     let mut new = list();
     press(&mut new, &["n"]);
     assert_eq!((new.screen, new.launch.from.clone()), (Screen::Launch, Some(id(1))));
@@ -209,7 +209,7 @@ fn the_pair_the_curve_and_the_human_label() {
     let mut model = live();
     press(&mut model, &["J", "J", "J"]);
     assert_eq!(model.live.as_ref().unwrap().pair, 2);
-    assert!(picture(&draw(&model)).contains("left out: vetoed"));
+    assert!(picture(&draw(&model)).contains("vetoed by you"));
     press(&mut model, &["K", "K", "K"]);
     assert_eq!(model.live.as_ref().unwrap().pair, 0);
     assert!(!picture(&draw(&model)).contains('★'), "the human label is hidden");
@@ -218,6 +218,37 @@ fn the_pair_the_curve_and_the_human_label() {
     press(&mut model, &["m"]);
     assert_eq!(model.live.as_ref().unwrap().chart, Chart::Loss);
     assert!(picture(&draw(&model)).contains("train loss"));
+}
+
+#[test]
+fn the_sampled_pair_is_decided_about_where_it_is_seen() {
+    use super::samples::data::{Request, Target};
+    use crate::domain::preference::PairId;
+    use crate::domain::verdict::Verdict;
+    let mut model = live();
+    let decide = |pair, verdict| {
+        let target = Target::Pairs(vec![PairId(pair)]);
+        Effect::Samples(Request::Decide { run: id(1), target, verdict, queue: None })
+    };
+    assert_eq!(press(&mut model, &["x"]), [decide(9_772, Verdict::Veto)]);
+    assert_eq!(model.live.as_ref().unwrap().pair, 1, "on to the next one");
+    let amend = Request::Amend {
+        run: id(1),
+        pair: PairId(9_772),
+        reason: Some("both bad".to_owned()),
+        comment: None,
+    };
+    assert_eq!(press(&mut model, &["1"]), [Effect::Samples(amend)]);
+    assert_eq!(press(&mut model, &["f"]), [decide(40_213, Verdict::Flip)]);
+    assert_eq!(press(&mut model, &["K", "a"]), [decide(40_213, Verdict::Keep)]);
+    assert_eq!(press(&mut model, &["u"]), [Effect::Samples(Request::Undo(id(1)))]);
+    press(&mut model, &["K", "K", "K"]);
+    assert!(picture(&draw(&model)).contains("vetoed by you"));
+    model.is_read_only = true;
+    assert_eq!(press(&mut model, &["x"]), []);
+    assert!(toast(&model).0.starts_with("read-only"));
+    assert_eq!(press(&mut model, &["1"]), [], "a digit is a screen again");
+    assert_eq!(model.screen, Screen::Runs);
 }
 
 #[test]

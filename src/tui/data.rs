@@ -9,7 +9,7 @@ use crate::domain::spec::ExperimentSpec;
 use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, SampledPair};
 
 use super::compare::data::{CompareData, CompareInterest};
-use super::launch::PastRun;
+use super::launch::{PastRun, Preset};
 use super::resources::Resources;
 use super::words::{LogLine, log_line};
 
@@ -25,6 +25,8 @@ pub struct Interest {
     pub live: bool,
     /// What finished runs cost, for the estimate of the next one.
     pub costs: bool,
+    /// The spec file of the next one, whose memory is planned.
+    pub planned: Option<String>,
     /// What the compare screen shows, while it is shown.
     pub compare: Option<CompareInterest>,
 }
@@ -51,7 +53,24 @@ pub struct Costs {
     pub past: Vec<PastRun>,
     /// Free bytes where runs are kept.
     pub n_free: Option<u64>,
+    /// What the planned run needs in memory.
+    pub memory: Option<MemoryNeed>,
+    /// Specs kept under a name.
+    pub presets: Vec<Preset>,
 }
+
+/// What a run needs in memory at its peak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryNeed {
+    /// Bytes of the run.
+    pub n_bytes: u64,
+    /// Bytes of the machine, where it tells.
+    pub n_total: Option<u64>,
+}
+
+/// What a run of a spec on so many pairs needs in memory, where its model can tell. Only the engine
+/// knows, and this layer does not know the engine: whoever opens the interface hands it in.
+pub type MemoryPlanner = fn(&ExperimentSpec, u64) -> Option<MemoryNeed>;
 
 impl Snapshot {
     /// A snapshot of rows as the store returned them.
@@ -130,6 +149,7 @@ pub fn preferred_side(pair: &SampledPair) -> Option<Side> {
 pub fn clean_row(mut row: RunRow) -> RunRow {
     row.name = clean_line(&row.name);
     row.arm = clean_line(&row.arm);
+    row.experiment = row.experiment.as_deref().map(clean_line);
     row.failure = row.failure.as_deref().map(clean_line);
     row.annotation.note = clean_line(&row.annotation.note);
     row.facts.backbone = clean_line(&row.facts.backbone);

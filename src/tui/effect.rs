@@ -8,6 +8,15 @@ use super::data::Interest;
 use super::model::Edited;
 use super::samples::data::Request;
 
+/// What a file will hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contents {
+    /// This text.
+    Text(String),
+    /// What `ser` prints with these arguments: the screen and the command line tell one story.
+    Printed(Vec<String>),
+}
+
 /// Something to do outside the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -31,6 +40,13 @@ pub enum Effect {
         /// The text.
         text: String,
     },
+    /// Put what a command prints on the clipboard.
+    CopyPrinted {
+        /// What it is, for the answer.
+        what: String,
+        /// The arguments of `ser`.
+        args: Vec<String>,
+    },
     /// Send these bytes to the terminal with the next frame.
     Emit(Vec<u8>),
     /// Change what is kept about runs.
@@ -40,9 +56,16 @@ pub enum Effect {
         /// Where; relative to the folder the viewer was started in.
         path: PathBuf,
         /// What.
-        contents: String,
+        contents: Contents,
         /// A file that is there already goes; otherwise the person is asked.
         overwrites: bool,
+    },
+    /// Keep a spec under a name, to start runs from.
+    SavePreset {
+        /// The name.
+        name: String,
+        /// The text of the spec file.
+        contents: String,
     },
     /// Give the terminal to an editor with this text.
     Edit {

@@ -1,6 +1,6 @@
 //! The thread that does what `update` asks for: requests to workers and new runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
@@ -13,7 +13,8 @@ use crate::store::{Access, Home, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
 
 use super::clipboard;
-use super::effect::Effect;
+use super::effect::{Contents, Effect};
+use super::launch::presets;
 use super::message::Message;
 use super::model::Edited;
 use super::source::with_hint;
@@ -37,8 +38,17 @@ pub fn execute(home: &Home, read_only: bool, effects: &Receiver<Effect>, to: &Se
                 dry_run(&supervisor, spec, to);
                 None
             }
-            Ok(Effect::Save { path, contents, overwrites }) => {
-                Some(save(&path, contents, overwrites))
+            Ok(Effect::Save { path, contents: Contents::Text(text), overwrites }) => {
+                Some(save(&path, text, overwrites))
+            }
+            Ok(Effect::Save { path, contents: Contents::Printed(args), overwrites }) => {
+                save_printed(&supervisor, path, args, overwrites, to);
+                None
+            }
+            Ok(Effect::SavePreset { name, contents }) => Some(save_preset(home, &name, contents)),
+            Ok(Effect::CopyPrinted { what, args }) => {
+                copy_printed(home, &supervisor, what, args, to);
+                None
             }
             Ok(Effect::EditRuns(edited)) => Some(edit(home, edited)),
             Ok(Effect::Copy { what, text }) => Some(copy(home, &what, &text)),
@@ -91,15 +101,16 @@ fn ask(
 
 /// Writes a file that a person named: all of it or nothing, and over another one only when they
 /// said so.
-fn save(path: &Path, contents: String, overwrites: bool) -> Message {
+fn save(path: &Path, text: String, overwrites: bool) -> Message {
     let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if !overwrites && path.exists() {
+        let contents = Contents::Text(text);
         return Message::FileExists { path: path.to_owned(), contents };
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
-    let written = std::fs::write(&part, contents).and_then(|()| std::fs::rename(&part, path));
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
     match written {
         Ok(()) => Message::Done(format!("wrote {}", shown.display())),
         Err(error) => {
@@ -107,6 +118,55 @@ fn save(path: &Path, contents: String, overwrites: bool) -> Message {
             Message::Failed(format!("cannot write {}: {error}", shown.display()))
         }
     }
+}
+
+/// A command over a large run takes seconds: other effects do not wait for it.
+fn save_printed(
+    supervisor: &Arc<Supervisor>,
+    path: PathBuf,
+    args: Vec<String>,
+    overwrites: bool,
+    to: &Sender<Message>,
+) {
+    let (supervisor, to) = (Arc::clone(supervisor), to.clone());
+    thread::spawn(move || {
+        let message = if !overwrites && path.exists() {
+            Message::FileExists { path, contents: Contents::Printed(args) }
+        } else {
+            match supervisor.output(&args) {
+                Ok(text) => save(&path, text, overwrites),
+                Err(error) => answer(Err(error)),
+            }
+        };
+        let _ = to.blocking_send(message);
+    });
+}
+
+/// Puts what a command prints on the person's clipboard.
+fn copy_printed(
+    home: &Home,
+    supervisor: &Arc<Supervisor>,
+    what: String,
+    args: Vec<String>,
+    to: &Sender<Message>,
+) {
+    let (home, supervisor, to) = (home.clone(), Arc::clone(supervisor), to.clone());
+    thread::spawn(move || {
+        let message = match supervisor.output(&args) {
+            Ok(text) => copy(&home, &what, &text),
+            Err(error) => answer(Err(error)),
+        };
+        let _ = to.blocking_send(message);
+    });
+}
+
+/// Keeps a spec in the home, where the form finds it.
+fn save_preset(home: &Home, name: &str, contents: String) -> Message {
+    let folder = presets::folder(home);
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        return Message::Failed(format!("cannot make {}: {error}", folder.display()));
+    }
+    save(&folder.join(format!("{name}.toml")), contents, false)
 }
 
 /// Puts a text on the person's clipboard.

@@ -6,11 +6,11 @@
 
 use std::io::{self, Write};
 
-use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::ascii::to_ascii;
+use super::encode::{Pen, changes, mend_wide_cells};
 use super::model::Size;
 
 const BEGIN: &[u8] = b"\x1b[?2026h";
@@ -22,6 +22,8 @@ pub struct FrameWriter<W> {
     out: W,
     /// What the terminal shows; `None` when that is unknown.
     shown: Option<Buffer>,
+    /// What the terminal is set to.
+    pen: Pen,
     is_ascii: bool,
     /// What goes out with the next frame, in the same write: modes and copies.
     queued: Vec<u8>,
@@ -30,10 +32,7 @@ pub struct FrameWriter<W> {
 impl<W: Write> FrameWriter<W> {
     /// A writer that knows nothing of what the terminal shows.
     pub fn new(out: W, is_ascii: bool) -> Self {
-        // The theme has decided about colors. crossterm's own reaction to `NO_COLOR` would turn
-        // every color into a reset of bold and reverse.
-        crossterm::style::force_color_output(true);
-        Self { out, shown: None, is_ascii, queued: Vec::new() }
+        Self { out, shown: None, pen: Pen::RESET, is_ascii, queued: Vec::new() }
     }
 
     /// Forgets what the terminal shows: the next frame clears it and draws everything.
@@ -54,6 +53,7 @@ impl<W: Write> FrameWriter<W> {
         let area = Rect::new(0, 0, size.width, size.height);
         let mut next = Buffer::empty(area);
         view(&mut next);
+        mend_wide_cells(&mut next);
         if self.is_ascii {
             to_ascii(&mut next);
         }
@@ -65,13 +65,11 @@ impl<W: Write> FrameWriter<W> {
             Some(shown) if shown.area == area => shown,
             _ => {
                 bytes.extend_from_slice(CLEAR);
+                self.pen = Pen::RESET;
                 Buffer::empty(area)
             }
         };
-        let changes = previous.diff(&next);
-        if !changes.is_empty() {
-            CrosstermBackend::new(&mut bytes).draw(changes.into_iter())?;
-        }
+        self.pen.write(size.width, changes(&previous, &next).into_iter(), &mut bytes);
         self.shown = Some(next);
         if bytes.len() == n_before {
             // No cell has changed: only what was queued goes out, most often nothing.

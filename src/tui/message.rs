@@ -9,6 +9,7 @@ use crate::domain::run::RunId;
 use crate::store::RunEdit;
 
 use super::data::Snapshot;
+use super::effect::Contents;
 use super::model::{Edited, SortKey};
 use super::samples::data::Found;
 
@@ -54,6 +55,8 @@ pub enum Message {
         /// The run to start from.
         from: Option<RunId>,
     },
+    /// Show that form with a preset filled in.
+    OpenPreset(String),
     /// Fill a recipe into that form.
     SetArm(String),
     /// The editor is done; this is the text.
@@ -87,14 +90,14 @@ pub enum Message {
         /// What it could be called.
         name: String,
         /// What it will hold.
-        contents: String,
+        contents: Contents,
     },
     /// A file to be written is there already.
     FileExists {
         /// Which.
         path: PathBuf,
         /// What it would hold.
-        contents: String,
+        contents: Contents,
     },
     /// Put the runs list in this order.
     SortRuns(SortKey),

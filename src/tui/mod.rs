@@ -19,6 +19,7 @@ mod costs;
 mod data;
 mod editor;
 mod effect;
+mod encode;
 mod error;
 mod executor;
 mod field;
@@ -59,6 +60,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
+pub use data::{MemoryNeed, MemoryPlanner};
 pub use error::TuiError;
 pub use settings::Settings;
 pub use theme::ColorChoice;
@@ -121,11 +123,16 @@ impl ExitNote {
     }
 }
 
-/// Runs the interface until the person leaves it or its terminal goes away.
+/// Runs the interface until the person leaves it or its terminal goes away; `planner` tells the
+/// launch form what a spec needs in memory.
 ///
 /// # Errors
 /// There is no usable terminal, or no thread can be started. The terminal is as it was then.
-pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
+pub fn run(
+    home: &Home,
+    options: &TuiOptions,
+    planner: MemoryPlanner,
+) -> Result<ExitNote, TuiError> {
     let variable = |name: &str| std::env::var(name).ok();
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(TuiError::NotATerminal);
@@ -152,7 +159,7 @@ pub fn run(home: &Home, options: &TuiOptions) -> Result<ExitNote, TuiError> {
     terminal::install_panic_hook();
     start_thread("data", {
         let (home, sender) = (home.clone(), sender.clone());
-        move || source::watch(&home, &to_source, &sender)
+        move || source::watch(&home, planner, &to_source, &sender)
     })?;
     start_thread("samples", {
         let (home, sender) = (home.clone(), sender.clone());

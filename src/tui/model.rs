@@ -349,7 +349,8 @@ impl Model {
             }
             _ if self.screen == Screen::Launch => {
                 let run = self.launch.from.clone();
-                Interest { run, costs: true, ..Interest::default() }
+                let planned = self.launch.toml();
+                Interest { run, costs: true, planned, ..Interest::default() }
             }
             _ => {
                 let run = self.current().map(|row| row.id.clone());

@@ -2,7 +2,7 @@
 
 use crate::domain::run::RunId;
 
-use super::effect::Effect;
+use super::effect::{Contents, Effect};
 use super::field::Field;
 use super::keymap::{Command, Context};
 use super::message::Message;
@@ -95,7 +95,17 @@ pub enum Purpose {
     /// A file to write this into.
     Save {
         /// Its contents.
+        contents: Contents,
+    },
+    /// A name for a spec to start runs from; a path writes it there.
+    Preset {
+        /// The text of the spec file.
         contents: String,
+    },
+    /// Words of the row of the form to go to; every change counts.
+    LaunchFind {
+        /// The row before, which Esc goes back to.
+        from: usize,
     },
 }
 
@@ -109,6 +119,8 @@ impl Purpose {
             Self::Tags { .. } => "tags",
             Self::Note { .. } => "note",
             Self::Save { .. } => "save",
+            Self::Preset { .. } => "preset",
+            Self::LaunchFind { .. } => "find",
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Named styles. Views ask for a meaning, never for a color, and every meaning is also carried by
 //! a glyph, a word or an attribute, so that a screen without colors says the same.
 //!
-//! `NO_COLOR` is decided here: crossterm 0.29 reacts to it by resetting bold and reverse too, so
-//! the frame writer tells it to print what it is given.
+//! `NO_COLOR` is decided here and nowhere else: crossterm 0.29 would react to it by resetting bold and
+//! reverse too, which is one reason why the frame writer encodes cells itself.
 
 use ratatui::style::{Color, Modifier, Style};
 

@@ -1,9 +1,12 @@
 //! What states, reasons and events are called on screens.
 
+use crate::domain::audit::SelectionAudit;
+use crate::domain::calibration::CalibrationReport;
 use crate::domain::clean::clean_line;
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::learning_status::LearningStatus;
 use crate::domain::metrics::Evaluation;
+use crate::domain::risk::Certificate;
 use crate::domain::run::{Liveness, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
 use crate::domain::stats::Interval;
@@ -124,6 +127,41 @@ pub fn learning_status(status: LearningStatus) -> &'static str {
         LearningStatus::Stop => "stop",
         LearningStatus::Ungated => "ungated",
     }
+}
+
+/// What could be shown about the error of the labels before anybody looks at the pool.
+pub fn certificate(certificate: &Certificate) -> String {
+    let Certificate { bound, max_error, certainty, coverage, .. } = *certificate;
+    let (bound, max_error) = (share(Some(bound), 3), share(Some(max_error), 3));
+    if certificate.is_certified {
+        let (sure, of_pool) = (certainty * 100.0, share(Some(coverage), 2));
+        format!("{sure:.0}% sure: error ≤{bound} on {of_pool} of pool")
+    } else {
+        format!("not certified: error ≤{bound}, wanted ≤{max_error}")
+    }
+}
+
+/// What the round's model makes of its own labels, where it says so.
+pub fn expected_error(audit: &SelectionAudit) -> Option<String> {
+    let mut parts = Vec::new();
+    if let Some(error) = audit.estimated_error {
+        parts.push(format!("model expects {} wrong", share(Some(error), 3)));
+    }
+    if let Some(bound) = audit.certificate.filter(|found| found.is_certified) {
+        parts.push(format!("certified ≤{}", share(Some(bound.bound), 3)));
+    }
+    (!parts.is_empty()).then(|| parts.join(" · "))
+}
+
+/// What calibration did to the probabilities of held-out human pairs.
+pub fn calibration(report: &CalibrationReport) -> String {
+    format!(
+        "held out (n {}): ECE {}→{} at T {:.2}",
+        count(report.n),
+        share(Some(report.ece_before), 3),
+        share(Some(report.ece_after), 3),
+        report.temperature
+    )
 }
 
 /// Half the width of an evaluation's 95 % interval.
@@ -303,9 +341,46 @@ pub fn size(n_bytes: u64) -> String {
     }
 }
 
+/// A size in three digits at most: `312 MB`, `4.1 GB`.
+pub fn short_size(n_bytes: u64) -> String {
+    let value = n_bytes as f64;
+    let (value, unit) = match n_bytes {
+        0..1_000_000 => (value / 1e3, "kB"),
+        1_000_000..1_000_000_000 => (value / 1e6, "MB"),
+        _ => (value / 1e9, "GB"),
+    };
+    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bound_is_told_with_how_sure_it_is() {
+        let found = Certificate {
+            is_certified: true,
+            coverage: 0.42,
+            n: 300,
+            n_errors: 24,
+            bound: 0.1178,
+            max_error: 0.12,
+            certainty: 0.95,
+        };
+        assert_eq!(certificate(&found), "95% sure: error ≤.118 on .42 of pool");
+        let lost = Certificate { is_certified: false, bound: 0.2, ..found };
+        assert_eq!(certificate(&lost), "not certified: error ≤.200, wanted ≤.120");
+        let audit = SelectionAudit {
+            estimated_error: Some(0.081),
+            certificate: Some(found),
+            ..SelectionAudit::default()
+        };
+        assert_eq!(
+            expected_error(&audit).as_deref(),
+            Some("model expects .081 wrong · certified ≤.118")
+        );
+        assert_eq!(expected_error(&SelectionAudit::default()), None);
+    }
 
     #[test]
     fn events_become_words_and_curve_points_do_not() {

@@ -90,6 +90,7 @@ pub fn draw(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buf
             |value| share(Some(value), 3)
         },
         axis_style: theme.border,
+        is_steady: false,
     };
     chart.render(inside, buffer);
 }

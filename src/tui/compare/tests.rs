@@ -12,7 +12,7 @@ use crate::store::{Access, NewRun, Store};
 
 use super::super::behavior::press;
 use super::super::data::Snapshot;
-use super::super::effect::Effect;
+use super::super::effect::{Contents, Effect};
 use super::super::fixtures::{NOW_MS, model};
 use super::super::message::Message;
 use super::super::model::{Model, Screen};
@@ -244,12 +244,15 @@ fn tables_are_copied_and_written_under_a_name() {
     for (key, start) in [('c', "kind,key,"), ('j', "{"), ('s', "<svg"), ('m', "| field")] {
         press(&mut model, &["e", &key.to_string()]);
         let Some(Overlay::Prompt(prompt)) = &model.overlay else { panic!("{key}") };
-        let Purpose::Save { contents } = &prompt.purpose else { panic!("{key}") };
+        let Purpose::Save { contents: Contents::Text(contents) } = &prompt.purpose else {
+            panic!("{key}")
+        };
         assert!(contents.starts_with(start), "{key}: {contents}");
         let effects = press(&mut model, &["Enter"]);
         assert!(matches!(effects.first(), Some(Effect::Save { overwrites: false, .. })));
     }
-    let exists = Message::FileExists { path: "compare.md".into(), contents: "x".to_owned() };
+    let exists =
+        Message::FileExists { path: "compare.md".into(), contents: Contents::Text("x".to_owned()) };
     update(&mut model, exists);
     let effects = press(&mut model, &["y"]);
     assert!(matches!(effects.first(), Some(Effect::Save { overwrites: true, .. })));

@@ -4,7 +4,7 @@ use crate::domain::run::RunId;
 use crate::report::{ComparisonDocument, comparison_csv, comparison_markdown, comparison_svg};
 use crate::store::comparison::{DisagreementSplit, N_RUNS_MAX, RoundChoice};
 
-use super::super::effect::Effect;
+use super::super::effect::{Contents, Effect};
 use super::super::keymap::Command;
 use super::super::message::Message;
 use super::super::model::{Model, Tone};
@@ -193,7 +193,10 @@ fn open_export(model: &mut Model) {
         key: Some(key),
         label: name.to_owned(),
         detail: detail.to_owned(),
-        then: Then::Message(Box::new(Message::AskName { name: name.to_owned(), contents })),
+        then: Then::Message(Box::new(Message::AskName {
+            name: name.to_owned(),
+            contents: Contents::Text(contents),
+        })),
     };
     let items = vec![
         item('m', "compare.md", "the table of what differs", comparison_markdown(comparison)),
@@ -210,7 +213,7 @@ fn open_export(model: &mut Model) {
 }
 
 /// Asks for the name of a file to write.
-pub fn ask_name(model: &mut Model, name: &str, contents: String) -> Vec<Effect> {
+pub fn ask_name(model: &mut Model, name: &str, contents: Contents) -> Vec<Effect> {
     let prompt = Prompt::new("write to", Purpose::Save { contents }, name);
     model.overlay = Some(Overlay::Prompt(prompt));
     Vec::new()

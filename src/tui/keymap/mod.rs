@@ -79,6 +79,8 @@ pub enum Command {
     Zoom,
     /// What can be copied.
     Copy,
+    /// What is shown, as a file.
+    Export,
     /// Next order of the list.
     Sort,
     /// Choose the order of the list.

@@ -68,7 +68,9 @@ pub const FIRST: &[Binding] = &[
         "pause between two steps, or go on",
         "pause"
     ),
-    bind!("run.stop", C::Stop, [Char('x')], ON_RUNS, "stop after this step (asks)", "stop"),
+    bind!("run.stop", C::Stop, [Char('x')], &[Runs], "stop after this step (asks)", "stop"),
+    // On the live screen `x` is for the pair, as on the samples screen.
+    bind!("run.stop", C::Stop, [Char('X')], &[Live], "stop after this step (asks)", "stop"),
     bind!(
         "run.resume",
         C::Resume,
@@ -142,6 +144,14 @@ pub const BINDINGS: &[Binding] = &[
         "freeze"
     ),
     bind!("copy", C::Copy, [Char('y')], SCREENS, "copy …", "copy"),
+    bind!(
+        "export",
+        C::Export,
+        [Char('e')],
+        &[Runs, Live, Samples],
+        "write what is shown to a file …",
+        "export"
+    ),
     bind!("down", C::Down, [Char('j'), Code(KeyCode::Down)], SCROLLING, "down", ""),
     bind!("up", C::Up, [Char('k'), Code(KeyCode::Up)], SCROLLING, "up", ""),
     bind!(

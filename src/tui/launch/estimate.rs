@@ -7,6 +7,8 @@ use crate::domain::spec::ExperimentSpec;
 pub struct PastRun {
     /// What it ran.
     pub spec: ExperimentSpec,
+    /// Pairs of its data, of every split.
+    pub n_pairs: u64,
     /// Complete rounds, round 0 included.
     pub n_rounds: u64,
     /// Wall time of those rounds, milliseconds.
@@ -70,6 +72,7 @@ mod tests {
         };
         let past = |sets: &[&str], wall_ms| PastRun {
             spec: spec(sets),
+            n_pairs: 12_000,
             n_rounds: 4,
             wall_ms,
             n_bytes: wall_ms * 10,

@@ -27,8 +27,12 @@ pub enum LaunchCommand {
     ResetAll,
     /// The spec as a file.
     SavePreset,
-    /// Another run or recipe to start from.
+    /// Another run, recipe or preset to start from.
     Template,
+    /// A row by its name.
+    Find,
+    /// The next row of that name.
+    FindNext,
 }
 
 use Command::Launch as L;
@@ -104,16 +108,32 @@ pub const BINDINGS: &[Binding] = &[
         L(LaunchCommand::Template),
         [Char('t')],
         &[Launch],
-        "start from another recipe or run",
+        "start from another recipe, preset or run",
         "from"
+    ),
+    bind!(
+        "launch.find",
+        L(LaunchCommand::Find),
+        [Char('/')],
+        &[Launch],
+        "go to a row by its name",
+        "find"
+    ),
+    bind!(
+        "launch.find_next",
+        L(LaunchCommand::FindNext),
+        [Char('n')],
+        &[Launch],
+        "the next row of that name",
+        ""
     ),
     bind!(
         "launch.save_preset",
         L(LaunchCommand::SavePreset),
         [Char('P')],
         &[Launch],
-        "write the spec to a file for `ser run FILE`",
-        ""
+        "keep the spec as a preset to start from",
+        "preset"
     ),
     bind!("launch.down", Command::Down, [Code(KeyCode::Tab)], &[Launch], "next row", ""),
     bind!("launch.up", Command::Up, [Code(KeyCode::BackTab)], &[Launch], "previous row", ""),

@@ -5,19 +5,42 @@
 //! [`Launch::arguments`] is both what `y` copies and what Ctrl-s runs.
 
 mod estimate;
+pub mod find;
 pub mod keys;
+pub mod presets;
 #[cfg(test)]
 mod tests;
 pub mod update;
 pub mod view;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::supervisor::spec::{self, form};
 
+use super::data::{Costs, MemoryNeed};
+use super::update::command_line;
+
 pub use estimate::PastRun;
+pub use presets::Preset;
+
+/// The keys that most runs change; the form begins with them.
+const USUAL: [&str; 12] = [
+    "model.backbone",
+    "data.source",
+    "data.seed_labels",
+    "data.limit",
+    "rounds.max",
+    "selection.rule",
+    "selection.min_selected",
+    "train.learning_rate",
+    "train.batch_pairs",
+    "train.epochs",
+    "review.mode",
+    "model.tuning",
+];
 
 /// The state of the screen.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -42,6 +65,14 @@ pub struct Launch {
     pub past: Vec<PastRun>,
     /// Free bytes where runs are kept.
     pub n_free: Option<u64>,
+    /// What the spec needs in memory.
+    pub memory: Option<MemoryNeed>,
+    /// Specs kept under a name.
+    pub presets: Vec<Preset>,
+    /// The file of the preset the form starts from.
+    pub preset: Option<PathBuf>,
+    /// What a row was looked for by.
+    pub found: String,
     /// The latest dry run.
     pub dry_run: Option<String>,
 }
@@ -102,6 +133,19 @@ impl Launch {
         launch
     }
 
+    /// What the data thread found out for the estimate.
+    pub fn take_costs(&mut self, costs: Costs) {
+        let Costs { past, n_free, memory, presets } = costs;
+        (self.past, self.n_free, self.memory, self.presets) = (past, n_free, memory, presets);
+    }
+
+    /// Takes over what does not depend on where the form starts.
+    fn known_from(&mut self, before: Self) {
+        self.past = before.past;
+        self.n_free = before.n_free;
+        self.presets = before.presets;
+    }
+
     /// Rows with the values of the spec the form starts from.
     fn fill(&mut self) {
         let Ok(spec) = form::check(self.base.as_deref(), None, &[]) else { return };
@@ -116,7 +160,12 @@ impl Launch {
         };
         let arms = form::arms().map(str::to_owned).collect();
         self.rows = vec![
-            row(RowKey::Name, "", "empty: made from arm, model and random seed", Vec::new()),
+            row(
+                RowKey::Name,
+                "",
+                "of the run, or of the experiment where several start; empty: one is made up",
+                Vec::new(),
+            ),
             row(RowKey::Arms, &spec.arm, "recipes, a run each: `ser, seed-only`", arms),
             row(
                 RowKey::RngSeeds,
@@ -125,7 +174,12 @@ impl Launch {
                 Vec::new(),
             ),
         ];
-        for help in form::keys().unwrap_or_default() {
+        let mut keys = form::keys().unwrap_or_default();
+        // Stable: what is seldom changed keeps the order of the default spec.
+        keys.sort_by_key(|help| {
+            USUAL.iter().position(|usual| *usual == help.key).unwrap_or(USUAL.len())
+        });
+        for help in keys {
             let value = values.iter().find(|(key, _)| *key == help.key);
             let value = value.map_or(String::new(), |(_, value)| bare(value));
             self.rows.push(row(RowKey::Spec(help.key), &value, &help.help, help.choices));
@@ -136,12 +190,8 @@ impl Launch {
     pub fn check(&mut self) {
         let base = self.base.as_deref();
         let (arms, seeds) = (self.arms(), self.rng_seeds());
-        let n_runs = arms.len().max(1) * seeds.as_ref().map_or(1, Vec::len).max(1);
         for row in &mut self.rows {
             row.problem = match &row.key {
-                RowKey::Name if !row.value.is_empty() && n_runs > 1 => {
-                    Some(format!("one name, but {n_runs} runs start"))
-                }
                 RowKey::Arms => unknown_arm(&row.value, &row.before),
                 RowKey::RngSeeds => seeds.as_ref().err().cloned(),
                 RowKey::Spec(key) if row.value != row.before => {
@@ -236,7 +286,8 @@ impl Launch {
 
     /// What `ser run` would be given.
     pub fn arguments(&self) -> Vec<String> {
-        let mut arguments = Vec::new();
+        let file = self.preset.iter().map(|path| path.display().to_string());
+        let mut arguments: Vec<String> = file.collect();
         let mut option = |name: &str, value: String| {
             arguments.push(name.to_owned());
             arguments.push(value);
@@ -264,10 +315,10 @@ impl Launch {
 
     /// The same for a shell.
     pub fn command(&self) -> String {
-        let mut words = vec!["ser".to_owned(), "run".to_owned()];
-        words.extend(self.arguments().iter().map(|word| quoted(word)));
+        let mut words = vec!["run".to_owned()];
+        words.extend(self.arguments());
         words.push("--detach".to_owned());
-        words.join(" ")
+        command_line(&words)
     }
 
     /// The complete spec as a file; of the first run where there are several.
@@ -337,13 +388,4 @@ fn bare(value: &str) -> String {
         }
         _ => value.to_owned(),
     }
-}
-
-/// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }

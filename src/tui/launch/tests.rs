@@ -55,7 +55,8 @@ fn what_is_wrong_is_said_where_it_is() {
     }
     set(&mut launch, "name", "one");
     set(&mut launch, "rng seeds", "1,2");
-    assert_eq!(launch.problem().as_deref(), Some("name: one name, but 2 runs start"));
+    assert_eq!(launch.problem(), None, "it is the name of the experiment");
+    assert_eq!(launch.command(), "ser run --name one --rng-seeds 1,2 --detach");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::super::overlay::{Choice, ChoiceItem, Overlay, Prompt, Purpose, Then};
 use super::super::update::{READ_ONLY, moved, say};
 use super::keys::LaunchCommand;
 use super::view::n_form_rows;
-use super::{Launch, RowKey};
+use super::{Launch, RowKey, find};
 use crate::supervisor::spec::{self, form};
 
 /// Runs the template popup offers.
@@ -20,8 +20,7 @@ const N_TEMPLATES: usize = 12;
 pub fn open(model: &mut Model, from: Option<RunId>) {
     let name = from.as_ref().and_then(|run| model.row(run)).map(|row| row.name.clone());
     let mut launch = Launch::new(None);
-    launch.past = std::mem::take(&mut model.launch.past);
-    launch.n_free = model.launch.n_free;
+    launch.known_from(std::mem::take(&mut model.launch));
     launch.is_waiting = from.is_some();
     launch.from_name = name.unwrap_or_default();
     launch.from = from;
@@ -29,11 +28,29 @@ pub fn open(model: &mut Model, from: Option<RunId>) {
     take_template(model);
 }
 
+/// Fills in a preset; one that cannot be read leaves the form as it is.
+pub fn open_preset(model: &mut Model, name: &str) -> Vec<Effect> {
+    let preset = model.launch.presets.iter().find(|preset| preset.name == name).cloned();
+    let Some(preset) = preset else {
+        return say(model, Tone::Error, format!("there is no preset `{name}` any more"));
+    };
+    if let Err(error) = form::check(Some(&preset.text), None, &[]) {
+        let words = format!("preset `{name}`: {error}");
+        return say(model, Tone::Error, words);
+    }
+    let launch = Launch::new(Some(preset.text.clone()));
+    let before = std::mem::replace(&mut model.launch, launch);
+    model.launch.known_from(before);
+    model.launch.from_name = format!("preset {name}");
+    model.launch.preset = Some(preset.path);
+    Vec::new()
+}
+
 /// Fills the form once the spec of the run it starts from is here.
 pub fn take_template(model: &mut Model) {
     if model.launch.rows.is_empty() {
-        let (past, n_free) = (std::mem::take(&mut model.launch.past), model.launch.n_free);
-        model.launch = Launch { past, n_free, ..Launch::new(None) };
+        let before = std::mem::replace(&mut model.launch, Launch::new(None));
+        model.launch.known_from(before);
     }
     if !model.launch.is_waiting {
         return;
@@ -44,13 +61,13 @@ pub fn take_template(model: &mut Model) {
     let base = data.spec.as_ref().and_then(|spec| spec::to_toml(spec).ok());
     let is_lost = base.is_none();
     let before = std::mem::replace(&mut model.launch, Launch::new(base));
-    let launch = &mut model.launch;
-    (launch.past, launch.n_free) = (before.past, before.n_free);
+    let (from, from_name) = (before.from.clone(), before.from_name.clone());
+    model.launch.known_from(before);
     if is_lost {
         say(model, Tone::Error, "the spec of that run cannot be read: this is the default one");
         return;
     }
-    (launch.from, launch.from_name) = (before.from, before.from_name);
+    (model.launch.from, model.launch.from_name) = (from, from_name);
 }
 
 /// Does a command, `n` times where that means something.
@@ -98,12 +115,13 @@ fn on_own(model: &mut Model, command: LaunchCommand, n: usize) -> Vec<Effect> {
         }
         LaunchCommand::SavePreset => {
             let contents = model.launch.toml().unwrap_or_default();
-            let purpose = Purpose::Save { contents };
-            let name = model.launch.rows.first().map_or("", |row| &row.value);
-            let name = if name.is_empty() { "spec" } else { name };
-            let prompt = Prompt::new("write the spec to", purpose, &format!("{name}.toml"));
+            let name = model.launch.rows.first().map_or("", |row| &row.value).to_owned();
+            let title = "preset name (or a path)";
+            let prompt = Prompt::new(title, Purpose::Preset { contents }, &name);
             model.overlay = Some(Overlay::Prompt(prompt));
         }
+        LaunchCommand::Find => find::open(model),
+        LaunchCommand::FindNext => find::next(model, n),
         LaunchCommand::Template => open_templates(model),
     }
     Vec::new()
@@ -195,6 +213,14 @@ fn open_templates(model: &mut Model) {
             then: Then::Message(Box::new(Message::SetArm(arm.to_owned()))),
         });
     }
+    for preset in &model.launch.presets {
+        items.push(ChoiceItem {
+            key: None,
+            label: format!("preset {}", preset.name),
+            detail: preset.path.display().to_string(),
+            then: Then::Message(Box::new(Message::OpenPreset(preset.name.clone()))),
+        });
+    }
     for row in model.runs.rows.iter().take(N_TEMPLATES) {
         items.push(ChoiceItem {
             key: None,
@@ -224,7 +250,8 @@ pub fn on_edited(model: &mut Model, text: &str) -> Vec<Effect> {
     }
 }
 
-fn scroll_into_view(model: &mut Model) {
+/// Scrolls so that the selected row is shown.
+pub fn scroll_into_view(model: &mut Model) {
     let n_rows = n_form_rows(model.size);
     let launch = &mut model.launch;
     let lowest = (launch.cursor + 1).saturating_sub(n_rows);

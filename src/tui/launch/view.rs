@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::super::model::{Model, Size, SizeClass};
 use super::super::text::{self, NONE};
 use super::super::view::{pane, put, put_right, rule};
-use super::super::words::size;
+use super::super::words::short_size;
 use super::estimate::estimate;
 use super::{FormRow, Launch};
 
@@ -128,20 +128,21 @@ fn estimate_words(launch: &Launch) -> (String, String) {
     let Some(Ok(spec)) = &launch.checked else {
         return (format!("time {NONE} · memory {NONE} · disk {NONE}"), String::new());
     };
-    let free = launch.n_free.map_or(NONE.to_owned(), size);
+    let free = launch.n_free.map_or(NONE.to_owned(), short_size);
+    let memory = memory_words(launch);
     let Some(found) = estimate(spec, &launch.past) else {
-        let words = format!("time {NONE} · memory {NONE} · disk {NONE} of {free} free");
+        let words = format!("time {NONE} · memory {memory} · disk {NONE} of {free} free");
         return (words, "no finished run of this model on these pairs to judge by".to_owned());
     };
     let [least, mean, most] = found.wall_ms.map(text::duration);
     let n_runs = launch.n_runs() as u64;
     let all = match n_runs {
         1 => String::new(),
-        n => format!(" · all {n} in {}", text::duration(found.wall_ms[1] * n)),
+        n => format!(", all {n} in {}", text::duration(found.wall_ms[1] * n)),
     };
     let words = format!(
-        "time {mean} a run ({least}–{most}){all} · memory {NONE} · disk {} of {free} free",
-        size(found.n_bytes * n_runs)
+        "time {mean} ({least}–{most}){all} · memory {memory} · disk {} of {free}",
+        short_size(found.n_bytes * n_runs)
     );
     let noun = if found.n_runs == 1 { "run" } else { "runs" };
     let basis = format!(
@@ -151,17 +152,23 @@ fn estimate_words(launch: &Launch) -> (String, String) {
     (words, basis)
 }
 
-/// What is wrong, or where the selected row's meaning does not fit beside it.
-fn check_line(model: &Model, width: usize) -> Line<'static> {
+/// What a run needs at its peak, and what there is.
+fn memory_words(launch: &Launch) -> String {
+    let Some(need) = launch.memory else { return NONE.to_owned() };
+    let total = need.n_total.map_or(String::new(), |total| format!(" of {}", short_size(total)));
+    format!("{}{total}", short_size(need.n_bytes))
+}
+
+/// What is wrong, or what the selected row means: in two lines where there is room for it.
+fn check_lines(model: &Model, width: usize, n_lines: usize) -> Vec<Line<'static>> {
     let theme = &model.theme;
-    match model.launch.problem() {
-        Some(problem) => Line::styled(text::cut(&format!("✗ {problem}"), width), theme.bad),
-        None => {
-            let row = model.launch.rows.get(model.launch.cursor);
-            let help = row.map_or("", |row| &row.help);
-            Line::styled(text::cut(help, width), theme.text)
-        }
-    }
+    let row = model.launch.rows.get(model.launch.cursor);
+    let (words, style) = match model.launch.problem() {
+        Some(problem) => (format!("✗ {problem}"), theme.bad),
+        None => (row.map_or(String::new(), |row| row.help.clone()), theme.text),
+    };
+    let lines = text::wrap(&words, width, n_lines).into_iter();
+    lines.map(|line| Line::styled(line, style)).collect()
 }
 
 fn draw_below(model: &Model, area: Rect, buffer: &mut Buffer) {
@@ -169,13 +176,15 @@ fn draw_below(model: &Model, area: Rect, buffer: &mut Buffer) {
     let inside = Rect { x: area.x + 1, width: area.width - 2, ..area };
     let width = usize::from(inside.width);
     rule(buffer, area, 0, theme, "what it comes to");
-    put(buffer, inside, 1, check_line(model, width));
+    let command = text::wrap(&model.launch.command(), width, 2);
+    let mut lines = check_lines(model, width, 3 - command.len().min(2));
     let (words, basis) = estimate_words(&model.launch);
-    put(buffer, inside, 2, Line::styled(text::cut(&words, width), theme.text));
-    let third = model.launch.dry_run.as_ref().map_or(basis, |dry| format!("dry run: {dry}"));
-    put(buffer, inside, 3, Line::styled(text::cut(&third, width), theme.dim));
-    for (i, line) in text::wrap(&model.launch.command(), width, 2).into_iter().enumerate() {
-        put(buffer, inside, 4 + i as u16, Line::styled(line, theme.key));
+    lines.push(Line::styled(text::cut(&words, width), theme.text));
+    let basis = model.launch.dry_run.as_ref().map_or(basis, |dry| format!("dry run: {dry}"));
+    lines.push(Line::styled(text::cut(&basis, width), theme.dim));
+    lines.extend(command.into_iter().map(|line| Line::styled(line, theme.key)));
+    for (row, line) in (1..).zip(lines) {
+        put(buffer, inside, row, line);
     }
 }
 

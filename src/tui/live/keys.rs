@@ -15,6 +15,12 @@ pub enum LiveCommand {
     Inspect,
     /// The loss smoothed, or as it was.
     Smooth,
+    /// Never train on the sampled pair.
+    Veto,
+    /// The sampled pair was looked at and is right.
+    Keep,
+    /// Train on the other answer of the sampled pair.
+    Flip,
 }
 
 use Command::Live as L;
@@ -43,6 +49,30 @@ pub const BINDINGS: &[Binding] = &[
         [Char('K')],
         &[Live],
         "previous sampled pair",
+        ""
+    ),
+    bind!(
+        "live.veto",
+        L(LiveCommand::Veto),
+        [Char('x')],
+        &[Live],
+        "veto the pair: never train on it",
+        "veto pair"
+    ),
+    bind!(
+        "live.keep",
+        L(LiveCommand::Keep),
+        [Char('a')],
+        &[Live],
+        "keep the pair: looked at and right",
+        ""
+    ),
+    bind!(
+        "live.flip",
+        L(LiveCommand::Flip),
+        [Char('f')],
+        &[Live],
+        "flip the pair: train on the other answer",
         ""
     ),
     bind!(

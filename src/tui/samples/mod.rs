@@ -21,7 +21,6 @@ use std::collections::BTreeSet;
 use crate::domain::preference::PairId;
 use crate::domain::review::Order;
 use crate::domain::run::RunId;
-use crate::domain::verdict::Verdict;
 
 use data::{Find, SamplesData, Wanted};
 
@@ -51,6 +50,15 @@ pub enum SamplesPrompt {
     Comment(PairId),
     /// A pair to go to.
     GoTo,
+}
+
+/// A decision about one pair, made here or on the live screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// Of which run.
+    pub run: RunId,
+    /// Which pair.
+    pub pair: PairId,
 }
 
 /// The state of the screen.
@@ -87,7 +95,7 @@ pub struct Samples {
     /// Where a range began.
     pub range_from: Option<usize>,
     /// The latest decision about one pair: a reason or a comment can follow it.
-    pub decided: Option<(PairId, Verdict)>,
+    pub decided: Option<Decided>,
     /// Whether the next digit is its reason.
     pub takes_reason: bool,
     /// What was read last.

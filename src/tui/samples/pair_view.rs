@@ -76,19 +76,25 @@ pub fn n_lines(model: &Model, area: Rect, which: usize) -> usize {
     wrapped(text, width).len()
 }
 
-/// `9772 · confidence .831 ▲.06 · model says A · gold –`
+/// `9772 confidence .831 ▲.06 · model says A`
 fn head(model: &Model, pair: &PairOpinions, width: usize) -> Line<'static> {
     let theme = &model.theme;
     let sample = &pair.sample;
     let confidence = words::confidence(pair);
     let change = sample.previous_confidence.map(|before| confidence - signed(before));
+    let change = change.map(|change| format!(" {}", words::change(Some(change))));
+    let change = change.unwrap_or_default();
     let says = preferred_side(sample).map_or("a tie", words::letter);
-    let gold = if model.samples.shows_gold { words::letter(sample.gold) } else { text::NONE };
+    let gold = if model.samples.shows_gold {
+        format!(" · human says {}", words::letter(sample.gold))
+    } else {
+        String::new()
+    };
     let slice = if pair.slice.is_empty() { String::new() } else { format!(" · {}", pair.slice) };
     let words_of = format!(
-        "confidence {} {} · model says {says} · gold {gold}{slice}",
+        "confidence {}{} · model says {says}{gold}{slice}",
         share(Some(confidence), 3),
-        words::change(change),
+        change,
     );
     let number = format!("{} ", sample.pair);
     let room = width.saturating_sub(text::width(&number));
@@ -332,6 +338,7 @@ fn draw_chart(model: &Model, pair: &PairOpinions, area: Rect, buffer: &mut Buffe
         x_whole: true,
         y_label: |value| share(Some(value), 2),
         axis_style: theme.dim,
+        is_steady: false,
     };
     chart.render(Rect { y: area.y + 1, height: area.height - 1, ..area }, buffer);
 }

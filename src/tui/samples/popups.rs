@@ -12,6 +12,7 @@ use super::super::keymap::Command;
 use super::super::model::Model;
 use super::super::overlay::{Choice, ChoiceItem, Overlay, Then};
 use super::super::text::count;
+use super::super::update::copy_items;
 use super::data::{Request, Target};
 use super::keys::SamplesCommand as S;
 use super::words::REASONS;
@@ -93,13 +94,14 @@ pub fn open_copy(model: &mut Model) {
         then: Then::Effect(Effect::Copy { what: format!("{label} of {}", sample.pair), text }),
     };
     let run = model.samples.run.as_ref().map_or("", RunId::as_str);
-    let items = vec![
+    let mut items = vec![
         item('y', "id", sample.pair.to_string()),
         item('p', "prompt", sample.prompt.clone()),
         item('a', "answer A", sample.response_a.clone()),
         item('b', "answer B", sample.response_b.clone()),
         item('c', "command", format!("ser veto {run} {}", sample.pair)),
     ];
+    items.extend(copy_items(model));
     model.overlay = Some(Overlay::Choice(Choice { title: "copy".to_owned(), items, cursor: 0 }));
 }
 
@@ -107,6 +109,8 @@ pub fn open_copy(model: &mut Model) {
 pub fn comment_on(model: &Model) -> Option<PairId> {
     let samples = &model.samples;
     let line = samples.current()?.line(samples.cursor)?;
-    let decided = samples.decided.map(|(pair, _)| pair);
+    let decided =
+        samples.decided.as_ref().filter(|decided| Some(&decided.run) == samples.run.as_ref());
+    let decided = decided.map(|decided| decided.pair);
     if line.verdict.is_some() { Some(line.pair) } else { decided }
 }

@@ -51,7 +51,8 @@ pub fn serve(home: &Home, requests: &Receiver<Request>, messages: &Sender<Messag
     }
 }
 
-struct Reader {
+/// Keeps what is shown of a round, and writes decisions.
+pub struct Reader {
     home: Home,
     store: Option<Store>,
     wanted: Option<Wanted>,
@@ -72,7 +73,8 @@ struct List {
 }
 
 impl Reader {
-    fn new(home: Home) -> Self {
+    /// A reader that has read nothing.
+    pub fn new(home: Home) -> Self {
         Self {
             home,
             store: None,
@@ -85,7 +87,7 @@ impl Reader {
     }
 
     /// Does a request; what a person should be told of it.
-    fn take(&mut self, request: Request) -> Option<Message> {
+    pub fn take(&mut self, request: Request) -> Option<Message> {
         let outcome = match request {
             Request::Show(wanted) => {
                 self.wanted = Some(wanted);
@@ -173,7 +175,7 @@ impl Reader {
     }
 
     /// The pairs of the list, as it is shown.
-    fn listed(&self, run: &RunId) -> Vec<PairId> {
+    pub fn listed(&self, run: &RunId) -> Vec<PairId> {
         match (&self.review, &self.list) {
             (Some(review), Some(list)) if review.run == *run => {
                 list.rows.iter().map(|row| review.pair(*row)).collect()
@@ -183,7 +185,7 @@ impl Reader {
     }
 
     /// What there is to show, when it is something else than before.
-    fn poll(&mut self, is_asked: bool) -> Option<Found> {
+    pub fn poll(&mut self, is_asked: bool) -> Option<Found> {
         let wanted = self.wanted.clone()?;
         let found = match self.read(&wanted, is_asked) {
             Ok(found) => found?,

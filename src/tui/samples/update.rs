@@ -19,7 +19,7 @@ use super::data::{Find, Found, Request, Target, Wanted};
 use super::keys::SamplesCommand as S;
 use super::popups::{VIEWS, ask_all, comment_on, open_copy, open_reasons, open_views};
 use super::words::{self, REASONS};
-use super::{Pane, Samples, SamplesPrompt, view};
+use super::{Decided, Pane, Samples, SamplesPrompt, view};
 
 /// Prepares the screen for a run.
 pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<PairId>) {
@@ -27,9 +27,10 @@ pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<Pair
     // What is trained on is what needs a look; a pair that was asked for may be any.
     let filter = if pair.is_some() { "" } else { "selected:yes" }.to_owned();
     let run = Some(run);
-    let views = std::mem::take(&mut model.samples.views);
+    let before = std::mem::take(&mut model.samples);
+    let (views, decided) = (before.views, before.decided);
     model.samples =
-        Samples { run, round, find, filter, views, has_diff: true, ..Samples::default() };
+        Samples { run, round, find, filter, views, decided, has_diff: true, ..Samples::default() };
 }
 
 /// What the reader should do next; called after every message.
@@ -69,6 +70,7 @@ pub fn follow(model: &mut Model) -> Option<Effect> {
 
 /// What the reader found.
 pub fn take(model: &mut Model, found: Found) {
+    let size = model.size;
     let samples = &mut model.samples;
     match found {
         Found::Failed(words) => samples.failure = Some(words),
@@ -85,6 +87,8 @@ pub fn take(model: &mut Model, found: Found) {
             if samples.find.is_some() && data.wanted.find == samples.find {
                 if let Some(found) = data.found {
                     samples.cursor = found;
+                    // In the middle, so that its neighbors are seen.
+                    samples.offset = found.saturating_sub(view::n_list_rows(size) / 2);
                 } else if let Some(words) = words::not_found(samples.find, data.round) {
                     samples.find = None;
                     samples.data = Some(data);
@@ -105,15 +109,15 @@ pub fn take(model: &mut Model, found: Found) {
 
 /// A digit right after a decision is its reason.
 pub fn on_reason(model: &mut Model, event: &KeyEvent) -> Option<Vec<Effect>> {
-    if model.screen != Screen::Samples || model.overlay.is_some() {
+    let is_here = matches!(model.screen, Screen::Samples | Screen::Live);
+    if !is_here || model.overlay.is_some() {
         return None;
     }
     if !std::mem::take(&mut model.samples.takes_reason) {
         return None;
     }
     let Some(Key::Char(digit @ '1'..='9')) = Key::of(event) else { return None };
-    let (pair, _) = model.samples.decided?;
-    let run = model.samples.run.clone()?;
+    let Decided { run, pair } = model.samples.decided.clone()?;
     let reason = REASONS[digit as usize - '1' as usize].to_owned();
     let amend = Request::Amend { run, pair, reason: Some(reason), comment: None };
     Some(vec![Effect::Samples(amend)])
@@ -299,7 +303,8 @@ fn decide(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     samples.marked.clear();
     samples.range_from = None;
     samples.takes_reason = is_one && verdict != Verdict::Keep;
-    samples.decided = pairs.first().filter(|_| is_one).map(|pair| (*pair, verdict));
+    let decided = pairs.first().filter(|_| is_one);
+    samples.decided = decided.map(|pair| Decided { run: run.clone(), pair: *pair });
     let next = samples.cursor + 1;
     if is_one && samples.current().is_some_and(|data| next < data.n_listed) {
         go(model, next);
@@ -392,7 +397,11 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
     }
     let samples = &model.samples;
     let Some(data) = samples.current() else {
-        let needs = writes || matches!(command, Command::Samples(_) | Command::Filter);
+        let needs = writes
+            || matches!(
+                command,
+                Command::Samples(_) | Command::Filter | Command::Copy | Command::Export
+            );
         return needs.then(|| "no pair of this run was scored yet".to_owned());
     };
     match command {

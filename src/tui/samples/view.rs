@@ -9,7 +9,8 @@ use crate::store::SampleLine;
 
 use super::super::model::{Model, Size, SizeClass};
 use super::super::text::{self, count, share};
-use super::super::view::{put, put_right};
+use super::super::view::{panels, put, put_right};
+use super::super::words::expected_error;
 use super::data::SamplesData;
 use super::{Pane, pair_view, words};
 
@@ -152,8 +153,18 @@ fn draw_header(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffe
     let estimate = words::estimate(data.estimate.as_ref());
     let selected =
         format!("{} of {} selected", count(data.n_selected as u64), count(data.n_scored as u64));
-    let short = format!(" {reviewed} reviewed (✗{vetoed} ✓{kept} ⇄{flipped}) · {estimate}");
+    let run = model.current_data();
+    let summary = run.and_then(|run| run.selections().find(|(round, _)| *round == data.round));
+    let expected = summary.and_then(|(_, summary)| expected_error(&summary.audit));
+    let expected = expected.map_or(String::new(), |words| format!(" · {words}"));
+    let short =
+        format!(" {reviewed} reviewed (✗{vetoed} ✓{kept} ⇄{flipped}) · {estimate}{expected}");
     put(buffer, area, 1, Line::styled(text::cut(&short, width), theme.text));
+    if let Some(row) = model.current().filter(|row| panels::waits_for_review(row)) {
+        let words = format!(" waits for you: p releases round {} ", row.round);
+        put_right(buffer, area, 1, Line::styled(words, theme.warn));
+        return;
+    }
     if text::width(&short) + text::width(&selected) + 3 <= width {
         put_right(buffer, area, 1, Line::styled(format!("{selected} "), theme.dim));
     }

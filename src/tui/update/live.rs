@@ -1,6 +1,8 @@
 //! What keys and messages do on the live screen.
 
 use crate::domain::run::RunId;
+use crate::domain::selection::confidence_floor;
+use crate::domain::verdict::Verdict;
 
 use super::super::data::RunData;
 use super::super::effect::Effect;
@@ -9,8 +11,9 @@ use super::super::live::keys::LiveCommand;
 use super::super::live::{Live, Pane, preview};
 use super::super::message::Message;
 use super::super::model::{Model, Screen};
+use super::super::samples::Decided;
+use super::super::samples::data::{Request, Target};
 use super::{moved, navigate, runs, update};
-use crate::domain::selection::confidence_floor;
 
 /// Opens the live screen of a run, as a key or the command line asks for it.
 pub fn open(model: &mut Model, run: RunId) {
@@ -28,6 +31,12 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
     if command == Command::Copy {
         runs::open_copy(model);
         return Vec::new();
+    }
+    if let (Command::Undo | Command::Redo, Some(live)) = (command, &model.live) {
+        let run = live.run.clone();
+        let is_undo = command == Command::Undo;
+        let request = if is_undo { Request::Undo(run) } else { Request::Redo(run) };
+        return vec![Effect::Samples(request)];
     }
     if let Command::Live(command) = command {
         return on_own(model, command, n);
@@ -76,6 +85,9 @@ fn on_own(model: &mut Model, command: LiveCommand, n: usize) -> Vec<Effect> {
                 live.is_smooth = !live.is_smooth;
             }
         }
+        LiveCommand::Veto => return decide(model, Verdict::Veto),
+        LiveCommand::Keep => return decide(model, Verdict::Keep),
+        LiveCommand::Flip => return decide(model, Verdict::Flip),
         LiveCommand::Inspect => {
             let Some(live) = &model.live else { return Vec::new() };
             let sampled = model.current_data().and_then(|data| data.sampled.get(live.pair));
@@ -86,6 +98,24 @@ fn on_own(model: &mut Model, command: LiveCommand, n: usize) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// Decides about the sampled pair and goes to the next one.
+fn decide(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
+    let Some(live) = &mut model.live else { return Vec::new() };
+    let data = model.run.as_mut().filter(|data| data.detail.row.id == live.run);
+    let Some(data) = data else { return Vec::new() };
+    let n_pairs = data.sampled.len();
+    let Some(sampled) = data.sampled.get_mut(live.pair) else { return Vec::new() };
+    // Shown at once; what is read next is what really holds.
+    sampled.verdict = Some(verdict);
+    let (run, pair) = (live.run.clone(), sampled.pair);
+    live.pair = (live.pair + 1).min(n_pairs - 1);
+    live.shows_gold = false;
+    model.samples.takes_reason = verdict != Verdict::Keep;
+    model.samples.decided = Some(Decided { run: run.clone(), pair });
+    let target = Target::Pairs(vec![pair]);
+    vec![Effect::Samples(Request::Decide { run, target, verdict, queue: None })]
 }
 
 /// Moves the threshold that is only looked at, at first from the one in force.

@@ -5,6 +5,7 @@
 //! that lies over the screen, the navigation all screens share, or the screen itself.
 
 mod annotate;
+mod export;
 mod live;
 mod mouse;
 mod navigate;
@@ -19,6 +20,7 @@ use super::message::Message;
 use super::model::{Frozen, Model, Screen, Size, Toast, Tone};
 use super::{compare, launch, samples};
 
+pub use export::{command_line, copy_items};
 pub use live::open as open_live;
 pub use refuse::{READ_ONLY, refusal};
 
@@ -46,6 +48,11 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::OpenLaunch { from } => {
             launch::update::open(model, from);
             arrive(model, Screen::Launch)
+        }
+        Message::OpenPreset(name) => {
+            let effects = launch::update::open_preset(model, &name);
+            navigate::go_to(model, Screen::Launch);
+            effects
         }
         Message::SetArm(arm) => {
             launch::update::set_arm(model, &arm);
@@ -142,6 +149,10 @@ pub fn act(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
         }
         Command::Help | Command::Palette => popup::open_commands(model, command),
         Command::Filter => popup::open_filter(model),
+        Command::Export => {
+            export::open(model);
+            Vec::new()
+        }
         Command::Out | Command::Back => navigate::on_out(model, command),
         Command::ShowRuns
         | Command::ShowLive
@@ -202,7 +213,7 @@ fn show_snapshot(model: &mut Model, mut snapshot: Snapshot) {
     runs::take(model, std::mem::take(&mut snapshot.runs));
     live::take(model, snapshot.run);
     if let Some(costs) = snapshot.costs {
-        (model.launch.past, model.launch.n_free) = (costs.past, costs.n_free);
+        model.launch.take_costs(costs);
     }
     launch::update::take_template(model);
     if model.screen == Screen::Compare {

@@ -70,6 +70,10 @@ pub fn on_out(model: &mut Model, command: Command) -> Vec<Effect> {
             model.launch.set(at, &before);
             return Vec::new();
         }
+        Some(Overlay::Prompt(Prompt { purpose: Purpose::LaunchFind { from }, .. })) => {
+            launch::find::go_back(model, from);
+            return Vec::new();
+        }
         Some(_) => return Vec::new(),
         None => {}
     }

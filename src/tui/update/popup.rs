@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crossterm::event::KeyEvent;
 
 use super::super::commands;
-use super::super::effect::Effect;
+use super::super::effect::{Contents, Effect};
 use super::super::field::Field;
 use super::super::keymap::{Command, Key};
 use super::super::model::{Model, Screen, Tone};
@@ -176,12 +176,24 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
         Purpose::Save { contents } if !text.is_empty() => {
             vec![Effect::Save { path: text.into(), contents, overwrites: false }]
         }
-        Purpose::Filter | Purpose::LaunchField { .. } | Purpose::Save { .. } => Vec::new(),
+        Purpose::Preset { contents } if text.contains('/') => {
+            let contents = Contents::Text(contents);
+            vec![Effect::Save { path: text.into(), contents, overwrites: false }]
+        }
+        Purpose::Preset { contents } if !text.is_empty() && !text.starts_with('.') => {
+            let name = text.strip_suffix(".toml").unwrap_or(&text).to_owned();
+            vec![Effect::SavePreset { name, contents }]
+        }
+        Purpose::Preset { .. } => say(model, Tone::Refused, "a preset needs a name"),
+        Purpose::Filter
+        | Purpose::LaunchField { .. }
+        | Purpose::LaunchFind { .. }
+        | Purpose::Save { .. } => Vec::new(),
     }
 }
 
 /// A file is there already: writes it over only when the person says so.
-pub fn ask_overwrite(model: &mut Model, path: PathBuf, contents: String) -> Vec<Effect> {
+pub fn ask_overwrite(model: &mut Model, path: PathBuf, contents: Contents) -> Vec<Effect> {
     model.overlay = Some(Overlay::Confirm {
         question: format!("write over {}?", path.display()),
         detail: "the file is there already; what it holds is lost".to_owned(),
@@ -203,9 +215,17 @@ fn changed(model: &mut Model) {
                 (prompt.error, prompt.completions) = (error, completions);
             }
         }
+        Purpose::LaunchFind { from } => {
+            let from = *from;
+            let error = launch::find::on_text(model, &text, from);
+            if let Some(Overlay::Prompt(prompt)) = &mut model.overlay {
+                prompt.error = error;
+            }
+        }
         Purpose::Samples(_)
         | Purpose::Tags { .. }
         | Purpose::Note { .. }
+        | Purpose::Preset { .. }
         | Purpose::Save { .. } => {}
     }
 }

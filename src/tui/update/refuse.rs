@@ -18,6 +18,9 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         Command::Archive,
         Command::ArchiveMarked,
         Command::Star,
+        Command::Live(LiveCommand::Veto),
+        Command::Live(LiveCommand::Keep),
+        Command::Live(LiveCommand::Flip),
     ];
     let starts = command == Command::Open && model.runs.rows.is_empty();
     if model.is_read_only && (starts || changes.contains(&command)) {
@@ -26,10 +29,13 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
     if starts && !model.runs.is_loaded {
         return Some("the runs are still being read".to_owned());
     }
-    if matches!(command, Command::Undo | Command::Redo)
-        && !matches!(model.screen, Screen::Samples | Screen::Runs)
-    {
-        return Some("nothing on this screen can be undone".to_owned());
+    if matches!(command, Command::Undo | Command::Redo) {
+        if matches!(model.screen, Screen::Compare | Screen::Launch) {
+            return Some("nothing on this screen can be undone".to_owned());
+        }
+        if model.is_read_only {
+            return Some(READ_ONLY.to_owned());
+        }
     }
     match model.screen {
         Screen::Samples => {
@@ -65,6 +71,7 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
         Command::ShowLive,
         Command::ShowSamples,
         Command::Copy,
+        Command::Export,
     ];
     let Some(row) = model.current() else {
         return needs_run.contains(&command).then(|| "no run is selected".to_owned());
@@ -108,7 +115,12 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
             .current_data()
             .is_none_or(|data| data.sampled.is_empty())
             .then(|| "no pair was scored yet".to_owned()),
-        (Command::Live(LiveCommand::Inspect), _) => model
+        (
+            Command::Live(
+                LiveCommand::Inspect | LiveCommand::Veto | LiveCommand::Keep | LiveCommand::Flip,
+            ),
+            _,
+        ) => model
             .current_data()
             .is_none_or(|data| data.sampled.is_empty())
             .then(|| "no pair was scored yet".to_owned()),

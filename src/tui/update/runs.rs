@@ -14,7 +14,7 @@ use super::super::overlay::{Choice, ChoiceItem, Overlay, Then};
 use super::super::source::with_hint;
 use super::super::view;
 use super::super::words::Condition;
-use super::{annotate, live, moved, say};
+use super::{annotate, export, live, moved, say};
 
 /// Does a command of the list, `n` times where that means something.
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
@@ -68,11 +68,12 @@ pub fn open_copy(model: &mut Model) {
         detail: text.clone(),
         then: Then::Effect(Effect::Copy { what: format!("{label} of {}", row.name), text }),
     };
-    let items = vec![
+    let mut items = vec![
         item('y', "id", row.id.to_string()),
         item('n', "name", row.name.clone()),
         item('c', "command", format!("ser attach {}", row.id)),
     ];
+    items.extend(export::copy_items(model));
     model.overlay = Some(Overlay::Choice(Choice { title: "copy".to_owned(), items, cursor: 0 }));
 }
 
@@ -143,6 +144,8 @@ pub fn take(model: &mut Model, rows: Vec<RunRow>) {
     if let Some(index) = model.runs.rows.iter().position(is_awaited) {
         model.runs.awaited = None;
         model.runs.cursor = index;
+        let words = format!("started {} · Enter opens it", model.runs.rows[index].name);
+        say(model, Tone::Note, words);
     }
 }
 

@@ -64,6 +64,7 @@ pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer)
         x_whole: true,
         y_label: |value| format!("{value:.2}"),
         axis_style: theme.border,
+        is_steady: true,
     };
     chart.render(inside, buffer);
 }
@@ -111,7 +112,9 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
     };
     chart.render(bars, buffer);
     let median = share(summary.histogram.median(), 2);
+    let certificate = summary.audit.certificate.as_ref();
     let line = match (floor, &preview) {
+        (_, None) if certificate.is_some() => certificate.map_or(String::new(), words::certificate),
         (_, Some(preview)) => preview_words(preview),
         (Some(floor), None) => {
             format!("{status} keeps from {} · median {median}", share(Some(floor), 3))
@@ -186,6 +189,13 @@ pub fn draw_reliability(model: &Model, data: &RunData, area: Rect, buffer: &mut 
         share(Some(evaluation.brier), 3)
     );
     let inside = pane(buffer, area, theme, ["reliability", &right], &footer);
+    let calibrated = data.selections().find_map(|(_, summary)| summary.audit.calibration);
+    let words_of = calibrated.map_or(String::new(), |report| words::calibration(&report));
+    // A line of its own below the chart, where there is something to say.
+    let n_words = u16::from(!words_of.is_empty() && inside.height > 6);
+    let below = Rect { y: inside.bottom() - n_words, height: n_words, ..inside };
+    put(buffer, below, 0, Line::styled(format!(" {words_of}"), theme.dim));
+    let inside = Rect { height: inside.height - n_words, ..inside };
     let chart = ReliabilityChart {
         bins: &evaluation.reliability,
         good: theme.main,
@@ -199,7 +209,11 @@ pub fn draw_reliability(model: &Model, data: &RunData, area: Rect, buffer: &mut 
 pub fn draw_rounds(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let inside = pane(buffer, area, theme, ["rounds", "test ±95%"], "");
-    let head = "round  status    selected  precision  valid    test   ±95%    ECE    wall";
+    let has_bound = data.selections().any(|(_, summary)| summary.audit.certificate.is_some());
+    let middle = if has_bound { "  error≤" } else { "" };
+    let head = format!(
+        "round  status    selected  precision{middle}  valid    test   ±95%    ECE    wall"
+    );
     put(buffer, inside, 0, Line::styled(head, theme.heading));
     let n_rows = usize::from(inside.height.saturating_sub(1));
     let first = data.rounds.len().saturating_sub(n_rows);
@@ -210,8 +224,10 @@ pub fn draw_rounds(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffe
         let precision = selection.and_then(|s| s.pseudo_label_precision);
         let test = round.test.as_ref();
         let wall = round.wall_ms.map_or(text::NONE.to_owned(), text::duration);
+        let bound = selection.and_then(|s| s.audit.certificate).map(|found| found.bound);
+        let bound = if has_bound { text::right(&share(bound, 3), 8) } else { String::new() };
         let line = format!(
-            "{}  {} {} {} {} {} {} {} {}",
+            "{}  {} {} {}{bound} {} {} {} {} {}",
             text::right(&round.round.to_string(), 5),
             text::left(status, 9),
             text::right(&selected, 8),

@@ -5,7 +5,7 @@ mod commands;
 mod confirm;
 mod live;
 mod pair;
-mod panels;
+pub mod panels;
 mod popup;
 mod runs;
 mod small;
@@ -178,15 +178,23 @@ fn draw_hints(model: &Model, area: Rect, buffer: &mut Buffer) {
     let kept = hints.iter().filter(|(command, ..)| is_kept(*command));
     let kept: usize = kept.map(|(_, keys, hint)| width(keys, hint)).sum();
     let mut room = usize::from(area.width).saturating_sub(kept);
-    let mut spans = vec![Span::raw(" ")];
-    for (command, keys, hint) in hints {
-        if !is_kept(command) {
-            if width(&keys, hint) > room {
-                continue;
+    // Where there is no room for all, keys that can act now come before those that cannot; what is
+    // shown keeps the order of the table.
+    let is_off: Vec<bool> =
+        hints.iter().map(|(command, ..)| refusal(model, *command).is_some()).collect();
+    let mut is_shown: Vec<bool> = hints.iter().map(|(command, ..)| is_kept(*command)).collect();
+    for wanted_off in [false, true] {
+        for (i, (command, keys, hint)) in hints.iter().enumerate() {
+            let fits = width(keys, hint) <= room;
+            if fits && !is_kept(*command) && is_off[i] == wanted_off {
+                room -= width(keys, hint);
+                is_shown[i] = true;
             }
-            room -= width(&keys, hint);
         }
-        let is_off = refusal(model, command).is_some();
+    }
+    let mut spans = vec![Span::raw(" ")];
+    for (i, (_, keys, hint)) in hints.into_iter().enumerate().filter(|(i, _)| is_shown[*i]) {
+        let is_off = is_off[i];
         let style = |style: Style| if is_off { theme.dim } else { style };
         spans.push(Span::styled(keys, style(theme.key)));
         spans.push(Span::styled(format!(" {hint}  "), style(theme.text)));

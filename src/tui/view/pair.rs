@@ -24,7 +24,12 @@ pub fn draw(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mut
         put(buffer, inside, 0, Line::styled(" no pair of the pool was scored yet", theme.dim));
         return;
     };
-    let fate = pair.left_out.map_or("selected", words::left_out);
+    let fate = match pair.verdict {
+        Some(Verdict::Veto) => "vetoed by you",
+        Some(Verdict::Keep) => "kept by you",
+        Some(Verdict::Flip) => "flipped by you",
+        Some(Verdict::Undo) | None => pair.left_out.map_or("selected", words::left_out),
+    };
     let title =
         format!("pair {} of {} · {} · {fate}", live.pair + 1, data.sampled.len(), pair.pair);
     let inside = pane(buffer, area, theme, [&title, &score_words(pair)], "");
@@ -50,7 +55,7 @@ pub fn draw(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mut
     draw_answer(model, live, pair, Side::B, second, buffer);
 }
 
-/// `confidence .831 ▲.06 · margin +1.59 · vetoed`
+/// `confidence .831 ▲.06 · margin 1.59`
 fn score_words(pair: &SampledPair) -> String {
     let score = score_of(pair);
     let mut out = format!("confidence {}", share(Some(score.confidence()), 3));
@@ -60,13 +65,7 @@ fn score_words(pair: &SampledPair) -> String {
         let arrow = if change < 0.0 { '▼' } else { '▲' };
         out = format!("{out} {arrow}{}", share(Some(change.abs()), 2));
     }
-    let verdict = match pair.verdict {
-        Some(Verdict::Veto) => " · vetoed by you",
-        Some(Verdict::Keep) => " · kept by you",
-        Some(Verdict::Flip) => " · flipped by you",
-        Some(Verdict::Undo) | None => "",
-    };
-    format!("{out} · margin {:.2}{verdict}", score.margin().abs())
+    format!("{out} · margin {:.2}", score.margin().abs())
 }
 
 fn draw_answer(

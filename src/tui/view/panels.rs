@@ -20,6 +20,7 @@ use super::{condition_style, pane, put, rule};
 /// Recipe, seed, model and data in one line.
 pub fn identity_line(model: &Model, row: &RunRow) -> Line<'static> {
     let mut parts = vec![row.arm.clone(), format!("rng seed {}", row.rng_seed)];
+    parts.extend(row.experiment.as_ref().map(|name| format!("experiment {name}")));
     if row.attempt > 1 {
         parts.push(format!("attempt {}", row.attempt));
     }
@@ -32,6 +33,12 @@ pub fn identity_line(model: &Model, row: &RunRow) -> Line<'static> {
 
 /// The step in which a run waits for a person.
 const REVIEW: &str = "review";
+
+/// Whether the run is held after a selection until a person releases it.
+pub fn waits_for_review(row: &RunRow) -> bool {
+    let is_paused = Condition::of(row) == Condition::Paused;
+    is_paused && row.progress.as_ref().is_some_and(|progress| progress.step == REVIEW)
+}
 
 /// What the run does now, or why it does nothing.
 pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
@@ -54,8 +61,8 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
             plain(format!("{round} · {why}"))
         }
         Condition::Interrupted => plain(format!("{round} · its worker is gone, R resumes")),
-        Condition::Paused if row.progress.as_ref().is_some_and(|p| p.step == REVIEW) => {
-            plain(format!("{round} · waits for your review · p lets it train on"))
+        Condition::Paused if waits_for_review(row) => {
+            plain(format!("{round} · waits for your review: 3 shows it, p releases it"))
         }
         Condition::Running | Condition::Silent | Condition::Paused => {
             let mut spans = vec![head.clone(), Span::raw(round)];
@@ -73,7 +80,7 @@ fn step_spans(theme: &Theme, row: &RunRow, width: usize) -> Vec<Span<'static>> {
     let mut after = format!(" {:.0}%", done * 100.0);
     if progress.n_done > 0 && progress.n_done < progress.n_total {
         let left = progress.elapsed_ms as f64 * (1.0 - done) / done;
-        after = format!("{after} · {} left", text::duration(left as u64));
+        after = format!("{after} · {} left", text::coarse(left as u64));
     }
     let before = format!(" · {} ", progress.step);
     let room = width.saturating_sub(text::width(&before) + text::width(&after));
@@ -92,7 +99,7 @@ pub fn worker_line(model: &Model, data: &RunData, width: usize) -> Line<'static>
     if let Some(progress) = row.progress.as_ref().filter(|p| p.elapsed_ms > 0 && p.n_tokens > 0) {
         if Condition::of(row) == Condition::Running {
             let per_second = progress.n_tokens * 1000 / progress.elapsed_ms;
-            parts.push(format!("{} tokens/s", text::count(per_second)));
+            parts.push(format!("{} tokens/s", text::count(text::two_digits(per_second))));
         }
         parts.push(format!("step {}/{}", progress.n_done, progress.n_total));
     }
@@ -108,8 +115,8 @@ pub fn worker_line(model: &Model, data: &RunData, width: usize) -> Line<'static>
     }
     if let Some(sizes) = &data.detail.sizes {
         parts.push(format!(
-            "seed set {} · pool {}",
-            text::count(sizes.n_seed_set),
+            "human labels {} · pool {}",
+            text::count(sizes.n_seed_set + sizes.n_validation),
             text::count(sizes.n_unlabeled_pool)
         ));
     }
@@ -171,11 +178,15 @@ pub fn draw_accuracy(model: &Model, rounds: &[RoundRow], n_max: u32, area: Rect,
     let test = latest(|round| round.test.as_ref());
     let validation = latest(|round| round.validation.as_ref());
     let name = if area.width < 60 { "valid" } else { "validation" };
-    let footer = format!(
+    let mut footer = format!(
         "━ test {}  ╍ {name} {}",
         words::accuracy(test, 4),
         share(validation.map(|e| e.accuracy), 4)
     );
+    let baseline = baseline_points(model, n_max);
+    if let Some(last) = baseline.last().filter(|_| area.width >= 60) {
+        footer = format!("{footer}  ┈ ★ {}", share(Some(last.y), 4));
+    }
     let inside = pane(b, area, theme, ["accuracy by round", "95% intervals"], &footer);
     let series = |pick: fn(&RoundRow) -> Option<&Evaluation>, stroke, style| Series {
         points: rounds.iter().filter_map(|round| Some(point(round.round, pick(round)?))).collect(),
@@ -194,14 +205,37 @@ pub fn draw_accuracy(model: &Model, rounds: &[RoundRow], n_max: u32, area: Rect,
         put(b, inside, 0, Line::styled(" no evaluation yet", theme.dim));
         return;
     }
+    let baseline = Series {
+        points: baseline,
+        stroke: Stroke::Dotted,
+        style: theme.warn,
+        whiskers: theme.dim,
+        label: Some("★".to_owned()),
+    };
     let chart = LineChart {
-        series: &[validation, test],
+        series: &[baseline, validation, test],
         x_bounds: (0.0, f64::from(n_max.max(1))),
         x_whole: true,
         y_label: |value| share(Some(value), 3),
         axis_style: theme.border,
+        is_steady: false,
     };
     chart.render(inside, b);
+}
+
+/// Test accuracy of the baseline by round. A run of fewer rounds goes on as a level, so that a run
+/// trained on all labels once is the line to reach.
+fn baseline_points(model: &Model, n_max: u32) -> Vec<Point> {
+    let is_other = |base: &&RunRow| model.current().is_none_or(|row| row.id != base.id);
+    let Some(base) = model.runs.baseline().filter(is_other) else { return Vec::new() };
+    let rounds = (0..=n_max).zip(&base.test_accuracy);
+    let known = rounds.filter_map(|(round, accuracy)| Some((round, (*accuracy)?)));
+    let mut points: Vec<Point> =
+        known.map(|(round, y)| Point { x: f64::from(round), y, interval: None }).collect();
+    if let Some(last) = points.last().copied().filter(|last| last.x < f64::from(n_max)) {
+        points.push(Point { x: f64::from(n_max), ..last });
+    }
+    points
 }
 
 fn point(round: u32, evaluation: &Evaluation) -> Point {

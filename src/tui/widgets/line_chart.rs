@@ -69,6 +69,8 @@ pub struct LineChart<'a> {
     pub y_label: fn(f64) -> String,
     /// Style of axes and labels.
     pub axis_style: Style,
+    /// The axes end at round numbers, so that a curve that grows seldom moves what is drawn already.
+    pub is_steady: bool,
 }
 
 impl LineChart<'_> {
@@ -102,7 +104,7 @@ impl LineChart<'_> {
     fn render_lines(&self, plot: Rect, scale: &Scale, buffer: &mut Buffer) {
         let mut canvas = Braille::new(plot.width, plot.height);
         let (n_columns, n_rows) = (canvas.n_columns() as f64, canvas.n_rows() as f64);
-        let (low, high) = self.x_bounds;
+        let (low, high) = self.x_bounds();
         let x_of = |x: f64| {
             let share = if high > low { (x - low) / (high - low) } else { 0.0 };
             share * (n_columns - 1.0)
@@ -152,7 +154,7 @@ impl LineChart<'_> {
         for x in plot.left()..plot.right() {
             buffer.set_string(x, y, "─", self.axis_style);
         }
-        let (low, high) = self.x_bounds;
+        let (low, high) = self.x_bounds();
         let n_labels = (plot.width / 6).max(1);
         let mut step = nice_step((high - low) / f64::from(n_labels));
         if self.x_whole {
@@ -181,6 +183,16 @@ impl LineChart<'_> {
         }
     }
 
+    /// The horizontal range.
+    fn x_bounds(&self) -> (f64, f64) {
+        let (low, high) = self.x_bounds;
+        if !self.is_steady || high <= low {
+            return (low, high);
+        }
+        let step = nice_step((high - low) / 8.0);
+        (low, low + ((high - low) / step).ceil() * step)
+    }
+
     /// The vertical range with its ticks; `None` when there is nothing to show.
     fn y_scale(&self, n_rows: u16) -> Option<Scale> {
         let values = self.series.iter().flat_map(|series| &series.points).flat_map(|point| {
@@ -192,6 +204,11 @@ impl LineChart<'_> {
             finite.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
         if low > high {
             return None;
+        }
+        if self.is_steady && high - low > 1e-9 {
+            let step = nice_step((high - low) / 8.0);
+            let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
+            return Some(Scale::over(low, high, n_rows));
         }
         // A flat line stands in the middle rather than on an edge.
         let pad = if high - low < 1e-9 { (high.abs() * 0.05).max(0.01) } else { 0.0 };
@@ -255,6 +272,7 @@ mod tests {
             x_whole: true,
             y_label: |value| text::share(Some(value), 2),
             axis_style: Style::new(),
+            is_steady: false,
         };
         chart.render(buffer.area, &mut buffer);
         (0..height)
