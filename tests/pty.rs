@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+mod hostile;
 mod keys;
+mod monkey;
 mod safety;
 mod tmux;
+mod viewers;
 
 /// `ser` in a pseudo-terminal, with everything it wrote.
 struct Session {
@@ -37,6 +40,15 @@ impl Session {
 
     fn start_in(home: tempfile::TempDir, command: &[&str], environment: &[(&str, &str)]) -> Self {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        Self::start_sized(home, size, command, environment)
+    }
+
+    fn start_sized(
+        home: tempfile::TempDir,
+        size: PtySize,
+        command: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(size).unwrap();
         let mut builder = CommandBuilder::new(command[0]);
         builder.args(&command[1..]);
@@ -49,6 +61,8 @@ impl Session {
             builder.env_remove(name);
         }
         builder.env("SER_HOME", home.path());
+        // What is exported lands where it is thrown away.
+        builder.cwd(home.path());
         for (name, value) in environment {
             builder.env(name, value);
         }
