@@ -6,29 +6,21 @@
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run says why")]
 
+mod scored_round;
+
 use std::time::Instant;
 
-use ser::domain::event::{EventRecord, RunEvent, SelectionSummary};
-use ser::domain::histogram::ConfidenceHistogram;
-use ser::domain::learning_status::LearningStatus;
-use ser::domain::preference::{PairId, PreferencePair};
-use ser::domain::pseudo_label::PairScore;
+use ser::domain::preference::PairId;
 use ser::domain::random::{Place, Purpose};
 use ser::domain::review::{Order, SampleFilter};
-use ser::domain::run::RunId;
-use ser::domain::selection::{LeftOut, ScoredPair};
-use ser::domain::spec::ExperimentSpec;
 use ser::domain::verdict::Verdict;
-use ser::store::{
-    Access, Decision, Home, ImportItem, NewDataset, NewRun, RoundReview, SampleOrder, SampleQuery,
-    Store, StoreError, liveness,
-};
+use ser::store::{Access, Decision, Home, RoundReview, SampleOrder, SampleQuery, Store};
+
+use scored_round::{RARE, fill};
 
 const N_REPEATS: usize = 9;
 /// Lines of a page: more than a terminal shows.
 const N_LINES: usize = 60;
-/// A word that one pair in ten thousand holds.
-const RARE: &str = "zanzibar";
 
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
@@ -155,92 +147,4 @@ fn peak_memory_mib() -> u64 {
     let line = status.lines().find(|line| line.starts_with("VmHWM"));
     let kib = line.and_then(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
     kib.unwrap_or(0) / 1024
-}
-
-/// A run with two rounds over `n_pairs` pairs.
-fn fill(store: &mut Store, n_pairs: usize, n_chars: usize) -> RunId {
-    let new = NewDataset {
-        fingerprint: "bench".into(),
-        source: "bench".into(),
-        format: "jsonl".into(),
-        grouped_by: "prompt".into(),
-    };
-    let mut items = (0..n_pairs).map(|i| -> Result<ImportItem, StoreError> {
-        Ok(ImportItem::Pair { line: i as u64 + 1, pair: text_pair(i, n_chars) })
-    });
-    let dataset = store.import_dataset(&new, &mut items).expect("imported").id;
-    let spec: ExperimentSpec = toml::from_str(include_str!("../../assets/default.toml"))
-        .expect("the default spec is a spec");
-    let new = NewRun { name: None, spec: &spec, dataset, test_dataset: None, experiment: None };
-    let run = store.create_run(&new).expect("created").id;
-    let attempt = store.begin_attempt(&run, &liveness::current_worker()).expect("taken");
-    for (seq, round) in (attempt.next_seq..).zip([1, 2]) {
-        let record = EventRecord {
-            run: run.clone(),
-            attempt: attempt.number,
-            seq,
-            at_ms: 0,
-            event: selection(round, n_pairs),
-        };
-        store.apply(&[record]).expect("applied");
-    }
-    run
-}
-
-fn text_pair(i: usize, n_chars: usize) -> PreferencePair {
-    let text = |kind: &str| {
-        let mut text = format!("{kind} {i} ");
-        while text.len() < n_chars {
-            text.push_str("lorem ipsum dolor sit amet ");
-        }
-        text.truncate(n_chars.max(20));
-        text
-    };
-    let mut chosen = text("chosen");
-    if i.is_multiple_of(10_000) {
-        chosen.push_str(" Zanzibar");
-    }
-    PreferencePair {
-        group: format!("g{i}"),
-        prompt: text("prompt"),
-        chosen,
-        rejected: text("rejected")[..n_chars.max(20) / (1 + i % 3)].to_owned(),
-        slice: ["a", "b", "c"][i % 3].to_owned(),
-        label_noise: false,
-    }
-}
-
-fn selection(round: u32, n_pairs: usize) -> RunEvent {
-    let place = Place::new(5, Purpose::Mock).at(round, 0);
-    let pairs: Vec<ScoredPair> = (0..n_pairs as u32)
-        .map(|pair| {
-            let reward_a = (place.normal(u64::from(pair)) * 2.0) as f32;
-            let left_out = (reward_a.abs() < 1.0).then_some(LeftOut::NotSeparated);
-            ScoredPair {
-                score: PairScore { pair: PairId(pair), reward_a, reward_b: 0.0 },
-                left_out,
-            }
-        })
-        .collect();
-    let n_selected = pairs.iter().filter(|pair| pair.left_out.is_none()).count() as u64;
-    let confidences = |all: bool| {
-        let kept = pairs.iter().filter(|pair| all || pair.left_out.is_none());
-        ConfidenceHistogram::of(kept.map(|pair| pair.score.confidence()))
-    };
-    let summary = SelectionSummary {
-        learning_status: LearningStatus::Status1,
-        reward_offset: 0.0,
-        n_scored: n_pairs as u64,
-        n_selected,
-        n_vetoed: 0,
-        n_flipped: None,
-        coverage: Some(n_selected as f64 / n_pairs as f64),
-        pseudo_label_precision: None,
-        pool_accuracy: None,
-        left_out: [(LeftOut::NotSeparated, n_pairs as u64 - n_selected)].into(),
-        histogram: confidences(true),
-        selected_histogram: confidences(false),
-        audit: Box::default(),
-    };
-    RunEvent::SelectionMade { round, summary, pairs }
 }
