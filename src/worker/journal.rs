@@ -43,6 +43,9 @@ pub struct Journal<'a> {
     signals: Signals,
     reading: Throttle,
     progress: Throttle,
+    /// How long the run was held since the clock of its round was set: a person's time, not the
+    /// run's.
+    pub held: Duration,
 }
 
 impl<'a> Journal<'a> {
@@ -56,7 +59,7 @@ impl<'a> Journal<'a> {
         signals: Signals,
     ) -> Self {
         let (reading, progress) = (Throttle::for_reading(), Throttle::for_progress());
-        Self { run, state, store, writer, signals, reading, progress }
+        Self { run, state, store, writer, signals, reading, progress, held: Duration::ZERO }
     }
 
     /// Reports a fact.
@@ -129,7 +132,11 @@ impl<'a> Journal<'a> {
             match self.next_request()? {
                 Some(RequestKind::Resume) => break,
                 Some(RequestKind::Stop) => return Ok(Flow::Stop),
-                Some(RequestKind::Pause) | None => std::thread::sleep(HELD_LOOK),
+                Some(RequestKind::Pause) | None => {
+                    let looked_at = Instant::now();
+                    std::thread::sleep(HELD_LOOK);
+                    self.held += looked_at.elapsed();
+                }
             }
             if let Some(limit) = at_most.filter(|limit| begin.elapsed() >= *limit) {
                 let message =

@@ -139,7 +139,7 @@ impl<'a> Session<'a> {
                 let n_tokens = self.journal.state.n_round_tokens;
                 self.journal.state.n_round_tokens = 0;
                 self.journal.state.round_wall_ms = 0;
-                self.round_clock = Instant::now();
+                self.reset_round_clock();
                 self.journal.send(RunEvent::RoundFinished { round, wall_ms, n_tokens })?;
                 shared_round::offer(self, wall_ms)
             }
@@ -196,7 +196,13 @@ impl<'a> Session<'a> {
     }
 
     fn round_wall_ms(&self) -> u64 {
-        self.journal.state.round_wall_ms + self.round_clock.elapsed().as_millis() as u64
+        let worked = self.round_clock.elapsed().saturating_sub(self.journal.held);
+        self.journal.state.round_wall_ms + worked.as_millis() as u64
+    }
+
+    fn reset_round_clock(&mut self) {
+        self.round_clock = Instant::now();
+        self.journal.held = Duration::ZERO;
     }
 
     /// Writes weights and state so that a worker can go on from here. Events before it are on disk
@@ -208,7 +214,7 @@ impl<'a> Session<'a> {
         self.journal.flush()?;
         self.journal.state.n_checkpoints += 1;
         self.journal.state.round_wall_ms = self.round_wall_ms();
-        self.round_clock = Instant::now();
+        self.reset_round_clock();
         let round = round_of(self.journal.state.ser.pending());
         let name = checkpoint_name(self.journal.state.n_checkpoints, label);
         let dir = self.home.checkpoints(&self.journal.run);

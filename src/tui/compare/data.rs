@@ -49,11 +49,19 @@ impl CompareData {
             group.arm = clean_line(&group.arm);
         }
         for pair in data.beside.iter_mut().flat_map(|(_, found)| &mut found.pairs) {
-            let start: String = pair.prompt.chars().take(N_PROMPT_CHARS).collect();
+            let start: String = last_turn(&pair.prompt).chars().take(N_PROMPT_CHARS).collect();
             pair.prompt = clean_line(&start);
         }
         data
     }
+}
+
+/// What was said last before the answers, on one line: what they answer.
+fn last_turn(prompt: &str) -> String {
+    let prompt = prompt.trim();
+    let prompt = prompt.strip_suffix("Assistant:").unwrap_or(prompt);
+    let turn = prompt.rsplit("Human:").next().unwrap_or(prompt);
+    turn.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What was computed before: the pairs of two selections are not walked through four times a
@@ -108,5 +116,17 @@ impl CompareReader {
             }
         };
         Ok(Some(CompareData::new(comparison, beside)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_turn;
+
+    #[test]
+    fn a_dialogue_is_told_by_its_last_turn() {
+        let prompt = "\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: What is\n7 x 8?\n\nAssistant:";
+        assert_eq!(last_turn(prompt), "What is 7 x 8?");
+        assert_eq!(last_turn("no dialogue"), "no dialogue");
     }
 }

@@ -126,10 +126,16 @@ fn interval_row(row: &MetricRow) -> TableRow {
                 Meaning::Worse => "▼",
                 _ => "ns",
             };
-            (format!("[{},{}] {mark}", signed(interval.low), signed(interval.high)), meaning)
+            let [low, high] = [interval.low, interval.high].map(end);
+            (format!("[{low},{high}] {mark}"), meaning)
         }
     });
     TableRow { label: "  95% interval".to_owned(), cells: cells.collect() }
+}
+
+/// The end of an interval in at most seven columns.
+fn end(value: f64) -> String {
+    if value.abs() < 1.0 { signed(value) } else { format!("{value:+.3}") }
 }
 
 fn meaning(row: &MetricRow, difference: &Difference) -> Meaning {

@@ -23,8 +23,8 @@ const N_PAIRS_COLUMNS: u16 = 62;
 const N_HISTOGRAM_COLUMNS: u16 = 62;
 /// Columns of the labels of the table.
 const N_LABEL_COLUMNS: usize = 22;
-/// Columns of a run in the table.
-const N_RUN_COLUMNS: usize = 19;
+/// Columns of a run in the table, at least and at most.
+const N_RUN_COLUMNS: (usize, usize) = (19, 32);
 
 /// Draws the screen between the tabs and the message line.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
@@ -155,6 +155,8 @@ fn draw_table(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut B
     let theme = &model.theme;
     let compare = &model.compare;
     let columns = shown_columns(model, comparison, usize::from(area.width));
+    let room = usize::from(area.width).saturating_sub(N_LABEL_COLUMNS);
+    let n_columns = (room / columns.len().max(1)).clamp(N_RUN_COLUMNS.0, N_RUN_COLUMNS.1);
     let has_focus = compare.pane == Pane::Table;
     let mut heads = vec![Span::styled(text::left("  FIELD", N_LABEL_COLUMNS), theme.heading)];
     for index in &columns {
@@ -163,16 +165,13 @@ fn draw_table(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut B
         let live =
             if condition.keeps_going() { format!(" {}", condition.glyph()) } else { String::new() };
         let base = if *index == comparison.base { " (base)" } else { "" };
-        let room = N_RUN_COLUMNS - 2 - text::width(base) - text::width(&live);
+        let room = n_columns - 2 - text::width(base) - text::width(&live);
         let name = text::cut(&format!("{} {}", letter(*index), run.row.name), room);
         let mut style = chart::style(theme, *index);
         if *index == compare.column {
             style = style.patch(theme.selected);
         }
-        heads.push(Span::styled(
-            text::left(&format!("{name}{base}{live}"), N_RUN_COLUMNS - 1),
-            style,
-        ));
+        heads.push(Span::styled(text::left(&format!("{name}{base}{live}"), n_columns - 1), style));
         heads.push(Span::raw(" "));
     }
     put(buffer, area, 0, Line::from(heads));
@@ -187,7 +186,7 @@ fn draw_table(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut B
         for column in &columns {
             let (words, meaning) = &row.cells[*column];
             spans.push(Span::styled(
-                text::left(words, N_RUN_COLUMNS - 1),
+                text::left(words, n_columns - 1),
                 meaning_style(theme, *meaning),
             ));
             spans.push(Span::raw(" "));
@@ -210,7 +209,7 @@ fn meaning_style(theme: &Theme, meaning: Meaning) -> Style {
 
 /// The base stays at the left; the others scroll so that the selected one is shown.
 fn shown_columns(model: &Model, comparison: &Comparison, width: usize) -> Vec<usize> {
-    let room = (width.saturating_sub(N_LABEL_COLUMNS) / N_RUN_COLUMNS).max(1);
+    let room = (width.saturating_sub(N_LABEL_COLUMNS) / N_RUN_COLUMNS.0).max(1);
     let others: Vec<usize> =
         (0..comparison.runs.len()).filter(|index| *index != comparison.base).collect();
     let selected = others.iter().position(|index| *index == model.compare.column).unwrap_or(0);
