@@ -29,7 +29,7 @@ const AFTER_INPUT: Duration = Duration::from_millis(33);
 /// Shortest time between two frames when data changed.
 const AFTER_DATA: Duration = Duration::from_millis(500);
 /// Shortest time between two frames of data on a thin line.
-const AFTER_DATA_SLOW: Duration = Duration::from_secs(2);
+const AFTER_DATA_SLOW: Duration = Duration::from_secs(4);
 /// How often ages on the screen move on.
 const TICK: Duration = Duration::from_secs(1);
 
