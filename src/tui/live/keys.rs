@@ -78,7 +78,7 @@ pub const BINDINGS: &[Binding] = &[
     bind!(
         "live.gold",
         Command::Gold,
-        [Char('g')],
+        [Char('g'), Char('L')],
         &[Live],
         "show or hide the human label of the pair",
         "gold label"

@@ -85,6 +85,11 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     };
     let areas = areas(model, area);
     draw_header(model, data, areas.header, buffer);
+    if data.n_listed == 0 {
+        let below = Rect { y: areas.header.bottom(), height: area.height - 2, ..area };
+        draw_nothing(model, data, below, buffer);
+        return;
+    }
     if areas.list.width > 0 {
         draw_list(model, data, areas.list, buffer);
     }
@@ -117,6 +122,27 @@ fn empty_words(model: &Model) -> Vec<String> {
         "round 1 scores the unlabeled pool after round 0 is trained and evaluated;".to_owned(),
         "this screen shows its pairs as soon as there are any".to_owned(),
     ]
+}
+
+/// Why the list is empty, and what fills it.
+fn draw_nothing(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let round = data.round;
+    let filter = &model.samples.filter;
+    let what = match model.samples.order.queue() {
+        Some(queue) => format!("nothing is left in the {} queue of round {round}", queue.name()),
+        None if filter.is_empty() => format!("round {round} scored nothing"),
+        None => format!("no pair of round {round} matches {filter}"),
+    };
+    let is_first = data.rounds.first() == Some(&round);
+    let has_change = filter.contains("flipped:") || filter.contains("change");
+    let why = if is_first && has_change { "nothing can turn before a second round" } else { "" };
+    let how = "/ changes the filter · V lists with a name · [ ] other rounds";
+    for (row, words) in
+        (1..).zip([what.as_str(), why, how].iter().filter(|words| !words.is_empty()))
+    {
+        put(buffer, area, row, Line::styled(format!("  {words}"), theme.dim));
+    }
 }
 
 /// ` run · round 2 · least confident first  / selected:yes            17 of 412`
@@ -189,13 +215,6 @@ fn draw_list(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer)
     };
     let head = text::left(&head, usize::from(area.width)).replace('…', " ");
     put(buffer, area, 0, Line::styled(head, theme.heading));
-    if data.n_listed == 0 {
-        let words = if samples.filter.is_empty() { "nothing here" } else { "nothing matches" };
-        put(buffer, area, 2, Line::styled(format!("  {words}"), theme.dim));
-        put(buffer, area, 3, Line::styled("  / changes", theme.dim));
-        put(buffer, area, 4, Line::styled("  the filter", theme.dim));
-        return;
-    }
     let n_rows = area.height.saturating_sub(1);
     for row in 0..n_rows {
         let index = samples.offset + usize::from(row);
