@@ -150,7 +150,9 @@ impl Ledger {
     fn in_force(&self) -> VerdictSet {
         let mut all = VerdictSet::default();
         for (pairs, verdict) in &self.done {
-            pairs.iter().for_each(|pair| all.record(*pair, *verdict));
+            for pair in pairs {
+                all.record(*pair, *verdict);
+            }
         }
         all
     }

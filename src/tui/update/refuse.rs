@@ -111,25 +111,27 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
         (Command::Resume, Condition::Queued | Condition::Done) => {
             Some(format!("nothing to resume: {name} is {word}"))
         }
-        (Command::NextPair | Command::PreviousPair | Command::Gold, _) => model
-            .current_data()
-            .is_none_or(|data| data.sampled.is_empty())
-            .then(|| "no pair was scored yet".to_owned()),
-        (
-            Command::Live(
-                LiveCommand::Inspect | LiveCommand::Veto | LiveCommand::Keep | LiveCommand::Flip,
-            ),
-            _,
-        ) => model
-            .current_data()
-            .is_none_or(|data| data.sampled.is_empty())
-            .then(|| "no pair was scored yet".to_owned()),
-        (Command::Live(LiveCommand::ThresholdUp | LiveCommand::ThresholdDown), _) => model
-            .current_data()
-            .is_none_or(|data| data.selection().is_none())
-            .then(|| "no selection yet: there is no threshold to look at".to_owned()),
         (Command::ClearMarks, _) => (model.screen == Screen::Runs && model.runs.marked.is_empty())
             .then(|| "nothing is marked".to_owned()),
+        _ => of_live(model, command),
+    }
+}
+
+/// Why what acts on the latest selection of the current run cannot act.
+fn of_live(model: &Model, command: Command) -> Option<String> {
+    let data = model.current_data();
+    match command {
+        Command::NextPair
+        | Command::PreviousPair
+        | Command::Gold
+        | Command::Live(
+            LiveCommand::Inspect | LiveCommand::Veto | LiveCommand::Keep | LiveCommand::Flip,
+        ) => data
+            .is_none_or(|data| data.sampled.is_empty())
+            .then(|| "no pair was scored yet".to_owned()),
+        Command::Live(LiveCommand::ThresholdUp | LiveCommand::ThresholdDown) => data
+            .is_none_or(|data| data.selection().is_none())
+            .then(|| "no selection yet: there is no threshold to look at".to_owned()),
         _ => None,
     }
 }
