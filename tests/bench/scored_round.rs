@@ -1,6 +1,5 @@
 //! A run whose rounds scored as many pairs as a bench wants.
 
-use ser::domain::audit::SelectionAudit;
 use ser::domain::event::{EventRecord, RunEvent, SelectionSummary};
 use ser::domain::histogram::ConfidenceHistogram;
 use ser::domain::learning_status::LearningStatus;
@@ -98,7 +97,7 @@ fn selection(round: u32, n_pairs: usize) -> RunEvent {
         left_out: [(LeftOut::NotSeparated, n_pairs as u64 - n_selected)].into(),
         histogram: confidences(true),
         selected_histogram: confidences(false),
-        audit: SelectionAudit::default(),
+        audit: Box::default(),
     };
     RunEvent::SelectionMade { round, summary, pairs }
 }
