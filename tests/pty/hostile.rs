@@ -103,7 +103,7 @@ fn names_notes_files_and_errors_are_only_text() {
     let text = session.text();
     assert!(text.contains("⟨ESC⟩") && text.contains("⟨RLO⟩"), "the texts were shown");
     // Our own: a copy of the name is an OSC 52, in base64.
-    let own = text.replace("\x1b]52;c;", "").replace("\x07", "");
+    let own = text.replace("\x1b]52;c;", "").replace('\x07', "");
     assert_tame("the screen", &own);
 }
 
