@@ -123,7 +123,9 @@ impl<'a> Source<'a> {
     fn labels(&self, emit: Emit<'_>) -> CliResult {
         let run = &self.detail.row.id;
         let mut newer = BTreeSet::new();
-        for round in self.rounds.iter().rev().filter(|round| round.selection.is_some()) {
+        // What a run went back on taught it nothing.
+        let taught = |round: &&RoundRow| round.selection.is_some() && !round.is_rolled_back();
+        for round in self.rounds.iter().rev().filter(taught) {
             let mut selected = self.store.pair_scores(run, round.round)?;
             selected.retain(|pair| pair.left_out.is_none());
             selected.retain(|pair| newer.insert(pair.score.pair));
@@ -140,11 +142,10 @@ impl<'a> Source<'a> {
         let (dataset, rng_seed) = (self.detail.dataset, self.detail.row.rng_seed);
         let texts = self.store.candidate_pairs(dataset, rng_seed, &ids)?;
         for (scored, texts) in some.iter().zip(texts) {
-            let (pair, margin) = (scored.score.pair, scored.score.margin());
-            let verdict = self.verdicts.get(pair);
-            let by_model = if margin >= 0.0 { Side::A } else { Side::B };
-            let preferred =
-                if verdict == Some(Verdict::Flip) { by_model.other() } else { by_model };
+            let Some(label) = scored.score.pseudo_label() else { continue };
+            let (pair, verdict) = (label.pair, self.verdicts.get(label.pair));
+            let is_flipped = verdict == Some(Verdict::Flip);
+            let preferred = if is_flipped { label.preferred.other() } else { label.preferred };
             let (chosen, rejected) = match preferred {
                 Side::A => (texts.response_a, texts.response_b),
                 Side::B => (texts.response_b, texts.response_a),
@@ -156,8 +157,8 @@ impl<'a> Source<'a> {
                 json!(self.id()),
                 json!(round),
                 json!(pair),
-                json!(scored.score.confidence()),
-                json!(margin.abs()),
+                json!(label.confidence),
+                json!(scored.score.margin().abs()),
                 json!(verdict_name(verdict)),
             ])?;
         }

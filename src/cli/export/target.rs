@@ -4,6 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
 use super::super::{CliError, CliResult};
 
 /// The file that says of a directory that an export made it.
@@ -46,7 +50,9 @@ impl Target {
             }
         }
         let name = name.to_string_lossy();
-        let temporary = parent.join(format!(".{name}.tmp-{}", std::process::id()));
+        let prefix = format!(".{name}.tmp-");
+        sweep(parent, &prefix);
+        let temporary = parent.join(format!("{prefix}{}", std::process::id()));
         Ok(Self { place, temporary })
     }
 
@@ -85,6 +91,19 @@ impl Target {
             let _ = remove(&self.temporary);
         }
         renamed
+    }
+}
+
+/// Removes what exports that were killed have left; what cannot be removed does no harm.
+fn sweep(parent: &Path, prefix: &str) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.strip_prefix(prefix).and_then(|pid| pid.parse().ok());
+        if let Some(pid) = pid
+            && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)
+        {
+            let _ = remove(&entry.path());
+        }
     }
 }
 
@@ -148,5 +167,9 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(Target::new(&folder.path().join("no/x"), false).is_err());
+        // No process has so large an id.
+        fs::create_dir(folder.path().join(".x.tmp-2147483000")).unwrap();
+        Target::new(&file, true).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }
