@@ -12,13 +12,22 @@ use crate::engine::cpu::tests::support::{
 use crate::engine::cpu::trainer::Running;
 use crate::engine::fixture::{bert_dir, llama_dir};
 use crate::engine::{
-    Backbone, Device, EncodedPair, LabeledPair, Loss, OpenSettings, PairText, Precision,
+    Backbone, Claim, Device, EncodedPair, LabeledPair, Loss, OpenSettings, PairText, Precision,
     RewardModel, StepSettings, Tuning,
 };
 
+/// Labels of every kind: certain, probable with half the weight, noisy.
 fn labeled(pairs: &[EncodedPair]) -> Vec<LabeledPair<'_>> {
     let side = |i: usize| if i % 3 == 1 { Side::B } else { Side::A };
-    pairs.iter().enumerate().map(|(i, pair)| LabeledPair::certain(pair, side(i))).collect()
+    let label = |(i, pair)| {
+        let certain = LabeledPair::certain(pair, side(i));
+        match i % 4 {
+            1 => LabeledPair { claim: Claim::Probable(0.7), weight: 0.5, ..certain },
+            2 => LabeledPair { claim: Claim::Noisy(0.2), ..certain },
+            _ => certain,
+        }
+    };
+    pairs.iter().enumerate().map(label).collect()
 }
 
 fn pairs(family: &str, n: usize) -> Vec<EncodedPair> {
