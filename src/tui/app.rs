@@ -177,6 +177,7 @@ impl<W: Write> App<W> {
             Effect::Samples(request) => drop(self.ports.samples.send(request)),
             Effect::Watch(interest) => drop(self.ports.interests.send(interest)),
             effect @ (Effect::Ask { .. }
+            | Effect::Kill { .. }
             | Effect::Launch(_)
             | Effect::DryRun { .. }
             | Effect::Copy { .. }

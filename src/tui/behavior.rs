@@ -155,6 +155,12 @@ fn requests_go_to_the_selected_run() {
     assert_eq!(press(&mut list(), &["x", "j"]), []);
     assert_eq!(press(&mut list(), &["x", "y"]), [ask(1, embedded, RequestKind::Stop)]);
     assert_eq!(press(&mut live(), &["X", "y"]), [ask(1, embedded, RequestKind::Stop)]);
+    assert_eq!(press(&mut list(), &["X"]), [], "killing asks");
+    let kill = Effect::Kill { run: id(1), name: embedded.to_owned() };
+    assert_eq!(press(&mut list(), &["X", "y"]), [kill]);
+    let mut done = list();
+    press(&mut done, &["j", "j", "X"]);
+    assert_eq!(toast(&done).0, "nothing to kill: ser-embedded-s2 is done and has no process");
     let mut new = list();
     press(&mut new, &["n"]);
     assert_eq!((new.screen, new.launch.from.clone()), (Screen::Launch, Some(id(1))));

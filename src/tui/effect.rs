@@ -33,6 +33,13 @@ pub enum Effect {
         /// What.
         kind: RequestKind,
     },
+    /// Kill the worker of a run.
+    Kill {
+        /// Which run.
+        run: RunId,
+        /// Its name, for the answer.
+        name: String,
+    },
     /// Put a text on the clipboard of the person, wherever they sit.
     Copy {
         /// What it is, for the answer: `id of ser-s1`.

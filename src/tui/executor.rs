@@ -30,6 +30,7 @@ pub fn execute(home: &Home, read_only: bool, effects: &Receiver<Effect>, to: &Se
             Ok(Effect::Ask { run, name, kind }) => {
                 Some(answer(ask(home, &supervisor, &run, &name, kind)))
             }
+            Ok(Effect::Kill { run, name }) => Some(answer(kill(home, &supervisor, &run, &name))),
             Ok(Effect::Launch(args)) => {
                 launch(&supervisor, args, to);
                 None
@@ -97,6 +98,17 @@ fn ask(
         (RequestKind::Stop, status) if status.is_ended() => format!("{name} is out of the queue"),
         (RequestKind::Stop, _) => format!("{name} stops after its present step · R resumes it"),
     })
+}
+
+fn kill(
+    home: &Home,
+    supervisor: &Supervisor,
+    run: &RunId,
+    name: &str,
+) -> Result<String, SupervisorError> {
+    let store = Store::open(home, Access::ReadOnly)?;
+    supervisor.kill(&store, run)?;
+    Ok(format!("{name} is killed · R resumes it from its latest checkpoint"))
 }
 
 /// Writes a file that a person named: all of it or nothing, and over another one only when they

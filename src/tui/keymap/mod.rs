@@ -103,6 +103,8 @@ pub enum Command {
     Resume,
     /// End a run after its step.
     Stop,
+    /// End the process of a run at once.
+    Kill,
     /// Next sampled pair.
     NextPair,
     /// Previous sampled pair.

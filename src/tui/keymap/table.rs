@@ -69,6 +69,7 @@ pub const FIRST: &[Binding] = &[
         "pause"
     ),
     bind!("run.stop", C::Stop, [Char('x')], &[Runs], "stop after this step (asks)", "stop"),
+    bind!("run.kill", C::Kill, [Char('X')], &[Runs], "kill its process now (asks)", ""),
     // On the live screen `x` is for the pair, as on the samples screen.
     bind!("run.stop", C::Stop, [Char('X')], &[Live], "stop after this step (asks)", "stop"),
     bind!(

@@ -15,6 +15,8 @@ pub enum LiveCommand {
     Inspect,
     /// The loss smoothed, or as it was.
     Smooth,
+    /// The loss on a logarithmic scale, or on a linear one.
+    Log,
     /// Never train on the sampled pair.
     Veto,
     /// The sampled pair was looked at and is right.
@@ -113,6 +115,14 @@ pub const BINDINGS: &[Binding] = &[
         [Char('S')],
         &[Live],
         "the loss smoothed, or as it is",
+        ""
+    ),
+    bind!(
+        "live.log",
+        L(LiveCommand::Log),
+        [Char('l')],
+        &[Live],
+        "the loss on a logarithmic scale, or on a linear one",
         ""
     ),
 ];

@@ -66,6 +66,8 @@ pub struct Live {
     pub preview: Option<f64>,
     /// Whether the loss is drawn smoothed.
     pub is_smooth: bool,
+    /// Whether the loss is drawn on a logarithmic scale.
+    pub is_log: bool,
 }
 
 impl Live {
@@ -81,6 +83,7 @@ impl Live {
             log_back: 0,
             preview: None,
             is_smooth: false,
+            is_log: false,
         }
     }
 

@@ -85,6 +85,11 @@ fn on_own(model: &mut Model, command: LiveCommand, n: usize) -> Vec<Effect> {
                 live.is_smooth = !live.is_smooth;
             }
         }
+        LiveCommand::Log => {
+            if let Some(live) = &mut model.live {
+                live.is_log = !live.is_log;
+            }
+        }
         LiveCommand::Veto => return decide(model, Verdict::Veto),
         LiveCommand::Keep => return decide(model, Verdict::Keep),
         LiveCommand::Flip => return decide(model, Verdict::Flip),

@@ -13,6 +13,7 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         Command::Pause,
         Command::Resume,
         Command::Stop,
+        Command::Kill,
         Command::Tag,
         Command::Note,
         Command::Archive,
@@ -68,6 +69,7 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
         Command::Pause,
         Command::Resume,
         Command::Stop,
+        Command::Kill,
         Command::ShowLive,
         Command::ShowSamples,
         Command::Copy,
@@ -104,6 +106,9 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
         ) => {
             let verb = if command == Command::Pause { "pause" } else { "stop" };
             Some(format!("nothing to {verb}: {name} is {word}"))
+        }
+        (Command::Kill, _) if !condition.has_worker() => {
+            Some(format!("nothing to kill: {name} is {word} and has no process"))
         }
         (Command::Resume, Condition::Running | Condition::Silent) => {
             Some(format!("nothing to resume: {name} is live"))

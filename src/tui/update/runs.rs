@@ -51,6 +51,7 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         Command::ClearMarks => model.runs.marked.clear(),
         Command::Copy => open_copy(model),
         Command::Pause | Command::Resume | Command::Stop => return on_worker(model, command),
+        Command::Kill => ask_kill(model),
         _ => {
             model.runs.anchor = None;
             model.runs.cursor = moved(model, command, model.runs.cursor, n_runs, n);
@@ -101,6 +102,19 @@ pub fn on_worker(model: &mut Model, command: Command) -> Vec<Effect> {
         then: Then::Effect(Effect::Ask { run, name, kind }),
     });
     Vec::new()
+}
+
+/// Asks before a process is killed: for a worker that does not obey any more.
+fn ask_kill(model: &mut Model) {
+    let Some(row) = model.current() else { return };
+    let (run, name) = (row.id.clone(), row.name.clone());
+    model.overlay = Some(Overlay::Confirm {
+        question: format!("kill the process of {name} now?"),
+        detail: "what it did since its latest checkpoint is done again when R resumes it; \
+                 x stops it with a checkpoint"
+            .to_owned(),
+        then: Then::Effect(Effect::Kill { run, name }),
+    });
 }
 
 /// The text of the filter.

@@ -19,6 +19,9 @@ use super::super::widgets::{
 use super::super::words;
 use super::{pane, put};
 
+/// The least loss that a logarithmic scale shows.
+const LOSS_MIN: f64 = 1e-4;
+
 /// Weight of what came before in the smoothed loss.
 const SMOOTHING: f64 = 0.9;
 
@@ -28,17 +31,21 @@ pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer)
     let last = data.loss.last();
     let step = last.map_or(String::new(), |p| format!("step {}", text::count(p.global_step)));
     let footer = last.map_or(String::new(), |p| format!("latest {:.3}", p.loss));
-    let title = if model.live.as_ref().is_some_and(|live| live.is_smooth) {
-        "train loss, smoothed"
-    } else {
-        "train loss"
+    let live = model.live.as_ref();
+    let (is_smooth, is_log) = live.map_or((false, false), |live| (live.is_smooth, live.is_log));
+    let title = match (is_smooth, is_log) {
+        (false, false) => "train loss",
+        (true, false) => "train loss, smoothed",
+        (false, true) => "train loss, log scale",
+        (true, true) => "train loss, smoothed, log scale",
     };
     let inside = pane(buffer, area, theme, [title, &step], &footer);
     if data.loss.is_empty() {
         put(buffer, inside, 0, Line::styled(" no step was trained yet", theme.dim));
         return;
     }
-    let is_smooth = model.live.as_ref().is_some_and(|live| live.is_smooth);
+    // A loss that has fallen to nothing stands at the bottom.
+    let scaled = |y: f64| if is_log { y.max(LOSS_MIN).log10() } else { y };
     let mut smoothed = None;
     let mut smooth = |y: f64| {
         let before = smoothed.unwrap_or(y);
@@ -48,8 +55,8 @@ pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer)
     };
     let points = data.loss.iter().map(|p| Point {
         x: p.global_step as f64,
-        y: smooth(f64::from(p.loss)),
-        interval: (p.max > p.min).then_some((f64::from(p.min), f64::from(p.max))),
+        y: scaled(smooth(f64::from(p.loss))),
+        interval: (p.max > p.min).then_some((scaled(f64::from(p.min)), scaled(f64::from(p.max)))),
     });
     let series = Series {
         points: points.collect(),
@@ -62,7 +69,11 @@ pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer)
         series: &[series],
         x_bounds: (0.0, last.map_or(1.0, |p| p.global_step as f64).max(1.0)),
         x_whole: true,
-        y_label: |value| format!("{value:.2}"),
+        y_label: if is_log {
+            |value| format!("{:.1e}", 10_f64.powf(value))
+        } else {
+            |value| format!("{value:.2}")
+        },
         axis_style: theme.border,
         is_steady: true,
     };
