@@ -15,9 +15,9 @@ pub(super) const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
-/// Copied as they are where the base model has them.
-const COPIED: [&str; 6] =
-    ["chat_template.jinja", "vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "LICENSE"];
+/// Copied as they are where the base model has them. Its chat template is not: the model has not read
+/// with it, and others would.
+const COPIED: [&str; 5] = ["vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "LICENSE"];
 /// Keys that speak of the base model's files, or that the one label replaces.
 const DROPPED: [&str; 7] = [
     "_name_or_path",
@@ -120,7 +120,7 @@ fn one_label(config: &mut Keys, class: &str, padding: Option<u32>) {
 
 fn tokenizer_keys(keys: &mut Keys, padding: Option<&str>, max_tokens: usize) {
     keys.entry("tokenizer_class").or_insert_with(|| json!("PreTrainedTokenizerFast"));
-    for key in ["auto_map", "name_or_path"] {
+    for key in ["auto_map", "name_or_path", "chat_template"] {
         keys.remove(key);
     }
     keys.insert("model_max_length".into(), json!(max_tokens));
