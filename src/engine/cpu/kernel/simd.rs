@@ -66,12 +66,14 @@ fn detected() -> Level {
             return Level::Avx2;
         }
     }
-    // Part of the architecture.
-    #[cfg(target_arch = "aarch64")]
-    return Level::Neon;
-    #[cfg(not(target_arch = "aarch64"))]
-    Level::Baseline
+    LEAST
 }
+
+/// What needs no detection: NEON is part of its architecture.
+#[cfg(target_arch = "aarch64")]
+const LEAST: Level = Level::Neon;
+#[cfg(not(target_arch = "aarch64"))]
+const LEAST: Level = Level::Baseline;
 
 #[cfg(test)]
 thread_local! {
