@@ -105,7 +105,7 @@ fn print(measurement: &Measurement) -> CliResult {
         info.device
     ))?;
     if let Some(peak) = measurement.peak_operations_per_s {
-        print_line(&format!("one large product: {:.0} GFLOP/s", peak / 1e9))?;
+        print_line(&format!("best products: {:.0} GFLOP/s", peak / 1e9))?;
     }
     for (name, pass) in [("training", &measurement.training), ("scoring", &measurement.scoring)] {
         print_pass(name, pass, measurement.peak_operations_per_s)?;
@@ -127,7 +127,7 @@ fn print_pass(name: &str, pass: &PassCost, peak: Option<f64>) -> CliResult {
     }
     let rate = pass.operations_per_s();
     let share = peak.map_or_else(String::new, |peak| {
-        format!(", {} of one large product", words::percent(rate / peak))
+        format!(", {} of the best products", words::percent(rate / peak))
     });
     print_line(&format!("  {:.0} GFLOP/s over the whole pass{share}", rate / 1e9))?;
     print_line(&format!(
