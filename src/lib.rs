@@ -35,8 +35,9 @@
 //! 2. Views take `&Model`; `update(&mut Model, Message) -> Vec<Effect>` does no I/O.
 //! 3. Only a run's worker writes that run's rows. People tell a worker things through two
 //!    append-only tables, `verdicts` and `requests`; the worker reads both between steps, and the
-//!    step at which one took effect is itself an event. What people keep for themselves (tags,
-//!    notes, the archive, the baseline) lies apart, and no run depends on it.
+//!    step at which one took effect is itself an event. (An oracle's verdicts, in a spec that asks
+//!    for one, are derived from the worker's event like any other row.) What people keep for
+//!    themselves (tags, notes, the archive, the baseline) lies apart, and no run depends on it.
 //! 4. Every event has a sequence number per run; applying events 1..n in order rebuilds the run.
 //!    There is one function that does so, [`store::Store::apply`].
 //! 5. Losing the viewer never loses a run; losing a worker never hangs the viewer.
@@ -44,7 +45,8 @@
 //! 7. Randomness is a pure function of its place ([`domain::random`]), so a resumed run is the same
 //!    run, bit for bit on the same kind of CPU.
 //! 8. A hidden label cannot leak: the pool is handed out as
-//!    [`domain::preference::CandidatePair`], which has no label field.
+//!    [`domain::preference::CandidatePair`], which has no label field. Only metrics read hidden
+//!    labels, and the oracle reviewer where `review.oracle` asks for one.
 
 pub mod cli;
 pub mod data;

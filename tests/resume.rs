@@ -16,7 +16,8 @@ use ser::domain::run::RunId;
 use ser::store::{Access, Home, Store};
 
 /// A small run of every part that has a state: folds, seed pairs in each batch, soft labels, dropped
-/// tokens, three rounds over 1,500 embedded pairs, slowed down so that kills land inside it.
+/// tokens, a reviewer in between, three rounds over 1,500 embedded pairs, slowed down so that kills
+/// land inside it.
 const SETTINGS: &[&str] = &[
     "train.token_dropout=0.1",
     "rounds.chance_level=0",
@@ -26,6 +27,9 @@ const SETTINGS: &[&str] = &[
     "selection.min_selected=20",
     "train.epochs=3",
     "train.checkpoint_steps=5",
+    "review.oracle=teach",
+    "review.oracle_labels=20",
+    "review.oracle_error=0.1",
 ];
 
 fn ser(home: &Path, args: &[&str]) -> Command {

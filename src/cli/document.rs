@@ -43,6 +43,7 @@ pub struct RoundDocument {
     weights_digest: Option<String>,
     n_flipped: Option<u64>,
     audit: Option<SelectionAudit>,
+    n_labels_spent: Option<u64>,
 }
 
 impl ShowDocument {
@@ -81,6 +82,7 @@ impl From<&RoundRow> for RoundDocument {
             weights_digest: row.weights_digest.clone(),
             n_flipped: selection.and_then(|s| s.n_flipped),
             audit: selection.map(|s| *s.audit),
+            n_labels_spent: row.n_labels_spent,
         }
     }
 }
@@ -101,6 +103,7 @@ mod tests {
             wall_ms: Some(1500),
             n_tokens: None,
             weights_digest: None,
+            n_labels_spent: None,
         }
     }
 
@@ -129,7 +132,7 @@ mod tests {
         assert!(
             text.ends_with(concat!(
                 r#""test":null,"wall_s":1.5,"n_tokens":null,"weights_digest":null,"#,
-                r#""n_flipped":null,"audit":null}"#
+                r#""n_flipped":null,"audit":null,"n_labels_spent":null}"#
             )),
             "{text}"
         );

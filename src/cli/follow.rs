@@ -202,6 +202,11 @@ impl<'a> Printer<'a> {
                 let saved = words::duration(wall_ms);
                 self.context.say(&format!("round {round} taken from run {run}: {saved} saved"));
             }
+            RunEvent::OracleAnswered { queue, answers, n_wrong, .. } => {
+                let (n, queue) = (words::count(answers.len() as u64), queue.name());
+                self.context
+                    .say(&format!("the oracle answered {n} {queue} pairs, {n_wrong} wrongly"));
+            }
             RunEvent::StepsMatched { arm, n_steps, .. } => {
                 let n_steps = words::count(n_steps);
                 self.context.say(&format!("at least {n_steps} steps, as `{arm}` took"));

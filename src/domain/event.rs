@@ -12,9 +12,11 @@ use super::audit::SelectionAudit;
 use super::histogram::ConfidenceHistogram;
 use super::learning_status::LearningStatus;
 use super::metrics::{Evaluation, Split};
-use super::preference::PairId;
+use super::preference::{PairId, Side};
 use super::run::{RequestKind, RunId, RunStatus, StopReason};
 use super::selection::{LeftOut, ScoredPair};
+use super::spec::OracleQueue;
+use super::verdict::Verdict;
 
 /// An event with its place in the run's history.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +53,17 @@ pub struct PairMargin {
     pub pair: PairId,
     /// `reward(chosen) - reward(rejected)`
     pub margin: f32,
+}
+
+/// What the oracle says about one pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OracleAnswer {
+    /// Which pair.
+    pub pair: PairId,
+    /// Whether it keeps or flips the pseudo-label.
+    pub verdict: Verdict,
+    /// The answer it calls the better one.
+    pub preferred: Side,
 }
 
 /// What a selection came to; the numbers of a round's table row.
@@ -212,6 +225,20 @@ pub enum RunEvent {
         elapsed_ms: u64,
         /// SHA-256 of the weights.
         weights_digest: String,
+        /// Human labels among the pairs, beside the seed set.
+        #[serde(default)]
+        n_human_labels: u64,
+    },
+    /// The held-back labels answered for pairs of a review queue (`review.oracle`).
+    OracleAnswered {
+        /// The round that trains on the answers first.
+        round: u32,
+        /// Which pairs it was asked about.
+        queue: OracleQueue,
+        /// What it said, in the order it was asked.
+        answers: Vec<OracleAnswer>,
+        /// How many answers were made wrong (`review.oracle_error`).
+        n_wrong: u64,
     },
     /// The pool was scored.
     PoolScored {
@@ -363,6 +390,7 @@ impl RunEvent {
                     | Self::RolledBack { .. }
                     | Self::VerdictsRead { .. }
                     | Self::RoundReused { .. }
+                    | Self::OracleAnswered { .. }
                     | Self::Warned { .. }
             )
     }

@@ -44,6 +44,21 @@ pub enum Side {
 }
 
 impl Side {
+    /// The name in tables and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+
+    /// The side with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::A, Self::B].into_iter().find(|side| side.name() == name)
+    }
+
     /// The other answer.
     #[must_use]
     pub fn other(self) -> Self {

@@ -18,7 +18,7 @@ use super::metrics::Split;
 use super::preference::{LabelSource, PairId, TrainingLabel};
 use super::pseudo_label::PseudoLabel;
 use super::run::StopReason;
-use super::spec::{Accumulation, ExperimentSpec, PoolLabels, ReviewMode};
+use super::spec::{Accumulation, ExperimentSpec, OracleQueue, PoolLabels, ReviewMode};
 use super::verdict::{Verdict, VerdictSet};
 
 /// What the loop wants done next.
@@ -139,6 +139,9 @@ pub struct LoopRule {
     /// Whether fold models judge the seed set before the pool is labelled.
     #[serde(default)]
     pub cross_fit: bool,
+    /// Whether every round brings new human labels, so that it can train though nothing is selected.
+    #[serde(default)]
+    pub has_oracle: bool,
 }
 
 impl From<&ExperimentSpec> for LoopRule {
@@ -150,6 +153,7 @@ impl From<&ExperimentSpec> for LoopRule {
             accumulate: spec.rounds.accumulate,
             review: spec.review.mode,
             cross_fit: spec.selection.cross_fits(),
+            has_oracle: spec.review.oracle != OracleQueue::None && spec.review.oracle_labels > 0,
         }
     }
 }
@@ -249,7 +253,11 @@ impl SerLoop {
         halt: Option<StopReason>,
     ) -> Step {
         self.learning_status = Some(learning_status);
-        if halt.is_some() || learning_status == LearningStatus::Stop {
+        // Without a pseudo-label there are still the labels of the oracle to learn from.
+        let halt =
+            halt.filter(|reason| *reason != StopReason::Uncertified || !self.rule.has_oracle);
+        let is_exhausted = learning_status == LearningStatus::Stop && !self.rule.has_oracle;
+        if halt.is_some() || is_exhausted {
             return Step::Finish { reason: halt.unwrap_or(StopReason::SelectionExhausted) };
         }
         self.selected.insert(round, labels);
@@ -311,6 +319,21 @@ impl SerLoop {
         labels.extend(pseudo_labels.into_iter().rev().flatten());
         labels
     }
+}
+
+/// A training set with what people have said since the seed set was made: each of their labels stands
+/// in place of the pseudo-label of its pair.
+#[must_use]
+pub fn with_human_labels(
+    mut labels: Vec<TrainingLabel>,
+    human: &[TrainingLabel],
+) -> Vec<TrainingLabel> {
+    let pairs: BTreeSet<PairId> = human.iter().map(|label| label.pair).collect();
+    labels.retain(|label| label.source == LabelSource::Human || !pairs.contains(&label.pair));
+    // Human labels stand first, those of the seed set before the others.
+    let n_seed = labels.iter().take_while(|label| label.source == LabelSource::Human).count();
+    labels.splice(n_seed..n_seed, human.iter().copied());
+    labels
 }
 
 /// A training label after the person's verdict: `None` when the pair must not be trained on.

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::review::Queue;
+use super::review::queue::N_TEACH;
+
 pub use super::method_spec::{
     Accumulation, CalibrationName, DropAction, KeepWeights, PoolLabels, PseudoTargets,
     PseudoWeights, RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom,
@@ -245,6 +248,29 @@ pub enum OracleQueue {
     Audit,
 }
 
+impl OracleQueue {
+    /// The name in tables and in a spec.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Teach => "teach",
+            Self::Random => "random",
+            Self::Audit => "audit",
+        }
+    }
+
+    /// The review queue in which its pairs are counted; a sample of the pool is none.
+    #[must_use]
+    pub fn shown(self) -> Option<Queue> {
+        match self {
+            Self::Teach => Some(Queue::Teach),
+            Self::Audit => Some(Queue::Audit),
+            Self::None | Self::Random => None,
+        }
+    }
+}
+
 /// A value outside its range.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("`{key}` is {value}, which is not {expected}")]
@@ -284,6 +310,9 @@ impl ExperimentSpec {
         self.validate_noise()?;
         self.selection.validate()?;
         self.rounds.validate()?;
+        let labels = self.review.oracle_labels;
+        let most = N_TEACH as u32;
+        check("review.oracle_labels", labels, labels <= most, "from 0 to 1000")?;
         let error = self.review.oracle_error;
         check("review.oracle_error", error, (0.0..=1.0).contains(&error), "from 0 to 1")
     }

@@ -1,10 +1,13 @@
 //! What a person decided about a pseudo-label.
+//!
+//! A veto takes a pair out. To keep or to flip a label is to say which answer is better: that is a
+//! human label, which holds whatever the model says of the pair later on.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::preference::PairId;
+use super::preference::{LabelSource, PairId, Side, TrainingLabel};
 
 /// A decision about one pair of one run. Verdicts are append-only: undoing is another row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,11 +49,34 @@ impl Verdict {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerdictSet {
     by_pair: BTreeMap<PairId, Verdict>,
+    /// The answer that people call the better one.
+    #[serde(default)]
+    preferred: BTreeMap<PairId, Side>,
 }
 
 impl VerdictSet {
+    /// Adds a later decision that also says which answer is better, if it is one that can.
+    pub fn record_label(&mut self, pair: PairId, verdict: Verdict, preferred: Option<Side>) {
+        self.record(pair, verdict);
+        if let (Verdict::Keep | Verdict::Flip, Some(side)) = (verdict, preferred) {
+            self.preferred.insert(pair, side);
+        }
+    }
+
+    /// The pairs whose better answer people have named, as labels.
+    #[must_use]
+    pub fn human_labels(&self) -> Vec<TrainingLabel> {
+        let label = |(pair, preferred): (&PairId, &Side)| TrainingLabel {
+            pair: *pair,
+            preferred: *preferred,
+            source: LabelSource::Human,
+        };
+        self.preferred.iter().map(label).collect()
+    }
+
     /// Adds a later decision.
     pub fn record(&mut self, pair: PairId, verdict: Verdict) {
+        self.preferred.remove(&pair);
         if verdict == Verdict::Undo {
             self.by_pair.remove(&pair);
         } else {
@@ -104,5 +130,21 @@ mod tests {
         verdicts.record(PairId(2), Verdict::Undo);
         assert_eq!(verdicts.get(PairId(2)), None);
         assert_eq!(verdicts.len(), 1);
+    }
+
+    #[test]
+    fn who_keeps_or_flips_gives_a_label_and_who_vetoes_does_not() {
+        let mut verdicts = VerdictSet::default();
+        verdicts.record_label(PairId(1), Verdict::Keep, Some(Side::A));
+        verdicts.record_label(PairId(2), Verdict::Flip, Some(Side::B));
+        verdicts.record_label(PairId(3), Verdict::Veto, Some(Side::B));
+        verdicts.record_label(PairId(4), Verdict::Keep, None);
+        let labels = |set: &VerdictSet| -> Vec<(u32, Side)> {
+            set.human_labels().iter().map(|label| (label.pair.0, label.preferred)).collect()
+        };
+        assert_eq!(labels(&verdicts), [(1, Side::A), (2, Side::B)]);
+        verdicts.record_label(PairId(1), Verdict::Undo, None);
+        verdicts.record(PairId(2), Verdict::Veto);
+        assert!(labels(&verdicts).is_empty());
     }
 }

@@ -20,6 +20,7 @@ fn round(round: u32, n_right: usize) -> RoundRow {
         wall_ms: Some(2_000),
         n_tokens: Some(5),
         weights_digest: None,
+        n_labels_spent: None,
     }
 }
 

@@ -9,6 +9,8 @@ use super::pairs::key_range;
 use super::samples::{code, scored_pair_of};
 use super::{Store, runs};
 use crate::domain::preference::{PairId, Side, chosen_side};
+use crate::domain::random::text_hash;
+use crate::domain::review::queue::Facets;
 use crate::domain::review::{PairFacts, RoundColumns};
 use crate::domain::run::RunId;
 use crate::domain::selection::{LeftOut, ScoredPair};
@@ -97,19 +99,30 @@ impl Store {
         })
     }
 
-    /// The group hash of some pairs, in the order asked for.
+    /// What some pairs have in common with others, in the order asked for.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn groups_of(&self, dataset: i64, pairs: &[u32]) -> Result<Vec<u64>, StoreError> {
+    pub fn facets_of(&self, dataset: i64, pairs: &[u32]) -> Result<Vec<Facets>, StoreError> {
         self.read(|connection| {
-            let sql = "SELECT group_hash FROM pairs WHERE key = ?1";
+            let sql = "SELECT group_hash, chosen, rejected, n_chars_chosen + n_chars_rejected
+                       FROM pairs JOIN pair_texts USING (key) WHERE key = ?1";
             let mut statement = connection.prepare_cached(sql)?;
-            let mut hash = |pair: &u32| {
+            let mut facets = |pair: &u32| {
                 let key = super::pairs::pair_key(dataset, *pair);
-                Ok(statement.query_row([key], |row| row.get::<_, i64>(0))? as u64)
+                let facets = statement.query_row([key], |row| {
+                    let hash = |index| -> rusqlite::Result<u64> {
+                        Ok(text_hash(row.get_ref(index)?.as_str()?))
+                    };
+                    Ok(Facets {
+                        group: row.get::<_, i64>(0)? as u64,
+                        answers: [hash(1)?, hash(2)?],
+                        n_chars: row.get::<_, i64>(3)? as u64,
+                    })
+                });
+                Ok(facets?)
             };
-            pairs.iter().map(&mut hash).collect()
+            pairs.iter().map(&mut facets).collect()
         })
     }
 }
@@ -254,8 +267,10 @@ mod tests {
             let is_first = chosen_side(3, PairId(pair)) == Side::A;
             assert_eq!(facts.n_chars_a[i] > facts.n_chars_b[i], is_first, "{pair}");
         }
-        let groups = fixture.store.groups_of(fixture.dataset, &[10, 1]).unwrap();
+        let facets = fixture.store.facets_of(fixture.dataset, &[10, 1]).unwrap();
         let all = fixture.store.group_hashes(fixture.dataset).unwrap();
-        assert_eq!(groups, [all[10], all[1]]);
+        assert_eq!(facets.iter().map(|facets| facets.group).collect::<Vec<_>>(), [all[10], all[1]]);
+        assert_eq!(facets[0].answers, [text_hash("good 10"), text_hash("bad 10")]);
+        assert_eq!(facets[0].n_chars, 13);
     }
 }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
 use super::rows::{EncodingRow, SplitSizes};
+use super::verdicts;
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::run::StopReason;
@@ -35,8 +36,19 @@ pub(super) fn derive(
         RunEvent::Evaluated { round, split, evaluation, .. } => {
             evaluated(&state, *round, *split, evaluation)
         }
-        RunEvent::RoundTrained { round, n_train_pairs, n_steps, weights_digest, .. } => {
+        RunEvent::OracleAnswered { round, queue, answers, .. } => {
+            verdicts::write_oracle_rows(transaction, run, *round, at_ms, (queue.shown(), answers))
+        }
+        RunEvent::RoundTrained {
+            round,
+            n_train_pairs,
+            n_steps,
+            weights_digest,
+            n_human_labels,
+            ..
+        } => {
             state.set("round", round)?;
+            state.set_round(*round, "n_human_labels", &(*n_human_labels as i64))?;
             state.set_round(*round, "n_train_pairs", &(*n_train_pairs as i64))?;
             state.set_round(*round, "n_steps", &(*n_steps as i64))?;
             state.set_round(*round, "weights_digest", weights_digest)

@@ -180,6 +180,7 @@ mod tests {
             n_tokens: 80,
             elapsed_ms: 5,
             weights_digest: "d".into(),
+            n_human_labels: 0,
         }
     }
 

@@ -10,12 +10,13 @@ use super::error::StoreError;
 const APPLICATION_ID: i32 = 0x5345_524c;
 
 /// Every schema change, oldest first. Never edit one, append the next.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_review.sql"),
     include_str!("migrations/0003_annotations.sql"),
     include_str!("migrations/0004_below_threshold.sql"),
     include_str!("migrations/0005_method_reasons.sql"),
+    include_str!("migrations/0006_human_labels.sql"),
 ];
 
 /// The file's schema; 0 for an empty file.

@@ -163,7 +163,7 @@ impl Store {
         let candidates = queue::teach_candidates(&review.columns, &rows, others);
         let pairs: Vec<u32> =
             candidates.iter().map(|doubt| review.columns.pairs[doubt.row as usize]).collect();
-        Ok(queue::teach(&candidates, &self.groups_of(review.dataset, &pairs)?))
+        Ok(queue::teach(&candidates, &self.facets_of(review.dataset, &pairs)?))
     }
 
     /// Lines for some rows of a list.

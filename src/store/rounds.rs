@@ -83,9 +83,10 @@ pub(super) fn best_of<'a>(rounds: impl Iterator<Item = &'a RoundRow>) -> Option<
 /// The rounds of a run by its key.
 pub(super) fn of_run(connection: &Connection, key: i64) -> Result<Vec<RoundRow>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT round, selection, n_train_pairs, n_steps, validation, test, wall_ms,
-                n_tokens, weights_digest
-         FROM rounds WHERE run = ?1 ORDER BY round",
+        "SELECT rounds.round, selection, n_train_pairs, n_steps, validation, test, wall_ms,
+                n_tokens, weights_digest,
+                sizes ->> '$.n_seed_set' + sizes ->> '$.n_validation' + coalesce(n_human_labels, 0)
+         FROM rounds JOIN run_states USING (run) WHERE run = ?1 ORDER BY rounds.round",
     )?;
     let mut rows = statement.query([key])?;
     let mut rounds = Vec::new();
@@ -101,6 +102,7 @@ pub(super) fn of_run(connection: &Connection, key: i64) -> Result<Vec<RoundRow>,
             wall_ms: count(6)?,
             n_tokens: count(7)?,
             weights_digest: row.get(8)?,
+            n_labels_spent: count(9)?,
         });
     }
     Ok(rounds)

@@ -191,6 +191,8 @@ pub struct RoundRow {
     pub n_tokens: Option<u64>,
     /// SHA-256 of the weights after training.
     pub weights_digest: Option<String>,
+    /// Labels that people had given up to here: the seed set with its validation pairs, and verdicts.
+    pub n_labels_spent: Option<u64>,
 }
 
 impl RoundRow {

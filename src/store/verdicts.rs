@@ -7,15 +7,20 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::clock::now_ms;
 use super::error::StoreError;
 use super::{Store, runs};
-use crate::domain::preference::PairId;
+use crate::domain::event::OracleAnswer;
+use crate::domain::preference::{PairId, Side};
+use crate::domain::pseudo_label::PairScore;
 use crate::domain::review::Queue;
 use crate::domain::run::RunId;
 use crate::domain::verdict::{Verdict, VerdictSet};
+
+/// `source` of a row that the held-back labels decided.
+const ORACLE: &str = "oracle";
 
 /// A decision about one pair or many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,8 +113,9 @@ impl Store {
         self.write_verdicts(run, |transaction, key| {
             let batch = next_id(transaction)?;
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO verdicts (run, pair, verdict, reason, comment, queue, at_ms, batch)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO verdicts
+                 (run, pair, verdict, reason, comment, queue, at_ms, batch, preferred)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?;
             let at_ms = now_ms();
             let Decision { verdict, reason, comment, queue } = decision;
@@ -117,7 +123,8 @@ impl Store {
             require_pairs(transaction, key, pairs)?;
             for pair in pairs {
                 let name = verdict.name();
-                insert.execute((key, pair.0, name, reason, comment, queue, at_ms, batch))?;
+                let side = preferred(transaction, key, *pair, verdict)?.map(Side::name);
+                insert.execute((key, pair.0, name, reason, comment, queue, at_ms, batch, side))?;
             }
             Ok(batch)
         })
@@ -137,9 +144,9 @@ impl Store {
         self.write_verdicts(run, |transaction, key| {
             let n = transaction.execute(
                 "INSERT INTO verdicts
-                 (run, pair, verdict, reason, comment, queue, at_ms, batch, action)
+                 (run, pair, verdict, reason, comment, queue, at_ms, batch, action, preferred)
                  SELECT run, pair, verdict, coalesce(?3, reason), coalesce(?4, comment), queue, ?5,
-                        batch, 'amend'
+                        batch, 'amend', preferred
                  FROM verdicts WHERE verdict <> 'undo' AND id =
                      (SELECT max(id) FROM verdicts WHERE run = ?1 AND pair = ?2)",
                 (key, pair.0, reason, comment, now_ms()),
@@ -159,9 +166,10 @@ impl Store {
             let batch = next_id(transaction)?;
             transaction.execute(
                 "INSERT INTO verdicts
-                 (run, pair, verdict, reason, comment, queue, at_ms, batch, action, target)
+                 (run, pair, verdict, reason, comment, queue, at_ms, batch, action, target,
+                  preferred)
                  SELECT ?1, decided.pair, coalesce(before.verdict, 'undo'), before.reason,
-                        before.comment, before.queue, ?3, ?4, 'undo', ?2
+                        before.comment, before.queue, ?3, ?4, 'undo', ?2, before.preferred
                  FROM (SELECT DISTINCT pair FROM verdicts WHERE run = ?1 AND batch = ?2) AS decided
                  LEFT JOIN verdicts AS before ON before.id =
                      (SELECT max(id) FROM verdicts
@@ -184,8 +192,9 @@ impl Store {
             let batch = next_id(transaction)?;
             transaction.execute(
                 "INSERT INTO verdicts
-                 (run, pair, verdict, reason, comment, queue, at_ms, batch, action, target)
-                 SELECT run, pair, verdict, reason, comment, queue, ?3, ?4, 'redo', ?2
+                 (run, pair, verdict, reason, comment, queue, at_ms, batch, action, target,
+                  preferred)
+                 SELECT run, pair, verdict, reason, comment, queue, ?3, ?4, 'redo', ?2, preferred
                  FROM verdicts WHERE id IN
                      (SELECT max(id) FROM verdicts WHERE run = ?1 AND batch = ?2 GROUP BY pair)",
                 (key, target, now_ms(), batch),
@@ -210,8 +219,8 @@ impl Store {
         })
     }
 
-    /// Adds what was decided after a row to the verdicts up to it; returns the last row's id. Costs
-    /// next to nothing when nothing was.
+    /// Adds what people decided after a row to the verdicts up to it; returns the last row's id. Costs
+    /// next to nothing when nothing was. The oracle's rows are for readers: its worker knows them.
     ///
     /// # Errors
     /// When there is no such run.
@@ -224,9 +233,11 @@ impl Store {
         self.read(|connection| {
             let key = runs::key(connection, run)?;
             let mut last = last_id;
-            each_row(connection, key, last_id, i64::MAX, |id, pair, verdict, _| {
-                last = id;
-                verdicts.record(pair, verdict);
+            each_row(connection, key, last_id, i64::MAX, |row| {
+                if !row.is_oracle {
+                    last = row.id;
+                    verdicts.record_label(row.pair, row.verdict, row.preferred);
+                }
             })?;
             Ok(last)
         })
@@ -241,13 +252,13 @@ impl Store {
             let key = runs::key(connection, run)?;
             let before = state.last_id;
             let ReviewState { verdicts, audited, last_id, .. } = state;
-            each_row(connection, key, before, i64::MAX, |id, pair, verdict, is_audit| {
-                *last_id = id;
-                verdicts.record(pair, verdict);
-                if is_audit && verdict != Verdict::Undo {
-                    audited.insert(pair);
+            each_row(connection, key, before, i64::MAX, |row| {
+                *last_id = row.id;
+                verdicts.record_label(row.pair, row.verdict, row.preferred);
+                if row.is_audit && row.verdict != Verdict::Undo {
+                    audited.insert(row.pair);
                 } else {
-                    audited.remove(&pair);
+                    audited.remove(&row.pair);
                 }
             })?;
             if state.last_id == before {
@@ -315,31 +326,102 @@ pub(super) fn verdict_set(
 ) -> Result<(VerdictSet, i64), StoreError> {
     let mut verdicts = VerdictSet::default();
     let mut last = 0;
-    each_row(connection, run, 0, up_to, |id, pair, verdict, _| {
-        last = id;
-        verdicts.record(pair, verdict);
+    each_row(connection, run, 0, up_to, |row| {
+        last = row.id;
+        verdicts.record_label(row.pair, row.verdict, row.preferred);
     })?;
     Ok((verdicts, last))
 }
 
-/// Visits the rows after one and up to another, in order: id, pair, verdict, whether in an audit.
+/// A row as it is replayed.
+struct Row {
+    id: i64,
+    pair: PairId,
+    verdict: Verdict,
+    preferred: Option<Side>,
+    is_audit: bool,
+    is_oracle: bool,
+}
+
+/// Visits the rows after one and up to another, in order.
 fn each_row(
     connection: &Connection,
     run: i64,
     after: i64,
     up_to: i64,
-    mut visit: impl FnMut(i64, PairId, Verdict, bool),
+    mut visit: impl FnMut(Row),
 ) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, pair, verdict, queue FROM verdicts
+        "SELECT id, pair, verdict, queue, preferred, source FROM verdicts
          WHERE run = ?1 AND id > ?2 AND id <= ?3 ORDER BY id",
     )?;
     let mut rows = statement.query((run, after, up_to))?;
     while let Some(row) = rows.next()? {
-        let verdict = runs::word(row, 2, "verdict", Verdict::from_name)?;
-        let queue: Option<String> = row.get(3)?;
-        let is_audit = queue.as_deref() == Some(Queue::Audit.name());
-        visit(row.get(0)?, PairId(row.get(1)?), verdict, is_audit);
+        let text = |index| row.get_ref(index)?.as_str_or_null().map_err(rusqlite::Error::from);
+        visit(Row {
+            id: row.get(0)?,
+            pair: PairId(row.get(1)?),
+            verdict: runs::word(row, 2, "verdict", Verdict::from_name)?,
+            preferred: text(4)?.and_then(Side::from_name),
+            is_audit: text(3)? == Some(Queue::Audit.name()),
+            is_oracle: text(5)? == Some(ORACLE),
+        });
+    }
+    Ok(())
+}
+
+/// The answer that a verdict about a pair's latest pseudo-label calls the better one.
+fn preferred(
+    connection: &Connection,
+    run: i64,
+    pair: PairId,
+    verdict: Verdict,
+) -> Result<Option<Side>, StoreError> {
+    let sql = "SELECT reward_a, reward_b FROM pair_scores WHERE run = ?1 AND pair = ?2
+               AND round = (SELECT max(round) FROM pair_scores WHERE run = ?1)";
+    let rewards = connection.prepare_cached(sql)?.query_row((run, pair.0), |row| {
+        Ok(PairScore { pair, reward_a: row.get(0)?, reward_b: row.get(1)? })
+    });
+    let label = rewards.optional()?.and_then(|score| score.pseudo_label());
+    Ok(label.and_then(|label| match verdict {
+        Verdict::Keep => Some(label.preferred),
+        Verdict::Flip => Some(label.preferred.other()),
+        Verdict::Veto | Verdict::Undo => None,
+    }))
+}
+
+/// Writes the oracle's answers of a round as rows, in place of older ones. Rows that say the same stay
+/// where they are, so that what people decided after them still comes after them.
+pub(super) fn write_oracle_rows(
+    transaction: &Transaction<'_>,
+    run: i64,
+    round: u32,
+    at_ms: i64,
+    (queue, answers): (Option<Queue>, &[OracleAnswer]),
+) -> Result<(), StoreError> {
+    let sql = "SELECT pair, preferred FROM verdicts
+               WHERE run = ?1 AND round = ?2 AND source = 'oracle' ORDER BY id";
+    let known: Vec<(u32, Option<String>)> = transaction
+        .prepare_cached(sql)?
+        .query_map((run, round), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let is_same = |(known, answer): (&(u32, Option<String>), &OracleAnswer)| {
+        known.0 == answer.pair.0 && known.1.as_deref() == Some(answer.preferred.name())
+    };
+    if known.len() == answers.len() && known.iter().zip(answers).all(is_same) {
+        return Ok(());
+    }
+    let sql = "DELETE FROM verdicts WHERE run = ?1 AND round = ?2 AND source = 'oracle'";
+    transaction.prepare_cached(sql)?.execute((run, round))?;
+    let batch = next_id(transaction)?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO verdicts (run, pair, verdict, queue, at_ms, batch, preferred, source, round)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'oracle', ?8)",
+    )?;
+    let queue = queue.map(Queue::name);
+    for OracleAnswer { pair, verdict, preferred } in answers {
+        let (verdict, side) = (verdict.name(), preferred.name());
+        insert.execute((run, pair.0, verdict, queue, at_ms, batch, side, round))?;
     }
     Ok(())
 }
@@ -348,7 +430,7 @@ fn each_row(
 fn stacks(connection: &Connection, run: i64) -> Result<(Vec<i64>, Vec<i64>), StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT batch, action, target FROM verdicts
-         WHERE run = ?1 AND action <> 'amend' ORDER BY batch",
+         WHERE run = ?1 AND action <> 'amend' AND source = 'person' ORDER BY batch",
     )?;
     let mut rows = statement.query([run])?;
     let (mut done, mut undone): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());

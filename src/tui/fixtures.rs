@@ -196,6 +196,7 @@ fn rounds(accuracies: &[f64]) -> Vec<RoundRow> {
             wall_ms: Some(662_000),
             n_tokens: Some(12_000_000),
             weights_digest: None,
+            n_labels_spent: None,
         })
         .collect()
 }

@@ -270,6 +270,7 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
         ),
         RunEvent::StepsMatched { .. }
         | RunEvent::RoundReused { .. }
+        | RunEvent::OracleAnswered { .. }
         | RunEvent::RoundTrained { .. }
         | RunEvent::PoolScored { .. }
         | RunEvent::SelectionMade { .. }
@@ -285,6 +286,10 @@ fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
         }
         RunEvent::RoundReused { round, run, wall_ms, .. } => {
             ("reuse", format!("round {round} of {run} · {} saved", duration(*wall_ms)))
+        }
+        RunEvent::OracleAnswered { round, queue, answers, n_wrong } => {
+            let (n, queue) = (count(answers.len() as u64), queue.name());
+            ("oracle", format!("round {round} · {n} {queue} pairs answered, {n_wrong} wrongly"))
         }
         RunEvent::RoundTrained { round, n_train_pairs, n_steps, elapsed_ms, .. } => (
             "train",

@@ -174,7 +174,7 @@ fn judge_fold(
     let [pool, validation, own] = &parts[..] else { return Ok(false) };
     add(&mut found.pool, pool);
     add(&mut found.validation, validation);
-    let facts = session.inputs.pool_facts();
+    let facts = session.inputs.facts_of(pool);
     let ranking = Ranking::new(pool, &facts, session.spec.selection.length_strata);
     let scale = margin_scale(pool);
     for score in own {

@@ -1,4 +1,4 @@
-//! Held-back labels, read by metrics and nothing else.
+//! Held-back labels, read by metrics, and by the oracle reviewer of a spec that asks for one.
 //!
 //! Selection and training never see this type: they get [`crate::domain::preference::CandidatePair`]
 //! and [`crate::domain::preference::TrainingLabel`].

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::audit::PairFacts;
 use crate::domain::preference::{CandidatePair, LabelSource, PairId, TrainingLabel, chosen_side};
+use crate::domain::pseudo_label::PairScore;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::split::{DataSplit, SplitRule, split};
 use crate::engine::score::{TruncationReport, truncation_report};
@@ -115,10 +116,10 @@ impl Inputs {
         }
     }
 
-    /// The same of the whole pool, in its order.
+    /// The same of scored pairs, in their order.
     #[must_use]
-    pub fn pool_facts(&self) -> Vec<PairFacts> {
-        self.split.unlabeled_pool.iter().map(|id| self.facts(*id)).collect()
+    pub fn facts_of(&self, scores: &[PairScore]) -> Vec<PairFacts> {
+        scores.iter().map(|score| self.facts(score.pair)).collect()
     }
 
     /// The tokens of a test pair.

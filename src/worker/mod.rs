@@ -18,6 +18,7 @@ mod guards;
 mod held_out;
 mod inputs;
 mod journal;
+mod oracle;
 mod plan;
 mod select;
 mod session;

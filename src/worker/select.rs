@@ -21,7 +21,7 @@ use super::cross_fit::margin_scale;
 use super::evaluate::{Pass, score};
 use super::held_out::Lesson;
 use super::session::Session;
-use super::{StepResult, WorkerError};
+use super::{StepResult, WorkerError, oracle};
 
 /// Scores the whole unlabelled pool with the model of the round before.
 pub fn score_pool(session: &mut Session<'_>, round: u32) -> StepResult {
@@ -46,7 +46,7 @@ fn pool_scores(
     session: &mut Session<'_>,
     round: u32,
 ) -> Result<Option<Vec<PairScore>>, WorkerError> {
-    let pool = session.inputs.split.unlabeled_pool.clone();
+    let pool = session.unlabeled_pool();
     let pass = Pass { round, step: "score", split: None };
     score(session, &pool, pass)
 }
@@ -63,7 +63,7 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
         };
         scores
     };
-    let facts = session.inputs.pool_facts();
+    let facts = session.inputs.facts_of(&scores);
     let lesson = Lesson::new(session, round, scores);
     let seen = look_at_people(session, &lesson, &facts);
     let scores = &lesson.scores;
@@ -88,7 +88,9 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
         labels: selection.labels,
         halt,
     };
+    let asked = oracle::queue(session, round, &selection.pairs)?;
     session.journal.send(RunEvent::SelectionMade { round, summary, pairs: selection.pairs })?;
+    oracle::answer(session, round, &asked)?;
     Ok(Some(outcome))
 }
 

@@ -1,10 +1,12 @@
 //! One attempt at a run: the model, the inputs, the state, and the way to report.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::domain::event::{RunEvent, WorkerIdentity};
 use crate::domain::metrics::Split;
+use crate::domain::preference::PairId;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::{RunId, StopReason};
 use crate::domain::ser::{LoopRule, Outcome, SerLoop, Step};
@@ -96,6 +98,15 @@ impl<'a> Session<'a> {
             shared_scores: SharedScores::default(),
             round_clock: Instant::now(),
         })
+    }
+
+    /// The pairs whose labels are hidden still: those that people have labelled since are none of them.
+    #[must_use]
+    pub fn unlabeled_pool(&self) -> Vec<PairId> {
+        let labeled: BTreeSet<PairId> =
+            self.journal.state.human_labels.iter().map(|label| label.pair).collect();
+        let pool = self.inputs.split.unlabeled_pool.iter();
+        pool.filter(|pair| !labeled.contains(pair)).copied().collect()
     }
 
     /// Holds until a person releases the selection (`review.mode = "gate"`) or `review.timeout` is

@@ -25,6 +25,7 @@ use super::evaluate::Pass;
 use super::inputs::Inputs;
 use super::session::Session;
 use super::state::Round0Draft;
+use super::train::n_human_labels;
 
 /// Counts up when the same digest would not promise the same round any more.
 const FORMAT: u32 = 1;
@@ -35,9 +36,10 @@ const N_KEPT: usize = 8;
 /// Validation pairs that the untrained model scores for the digest.
 const N_PROBES: usize = 8;
 /// Keys of a spec that round 0 does not depend on. Every other key, known or to come, it does.
-const WITHOUT_EFFECT: [&str; 21] = [
+const WITHOUT_EFFECT: [&str; 12] = [
     "/arm",
     "/selection",
+    "/rounds",
     "/review",
     "/model/backbone",
     "/model/trunk_cache",
@@ -45,16 +47,6 @@ const WITHOUT_EFFECT: [&str; 21] = [
     "/data/test",
     "/train/checkpoint_steps",
     "/train/match_steps",
-    "/rounds/max",
-    "/rounds/include_seed_set",
-    "/rounds/accumulate",
-    "/rounds/start_from",
-    "/rounds/seed_share",
-    "/rounds/chance_level",
-    "/rounds/drop_level",
-    "/rounds/on_drop",
-    "/rounds/calibration_level",
-    "/rounds/one_sided_max",
     "/train/pseudo_targets",
     "/train/pseudo_weights",
 ];
@@ -142,6 +134,7 @@ fn apply(
 ) -> Result<(), WorkerError> {
     let SharedRound { run, n_train_pairs, n_steps, n_train_tokens, wall_ms, steps, rewards } =
         shared;
+    let n_human_labels = n_human_labels(session);
     let journal = &mut session.journal;
     journal.send(RunEvent::RoundReused { round: 0, run, digest, wall_ms })?;
     for step in steps {
@@ -154,6 +147,7 @@ fn apply(
         n_tokens: n_train_tokens,
         elapsed_ms: 0,
         weights_digest: session.model.weights_digest(),
+        n_human_labels,
     })?;
     let state = &mut journal.state;
     state.global_step += n_steps;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::cross_fit::FoldJudgements;
+use crate::domain::preference::TrainingLabel;
 use crate::domain::ser::SerLoop;
 use crate::domain::verdict::VerdictSet;
 
@@ -30,6 +31,10 @@ pub struct RunState {
     pub last_verdict_id: i64,
     /// The verdicts up to that row.
     pub verdicts: VerdictSet,
+    /// Labels that people gave beside the seed set, as the round that trains on them (or trained last)
+    /// found them.
+    #[serde(default)]
+    pub human_labels: Vec<TrainingLabel>,
     /// Optimiser steps that round 0 takes at least, once they are known (`train.match_steps`).
     #[serde(default)]
     pub steps_to_match: Option<u64>,
@@ -75,6 +80,7 @@ impl RunState {
             round_wall_ms: 0,
             last_verdict_id: 0,
             verdicts: VerdictSet::default(),
+            human_labels: Vec::new(),
             steps_to_match: None,
             round_0: None,
             trained: BTreeMap::new(),

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::domain::event::RunEvent;
 use crate::domain::random::{Place, Purpose};
-use crate::domain::ser::Outcome;
-use crate::domain::spec::{ExperimentSpec, LossName, NONE, ScheduleName, StartFrom};
+use crate::domain::ser::{Outcome, with_human_labels};
+use crate::domain::spec::{ExperimentSpec, LossName, NONE, PoolLabels, ScheduleName, StartFrom};
 use crate::engine::schedule::{Decay, Schedule};
 use crate::engine::token_drop::{POSITIONS_A_PAIR, drop_tokens};
 use crate::engine::{EncodedPair, LabeledPair, Loss, StepReport, StepSettings};
@@ -20,10 +20,15 @@ use super::{StepResult, WorkerError, shared_round};
 /// Trains on the round's labels, going on after the steps the checkpoint had.
 pub fn train(session: &mut Session<'_>, round: u32) -> StepResult {
     let n_least = if round == 0 { steps_to_match(session)? } else { 0 };
+    let state = &mut session.journal.state;
+    if round > 0 && state.n_steps_done == 0 {
+        // What people say from here on joins the next round: a training set does not change under way.
+        state.human_labels = state.verdicts.human_labels();
+    }
     let inputs = &session.inputs;
-    let ser = &session.journal.state.ser;
-    let labels = ser.training_labels(round, &inputs.seed_labels, &inputs.pool_labels);
-    let labels = planned(labels, ser, &session.spec);
+    let labels = state.ser.training_labels(round, &inputs.seed_labels, &inputs.pool_labels);
+    let labels = with_human_labels(labels, &state.human_labels);
+    let labels = planned(labels, &state.ser, &session.spec);
     let plan =
         Plan::new(round, labels, &session.spec, session.spec.rng_seed).with_steps_at_least(n_least);
     if plan.labels.iter().all(|l| l.judged(&session.journal.state.verdicts).is_none()) {
@@ -69,9 +74,19 @@ pub fn train(session: &mut Session<'_>, round: u32) -> StepResult {
         n_tokens: session.journal.state.n_step_tokens,
         elapsed_ms: clock.elapsed().as_millis() as u64,
         weights_digest: session.model.weights_digest(),
+        n_human_labels: n_human_labels(session),
     };
     session.journal.send(trained)?;
     Ok(Some(Outcome::Trained))
+}
+
+/// Labels from people beside the seed set: verdicts, or the whole pool for the full-labels control.
+pub fn n_human_labels(session: &Session<'_>) -> u64 {
+    let pool = match session.spec.rounds.pool_labels {
+        PoolLabels::Human => session.inputs.pool_labels.len(),
+        PoolLabels::Pseudo => 0,
+    };
+    (pool + session.journal.state.human_labels.len()) as u64
 }
 
 /// The optimiser steps that another run took, where the spec asks for as many.

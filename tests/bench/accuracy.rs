@@ -1,9 +1,9 @@
-//! `cargo bench --bench accuracy`: what the rounds of the embedded experiment come to.
+//! `cargo bench --bench accuracy`: what the arms come to, on the embedded data unless told.
 //!
-//! Runs the arms `ser` and `full-labels` over several rng seeds (`SER_BENCH_SEEDS`, 1 to 5 unless
-//! told), each from a fresh home, and prints test accuracy by round with the interval of each run
-//! and the mean over seeds. Arguments after `--` go to `ser run`, so that the same table can be had
-//! for other data and models: `cargo bench --bench accuracy -- --set data.source=...`.
+//! The tables of `ser reproduce --md`, over the rng seeds of `SER_BENCH_SEEDS` (1 to 5 unless told) and
+//! the arms of `SER_BENCH_ARMS` (all unless told). Arguments after `--` go to `ser reproduce`, so that
+//! the same tables can be had for other data and models:
+//! `cargo bench --bench accuracy -- --data pairs.jsonl --set train.epochs=2`.
 //!
 //! `cargo bench --bench accuracy -- --precisions [...]` instead runs the arm `ser` of every seed once
 //! in f32 and once in bf16 and fails when bf16 costs accuracy: when a final difference is larger than
@@ -64,30 +64,18 @@ fn compare_precisions(seeds: &str, extra: &[String]) {
     println!("no difference is outside its noise");
 }
 
-/// Test accuracy by round, and what all labels would give.
+/// The tables of all arms.
 fn compare_arms(seeds: &str, extra: &[String]) {
-    println!("rng seed  round 0            later rounds");
-    let mut by_column: Vec<Vec<f64>> = Vec::new();
-    let mut full = Vec::new();
-    for seed in seeds.split(',') {
-        let rounds = accuracies(seed, "ser", extra);
-        let cells: Vec<String> = rounds.iter().map(cell).collect();
-        let labels = accuracies(seed, "full-labels", extra);
-        let full_cell = labels.first().map_or_else(|| "–".to_owned(), cell);
-        println!("{seed:>8}  {}  | all labels {full_cell}", cells.join("  "));
-        for (column, round) in rounds.iter().enumerate() {
-            if by_column.len() <= column {
-                by_column.push(Vec::new());
-            }
-            by_column[column].extend(round["test"]["accuracy"].as_f64());
-        }
-        full.extend(labels.first().and_then(|round| round["test"]["accuracy"].as_f64()));
+    let arms = std::env::var("SER_BENCH_ARMS").ok();
+    let mut args = vec!["reproduce", "--md", "--quiet", "--rng-seeds", seeds];
+    if let Some(arms) = &arms {
+        args.extend(["--arms", arms]);
     }
-    println!("\nmean over seeds with its 95 % t interval");
-    for (round, values) in by_column.iter().enumerate() {
-        println!("  round {round}     {}", mean(values));
-    }
-    println!("  all labels  {}", mean(&full));
+    args.extend(extra.iter().map(String::as_str));
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let (cost, output) = process::run_ser(home.path(), &args);
+    println!("{}", output.trim());
+    eprintln!("{:.1} s, {:.0} MiB at most", cost.wall.as_secs_f64(), cost.peak_mib);
 }
 
 /// The rounds of one run that were evaluated.

@@ -1,19 +1,21 @@
-//! The order of the two review queues.
+//! The order of the review queues.
 //!
 //! *Audit* is a simple random sample without replacement of the selected pairs: every prefix of it
 //! is one, so a person may stop anywhere. It is a function of `rng_seed` and round, never of what
 //! was decided, or it would not be random any more.
 //!
-//! *Teach* adds four doubts about a pair's label, each in `[0, 1]`, and then spreads the pairs over
-//! prompts:
+//! *Teach* adds three doubts about a pair's label, each in `[0, 1]`:
 //!
 //! * uncertainty, `2 (1 - confidence)` (uncertainty sampling, Lewis and Gale 1994);
 //! * a pseudo-label that flipped since the round before;
 //! * the share of other runs that prefer the other answer (query by committee, Seung et al. 1992);
-//! * one half for a selected pair: a verdict on it acts on the training under way.
 //!
-//! Each further pair of one prompt counts half as much, so that ten answers to one question do not
-//! fill the queue.
+//! and then spreads the pairs over what they are about, since the most uncertain pairs alone are near
+//! copies of each other (batch active learning, as BAL-PM, Melo et al. 2024): each further pair of one
+//! prompt or with one of the same answers counts less, and so do lengths that are asked about a lot.
+//! Whether a pair was selected makes no difference: a person's label is trained on in any case.
+//!
+//! The third order is for comparison: a random sample of the pool.
 
 use std::collections::HashMap;
 
@@ -27,16 +29,25 @@ use super::list::confidence;
 pub const N_TEACH: usize = 1000;
 /// Pairs that are looked at more closely to spread them over prompts.
 const N_CANDIDATES: usize = 4 * N_TEACH;
-/// What a further pair of the same prompt is worth.
-const REPEATED: f64 = 0.5;
 
 /// The audit queue: the rows of the selected pairs in random order.
 #[must_use]
 pub fn audit(columns: &RoundColumns, rng_seed: u64, round: u32) -> Vec<u32> {
     let place = Place::new(rng_seed, Purpose::Audit).at(round, 0);
     let selected = (0..columns.len()).filter(|row| columns.left_out[*row].is_none());
+    shuffled(columns, selected, place)
+}
+
+/// A random order of all scored pairs: every prefix of it is a random sample of the pool.
+#[must_use]
+pub fn pool_sample(columns: &RoundColumns, rng_seed: u64, round: u32) -> Vec<u32> {
+    let place = Place::new(rng_seed, Purpose::Oracle).at(round, 0);
+    shuffled(columns, 0..columns.len(), place)
+}
+
+fn shuffled(columns: &RoundColumns, rows: impl Iterator<Item = usize>, place: Place) -> Vec<u32> {
     let mut keyed: Vec<(u64, u32)> =
-        selected.map(|row| (place.bits(u64::from(columns.pairs[row])), row as u32)).collect();
+        rows.map(|row| (place.bits(u64::from(columns.pairs[row])), row as u32)).collect();
     keyed.sort_unstable();
     keyed.into_iter().map(|(_, row)| row).collect()
 }
@@ -82,8 +93,7 @@ pub fn teach_candidates(
         let uncertainty = 2.0 * (1.0 - confidence(columns, index));
         let flipped = f64::from(u8::from(columns.is_flipped(index)));
         let others = disagreement.map_or(0.0, |shares| f64::from(shares[index]));
-        let selected = if left_out.is_none() { 0.5 } else { 0.0 };
-        Some(Doubt { row, value: uncertainty + flipped + others + selected })
+        Some(Doubt { row, value: uncertainty + flipped + others })
     };
     let mut doubts: Vec<Doubt> = rows.iter().filter_map(|row| doubt(*row)).collect();
     let by_value = |a: &Doubt, b: &Doubt| b.value.total_cmp(&a.value).then(a.row.cmp(&b.row));
@@ -95,20 +105,57 @@ pub fn teach_candidates(
     doubts
 }
 
-/// The teach queue: candidates spread over prompts. `groups` names the prompt of each candidate.
+/// What a pair has in common with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facets {
+    /// Its group (the prompt).
+    pub group: u64,
+    /// Hashes of its answers.
+    pub answers: [u64; 2],
+    /// Characters of both answers.
+    pub n_chars: u64,
+}
+
+/// The teach queue: candidates spread over prompts, answers and lengths. `facets` are those of each
+/// candidate.
 #[must_use]
-pub fn teach(candidates: &[Doubt], groups: &[u64]) -> Vec<u32> {
-    let mut n_seen: HashMap<u64, i32> = HashMap::new();
-    let spread = candidates.iter().zip(groups).map(|(doubt, group)| {
-        let n = n_seen.entry(*group).or_insert(0);
-        let value = doubt.value * REPEATED.powi(*n);
-        *n += 1;
-        Doubt { value, ..*doubt }
-    });
+pub fn teach(candidates: &[Doubt], facets: &[Facets]) -> Vec<u32> {
+    let mut seen = Seen::default();
+    let spread = candidates
+        .iter()
+        .zip(facets)
+        .map(|(doubt, facets)| Doubt { value: doubt.value * seen.novelty(facets), ..*doubt });
     let mut spread: Vec<Doubt> = spread.collect();
     spread.sort_by(|a, b| b.value.total_cmp(&a.value).then(a.row.cmp(&b.row)));
     spread.truncate(N_TEACH);
     spread.into_iter().map(|doubt| doubt.row).collect()
+}
+
+/// How often each facet has come up.
+#[derive(Default)]
+struct Seen {
+    groups: HashMap<u64, u32>,
+    answers: HashMap<u64, u32>,
+    lengths: HashMap<u32, u32>,
+    n: u32,
+}
+
+impl Seen {
+    /// How new a pair is, in `(0, 1]`; counts it as seen.
+    fn novelty(&mut self, facets: &Facets) -> f64 {
+        let count = |n: &mut u32| {
+            *n += 1;
+            f64::from(*n - 1)
+        };
+        let n_group = count(self.groups.entry(facets.group).or_default());
+        let [n_a, n_b] =
+            facets.answers.map(|answer| count(self.answers.entry(answer).or_default()));
+        // Lengths that differ by less than a factor of two are alike.
+        let n_length = count(self.lengths.entry(facets.n_chars.max(1).ilog2()).or_default());
+        let share_of_length = n_length / f64::from(self.n.max(1));
+        self.n += 1;
+        1.0 / ((1.0 + n_group) * (1.0 + f64::midpoint(n_a, n_b)) * (1.0 + share_of_length))
+    }
 }
 
 /// By row, the share of other runs that scored the pair and prefer the other answer. Each of
@@ -170,7 +217,44 @@ mod tests {
         let order: Vec<u32> = candidates.iter().map(|doubt| doubt.row).collect();
         assert_eq!(order, [1, 2, 4, 0, 3]);
         // Rows 1 and 2 answer one prompt: the second of them comes later.
-        assert_eq!(teach(&candidates, &[9, 9, 3, 4, 5]), [1, 4, 0, 2, 3]);
+        assert_eq!(teach(&candidates, &facets(&[9, 9, 3, 4, 5])), [1, 4, 0, 2, 3]);
+        // Rows 1 and 4 share an answer.
+        let mut alike = facets(&[1, 2, 3, 4, 5]);
+        alike[2].answers[1] = alike[0].answers[0];
+        assert_eq!(teach(&candidates, &alike), [1, 2, 0, 4, 3]);
+    }
+
+    /// Pairs of these groups with answers of their own, each twice as long as the one before.
+    fn facets(groups: &[u64]) -> Vec<Facets> {
+        let facets = |(index, group): (u64, &u64)| Facets {
+            group: *group,
+            answers: [1000 + 2 * index, 1001 + 2 * index],
+            n_chars: 10 << (index % 32),
+        };
+        (0..).zip(groups).map(facets).collect()
+    }
+
+    #[test]
+    fn a_length_that_fills_the_queue_counts_less() {
+        let candidates: Vec<Doubt> =
+            (0..4).map(|row| Doubt { row, value: 1.0 - 0.01 * f64::from(row) }).collect();
+        let mut facets = facets(&[1, 2, 3, 4]);
+        for alike in &mut facets[..3] {
+            alike.n_chars = 1000;
+        }
+        assert_eq!(teach(&candidates, &facets), [0, 3, 1, 2]);
+    }
+
+    #[test]
+    fn a_sample_of_the_pool_is_fair_and_another_one_each_round() {
+        let now = columns(&vec![1.0; 2000]);
+        let sample = pool_sample(&now, 7, 1);
+        assert_eq!(sample.len(), 2000);
+        let mean = sample[..400].iter().map(|row| f64::from(*row)).sum::<f64>() / 400.0;
+        assert!((mean - 1000.0).abs() < 4.0 * 29.0, "{mean}");
+        assert_ne!(sample, pool_sample(&now, 7, 2));
+        assert_ne!(sample, pool_sample(&now, 8, 1));
+        assert_ne!(sample, audit(&now, 7, 1), "two purposes never share a stream");
     }
 
     #[test]
@@ -181,6 +265,6 @@ mod tests {
         let candidates = teach_candidates(&now, &all, None);
         assert_eq!((candidates.len(), candidates[0].row), (N_CANDIDATES, 0));
         let groups: Vec<u64> = (0..N_CANDIDATES as u64).collect();
-        assert_eq!(teach(&candidates, &groups).len(), N_TEACH);
+        assert_eq!(teach(&candidates, &facets(&groups)).len(), N_TEACH);
     }
 }

@@ -11,6 +11,7 @@ fn rule(rounds_max: u32) -> LoopRule {
         accumulate: Accumulation::LastTwo,
         review: ReviewMode::Live,
         cross_fit: false,
+        has_oracle: false,
     }
 }
 
@@ -106,6 +107,27 @@ fn a_round_trains_on_what_the_rule_accumulates_and_the_newest_label_holds() {
             .collect();
         assert_eq!(found, expected, "{accumulate:?}");
     }
+}
+
+#[test]
+fn an_oracle_keeps_the_loop_going_when_nothing_is_selected() {
+    let ser = SerLoop::new(LoopRule { has_oracle: true, ..rule(2) });
+    let stop: (_, &[u32]) = (LearningStatus::Stop, &[]);
+    let (names, ser) = drive(ser, &[stop, stop]);
+    assert!(names.join(" ").ends_with("select train 2 evaluate evaluate round_limit"));
+    assert!(ser.training_labels(2, &[], &[]).is_empty());
+}
+
+#[test]
+fn a_human_label_takes_the_place_of_a_pseudo_label() {
+    let pseudo = |pair| TrainingLabel {
+        pair: PairId(pair),
+        preferred: Side::A,
+        source: LabelSource::Pseudo { round: 1 },
+    };
+    let labels = with_human_labels(vec![human(9), pseudo(1), pseudo(2)], &[human(2), human(5)]);
+    assert_eq!(labels, [human(9), human(2), human(5), pseudo(1)]);
+    assert_eq!(with_human_labels(vec![pseudo(1)], &[]), [pseudo(1)]);
 }
 
 #[test]

@@ -201,7 +201,7 @@ fn runs(comparison: &Comparison, parts: &[RunPart]) -> String {
                 run.row.arm.clone(),
                 run.row.rng_seed.to_string(),
                 part.detail.model.clone().unwrap_or_else(|| NONE.to_owned()),
-                run.n_human_labels.map_or_else(|| NONE.to_owned(), count),
+                run.n_labels_spent().map_or_else(|| NONE.to_owned(), count),
                 audit,
             ]
         })

@@ -39,7 +39,7 @@ pub(super) fn rows(runs: &[ComparedRun], paired: &[Option<Paired>]) -> Vec<Metri
         row("n_selected", Neither, selection(|s| Some(s.n_selected as f64))),
         row("n_vetoed", Neither, values(runs, |run| Some(run.row.n_vetoed as f64))),
         row("flip_rate", Neither, selection(flip_rate)),
-        row("human_labels", Neither, values(runs, |run| Some(run.n_human_labels? as f64))),
+        row("human_labels", Neither, values(runs, |run| Some(run.n_labels_spent()? as f64))),
         row("labels_trained_on", Neither, values(runs, labels_trained_on)),
         row("wall_s", Lower, values(runs, |run| sum(run, |r| r.wall_ms).map(|ms| ms / 1000.0))),
         row("n_tokens", Lower, values(runs, |run| sum(run, |r| r.n_tokens))),

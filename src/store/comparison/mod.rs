@@ -96,8 +96,6 @@ pub struct ComparedRun {
     pub round: Option<u32>,
     /// All its rounds.
     pub rounds: Vec<RoundRow>,
-    /// People's labels in its seed set, validation pairs included.
-    pub n_human_labels: Option<u64>,
     /// Its train loss, when asked for.
     pub loss: Vec<LossPoint>,
 }
@@ -109,10 +107,11 @@ impl ComparedRun {
         self.rounds.iter().find(|round| Some(round.round) == self.round)
     }
 
-    /// People's labels it has had: the seed set with its validation pairs.
+    /// Labels that people had given up to the round that speaks for it: the seed set with its
+    /// validation pairs, and verdicts.
     #[must_use]
     pub fn n_labels_spent(&self) -> Option<u64> {
-        self.n_human_labels
+        self.compared_round()?.n_labels_spent
     }
 
     /// Its latest selection.
@@ -249,11 +248,5 @@ fn compared_run(
         0 => Vec::new(),
         n => rounds::loss_of_run(connection, key, n)?,
     };
-    Ok(ComparedRun {
-        row: detail.row.clone(),
-        round: query.rounds.of(&rounds),
-        rounds,
-        n_human_labels: detail.sizes.map(|sizes| sizes.n_seed_set + sizes.n_validation),
-        loss,
-    })
+    Ok(ComparedRun { row: detail.row.clone(), round: query.rounds.of(&rounds), rounds, loss })
 }
