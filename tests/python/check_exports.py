@@ -177,7 +177,7 @@ def check_foreign(ser, models, texts, work, report):
         load = {"num_labels": 1, "pad_token_id": tokenizer.pad_token_id}
         model = AutoModelForSequenceClassification.from_pretrained(base, **load)
         head = model.score if hasattr(model, "score") else model.classifier
-        torch.nn.init.normal_(head.weight, std=1.0)
+        torch.nn.init.normal_(head.weight, std=0.3)
         out = work / f"{name}-transformers"
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
@@ -193,7 +193,7 @@ def check_foreign(ser, models, texts, work, report):
                 if "lora_B" in key:
                     value.normal_(std=0.05)
                 elif "modules_to_save" in key and key.endswith("weight"):
-                    value.normal_(std=1.0)
+                    value.normal_(std=0.3)
         out = work / f"{name}-peft-saved"
         model.save_pretrained(out)
         theirs = python_rewards(model, tokenizer, texts)

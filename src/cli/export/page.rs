@@ -1,12 +1,18 @@
 //! `--format html`: a report of a run, or of runs side by side.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 
 use super::super::{CliError, CliResult, Context};
 use super::{Target, say_done};
+use crate::domain::metrics::Split;
+use crate::domain::preference::PairId;
+use crate::domain::stats::paired::{PairedDifference, PairedOutcomes, accuracy_difference};
 use crate::report::{RunPart, report_html};
-use crate::store::comparison::{ComparisonCache, ComparisonQuery, N_RUNS_MAX, RoundChoice};
+use crate::store::comparison::{
+    ComparedRun, ComparisonCache, ComparisonQuery, N_RUNS_MAX, RoundChoice,
+};
 use crate::store::{SampleOrder, SampleQuery, Store};
 
 /// Points of a loss curve.
@@ -40,7 +46,7 @@ pub fn export(
     let query = ComparisonQuery { runs, base: 0, rounds, n_loss_points: N_LOSS_POINTS };
     let comparison = store.compare(&query, &mut ComparisonCache::default())?;
     let mut parts = Vec::new();
-    for id in &query.runs {
+    for (id, run) in query.runs.iter().zip(&comparison.runs) {
         let detail = store.run(id)?;
         let review = store.round_review(id, None)?;
         let samples = match &review {
@@ -51,7 +57,9 @@ pub fn export(
             }
             None => Vec::new(),
         };
-        parts.push(RunPart { detail, audit: review.and_then(|it| it.precision()), samples });
+        let change = change(store, run)?;
+        let audit = review.and_then(|it| it.precision());
+        parts.push(RunPart { detail, audit, change, samples });
     }
     let made_at = format!("{:.0}", jiff::Timestamp::now());
     let page = report_html(&comparison, &parts, &made_at);
@@ -62,4 +70,16 @@ pub fn export(
     })?;
     say_done(context, target, "report");
     Ok(())
+}
+
+/// Test accuracy of the round that speaks for a run less that of round 0, over their common pairs.
+fn change(store: &Store, run: &ComparedRun) -> CliResult<Option<PairedDifference>> {
+    let Some(round) = run.round.filter(|round| *round > 0) else { return Ok(None) };
+    let id = &run.row.id;
+    let before = store.margins(id, 0, Split::Test)?;
+    let after: BTreeMap<PairId, f32> =
+        store.margins(id, round, Split::Test)?.iter().map(|it| (it.pair, it.margin)).collect();
+    let common =
+        before.iter().filter_map(|it| Some((it.margin > 0.0, *after.get(&it.pair)? > 0.0)));
+    Ok(accuracy_difference(&PairedOutcomes::of(common), run.row.rng_seed))
 }

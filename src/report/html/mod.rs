@@ -12,10 +12,11 @@ mod run;
 mod side_by_side;
 
 use crate::domain::review::PrecisionEstimate;
+use crate::domain::stats::paired::PairedDifference;
 use crate::store::comparison::Comparison;
 use crate::store::rows::{RunDetail, SampledPair};
 
-use super::words::letter;
+use super::words::{letter, share};
 use element::line;
 
 const PAGE: &str = include_str!("../../../assets/report.html");
@@ -27,6 +28,8 @@ pub struct RunPart {
     pub detail: RunDetail,
     /// What people's audit of its latest selection says.
     pub audit: Option<PrecisionEstimate>,
+    /// Test accuracy of the round that speaks for it less that of round 0, pair by pair.
+    pub change: Option<PairedDifference>,
     /// Some pairs of its latest selection.
     pub samples: Vec<SampledPair>,
 }
@@ -50,6 +53,11 @@ pub fn report_html(comparison: &Comparison, parts: &[RunPart], made_at: &str) ->
     let title = line(&names.join(" · "));
     let (head, tail) = PAGE.split_once("{{body}}").unwrap_or((PAGE, ""));
     [&head.replace("{{title}}", &title), body.as_str(), tail].concat()
+}
+
+/// A p-value with its sign of relation: `= .0213`, `< .0001`.
+fn p_value(p: f64) -> String {
+    if p < 1e-4 { "< .0001".to_owned() } else { format!("= {}", share(p)) }
 }
 
 /// A legend of the runs of a comparison.

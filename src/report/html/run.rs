@@ -14,7 +14,7 @@ use crate::store::rows::{RoundRow, SampledPair, learning_status_name};
 
 use super::chart::{Range, Series, curves, histogram, reliability, sign};
 use super::element::{NONE, card, count, line, maybe, percent, table, text};
-use super::{RunPart, figures};
+use super::{RunPart, figures, p_value};
 
 /// Columns of a histogram.
 const N_COLUMNS: usize = 50;
@@ -79,14 +79,17 @@ fn cards(run: &ComparedRun, part: &RunPart) -> String {
         let detail = format!("{} of {} pairs", interval(test), count(test.n));
         out.push_str(&card(&format!("{} %", percent(test.accuracy)), &what, &detail));
     }
-    let first = run.rounds.first().filter(|round| round.round == 0);
-    let last = run.compared_round().filter(|round| round.round > 0);
-    if let (Some(a), Some(b)) =
-        (first.and_then(|r| r.test.as_ref()), last.and_then(|r| r.test.as_ref()))
-    {
-        let change = 100.0 * (b.accuracy - a.accuracy);
-        let detail = format!("round 0 had {} % {}", percent(a.accuracy), interval(a));
-        out.push_str(&card(&format!("{change:+.1}"), "points since the seed set alone", &detail));
+    if let Some(change) = &part.change {
+        let points = |share: f64| format!("{:+.1}", 100.0 * share);
+        let interval = change.interval;
+        let detail = format!(
+            "[{}, {}], paired; McNemar p {}",
+            points(interval.low),
+            points(interval.high),
+            p_value(change.p_value)
+        );
+        let what = "points since round 0, the seed set alone";
+        out.push_str(&card(&points(change.difference), what, &detail));
     }
     if let Some(best) = best_round(&run.rounds) {
         out.push_str(&card(&format!("round {best}"), "best by validation accuracy", ""));
@@ -113,7 +116,8 @@ fn round_charts(run: &ComparedRun) -> String {
     figures(&[
         (
             curves("Accuracy", "round", &accuracy, Range::Shares),
-            "With 95 % Wilson intervals; intervals that overlap do not make a difference.",
+            "With 95 % Wilson intervals. Rounds share their test pairs, so that a difference may be sure \
+             where intervals overlap.",
         ),
         (
             curves("Pseudo-labels", "round", &labels, Range::AllShares),

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use crate::report::curve::{CurveAxis, CurveMetric, curve};
-use crate::report::words::{letter, metric_value, setting_value, share, signed};
+use crate::report::words::{letter, metric_value, setting_value, signed};
 use crate::store::comparison::{Comparison, Difference};
 
 use super::chart::{Range, Series, curves};
 use super::element::{NONE, card, count, line, percent, table};
 use super::run::test_reliability;
-use super::{RunPart, figures, legend};
+use super::{RunPart, figures, legend, p_value};
 
 /// What differs, what was measured, and how sure one can be.
 pub fn page(comparison: &Comparison, parts: &[RunPart]) -> String {
@@ -129,7 +129,7 @@ fn words(difference: &Difference) -> String {
         signed(it.difference),
         signed(it.interval.low),
         signed(it.interval.high),
-        share(difference.p_holm)
+        p_value(difference.p_holm)
     )
 }
 
