@@ -61,6 +61,8 @@ pub struct Launch {
     pub offset: usize,
     /// The spec that would run, or what is wrong with it as a whole.
     pub checked: Option<Result<ExperimentSpec, String>>,
+    /// The same as a spec file: asked for with every message, made with every change.
+    text: Option<String>,
     /// Finished runs, for the estimate.
     pub past: Vec<PastRun>,
     /// Free bytes where runs are kept.
@@ -215,6 +217,7 @@ impl Launch {
                 row.problem = Some(form::problem(error));
             }
         }
+        self.text = checked.as_ref().ok().and_then(|spec| spec::to_toml(spec).ok());
         self.checked = Some(checked.map_err(|error| error.to_string()));
     }
 
@@ -323,10 +326,7 @@ impl Launch {
 
     /// The complete spec as a file; of the first run where there are several.
     pub fn toml(&self) -> Option<String> {
-        match &self.checked {
-            Some(Ok(spec)) => spec::to_toml(spec).ok(),
-            _ => None,
-        }
+        self.text.clone()
     }
 
     /// Takes the values of an edited spec file.
