@@ -134,9 +134,9 @@ enum Command {
     Samples(samples::SamplesArgs),
     /// Never train on these pairs
     Veto(verdict::VerdictArgs),
-    /// Say that the pseudo-labels of these pairs are right
+    /// Say that the pseudo-labels of these pairs are right, which makes them human labels
     Keep(verdict::VerdictArgs),
-    /// Train on the other answer of these pairs
+    /// Train on the other answer of these pairs, as a human label
     Flip(verdict::VerdictArgs),
     /// Take the latest veto, keep or flip back
     Undo(verdict::UndoArgs),

@@ -377,8 +377,9 @@ fn preferred(
     pair: PairId,
     verdict: Verdict,
 ) -> Result<Option<Side>, StoreError> {
-    let sql = "SELECT reward_a, reward_b FROM pair_scores WHERE run = ?1 AND pair = ?2
-               AND round = (SELECT max(round) FROM pair_scores WHERE run = ?1)";
+    // The latest round that scored it: a pair with a human label is not scored any more.
+    let sql = "SELECT reward_a, reward_b FROM rounds JOIN pair_scores USING (run, round)
+               WHERE run = ?1 AND pair = ?2 ORDER BY round DESC LIMIT 1";
     let rewards = connection.prepare_cached(sql)?.query_row((run, pair.0), |row| {
         Ok(PairScore { pair, reward_a: row.get(0)?, reward_b: row.get(1)? })
     });

@@ -92,7 +92,7 @@ fn a_held_round_trains_without_what_was_vetoed() {
 }
 
 #[test]
-fn flips_train_the_other_answer_and_keeps_change_nothing() {
+fn flips_train_the_other_answer_and_keeps_the_same_one() {
     let place = place();
     let accuracy = |name: &str, verdict: &str| {
         held(&place, name);
