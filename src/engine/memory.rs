@@ -1,12 +1,13 @@
 //! How much memory a run will need, from the shapes of its model alone, and what fits.
 
+use super::cpu::LanguageModel;
 use super::cpu::micro_batch::DEFAULT_ROWS;
 use super::cpu::network::Transformer;
 use super::cpu::network::memory::MicroBatchShape;
 use super::cpu::table::Store;
 use super::weights::ModelFiles;
 use super::{Backbone, Device, EncodedPair, EngineError, OpenSettings, Tuning};
-use crate::domain::spec::ExperimentSpec;
+use crate::domain::spec::{ExperimentSpec, SecondView};
 
 /// Bytes a run needs at its peak, by purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct Load {
     pub batch_pairs: usize,
     /// Whether training drops activations.
     pub has_dropout: bool,
+    /// Whether the pretrained backbone is opened beside the model, to ask it for likelihoods.
+    pub has_second_view: bool,
 }
 
 impl Load {
@@ -59,6 +62,8 @@ impl Load {
             n_pairs,
             batch_pairs: spec.train.batch_pairs as usize,
             has_dropout: spec.train.dropout > 0.0,
+            has_second_view: spec.selection.cross_fits()
+                && spec.selection.second_view == SecondView::Likelihood,
         }
     }
 }
@@ -84,9 +89,14 @@ pub fn plan(settings: &OpenSettings, load: Load) -> Result<Option<MemoryPlan>, E
     let tokens_a_pair = 2.0 * MEAN_FILL * settings.max_tokens as f64;
     let largest_tensor =
         table.entries().iter().map(|entry| entry.slot.span.len()).max().unwrap_or(0);
+    let is_asked = load.has_second_view && LanguageModel::can_read(&files.config);
+    // Its gradient and moments are never written, so they take no memory.
+    let n_asked = n(Store::Trained) + n(Store::Frozen) + n(Store::Half);
     Ok(Some(MemoryPlan {
         program: resident_bytes().unwrap_or(32 << 20),
-        weights: 4 * (n(Store::Trained) + n(Store::Frozen)) + 2 * n(Store::Half),
+        weights: 4 * (n(Store::Trained) + n(Store::Frozen))
+            + 2 * n(Store::Half)
+            + if is_asked { 4 * n_asked } else { 0 },
         optimizer: 12 * n(Store::Trained),
         activations: 4 * activations as u64,
         data: (4.0 * tokens_a_pair * load.n_pairs as f64) as u64 + 4 * largest_tensor as u64,
@@ -199,7 +209,8 @@ mod tests {
     use super::*;
     use crate::domain::model_spec::{LoraSpec, Precision};
 
-    const LOAD: Load = Load { n_pairs: 100, batch_pairs: 32, has_dropout: false };
+    const LOAD: Load =
+        Load { n_pairs: 100, batch_pairs: 32, has_dropout: false, has_second_view: false };
 
     fn total(settings: &OpenSettings) -> u64 {
         plan(settings, LOAD).unwrap().unwrap().total()

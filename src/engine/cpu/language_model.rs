@@ -46,6 +46,12 @@ impl LanguageModel {
         Ok(Self { trainer: Trainer::new(network, parameters, Running::exact(n_threads))? })
     }
 
+    /// Whether a model is a language model whose output head is its embedding table.
+    #[must_use]
+    pub fn can_read(config: &ModelConfig) -> bool {
+        matches!(config, ModelConfig::Decoder(decoder) if decoder.tied_embeddings)
+    }
+
     /// The pretrained model of a spec, before any reward training; `None` where it is no language
     /// model that this engine can read as one: an encoder, a head of its own, or another device.
     ///
@@ -57,7 +63,7 @@ impl LanguageModel {
         }
         let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
         let ModelConfig::Decoder(config) = &files.config else { return Ok(None) };
-        if !config.tied_embeddings {
+        if !Self::can_read(&files.config) {
             return Ok(None);
         }
         let (network, table) = Transformer::decoder(config, &Tuning::Full, Precision::F32);

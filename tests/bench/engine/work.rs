@@ -49,6 +49,7 @@ pub fn run(job: &Job) {
         n_pairs: job.n_pairs,
         batch_pairs: job.batch,
         has_dropout: job.dropout > 0.0 && job.mode != "score",
+        has_second_view: false,
     };
     let plan = memory::plan(&settings, load).expect("a plan").map_or(0, |plan| plan.total());
     let mut model = engine::open(&settings).expect("the model opens");
