@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod compare;
+mod data;
 mod experiments;
 mod export;
 mod fixture;

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::import::{self, ImportSettings};
 use super::table::print_line;
 use super::{CliError, CliResult, Context, words};
-use crate::data::{self, ReadSettings, Source, SourceItem};
+use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
 use crate::domain::preference::PreferencePair;
+use crate::domain::spec::DataSpec;
 use crate::engine::measure::{MeasureSettings, Measurement, PassCost, measure};
 use crate::engine::{OpenSettings, PairText};
 use crate::supervisor::spec::{self, SpecInput};
@@ -54,7 +56,7 @@ pub fn run(context: &Context, args: &BenchArgs) -> CliResult {
         sets: &sets,
         ..SpecInput::default()
     })?;
-    let pairs = read(spec.data.source.as_slice(), args.pairs)?;
+    let pairs = read(context, &spec.data, args.pairs)?;
     let texts: Vec<PairText<'_>> = pairs
         .iter()
         .map(|pair| PairText {
@@ -77,19 +79,14 @@ pub fn run(context: &Context, args: &BenchArgs) -> CliResult {
     print(&measurement)
 }
 
-fn read(sources: &[String], limit: u64) -> CliResult<Vec<PreferencePair>> {
+fn read(context: &Context, spec: &DataSpec, limit: u64) -> CliResult<Vec<PreferencePair>> {
+    let settings = ImportSettings { limit, ..ImportSettings::of_spec(spec) };
+    let settings = settings.read(BadPairPolicy::Drop)?;
+    let parts = import::find_parts(context, &spec.source.parts(), &settings)?;
     let mut pairs = Vec::new();
-    for source in sources {
-        let source: Source = source.parse()?;
-        let settings =
-            ReadSettings { limit: limit - pairs.len() as u64, ..ReadSettings::default() };
-        for item in data::open(&source, &settings)? {
-            if let SourceItem::Pair(pair) = item? {
-                pairs.push(pair.pair);
-            }
-        }
-        if pairs.len() as u64 >= limit {
-            break;
+    for item in MixtureReader::new(parts, settings) {
+        if let SourceItem::Pair(pair) = item? {
+            pairs.push(pair.pair);
         }
     }
     Ok(pairs)

@@ -1,13 +1,11 @@
 //! `ser data`: import, list and check preference data.
 
-use std::io::Write;
-
 use serde::Serialize;
 
-use super::import::{self, ImportSettings};
+use super::data_source::SourceArgs;
+use super::import;
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
-use super::{CliResult, Context, generate, words};
-use crate::data::{self, CheckReport, DatasetFormat, ReadSettings, Source};
+use super::{CliResult, Context, check, generate, words};
 use crate::domain::clean::clean_line;
 use crate::store::rows::DatasetRow;
 use crate::store::{Access, Store, StoreError};
@@ -15,28 +13,15 @@ use crate::store::{Access, Store, StoreError};
 /// `ser data …`
 #[derive(Debug, clap::Subcommand)]
 pub enum DataCommand {
-    /// Import a file; the same content is imported once
+    /// Import files as one data set; the same content is imported once
     Import(ImportArgs),
     /// List what is imported
     List(ListArgs),
-    /// Read a file and say what is in it; changes nothing
-    Check(CheckArgs),
+    /// Read files and say what is in them; changes nothing
+    Check(check::CheckArgs),
     /// Make the embedded pairs again
     #[command(hide = true)]
     Generate(generate::GenerateArgs),
-}
-
-/// How to read a file.
-#[derive(Debug, clap::Args)]
-pub struct SourceArgs {
-    /// A `.jsonl` or `.jsonl.gz` file, `embedded:train` or `embedded:test`
-    source: String,
-    /// `hh-rlhf`, `jsonl`, `pocket`, or `auto` to look at the first record
-    #[arg(long, default_value = "auto")]
-    format: String,
-    /// Column whose values never stand on both sides of a split
-    #[arg(long, default_value = "prompt", value_name = "COLUMN")]
-    group: String,
 }
 
 /// Arguments of `ser data import`.
@@ -53,16 +38,6 @@ pub struct ListArgs {
     form: FormArgs,
 }
 
-/// Arguments of `ser data check`.
-#[derive(Debug, clap::Args)]
-pub struct CheckArgs {
-    #[command(flatten)]
-    source: SourceArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
-}
-
 /// Dispatches.
 ///
 /// # Errors
@@ -71,32 +46,23 @@ pub fn run(context: &Context, command: &DataCommand) -> CliResult {
     match command {
         DataCommand::Import(args) => import(context, &args.source),
         DataCommand::List(args) => list(context, args.form),
-        DataCommand::Check(args) => check(args),
+        DataCommand::Check(args) => check::run(context, args),
         DataCommand::Generate(args) => generate::run(args),
     }
 }
 
 fn import(context: &Context, args: &SourceArgs) -> CliResult {
-    let source: Source = args.source.parse()?;
+    let columns = args.columns()?;
     let mut store = context.store_to_write("data import")?;
-    let settings = ImportSettings { format: &args.format, group: &args.group, limit: 0 };
-    let imported = import::import(context, &mut store, &[source], &settings)?;
-    let DatasetRow { id, n_pairs, n_dropped, source, .. } = &imported.dataset;
+    let imported = import::import(context, &mut store, &args.parts(), &args.settings(&columns))?;
+    let DatasetRow { id, n_pairs, source, .. } = &imported.dataset;
     let pairs = words::count(*n_pairs);
     if !imported.is_new {
         return print_line(&clean_line(&format!(
             "data set {id} holds these {pairs} pairs already, imported from `{source}`"
         )));
     }
-    print_line(&clean_line(&format!("imported {pairs} pairs of `{source}` as data set {id}")))?;
-    if *n_dropped > 0 {
-        context.say(&format!(
-            "warning: {} records say nothing about preference and were left out; `ser data check` \
-             names them",
-            words::count(*n_dropped)
-        ));
-    }
-    Ok(())
+    print_line(&clean_line(&format!("imported {pairs} pairs of `{source}` as data set {id}")))
 }
 
 #[derive(Serialize)]
@@ -161,67 +127,4 @@ fn table(datasets: &[DatasetRow]) -> Table {
         ]);
     }
     table
-}
-
-/// Broken input is an error with its line; what is only unusable is listed, and fine.
-fn check(args: &CheckArgs) -> CliResult {
-    let source: Source = args.source.source.parse()?;
-    let settings = ReadSettings {
-        format: DatasetFormat::parse(&args.source.format)?,
-        group: import::group_by(&args.source.group),
-        ..ReadSettings::default()
-    };
-    let report = data::check(&source, &settings)?;
-    if args.json {
-        return print_json(&report);
-    }
-    let mut out = std::io::stdout().lock();
-    for line in report_lines(&report) {
-        writeln!(out, "{}", clean_line(&line))?;
-    }
-    Ok(())
-}
-
-fn report_lines(report: &CheckReport) -> Vec<String> {
-    let mut lines = vec![
-        format!("source         {} ({})", report.source, report.format),
-        format!("pairs          {}", words::count(report.n_pairs)),
-        format!("groups         {}", words::count(report.n_groups)),
-        format!("chosen longer  {}", words::percent(report.chosen_longer)),
-    ];
-    let lengths = [
-        ("prompt", report.prompt_chars),
-        ("chosen", report.chosen_chars),
-        ("rejected", report.rejected_chars),
-    ];
-    lines.extend(lengths.map(|(name, l)| {
-        let (median, p95, max) = (words::count(l.median), words::count(l.p95), words::count(l.max));
-        format!(
-            "{name:<13}  {:.0} characters (median {median}, 95th percentile {p95}, longest {max})",
-            l.mean
-        )
-    }));
-    let notes = [
-        (report.n_duplicates, "equal an earlier pair"),
-        (report.n_repeated_prompts, "repeat an earlier prompt"),
-        (report.n_fallback, "have dialogues that differ before the last answer"),
-        (report.n_label_noise, "carry recorded label noise"),
-    ];
-    lines.extend(
-        notes
-            .into_iter()
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, what)| format!("note           {} pairs {what}", words::count(n))),
-    );
-    lines.extend(report.dropped.iter().map(|drop| {
-        let at: Vec<String> = drop.first_lines.iter().map(u64::to_string).collect();
-        let more = if drop.n > at.len() as u64 { ", …" } else { "" };
-        format!(
-            "warning        {} records left out: {} (line {}{more})",
-            words::count(drop.n),
-            drop.reason,
-            at.join(", ")
-        )
-    }));
-    lines
 }

@@ -1,11 +1,14 @@
-//! A source becomes a data set of the store, once: the fingerprint of its content names it.
+//! Sources become a data set of the store, once: the fingerprint of their content names it.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
-use super::{CliError, CliResult, Context, words};
+use super::{CliError, CliResult, Context, read_ahead, words};
 use crate::data::{
-    self, BadPairPolicy, DataError, Fingerprint, GroupBy, ReadSettings, Source, SourceItem,
+    self, BadPairPolicy, DatasetFormat, DropReason, Fingerprint, GroupBy, Part, ReadSettings,
+    SourceItem,
 };
+use crate::domain::spec::{ColumnsSpec, DataSpec, SourcePart};
 use crate::store::rows::DatasetRow;
 use crate::store::{ImportItem, NewDataset, Store};
 
@@ -21,6 +24,42 @@ pub struct ImportSettings<'a> {
     pub group: &'a str,
     /// At most so many pairs over all sources; 0 is all.
     pub limit: u64,
+    /// Most pairs of one record; 0 is all.
+    pub pairs_per_record: u32,
+    /// Which columns hold a pair.
+    pub columns: &'a ColumnsSpec,
+}
+
+impl<'a> ImportSettings<'a> {
+    /// What a spec says.
+    #[must_use]
+    pub fn of_spec(spec: &'a DataSpec) -> Self {
+        Self {
+            format: &spec.format,
+            group: &spec.group,
+            limit: spec.limit,
+            pairs_per_record: spec.pairs_per_record,
+            columns: &spec.columns,
+        }
+    }
+
+    /// For the reader.
+    ///
+    /// # Errors
+    /// When there is no such format.
+    pub fn read(&self, policy: BadPairPolicy) -> CliResult<ReadSettings> {
+        Ok(ReadSettings {
+            format: DatasetFormat::parse(self.format)?,
+            columns: self.columns.clone(),
+            group: match self.group {
+                "prompt" => GroupBy::Prompt,
+                column => GroupBy::Column(column.to_owned()),
+            },
+            limit: self.limit,
+            pairs_per_record: self.pairs_per_record,
+            policy,
+        })
+    }
 }
 
 /// A data set, and whether this import made it.
@@ -32,107 +71,116 @@ pub struct Imported {
     pub is_new: bool,
 }
 
-/// Finds or imports the pairs of some sources, read one after the other.
+/// Finds the files of some sources and their formats, and says which files of a folder it leaves.
 ///
 /// # Errors
-/// The first broken line; nothing is kept of the sources then.
+/// When a source names no file, or the first record of one is broken.
+pub fn find_parts(
+    context: &Context,
+    sources: &[SourcePart],
+    read: &ReadSettings,
+) -> CliResult<Vec<Part>> {
+    if sources.is_empty() {
+        return Err(CliError::input("`data.source` is an empty list").with_hint("name a file"));
+    }
+    let mut parts = Vec::with_capacity(sources.len());
+    for source in sources {
+        let part = Part::find(source, read)?;
+        if let Some(other) = part.others.first() {
+            context.say(&format!(
+                "note: {} files of `{}` are read, and {} are not, such as `{other}`: only names \
+                 with `train` are",
+                part.files.len(),
+                part.name,
+                part.others.len()
+            ));
+        }
+        parts.push(part);
+    }
+    Ok(parts)
+}
+
+/// Finds or imports the pairs of some sources as one data set.
+///
+/// # Errors
+/// The first broken record; nothing is kept of the sources then.
 pub fn import(
     context: &Context,
     store: &mut Store,
-    sources: &[Source],
+    sources: &[SourcePart],
     settings: &ImportSettings<'_>,
 ) -> CliResult<Imported> {
-    let Some(first) = sources.first() else {
-        return Err(CliError::input("`data.source` is an empty list").with_hint("name a file"));
-    };
-    let format = match data::DatasetFormat::parse(settings.format)? {
-        Some(format) => format,
-        None => data::detect(first)?,
-    };
-    let read = ReadSettings {
-        format: Some(format),
-        group: group_by(settings.group),
-        limit: settings.limit,
-        // Who names a file wants every pair of it; records that say nothing are refused by line.
-        policy: BadPairPolicy::Refuse,
-    };
-    let fingerprint = Fingerprint::of(sources, format, &read)?.0;
+    // Who names a file of finished pairs wants every pair of it: there, records that say nothing
+    // are refused by line.
+    let read = settings.read(BadPairPolicy::Refuse)?;
+    let parts = find_parts(context, sources, &read)?;
+    let fingerprint = Fingerprint::of(&parts, &read)?.0;
     if let Some(dataset) = store.find_dataset(&fingerprint)? {
         return Ok(Imported { dataset, is_new: false });
     }
-    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let names: Vec<&str> = sources.iter().map(|part| part.path.as_str()).collect();
     let new = NewDataset {
         fingerprint,
         source: names.join(", "),
-        format: format.to_string(),
+        format: data::format_names(&parts),
         grouped_by: settings.group.to_owned(),
     };
     let mut progress = Progress::new(context);
-    let mut items = Items {
-        sources,
-        read: &read,
-        reader: None,
-        n_left: settings.limit,
-        progress: &mut progress,
-    };
-    let dataset = store.import_dataset::<CliError>(&new, &mut items);
+    let mut counts = Counts::default();
+    let (dataset, shares) = read_ahead::with(parts, read, |items| {
+        let mut items = items.map(|item| Ok(counts.take(item?, &mut progress)));
+        store.import_dataset::<CliError>(&new, &mut items)
+    });
     progress.clear();
-    Ok(Imported { dataset: dataset?, is_new: true })
-}
-
-/// `prompt`, or a column.
-#[must_use]
-pub fn group_by(group: &str) -> GroupBy {
-    match group {
-        "prompt" => GroupBy::Prompt,
-        column => GroupBy::Column(column.to_owned()),
+    let dataset = dataset?;
+    counts.say(context, &new.format);
+    if sources.iter().any(|part| part.weight > 0.0 || part.cap > 0) {
+        say_shares(context, &shares);
     }
+    Ok(Imported { dataset, is_new: true })
 }
 
-/// Sources one after the other, up to a limit over all of them.
-struct Items<'a, 'b> {
-    sources: &'a [Source],
-    read: &'a ReadSettings,
-    reader: Option<data::PairReader>,
-    n_left: u64,
-    progress: &'b mut Progress,
+/// What was read besides the pairs themselves.
+#[derive(Default)]
+struct Counts {
+    left_out: BTreeMap<DropReason, u64>,
+    n_margins: u64,
 }
 
-impl Items<'_, '_> {
-    fn advance(&mut self) -> Result<Option<ImportItem>, DataError> {
-        let has_limit = self.read.limit > 0;
-        loop {
-            if has_limit && self.n_left == 0 {
-                return Ok(None);
+impl Counts {
+    /// Counts an item and gives it as the store takes it.
+    fn take(&mut self, item: SourceItem, progress: &mut Progress) -> ImportItem {
+        match item {
+            SourceItem::Dropped { reason, .. } => {
+                *self.left_out.entry(reason).or_default() += 1;
+                ImportItem::Dropped
             }
-            let reader = match &mut self.reader {
-                Some(reader) => reader,
-                slot => {
-                    let Some((source, rest)) = self.sources.split_first() else { return Ok(None) };
-                    self.sources = rest;
-                    let settings = ReadSettings { limit: self.n_left, ..self.read.clone() };
-                    slot.insert(data::open(source, &settings)?)
-                }
-            };
-            match reader.next().transpose()? {
-                None => self.reader = None,
-                Some(SourceItem::Dropped { .. }) => return Ok(Some(ImportItem::Dropped)),
-                Some(SourceItem::Pair(found)) => {
-                    self.n_left = self.n_left.saturating_sub(1);
-                    self.progress.count();
-                    return Ok(Some(ImportItem::Pair { line: found.line, pair: found.pair }));
-                }
+            SourceItem::Pair(found) => {
+                progress.count();
+                self.n_margins += u64::from(found.has_margin);
+                ImportItem::Pair { line: found.at.number, pair: found.pair }
             }
+        }
+    }
+
+    /// The formats that were read, and every pair that is not there, by reason.
+    fn say(&self, context: &Context, formats: &str) {
+        context.say(&format!("read as {formats}"));
+        for (reason, n) in &self.left_out {
+            let word = if reason.is_expected() { "note" } else { "warning" };
+            context.say(&format!("{word}: {} pairs left out: {reason}", words::count(*n)));
+        }
+        if self.n_margins > 0 {
+            let n = words::count(self.n_margins);
+            context.say(&format!("note: {n} pairs carry a margin, which is not used"));
         }
     }
 }
 
-impl Iterator for Items<'_, '_> {
-    type Item = CliResult<ImportItem>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.advance().map_err(CliError::from).transpose()
-    }
+fn say_shares(context: &Context, shares: &[(String, u64)]) {
+    let shares: Vec<String> =
+        shares.iter().map(|(name, n)| format!("{} of `{name}`", words::count(*n))).collect();
+    context.say(&format!("mixed pairs: {}", shares.join(", ")));
 }
 
 /// A line that counts up, on a terminal only.

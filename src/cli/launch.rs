@@ -5,9 +5,8 @@ use std::path::Path;
 
 use super::import::{self, ImportSettings, Imported};
 use super::{CliError, CliResult, Context, words};
-use crate::data::{EmbeddedSplit, Source};
 use crate::domain::run::RunId;
-use crate::domain::spec::{ExperimentSpec, PoolLabels};
+use crate::domain::spec::{ExperimentSpec, PoolLabels, SourcePart};
 use crate::domain::split::{DataSplit, SplitRule, split};
 use crate::engine::memory::{self, Load};
 use crate::engine::weights::ModelFiles;
@@ -124,26 +123,18 @@ fn import_pairs(
     spec: &ExperimentSpec,
     made: &mut Made,
 ) -> CliResult<(i64, Option<i64>)> {
-    let settings =
-        |limit| ImportSettings { format: &spec.data.format, group: &spec.data.group, limit };
-    let sources = spec
-        .data
-        .source
-        .as_slice()
-        .iter()
-        .map(|s| s.parse())
-        .collect::<Result<Vec<Source>, _>>()?;
-    let dataset = import::import(context, store, &sources, &settings(spec.data.limit))?;
+    let settings = ImportSettings::of_spec(&spec.data);
+    let dataset = import::import(context, store, &spec.data.source.parts(), &settings)?;
     let dataset = made.note(&dataset);
     let test_dataset = match spec.data.test.as_str() {
         "split" => None,
         test => {
             let source = match test {
-                "embedded" => Source::Embedded(EmbeddedSplit::Test),
-                path => path.parse()?,
+                "embedded" => SourcePart::whole("embedded:test"),
+                path => SourcePart::whole(path),
             };
             // The test source may stand in another format than the training source.
-            let settings = ImportSettings { format: "auto", ..settings(0) };
+            let settings = ImportSettings { format: "auto", limit: 0, ..settings };
             Some(made.note(&import::import(context, store, &[source], &settings)?))
         }
     };

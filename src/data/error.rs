@@ -1,5 +1,7 @@
-//! What can be wrong with a data set, in one line that names the file, the line and the value.
+//! What can be wrong with a data set, in one line that names the file, the place and the value.
 
+use super::format::FORMATS;
+use super::place::Place;
 use super::reader::DropReason;
 
 /// Why a data set could not be read. `path` is the file as the person wrote it, or `embedded:…`.
@@ -11,54 +13,103 @@ pub enum DataError {
     /// There is no such file.
     #[error("`{path}`: no such file")]
     Missing { path: String },
-    /// A folder was given where one file is needed; `files` are readable names in it.
-    #[error("`{path}`: is a directory, not a file")]
-    Directory { path: String, files: Vec<String> },
+    /// A folder without a data file; `found` are names in it.
+    #[error("`{path}`: no data file in this folder{}", found_names(.found))]
+    NoDataFile { path: String, found: Vec<String> },
+    /// A pattern that matches nothing, or is none.
+    #[error("`{path}`: {detail}")]
+    Pattern { path: String, detail: String },
     /// No byte, or no record.
     #[error("`{path}`: the file is empty")]
     Empty { path: String },
     /// The operating system refused.
     #[error("`{path}`: line {line}: cannot be read: {source}")]
     Io { path: String, line: u64, source: std::io::Error },
-    /// The name says gzip and the first bytes do not.
-    #[error("`{path}`: named as gzip but starts with bytes `{found}` instead of `1f 8b`")]
-    NotGzip { path: String, found: String },
+    /// The name says one kind of file and the first bytes do not.
+    #[error("`{path}`: named as {kind} but starts with bytes `{found}` instead of `{magic}`")]
+    WrongMagic { path: String, kind: &'static str, found: String, magic: &'static str },
     /// The compressed stream is cut short, or a checksum is wrong.
-    #[error("`{path}`: line {line}: broken gzip: `{detail}`")]
-    Gzip { path: String, line: u64, detail: String },
+    #[error("`{path}`: line {line}: broken {kind}: `{detail}`")]
+    Compressed { path: String, line: u64, kind: &'static str, detail: String },
     /// A line longer than the reader holds in memory.
-    #[error("`{path}`: line {line}: longer than `{cap_bytes}` bytes, starts with `{excerpt}`")]
-    LineTooLong { path: String, line: u64, cap_bytes: usize, excerpt: String },
+    #[error("`{path}`: {at}: longer than `{cap_bytes}` bytes, starts with `{excerpt}`")]
+    TooLong { path: String, at: Place, cap_bytes: usize, excerpt: String },
     /// Bytes that are not UTF-8; `column` counts bytes from 1.
-    #[error("`{path}`: line {line}: byte `0x{byte:02x}` at column {column} is not valid UTF-8")]
-    InvalidUtf8 { path: String, line: u64, column: usize, byte: u8 },
-    /// A line that is not JSON; `column` counts bytes from 1.
-    #[error("`{path}`: line {line}: broken JSON at column {column}: {detail}: `{excerpt}`")]
-    BrokenJson { path: String, line: u64, column: usize, detail: String, excerpt: String },
-    /// JSON, but not `{...}`.
-    #[error("`{path}`: line {line}: not a JSON object: `{excerpt}`")]
-    NotAnObject { path: String, line: u64, excerpt: String },
-    /// A record without a needed field.
-    #[error("`{path}`: line {line}: no field `{field}`, only {}", names(.available))]
-    MissingField { path: String, line: u64, field: String, available: Vec<String> },
-    /// A field of another type.
-    #[error("`{path}`: line {line}: field `{field}` is `{found}`, not {expected}")]
-    WrongType { path: String, line: u64, field: String, found: String, expected: &'static str },
-    /// A whole dialogue in which nobody answers.
-    #[error("`{path}`: line {line}: field `{field}` has no `\\n\\nAssistant:` turn: `{excerpt}`")]
-    NoAssistantTurn { path: String, line: u64, field: &'static str, excerpt: String },
+    #[error("`{path}`: {at}: byte `0x{byte:02x}` at column {column} is not valid UTF-8")]
+    InvalidUtf8 { path: String, at: Place, column: usize, byte: u8 },
+    /// A JSON array with something wrong between its elements.
+    #[error("`{path}`: line {line}: broken JSON array: {detail}")]
+    BrokenArray { path: String, line: u64, detail: String },
+    /// A table whose first line does not name its columns.
+    #[error("`{path}`: line 1: {detail}")]
+    BrokenHeader { path: String, detail: String },
+    /// A Parquet file that cannot be read.
+    #[error("`{path}`: broken Parquet: {detail}")]
+    Parquet { path: String, detail: String },
+    /// A Parquet file, and a program that was built without the reader.
+    #[error("`{path}`: is a Parquet file, and this `ser` was built without `parquet`")]
+    NoParquet { path: String },
+    /// One record is wrong.
+    #[error("`{path}`: {at}: {error}")]
+    Record { path: String, at: Place, error: RecordError },
     /// A pair that says nothing about preference, in a file read strictly.
-    #[error("`{path}`: line {line}: {reason}: `{excerpt}`")]
-    BadPair { path: String, line: u64, reason: DropReason, excerpt: String },
+    #[error("`{path}`: {at}: {reason}: `{excerpt}`")]
+    BadPair { path: String, at: Place, reason: DropReason, excerpt: String },
     /// Not one pair of the file can be used.
-    #[error("`{path}`: line {line}: all `{n_dropped}` pairs are unusable, the first: {reason}")]
-    AllDropped { path: String, line: u64, n_dropped: u64, reason: DropReason },
+    #[error("`{path}`: {at}: all `{n_dropped}` pairs are unusable, the first: {reason}")]
+    AllDropped { path: String, at: Place, n_dropped: u64, reason: DropReason },
     /// A format name that is not known.
     #[error("unknown data format `{value}`")]
     UnknownFormat { value: String },
     /// An embedded part that does not exist.
     #[error("unknown embedded data set `{value}`")]
     UnknownEmbedded { value: String },
+    /// `data.format = "columns"` without columns.
+    #[error("`data.format` is `columns`, but `data.columns.a` names no column")]
+    NoColumns,
+}
+
+/// What is wrong with one record, wherever it stands.
+#[expect(missing_docs)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Not JSON; `position` counts bytes from 1.
+    #[error("broken JSON at {position}: {detail}: `{excerpt}`")]
+    BrokenJson { position: String, detail: String, excerpt: String },
+    /// JSON, but not `{...}`.
+    #[error("not a JSON object: `{excerpt}`")]
+    NotAnObject { excerpt: String },
+    /// A row of a table with too few or too many cells.
+    #[error("`{found}` cells, but `{expected}` columns")]
+    CellCount { found: u64, expected: u64 },
+    /// A cell that is not UTF-8.
+    #[error("the cell of column `{column}` is not valid UTF-8")]
+    CellNotUtf8 { column: String },
+    /// A needed field is not there.
+    #[error("no field `{field}`, only {}", names(.available))]
+    MissingField { field: String, available: Vec<String> },
+    /// A field of another type.
+    #[error("field `{field}` is `{found}`, not {expected}")]
+    WrongType { field: String, found: String, expected: &'static str },
+    /// A whole dialogue in which nobody answers.
+    #[error("field `{field}` has no `\\n\\nAssistant:` turn: `{excerpt}`")]
+    NoAssistantTurn { field: &'static str, excerpt: String },
+    /// Two lists that must be of one length are not.
+    #[error("field `{field}` has `{found}` entries, not {expected}")]
+    WrongCount { field: String, found: usize, expected: String },
+    /// A layout that no format has.
+    #[error("no known layout has the fields {}", names(.available))]
+    UnknownLayout { available: Vec<String> },
+    /// A label that does not say which answer it is for.
+    #[error("field `{field}` is `{found}`, which does not say which answer is better")]
+    UnknownLabel { field: String, found: String },
+    /// Answers in a list, without a word about which is better.
+    #[error("the answers in `{field}` have no scores")]
+    Unordered { field: &'static str },
+    /// Feedback on single answers.
+    #[error("feedback on one answer (`{field}`), not a pair")]
+    Unpaired { field: &'static str },
 }
 
 impl DataError {
@@ -67,61 +118,118 @@ impl DataError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Missing { .. } => {
-                "check the path, or use `embedded` for the data set inside the program".into()
+                "check the path, or use `embedded` for the data set inside the program"
             }
-            Self::Directory { files, .. } if files.is_empty() => {
-                "name one file in it: `.jsonl` or `.jsonl.gz`".into()
+            Self::NoDataFile { .. } => {
+                "name a file that ends in .jsonl, .json, .csv, .tsv or .parquet (also .gz, .zst)"
             }
-            Self::Directory { path, files } => {
-                format!("name one file in it, such as `{path}/{}`", files[0])
-            }
+            Self::Pattern { .. } => "quote the pattern, and check it with `ls`",
             Self::Empty { .. } => {
-                "put one JSON object a line: {\"prompt\", \"chosen\", \"rejected\"}".into()
+                "put one JSON object a line: {\"prompt\", \"chosen\", \"rejected\"}"
             }
-            Self::Io { .. } => "check that the file is readable and its disk healthy".into(),
-            Self::NotGzip { .. } => "rename the file without `.gz` if it is plain text".into(),
-            Self::Gzip { .. } => "copy or download the file again; `gzip -t` tests it".into(),
-            Self::LineTooLong { .. } => {
-                "write one record a line; a JSON array can be split with `jq -c '.[]'`".into()
+            Self::Io { .. } => "check that the file is readable and its disk healthy",
+            Self::WrongMagic { kind: "gzip", .. } => {
+                "rename the file without `.gz` if it is plain text"
             }
-            Self::InvalidUtf8 { line: 1, .. } => {
-                "is it a binary file (parquet, zip)? convert it to JSON lines in UTF-8".into()
+            Self::WrongMagic { kind: "zstd", .. } => {
+                "rename the file without `.zst` if it is plain text"
+            }
+            Self::WrongMagic { .. } | Self::Parquet { .. } => {
+                "copy or download the file again; a Git LFS pointer is a short text file"
+            }
+            Self::Compressed { kind: "zstd", .. } => {
+                "copy or download the file again; `zstd -t` tests it"
+            }
+            Self::Compressed { .. } => "copy or download the file again; `gzip -t` tests it",
+            Self::TooLong { .. } => {
+                "write one record a line, or one JSON array; a quote may be missing in a table"
+            }
+            Self::InvalidUtf8 { at: Place { number: 1, .. }, .. } => {
+                "is it a binary file (zip, Arrow)? convert it to JSON lines in UTF-8"
             }
             Self::InvalidUtf8 { .. } => {
-                "convert the file with `iconv -f LATIN1 -t UTF-8`, or repair that line".into()
+                "convert the file with `iconv -f LATIN1 -t UTF-8`, or repair that line"
             }
-            Self::BrokenJson { .. } => "repair or remove that line".into(),
-            Self::NotAnObject { excerpt, .. } if excerpt.starts_with('[') => {
-                "split a JSON array into lines with `jq -c '.[]'`".into()
+            Self::BrokenArray { .. } => "a JSON array is `[{...}, {...}]`; is the file whole?",
+            Self::BrokenHeader { .. } => "the first line of a table names its columns",
+            Self::NoParquet { .. } => {
+                "build with `cargo install --path .`, or convert the file to JSON lines"
             }
-            Self::NotAnObject { .. } => "write one JSON object a line".into(),
+            Self::Record { error, .. } => return Some(error.hint()),
+            Self::BadPair { .. } | Self::AllDropped { .. } => {
+                "the two answers of a pair must differ and not both be empty"
+            }
+            Self::UnknownFormat { .. } => {
+                let names: Vec<&str> = FORMATS.iter().map(|(name, ..)| *name).collect();
+                return Some(format!("use one of auto, {}", names.join(", ")));
+            }
+            Self::UnknownEmbedded { .. } => "use `embedded:train` or `embedded:test`",
+            Self::NoColumns => {
+                "set `data.columns.prompt`, `.a`, `.b` and `.label` to the names of the columns"
+            }
+        };
+        Some(hint.into())
+    }
+}
+
+impl RecordError {
+    fn hint(&self) -> String {
+        match self {
+            Self::BrokenJson { excerpt, .. } if excerpt == "{" => {
+                "write one JSON object a line, or all of them in one array"
+            }
+            Self::BrokenJson { .. } => "repair or remove that line",
+            Self::NotAnObject { .. } => "write one JSON object a line, or an array of objects",
+            Self::CellCount { .. } => {
+                "repair that row; in a .csv, texts with commas or line ends stand in quotes"
+            }
+            Self::CellNotUtf8 { .. } => "convert the file with `iconv -f LATIN1 -t UTF-8`",
             Self::MissingField { field, .. } if field == "chosen" || field == "rejected" => {
-                "a pair needs `chosen` and `rejected`, and `prompt` unless both repeat it".into()
+                "a pair needs `chosen` and `rejected`, and `prompt` unless both repeat it"
             }
-            Self::MissingField { .. } => "name one of the fields that are there".into(),
+            Self::MissingField { .. } => "name one of the fields that are there",
+            Self::WrongType { expected, .. } if !expected.contains("text") => {
+                "repair or remove that record"
+            }
             Self::WrongType { .. } => {
                 "use a text, or a list of {\"role\", \"content\"}; the same kind in both answers"
-                    .into()
             }
             Self::NoAssistantTurn { .. } => {
-                "read the file with `data.format = \"jsonl\"` if it holds no dialogues".into()
+                "read the file with `data.format = \"trl\"` if it holds no dialogues"
             }
-            Self::BadPair { .. } | Self::AllDropped { .. } => {
-                "the two answers of a pair must differ and not both be empty".into()
+            Self::WrongCount { .. } => "each answer needs its own entry",
+            Self::UnknownLayout { .. } => {
+                "name the columns: `data.columns.prompt`, `.a`, `.b` and `.label`"
             }
-            Self::UnknownFormat { .. } => "use one of auto, hh-rlhf, jsonl, pocket".into(),
-            Self::UnknownEmbedded { .. } => "use `embedded:train` or `embedded:test`".into(),
-        };
-        Some(hint)
+            Self::UnknownLabel { .. } => {
+                "say what labels mean: `data.columns.values = [\"for a\", \"for b\", \"tie\"]`"
+            }
+            Self::Unordered { .. } => {
+                "write `data.format = \"ranked\"` if the first answer is the best one"
+            }
+            Self::Unpaired { .. } => {
+                "pair good and bad answers to one prompt as `prompt`, `chosen` and `rejected`"
+            }
+        }
+        .into()
     }
 }
 
 /// Field names for a message.
 fn names(fields: &[String]) -> String {
+    const MAX: usize = 20;
     if fields.is_empty() {
         return "an empty object".into();
     }
-    fields.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    let shown: Vec<String> =
+        fields.iter().take(MAX).map(|name| format!("`{}`", excerpt(name))).collect();
+    let more = if fields.len() > MAX { ", …" } else { "" };
+    shown.join(", ") + more
+}
+
+/// Names in a folder for a message.
+fn found_names(found: &[String]) -> String {
+    if found.is_empty() { String::new() } else { format!(", only {}", names(found)) }
 }
 
 /// The start of a text for a message: one line, at most 60 characters.

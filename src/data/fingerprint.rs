@@ -6,9 +6,10 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::bytes;
 use super::error::DataError;
-use super::settings::{BadPairPolicy, DatasetFormat, GroupBy, ReadSettings};
-use super::source::Source;
+use super::mixture::{Part, format_names};
+use super::settings::{BadPairPolicy, GroupBy, ReadSettings};
 
 /// SHA-256 in hexadecimal over the stored bytes of the sources in order, and over every setting
 /// that changes which pairs they give. The names of the files do not count.
@@ -23,17 +24,13 @@ impl fmt::Display for Fingerprint {
 }
 
 impl Fingerprint {
-    /// Reads the sources once, 64 KiB at a time. `format` is the resolved one (see
-    /// [`super::detect`]): naming it or detecting it gives the same fingerprint.
-    pub fn of(
-        sources: &[Source],
-        format: DatasetFormat,
-        settings: &ReadSettings,
-    ) -> Result<Self, DataError> {
+    /// Reads the files once, 64 KiB at a time. The formats are the resolved ones (see
+    /// [`super::detect`]): naming one or detecting it gives the same fingerprint.
+    pub fn of(parts: &[Part], settings: &ReadSettings) -> Result<Self, DataError> {
         let mut hash = Sha256::new();
-        for source in sources {
+        for (source, _) in parts.iter().flat_map(|part| &part.files) {
             let mut content = Sha256::new();
-            let mut input = source.raw()?;
+            let mut input = bytes::raw(source)?;
             let mut buffer = vec![0; 1 << 16];
             loop {
                 let n = input.read(&mut buffer).map_err(|error| DataError::Io {
@@ -54,7 +51,18 @@ impl Fingerprint {
         };
         // Refusing differs from dropping only by an error, so both give the same pairs.
         let (BadPairPolicy::Drop | BadPairPolicy::Refuse) = settings.policy;
-        hash.update(format!("{format}\n{group}\n{}\n", settings.limit));
+        hash.update(format!("{}\n{group}\n{}\n", format_names(parts), settings.limit));
+        // What changes nothing is left out, so that data sets keep the names they had before.
+        if settings.columns.is_set() {
+            hash.update(format!("{:?}\n", settings.columns));
+        }
+        if settings.pairs_per_record != ReadSettings::default().pairs_per_record {
+            hash.update(format!("{} pairs a record\n", settings.pairs_per_record));
+        }
+        if parts.iter().any(|part| part.weight > 0.0 || part.cap > 0) {
+            let mixed = |part: &Part| (part.files.len(), part.weight, part.cap);
+            hash.update(format!("{:?}\n", parts.iter().map(mixed).collect::<Vec<_>>()));
+        }
         Ok(Self(format!("{:x}", hash.finalize())))
     }
 }
@@ -62,25 +70,33 @@ impl Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::spec::SourcePart;
 
     #[test]
     fn content_and_settings_count_but_names_do_not() {
         let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
+        let write = |name: &str, answer: &str| {
+            let line = format!(r#"{{"prompt":"p","chosen":"c","rejected":"{answer}"}}"#);
             let path = dir.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            Source::File(path)
+            std::fs::write(&path, line).unwrap();
+            SourcePart::whole(path.display().to_string())
         };
-        let (a, b, c) = (write("a", "x\n"), write("b", "x\n"), write("c", "y\n"));
+        let (a, b, c) = (write("a", "x"), write("b", "x"), write("c", "y"));
         let settings = ReadSettings::default();
-        let of = |source: &Source, settings: &ReadSettings| {
-            Fingerprint::of(std::slice::from_ref(source), DatasetFormat::Jsonl, settings).unwrap()
+        let of = |parts: &[&SourcePart], settings: &ReadSettings| {
+            let parts: Vec<Part> =
+                parts.iter().map(|part| Part::find(part, settings).unwrap()).collect();
+            Fingerprint::of(&parts, settings).unwrap()
         };
-        assert_eq!(of(&a, &settings), of(&b, &settings));
-        assert_ne!(of(&a, &settings), of(&c, &settings));
-        assert_ne!(of(&a, &settings), of(&a, &ReadSettings { limit: 5, ..settings.clone() }));
+        assert_eq!(of(&[&a], &settings), of(&[&b], &settings));
+        assert_ne!(of(&[&a], &settings), of(&[&c], &settings));
+        assert_ne!(of(&[&a], &settings), of(&[&a], &ReadSettings { limit: 5, ..settings.clone() }));
         let strict = ReadSettings { policy: BadPairPolicy::Refuse, ..settings.clone() };
-        assert_eq!(of(&a, &settings), of(&a, &strict));
-        assert_eq!(of(&a, &settings).0.len(), 64);
+        assert_eq!(of(&[&a], &settings), of(&[&a], &strict));
+        let two = ReadSettings { pairs_per_record: 2, ..settings.clone() };
+        assert_ne!(of(&[&a], &settings), of(&[&a], &two));
+        let capped = SourcePart { cap: 7, ..a.clone() };
+        assert_ne!(of(&[&a, &c], &settings), of(&[&capped, &c], &settings));
+        assert_eq!(of(&[&a], &settings).0.len(), 64);
     }
 }

@@ -1,25 +1,42 @@
-//! Files become preference pairs here, one line at a time.
+//! Files become preference pairs here, one record at a time.
 //!
-//! [`open`] yields the pairs of a [`Source`] in any known [`DatasetFormat`]; a record that says
-//! nothing about preference is left out by name ([`DropReason`]), anything broken is an error with
-//! its line. [`check()`] reads a source for its statistics, [`Fingerprint`] names its content, and
-//! [`pocket`] generates and grades the embedded set. Splits are made in `domain`.
+//! ```text
+//! Source ─▶ bytes (plain, gzip, zstd) ─▶ rows (JSON lines, JSON array, table, Parquet) ─▶ Json
+//!        ─▶ format (one file a layout, pure) ─▶ texts ─▶ reader ─▶ mixture ─▶ PreferencePair
+//! ```
+//!
+//! [`open`] yields the pairs of one file in any known [`DatasetFormat`], [`MixtureReader`] those of
+//! several sources. A pair that says nothing about preference is left out by name ([`DropReason`]);
+//! anything broken is an error with its place. [`check()`] reads a source for its statistics,
+//! [`Fingerprint`] names its content, and [`pocket`] generates and grades the embedded set. Splits
+//! are made in `domain`.
 
+mod bytes;
 mod check;
 mod error;
 mod fingerprint;
-mod hh;
-mod layout;
+mod format;
+mod json;
+mod mixture;
+mod place;
 pub mod pocket;
 mod reader;
-mod record;
+mod rows;
 mod settings;
 mod source;
+#[cfg(test)]
+mod testing;
 
-pub use check::{CheckReport, DropCount, LengthSummary, check};
-pub use error::DataError;
+pub use bytes::MAX_RECORD_BYTES;
+pub use check::{
+    CheckReport, CheckSettings, DropCount, Finding, Leakage, LengthSummary, NearDuplicate,
+    PairTokens, TokenCounter, TokenReport, check,
+};
+pub use error::{DataError, RecordError};
 pub use fingerprint::Fingerprint;
-pub use hh::{ASSISTANT, HUMAN};
+pub use format::{ASSISTANT, DatasetFormat, FORMATS, HUMAN};
+pub use mixture::{MixtureReader, Part, format_names};
+pub use place::{Place, Unit};
 pub use reader::{DropReason, PairReader, SourceItem, SourcePair, detect, open};
-pub use settings::{BadPairPolicy, DatasetFormat, GroupBy, ReadSettings};
-pub use source::{EmbeddedSplit, MAX_LINE_BYTES, Source};
+pub use settings::{BadPairPolicy, GroupBy, ReadSettings};
+pub use source::{EmbeddedSplit, Files, Source};

@@ -1,15 +1,17 @@
-//! Pairs one by one from a source, whatever its format; only one line is in memory at a time.
+//! Pairs one by one from a file, whatever its format; only one record is in memory at a time.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{DataError, excerpt};
-use super::hh::ASSISTANT;
-use super::layout::{self, Line, Texts};
-use super::record::Field;
-use super::settings::{BadPairPolicy, DatasetFormat, GroupBy, ReadSettings};
-use super::source::{LineReader, Source};
+use super::error::{DataError, RecordError};
+use super::format::{self, DatasetFormat, Found};
+use super::json::Json;
+use super::place::Place;
+use super::rows::Rows;
+use super::settings::{BadPairPolicy, GroupBy, ReadSettings};
+use super::source::Source;
 use crate::domain::preference::PreferencePair;
 
 /// Why a pair was left out.
@@ -22,6 +24,24 @@ pub enum DropReason {
     EmptyResponses,
     /// Two dialogues without a common prompt.
     NoSharedPrompt,
+    /// Two answers with the same score or rank, or labelled as equal.
+    Tie,
+    /// An answer without a score.
+    Unrated,
+    /// A score that is known to be a mistake of the data set.
+    SuspectScore,
+    /// More pairs of one record than `pairs_per_record`.
+    PairCap,
+    /// A record with fewer than two answers to compare.
+    OneAnswer,
+}
+
+impl DropReason {
+    /// Whether the pair was left out because of how it was read, not because of what it is.
+    #[must_use]
+    pub fn is_expected(self) -> bool {
+        matches!(self, Self::Tie | Self::PairCap | Self::OneAnswer)
+    }
 }
 
 impl fmt::Display for DropReason {
@@ -30,6 +50,11 @@ impl fmt::Display for DropReason {
             Self::IdenticalResponses => "`chosen` equals `rejected`",
             Self::EmptyResponses => "both answers are empty",
             Self::NoSharedPrompt => "the dialogues share no prompt",
+            Self::Tie => "a tie",
+            Self::Unrated => "an answer has no rating",
+            Self::SuspectScore => "an overall score of 10 beside ratings of 2 or less",
+            Self::PairCap => "more pairs of one record than `pairs_per_record`",
+            Self::OneAnswer => "fewer than two answers to compare",
         })
     }
 }
@@ -37,74 +62,71 @@ impl fmt::Display for DropReason {
 /// A pair and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourcePair {
-    /// Line in the (decompressed) file, from 1.
-    pub line: u64,
+    /// Its record in the file.
+    pub at: Place,
     /// The prompts of the two dialogues differed, so their common prefix became the prompt.
     pub fallback: bool,
+    /// The record says how much better the chosen answer is, which is not used.
+    pub has_margin: bool,
     /// The pair.
     pub pair: PreferencePair,
 }
 
-/// What one line gave.
+/// What a record gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceItem {
     /// An accepted pair.
     Pair(SourcePair),
-    /// A record that was left out.
+    /// A pair that was left out.
     Dropped {
-        /// Line in the (decompressed) file, from 1.
-        line: u64,
+        /// Its record in the file.
+        at: Place,
         /// Why.
         reason: DropReason,
     },
 }
 
-/// Iterator over the records of one source. After an error it is at its end.
+/// Iterator over the pairs of one file. After an error it is at its end.
 pub struct PairReader {
-    lines: LineReader,
+    rows: Rows,
     path: String,
     settings: ReadSettings,
     format: DatasetFormat,
+    /// What the last record gave and was not handed out yet.
+    items: VecDeque<SourceItem>,
+    found: Vec<Found>,
     n_accepted: u64,
     n_dropped: u64,
-    first_dropped: Option<(u64, DropReason)>,
+    first_dropped: Option<(Place, DropReason)>,
     done: bool,
 }
 
-/// Which format the first record of a source has.
-pub fn detect(source: &Source) -> Result<DatasetFormat, DataError> {
-    let mut lines = LineReader::open(source)?;
-    let path = lines.path().to_owned();
-    let Some((number, text)) = lines.next_line()? else {
-        return Err(DataError::Empty { path });
-    };
-    let record = Line { path: &path, number, text }.parse()?;
-    Ok(match (&record.prompt, &record.chosen, &record.rejected) {
-        (Field::Absent, Field::Text(chosen), Field::Text(rejected))
-            if chosen.contains(ASSISTANT) && rejected.contains(ASSISTANT) =>
-        {
-            DatasetFormat::HhRlhf
+/// Which format a file has: the one the settings name, or that of its first record.
+pub fn detect(source: &Source, settings: &ReadSettings) -> Result<DatasetFormat, DataError> {
+    match settings.format {
+        Some(DatasetFormat::Columns) if settings.columns.a.is_empty() => {
+            return Err(DataError::NoColumns);
         }
-        (Field::Text(_), Field::Text(_), Field::Text(_))
-            if matches!((&record.skill, &record.fault), (Field::Text(_), Field::Text(_))) =>
-        {
-            DatasetFormat::Pocket
-        }
-        _ => DatasetFormat::Jsonl,
-    })
+        Some(format) => return Ok(format),
+        None if settings.columns.is_set() => return Ok(DatasetFormat::Columns),
+        None => {}
+    }
+    let path = source.to_string();
+    let mut rows = Rows::open(source)?;
+    let Some((at, record)) = rows.next()? else { return Err(DataError::Empty { path }) };
+    format::detect(&record).map_err(|error| DataError::Record { path, at, error })
 }
 
-/// Opens a source. A missing, empty or wrongly compressed file fails here, before any pair.
+/// Opens a file. A missing, empty or wrongly compressed one fails here, before any pair.
 pub fn open(source: &Source, settings: &ReadSettings) -> Result<PairReader, DataError> {
-    let format = match settings.format {
-        Some(format) => format,
-        None => detect(source)?,
-    };
+    let format = detect(source, settings)?;
     Ok(PairReader {
-        lines: LineReader::open(source)?,
+        rows: Rows::open(source)?,
         path: source.to_string(),
         settings: settings.clone(),
         format,
+        items: VecDeque::new(),
+        found: Vec::new(),
         n_accepted: 0,
         n_dropped: 0,
         first_dropped: None,
@@ -123,53 +145,94 @@ impl PairReader {
         if self.settings.limit > 0 && self.n_accepted >= self.settings.limit {
             return Ok(None);
         }
-        let Some((number, text)) = self.lines.next_line()? else {
-            return self.end().map(|()| None);
-        };
-        let line = Line { path: &self.path, number, text };
-        let record = line.parse()?;
-        let Texts { prompt, chosen, rejected, fallback } =
-            match layout::texts(line, &record, self.format)? {
-                Ok(texts) => texts,
-                Err(reason) => {
-                    let strict = self.settings.policy == BadPairPolicy::Refuse;
-                    if strict && self.format != DatasetFormat::HhRlhf {
-                        let (path, excerpt) = (self.path.clone(), excerpt(text));
-                        return Err(DataError::BadPair { path, line: number, reason, excerpt });
-                    }
-                    self.n_dropped += 1;
-                    self.first_dropped.get_or_insert((number, reason));
-                    return Ok(Some(SourceItem::Dropped { line: number, reason }));
+        while self.items.is_empty() {
+            if !self.read_record()? {
+                return self.end().map(|()| None);
+            }
+        }
+        let item = self.items.pop_front();
+        match &item {
+            Some(SourceItem::Pair(_)) => self.n_accepted += 1,
+            Some(SourceItem::Dropped { at, reason }) => {
+                self.n_dropped += 1;
+                self.first_dropped.get_or_insert((*at, *reason));
+            }
+            None => {}
+        }
+        Ok(item)
+    }
+
+    /// Reads the pairs of the next record; false at the end.
+    fn read_record(&mut self) -> Result<bool, DataError> {
+        let Self { rows, path, settings, format, items, found, .. } = self;
+        let Some((at, record)) = rows.next()? else { return Ok(false) };
+        let wrong = |error| DataError::Record { path: path.clone(), at, error };
+        found.clear();
+        format::read(&record, *format, settings, found).map_err(wrong)?;
+        let is_strict = settings.policy == BadPairPolicy::Refuse && format.is_strict();
+        for found in found.drain(..) {
+            items.push_back(match found {
+                Ok(texts) => {
+                    let pair = pair(texts, at, &record, *format, settings).map_err(wrong)?;
+                    SourceItem::Pair(pair)
                 }
-            };
-        let group = match &self.settings.group {
-            // Pairs without any prompt have nothing in common.
-            GroupBy::Prompt if prompt.is_empty() => format!("line {number}"),
-            GroupBy::Prompt => prompt.clone(),
-            GroupBy::Column(column) => line.column(column)?,
-        };
-        let label_noise = match &record.label_noise {
-            Field::Absent => false,
-            Field::Bool(value) => *value,
-            other => return Err(line.wrong_type("label_noise", other, "true or false")),
-        };
-        let slice = record.slice_name();
-        let pair = PreferencePair { prompt, chosen, rejected, group, slice, label_noise };
-        self.n_accepted += 1;
-        Ok(Some(SourceItem::Pair(SourcePair { line: number, fallback, pair })))
+                Err(reason) if is_strict => {
+                    let (path, excerpt) = (path.clone(), record.excerpt());
+                    return Err(DataError::BadPair { path, at, reason, excerpt });
+                }
+                Err(reason) => SourceItem::Dropped { at, reason },
+            });
+        }
+        Ok(true)
     }
 
     /// At the end of the source at least one pair must have been usable.
     fn end(&self) -> Result<(), DataError> {
         let path = self.path.clone();
         match (self.n_accepted, self.first_dropped) {
-            (0, Some((line, reason))) => {
-                Err(DataError::AllDropped { path, line, n_dropped: self.n_dropped, reason })
+            (0, Some((at, reason))) => {
+                Err(DataError::AllDropped { path, at, n_dropped: self.n_dropped, reason })
             }
             (0, None) => Err(DataError::Empty { path }),
             _ => Ok(()),
         }
     }
+}
+
+/// The texts of a pair with what the rest of the record says about it.
+fn pair(
+    texts: format::Texts,
+    at: Place,
+    record: &Json<'_>,
+    format: DatasetFormat,
+    settings: &ReadSettings,
+) -> Result<SourcePair, RecordError> {
+    let format::Texts { prompt, chosen, rejected, fallback } = texts;
+    let group = match &settings.group {
+        // Pairs without any prompt have nothing in common.
+        GroupBy::Prompt if prompt.is_empty() => format!("line {}", at.number),
+        GroupBy::Prompt => prompt.clone(),
+        GroupBy::Column(column) => match record.get(column) {
+            Json::Null => {
+                let available = record.keys();
+                return Err(RecordError::MissingField { field: column.clone(), available });
+            }
+            value => value.to_label().map_or_else(|| value.excerpt(), std::borrow::Cow::into_owned),
+        },
+    };
+    let label_noise = match record.get("label_noise") {
+        Json::Null => false,
+        Json::Bool(value) => *value,
+        other => {
+            let (field, found) = ("label_noise".to_owned(), other.describe());
+            return Err(RecordError::WrongType { field, found, expected: "true or false" });
+        }
+    };
+    let slice = format::slice(record, format, settings);
+    let has_margin =
+        record.has("margin") || (record.has("score_chosen") && record.has("score_rejected"));
+    let pair = PreferencePair { prompt, chosen, rejected, group, slice, label_noise };
+    Ok(SourcePair { at, fallback, has_margin, pair })
 }
 
 impl Iterator for PairReader {

@@ -1,53 +1,7 @@
 //! How a source is read: its format, its groups, its limit, and what becomes of unusable pairs.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
-use super::error::DataError;
-
-/// How records are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DatasetFormat {
-    /// `chosen` and `rejected` are whole dialogues, `\n\nHuman: …\n\nAssistant: …`.
-    HhRlhf,
-    /// `prompt, chosen, rejected` as TRL reads them; the prompt may be implicit.
-    Jsonl,
-    /// The layout of the embedded set: explicit prompts, `skill`, `fault`, `label_noise`.
-    Pocket,
-}
-
-impl DatasetFormat {
-    /// Reads the value of `data.format`; `auto` is `None`.
-    pub fn parse(value: &str) -> Result<Option<Self>, DataError> {
-        if value == "auto" { Ok(None) } else { value.parse().map(Some) }
-    }
-}
-
-impl FromStr for DatasetFormat {
-    type Err = DataError;
-
-    fn from_str(value: &str) -> Result<Self, DataError> {
-        match value {
-            "hh-rlhf" => Ok(Self::HhRlhf),
-            "jsonl" => Ok(Self::Jsonl),
-            "pocket" => Ok(Self::Pocket),
-            other => Err(DataError::UnknownFormat { value: other.into() }),
-        }
-    }
-}
-
-impl fmt::Display for DatasetFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::HhRlhf => "hh-rlhf",
-            Self::Jsonl => "jsonl",
-            Self::Pocket => "pocket",
-        })
-    }
-}
+use super::format::DatasetFormat;
+use crate::domain::spec::ColumnsSpec;
 
 /// Which pairs must stay on the same side of a split.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -65,20 +19,37 @@ pub enum BadPairPolicy {
     /// Leave it out and report it by name.
     #[default]
     Drop,
-    /// Stop with an error that names the line. HH-RLHF itself holds such rows, so files in its
-    /// format are always read with [`BadPairPolicy::Drop`].
+    /// Stop with an error that names the line. HH-RLHF itself holds such rows, and rated sets hold
+    /// ties, so only files that hold finished pairs are read like this.
     Refuse,
 }
 
 /// How to read a source.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadSettings {
     /// `None` looks at the first record.
     pub format: Option<DatasetFormat>,
+    /// Which columns hold a pair; where any is named and no format is, that is the format.
+    pub columns: ColumnsSpec,
     /// What `PreferencePair::group` holds.
     pub group: GroupBy,
     /// Stop after this many accepted pairs; 0 reads all.
     pub limit: u64,
+    /// Most pairs made of one record; 0 makes all.
+    pub pairs_per_record: u32,
     /// What happens to unusable pairs.
     pub policy: BadPairPolicy,
+}
+
+impl Default for ReadSettings {
+    fn default() -> Self {
+        Self {
+            format: None,
+            columns: ColumnsSpec::default(),
+            group: GroupBy::default(),
+            limit: 0,
+            pairs_per_record: 10,
+            policy: BadPairPolicy::default(),
+        }
+    }
 }

@@ -1,12 +1,8 @@
-//! Where pairs come from, and the bytes behind it: a plain or gzip file, or the embedded set.
+//! Where pairs come from: files, folders, patterns, or the embedded set.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-
-use flate2::bufread::MultiGzDecoder;
 
 use super::error::DataError;
 
@@ -20,10 +16,11 @@ pub enum EmbeddedSplit {
 }
 
 /// A data set: a file, or a part of the embedded set. Written `PATH`, `embedded` (its training
-/// part), `embedded:train` or `embedded:test`.
+/// part), `embedded:train` or `embedded:test`. A path may also be a folder or a pattern, which
+/// [`Source::files`] turns into files.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// `.jsonl` or `.jsonl.gz`; the content decides, not the name.
+    /// JSON lines, a JSON array, a table or Parquet, plain or compressed.
     File(PathBuf),
     /// Compiled in.
     Embedded(EmbeddedSplit),
@@ -60,141 +57,150 @@ impl fmt::Display for Source {
     }
 }
 
+/// The files a source stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// In order of their names; never empty.
+    pub files: Vec<Source>,
+    /// Data files of the folder that were left alone, since their names speak of another split.
+    pub others: Vec<Source>,
+}
+
+/// Names that end like this hold data; `.gz` and `.zst` may follow.
+const DATA_EXTENSIONS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", "parquet"];
+
+/// Files beside data sets that describe them.
+const DESCRIPTIONS: [&str; 5] =
+    ["dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json", "config.json"];
+
+/// Folders inside folders are searched this deep; the layouts of the Hub need two.
+const MAX_DEPTH: usize = 3;
+
 impl Source {
-    /// The bytes as stored (still compressed).
-    pub(super) fn raw(&self) -> Result<Box<dyn BufRead + Send>, DataError> {
-        match self {
-            Self::Embedded(split) => Ok(Box::new(Cursor::new(super::pocket::embedded(*split)))),
-            Self::File(path) => {
-                Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, open_file(path)?)))
-            }
+    /// The files this source stands for. A folder stands for its data files; when some of them are
+    /// named `train`, for those only.
+    ///
+    /// # Errors
+    /// When nothing is found, or a folder cannot be read.
+    pub fn files(&self) -> Result<Files, DataError> {
+        let Self::File(path) = self else {
+            return Ok(Files { files: vec![self.clone()], others: Vec::new() });
+        };
+        if path.is_dir() {
+            return in_folder(path);
         }
-    }
-
-    /// The text bytes, decompressed when the content is gzip, and whether it was.
-    pub(super) fn text(&self) -> Result<(Box<dyn BufRead + Send>, bool), DataError> {
-        let mut raw = self.raw()?;
-        let path = self.to_string();
-        let head = raw.fill_buf().map_err(|source| DataError::Io {
-            path: path.clone(),
-            line: 1,
-            source,
-        })?;
-        if head.is_empty() {
-            return Err(DataError::Empty { path });
+        let text = path.to_string_lossy();
+        if path.exists() || !text.contains(['*', '?', '[']) {
+            return Ok(Files { files: vec![self.clone()], others: Vec::new() });
         }
-        if head.starts_with(&[0x1f, 0x8b]) {
-            let decoder = MultiGzDecoder::new(raw);
-            return Ok((Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)), true));
-        }
-        let named_gzip = Path::new(&path).extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-        if named_gzip {
-            let found = head.iter().take(2).map(|b| format!("{b:02x}")).collect::<Vec<_>>();
-            return Err(DataError::NotGzip { path, found: found.join(" ") });
-        }
-        Ok((raw, false))
+        matching(&text)
     }
 }
 
-const BUFFER_BYTES: usize = 1 << 16;
+fn matching(pattern: &str) -> Result<Files, DataError> {
+    let refused = |detail: String| DataError::Pattern { path: pattern.to_owned(), detail };
+    let paths = glob::glob(pattern).map_err(|e| refused(format!("is no pattern: {}", e.msg)))?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.map_err(|e| refused(format!("cannot be searched: {}", e.error())))?;
+        if path.is_file() {
+            files.push(Source::File(path));
+        }
+    }
+    if files.is_empty() {
+        return Err(refused("no file matches this pattern".into()));
+    }
+    Ok(Files { files, others: Vec::new() })
+}
 
-/// Opens a regular file; a folder gets an error that names what could be meant.
-fn open_file(path: &Path) -> Result<File, DataError> {
-    let name = path.display().to_string();
-    let io_error = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => DataError::Missing { path: name.clone() },
-        _ => DataError::Io { path: name.clone(), line: 1, source },
+fn in_folder(folder: &Path) -> Result<Files, DataError> {
+    let (mut paths, mut found) = (Vec::new(), Vec::new());
+    search(folder, MAX_DEPTH, &mut paths, &mut found)?;
+    if paths.is_empty() {
+        found.sort();
+        return Err(DataError::NoDataFile { path: folder.display().to_string(), found });
+    }
+    paths.sort();
+    let is_train = |path: &PathBuf| {
+        let inside = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
+        inside.to_lowercase().contains("train")
     };
-    if path.metadata().map_err(io_error)?.is_dir() {
-        let mut files: Vec<String> = path
-            .read_dir()
-            .map_err(io_error)?
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|file| file.trim_end_matches(".gz").rsplit('.').next() == Some("jsonl"))
-            .collect();
-        files.sort();
-        return Err(DataError::Directory { path: name, files });
-    }
-    File::open(path).map_err(io_error)
+    let has_train = paths.iter().any(is_train);
+    let (files, others): (Vec<_>, Vec<_>) =
+        paths.into_iter().partition(|path| !has_train || is_train(path));
+    let sources = |paths: Vec<PathBuf>| paths.into_iter().map(Source::File).collect();
+    Ok(Files { files: sources(files), others: sources(others) })
 }
 
-/// Longest accepted line. Real records are far below: the longest dialogue of HH-RLHF has 10 kB.
-pub const MAX_LINE_BYTES: usize = 16 << 20;
-
-/// Lines of a source with their numbers from 1, in one reused buffer.
-pub(super) struct LineReader {
-    path: String,
-    input: Box<dyn BufRead + Send>,
-    gzip: bool,
-    line: u64,
-    buffer: Vec<u8>,
-}
-
-impl LineReader {
-    pub(super) fn open(source: &Source) -> Result<Self, DataError> {
-        let (input, gzip) = source.text()?;
-        Ok(Self { path: source.to_string(), input, gzip, line: 0, buffer: Vec::new() })
-    }
-
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The next line that is not blank, without its line end, or `None` at the end of the source.
-    pub(super) fn next_line(&mut self) -> Result<Option<(u64, &str)>, DataError> {
-        loop {
-            self.buffer.clear();
-            self.line += 1;
-            if !self.fill()? {
-                return Ok(None);
+fn search(
+    folder: &Path,
+    depth: usize,
+    paths: &mut Vec<PathBuf>,
+    found: &mut Vec<String>,
+) -> Result<(), DataError> {
+    let failed = |source| DataError::Io { path: folder.display().to_string(), line: 1, source };
+    for entry in folder.read_dir().map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            if depth > 1 {
+                search(&path, depth - 1, paths, found)?;
             }
-            if !self.buffer.iter().all(u8::is_ascii_whitespace) {
-                break;
-            }
-        }
-        while matches!(self.buffer.last(), Some(b'\n' | b'\r')) {
-            self.buffer.pop();
-        }
-        let line = self.line;
-        match std::str::from_utf8(&self.buffer) {
-            Ok(text) if line == 1 => Ok(Some((line, text.trim_start_matches('\u{feff}')))),
-            Ok(text) => Ok(Some((line, text))),
-            Err(error) => Err(DataError::InvalidUtf8 {
-                path: self.path.clone(),
-                line,
-                column: error.valid_up_to() + 1,
-                byte: self.buffer.get(error.valid_up_to()).copied().unwrap_or_default(),
-            }),
+        } else if is_data_file(&name) {
+            paths.push(path);
+        } else {
+            found.push(name);
         }
     }
-
-    /// Reads to the next line end; false when nothing was left. A line over the cap is refused
-    /// after the cap, so no line is ever held whole that is longer.
-    fn fill(&mut self) -> Result<bool, DataError> {
-        let n_read = (&mut self.input)
-            .take(MAX_LINE_BYTES as u64 + 1)
-            .read_until(b'\n', &mut self.buffer)
-            .map_err(|error| read_error(&self.path, self.line, self.gzip, error))?;
-        if self.buffer.len() > MAX_LINE_BYTES {
-            return Err(DataError::LineTooLong {
-                path: self.path.clone(),
-                line: self.line,
-                cap_bytes: MAX_LINE_BYTES,
-                excerpt: super::error::excerpt(&String::from_utf8_lossy(&self.buffer[..80])),
-            });
-        }
-        Ok(n_read > 0)
-    }
+    Ok(())
 }
 
-fn read_error(path: &str, line: u64, gzip: bool, error: io::Error) -> DataError {
-    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-    let path = path.to_owned();
-    match error.kind() {
-        UnexpectedEof if gzip => DataError::Gzip { path, line, detail: "cut short".into() },
-        InvalidData | InvalidInput if gzip => {
-            DataError::Gzip { path, line, detail: error.to_string() }
+fn is_data_file(name: &str) -> bool {
+    let extension = extension(name);
+    DATA_EXTENSIONS.contains(&extension.as_str()) && !DESCRIPTIONS.contains(&name)
+}
+
+/// The extension that says what is inside, in lower case: `jsonl` of `x.JSONL.gz`.
+pub(super) fn extension(name: &str) -> String {
+    let name = name.to_lowercase();
+    let inner = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    inner.rsplit_once('.').map_or_else(String::new, |(_, extension)| extension.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(sources: &[Source], folder: &Path) -> Vec<String> {
+        let root = format!("{}/", folder.display());
+        sources.iter().map(|source| source.to_string().replace(&root, "")).collect()
+    }
+
+    #[test]
+    fn folders_and_patterns_become_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        std::fs::create_dir_all(root.join("data")).unwrap();
+        for name in
+            ["data/train-1.parquet", "data/train-0.parquet", "data/test-0.parquet", "README.md"]
+        {
+            std::fs::write(root.join(name), "x").unwrap();
         }
-        _ => DataError::Io { path, line, source: error },
+        std::fs::write(root.join("dataset_info.json"), "{}").unwrap();
+        let found = Source::File(root.into()).files().unwrap();
+        assert_eq!(names(&found.files, root), ["data/train-0.parquet", "data/train-1.parquet"]);
+        assert_eq!(names(&found.others, root), ["data/test-0.parquet"]);
+        let found = Source::File(root.join("data/t*-0.parquet")).files().unwrap();
+        assert_eq!(names(&found.files, root), ["data/test-0.parquet", "data/train-0.parquet"]);
+        let none = Source::File(root.join("data/*.csv")).files().unwrap_err().to_string();
+        assert!(none.ends_with("no file matches this pattern"), "{none}");
+        let bad = Source::File(root.join("data/[a")).files().unwrap_err().to_string();
+        assert!(bad.contains("is no pattern: "), "{bad}");
+        std::fs::remove_dir_all(root.join("data")).unwrap();
+        let empty = Source::File(root.into()).files().unwrap_err().to_string();
+        assert!(empty.contains("only `README.md`, `dataset_info.json`"), "{empty}");
     }
 }

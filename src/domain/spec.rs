@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::review::Queue;
 use super::review::queue::N_TEACH;
 
+pub use super::data_spec::{ColumnsSpec, Names, SourcePart, Sources};
 pub use super::method_spec::{
     Accumulation, CalibrationName, DropAction, KeepWeights, PoolLabels, PseudoTargets,
     PseudoWeights, RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom,
@@ -48,33 +49,6 @@ impl std::fmt::Display for Amount {
     }
 }
 
-/// One path or several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Sources {
-    /// One.
-    One(String),
-    /// Several, read one after the other as one data set.
-    Many(Vec<String>),
-}
-
-impl Sources {
-    /// All of them, in order.
-    #[must_use]
-    pub fn as_slice(&self) -> &[String] {
-        match self {
-            Self::One(source) => std::slice::from_ref(source),
-            Self::Many(sources) => sources,
-        }
-    }
-}
-
-impl std::fmt::Display for Sources {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.as_slice().join(", "))
-    }
-}
-
 /// A whole experiment spec.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,10 +75,14 @@ pub struct ExperimentSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
-    /// `embedded`, a path, or a list of paths.
+    /// `embedded`, a path, or a list of paths or of parts with weights.
     pub source: Sources,
     /// `auto`, or a format name.
     pub format: String,
+    /// Most pairs that are made of one record of several answers; 0 makes all.
+    // Before this key no format gave more than one.
+    #[serde(default = "super::data_spec::default_pairs_per_record")]
+    pub pairs_per_record: u32,
     /// A source of test pairs, or `split` to split `test_share` off by group.
     pub test: String,
     /// Share of the pairs used for testing when `test` is `split`.
@@ -117,6 +95,9 @@ pub struct DataSpec {
     pub validation_share: f64,
     /// Read at most this many pairs; 0 reads all.
     pub limit: u64,
+    /// Which columns hold a pair, for layouts that are not known by name.
+    #[serde(default)]
+    pub columns: ColumnsSpec,
 }
 
 /// Which loss trains the reward model.
@@ -305,6 +286,8 @@ impl ExperimentSpec {
             share,
         )?;
         check("data.test_share", data.test_share, inside(data.test_share), share)?;
+        data.source.validate()?;
+        data.columns.validate()?;
         self.model.validate()?;
         self.validate_train()?;
         self.validate_noise()?;

@@ -15,11 +15,13 @@ pub struct Cost {
 
 /// Runs `ser ARGS` with a home of its own; the cost covers detached workers too.
 pub fn run_ser(home: &Path, args: &[&str]) -> (Cost, String) {
+    watch(Command::new(env!("CARGO_BIN_EXE_ser")).arg("--home").arg(home).args(args), home)
+}
+
+/// Runs a command; the cost covers every process whose command line names `home`.
+pub fn watch(command: &mut Command, home: &Path) -> (Cost, String) {
     let begin = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ser"))
-        .arg("--home")
-        .arg(home)
-        .args(args)
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())

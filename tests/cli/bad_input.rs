@@ -129,6 +129,78 @@ fn a_line_of_20_megabytes() {
 }
 
 #[test]
+fn a_layout_that_no_format_has() {
+    let line = r#"{"question": "q", "answer_1": "x", "answer_2": "y", "better": 1}"#;
+    refused_data(
+        "x.jsonl",
+        line,
+        &["line 1", "no known layout", "`answer_1`", "`better`"],
+        "data.columns.prompt",
+    );
+    let unpaired = r#"{"prompt": "q", "completion": "x", "label": true}"#;
+    refused_data("x.jsonl", unpaired, &["line 1", "`completion`", "not a pair"], "`rejected`");
+}
+
+#[test]
+fn an_array_that_ends_early() {
+    let array = format!("[{},\n{}", pairs(2)[0], &pairs(2)[1][..20]);
+    refused_data("x.json", array, &["line 2", "broken JSON array", "element 2"], "whole");
+}
+
+#[test]
+fn a_table_with_a_short_row() {
+    let table = "prompt,chosen,rejected\np,a,b\nq,c\n";
+    refused_data("x.csv", table, &["row 2 (line 3)", "`2` cells", "`3` columns"], "quotes");
+}
+
+#[test]
+fn a_file_that_is_not_what_its_name_says() {
+    let text = jsonl(&pairs(3));
+    refused_data("x.parquet", &text, &["Parquet", "`7b 22 63 68`"], "LFS");
+    refused_data("x.jsonl.zst", &text, &["zstd", "`7b 22 63 68`"], "`.zst`");
+    refused_data("x.parquet", "PAR1 and no more", &["broken Parquet"], "again");
+}
+
+#[test]
+fn a_folder_without_data_and_a_pattern_without_files() {
+    let place = Place::new();
+    place.write("docs/README.md", "words");
+    let run = |source: &str, named: &[&str], hinted: &str| {
+        let set = format!("data.source={source}");
+        refused(&place, &["run", "--set", "model.backbone=mock", "--set", &set], named, hinted);
+    };
+    run("docs", &["`docs`", "no data file", "`README.md`"], ".parquet");
+    run("docs/*.jsonl", &["`docs/*.jsonl`", "no file matches"], "quote");
+}
+
+#[test]
+fn columns_and_formats_that_do_not_exist() {
+    let place = Place::new();
+    place.write("x.csv", "ask,one,two,better\nq,x,y,perhaps\n");
+    let run = |sets: &[&str], named: &[&str], hinted: &str| {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let base = ["run", "--set", "model.backbone=mock", "--set", "data.source=x.csv"];
+        refused(&place, &base.into_iter().chain(sets).collect::<Vec<_>>(), named, hinted);
+    };
+    run(&["data.format=hh"], &["unknown data format `hh`"], "hh-rlhf, trl");
+    run(&["data.format=columns"], &["`data.columns.a`"], "data.columns.prompt");
+    run(&["data.columns.prompt=ask"], &["`data.columns.a`", "empty"], "data.columns.a");
+    let columns = ["data.columns.a=one", "data.columns.b=two"];
+    run(
+        &[&columns[..], &["data.columns.label=worse"]].concat(),
+        &["row 1", "`worse`", "`better`"],
+        "fields",
+    );
+    run(
+        &[&columns[..], &["data.columns.label=better"]].concat(),
+        &["row 1 (line 2)", "`better`", "`perhaps`"],
+        "data.columns.values",
+    );
+    let mixed = ["data.source=[{path='x.csv', weight=1}, {path='x.csv'}]"];
+    run(&mixed, &["`data.source`", "weights [1.0, 0.0]"], "data.source");
+}
+
+#[test]
 fn too_few_pairs_to_divide() {
     let place = Place::new();
     place.write("x.jsonl", jsonl(&pairs(2)));

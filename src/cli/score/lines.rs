@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use super::super::{CliError, CliResult};
-use crate::data::MAX_LINE_BYTES;
+use crate::data::MAX_RECORD_BYTES;
 
 /// Lines that wait to be scored.
 const N_AHEAD: usize = 2048;
@@ -82,14 +82,14 @@ fn next(input: &mut impl BufRead, number: &mut u64) -> io::Result<Option<Line>> 
     loop {
         let mut bytes = Vec::new();
         *number += 1;
-        if input.take(MAX_LINE_BYTES as u64 + 1).read_until(b'\n', &mut bytes)? == 0 {
+        if input.take(MAX_RECORD_BYTES as u64 + 1).read_until(b'\n', &mut bytes)? == 0 {
             return Ok(None);
         }
         let number = *number;
-        if bytes.len() > MAX_LINE_BYTES {
+        if bytes.len() > MAX_RECORD_BYTES {
             // The rest of it is no line of its own.
             skip_line(input)?;
-            let text = Err(format!("the line is longer than {} MiB", MAX_LINE_BYTES >> 20));
+            let text = Err(format!("the line is longer than {} MiB", MAX_RECORD_BYTES >> 20));
             return Ok(Some(Line { number, text }));
         }
         if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -125,7 +125,7 @@ mod tests {
     fn lines_are_numbered_and_bad_ones_do_not_end_the_input() {
         let mut input: Vec<u8> = b"one\n\n \n".to_vec();
         input.extend(b"\xff\n");
-        input.extend(std::iter::repeat_n(b'x', MAX_LINE_BYTES + 5));
+        input.extend(std::iter::repeat_n(b'x', MAX_RECORD_BYTES + 5));
         input.extend(b"\nlast");
         let (mut input, mut number) = (io::Cursor::new(input), 0);
         let mut found = Vec::new();

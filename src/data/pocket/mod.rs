@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use self::draw::{Draw, Family};
 use self::skill::{SKILLS, Task};
 use super::error::DataError;
-use super::hh::{ASSISTANT, HUMAN};
+use super::format::{ASSISTANT, HUMAN};
 use super::source::EmbeddedSplit;
 use crate::domain::random::{Place, Purpose, text_hash};
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::numbers::NUMBER_WORDS;
 use super::skill::{Check, Rule, Task};
 use super::style::{FILLERS, LEADS, is_looping, is_rude, undress};
-use crate::data::hh::{ASSISTANT, HUMAN};
+use crate::data::format::{ASSISTANT, HUMAN};
 
 /// What the oracle found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -91,10 +91,8 @@ fn sizes_noise_and_shares_are_as_documented() {
 
 #[test]
 fn the_embedded_set_is_read_like_any_other() {
-    use crate::data::{DatasetFormat, ReadSettings, Source, check};
-    let train: Source = "embedded".parse().unwrap();
-    let report = check(&train, &ReadSettings::default()).unwrap();
-    assert_eq!(report.format, DatasetFormat::Pocket);
+    let report = crate::data::testing::check_file(&"embedded".parse().unwrap());
+    assert_eq!(report.format, "pocket");
     assert_eq!((report.n_pairs, report.n_groups), (N_TRAIN as u64, N_TRAIN as u64));
     assert_eq!(report.n_label_noise, N_TRAIN as u64 / 10);
     assert_eq!((report.slices.len(), report.dropped.len()), (12, 0));

@@ -1,58 +1,12 @@
 //! Every layout that is read, every error that names its line, and the real HH-RLHF.
 
 use std::io::Write;
-use std::path::Path;
 
 use super::*;
-use crate::data::{check, settings::ReadSettings};
-
-fn write(dir: &Path, name: &str, bytes: &[u8]) -> Source {
-    let path = dir.join(name);
-    std::fs::write(&path, bytes).unwrap();
-    Source::File(path)
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// The items of a text read as `settings` say, or the first error.
-fn read(text: &[u8], settings: &ReadSettings) -> Result<Vec<SourceItem>, DataError> {
-    let dir = tempfile::tempdir().unwrap();
-    open(&write(dir.path(), "pairs.jsonl", text), settings)?.collect()
-}
-
-/// The error without the folder of the file, and that there is a hint.
-fn error_of(name: &str, bytes: &[u8], settings: &ReadSettings) -> String {
-    let dir = tempfile::tempdir().unwrap();
-    let source = write(dir.path(), name, bytes);
-    let error = open(&source, settings)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .expect_err("this input is wrong");
-    let hint = error.hint().expect("every data error has a hint");
-    assert!(!hint.is_empty() && !hint.contains('\n'), "{hint}");
-    let message = error.to_string().replace(&format!("{}/", dir.path().display()), "");
-    assert!(!message.contains('\n') && !message.ends_with('.'), "{message}");
-    message
-}
-
-fn only_pair(text: &str) -> SourcePair {
-    match read(text.as_bytes(), &ReadSettings::default()).unwrap().remove(0) {
-        SourceItem::Pair(pair) => pair,
-        dropped @ SourceItem::Dropped { .. } => panic!("{dropped:?}"),
-    }
-}
-
-fn texts(text: &str) -> (String, String, String) {
-    let pair = only_pair(text).pair;
-    (pair.prompt, pair.chosen, pair.rejected)
-}
-
-fn owned(prompt: &str, chosen: &str, rejected: &str) -> (String, String, String) {
-    (prompt.into(), chosen.into(), rejected.into())
-}
+use crate::data::format::ASSISTANT;
+use crate::data::testing::{
+    check_file, error_of, gzip, only_pair, owned, read, say, shared, texts,
+};
 
 #[test]
 fn plain_texts_with_and_without_a_prompt() {
@@ -122,8 +76,8 @@ fn unusable_pairs_are_dropped_by_name_or_refused() {
     assert_eq!(
         items[1..3],
         [
-            SourceItem::Dropped { line: 2, reason: DropReason::IdenticalResponses },
-            SourceItem::Dropped { line: 4, reason: DropReason::EmptyResponses }
+            SourceItem::Dropped { at: Place::line(2), reason: DropReason::IdenticalResponses },
+            SourceItem::Dropped { at: Place::line(4), reason: DropReason::EmptyResponses }
         ]
     );
     let strict = ReadSettings { policy: BadPairPolicy::Refuse, ..ReadSettings::default() };
@@ -191,9 +145,6 @@ fn wrong_files_are_named() {
     let fails = |source: &Source| open(source, &settings).err().unwrap();
     let missing = fails(&Source::File(dir.path().join("none.jsonl")));
     assert!(matches!(&missing, DataError::Missing { path } if path.ends_with("none.jsonl")));
-    write(dir.path(), "b.jsonl", b"{}");
-    let folder = fails(&Source::File(dir.path().into()));
-    assert!(matches!(&folder, DataError::Directory { files, .. } if files == &["b.jsonl"]));
     assert!("embedded:valid".parse::<Source>().is_err());
     assert!("hh".parse::<DatasetFormat>().is_err());
 }
@@ -231,21 +182,6 @@ fn a_line_of_20_megabytes_is_refused() {
     assert!(message.starts_with("`x.jsonl`: line 2: longer than `16777216` bytes"), "{message}");
 }
 
-/// Tells the person who runs the tests.
-fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
-}
-
-/// A file of the shared folder, or `None` with a word about why the test is skipped.
-fn shared(path: &str) -> Option<Source> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")).join(path);
-    if path.exists() {
-        return Some(Source::File(path));
-    }
-    say(&format!("skipped: {} is not there", path.display()));
-    None
-}
-
 #[test]
 fn real_hh_rlhf_has_the_published_counts() {
     // (tranche, rows, identical rows, fallback rows), counted independently with Python.
@@ -255,7 +191,7 @@ fn real_hh_rlhf_has_the_published_counts() {
         ("helpful-rejection-sampled", 2749, 32, 3),
     ] {
         let Some(source) = shared(&format!("data/hh-rlhf/{tranche}/test.jsonl.gz")) else { return };
-        assert_eq!(detect(&source).unwrap(), DatasetFormat::HhRlhf);
+        assert_eq!(detect(&source, &ReadSettings::default()).unwrap(), DatasetFormat::HhRlhf);
         let mut n_multi_turn = 0;
         for item in open(&source, &ReadSettings::default()).unwrap() {
             let SourceItem::Pair(SourcePair { pair, fallback, .. }) = item.unwrap() else {
@@ -265,7 +201,7 @@ fn real_hh_rlhf_has_the_published_counts() {
             assert!(pair.prompt.starts_with("\n\nHuman:"));
             n_multi_turn += u32::from(pair.prompt.matches("\n\nHuman:").count() > 1);
         }
-        let report = check(&source, &ReadSettings::default()).unwrap();
+        let report = check_file(&source);
         assert_eq!(report.n_pairs, n_rows - n_identical, "{tranche}");
         assert_eq!(report.dropped.len(), 1, "{tranche}");
         assert_eq!(report.dropped[0].n, n_identical, "{tranche}");
@@ -297,7 +233,7 @@ fn a_million_pairs_need_little_memory() {
     let n = open(&source, &ReadSettings::default()).unwrap().map(Result::unwrap).count();
     say(&format!("{n} pairs read in {:?}, peak {:?} kB", start.elapsed(), peak_kb()));
     let start = std::time::Instant::now();
-    let report = check(&source, &ReadSettings::default()).unwrap();
+    let report = check_file(&source);
     say(&format!(
         "{} pairs checked in {:?}, peak {:?} kB",
         report.n_pairs,

@@ -13,7 +13,7 @@ use std::path::Path;
 use layer::{Assignment, Origin};
 
 use super::SupervisorError;
-use crate::domain::spec::{ExperimentSpec, Sources};
+use crate::domain::spec::ExperimentSpec;
 
 /// The default spec, with a comment for every key.
 pub const DEFAULT: &str = include_str!("../../../assets/default.toml");
@@ -89,8 +89,7 @@ pub fn resolve(input: &SpecInput<'_>) -> SpecResult<ExperimentSpec> {
 /// Says what `data.test = "auto"` means for this source, so that a stored spec says it too.
 fn with_test_source(mut spec: ExperimentSpec) -> ExperimentSpec {
     if spec.data.test == "auto" {
-        let is_embedded = spec.data.source.as_slice() == ["embedded"];
-        let test = if is_embedded { "embedded" } else { "split" };
+        let test = if spec.data.source.is_embedded() { "embedded" } else { "split" };
         test.clone_into(&mut spec.data.test);
     }
     spec
@@ -115,12 +114,7 @@ pub fn with_absolute_paths(mut spec: ExperimentSpec) -> ExperimentSpec {
     };
     spec.model.backbone = absolute(&spec.model.backbone, &["embedded", "mock"]);
     spec.data.test = absolute(&spec.data.test, &["embedded", "split"]);
-    spec.data.source = match &spec.data.source {
-        Sources::One(source) => Sources::One(absolute(source, &["embedded"])),
-        Sources::Many(sources) => {
-            Sources::Many(sources.iter().map(|source| absolute(source, &["embedded"])).collect())
-        }
-    };
+    spec.data.source = spec.data.source.map(|source| absolute(source, &["embedded"]));
     spec
 }
 
@@ -257,7 +251,12 @@ fn expected(key: &str, default: &toml::Value, message: &str) -> String {
         "data.seed_labels" | "selection.min_selected" => {
             "a share such as 0.15, or a count such as 300"
         }
-        "data.source" => "a text, or a list of texts",
+        "data.source" => "a text, a list of texts, or a list of `{ path, weight, cap }`",
+        "data.columns.a"
+        | "data.columns.b"
+        | "data.columns.label"
+        | "data.columns.values"
+        | "data.columns.score" => "a text, or a list of texts",
         _ => match default {
             toml::Value::Integer(_) => "a whole number, 0 or more",
             toml::Value::Float(_) => "a number",
@@ -334,12 +333,34 @@ mod tests {
     }
 
     #[test]
+    fn a_mixture_and_columns_are_the_same_again() {
+        let text = "[[data.source]]\npath = \"a\"\nweight = 2.0\n[[data.source]]\npath = \"b\"\n\
+                    weight = 1.0\ncap = 5\n[data.columns]\na = [\"x\", \"y\"]\n";
+        let spec = from_text(text, None, &["data.columns.prompt=q"]).unwrap();
+        assert_eq!(spec.data.source.parts()[1].cap, 5);
+        assert_eq!(spec.data.columns.a.list(), ["x", "y"]);
+        assert_eq!(from_text(&to_toml(&spec).unwrap(), None, &[]).unwrap(), spec);
+        let (message, _) = message("[data]\nsource = [{path = \"a\", wight = 1}]", &[]);
+        assert!(message.ends_with("or a list of `{ path, weight, cap }`"), "{message}");
+    }
+
+    #[test]
+    fn a_spec_without_the_newer_keys_still_loads() {
+        let spec = resolve(&SpecInput::default()).unwrap();
+        let mut table: toml::Table = toml::from_str(&to_toml(&spec).unwrap()).unwrap();
+        let data = table.get_mut("data").and_then(toml::Value::as_table_mut).unwrap();
+        assert!(data.remove("columns").is_some() && data.remove("pairs_per_record").is_some());
+        let old: ExperimentSpec = table.try_into().unwrap();
+        assert_eq!(old, spec);
+    }
+
+    #[test]
     fn later_layers_win() {
         let file = "[rounds]\nmax = 5\n[data]\nseed_labels = 300\n";
         let spec = from_text(file, None, &["rng_seed=9", "data.source=[\"a\", \"b\"]"]).unwrap();
         assert_eq!((spec.rounds.max, spec.rng_seed), (5, 9));
         assert_eq!(spec.data.seed_labels, Amount::Count(300));
-        assert_eq!(spec.data.source.as_slice(), ["a", "b"]);
+        assert_eq!(spec.data.source.to_string(), "a, b");
         assert_eq!(from_text(file, Some("seed-only"), &[]).unwrap().rounds.max, 0);
         assert_eq!(from_text(file, Some("seed-only"), &["rounds.max=1"]).unwrap().rounds.max, 1);
         let named = from_text("arm = \"full-labels\"", None, &[]).unwrap();

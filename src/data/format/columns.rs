@@ -1,0 +1,232 @@
+//! Any layout, by the names of its columns (`[data.columns]`).
+//!
+//! With `b` a record is one pair; without it `a` names several answers, or one list of them. What is
+//! better comes from a label (of one annotator, or of several who vote), from scores, or from the
+//! order: `a` before `b`, the earlier answer of a list before the later.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use super::{Found, Read, messages, missing, ranking, wrong_type};
+use crate::data::error::{RecordError, excerpt};
+use crate::data::json::Json;
+use crate::data::reader::DropReason;
+use crate::domain::spec::{ColumnsSpec, Names};
+
+/// Values that mean a, b and a tie in the sets people publish.
+const FOR_A: [&str; 7] = ["a", "1", "first", "left", "model_a", "response_a", "true"];
+const FOR_B: [&str; 8] = ["b", "2", "-1", "second", "right", "model_b", "response_b", "false"];
+const FOR_TIE: [&str; 8] =
+    ["tie", "0", "equal", "same", "both", "neither", "draw", "tie (bothbad)"];
+
+pub(super) fn read(
+    record: &Json<'_>,
+    columns: &ColumnsSpec,
+    cap: usize,
+    out: &mut Vec<Found>,
+) -> Read {
+    let prompt = prompt(record, &columns.prompt)?;
+    let first = answers(record, &columns.a)?;
+    let second = answers(record, &columns.b)?;
+    let is_list = columns.b.is_empty();
+    if !is_list && columns.label.is_empty() && columns.score.is_empty() {
+        let (good, bad) = (as_texts(&first), as_texts(&second));
+        ranking::good_and_bad(&prompt, &good, &bad, cap, out);
+        return Ok(());
+    }
+    if !is_list {
+        for (names, answers) in [(&columns.a, &first), (&columns.b, &second)] {
+            if answers.len() != 1 {
+                return Err(count(names, answers.len(), "1, as a label judges one pair".into()));
+            }
+        }
+    }
+    let all: Vec<&str> = as_texts(&first).into_iter().chain(as_texts(&second)).collect();
+    if !columns.score.is_empty() {
+        let scores = scores(record, &columns.score, all.len())?;
+        ranking::by_score(&prompt, &all, &scores, cap, out);
+    } else if columns.label.is_empty() {
+        ranking::by_rank(&prompt, &all, cap, out);
+    } else {
+        let votes = votes(record, columns, all.len())?;
+        // Labels stand in the order (1,2), (1,3), …, (2,3), …
+        let position = |i: usize, j: usize| i * all.len() - i * (i + 1) / 2 + j - i - 1;
+        ranking::pair_up(&prompt, &all, cap, |i, j| votes[position(i, j)], out);
+    }
+    Ok(())
+}
+
+/// The prompt: nothing, a column, or a text with columns in braces.
+fn prompt(record: &Json<'_>, template: &str) -> Result<String, RecordError> {
+    if template.is_empty() {
+        return Ok(String::new());
+    }
+    if !template.contains('{') {
+        return prompt_column(record, template);
+    }
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((column, after)) = after.split_once('}') else { break };
+        out.push_str(before);
+        out.push_str(&prompt_column(record, column)?);
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out.trim().to_owned())
+}
+
+fn prompt_column(record: &Json<'_>, column: &str) -> Result<String, RecordError> {
+    match record.get(column) {
+        Json::Null => Err(missing(record, column)),
+        Json::List(list) if list.iter().any(|entry| matches!(entry, Json::Object(_))) => {
+            let turns = messages::read(column, list)?;
+            Ok(messages::render(&turns) + super::ASSISTANT)
+        }
+        value => value
+            .to_label()
+            .map(Cow::into_owned)
+            .ok_or_else(|| wrong_type(column, value, "a text or a list of messages")),
+    }
+}
+
+/// The answers of some columns; a list holds several, a list of messages is one.
+fn answers<'r>(record: &'r Json<'_>, names: &Names) -> Result<Vec<Cow<'r, str>>, RecordError> {
+    let mut out = Vec::new();
+    for column in names.list() {
+        match record.get(column) {
+            Json::Null => return Err(missing(record, column)),
+            Json::List(list) if list.iter().any(|entry| matches!(entry, Json::Object(_))) => {
+                let turns = messages::read(column, list)?;
+                out.push(Cow::Owned(messages::render_answer(&turns)));
+            }
+            Json::List(list) => {
+                for (i, entry) in list.iter().enumerate() {
+                    out.push(answer(&format!("{column}[{i}]"), entry)?);
+                }
+            }
+            value => out.push(answer(column, value)?),
+        }
+    }
+    Ok(out)
+}
+
+fn answer<'r>(field: &str, value: &'r Json<'_>) -> Result<Cow<'r, str>, RecordError> {
+    value.to_label().ok_or_else(|| wrong_type(field, value, "a text"))
+}
+
+fn as_texts<'r>(answers: &'r [Cow<'r, str>]) -> Vec<&'r str> {
+    answers.iter().map(|answer| &**answer).collect()
+}
+
+/// One score for each answer, from as many columns or from one list.
+fn scores(
+    record: &Json<'_>,
+    names: &Names,
+    n_answers: usize,
+) -> Result<Vec<Option<f64>>, RecordError> {
+    let mut out = Vec::new();
+    for column in names.list() {
+        match record.get(column) {
+            Json::List(list) => out.extend(list.iter().map(Json::as_number)),
+            Json::Null if record.keys().iter().all(|key| key != column) => {
+                return Err(missing(record, column));
+            }
+            value => out.push(value.as_number()),
+        }
+    }
+    if out.len() != n_answers {
+        let expected = format!("{n_answers}, one for each answer");
+        return Err(count(names, out.len(), expected));
+    }
+    Ok(out)
+}
+
+/// How the annotators order each pair of `n_answers` answers.
+fn votes(
+    record: &Json<'_>,
+    columns: &ColumnsSpec,
+    n_answers: usize,
+) -> Result<Vec<Result<Ordering, DropReason>>, RecordError> {
+    let n_pairs = n_answers * n_answers.saturating_sub(1) / 2;
+    let mut tallies = vec![[0_u32; 3]; n_pairs];
+    for column in columns.label.list() {
+        let labels = match record.get(column) {
+            Json::Null if record.keys().iter().all(|key| key != column) => {
+                return Err(missing(record, column));
+            }
+            Json::List(labels) => labels.as_slice(),
+            label => std::slice::from_ref(label),
+        };
+        if labels.len() != n_pairs {
+            let expected = format!("{n_pairs}, one for each pair of answers");
+            return Err(count(&Names::One(column.to_owned()), labels.len(), expected));
+        }
+        for (tally, label) in tallies.iter_mut().zip(labels) {
+            if let Some(order) = vote(column, label, columns)? {
+                tally[order as usize] += 1;
+            }
+        }
+    }
+    Ok(tallies.iter().map(majority).collect())
+}
+
+/// Which answer a label is for. `Tie` is first so that the numbers are those of the tally.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Vote {
+    Tie,
+    A,
+    B,
+}
+
+/// More votes than each of the others have, else a tie.
+fn majority(&[tie, a, b]: &[u32; 3]) -> Result<Ordering, DropReason> {
+    match (tie, a, b) {
+        (0, 0, 0) => Err(DropReason::Unrated),
+        _ if a > b && a > tie => Ok(Ordering::Greater),
+        _ if b > a && b > tie => Ok(Ordering::Less),
+        _ => Ok(Ordering::Equal),
+    }
+}
+
+/// What one annotator says; nothing where the cell is empty.
+fn vote(
+    column: &str,
+    label: &Json<'_>,
+    columns: &ColumnsSpec,
+) -> Result<Option<Vote>, RecordError> {
+    let text = match (label, label.as_number()) {
+        (Json::Null, _) => return Ok(None),
+        // 1, 1.0 and "1" are one label.
+        (Json::Number(_), Some(number)) => Cow::Owned(number.to_string()),
+        _ => label.to_label().ok_or_else(|| wrong_type(column, label, "a label (text)"))?,
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let unknown = || RecordError::UnknownLabel { field: column.to_owned(), found: excerpt(text) };
+    let values = columns.values.list();
+    if let [for_a, for_b, ..] = values.as_slice() {
+        return match text {
+            _ if text == *for_a => Ok(Some(Vote::A)),
+            _ if text == *for_b => Ok(Some(Vote::B)),
+            _ if values.contains(&text) => Ok(Some(Vote::Tie)),
+            _ => Err(unknown()),
+        };
+    }
+    if columns.a.list() == [text] {
+        return Ok(Some(Vote::A));
+    }
+    if columns.b.list() == [text] {
+        return Ok(Some(Vote::B));
+    }
+    let word = text.to_lowercase();
+    let known = [(&FOR_A[..], Vote::A), (&FOR_B[..], Vote::B), (&FOR_TIE[..], Vote::Tie)];
+    let found = known.into_iter().find(|(words, _)| words.contains(&word.as_str()));
+    found.map(|(_, vote)| Some(vote)).ok_or_else(unknown)
+}
+
+fn count(names: &Names, found: usize, expected: String) -> RecordError {
+    RecordError::WrongCount { field: names.list().join(", "), found, expected }
+}
