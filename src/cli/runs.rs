@@ -1,10 +1,13 @@
 //! `ser runs`: every run on a line.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::document::RunDocument;
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, text};
 use super::{CliError, CliResult, Context, ErrorKind, words};
+use crate::domain::run::RunStatus;
 use crate::store::rows::RunRow;
 use crate::store::{Access, RunFilter, Store, StoreError};
 
@@ -15,8 +18,22 @@ pub struct RunsArgs {
     /// `!arm:ser`, `is:archived`, …
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
+    /// One line an experiment
+    #[arg(long)]
+    by_experiment: bool,
     #[command(flatten)]
     form: FormArgs,
+}
+
+/// The runs of one experiment; those that belong to none have no name.
+#[derive(Serialize)]
+struct ExperimentLine {
+    experiment: Option<String>,
+    n_runs: usize,
+    n_finished: usize,
+    arms: BTreeSet<String>,
+    rng_seeds: BTreeSet<u64>,
+    created_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +70,13 @@ pub fn run(context: &Context, args: &RunsArgs) -> CliResult {
     let now_ms = jiff::Timestamp::now().as_millisecond();
     runs.retain(|row| filter.matches(row, now_ms));
     let form = args.form.form();
+    if args.by_experiment && !runs.is_empty() {
+        let experiments = experiments(&runs);
+        return match form {
+            Form::Json => print_json(&experiments),
+            _ => experiment_table(&experiments).print(form, context.ascii),
+        };
+    }
     match form {
         Form::Json => {
             print_json(&RunsDocument { schema: 1, runs: runs.iter().map(RunLine::from).collect() })
@@ -75,7 +99,8 @@ pub fn run(context: &Context, args: &RunsArgs) -> CliResult {
 /// # Errors
 /// When the store cannot be read.
 pub fn run_without_terminal(context: &Context) -> CliResult {
-    run(context, &RunsArgs { filter: None, form: FormArgs::default() })?;
+    let args = RunsArgs { filter: None, by_experiment: false, form: FormArgs::default() };
+    run(context, &args)?;
     context.say("hint: the interface needs a terminal; `ser --help` lists the commands");
     Ok(())
 }
@@ -86,6 +111,56 @@ fn read(context: &Context) -> CliResult<Vec<RunRow>> {
         Err(StoreError::Missing { .. }) => Ok(Vec::new()),
         store => Ok(store?.runs()?),
     }
+}
+
+/// The runs by experiment, the one with the newest run first.
+fn experiments(runs: &[RunRow]) -> Vec<ExperimentLine> {
+    let mut lines: Vec<ExperimentLine> = Vec::new();
+    for row in runs {
+        let place = lines.iter().position(|line| line.experiment == row.experiment);
+        let place = place.unwrap_or_else(|| {
+            lines.push(ExperimentLine {
+                experiment: row.experiment.clone(),
+                n_runs: 0,
+                n_finished: 0,
+                arms: BTreeSet::new(),
+                rng_seeds: BTreeSet::new(),
+                created_at: None,
+            });
+            lines.len() - 1
+        });
+        let line = &mut lines[place];
+        line.n_runs += 1;
+        line.n_finished += usize::from(row.status == RunStatus::Finished);
+        line.arms.insert(row.arm.clone());
+        line.rng_seeds.insert(row.rng_seed);
+        line.created_at = words::timestamp(row.created_at_ms);
+    }
+    lines
+}
+
+fn experiment_table(experiments: &[ExperimentLine]) -> Table {
+    let mut table = Table::new(&[
+        text("experiment", "experiment"),
+        number("n_runs", "runs"),
+        number("n_finished", "finished"),
+        text("arms", "arms"),
+        text("rng_seeds", "random seeds"),
+        text("created_at", "created"),
+    ]);
+    for line in experiments {
+        let arms: Vec<&str> = line.arms.iter().map(String::as_str).collect();
+        let rng_seeds: Vec<String> = line.rng_seeds.iter().map(u64::to_string).collect();
+        table.push(vec![
+            Cell::maybe(line.experiment.as_deref()),
+            Cell::new(line.n_runs),
+            Cell::new(line.n_finished),
+            Cell::new(arms.join(" ")),
+            Cell::new(rng_seeds.join(" ")),
+            Cell::maybe(line.created_at.as_deref()),
+        ]);
+    }
+    table
 }
 
 /// The runs as a table.

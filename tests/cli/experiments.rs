@@ -175,6 +175,12 @@ fn an_experiment_is_compared_by_its_arms() {
     let runs = place.json(&["runs", "--json", "--filter", "exp=e arm=naive"]);
     assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
     assert_eq!(runs["runs"][0]["experiment"], "e");
+    let experiments = place.json(&["runs", "--by-experiment", "--json"]);
+    assert_eq!(experiments.as_array().unwrap().len(), 1);
+    assert_eq!(experiments[0]["n_finished"], 6);
+    assert_eq!(experiments[0]["rng_seeds"], serde_json::json!([1, 2]));
+    let table = succeeded(&place, &["runs", "--by-experiment"]);
+    assert!(table.contains("full-labels naive seed-only"), "{table}");
     let output = place.ser(&["compare", "--experiment", "f"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("there is no experiment `f`"), "{}", stderr(&output));
