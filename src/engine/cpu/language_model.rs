@@ -266,7 +266,10 @@ fn predict(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::cpu::CpuModel;
     use crate::engine::cpu::tests::support::settings;
+    use crate::engine::fixture::bert_dir;
+    use crate::engine::{PairText, RewardModel};
 
     fn small_decoder() -> DecoderConfig {
         DecoderConfig {
@@ -328,6 +331,33 @@ mod tests {
             assert!((f64::from(*found) - expected).abs() < 1e-4, "{found} {expected}");
         }
         assert!((f64::from(found[0][0]) + sum(&[7, 8])).abs() < 1e-4, "{found:?}");
+    }
+
+    #[test]
+    fn the_pretrained_backbone_is_asked_and_encoders_are_not() {
+        let settings = |backbone| OpenSettings {
+            n_threads: 1,
+            precision: Precision::F32,
+            ..OpenSettings::new(backbone, 64, 1)
+        };
+        let encoder = bert_dir();
+        let encoder = Backbone::Directory(encoder.path().to_owned());
+        for backbone in [Backbone::Mock, encoder] {
+            assert!(LanguageModel::open(&settings(backbone)).unwrap().is_none());
+        }
+        let embedded = settings(Backbone::Embedded);
+        let on_a_gpu = OpenSettings { device: Device::Cuda, ..embedded.clone() };
+        assert!(LanguageModel::open(&on_a_gpu).unwrap().is_none());
+        let mut model = LanguageModel::open(&embedded).unwrap().unwrap();
+        let text = PairText {
+            prompt: "\n\nHuman: Finn has 4 bags with 9 balloons in each. How many balloons is \
+                     that?\n\nAssistant:",
+            response_a: " There are 36 balloons in all.",
+            response_b: " balloons all in are 36 all 36",
+        };
+        let pair = CpuModel::open(&embedded).unwrap().encode(&[text]).unwrap().remove(0);
+        let [[a, b]] = model.answer_log_likelihoods(&[&pair])[..] else { panic!("one pair") };
+        assert!(a > b && a < 0.0, "a sentence is likelier than its words in disorder: {a} {b}");
     }
 
     #[test]
