@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::fixture::{Place, jsonl, pairs, stderr, stdout, write_model};
 
 const SPEC: &str = r#"
+arm = "naive"
 [data]
 source = "pairs.jsonl"
 test = "split"
