@@ -122,17 +122,17 @@ fn head(model: &Model, comparison: &Comparison, width: usize) -> Line<'static> {
     let parts = [
         format!("{} runs", comparison.runs.len()),
         format!("base {} {}", letter(comparison.base), text::cut(base, 24)),
-        rounds.to_owned(),
         footnote(comparison),
+        rounds.to_owned(),
         shown,
     ];
     let mut words = format!(" {}", parts[0]);
     for part in &parts[1..] {
         let next = format!("{words} · {part}");
-        if text::width(&next) > width {
-            break;
+        // What does not fit is left out; what comes after it may.
+        if text::width(&next) <= width {
+            words = next;
         }
-        words = next;
     }
     Line::styled(words, theme.dim)
 }
