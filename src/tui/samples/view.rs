@@ -137,7 +137,7 @@ fn draw_nothing(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buff
     let is_first = data.rounds.first() == Some(&round);
     let has_change = filter.contains("flipped:") || filter.contains("change");
     let why = if is_first && has_change { "nothing can turn before a second round" } else { "" };
-    let how = "/ changes the filter · V lists with a name · [ ] other rounds";
+    let how = "/ changes the filter · V other lists · [ ] other rounds";
     for (row, words) in
         (1..).zip([what.as_str(), why, how].iter().filter(|words| !words.is_empty()))
     {

@@ -96,7 +96,7 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
     let ghost_words = data
         .selections()
         .nth(1)
-        .filter(|_| area.width >= 60)
+        .filter(|_| area.width >= 50)
         .map_or(String::new(), |(before, _)| format!(" · round {before} ░"));
     let right = format!("round {round}{ghost_words} · {status}");
     let footer = selection_footer(summary, area.width);
