@@ -119,17 +119,32 @@ pub(super) fn loss_of_run(
         connection.prepare_cached(sql)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(last), Some(first)) = bounds else { return Ok(Vec::new()) };
     let mut buckets = Buckets::over(first as u64, last as u64, max_points);
-    add_steps(connection, key, 0, &mut buckets)?;
+    add_steps(connection, key, [0, last as u64], &mut buckets)?;
     Ok(buckets.points)
 }
 
-/// Reads the steps after one into buckets.
+/// Reads the steps after one, up to the last one, into buckets.
 fn add_steps(
     connection: &Connection,
     key: i64,
-    after: u64,
+    [after, last]: [u64; 2],
     buckets: &mut Buckets,
 ) -> Result<(), StoreError> {
+    if buckets.stride > 1 {
+        let sql = "SELECT global_step, round, loss FROM metrics
+                   WHERE run = ?1 AND global_step = ?2";
+        let mut statement = connection.prepare_cached(sql)?;
+        let from = (after + 1).saturating_sub(buckets.first).div_ceil(buckets.stride);
+        let mut step = buckets.first + from * buckets.stride;
+        while step <= last {
+            let mut rows = statement.query([key, step as i64])?;
+            if let Some(row) = rows.next()? {
+                buckets.add(row.get::<_, i64>(0)? as u64, row.get(1)?, row.get(2)?);
+            }
+            step += buckets.stride;
+        }
+        return Ok(());
+    }
     let mut statement = connection.prepare_cached(
         "SELECT global_step, round, loss FROM metrics
          WHERE run = ?1 AND global_step > ?2 ORDER BY global_step",
@@ -154,6 +169,12 @@ impl LossCurve {
     #[must_use]
     pub fn points(&self) -> &[LossPoint] {
         self.buckets.as_ref().map_or(&[], |buckets| &buckets.points)
+    }
+
+    /// One step of so many was read.
+    #[must_use]
+    pub fn stride(&self) -> u64 {
+        self.buckets.as_ref().map_or(1, |buckets| buckets.stride)
     }
 }
 
@@ -187,18 +208,25 @@ impl Store {
                 curve.of == of && is_same && known.last() <= last as u64
             });
             let mut buckets = known.unwrap_or(fresh);
-            add_steps(connection, key, buckets.last(), &mut buckets)?;
+            add_steps(connection, key, [buckets.last(), last as u64], &mut buckets)?;
             *curve = LossCurve { of, buckets: Some(buckets) };
             Ok(())
         })
     }
 }
 
+/// Widest bucket whose every step is read: beyond, a chart is not worth the time.
+const EXACT_WIDTH: u64 = 64;
+/// Steps that are read of a wider one.
+const N_SAMPLED: u64 = 16;
+
 /// Gathers steps in ascending order.
 #[derive(Debug)]
 struct Buckets {
     /// Steps of a bucket.
     width: u64,
+    /// One step of so many is read: all of them up to [`EXACT_WIDTH`] a bucket, a sample beyond.
+    stride: u64,
     /// The first step.
     first: u64,
     /// Finished buckets and the one being filled.
@@ -213,7 +241,8 @@ impl Buckets {
     fn over(first: u64, last: u64, max_points: usize) -> Self {
         let n_steps = last - first + 1;
         let width = n_steps.div_ceil(max_points.max(1) as u64).next_power_of_two();
-        Self { width, first, points: Vec::new(), n: 0 }
+        let stride = if width > EXACT_WIDTH { width / N_SAMPLED } else { 1 };
+        Self { width, stride, first, points: Vec::new(), n: 0 }
     }
 
     /// The last step that was added.
@@ -256,6 +285,27 @@ mod tests {
         let values: Vec<_> = thin.iter().map(|p| (p.global_step, p.loss, p.min, p.max)).collect();
         assert_eq!(values, [(2, 3.0, 2.0, 4.0), (4, 2.0, 1.0, 3.0), (5, 5.0, 5.0, 5.0)]);
         assert_eq!(fixture.store.loss_points(&run, 0).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_very_long_curve_is_a_sample_of_its_steps() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let steps = (1..=2_000).map(|step| train_step(step, step as f32)).collect();
+        fixture.apply(&run, attempt, steps);
+        let mut curve = super::LossCurve::default();
+        fixture.store.continue_loss(&run, 1, 10, &mut curve).unwrap();
+        // 2 000 steps in 10 buckets are 256 a bucket, of which every sixteenth is read.
+        assert_eq!((curve.stride(), curve.points().len()), (16, 8));
+        let first = curve.points()[0];
+        assert_eq!((first.global_step, first.min, first.max), (241, 1.0, 241.0));
+        assert_eq!(first.loss, 121.0);
+        let later = crate::store::Attempt { next_seq: attempt.next_seq + 2_000, ..attempt };
+        let steps = (2_001..=2_040).map(|step| train_step(step, step as f32)).collect();
+        fixture.apply(&run, later, steps);
+        fixture.store.continue_loss(&run, 1, 10, &mut curve).unwrap();
+        assert_eq!(curve.points(), fixture.store.loss_points(&run, 10).unwrap());
     }
 
     #[test]

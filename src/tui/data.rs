@@ -36,8 +36,8 @@ pub struct Interest {
 pub struct Snapshot {
     /// Milliseconds since 1970.
     pub at_ms: i64,
-    /// All runs.
-    pub runs: Vec<RunRow>,
+    /// All runs; `None` where they are those of the snapshot before.
+    pub runs: Option<Vec<RunRow>>,
     /// The run asked for, where it exists.
     pub run: Option<RunData>,
     /// What finished runs cost, where it was asked for.
@@ -75,7 +75,7 @@ pub type MemoryPlanner = fn(&ExperimentSpec, u64) -> Option<MemoryNeed>;
 impl Snapshot {
     /// A snapshot of rows as the store returned them.
     pub fn new(at_ms: i64, runs: Vec<RunRow>, run: Option<RunData>) -> Self {
-        let runs = runs.into_iter().map(clean_row).collect();
+        let runs = Some(runs.into_iter().map(clean_row).collect());
         Self { at_ms, runs, run, ..Self::default() }
     }
 }
@@ -91,6 +91,8 @@ pub struct RunData {
     pub rounds: Vec<RoundRow>,
     /// The train loss, thinned.
     pub loss: Vec<LossPoint>,
+    /// One step of so many was read for it.
+    pub loss_stride: u64,
     /// The event log, oldest first.
     pub log: Vec<LogLine>,
     /// Pairs of the latest selection.
@@ -117,6 +119,7 @@ impl RunData {
             spec,
             rounds,
             loss,
+            loss_stride: 1,
             log: events.iter().filter_map(log_line).collect(),
             sampled: sampled.into_iter().map(clean_pair).collect(),
             resources: None,

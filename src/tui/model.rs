@@ -15,6 +15,7 @@ use super::live::Live;
 use super::overlay::Overlay;
 use super::samples::Samples;
 use super::theme::Theme;
+use super::widgets::TrendScale;
 use super::words::Condition;
 
 /// Which screen is shown.
@@ -124,6 +125,9 @@ impl SortKey {
     }
 }
 
+/// The conditions that the first line counts.
+pub const COUNTED: [Condition; 3] = [Condition::Running, Condition::Queued, Condition::Interrupted];
+
 /// The runs list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Runs {
@@ -143,6 +147,11 @@ pub struct Runs {
     pub undo: Vec<Edited>,
     /// What does them again.
     pub redo: Vec<Edited>,
+    /// The range of the trends of the rows shown.
+    pub scale: Option<TrendScale>,
+    /// How many runs there are in conditions that the first line counts: running, queued,
+    /// interrupted.
+    pub n_in: [usize; 3],
     /// Index of the selected row.
     pub cursor: usize,
     /// Rows scrolled off the top.
@@ -290,6 +299,8 @@ impl Model {
                 anchor: None,
                 undo: Vec::new(),
                 redo: Vec::new(),
+                scale: None,
+                n_in: [0; 3],
                 cursor: 0,
                 offset: 0,
                 sort: SortKey::Newest,

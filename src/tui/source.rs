@@ -4,6 +4,7 @@
 //! once and then continued; everything else is small and read again, so that a screen always shows
 //! one state of the file.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -89,6 +90,10 @@ struct Reader {
     interest: Interest,
     /// The interest changed since the last read.
     is_stale: bool,
+    /// Nothing was read through this connection yet.
+    is_new: bool,
+    /// Every run there is.
+    known: BTreeSet<RunId>,
     version: Option<i64>,
     read_at: Option<Instant>,
     has_workers: bool,
@@ -114,6 +119,8 @@ impl Reader {
             store: None,
             interest: Interest::default(),
             is_stale: true,
+            is_new: true,
+            known: BTreeSet::new(),
             version: None,
             read_at: None,
             has_workers: false,
@@ -137,46 +144,54 @@ impl Reader {
                     self.is_stale = false;
                     let planned = self.interest.planned.as_ref();
                     let costs = self.interest.costs.then(|| self.costs.first(&self.home, planned));
-                    let empty = Snapshot { at_ms: now_ms(), costs, ..Snapshot::default() };
+                    let empty = Snapshot { costs, ..Snapshot::new(now_ms(), Vec::new(), None) };
                     return Ok(is_new.then_some(empty));
                 }
                 store => {
-                    self.is_stale = true;
+                    (self.is_stale, self.is_new) = (true, true);
                     store?
                 }
             },
         };
         let version = store.data_version()?;
         let is_due = self.has_workers && self.read_at.is_none_or(|at| at.elapsed() >= LIVENESS);
-        let snapshot = if self.is_stale || is_due || self.version != Some(version) {
-            Some(self.read(&store)?)
-        } else {
-            None
-        };
+        let has_changed = is_due || self.is_new || self.version != Some(version);
+        let snapshot =
+            if self.is_stale || has_changed { Some(self.read(&store, has_changed)?) } else { None };
         self.version = Some(version);
         self.store = Some(store);
         Ok(snapshot)
     }
 
-    fn read(&mut self, store: &Store) -> Result<Snapshot, StoreError> {
-        let runs = store.runs()?;
-        self.has_workers = runs.iter().any(|row| row.status.wants_worker());
+    /// Reads what is wanted. Ten thousand runs are not read again for another row under the cursor,
+    /// only where the file `has_changed`.
+    fn read(&mut self, store: &Store, has_changed: bool) -> Result<Snapshot, StoreError> {
+        let needs_runs = has_changed || self.interest.costs;
+        let runs = needs_runs.then(|| store.runs()).transpose()?;
+        if let Some(runs) = &runs {
+            self.has_workers = runs.iter().any(|row| row.status.wants_worker());
+            self.known = runs.iter().map(|row| row.id.clone()).collect();
+        }
         let wanted = self.interest.run.clone();
-        let run = wanted.filter(|id| runs.iter().any(|row| row.id == *id));
+        let run = wanted.filter(|id| self.known.contains(id));
         let run = run.map(|id| self.read_run(store, &id)).transpose()?;
         let planned = self.interest.planned.as_ref();
-        let costs = self.interest.costs.then(|| self.costs.read(store, &runs, planned));
-        let costs = costs.transpose()?;
+        let costs = match &runs {
+            Some(runs) if self.interest.costs => Some(self.costs.read(store, runs, planned)?),
+            _ => None,
+        };
         let compare = match &self.interest.compare {
             Some(interest) => {
-                let exists = |run: &RunId| runs.iter().any(|row| row.id == *run);
+                let exists = |run: &RunId| self.known.contains(run);
                 self.compare.read(store, interest, exists)?
             }
             None => None,
         };
-        self.is_stale = false;
+        (self.is_stale, self.is_new) = (false, false);
         self.read_at = Some(Instant::now());
-        Ok(Snapshot { costs, compare, ..Snapshot::new(now_ms(), runs, run) })
+        let snapshot = Snapshot::new(now_ms(), runs.unwrap_or_default(), run);
+        let runs = snapshot.runs.filter(|_| needs_runs);
+        Ok(Snapshot { runs, costs, compare, ..snapshot })
     }
 
     fn read_run(&mut self, store: &Store, run: &RunId) -> Result<RunData, StoreError> {
@@ -193,6 +208,7 @@ impl Reader {
         };
         let worker = detail.worker.clone().filter(|_| detail.row.status.wants_worker());
         let mut data = RunData::new(detail, rounds, loss, &self.log.lines, sampled);
+        data.loss_stride = self.loss.stride();
         data.resources = worker.and_then(|worker| self.resources.read(&worker));
         Ok(data)
     }
@@ -242,7 +258,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("nothing"));
         let mut reader = Reader::new(home.clone(), |_, _| None);
-        assert_eq!(reader.poll().unwrap().unwrap().runs, []);
+        assert_eq!(reader.poll().unwrap().unwrap().runs, Some(Vec::new()));
         assert!(reader.poll().unwrap().is_none());
         assert!(!home.root().exists());
     }
@@ -263,6 +279,9 @@ mod tests {
         assert_eq!(words(&first)[first.log.len() - 2..], ["one", "two"]);
         assert_eq!(first.loss.len(), 1);
         assert!(reader.poll().unwrap().is_none(), "nothing changed");
+        reader.is_stale = true;
+        let moved = reader.poll().unwrap().unwrap();
+        assert!(moved.runs.is_none() && moved.run.is_some(), "another row, the same runs");
         let later = crate::store::Attempt { next_seq: attempt.next_seq + 3, ..attempt };
         let events = vec![testing::train_step(2, 0.6), warned("\x1b[2Jthree")];
         fixture.apply(&run, later, events);

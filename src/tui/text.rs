@@ -194,6 +194,16 @@ pub fn age(from_ms: i64, now_ms: i64) -> String {
     }
 }
 
+/// How long ago in a list: under an hour in steps of ten minutes, so that a screen on which nothing
+/// happens stays silent.
+pub fn coarse_age(from_ms: i64, now_ms: i64) -> String {
+    match (now_ms - from_ms).max(0) / 60_000 {
+        0..10 => "<10m".to_owned(),
+        minutes @ 10..60 => format!("{}m", minutes / 10 * 10),
+        _ => age(from_ms, now_ms),
+    }
+}
+
 /// The time of day `HH:MM:SS`, `offset_s` seconds east of UTC.
 pub fn time_of_day(at_ms: i64, offset_s: i32) -> String {
     let s = (at_ms.div_euclid(1000) + i64::from(offset_s)).rem_euclid(86_400);
@@ -255,6 +265,10 @@ mod tests {
             ["5s", "1m00s", "1m10s", "12m00s"]
         );
         assert_eq!([0, 7, 99, 12_345, 9_960].map(two_digits), [0, 7, 99, 12_000, 10_000]);
+        assert_eq!(
+            [0, 599, 600, 2_459, 7_200].map(|s| coarse_age(0, s * 1000)),
+            ["<10m", "<10m", "10m", "40m", "2h"]
+        );
         assert_eq!(age(0, 47 * 3_600_000), "47h");
         assert_eq!(age(0, 49 * 3_600_000), "2d");
         assert_eq!(age(5_000, 0), "0s");

@@ -202,6 +202,9 @@ pub fn moved(model: &Model, command: Command, at: usize, n_rows: usize, n: usize
 fn on_snapshot(model: &mut Model, snapshot: Box<Snapshot>) {
     model.now_ms = model.now_ms.max(snapshot.at_ms);
     if let Some(frozen) = &mut model.frozen {
+        let mut snapshot = snapshot;
+        let before = frozen.latest.as_mut().and_then(|before| before.runs.take());
+        snapshot.runs = snapshot.runs.take().or(before);
         frozen.latest = Some(snapshot);
         frozen.n_newer += 1;
         return;
@@ -210,7 +213,9 @@ fn on_snapshot(model: &mut Model, snapshot: Box<Snapshot>) {
 }
 
 fn show_snapshot(model: &mut Model, mut snapshot: Snapshot) {
-    runs::take(model, std::mem::take(&mut snapshot.runs));
+    if let Some(rows) = snapshot.runs.take() {
+        runs::take(model, rows);
+    }
     live::take(model, snapshot.run);
     if let Some(costs) = snapshot.costs {
         model.launch.take_costs(costs);

@@ -9,10 +9,11 @@ use crate::store::rows::RunRow;
 use super::super::effect::Effect;
 use super::super::keymap::Command;
 use super::super::message::Message;
-use super::super::model::{Model, SortKey, Tone};
+use super::super::model::{COUNTED, Model, SortKey, Tone};
 use super::super::overlay::{Choice, ChoiceItem, Overlay, Then};
 use super::super::source::with_hint;
 use super::super::view;
+use super::super::widgets::TrendScale;
 use super::super::words::Condition;
 use super::{annotate, export, live, moved, say};
 
@@ -224,6 +225,11 @@ fn arrange(model: &mut Model) {
         all.into_iter().partition(|row| filter.matches(row, model.now_ms));
     model.runs.hidden = hidden;
     model.runs.rows = sorted(shown, model.runs.sort, model.runs.is_reversed);
+    // What depends on every run is counted when they change, not with every frame.
+    let accuracies = model.runs.rows.iter().flat_map(|row| &row.test_accuracy);
+    model.runs.scale = TrendScale::of(accuracies.flatten().copied());
+    let count = |condition| model.runs.all().filter(|row| Condition::of(row) == condition).count();
+    model.runs.n_in = COUNTED.map(count);
 }
 
 /// A row is large: its place is sorted, and each row moves once.

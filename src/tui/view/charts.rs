@@ -29,7 +29,10 @@ const SMOOTHING: f64 = 0.9;
 pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let last = data.loss.last();
-    let step = last.map_or(String::new(), |p| format!("step {}", text::count(p.global_step)));
+    let mut step = last.map_or(String::new(), |p| format!("step {}", text::count(p.global_step)));
+    if data.loss_stride > 1 {
+        step = format!("1 in {} · {step}", data.loss_stride);
+    }
     let footer = last.map_or(String::new(), |p| format!("latest {:.3}", p.loss));
     let live = model.live.as_ref();
     let (is_smooth, is_log) = live.map_or((false, false), |live| (live.is_smooth, live.is_log));

@@ -17,7 +17,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Widget};
 
 use super::keymap::{Command, Context};
-use super::model::{Model, Screen, SizeClass, Tone};
+use super::model::{COUNTED, Model, Screen, SizeClass, Tone};
 use super::overlay::Overlay;
 use super::text;
 use super::theme::Theme;
@@ -112,10 +112,8 @@ fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
     let tabs = Line::from(spans);
     let room = usize::from(area.width).saturating_sub(tabs.width() + 1);
     put(buffer, area, 0, tabs);
-    let count = |condition| model.runs.all().filter(|row| Condition::of(row) == condition).count();
     let mut parts = Vec::new();
-    for condition in [Condition::Running, Condition::Queued, Condition::Interrupted] {
-        let n = count(condition);
+    for (condition, n) in COUNTED.into_iter().zip(model.runs.n_in) {
         if n > 0 {
             parts.push(format!("{} {n} {}", condition.glyph(), condition.word()));
         }

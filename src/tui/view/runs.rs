@@ -99,8 +99,7 @@ fn draw_list(model: &Model, area: Rect, buffer: &mut Buffer) {
         let words = "  no run matches the filter · / changes it, Esc in it takes it back";
         put(buffer, area, 3, Line::styled(words, theme.dim));
     }
-    let scale =
-        TrendScale::of(runs.rows.iter().flat_map(|row| &row.test_accuracy).flatten().copied());
+    let scale = runs.scale;
     let baseline = runs.baseline();
     let shown = runs.rows.iter().enumerate().skip(runs.offset);
     for (i, (index, row)) in shown.take(usize::from(area.height) - 2).enumerate() {
@@ -109,7 +108,9 @@ fn draw_list(model: &Model, area: Rect, buffer: &mut Buffer) {
         let line = columns.line(model, row, baseline, scale, is_selected);
         put(buffer, area, y, line);
         if is_selected {
-            buffer.set_style(Rect { y: area.y + y, height: 1, ..area }, theme.selected);
+            // As far as the name: over ssh a whole row for every move is twice the bytes.
+            let width = (columns.name as u16 + 3).min(area.width);
+            buffer.set_style(Rect { y: area.y + y, height: 1, width, ..area }, theme.selected);
         }
     }
 }
@@ -234,7 +235,7 @@ impl Columns {
             spans.push(Span::raw(text::right(&row.rng_seed.to_string(), 5)));
         }
         if self.class >= SizeClass::Standard {
-            let age = text::age(row.created_at_ms, model.now_ms);
+            let age = text::coarse_age(row.created_at_ms, model.now_ms);
             spans.push(Span::styled(text::right(&age, 5), theme.dim));
         }
         Line::from(spans)
