@@ -1,6 +1,7 @@
 //! Exports, scoring and evaluation of finished runs.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -16,19 +17,32 @@ seed_labels = 0.3
 [train]
 epochs = 1
 batch_pairs = 8
-[selection]
-min_selected = 1
-rule = "all"
 [rounds]
 max = 1
 "#;
 
+/// Gives the tiny model weights that tell texts apart: it is made of zeros.
+fn fill_weights(dir: &Path) {
+    let path = dir.join("model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    for (i, value) in bytes[8 + header..].chunks_exact_mut(4).enumerate() {
+        let number = (i * 7919 % 1000) as f32 / 1000.0 - 0.45;
+        value.copy_from_slice(&number.to_le_bytes());
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
 /// A finished run named `a` of this backbone.
 fn finished(backbone: &str) -> Place {
     let place = Place::new();
-    place.write("pairs.jsonl", jsonl(&pairs(200)));
+    // A word of its own, which the tiny tokenizer knows.
+    let pairs: Vec<String> =
+        pairs(200).iter().map(|line| line.replace("\"good", "\" good")).collect();
+    place.write("pairs.jsonl", jsonl(&pairs));
     place.write("spec.toml", SPEC);
     write_model(&place.path("model"));
+    fill_weights(&place.path("model"));
     let backbone = format!("model.backbone={backbone}");
     succeeded(&place, &["run", "spec.toml", "--plain", "--name", "a", "--set", &backbone]);
     place
@@ -184,8 +198,7 @@ fn a_round_is_exported_while_its_weights_are_kept() {
     let place = finished("model");
     for (name, keep) in [("all", "all"), ("newest", "newest")] {
         let keep = format!("rounds.keep_weights={keep}");
-        let mut sets = vec!["--set", "model.backbone=model", "--set", "rounds.max=3"];
-        sets.extend(["--set", "selection.relabel=true", "--set", &keep]);
+        let sets = ["--set", "model.backbone=model", "--set", "rounds.max=3", "--set", &keep];
         let run = [&["run", "spec.toml", "--plain", "--name", name][..], &sets].concat();
         succeeded(&place, &run);
     }

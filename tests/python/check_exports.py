@@ -23,8 +23,8 @@ SKIPPED = 77
 TOLERANCE = 1e-4
 N_PAIRS = 200
 BATCH = 16
-DECODER_RUN = ["data.limit=400", "train.epochs=1", "rounds.max=1", "selection.rule=all"]
-ENCODER_RUN = ["data.limit=96", "train.epochs=1", "rounds.max=1", "selection.rule=all",
+DECODER_RUN = ["data.limit=400", "train.epochs=1", "rounds.max=1"]
+ENCODER_RUN = ["data.limit=96", "train.epochs=1", "rounds.max=1",
                "model.max_tokens=128", "train.learning_rate=1e-3"]
 
 
@@ -51,7 +51,7 @@ class Ser:
 
     def train(self, name, settings):
         sets = [part for setting in settings for part in ("--set", setting)]
-        self("run", "--plain", "--name", name, *sets)
+        self("run", "--plain", "--arm", "naive", "--name", name, *sets)
 
     def rewards(self, model, texts):
         lines = "".join(json.dumps(dict(zip(("prompt", "response"), text))) + "\n" for text in texts)
