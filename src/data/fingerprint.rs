@@ -10,6 +10,7 @@ use super::bytes;
 use super::error::DataError;
 use super::mixture::{Part, format_names};
 use super::settings::{BadPairPolicy, GroupBy, ReadSettings};
+use crate::domain::spec::{ColumnsSpec, Names};
 
 /// SHA-256 in hexadecimal over the stored bytes of the sources in order, and over every setting
 /// that changes which pairs they give. The names of the files do not count.
@@ -54,7 +55,9 @@ impl Fingerprint {
         hash.update(format!("{}\n{group}\n{}\n", format_names(parts), settings.limit));
         // What changes nothing is left out, so that data sets keep the names they had before.
         if settings.columns.is_set() {
-            hash.update(format!("{:?}\n", settings.columns));
+            let ColumnsSpec { prompt, a, b, label, values, score, slice } = &settings.columns;
+            let names = [a, b, label, values, score].map(Names::list);
+            hash.update(format!("{prompt:?} {names:?} {slice:?}\n"));
         }
         if settings.pairs_per_record != ReadSettings::default().pairs_per_record {
             hash.update(format!("{} pairs a record\n", settings.pairs_per_record));
