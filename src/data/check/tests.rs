@@ -45,8 +45,8 @@ fn a_report_counts_what_is_there() {
     assert_eq!((report.n_contradictions, report.n_control), (1, 1));
     let bias = report.length_bias;
     assert_eq!((bias.n_longer, bias.n_shorter, bias.n_equal), (2, 2, 2));
-    // Wilson at 2 of 4 (SciPy: proportion_confint method "wilson").
-    assert!((bias.ci_low - 0.150_036).abs() < 1e-5 && (bias.ci_high - 0.849_964).abs() < 1e-5);
+    // Wilson at 2 of 4 by hand: z² = 3.841459, half width 1.959964 / 1.960365 * sqrt(0.122523).
+    assert!((bias.ci_low - 0.150_039).abs() < 1e-6 && (bias.ci_high - 0.849_961).abs() < 1e-6);
     let identical = DropReason::IdenticalResponses;
     assert_eq!(report.dropped, [DropCount { reason: identical, n: 1, first_lines: vec![7] }]);
     assert_eq!(report.slices, BTreeMap::from([("t".into(), 2), ("u".into(), 4)]));
@@ -66,7 +66,9 @@ fn a_report_counts_what_is_there() {
 }
 
 fn numbered(i: usize, tail: &str) -> String {
-    let words: Vec<String> = (0..20).map(|j| format!("w{}", (i * 31 + j * 17) % 997)).collect();
+    // No two prompts share a word: 99,991 is a prime.
+    let word = |j: usize| format!("w{}", (i * 20 + j) * 7919 % 99_991);
+    let words: Vec<String> = (0..20).map(word).collect();
     let prompt = words.join(" ");
     format!(r#"{{"prompt":"{prompt}{tail}","chosen":"yes","rejected":"no"}}"#)
 }
