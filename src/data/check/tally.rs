@@ -81,7 +81,7 @@ impl Tally {
     pub(super) fn drop(&mut self, record: u64, reason: DropReason) {
         let (n, records) = self.dropped.entry(reason).or_default();
         *n += 1;
-        if records.len() < N_FIRST {
+        if records.len() < N_FIRST && records.last() != Some(&record) {
             records.push(record);
         }
     }
