@@ -106,6 +106,14 @@ fn pseudo_labels_and_numbers_become_rows() {
     let vetoed = std::fs::read_to_string(out).unwrap();
     assert_eq!(vetoed.lines().count() + 1, labels.lines().count());
 
+    #[cfg(feature = "parquet")]
+    {
+        let out = place.path("labels.parquet");
+        let path = out.to_str().unwrap();
+        succeeded(&place, &["export", "a", "--format", "parquet", "-o", path]);
+        let again = place.json(&["data", "check", path, "--json"]);
+        assert!(again.to_string().contains(&(labels.lines().count() - 1).to_string()), "{again}");
+    }
     let metrics = rows("metrics", "csv");
     assert!(metrics.starts_with("run,round,step,metric,value\n"), "{metrics}");
     assert!(metrics.contains(",test/accuracy,") && metrics.contains(",train/loss,"));

@@ -13,6 +13,8 @@ use table::Form;
 mod card;
 mod model;
 mod page;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod rows;
 mod table;
 mod target;
@@ -36,7 +38,7 @@ pub struct ExportArgs {
     out: PathBuf,
     #[command(flatten)]
     round: RoundArgs,
-    /// Which rows `csv` and `jsonl` write
+    /// Which rows a table has
     #[arg(long, value_enum, value_name = "WHAT")]
     what: Option<What>,
     /// Sampled pairs in the report of one run
@@ -59,6 +61,9 @@ enum Format {
     Csv,
     /// Rows as JSON lines; pseudo-labels in the layout of TRL
     Jsonl,
+    /// Rows as columns
+    #[cfg(feature = "parquet")]
+    Parquet,
     /// A report in one HTML file
     Html,
 }
@@ -68,8 +73,9 @@ enum Format {
 /// # Errors
 /// When there is no such run or round, something is in the way, or a file cannot be written.
 pub fn run(context: &Context, args: &ExportArgs) -> CliResult {
-    if args.what.is_some() && !matches!(args.format, Format::Csv | Format::Jsonl) {
-        return Err(CliError::input("`--what` chooses the rows of `csv` and `jsonl`")
+    let rows = args.format.rows();
+    if args.what.is_some() && rows.is_none() {
+        return Err(CliError::input("`--what` chooses the rows of a table, such as `csv`")
             .with_hint("leave it out"));
     }
     let target = Target::new(&args.out, args.force)?;
@@ -86,19 +92,27 @@ pub fn run(context: &Context, args: &ExportArgs) -> CliResult {
         return Err(CliError::input("only a report takes more than one run")
             .with_hint("export them one by one"));
     };
-    match args.format {
-        Format::Csv | Format::Jsonl => {
-            if args.round.best {
-                return Err(CliError::input("`--best` chooses among weights, not among rows")
-                    .with_hint("name the round with `--round`"));
-            }
-            let form = if args.format == Format::Csv { Form::Csv } else { Form::Jsonl };
-            let what = (args.what.unwrap_or_default(), form);
-            table::export(context, &store, (run, args.round.round), what, &target)
-        }
-        format => {
-            let is_adapter = format == Format::Peft;
-            model::export(context, &store, run, args.round, &target, is_adapter)
+    let Some(form) = rows else {
+        let is_adapter = args.format == Format::Peft;
+        return model::export(context, &store, run, args.round, &target, is_adapter);
+    };
+    if args.round.best {
+        return Err(CliError::input("`--best` chooses among weights, not among rows")
+            .with_hint("name the round with `--round`"));
+    }
+    let what = (args.what.unwrap_or_default(), form);
+    table::export(context, &store, (run, args.round.round), what, &target)
+}
+
+impl Format {
+    /// How rows are written, for a format of rows.
+    fn rows(self) -> Option<Form> {
+        match self {
+            Self::Csv => Some(Form::Csv),
+            Self::Jsonl => Some(Form::Jsonl),
+            #[cfg(feature = "parquet")]
+            Self::Parquet => Some(Form::Parquet),
+            Self::Hf | Self::Peft | Self::Html => None,
         }
     }
 }

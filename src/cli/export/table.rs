@@ -1,4 +1,4 @@
-//! `--format csv` and `--format jsonl`: rows to a file, one at a time.
+//! `--format csv`, `jsonl` and `parquet`: rows to a file, one at a time.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -18,6 +18,9 @@ pub enum Form {
     Csv,
     /// A JSON object a line.
     Jsonl,
+    /// Columns in one binary file.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 /// Writes the rows of a run.
@@ -32,7 +35,11 @@ pub fn export(
     target: &Target,
 ) -> CliResult {
     let source = Source::open(store, run, round)?;
-    let n = target.file(|path| write(&source, what, form, path))?;
+    let n = target.file(|path| match form {
+        #[cfg(feature = "parquet")]
+        Form::Parquet => super::parquet::write(&source, what, path),
+        form => write(&source, what, form, path),
+    })?;
     let n = words::count(n);
     say_done(context, target, &format!("`{}`: {n} rows", source.name()));
     Ok(())
@@ -51,7 +58,7 @@ fn write(source: &Source<'_>, what: What, form: Form, path: &Path) -> CliResult<
         n += 1;
         let line = match form {
             Form::Csv => row.iter().map(csv_field).collect::<Vec<_>>().join(","),
-            Form::Jsonl => {
+            _ => {
                 let keys = columns.iter().map(|column| (*column).to_owned());
                 Value::Object(keys.zip(row.iter().cloned()).collect::<Map<_, _>>()).to_string()
             }

@@ -1,0 +1,128 @@
+//! `--format parquet`: rows as columns, one group of rows in memory at a time.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::basic::Compression;
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use serde_json::Value;
+
+use super::super::{CliError, CliResult};
+use super::rows::{Source, What};
+
+/// Rows of a group.
+const ROWS_AT_ONCE: usize = 8192;
+
+/// What a column holds; any cell may be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Count,
+    Flag,
+    Number,
+}
+
+impl Kind {
+    fn of(column: &str) -> Self {
+        match column {
+            "round" | "pair" | "step" => Self::Count,
+            "selected" | "correct" => Self::Flag,
+            "prompt" | "chosen" | "rejected" | "run" | "verdict" | "left_out" | "split"
+            | "metric" => Self::Text,
+            _ => Self::Number,
+        }
+    }
+
+    /// A field of a message type.
+    fn field(self, column: &str) -> String {
+        match self {
+            Self::Text => format!("optional binary {column} (STRING);"),
+            Self::Count => format!("optional int64 {column};"),
+            Self::Flag => format!("optional boolean {column};"),
+            Self::Number => format!("optional double {column};"),
+        }
+    }
+}
+
+/// Writes the rows of a run; returns how many they are.
+///
+/// # Errors
+/// When the store cannot be read or the file cannot be written.
+pub fn write(source: &Source<'_>, what: What, path: &Path) -> CliResult<u64> {
+    let failed = |error: &ParquetError| {
+        CliError::input(format!("cannot write `{}`: {error}", path.display()))
+            .with_hint("check the path and its permissions")
+    };
+    let kinds: Vec<Kind> = what.columns().iter().map(|column| Kind::of(column)).collect();
+    let file = File::create(path).map_err(|error| CliError::io("write", path, &error))?;
+    let mut writer = open(file, what, &kinds).map_err(|error| failed(&error))?;
+    let (mut rows, mut n) = (Vec::new(), 0);
+    source.each(what, &mut |row| {
+        n += 1;
+        rows.push(row.to_vec());
+        if rows.len() == ROWS_AT_ONCE {
+            write_group(&mut writer, &kinds, &rows).map_err(|error| failed(&error))?;
+            rows.clear();
+        }
+        Ok(())
+    })?;
+    if !rows.is_empty() {
+        write_group(&mut writer, &kinds, &rows).map_err(|error| failed(&error))?;
+    }
+    writer.close().map_err(|error| failed(&error))?;
+    Ok(n)
+}
+
+fn open(
+    file: File,
+    what: What,
+    kinds: &[Kind],
+) -> Result<SerializedFileWriter<File>, ParquetError> {
+    let fields = what.columns().iter().zip(kinds).map(|(column, kind)| kind.field(column));
+    let schema = format!("message rows {{ {} }}", fields.collect::<Vec<_>>().join(" "));
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let schema = Arc::new(parse_message_type(&schema)?);
+    SerializedFileWriter::new(file, schema, Arc::new(properties))
+}
+
+fn write_group(
+    writer: &mut SerializedFileWriter<File>,
+    kinds: &[Kind],
+    rows: &[Vec<Value>],
+) -> Result<(), ParquetError> {
+    let mut group = writer.next_row_group()?;
+    for (at, kind) in kinds.iter().enumerate() {
+        let Some(mut column) = group.next_column()? else { break };
+        let cells = || rows.iter().map(|row| &row[at]);
+        // 1 where there is a value, 0 where the cell is empty.
+        let levels: Vec<i16> = cells().map(|cell| i16::from(!cell.is_null())).collect();
+        let levels = Some(levels.as_slice());
+        match kind {
+            Kind::Text => {
+                let values: Vec<ByteArray> =
+                    cells().filter_map(Value::as_str).map(ByteArray::from).collect();
+                column.typed::<ByteArrayType>().write_batch(&values, levels, None)?;
+            }
+            Kind::Count => {
+                let values: Vec<i64> = cells().filter_map(Value::as_i64).collect();
+                column.typed::<Int64Type>().write_batch(&values, levels, None)?;
+            }
+            Kind::Flag => {
+                let values: Vec<bool> = cells().filter_map(Value::as_bool).collect();
+                column.typed::<BoolType>().write_batch(&values, levels, None)?;
+            }
+            Kind::Number => {
+                let values: Vec<f64> = cells().filter_map(Value::as_f64).collect();
+                column.typed::<DoubleType>().write_batch(&values, levels, None)?;
+            }
+        }
+        column.close()?;
+    }
+    group.close()?;
+    Ok(())
+}
