@@ -55,14 +55,16 @@ fn import(context: &Context, args: &SourceArgs) -> CliResult {
     let columns = args.columns()?;
     let mut store = context.store_to_write("data import")?;
     let imported = import::import(context, &mut store, &args.parts(), &args.settings(&columns))?;
-    let DatasetRow { id, n_pairs, source, .. } = &imported.dataset;
+    let DatasetRow { id, n_pairs, source, format, .. } = &imported.dataset;
     let pairs = words::count(*n_pairs);
     if !imported.is_new {
         return print_line(&clean_line(&format!(
             "data set {id} holds these {pairs} pairs already, imported from `{source}`"
         )));
     }
-    print_line(&clean_line(&format!("imported {pairs} pairs of `{source}` as data set {id}")))
+    print_line(&clean_line(&format!(
+        "imported {pairs} pairs of `{source}` (read as {format}) as data set {id}"
+    )))
 }
 
 #[derive(Serialize)]

@@ -133,7 +133,8 @@ pub fn import(
     });
     progress.clear();
     let dataset = dataset?;
-    counts.say(context, &new.format);
+    tracing::info!(source = new.source, format = new.format, "imported");
+    counts.say(context);
     if sources.iter().any(|part| part.weight > 0.0 || part.cap > 0) {
         say_shares(context, &shares);
     }
@@ -163,9 +164,8 @@ impl Counts {
         }
     }
 
-    /// The formats that were read, and every pair that is not there, by reason.
-    fn say(&self, context: &Context, formats: &str) {
-        context.say(&format!("read as {formats}"));
+    /// Every pair that is not there, by reason.
+    fn say(&self, context: &Context) {
         for (reason, n) in &self.left_out {
             let word = if reason.is_expected() { "note" } else { "warning" };
             context.say(&format!("{word}: {} pairs left out: {reason}", words::count(*n)));
