@@ -365,6 +365,8 @@ fn kept_and_flipped_pairs_become_human_labels_and_leave_the_pool() {
         // The second gate opens by itself.
         spec.review.timeout = 1;
         spec.selection.relabel = true;
+        spec.selection.rule = RuleName::TopShare;
+        spec.selection.top_share = 0.5;
     });
     answer_the_gate(&mut world, &run, RequestKind::Stop);
     let scores = world.store.pair_scores(&run, 1).unwrap();
@@ -407,6 +409,7 @@ fn an_oracle_answers_its_queue_and_is_counted() {
         (OracleQueue::Random, 1.0),
     ] {
         let run = world.create(|spec| {
+            spec.selection.relabel = true;
             spec.review.oracle = queue;
             spec.review.oracle_labels = 10;
             spec.review.oracle_error = error;

@@ -86,8 +86,8 @@ pub fn teach_candidates(
     let doubt = |row: u32| {
         let index = row as usize;
         let left_out = columns.left_out[index];
-        // Trained on for good, or barred: a verdict would change nothing.
-        if matches!(left_out, Some(LeftOut::AlreadySelected | LeftOut::Vetoed)) {
+        // A pair that an earlier round selected can still get a better label from a person.
+        if left_out == Some(LeftOut::Vetoed) {
             return None;
         }
         let uncertainty = 2.0 * (1.0 - confidence(columns, index));
@@ -207,13 +207,13 @@ mod tests {
     fn teach_prefers_doubt_and_spreads_over_prompts() {
         let mut now = columns(&[0.05, 4.0, 4.0, 4.0, 0.04, 0.03]);
         now.margins_before = vec![0.1, -4.0, 4.0, 4.0, 0.1, 0.1];
-        now.left_out[5] = Some(LeftOut::AlreadySelected);
+        now.left_out[5] = Some(LeftOut::Vetoed);
         let all: Vec<u32> = (0..6).collect();
         let others = [|pair: u32| (pair == 2).then_some(-1.0_f32)];
         let shares = disagreement(&now, &others);
         assert_eq!(shares, [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
         let candidates = teach_candidates(&now, &all, Some(&shares));
-        // Row 5 was trained on for good. Flips (1) and disagreements (2) count like no confidence.
+        // Row 5 is out of the question. Flips (1) and disagreements (2) count like no confidence.
         let order: Vec<u32> = candidates.iter().map(|doubt| doubt.row).collect();
         assert_eq!(order, [1, 2, 4, 0, 3]);
         // Rows 1 and 2 answer one prompt: the second of them comes later.
