@@ -9,7 +9,7 @@
 //! sort = "accuracy"        # newest, accuracy, state, name
 //!
 //! [keys]                   # by the id of an action; `?` lists what there is
-//! "run.stop" = ["X", "F8"]
+//! "run.stop" = ["Z", "F8"]
 //! "view.theme" = []        # no key at all
 //!
 //! [views]                  # lists of samples with a name; V shows them
@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn settings_and_keys_are_read() {
         let text = "theme = \"light\"\ncolor = \"true\"\nmouse = true\nsort = \"name\"\n\
-                    [keys]\n\"run.stop\" = \"X\"\nview.theme = []\n";
+                    [keys]\n\"run.stop\" = \"Z\"\nview.theme = []\n";
         let settings = parse(text).unwrap();
         assert_eq!((settings.theme, settings.mouse), (Some(ThemeName::Light), true));
         assert_eq!((settings.sort, settings.n_remapped), (Some(SortKey::Name), 2));
@@ -349,7 +349,7 @@ mod tests {
             let event = KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
             settings.keymap.command(Context::Runs, &event)
         };
-        assert_eq!((press('X'), press('x'), press('T')), (Some(Command::Stop), None, None));
+        assert_eq!((press('Z'), press('x'), press('T')), (Some(Command::Stop), None, None));
         assert_eq!(parse("").unwrap(), Settings::default());
     }
 
