@@ -56,7 +56,7 @@ impl Lesson {
             weights = fit_weights(&pairs);
             if weights != REWARD_ALONE {
                 join(weights, &mut validation, &of_validation);
-                join_rewards(weights, &mut scores, &view.pool);
+                join_rewards(session, weights, &mut scores, &view.pool);
                 if !view.held_out.is_empty() {
                     join(weights, &mut judged, &view.held_out);
                     ranks = None;
@@ -104,11 +104,29 @@ fn join(weights: ViewWeights, margins: &mut [f64], views: &[f64]) {
     }
 }
 
-fn join_rewards(weights: ViewWeights, scores: &mut [PairScore], views: &[[f32; 2]]) {
+/// What is kept of a pool pair in a list over the whole pool; people may have labelled some of it
+/// since, so that fewer pairs are scored.
+fn of_pair<'a>(
+    session: &Session<'_>,
+    of_pool: &'a [[f32; 2]],
+    score: &PairScore,
+) -> Option<&'a [f32; 2]> {
+    // A split lists its pairs in order.
+    let place = session.inputs.split.unlabeled_pool.binary_search(&score.pair).ok()?;
+    of_pool.get(place)
+}
+
+fn join_rewards(
+    session: &Session<'_>,
+    weights: ViewWeights,
+    scores: &mut [PairScore],
+    views: &[[f32; 2]],
+) {
     let joined = |reward: f32, view: f32| {
         (weights.reward * f64::from(reward) + weights.view * f64::from(view)) as f32
     };
-    for (score, view) in scores.iter_mut().zip(views) {
+    for score in scores {
+        let Some(view) = of_pair(session, views, score) else { continue };
         score.reward_a = joined(score.reward_a, view[0]);
         score.reward_b = joined(score.reward_b, view[1]);
     }
@@ -132,7 +150,8 @@ fn average(
     validation: &mut [f64],
 ) {
     let n_teachers = session.spec.selection.calibration_folds + 1;
-    for (score, [sum_a, sum_b]) in scores.iter_mut().zip(&folds.pool) {
+    for score in scores {
+        let Some([sum_a, sum_b]) = of_pair(session, &folds.pool, score) else { continue };
         score.reward_a = (score.reward_a + sum_a) / n_teachers as f32;
         score.reward_b = (score.reward_b + sum_b) / n_teachers as f32;
     }
