@@ -185,12 +185,14 @@ fn draw_header(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffe
     let expected = expected.map_or(String::new(), |words| format!(" · {words}"));
     let short =
         format!(" {reviewed} reviewed (✗{vetoed} ✓{kept} ⇄{flipped}) · {estimate}{expected}");
-    put(buffer, area, 1, Line::styled(text::cut(&short, width), theme.text));
     if let Some(row) = model.current().filter(|row| panels::waits_for_review(row)) {
         let words = format!(" waits for you: p releases round {} ", row.round);
+        let room = width.saturating_sub(text::width(&words));
+        put(buffer, area, 1, Line::styled(text::cut(&short, room), theme.text));
         put_right(buffer, area, 1, Line::styled(words, theme.warn));
         return;
     }
+    put(buffer, area, 1, Line::styled(text::cut(&short, width), theme.text));
     if text::width(&short) + text::width(&selected) + 3 <= width {
         put_right(buffer, area, 1, Line::styled(format!("{selected} "), theme.dim));
     }

@@ -62,7 +62,7 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
         }
         Condition::Interrupted => plain(format!("{round} · its worker is gone, R resumes")),
         Condition::Paused if waits_for_review(row) => {
-            plain(format!("{round} · waits for your review: 3 shows it, p releases it"))
+            plain(format!("{round} · waits for you: 3 shows the pairs, p releases them"))
         }
         Condition::Running | Condition::Silent | Condition::Paused => {
             let mut spans = vec![head.clone(), Span::raw(round)];
