@@ -30,6 +30,9 @@ const AFTER_INPUT: Duration = Duration::from_millis(33);
 const AFTER_DATA: Duration = Duration::from_millis(500);
 /// Shortest time between two frames of data on a thin line.
 const AFTER_DATA_SLOW: Duration = Duration::from_secs(4);
+/// How long a frame waits for what it is to tell of another run: both in one frame are half the bytes
+/// of one after the other, and the first would only blank what the second fills.
+const FOR_DETAILS: Duration = Duration::from_millis(8);
 /// How often ages on the screen move on.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -63,6 +66,8 @@ pub struct App<W> {
     write_time: Duration,
     /// When the next frame is due; `None` while the screen is up to date.
     due: Option<Instant>,
+    /// When details were asked for first since the last frame.
+    asked: Option<Instant>,
     /// The modes of the terminal as it was told last.
     modes: Modes,
 }
@@ -87,6 +92,7 @@ impl<W: Write> App<W> {
             drawn_at: None,
             write_time: Duration::ZERO,
             due: Some(Instant::now()),
+            asked: None,
             modes: Modes::default(),
         }
     }
@@ -143,6 +149,11 @@ impl<W: Write> App<W> {
         let due = self.drawn_at.map_or_else(Instant::now, |at| at + pause);
         self.due = Some(self.due.map_or(due, |before| before.min(due)));
         let effects = update(&mut self.model, message);
+        let asks = effects.iter().any(|effect| matches!(effect, Effect::Watch(_)));
+        if asks && self.model.is_waiting() {
+            let asked = *self.asked.get_or_insert_with(Instant::now);
+            self.due = self.due.map(|due| due.max(asked + FOR_DETAILS));
+        }
         let leaves = effects.into_iter().any(|effect| self.execute(effect));
         self.set_modes();
         leaves
@@ -212,7 +223,7 @@ impl<W: Write> App<W> {
         let n_bytes = self.frames.draw(model.size, |buffer| view::draw(model, buffer));
         self.write_time = started.elapsed();
         self.drawn_at = Some(Instant::now());
-        self.due = None;
+        (self.due, self.asked) = (None, None);
         n_bytes
     }
 }
