@@ -8,13 +8,22 @@ use crate::domain::clean::clean_line;
 use crate::engine::export::{Exported, TextForm};
 use crate::report::EvaluationDocument;
 
+/// What was written, beside what it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents {
+    /// An adapter, not a whole model.
+    pub is_adapter: bool,
+    /// A chat template lies there: the model has read conversations that it wrote.
+    pub has_template: bool,
+}
+
 /// Where the model comes from, for programs.
-pub fn marker(found: &TrainedRound, exported: &Exported, is_adapter: bool) -> Value {
+pub fn marker(found: &TrainedRound, exported: &Exported, contents: Contents) -> Value {
     let TrainedRound { run, spec, row, .. } = found;
     json!({
         "schema": 1,
         "program": concat!("ser ", env!("CARGO_PKG_VERSION")),
-        "format": if is_adapter { "peft" } else { "hf" },
+        "format": if contents.is_adapter { "peft" } else { "hf" },
         "run": {"id": run.id, "name": run.name, "arm": run.arm, "rng_seed": run.rng_seed},
         "round": row.round,
         "weights_digest": row.weights_digest,
@@ -24,7 +33,9 @@ pub fn marker(found: &TrainedRound, exported: &Exported, is_adapter: bool) -> Va
         "n_parameters": exported.n_parameters,
         "max_tokens": exported.max_tokens,
         "pad_token": exported.padding,
+        "has_chat_template": contents.has_template,
         "text": match &exported.text {
+            TextForm::Whole { .. } if contents.has_template => json!({"form": "chat template"}),
             TextForm::Whole { end } => json!({"form": "prompt + response + end", "end": end}),
             TextForm::Two => json!({"form": "prompt, response"}),
         },
@@ -33,10 +44,13 @@ pub fn marker(found: &TrainedRound, exported: &Exported, is_adapter: bool) -> Va
 }
 
 /// The model card.
-pub fn readme(found: &TrainedRound, exported: &Exported, is_adapter: bool) -> String {
+pub fn readme(found: &TrainedRound, exported: &Exported, contents: Contents) -> String {
     let TrainedRound { run, spec, row, .. } = found;
-    let (library, kind) =
-        if is_adapter { ("peft", "`LoRA` adapter") } else { ("transformers", "reward model") };
+    let (library, kind) = if contents.is_adapter {
+        ("peft", "`LoRA` adapter")
+    } else {
+        ("transformers", "reward model")
+    };
     let name = clean_line(&run.name);
     let accuracy = match &row.test {
         Some(test) => format!(
@@ -56,14 +70,22 @@ pub fn readme(found: &TrainedRound, exported: &Exported, is_adapter: bool) -> St
         round = row.round,
         data = clean_line(&spec.data.source.to_string()),
         backbone = clean_line(&spec.model.backbone),
-        code = code(exported, is_adapter),
+        code = code(exported, contents),
         text = match &exported.text {
+            TextForm::Whole { .. } if contents.has_template =>
+                "The model reads the conversation as its chat template writes it and gives the reward \
+                 at the last token."
+                    .to_owned(),
             TextForm::Whole { end: Some(end) } => format!(
                 "The model reads one text, prompt and response without anything between them, and \
                  gives the reward at the `{end}` that ends it."
             ),
             TextForm::Whole { end: None } =>
                 "The model reads one text and gives the reward at its last token.".to_owned(),
+            TextForm::Two if contents.has_template =>
+                "The model reads two texts: the conversation as its chat template writes it, cut where \
+                 the response begins."
+                    .to_owned(),
             TextForm::Two => "The model reads prompt and response as two texts.".to_owned(),
         },
         max = exported.max_tokens,
@@ -71,8 +93,8 @@ pub fn readme(found: &TrainedRound, exported: &Exported, is_adapter: bool) -> St
     )
 }
 
-fn code(exported: &Exported, is_adapter: bool) -> String {
-    let (import, load) = if is_adapter {
+fn code(exported: &Exported, contents: Contents) -> String {
+    let (import, load) = if contents.is_adapter {
         (
             "from peft import AutoPeftModelForSequenceClassification\n\
              from transformers import AutoTokenizer\n",
@@ -86,6 +108,9 @@ fn code(exported: &Exported, is_adapter: bool) -> String {
         )
     };
     let inputs = match &exported.text {
+        TextForm::Whole { .. } if contents.has_template => {
+            "tokenizer.apply_chat_template(messages, return_dict=True, return_tensors=\"pt\")"
+        }
         TextForm::Whole { end: Some(_) } => {
             "tokenizer(prompt + response + tokenizer.eos_token, return_tensors=\"pt\")"
         }

@@ -28,10 +28,12 @@ pub fn export(
         } else {
             model.write_model(dir)?
         };
-        let marker = card::marker(&found, &exported, is_adapter);
+        let has_template = dir.join("chat_template.jinja").is_file();
+        let contents = card::Contents { is_adapter, has_template };
+        let marker = card::marker(&found, &exported, contents);
         for (name, text) in [
             (target::MARKER, serde_json::to_string_pretty(&marker)? + "\n"),
-            ("README.md", card::readme(&found, &exported, is_adapter)),
+            ("README.md", card::readme(&found, &exported, contents)),
         ] {
             let path = dir.join(name);
             std::fs::write(&path, text).map_err(|error| CliError::io("write", &path, &error))?;
