@@ -12,6 +12,7 @@ use super::audit::SelectionAudit;
 use super::histogram::ConfidenceHistogram;
 use super::learning_status::LearningStatus;
 use super::metrics::{Evaluation, Split};
+use super::model_spec::ChatTemplateRecord;
 use super::preference::{PairId, Side};
 use super::run::{RequestKind, RunId, RunStatus, StopReason};
 use super::selection::{LeftOut, ScoredPair};
@@ -119,6 +120,9 @@ pub enum RunEvent {
         precision: String,
         /// `cpu, 2 threads`
         device: String,
+        /// How conversations become one text; without one prompt and answer stand as they are.
+        #[serde(default)]
+        chat_template: Option<ChatTemplateRecord>,
     },
     /// The data set was divided.
     DataSplitMade {

@@ -30,6 +30,30 @@ pub struct ModelSpec {
     pub device: Device,
     /// Longest sequence; longer prompts lose their oldest tokens.
     pub max_tokens: u32,
+    /// How a conversation is written as one text: `auto` (the model's own template, `plain` where it
+    /// has none), one of [`CHAT_TEMPLATES`], or a file.
+    // Runs stored before there were templates read prompt and answer as they stand.
+    #[serde(default = "plain")]
+    pub chat_template: String,
+}
+
+/// The chat templates that have a name.
+pub const CHAT_TEMPLATES: [&str; 9] =
+    ["auto", "plain", "hh", "question-answer", "alpaca", "chatml", "llama-2", "llama-3", "zephyr"];
+
+fn plain() -> String {
+    "plain".to_owned()
+}
+
+/// The chat template that a model read with, as its run keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatTemplateRecord {
+    /// `own`, a name of [`CHAT_TEMPLATES`], or a path.
+    pub name: String,
+    /// SHA-256 of the text, in hex.
+    pub digest: String,
+    /// The template, in Jinja.
+    pub text: String,
 }
 
 fn default_top_layers() -> u32 {

@@ -15,7 +15,8 @@ pub use super::method_spec::{
     TeacherName, Uncertified,
 };
 pub use super::model_spec::{
-    Device, LoraSpec, LoraTarget, ModelSpec, Precision, TrunkCacheSpec, TuningName,
+    CHAT_TEMPLATES, ChatTemplateRecord, Device, LoraSpec, LoraTarget, ModelSpec, Precision,
+    TrunkCacheSpec, TuningName,
 };
 
 /// A share of something when written with a fraction (`0.15`), a count when written as a whole

@@ -150,6 +150,28 @@ pub enum EngineError {
         /// What the tokenizer said.
         detail: String,
     },
+    /// A chat template does not work.
+    #[error("the chat template of `{}` does not work: {detail}", path.display())]
+    BrokenChatTemplate {
+        /// Which file, or the name it goes by.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        detail: String,
+    },
+    /// There is no chat template of that name.
+    #[error("`model.chat_template` is `{name}`, which is no template and no file")]
+    UnknownChatTemplate {
+        /// The name given.
+        name: String,
+    },
+    /// The chat template refused a conversation.
+    #[error("the chat template refuses pair {position} of the batch: {detail}")]
+    ConversationRefused {
+        /// Position of the pair in the call, from 0.
+        position: usize,
+        /// What it raised, with the line.
+        detail: String,
+    },
     /// An encoded pair does not fit the model.
     #[error("pair {position} of the batch has {detail}")]
     BadPair {
@@ -214,6 +236,9 @@ pub enum EngineError {
         detail: String,
     },
 }
+
+/// What to do about a template that cannot be used.
+const OTHER_TEMPLATE: &str = "set `model.chat_template` to another one: `plain` takes every text";
 
 /// Bytes as `1.5 GiB` or `20.0 MiB`.
 fn bytes(n: u64) -> String {
@@ -311,6 +336,8 @@ impl EngineError {
             Self::BrokenTokenizer { .. } => {
                 "export the tokenizer again as a fast tokenizer (`tokenizer.json`)"
             }
+            Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
+            Self::UnknownChatTemplate { .. } => return Some(super::chat::choices()),
             Self::TooManyTokens { limit, .. } => {
                 return Some(format!("set `model.max_tokens` to {limit} or less"));
             }

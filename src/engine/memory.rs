@@ -80,7 +80,7 @@ pub fn plan(settings: &OpenSettings, load: Load) -> Result<Option<MemoryPlan>, E
     if settings.backbone == Backbone::Mock {
         return Ok(None);
     }
-    let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
+    let files = ModelFiles::open_as(settings)?;
     let (network, table) =
         Transformer::new(&files.config, &settings.tuning, settings.frozen_precision);
     let n = |store| table.n_values(store) as u64;

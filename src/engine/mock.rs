@@ -58,6 +58,7 @@ impl MockModel {
                 max_tokens: settings.max_tokens,
                 precision: "f32".into(),
                 device: "cpu, 1 thread".into(),
+                chat_template: None,
             },
             weights: (0..N_FEATURES).map(|i| 0.01 * place.normal(i as u64) as f32).collect(),
             velocity: vec![0.0; N_FEATURES],

@@ -7,10 +7,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::hub_name::HubName;
 use crate::domain::preference::Side;
-use crate::domain::spec::{ExperimentSpec, ModelSpec, TuningName};
+use crate::domain::spec::{ChatTemplateRecord, ExperimentSpec, ModelSpec, TuningName};
 
 pub mod candle;
+pub mod chat;
 pub mod checkpoint;
 pub mod config;
 pub mod cpu;
@@ -19,6 +21,7 @@ mod error;
 pub mod export;
 #[cfg(test)]
 mod fixture;
+mod hub_cache;
 pub mod layout;
 mod low_rank;
 mod manifest;
@@ -182,6 +185,8 @@ pub struct ModelInfo {
     pub precision: String,
     /// `cpu, 2 threads`
     pub device: String,
+    /// How conversations become one text; without one prompt and answer stand as they are.
+    pub chat_template: Option<ChatTemplateRecord>,
 }
 
 /// A model with a scalar reward head.
@@ -263,12 +268,14 @@ impl std::fmt::Display for Backbone {
 }
 
 impl Backbone {
-    /// What `model.backbone` of a spec means: `embedded`, `mock`, or a directory.
+    /// What `model.backbone` of a spec means: `embedded`, `mock`, a directory, or a name on the Hub,
+    /// whose files lie in the shared cache.
     #[must_use]
     pub fn named(name: &str) -> Self {
         match name {
             "embedded" => Self::Embedded,
             "mock" => Self::Mock,
+            name if HubName::is_meant(name) => Self::Directory(hub_cache::snapshot(name)),
             directory => Self::Directory(PathBuf::from(directory)),
         }
     }
@@ -297,6 +304,8 @@ pub struct OpenSettings {
     pub micro_batch_tokens: usize,
     /// How much of what a frozen trunk computes is kept, and where.
     pub trunk_cache: CacheSettings,
+    /// `model.chat_template` of a spec.
+    pub chat_template: String,
 }
 
 impl OpenSettings {
@@ -314,6 +323,7 @@ impl OpenSettings {
             device: Device::Cpu,
             micro_batch_tokens: 0,
             trunk_cache: CacheSettings::default(),
+            chat_template: "auto".to_owned(),
         }
     }
 
@@ -327,6 +337,7 @@ impl OpenSettings {
             frozen_precision: model.frozen_precision,
             device: model.device,
             micro_batch_tokens: spec.train.micro_batch_tokens as usize,
+            chat_template: model.chat_template.clone(),
             trunk_cache: CacheSettings {
                 dir: None,
                 memory_bytes: u64::from(model.trunk_cache.memory_mib) << 20,

@@ -19,8 +19,9 @@ use super::manifest::{hash_file, hex};
 use super::peft::Adapter;
 use super::source::Source;
 use super::tensor_file::broken;
-use super::tokenize::{PairTokenizer, SpecialTokens};
-use super::{Backbone, EngineError};
+use super::tokenize::PairTokenizer;
+use super::tokenize::files::{TOKENIZER, has_own_template, read_tokenizer};
+use super::{Backbone, EngineError, OpenSettings};
 
 pub use super::stored::StoredTensors;
 pub use super::tensor_file::{Tensor, read_tensors, write_half_tensors, write_tensors};
@@ -28,9 +29,6 @@ pub use super::tensor_file::{Tensor, read_tensors, write_half_tensors, write_ten
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
-const TOKENIZER: &str = "tokenizer.json";
-/// Where the names of special tokens stand, the first before the second.
-const BESIDE_TOKENIZER: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
 
 /// Everything a model directory holds, checked; the weights still in their files.
 #[derive(Debug)]
@@ -66,15 +64,26 @@ pub struct ModelSummary {
     pub n_layers: usize,
     /// Whether a whole reward head is there, the layer before the score included.
     pub has_reward_head: bool,
+    /// Whether a chat template is there.
+    pub has_chat_template: bool,
 }
 
 impl ModelFiles {
-    /// Opens and checks everything; the mock backbone has no files and opens the embedded model.
+    /// Opens and checks everything, with the chat template that is the model's own; the mock backbone
+    /// has no files and opens the embedded model.
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
     pub fn open(backbone: &Backbone, max_tokens: usize) -> Result<Self, EngineError> {
-        Self::read(backbone, Some(max_tokens))
+        Self::read(backbone, Some(max_tokens), "auto")
+    }
+
+    /// Opens and checks everything, as the settings say.
+    ///
+    /// # Errors
+    /// As [`ModelFiles::open`].
+    pub fn open_as(settings: &OpenSettings) -> Result<Self, EngineError> {
+        Self::read(&settings.backbone, Some(settings.max_tokens), &settings.chat_template)
     }
 
     /// Checks a directory: configuration, names and shapes of the tensors, lengths of the files,
@@ -83,26 +92,36 @@ impl ModelFiles {
     /// # Errors
     /// As [`ModelFiles::open`].
     pub fn check(dir: &Path) -> Result<ModelSummary, EngineError> {
-        Self::read(&Backbone::Directory(dir.to_owned()), None).map(|files| files.summary())
+        let files = Self::read(&Backbone::Directory(dir.to_owned()), None, "plain")?;
+        let has_chat_template = has_own_template(&Source::Directory(dir))?;
+        Ok(ModelSummary { has_chat_template, ..files.summary() })
     }
 
-    fn read(backbone: &Backbone, max_tokens: Option<usize>) -> Result<Self, EngineError> {
+    fn read(
+        backbone: &Backbone,
+        max_tokens: Option<usize>,
+        chat_template: &str,
+    ) -> Result<Self, EngineError> {
         match Adapter::of(backbone)? {
             Some(adapter) => {
                 let base = Backbone::Directory(adapter.base.clone());
-                let mut files = Self::read_base(&base, max_tokens)?;
+                let mut files = Self::read_base(&base, max_tokens, chat_template)?;
                 adapter.put_over(&mut files.weights, &Layout::of(&files.config))?;
                 Ok(Self { adapter: Some(adapter.file()), ..files })
             }
-            None => Self::read_base(backbone, max_tokens),
+            None => Self::read_base(backbone, max_tokens, chat_template),
         }
     }
 
-    fn read_base(backbone: &Backbone, max_tokens: Option<usize>) -> Result<Self, EngineError> {
+    fn read_base(
+        backbone: &Backbone,
+        max_tokens: Option<usize>,
+        chat_template: &str,
+    ) -> Result<Self, EngineError> {
         let source = Source::of(backbone);
         let config = read_config(&source, max_tokens)?;
         let max_tokens = max_tokens.unwrap_or(config.max_positions());
-        let tokenizer = read_tokenizer(&source, &config, max_tokens)?;
+        let tokenizer = read_tokenizer(&source, &config, max_tokens, chat_template)?;
         let layout = Layout::of(&config);
         let shards = shards(&source)?;
         let weights = open_weights(&source, &shards, &layout)?;
@@ -136,6 +155,7 @@ impl ModelFiles {
                 .iter()
                 .filter(|tensor| tensor.part.is_head())
                 .all(|tensor| self.weights.contains(&tensor.name)),
+            has_chat_template: self.tokenizer.chat_template().is_some(),
         }
     }
 
@@ -203,21 +223,6 @@ fn read_config(source: &Source<'_>, max_tokens: Option<usize>) -> Result<ModelCo
         }
         _ => Ok(config),
     }
-}
-
-fn read_tokenizer(
-    source: &Source<'_>,
-    config: &ModelConfig,
-    max_tokens: usize,
-) -> Result<PairTokenizer, EngineError> {
-    let bytes = source.read(TOKENIZER)?;
-    let mut beside = Vec::new();
-    for name in BESIDE_TOKENIZER.into_iter().filter(|name| source.has(name)) {
-        let keys = serde_json::from_slice(&source.read(name)?);
-        beside.push(keys.map_err(|error| EngineError::json(source.path(name), &error))?);
-    }
-    let special = SpecialTokens::of(&beside);
-    PairTokenizer::parse(&source.path(TOKENIZER), &bytes, &special, config, max_tokens)
 }
 
 /// The part of `model.safetensors.index.json` that matters.

@@ -266,7 +266,7 @@ fn checkpoint_saved(state: &State<'_>, at_ms: i64, event: &RunEvent) -> Result<(
 
 fn preparation(state: &State<'_>, event: &RunEvent) -> Result<(), StoreError> {
     match *event {
-        RunEvent::ModelOpened { ref family, n_parameters, ref precision, ref device } => {
+        RunEvent::ModelOpened { ref family, n_parameters, ref precision, ref device, .. } => {
             let n_parameters = parameter_count(n_parameters);
             state.set("model", &format!("{family}, {n_parameters}, {precision}, {device}"))
         }

@@ -15,6 +15,7 @@
 mod annotations;
 mod apply;
 mod attempts;
+mod chat_template;
 mod clock;
 mod columns;
 pub mod comparison;

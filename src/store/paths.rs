@@ -78,6 +78,12 @@ impl Home {
         self.run_dir(run).join("worker.log")
     }
 
+    /// `models`: copies of model folders, by name.
+    #[must_use]
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+
     /// `cache/trunk`: may be deleted whenever no run is going.
     #[must_use]
     pub fn trunk_cache(&self) -> PathBuf {

@@ -206,6 +206,19 @@ pub fn log_line(line: &EventLine) -> Option<LogLine> {
     Some(LogLine { at_ms, kind, text: clean_line(&text), is_warning })
 }
 
+fn model_words(event: &RunEvent) -> String {
+    let RunEvent::ModelOpened { family, n_parameters, precision, device, chat_template } = event
+    else {
+        return String::new();
+    };
+    let mut text = format!("{family}, {} parameters, {precision}, {device}", count(*n_parameters));
+    if let Some(template) = chat_template {
+        text.push_str(", template ");
+        text.push_str(&template.name);
+    }
+    text
+}
+
 fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
     Some(match event {
         RunEvent::StepStarted { .. }
@@ -218,10 +231,7 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
                 None => format!("worker {} on {}", worker.pid, worker.host),
             },
         ),
-        RunEvent::ModelOpened { family, n_parameters, precision, device } => (
-            "model",
-            format!("{family}, {} parameters, {precision}, {device}", count(*n_parameters)),
-        ),
+        RunEvent::ModelOpened { .. } => ("model", model_words(event)),
         RunEvent::DataSplitMade { n_seed_set, n_validation, n_unlabeled_pool, n_test, .. } => (
             "data",
             format!(

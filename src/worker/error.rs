@@ -29,6 +29,12 @@ pub enum WorkerError {
         #[source]
         source: serde_json::Error,
     },
+    /// The model's files say something else than when the run began.
+    #[error("the chat template `{name}` is not what it was when the run began")]
+    TemplateChanged {
+        /// `own`, a name, or a path.
+        name: String,
+    },
     /// No signal handler could be installed.
     #[error("cannot watch for signals")]
     Signals(#[source] std::io::Error),
@@ -80,6 +86,10 @@ impl WorkerError {
             Self::State { .. } | Self::Loop(_) | Self::RoundNotKept { .. } => {
                 Some("delete the newest checkpoint and resume from the one before".into())
             }
+            Self::TemplateChanged { .. } => Some(
+                "put the model's or the template's files back as they were, or start a new run"
+                    .into(),
+            ),
             Self::NothingToTrain { .. } => Some("undo some vetoes with `ser undo`".into()),
             Self::Signals(_) => None,
         }

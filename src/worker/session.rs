@@ -74,6 +74,7 @@ impl<'a> Session<'a> {
             writer.send(RunEvent::Warned { message: damaged.to_string() })?;
         }
         let mut model = open_model(home, &spec)?;
+        check_template(&store, run, model.as_ref())?;
         report_model(writer, model.as_ref())?;
         let inputs = Inputs::load(&store, &detail, &spec, model.as_ref())?;
         report_inputs(writer, &inputs)?;
@@ -304,6 +305,16 @@ fn open_model(home: &Home, spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>
     Ok(engine::open(&settings)?)
 }
 
+/// A run that goes on has to read its texts as it did before.
+fn check_template(store: &Store, run: &RunId, model: &dyn RewardModel) -> Result<(), WorkerError> {
+    let Some(recorded) = store.chat_template(run)? else { return Ok(()) };
+    let digest = model.info().chat_template.as_ref().map(|template| &template.digest);
+    if digest == Some(&recorded.digest) {
+        return Ok(());
+    }
+    Err(WorkerError::TemplateChanged { name: recorded.name })
+}
+
 fn report_model(writer: &EventWriter, model: &dyn RewardModel) -> Result<(), WorkerError> {
     let info = model.info();
     Ok(writer.send(RunEvent::ModelOpened {
@@ -311,6 +322,7 @@ fn report_model(writer: &EventWriter, model: &dyn RewardModel) -> Result<(), Wor
         n_parameters: info.n_parameters,
         precision: info.precision.clone(),
         device: info.device.clone(),
+        chat_template: info.chat_template.clone(),
     })?)
 }
 

@@ -6,10 +6,7 @@
 //! diverged); then the prompt is the longest common prefix, cut back to the end of a word so that
 //! neither answer starts inside one.
 
-/// Starts the assistant's turn in the plain dialogue template.
-pub const ASSISTANT: &str = "\n\nAssistant:";
-/// Starts the person's turn in the plain dialogue template.
-pub const HUMAN: &str = "\n\nHuman:";
+pub use crate::domain::dialogue::{ASSISTANT, HUMAN};
 
 /// Where two dialogues part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use super::operations::Arithmetic;
 use super::parameters::{Origin, Parameters};
 use super::trainer::Trainer;
 use super::{device, persistence};
+use crate::engine::chat::ChatTemplate;
 use crate::engine::layout::Layout;
 use crate::engine::tokenize::PairTokenizer;
 use crate::engine::weights::ModelFiles;
@@ -36,7 +37,7 @@ impl CandleModel {
     /// Names the file and what is wrong with it, or the device that is not there.
     pub fn open(settings: &OpenSettings) -> Result<Self, EngineError> {
         let device = device::open(settings.device)?;
-        let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
+        let files = ModelFiles::open_as(settings)?;
         let layout = Layout::of(&files.config);
         let origin = Origin {
             source: &files.weights,
@@ -54,6 +55,7 @@ impl CandleModel {
             max_tokens: settings.max_tokens,
             precision: settings.precision.name().to_owned(),
             device: device::name(&device).to_owned(),
+            chat_template: files.tokenizer.chat_template().map(ChatTemplate::record),
         };
         let default_budget = if device.is_cpu() { CPU_BUDGET } else { GPU_BUDGET };
         let budget = match settings.micro_batch_tokens {

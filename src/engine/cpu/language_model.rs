@@ -61,7 +61,7 @@ impl LanguageModel {
         if settings.backbone == Backbone::Mock || settings.device != Device::Cpu {
             return Ok(None);
         }
-        let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
+        let files = ModelFiles::open_as(settings)?;
         let ModelConfig::Decoder(config) = &files.config else { return Ok(None) };
         if !Self::can_read(&files.config) {
             return Ok(None);

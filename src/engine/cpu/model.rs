@@ -8,6 +8,7 @@ use super::network::Transformer;
 use super::parameters::{Parameters, TensorSource};
 use super::persistence;
 use super::trainer::{Running, Trainer};
+use crate::engine::chat::ChatTemplate;
 use crate::engine::tokenize::PairTokenizer;
 use crate::engine::weights::{ModelFiles, StoredTensors};
 use crate::engine::{
@@ -30,7 +31,7 @@ impl CpuModel {
     /// # Errors
     /// Names the file and what is wrong with it.
     pub fn open(settings: &OpenSettings) -> Result<Self, EngineError> {
-        let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
+        let files = ModelFiles::open_as(settings)?;
         let (network, table) =
             Transformer::new(&files.config, &settings.tuning, settings.frozen_precision);
         let parameters = Parameters::new(table, settings.rng_seed, &files.weights)?;
@@ -53,6 +54,7 @@ impl CpuModel {
             max_tokens: settings.max_tokens,
             precision: settings.precision.name().to_owned(),
             device,
+            chat_template: files.tokenizer.chat_template().map(ChatTemplate::record),
         };
         Ok(Self { settings: settings.clone(), info, trainer, tokenizer: files.tokenizer })
     }
@@ -127,7 +129,7 @@ impl RewardModel for CpuModel {
     }
 
     fn restart(&mut self) -> Result<(), EngineError> {
-        let files = ModelFiles::open(&self.settings.backbone, self.settings.max_tokens)?;
+        let files = ModelFiles::open_as(&self.settings)?;
         self.trainer.parameters.restart(self.settings.rng_seed, &files.weights)
     }
 

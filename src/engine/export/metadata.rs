@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{Exported, text_form};
+use crate::engine::chat::OWN_FILE;
 use crate::engine::config::ModelConfig;
 use crate::engine::source::Source;
 use crate::engine::tokenize::PairTokenizer;
@@ -88,6 +89,10 @@ pub(super) fn write(
     copy(source, TOKENIZER, dir)?;
     for name in COPIED.into_iter().filter(|name| source.has(name)) {
         copy(source, name, dir)?;
+    }
+    if let Some(template) = files.tokenizer.portable_template() {
+        let path = dir.join(OWN_FILE);
+        std::fs::write(&path, template).map_err(EngineError::io("write", &path))?;
     }
     let text = text_form(&files.config, end);
     Ok(Exported { class, text, padding, n_parameters: 0, max_tokens })

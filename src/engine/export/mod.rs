@@ -76,7 +76,7 @@ impl TrainedModel {
         let settings = OpenSettings { device: Device::Cpu, ..settings.clone() };
         let mut model = CpuModel::open(&settings)?;
         read_checkpoint(checkpoint, &mut model)?;
-        let files = ModelFiles::open(&settings.backbone, settings.max_tokens)?;
+        let files = ModelFiles::open_as(&settings)?;
         Ok(Self { model, files, settings })
     }
 

@@ -1,24 +1,32 @@
 //! From the texts of a pair to token ids, with one truncation rule for both sides.
 //!
 //! A decoder reads prompt and answer as one text, tokenized whole; an encoder reads them as two,
-//! tokenized apart. Which special tokens stand around them: see [`template`]. The tokenizer's own
-//! truncation and padding settings are switched off. What does not fit is cut by `fit`: oldest prompt tokens first, the same number
-//! on both sides, so that a shared prefix stays shared; the end of an answer only when the answer
-//! alone is too long.
+//! tokenized apart. Which special tokens stand around them: see [`template`]. With a chat template the
+//! texts are conversations first: see [`conversation`]. The tokenizer's own truncation and padding
+//! settings are switched off. What does not fit is cut by `fit`: oldest prompt tokens first, the same
+//! number on both sides, so that a shared prefix stays shared; the end of an answer only when the
+//! answer alone is too long.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use tokenizers::{Encoding, InputSequence, Tokenizer};
 
+use self::conversation::Rendered;
 use self::template::Template;
+use super::chat::{ChatTemplate, SpecialTokensBy};
 use super::config::ModelConfig;
 use super::{EncodedPair, EngineError, PairText};
 
+#[cfg(test)]
+mod chat_tests;
+mod conversation;
+pub(super) mod files;
 pub mod template;
 #[cfg(test)]
 mod tests;
 
+pub use self::files::chat_template;
 pub use self::template::SpecialTokens;
 
 /// Larger files are refused before they are parsed.
@@ -29,6 +37,7 @@ const MAX_TOKENIZER_BYTES: usize = 64 << 20;
 pub struct PairTokenizer {
     tokenizer: Tokenizer,
     template: Template,
+    chat_template: Option<ChatTemplate>,
     max_tokens: usize,
 }
 
@@ -67,15 +76,31 @@ impl PairTokenizer {
         if max_tokens < minimum {
             return Err(EngineError::TooFewTokens { max_tokens, minimum });
         }
-        Ok(Self { tokenizer, template, max_tokens })
+        Ok(Self { tokenizer, template, chat_template: None, max_tokens })
     }
 
     /// Token ids of many pairs, in order, none longer than the limit. Texts are tokenized in
     /// parallel.
     ///
     /// # Errors
-    /// When the tokenizer refuses a text.
+    /// When the tokenizer refuses a text, or the chat template a conversation.
     pub fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        let Some(chat) = &self.chat_template else { return self.encode_texts(pairs) };
+        let writes_its_own = chat.special_tokens() == SpecialTokensBy::Template;
+        if writes_its_own && matches!(self.template, Template::Decoder { .. }) {
+            return self.encode_conversations(chat, pairs);
+        }
+        let rendered = conversation::render(chat, pairs)?;
+        self.encode_texts(&rendered.iter().map(Rendered::as_pair).collect::<Vec<_>>())
+    }
+
+    /// The template that conversations are written with, if any.
+    #[must_use]
+    pub fn chat_template(&self) -> Option<&ChatTemplate> {
+        self.chat_template.as_ref()
+    }
+
+    fn encode_texts(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
         match &self.template {
             Template::Decoder { start, end } => self.encode_decoder(pairs, start, end),
             Template::Encoder { start, middle, end } => {

@@ -12,6 +12,8 @@
 //!   it already does not get another one.
 //! * There is no padding.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use tokenizers::{Encoding, Tokenizer};
 
@@ -31,6 +33,10 @@ pub struct SpecialTokens {
     pub class: Option<String>,
     /// `sep_token`
     pub separator: Option<String>,
+    /// Every `…_token` by its key, for chat templates.
+    pub all: BTreeMap<String, String>,
+    /// `chat_template`; the `default` one of several.
+    pub chat_template: Option<String>,
 }
 
 impl SpecialTokens {
@@ -45,8 +51,25 @@ impl SpecialTokens {
             end: token("eos_token"),
             class: token("cls_token"),
             separator: token("sep_token"),
+            all: tokens(files),
+            chat_template: files.iter().find_map(|file| own_template(file.get("chat_template")?)),
         }
     }
+}
+
+fn tokens(files: &[Map<String, Value>]) -> BTreeMap<String, String> {
+    let keys = files.iter().rev().flatten().filter(|(key, _)| key.ends_with("_token"));
+    keys.filter_map(|(key, value)| Some((key.clone(), content(value)?))).collect()
+}
+
+/// A template is written as its text, or several are as a list of objects with names.
+fn own_template(value: &Value) -> Option<String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    text(value).or_else(|| {
+        let mut named = value.as_array()?.iter();
+        let default = named.find(|entry| entry["name"] == "default")?;
+        text(&default["template"])
+    })
 }
 
 /// A token is written as its text, or as an object with settings of its own.

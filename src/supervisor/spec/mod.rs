@@ -13,7 +13,8 @@ use std::path::Path;
 use layer::{Assignment, Origin};
 
 use super::SupervisorError;
-use crate::domain::spec::ExperimentSpec;
+use crate::domain::hub_name::HubName;
+use crate::domain::spec::{CHAT_TEMPLATES, ExperimentSpec};
 
 /// The default spec, with a comment for every key.
 pub const DEFAULT: &str = include_str!("../../../assets/default.toml");
@@ -107,12 +108,13 @@ pub fn to_toml(spec: &ExperimentSpec) -> SpecResult<String> {
 #[must_use]
 pub fn with_absolute_paths(mut spec: ExperimentSpec) -> ExperimentSpec {
     let absolute = |path: &str, words: &[&str]| {
-        if words.contains(&path) {
+        if words.contains(&path) || HubName::is_meant(path) {
             return path.to_owned();
         }
         std::path::absolute(path).map_or_else(|_| path.to_owned(), |p| p.display().to_string())
     };
     spec.model.backbone = absolute(&spec.model.backbone, &["embedded", "mock"]);
+    spec.model.chat_template = absolute(&spec.model.chat_template, &CHAT_TEMPLATES);
     spec.data.test = absolute(&spec.data.test, &["embedded", "split"]);
     spec.data.source = spec.data.source.map(|source| absolute(source, &["embedded"]));
     spec

@@ -1,0 +1,132 @@
+//! Templates on conversations: what they write, and what they refuse.
+
+use super::*;
+use crate::domain::dialogue::turns;
+use crate::engine::fixture::llama_dir;
+
+const DIALOGUE: &str = "Be brief.\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant:";
+
+fn tokens() -> BTreeMap<String, String> {
+    [("bos_token", "<s>"), ("eos_token", "</s>")]
+        .map(|(key, token)| (key.to_owned(), token.to_owned()))
+        .into()
+}
+
+fn resolve(choice: &str, own: Option<&str>) -> Result<Option<ChatTemplate>, EngineError> {
+    let dir = llama_dir();
+    ChatTemplate::resolve(choice, &Source::Directory(dir.path()), own, &tokens())
+}
+
+fn render(choice: &str, own: Option<&str>) -> String {
+    resolve(choice, own).unwrap().unwrap().render(&turns(DIALOGUE, " d")).unwrap()
+}
+
+fn refused(own: &str) -> String {
+    resolve("auto", Some(own)).unwrap_err().to_string()
+}
+
+#[test]
+fn every_name_of_the_spec_is_there() {
+    for name in CHAT_TEMPLATES {
+        assert!(resolve(name, None).is_ok(), "{name}");
+    }
+    assert_eq!(NAMED.len() + 2, CHAT_TEMPLATES.len());
+}
+
+#[test]
+fn named_templates_write_what_their_projects_write() {
+    assert_eq!(render("hh", None), format!("{DIALOGUE} d"));
+    assert_eq!(
+        render("question-answer", None),
+        "Be brief.\n\nQuestion: a\n\nAnswer: b\n\nQuestion: c\n\nAnswer: d"
+    );
+    assert_eq!(
+        render("chatml", None),
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na<|im_end|>\n\
+         <|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n\
+         <|im_start|>assistant\nd<|im_end|>\n"
+    );
+    assert_eq!(
+        render("llama-2", None),
+        "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\na [/INST] b </s><s>[INST] c [/INST] d </s>"
+    );
+    assert_eq!(
+        render("zephyr", None),
+        "<|system|>\nBe brief.</s>\n<|user|>\na</s>\n<|assistant|>\nb</s>\n<|user|>\nc</s>\n\
+         <|assistant|>\nd</s>\n"
+    );
+    assert!(
+        render("llama-3", None).starts_with("<s><|start_header_id|>system<|end_header_id|>\n\n")
+    );
+    assert!(render("alpaca", None).ends_with("### Instruction:\nc\n\n### Response:\nd"));
+}
+
+#[test]
+fn an_answer_begins_where_the_prompt_ends() {
+    let conversation = turns(DIALOGUE, " d");
+    for (name, ..) in NAMED {
+        let template = resolve(name, None).unwrap().unwrap();
+        let prompt = template.render_prompt(&conversation[..conversation.len() - 1]).unwrap();
+        let whole = template.render(&conversation).unwrap();
+        assert!(whole.starts_with(&prompt), "{name}: {whole:?} after {prompt:?}");
+        assert!(whole[prompt.len()..].contains('d'), "{name}");
+    }
+}
+
+#[test]
+fn the_models_own_template_is_taken_first() {
+    let own = "{% for m in messages %}{{ m['content'] }};{% endfor %}";
+    assert_eq!(render("auto", Some(own)), "Be brief.;a;b;c;d;");
+    assert!(resolve("auto", None).unwrap().is_none());
+    assert!(resolve("plain", Some(own)).unwrap().is_none());
+    let dir = llama_dir();
+    std::fs::write(dir.path().join(OWN_FILE), "{{ messages | map(attribute='role') | join(' ') }}{{ messages | map(attribute='content') | join }}").unwrap();
+    let source = Source::Directory(dir.path());
+    let template = ChatTemplate::resolve("auto", &source, Some(own), &tokens()).unwrap().unwrap();
+    let record = template.record();
+    assert_eq!(record.name, "own");
+    assert!(record.text.contains("join(' ')"));
+    // SHA-256 of the empty text is known; this one is of another length and differs from `own`'s.
+    let other = resolve("auto", Some(own)).unwrap().unwrap().record();
+    assert_eq!((record.digest.len(), record.digest == other.digest), (64, false));
+}
+
+#[test]
+fn a_template_without_a_place_for_the_system_message_gets_it_with_the_first_one() {
+    let strict = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}\
+                  {% for m in messages %}[{{ m['content'] }}]{% endfor %}";
+    assert_eq!(render("auto", Some(strict)), "[Be brief.\n\na][b][c][d]");
+    let silent = "{% for m in messages if m.role != 'system' %}[{{ m.content }}]{% endfor %}";
+    assert_eq!(render("auto", Some(silent)), "[Be brief.\n\na][b][c][d]");
+}
+
+#[test]
+fn extras_are_those_of_transformers() {
+    let own = "{%- generation -%}{% set x = 1 %}{{ strftime_now('%d %b %Y') }}{%- endgeneration %}{{ x }}\n\
+               {% for m in messages %}{% if loop.index0 > 3 %}{% break %}{% endif %}\
+               {{ {'c': m.content, 'l': ['<', 1]} | tojson }}{% endfor %}{{ messages[-1].content }}";
+    assert_eq!(
+        render("auto", Some(own)),
+        "26 Jul 2024{\"c\": \"Be brief.\", \"l\": [\"<\", 1]}{\"c\": \"a\", \"l\": [\"<\", 1]}\
+         {\"c\": \"b\", \"l\": [\"<\", 1]}{\"c\": \"c\", \"l\": [\"<\", 1]}d"
+    );
+}
+
+#[test]
+fn a_template_that_does_not_work_says_why() {
+    assert!(refused("{% for m in messages %}\n{{ m.content }").contains("line 2"));
+    let raised = refused("{{ raise_exception('only for tools') }}");
+    assert!(raised.contains("only for tools"), "{raised}");
+    assert!(refused("hello").contains("leaves out what is said"));
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x\
+                   {% endfor %}{% endfor %}{% endfor %}";
+    assert!(refused(endless).contains("fuel"), "{}", refused(endless));
+    let error = resolve("chatlm", None).unwrap_err();
+    assert!(error.to_string().contains("`chatlm`") && error.hint().unwrap().contains("`chatml`"));
+    assert!(resolve("no/such.jinja", None).unwrap_err().to_string().contains("no/such.jinja"));
+    let alternating = "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}\
+                       {{ raise_exception('roles must alternate') }}{% endif %}{{ m.content }}{% endfor %}";
+    let template = resolve("auto", Some(alternating)).unwrap().unwrap();
+    let refused = template.render(&turns("\n\nAssistant: x\n\nHuman: y\n\nAssistant:", "z"));
+    assert!(refused.unwrap_err().contains("roles must alternate"));
+}

@@ -1,0 +1,59 @@
+//! The files of a model that say how its texts become tokens.
+
+use super::{PairTokenizer, SpecialTokens};
+use crate::engine::chat::{ChatTemplate, OWN_FILE};
+use crate::engine::config::ModelConfig;
+use crate::engine::source::Source;
+use crate::engine::{EngineError, OpenSettings};
+
+pub(in crate::engine) const TOKENIZER: &str = "tokenizer.json";
+/// Where the names of special tokens stand, the first before the second.
+const BESIDE_TOKENIZER: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
+
+/// Reads the tokenizer of a model, with the chat template that `chat_template` names.
+///
+/// # Errors
+/// Names the file and what is wrong with it.
+pub(in crate::engine) fn read_tokenizer(
+    source: &Source<'_>,
+    config: &ModelConfig,
+    max_tokens: usize,
+    chat_template: &str,
+) -> Result<PairTokenizer, EngineError> {
+    let bytes = source.read(TOKENIZER)?;
+    let special = read_special_tokens(source)?;
+    let mut tokenizer =
+        PairTokenizer::parse(&source.path(TOKENIZER), &bytes, &special, config, max_tokens)?;
+    let own = special.chat_template.as_deref();
+    tokenizer.chat_template = ChatTemplate::resolve(chat_template, source, own, &special.all)?;
+    Ok(tokenizer)
+}
+
+fn read_special_tokens(source: &Source<'_>) -> Result<SpecialTokens, EngineError> {
+    let mut beside = Vec::new();
+    for name in BESIDE_TOKENIZER.into_iter().filter(|name| source.has(name)) {
+        let keys = serde_json::from_slice(&source.read(name)?);
+        beside.push(keys.map_err(|error| EngineError::json(source.path(name), &error))?);
+    }
+    Ok(SpecialTokens::of(&beside))
+}
+
+/// Whether a model has a chat template of its own.
+///
+/// # Errors
+/// When a file beside the tokenizer does not parse.
+pub(in crate::engine) fn has_own_template(source: &Source<'_>) -> Result<bool, EngineError> {
+    Ok(source.has(OWN_FILE) || read_special_tokens(source)?.chat_template.is_some())
+}
+
+/// The chat template that a run of these settings reads with, without opening the model; `None` where
+/// prompt and answer stand as they are.
+///
+/// # Errors
+/// As when the model is opened.
+pub fn chat_template(settings: &OpenSettings) -> Result<Option<ChatTemplate>, EngineError> {
+    let source = Source::of(&settings.backbone);
+    let special = read_special_tokens(&source)?;
+    let own = special.chat_template.as_deref();
+    ChatTemplate::resolve(&settings.chat_template, &source, own, &special.all)
+}
