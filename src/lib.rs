@@ -9,12 +9,13 @@
 //!
 //! ```text
 //! main → cli, tui            front ends
+//! cli → hub                  models and data sets by name; the only code that talks to a network
 //! cli, tui → supervisor      processes; never imports engine
 //! cli, tui → report          results as text: JSON, CSV, Markdown, SVG
 //! cli → worker               the child side: runs ONE run to its end
 //! cli → data, engine         what needs no run: checks, scoring, evaluation, exports of models
 //! worker → data, engine, store     three siblings that never import each other
-//! data, engine, store → domain     pure: the algorithm and what its numbers mean
+//! data, engine, store, hub → domain     pure: the algorithm and what its numbers mean
 //! ```
 //!
 //! `tests/layering.rs` fails on any other import.
@@ -52,6 +53,7 @@ pub mod cli;
 pub mod data;
 pub mod domain;
 pub mod engine;
+pub mod hub;
 pub mod logging;
 pub mod report;
 pub mod store;

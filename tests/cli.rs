@@ -1,6 +1,8 @@
 //! The command line as a person meets it: the real program against a fresh home.
 
 mod bad_input;
+#[cfg(feature = "hub")]
+mod by_name;
 mod compare;
 mod data;
 mod experiments;

@@ -9,6 +9,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("domain", &[], &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "nix", "tokenizers"]),
     ("data", &["domain"], &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"]),
     ("engine", &["domain"], &["rusqlite", "tokio", "ratatui", "crossterm"]),
+    ("hub", &["domain"], &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"]),
     ("store", &["domain"], &["candle", "tokio", "ratatui", "crossterm", "tokenizers"]),
     (
         "worker",
@@ -24,7 +25,18 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("tui", &["domain", "store", "supervisor", "report"], &["candle", "rusqlite", "tokenizers"]),
     (
         "cli",
-        &["domain", "data", "engine", "store", "worker", "supervisor", "report", "tui", "logging"],
+        &[
+            "domain",
+            "data",
+            "engine",
+            "hub",
+            "store",
+            "worker",
+            "supervisor",
+            "report",
+            "tui",
+            "logging",
+        ],
         &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
     ),
     ("logging", &[], &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"]),
@@ -146,6 +158,22 @@ fn no_module_imports_what_its_layer_forbids() {
         }
     }
     assert!(offences.is_empty(), "forbidden imports:\n{}", offences.join("\n"));
+}
+
+#[test]
+fn only_the_hub_talks_to_the_network() {
+    for (module, files) in modules() {
+        for (path, text) in files {
+            let mut lines = code_lines(&text);
+            let is_networked = lines
+                .any(|(_, l)| ["ureq::", "TcpStream", "std::net"].iter().any(|w| l.contains(w)));
+            assert!(
+                !is_networked || module == "hub",
+                "src/{} talks to the network",
+                path.display()
+            );
+        }
+    }
 }
 
 #[test]

@@ -3,17 +3,43 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
 
-use super::{Cli, CliError, CliResult};
+use super::{Cli, CliError, CliResult, examples};
+
+/// Every command, with examples in its help.
+#[must_use]
+pub fn command() -> clap::Command {
+    with_examples(Cli::command(), "")
+}
+
+fn with_examples(command: clap::Command, path: &str) -> clap::Command {
+    let told = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let command = match examples::paragraph(path) {
+        // Some commands bring examples with what they say besides.
+        Some(_) if told.contains("Examples:") => command,
+        Some(text) if told.is_empty() => command.after_help(text),
+        Some(text) => command.after_help(format!(
+            "{told}
+
+{text}"
+        )),
+        None => command,
+    };
+    command.mut_subcommands(|inner| {
+        let path = format!("{path} {}", inner.get_name());
+        with_examples(inner, path.trim_start())
+    })
+}
 
 /// Reads the arguments; `None` when they asked for help or the version, which is printed.
 ///
 /// # Errors
 /// When an argument is unknown, missing or malformed.
 pub fn read(arguments: impl IntoIterator<Item = OsString>) -> CliResult<Option<Cli>> {
-    let error = match Cli::try_parse_from(arguments) {
+    let parsed = command().try_get_matches_from(arguments);
+    let error = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => return Ok(Some(cli)),
         Err(error) => error,
     };
@@ -65,6 +91,33 @@ mod tests {
         let arguments = std::iter::once("ser").chain(arguments.iter().copied());
         let error = read(arguments.map(OsString::from)).unwrap_err();
         (error.message, error.hint.unwrap())
+    }
+
+    /// Visible commands by their path.
+    fn visible(command: &clap::Command, path: &str, out: &mut Vec<String>) {
+        out.push(path.to_owned());
+        for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+            visible(inner, format!("{path} {}", inner.get_name()).trim_start(), out);
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_that_it_takes() {
+        let mut commands = Vec::new();
+        visible(&Cli::command(), "", &mut commands);
+        for name in &commands {
+            assert!(examples::paragraph(name).is_some(), "src/cli/examples.rs lacks `ser {name}`");
+        }
+        for (name, examples) in examples::EXAMPLES {
+            assert!(commands.iter().any(|command| command == name), "`ser {name}` is no command");
+            for (line, _) in *examples {
+                assert!(line.starts_with(format!("ser {name}").trim_end()), "{line}");
+                let words = line.split_whitespace().take_while(|word| *word != ">");
+                let result = command().try_get_matches_from(words);
+                let is_help = |error: &clap::Error| error.kind() == ErrorKind::DisplayHelp;
+                assert!(result.as_ref().err().is_none_or(is_help), "{line}: {result:?}");
+            }
+        }
     }
 
     #[test]

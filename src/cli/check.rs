@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::data_source::SourceArgs;
 use super::table::print_json;
-use super::{CliError, CliResult, Context, import, words};
+use super::{CliError, CliResult, Context, by_name, import, words};
 use crate::data::{
     self, BadPairPolicy, CheckReport, CheckSettings, PairTokens, TokenCounter, TokenReport,
 };
@@ -14,6 +14,7 @@ use crate::domain::spec::{Amount, SourcePart};
 use crate::domain::split::SplitRule;
 use crate::engine::weights::ModelFiles;
 use crate::engine::{Backbone, PairText};
+use crate::hub;
 
 /// Arguments of `ser data check`.
 #[derive(Debug, clap::Args)]
@@ -61,7 +62,8 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
         },
         max_share: args.max_share,
     };
-    let parts = import::find_parts(context, &args.source.parts(), &settings.read)?;
+    let sources = by_name::parts(context, &args.source.parts(), hub::Part::Train)?.files;
+    let parts = import::find_parts(context, &sources, &settings.read)?;
     let test = match &args.test {
         Some(test) => {
             let test = [SourcePart::whole(test.as_str())];

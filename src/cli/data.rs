@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::data_source::SourceArgs;
 use super::import;
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
-use super::{CliResult, Context, check, generate, words};
+use super::{CliResult, Context, by_name, check, generate, words};
 use crate::domain::clean::clean_line;
+use crate::hub::Part;
 use crate::store::rows::DatasetRow;
 use crate::store::{Access, Store, StoreError};
 
@@ -53,8 +54,9 @@ pub fn run(context: &Context, command: &DataCommand) -> CliResult {
 
 fn import(context: &Context, args: &SourceArgs) -> CliResult {
     let columns = args.columns()?;
+    let parts = by_name::parts(context, &args.parts(), Part::Train)?.files;
     let mut store = context.store_to_write("data import")?;
-    let imported = import::import(context, &mut store, &args.parts(), &args.settings(&columns))?;
+    let imported = import::import(context, &mut store, &parts, &args.settings(&columns))?;
     let DatasetRow { id, n_pairs, source, format, .. } = &imported.dataset;
     let pairs = words::count(*n_pairs);
     if !imported.is_new {

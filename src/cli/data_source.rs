@@ -11,7 +11,8 @@ use crate::domain::spec::{ColumnsSpec, Names, SourcePart};
 #[derive(Debug, clap::Args)]
 pub struct SourceArgs {
     /// Files, folders or quoted patterns, read as one data set: JSON lines, a JSON array, .csv, .tsv
-    /// or .parquet, plain, .gz or .zst; or `embedded:train`, `embedded:test`
+    /// or .parquet, plain, .gz or .zst; `embedded:train`,
+    /// `embedded:test`, or `hf:owner/name[@revision][/path]`
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     /// The layout of the records; `auto` looks at the first one

@@ -1,8 +1,8 @@
 //! From specs to queued runs, or to nothing: what a failed launch made is taken away again.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
+use super::by_name::{self, LocalSpec};
 use super::import::{self, ImportSettings, Imported};
 use super::{CliError, CliResult, Context, words};
 use crate::domain::run::RunId;
@@ -10,7 +10,7 @@ use crate::domain::spec::{ExperimentSpec, PoolLabels, SourcePart};
 use crate::domain::split::{DataSplit, SplitRule, split};
 use crate::engine::memory::{self, Load};
 use crate::engine::weights::ModelFiles;
-use crate::engine::{Backbone, OpenSettings};
+use crate::engine::{Backbone, OpenSettings, tokenize};
 use crate::store::rows::RunRow;
 use crate::store::{NewRun, Store};
 use crate::supervisor::spec as spec_file;
@@ -36,8 +36,10 @@ pub fn launch(
     specs: &[ExperimentSpec],
     plan: LaunchPlan<'_>,
 ) -> CliResult<Vec<RunRow>> {
-    for spec in specs {
-        check_model(spec)?;
+    let specs: Vec<LocalSpec> =
+        specs.iter().map(|spec| by_name::localize(context, spec)).collect::<CliResult<_>>()?;
+    for local in &specs {
+        check_model(&local.spec)?;
     }
     let mut made = Made::default();
     let launched = specs
@@ -87,11 +89,12 @@ impl Made {
 fn launch_one(
     context: &Context,
     store: &mut Store,
-    spec: &ExperimentSpec,
+    local: &LocalSpec,
     plan: LaunchPlan<'_>,
     made: &mut Made,
 ) -> CliResult<RunRow> {
-    let (dataset, test_dataset) = import_pairs(context, store, spec, made)?;
+    let (dataset, test_dataset) = import_pairs(context, store, local, made)?;
+    let spec = &local.spec;
     let absolute = spec_file::with_absolute_paths(spec.clone());
     if plan.reuses_runs
         && let Some(known) = store.run_of_spec(&absolute, dataset, test_dataset)?
@@ -120,22 +123,23 @@ fn launch_one(
 fn import_pairs(
     context: &Context,
     store: &mut Store,
-    spec: &ExperimentSpec,
+    local: &LocalSpec,
     made: &mut Made,
 ) -> CliResult<(i64, Option<i64>)> {
+    let spec = &local.spec;
     let settings = ImportSettings::of_spec(&spec.data);
-    let dataset = import::import(context, store, &spec.data.source.parts(), &settings)?;
+    let dataset = import::import(context, store, &local.sources, &settings)?;
     let dataset = made.note(&dataset);
     let test_dataset = match spec.data.test.as_str() {
         "split" => None,
         test => {
-            let source = match test {
-                "embedded" => SourcePart::whole("embedded:test"),
-                path => SourcePart::whole(path),
+            let sources = match test {
+                "embedded" => vec![SourcePart::whole("embedded:test")],
+                _ => local.tests.clone(),
             };
             // The test source may stand in another format than the training source.
             let settings = ImportSettings { format: "auto", limit: 0, ..settings };
-            Some(made.note(&import::import(context, store, &[source], &settings)?))
+            Some(made.note(&import::import(context, store, &sources, &settings)?))
         }
     };
     Ok((dataset, test_dataset))
@@ -148,15 +152,10 @@ fn check_model(spec: &ExperimentSpec) -> CliResult {
         "mock" => Ok(()),
         // Small enough to be opened whole.
         "embedded" => Ok(ModelFiles::open(&Backbone::Embedded, max_tokens).map(|_| ())?),
-        dir => {
-            let dir = Path::new(dir);
-            if !dir.is_dir() {
-                let message =
-                    format!("`model.backbone` is `{}`, which is no folder", dir.display());
-                return Err(CliError::input(message)
-                    .with_hint("write `embedded`, or a folder with `config.json`"));
-            }
-            let limit = ModelFiles::check(dir)?.max_positions;
+        name => {
+            let Backbone::Directory(dir) = Backbone::named(name) else { return Ok(()) };
+            let limit = ModelFiles::check(&dir)?.max_positions;
+            tokenize::chat_template(&OpenSettings::of_spec(spec))?;
             if max_tokens > limit {
                 let message = format!(
                     "`model.max_tokens` is {max_tokens}, but `{}` has {limit} positions",

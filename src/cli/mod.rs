@@ -5,6 +5,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
@@ -17,6 +18,7 @@ mod arguments;
 mod arms;
 mod attach;
 mod bench;
+mod by_name;
 mod check;
 mod compare;
 mod data;
@@ -25,11 +27,13 @@ mod doctor;
 mod document;
 mod error;
 mod eval;
+mod examples;
 mod export;
 mod follow;
 mod generate;
 mod import;
 mod launch;
+mod model;
 mod pretrain;
 mod read_ahead;
 mod reproduce;
@@ -41,6 +45,7 @@ mod runs;
 mod samples;
 mod score;
 mod scorer;
+mod shell;
 mod show;
 mod table;
 mod trained;
@@ -55,13 +60,28 @@ pub use error::{CliError, CliResult, ErrorKind};
 ///
 /// Without a command: the interface, on a terminal.
 #[derive(Debug, Parser)]
-#[command(name = "ser", version, max_term_width = 100)]
+#[command(name = "ser", version, long_version = LONG_VERSION.as_str(), max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+/// `--version`: what the program was built for, and with which features.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let features = [
+        (cfg!(feature = "cuda"), "cuda"),
+        (cfg!(feature = "hub"), "hub"),
+        (cfg!(feature = "metal"), "metal"),
+        (cfg!(feature = "parquet"), "parquet"),
+    ];
+    let built: Vec<&str> =
+        features.into_iter().filter(|(is_built, _)| *is_built).map(|(_, name)| name).collect();
+    let built = if built.is_empty() { "none".to_owned() } else { built.join(", ") };
+    let (arch, system) = (std::env::consts::ARCH, std::env::consts::OS);
+    format!("{}\ntarget: {arch}-{system}\nfeatures: {built}", env!("CARGO_PKG_VERSION"))
+});
 
 #[derive(Debug, clap::Args)]
 struct GlobalArgs {
@@ -162,10 +182,17 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Write a run's reward model, labels or numbers for other programs, or a report
     Export(export::ExportArgs),
+    /// List, check and import models
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// Measure how fast a model trains and scores on this machine
     Bench(bench::BenchArgs),
     /// Check the installation: database, terminal, machine, interrupted runs
     Doctor(doctor::DoctorArgs),
+    /// Print completions for a shell
+    Completions(shell::CompletionsArgs),
+    /// Write manual pages
+    Man(shell::ManArgs),
     /// Execute one run in this process (started by the supervisor)
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
@@ -270,8 +297,11 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Score(args)) => score::run(&context, &args),
         Some(Command::Eval(args)) => eval::run(&context, &args),
         Some(Command::Export(args)) => export::run(&context, &args),
+        Some(Command::Model(command)) => model::run(&context, &command),
         Some(Command::Bench(args)) => bench::run(&context, &args),
         Some(Command::Doctor(args)) => doctor::run(&context, &args),
+        Some(Command::Completions(args)) => shell::completions(&args),
+        Some(Command::Man(args)) => shell::man(&args),
         Some(Command::Worker(_)) => Ok(()),
         Some(Command::Pretrain(args)) => pretrain::run(&context, &args),
     }

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::trained::{self, RoundArgs};
-use super::{CliError, CliResult, Context};
+use super::{CliError, CliResult, Context, by_name};
+use crate::domain::hub_name::HubName;
 use crate::engine::scoring::{UseSettings, open_to_score, use_settings};
 use crate::engine::{Backbone, OpenSettings, RewardModel};
 
 /// How to find and open the model.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ModelArgs {
-    /// A run (id, unique prefix of an id, or name), a model directory, or `embedded`
+    /// A run (id, unique prefix of an id, or name), a model directory, `hf:owner/name[@revision]`, or
+    /// `embedded`
     model: String,
     #[command(flatten)]
     round: RoundArgs,
@@ -38,6 +40,11 @@ pub struct Scorer {
 /// # Errors
 /// When there is none of that name, its files are wrong, or it has no reward head.
 pub fn open(context: &Context, args: &ModelArgs) -> CliResult<Scorer> {
+    if HubName::is_meant(&args.model)
+        && let Some(dir) = by_name::model(context, &args.model)?.dir
+    {
+        return open_files(args, &Backbone::Directory(dir));
+    }
     match directory(&args.model) {
         Some(backbone) => open_files(args, &backbone),
         None => open_run(context, args),

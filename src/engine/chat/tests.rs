@@ -107,7 +107,7 @@ fn extras_are_those_of_transformers() {
                {{ {'c': m.content, 'l': ['<', 1]} | tojson }}{% endfor %}{{ messages[-1].content }}";
     assert_eq!(
         render("auto", Some(own)),
-        "26 Jul 2024{\"c\": \"Be brief.\", \"l\": [\"<\", 1]}{\"c\": \"a\", \"l\": [\"<\", 1]}\
+        "26 Jul 2024\n{\"c\": \"Be brief.\", \"l\": [\"<\", 1]}{\"c\": \"a\", \"l\": [\"<\", 1]}\
          {\"c\": \"b\", \"l\": [\"<\", 1]}{\"c\": \"c\", \"l\": [\"<\", 1]}d"
     );
 }

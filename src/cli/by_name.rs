@@ -1,0 +1,230 @@
+//! Names on the Hub (`hf:owner/name`) become files of the shared cache, before anything is opened.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{CliError, CliResult, Context, ErrorKind, words};
+use crate::domain::hub_name::{BadName, HubName, RepositoryKind};
+use crate::domain::spec::{ExperimentSpec, SourcePart};
+use crate::hub::{self, Hub, HubError, Part, Progress, Settings};
+
+/// Between two drawings of the progress line.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// A spec whose names say which commit they are, and where their files lie.
+#[derive(Debug, Clone)]
+pub struct LocalSpec {
+    /// What is stored.
+    pub spec: ExperimentSpec,
+    /// The files of `data.source`, in order.
+    pub sources: Vec<SourcePart>,
+    /// The files of `data.test`.
+    pub tests: Vec<SourcePart>,
+}
+
+/// Brings what a spec names into the cache. A spec without names is left as it is.
+///
+/// # Errors
+/// When a name is malformed or cannot be fetched.
+pub fn localize(context: &Context, spec: &ExperimentSpec) -> CliResult<LocalSpec> {
+    let mut spec = spec.clone();
+    spec.model.backbone = model(context, &spec.model.backbone)?.name;
+    let train = parts(context, &spec.data.source.parts(), Part::Train)?;
+    spec.data.source = spec.data.source.map(|path| train.pinned(path));
+    let test = parts(context, &[SourcePart::whole(&spec.data.test)], Part::Test)?;
+    spec.data.test = test.pinned(&spec.data.test);
+    Ok(LocalSpec { spec, sources: train.files, tests: test.files })
+}
+
+/// Sources on this machine.
+#[derive(Debug, Clone)]
+pub struct LocalParts {
+    /// The files, in order.
+    pub files: Vec<SourcePart>,
+    names: BTreeMap<String, String>,
+}
+
+impl LocalParts {
+    /// What a source is called in a spec: with its commit, where it has one.
+    fn pinned(&self, path: &str) -> String {
+        self.names.get(path).map_or(path, String::as_str).to_owned()
+    }
+}
+
+/// Sources with the files of those that are names on the Hub.
+///
+/// # Errors
+/// As [`data`]; when a name with a weight or a cap means several files.
+pub fn parts(context: &Context, sources: &[SourcePart], part: Part) -> CliResult<LocalParts> {
+    let mut local = LocalParts { files: Vec::new(), names: BTreeMap::new() };
+    for source in sources {
+        let found = data(context, &source.path, part)?;
+        if found.files.len() > 1 && (source.weight > 0.0 || source.cap > 0) {
+            let n = found.files.len();
+            let message = format!("`{}` is {n} files, but has one weight or cap", source.path);
+            return Err(CliError::input(message).with_hint("name one file after a `/`"));
+        }
+        let part = |path| SourcePart { path, weight: source.weight, cap: source.cap };
+        local.files.extend(found.files.into_iter().map(part));
+        local.names.insert(source.path.clone(), found.name);
+    }
+    Ok(local)
+}
+
+/// A model on this machine.
+#[derive(Debug, Clone)]
+pub struct LocalModel {
+    /// What to call it in a spec: with its commit, where it has one.
+    pub name: String,
+    /// Where its files lie; `None` for `embedded` and `mock`.
+    pub dir: Option<PathBuf>,
+}
+
+/// A model by its name on the Hub, by the name it was imported under, or by its folder.
+///
+/// # Errors
+/// When there is none.
+pub fn model(context: &Context, text: &str) -> CliResult<LocalModel> {
+    if matches!(text, "embedded" | "mock") {
+        return Ok(LocalModel { name: text.to_owned(), dir: None });
+    }
+    if !HubName::is_meant(text) {
+        let imported = context.home.models().join(text);
+        let is_name = Path::new(text).components().count() == 1;
+        let dir = match Path::new(text) {
+            path if path.is_dir() => path.to_owned(),
+            _ if is_name && imported.is_dir() => imported,
+            path => {
+                let message = format!("there is no model `{}`: it is no folder", path.display());
+                return Err(CliError::input(message).with_hint(
+                    "write `embedded`, a folder with `config.json`, a name of `ser model list`, or \
+                     `hf:owner/name`",
+                ));
+            }
+        };
+        return Ok(LocalModel { name: dir.display().to_string(), dir: Some(dir) });
+    }
+    let name = HubName::parse(text)?;
+    if !name.path.is_empty() {
+        let message = format!("`{text}` has a path after its name, but a model is all of it");
+        return Err(CliError::input(message).with_hint("write `hf:owner/name[@revision]`"));
+    }
+    let mut bar = Bar::new(context);
+    let hub = Hub::new(Settings::from_environment())?;
+    let listing = hub.list(&name, RepositoryKind::Model, &mut bar)?;
+    let dir = hub.fetch(&listing, &hub::model_files(&listing)?, &mut bar);
+    bar.clear();
+    Ok(LocalModel { name: name.at(&listing.commit).to_string(), dir: Some(dir?) })
+}
+
+/// Files of pairs on this machine.
+#[derive(Debug, Clone)]
+pub struct LocalData {
+    /// What to call them in a spec: with their commit, where they have one.
+    pub name: String,
+    /// The files, in order.
+    pub files: Vec<String>,
+}
+
+/// A data set by its name on the Hub; anything else stands for itself.
+///
+/// # Errors
+/// When there is none, or it has no files of pairs.
+pub fn data(context: &Context, text: &str, part: Part) -> CliResult<LocalData> {
+    if !HubName::is_meant(text) {
+        return Ok(LocalData { name: text.to_owned(), files: vec![text.to_owned()] });
+    }
+    let name = HubName::parse(text)?;
+    let mut bar = Bar::new(context);
+    let hub = Hub::new(Settings::from_environment())?;
+    let listing = hub.list(&name, RepositoryKind::Dataset, &mut bar)?;
+    let files = hub::data_files(&listing, part)?;
+    let dir = hub.fetch(&listing, &files, &mut bar);
+    bar.clear();
+    let dir = dir?;
+    if name.path.is_empty() || files.len() > 1 {
+        let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        context.say(&format!("{name}: {}", names.join(", ")));
+    }
+    Ok(LocalData {
+        name: name.at(&listing.commit).to_string(),
+        files: files.iter().map(|file| dir.join(&file.path).display().to_string()).collect(),
+    })
+}
+
+/// The progress line of a download, on a terminal only.
+struct Bar<'a> {
+    context: &'a Context,
+    is_shown: bool,
+    /// The file, where it began, and when.
+    began: Option<(String, u64, Instant)>,
+    drawn: Option<Instant>,
+}
+
+impl<'a> Bar<'a> {
+    fn new(context: &'a Context) -> Self {
+        let is_shown = !context.quiet && std::io::stderr().is_terminal();
+        Self { context, is_shown, began: None, drawn: None }
+    }
+
+    fn clear(&mut self) {
+        if self.drawn.take().is_some() {
+            // Back to the first column, and erase to the end of the line.
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+impl Progress for Bar<'_> {
+    fn advanced(&mut self, file: &str, done: u64, total: Option<u64>) {
+        if !self.is_shown || self.drawn.is_some_and(|at| at.elapsed() < DRAW_EVERY) {
+            return;
+        }
+        if self.began.as_ref().is_none_or(|(name, ..)| name != file) {
+            self.began = Some((file.to_owned(), done, Instant::now()));
+        }
+        let Some((_, start, at)) = &self.began else { return };
+        let share = match total {
+            Some(total) if total > 0 => {
+                format!("{:3} % of {}", done * 100 / total, words::bytes(total))
+            }
+            _ => words::bytes(done),
+        };
+        let milliseconds = at.elapsed().as_millis() as u64;
+        let rate = words::rate(done.saturating_sub(*start), milliseconds)
+            .map_or_else(String::new, |rate| format!(", {}/s", words::bytes(rate)));
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let _ = write!(std::io::stderr(), "\r\x1b[K{name}: {share}{rate}");
+        self.drawn = Some(Instant::now());
+    }
+
+    fn said(&mut self, text: &str) {
+        self.clear();
+        self.context.say(text);
+    }
+}
+
+impl From<BadName> for CliError {
+    fn from(error: BadName) -> Self {
+        Self::input(error.to_string())
+            .with_hint("for example `hf:sentence-transformers/all-MiniLM-L6-v2@main`")
+    }
+}
+
+impl From<HubError> for CliError {
+    fn from(error: HubError) -> Self {
+        let kind = match &error {
+            HubError::Unreachable { .. }
+            | HubError::Busy { .. }
+            | HubError::Unexpected { .. }
+            | HubError::Malformed { .. }
+            | HubError::WrongContent { .. }
+            | HubError::Io { .. } => ErrorKind::Failure,
+            _ => ErrorKind::Input,
+        };
+        let hint = error.hint();
+        Self::from_error(kind, &error, hint)
+    }
+}

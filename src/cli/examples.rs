@@ -1,0 +1,134 @@
+//! Examples for the help and the manual page of each command.
+// a table of data
+
+/// Commands, with subcommands after a space, and what one may write.
+pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "",
+        &[
+            ("ser", "open the interface"),
+            ("ser run", "start the embedded experiment and watch it"),
+            ("ser run --set data.source=pairs.jsonl --detach", "train on pairs of yours"),
+            ("ser doctor", "check the installation"),
+        ],
+    ),
+    (
+        "run",
+        &[
+            ("ser run", "the embedded experiment"),
+            ("ser run spec.toml --set train.epochs=2", "a spec file, with one key changed"),
+            (
+                "ser run --set model.backbone=hf:HuggingFaceTB/SmolLM2-135M --detach",
+                "a model of the Hub",
+            ),
+            ("ser run --set data.source=hf:Anthropic/hh-rlhf/helpful-base", "pairs of the Hub"),
+            ("ser run --arm ser --arm seed-only --rng-seeds 1,2,3", "six runs, one experiment"),
+            ("ser run --print-spec", "every key with what it means"),
+        ],
+    ),
+    ("reproduce", &[("ser reproduce --help", "what the published protocol needs")]),
+    ("runs", &[("ser runs", "the table"), ("ser runs --json", "for a program")]),
+    ("show", &[("ser show my-run", "one run"), ("ser show my-run --json", "with every round")]),
+    ("rounds", &[("ser rounds my-run --csv", "a line for each round")]),
+    ("compare", &[("ser compare my-run other-run", "paired differences with their intervals")]),
+    ("tag", &[("ser tag my-run +paper -draft", "add one tag, take one off")]),
+    ("note", &[("ser note my-run", "print the note")]),
+    ("archive", &[("ser archive my-run", "out of the list; nothing is deleted")]),
+    ("star", &[("ser star my-run", "measure others against it")]),
+    (
+        "samples",
+        &[
+            ("ser samples my-run", "the pairs of the last round"),
+            ("ser samples my-run --queue audit", "those to look at first"),
+        ],
+    ),
+    ("veto", &[("ser veto my-run 12 40 --reason unclear", "never train on these")]),
+    ("keep", &[("ser keep my-run 12", "this label is right")]),
+    ("flip", &[("ser flip my-run 12", "the other answer is the better one")]),
+    ("undo", &[("ser undo my-run", "take the latest verdict back")]),
+    ("redo", &[("ser redo my-run", "bring it back")]),
+    ("attach", &[("ser attach my-run", "watch it; `q` leaves it going")]),
+    ("pause", &[("ser pause my-run", "hold it at its next step")]),
+    ("resume", &[("ser resume my-run", "go on from the last checkpoint")]),
+    ("stop", &[("ser stop my-run", "end it after a checkpoint")]),
+    (
+        "data",
+        &[
+            ("ser data check pairs.jsonl", "what is in a file"),
+            ("ser data list", "what is imported"),
+        ],
+    ),
+    (
+        "data import",
+        &[
+            ("ser data import pairs.jsonl", "into the store"),
+            ("ser data import hf:Anthropic/hh-rlhf/helpful-base", "the training pairs of a folder"),
+        ],
+    ),
+    ("data list", &[("ser data list --json", "for a program")]),
+    ("data check", &[("ser data check embedded:train", "the pairs that come with the program")]),
+    (
+        "model",
+        &[
+            ("ser model list", "what is on this machine"),
+            ("ser model import hf:sentence-transformers/all-MiniLM-L6-v2", "fetch one"),
+        ],
+    ),
+    ("model list", &[("ser model list --json", "for a program")]),
+    (
+        "model check",
+        &[
+            ("ser model check models/mine", "a folder"),
+            ("ser model check hf:owner/name@v1.0 --json", "a tag of the Hub"),
+        ],
+    ),
+    (
+        "model import",
+        &[
+            ("ser model import hf:owner/name", "into the cache that transformers shares"),
+            ("ser model import models/mine --name mine", "a copy that stays as it is"),
+        ],
+    ),
+    (
+        "score",
+        &[
+            ("ser score my-run texts.jsonl", "a reward for each line"),
+            ("ser score models/mine --full", "records from standard input, with rewards added"),
+        ],
+    ),
+    ("eval", &[("ser eval my-run embedded:test", "accuracy with its interval, by slice")]),
+    (
+        "export",
+        &[
+            ("ser export my-run --format hf -o out", "a directory for transformers"),
+            ("ser export my-run --format html -o report.html", "a report to read and send on"),
+        ],
+    ),
+    ("bench", &[("ser bench", "the embedded model on this machine")]),
+    ("doctor", &[("ser doctor", "everything"), ("ser doctor --json", "for a program")]),
+    (
+        "completions",
+        &[(
+            "ser completions bash > ~/.local/share/bash-completion/completions/ser",
+            "for every new shell",
+        )],
+    ),
+    ("man", &[("ser man ~/.local/share/man/man1", "then `man ser-run`")]),
+];
+
+/// The examples of a command as a paragraph of its help.
+#[must_use]
+pub fn paragraph(command: &str) -> Option<String> {
+    let (_, examples) = EXAMPLES.iter().find(|(name, _)| *name == command)?;
+    let width = examples.iter().map(|(line, _)| line.len()).max().unwrap_or(0).min(44);
+    let mut text = "Examples:".to_owned();
+    for (line, what) in *examples {
+        text += "\n  ";
+        text += &if line.len() > width {
+            format!("{line}\n  {:width$}  {what}", "")
+        } else {
+            format!("{line:width$}  {what}")
+        };
+    }
+    Some(text)
+}
