@@ -124,11 +124,12 @@ pub fn paragraph(command: &str) -> Option<String> {
     let mut text = "Examples:".to_owned();
     for (line, what) in *examples {
         text += "\n  ";
-        text += &if line.len() > width {
+        let entry = if line.len() > width {
             format!("{line}\n  {:width$}  {what}", "")
         } else {
             format!("{line:width$}  {what}")
         };
+        text.push_str(&entry);
     }
     Some(text)
 }

@@ -119,9 +119,7 @@ fn write(stream: &mut TcpStream, response: &Response) -> std::io::Result<()> {
         "HTTP/1.1 {} X\r\ncontent-length: {length}\r\nconnection: close\r\n",
         response.status
     );
-    for (key, value) in &response.headers {
-        head += &format!("{key}: {value}\r\n");
-    }
+    head.extend(response.headers.iter().flat_map(|(key, value)| [key, ": ", value, "\r\n"]));
     stream.write_all(head.as_bytes())?;
     stream.write_all(b"\r\n")?;
     let sent = response.cut_after.unwrap_or(length).min(length);
