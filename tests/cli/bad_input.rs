@@ -229,7 +229,7 @@ fn a_value_of_another_type() {
     refused_spec(
         "[train]\nepochs = \"two\"",
         &["`train.epochs`", "\"two\"", "line 2", "whole number"],
-        "= 4",
+        "= 3",
     );
 }
 

@@ -72,7 +72,7 @@ fn values_that_only_fit_together_are_checked_together() {
 #[test]
 fn an_editor_fills_the_form_and_a_mistake_changes_nothing() {
     let mut launch = Launch::new(None);
-    let text = launch.toml().unwrap().replace("epochs = 4", "epochs = 9");
+    let text = launch.toml().unwrap().replace("epochs = 3", "epochs = 9");
     launch.take_toml(&text).unwrap();
     assert_eq!(launch.arguments(), ["--set", "train.epochs=9"]);
     let error = launch.take_toml("[train]\nepochz = 1").unwrap_err();
