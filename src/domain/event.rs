@@ -15,8 +15,8 @@ use super::metrics::{Evaluation, Split};
 use super::model_spec::ChatTemplateRecord;
 use super::preference::{PairId, Side};
 use super::run::{RequestKind, RunId, RunStatus, StopReason};
-use super::selection::{LeftOut, ScoredPair};
-use super::spec::OracleQueue;
+use super::selection::{LeftOut, ScoredPair, confidence_floor};
+use super::spec::{OracleQueue, SelectionSpec};
 use super::verdict::Verdict;
 
 /// An event with its place in the run's history.
@@ -97,6 +97,18 @@ pub struct SelectionSummary {
     /// Calibration, bound, shift and length; empty in runs that are older than it.
     #[serde(default)]
     pub audit: Box<SelectionAudit>,
+}
+
+impl SelectionSummary {
+    /// The confidence below which no pair was selected: the rule's own threshold where it has one,
+    /// else the least that was kept, to bucket precision. `None` where nothing was kept.
+    #[must_use]
+    pub fn confidence_floor(&self, rule: &SelectionSpec) -> Option<f64> {
+        match self.learning_status {
+            LearningStatus::Stop => None,
+            status => confidence_floor(rule, status).or_else(|| self.selected_histogram.least()),
+        }
+    }
 }
 
 /// A fact about a run.

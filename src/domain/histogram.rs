@@ -59,6 +59,13 @@ impl ConfidenceHistogram {
         columns
     }
 
+    /// The least confidence counted, to bucket precision; `None` when empty.
+    #[must_use]
+    pub fn least(&self) -> Option<f64> {
+        let bucket = self.counts.iter().position(|count| *count > 0)?;
+        Some(0.5 + bucket as f64 / (2.0 * N_BUCKETS as f64))
+    }
+
     /// The middle confidence, to bucket precision; `None` when empty.
     #[must_use]
     pub fn median(&self) -> Option<f64> {
@@ -80,6 +87,13 @@ impl ConfidenceHistogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_least_is_the_edge_of_the_lowest_bucket_with_a_count() {
+        assert_eq!(ConfidenceHistogram::default().least(), None);
+        let histogram = ConfidenceHistogram::of([0.9, 0.6749, 0.99]);
+        assert_eq!(histogram.least(), Some(0.67));
+    }
 
     #[test]
     fn every_confidence_lands_in_a_bucket() {

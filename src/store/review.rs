@@ -17,7 +17,7 @@ use crate::domain::review::{
     queue, rows,
 };
 use crate::domain::run::RunId;
-use crate::domain::selection::{LeftOut, confidence_floor};
+use crate::domain::selection::LeftOut;
 use crate::domain::verdict::Verdict;
 
 /// Other runs whose opinion counts in the teach queue, the newest first.
@@ -187,7 +187,7 @@ impl Store {
         let rounds = self.rounds(run)?;
         let selection =
             rounds.iter().find(|row| row.round == round).and_then(|row| row.selection.as_ref());
-        Ok(selection.and_then(|s| confidence_floor(&spec.selection, s.learning_status)))
+        Ok(selection.and_then(|summary| summary.confidence_floor(&spec.selection)))
     }
 
     /// By row, how many of the newest other runs on the same data prefer the other answer.

@@ -86,7 +86,8 @@ fn mean_reward(scores: &[PairScore]) -> f64 {
     if scores.is_empty() { 0.0 } else { sum / (2.0 * scores.len() as f64) }
 }
 
-/// The confidence below which no pair is selected; `None` where nothing is.
+/// The confidence below which no pair is selected; `None` where nothing is, or where ranks or a
+/// temperature decide: what those come to is known only once the pool is scored.
 ///
 /// A pair that passes status 1 has a margin above `logit(high) - logit(low)`. One that passes
 /// status 2 has at least the margin of two probabilities `delta` apart around .5, where the sigmoid
@@ -101,14 +102,12 @@ pub fn confidence_floor(rule: &SelectionSpec, status: LearningStatus) -> Option<
         (LearningStatus::Stop, _) => None,
         (LearningStatus::Status1, _) => Some(sigmoid(margin_1)),
         (LearningStatus::Status2, _) => Some(sigmoid(margin_2)),
-        (LearningStatus::Ungated, RuleName::Confidence)
-            if rule.calibration == CalibrationName::None =>
-        {
-            Some(rule.confidence_threshold)
+        (LearningStatus::Ungated, RuleName::Confidence) => {
+            (rule.calibration == CalibrationName::None).then_some(rule.confidence_threshold)
         }
         (LearningStatus::Ungated, RuleName::EitherTest) => Some(sigmoid(margin_1.min(margin_2))),
-        // What a rank or a temperature comes to is known only once the pool is scored.
-        (LearningStatus::Ungated, _) => Some(0.5),
+        (LearningStatus::Ungated, RuleName::TopShare | RuleName::Risk) => None,
+        (LearningStatus::Ungated, RuleName::All | RuleName::LearningStatus) => Some(0.5),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What keys and messages do on the live screen.
 
 use crate::domain::run::RunId;
-use crate::domain::selection::confidence_floor;
 use crate::domain::verdict::Verdict;
 
 use super::super::data::RunData;
@@ -128,7 +127,7 @@ fn look(model: &mut Model, n: i64) {
     let Some(data) = model.current_data() else { return };
     let Some((_, summary)) = data.selection() else { return };
     let rule = data.spec.as_ref().map(|spec| &spec.selection);
-    let floor = rule.and_then(|rule| confidence_floor(rule, summary.learning_status));
+    let floor = rule.and_then(|rule| summary.confidence_floor(rule));
     let Some(live) = &mut model.live else { return };
     let from = live.preview.or(floor).unwrap_or(0.5);
     live.preview = Some(preview::moved(from, n));

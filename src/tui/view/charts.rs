@@ -7,6 +7,7 @@ use ratatui::text::Line;
 use crate::domain::event::SelectionSummary;
 use crate::domain::learning_status::LearningStatus;
 use crate::domain::selection::confidence_floor;
+use crate::domain::spec::RuleName;
 
 use super::super::data::RunData;
 use super::super::live::preview::{Preview, preview};
@@ -106,11 +107,9 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
     let inside = pane(buffer, area, theme, ["confidence", &right], &footer);
     let ghost = data.selections().nth(1);
     let bars = Rect { height: inside.height.saturating_sub(1), ..inside };
-    let mut thresholds = thresholds(theme, data, summary.learning_status);
-    let floor = data
-        .spec
-        .as_ref()
-        .and_then(|spec| confidence_floor(&spec.selection, summary.learning_status));
+    let mut thresholds = thresholds(theme, data, summary);
+    let rule = data.spec.as_ref().map(|spec| &spec.selection);
+    let floor = rule.and_then(|rule| summary.confidence_floor(rule));
     let live = model.live.as_ref().filter(|_| model.screen == Screen::Live);
     let preview = live.and_then(|live| live.preview).map(|at| preview(summary, at, floor));
     if let Some(preview) = &preview {
@@ -132,7 +131,10 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
         (_, None) if certificate.is_some() => certificate.map_or(String::new(), words::certificate),
         (_, Some(preview)) => preview_words(preview),
         (Some(floor), None) => {
-            format!("{status} keeps from {} · median {median}", share(Some(floor), 3))
+            let status =
+                if summary.learning_status == LearningStatus::Ungated { "" } else { &status };
+            let words = format!("{status} keeps from {} · median {median}", share(Some(floor), 3));
+            words.trim_start().to_owned()
         }
         (None, None) => format!("nothing was selected · median {median}"),
     };
@@ -170,18 +172,21 @@ fn selection_footer(summary: &SelectionSummary, width: u16) -> String {
     }
 }
 
-/// The floor of the status in force as a heavy line, that of the other one as a light line.
-fn thresholds(theme: &Theme, data: &RunData, in_force: LearningStatus) -> Vec<Threshold> {
+/// The floor in force as a heavy line; under the rule with two statuses that of the other one as a
+/// light line.
+fn thresholds(theme: &Theme, data: &RunData, summary: &SelectionSummary) -> Vec<Threshold> {
     let Some(spec) = &data.spec else { return Vec::new() };
-    [LearningStatus::Status1, LearningStatus::Status2]
+    let rule = &spec.selection;
+    let in_force = summary.confidence_floor(rule);
+    let heavy = in_force.map(|at| Threshold { at, style: theme.warn, symbol: '┃' });
+    let others = [LearningStatus::Status1, LearningStatus::Status2]
         .into_iter()
-        .filter_map(|status| {
-            let at = confidence_floor(&spec.selection, status)?;
-            let is_in_force = status == in_force;
-            let style = if is_in_force { theme.warn } else { theme.dim };
-            Some(Threshold { at, style, symbol: if is_in_force { '┃' } else { '┊' } })
+        .filter(|status| {
+            rule.rule == RuleName::LearningStatus && *status != summary.learning_status
         })
-        .collect()
+        .filter_map(|status| confidence_floor(rule, status))
+        .map(|at| Threshold { at, style: theme.dim, symbol: '┊' });
+    heavy.into_iter().chain(others).collect()
 }
 
 /// Confidence against accuracy on the test pairs, or on the validation pairs before there are any.
