@@ -99,14 +99,14 @@ pub fn confidence_floor(rule: &SelectionSpec, status: LearningStatus) -> Option<
     let margin_1 = logit(rule.high_threshold) - logit(rule.low_threshold);
     let margin_2 = 2.0 * logit(0.5 + rule.delta_threshold / 2.0);
     match (status, rule.rule) {
-        (LearningStatus::Stop, _) => None,
+        (LearningStatus::Stop, _)
+        | (LearningStatus::Ungated, RuleName::TopShare | RuleName::Risk) => None,
         (LearningStatus::Status1, _) => Some(sigmoid(margin_1)),
         (LearningStatus::Status2, _) => Some(sigmoid(margin_2)),
         (LearningStatus::Ungated, RuleName::Confidence) => {
             (rule.calibration == CalibrationName::None).then_some(rule.confidence_threshold)
         }
         (LearningStatus::Ungated, RuleName::EitherTest) => Some(sigmoid(margin_1.min(margin_2))),
-        (LearningStatus::Ungated, RuleName::TopShare | RuleName::Risk) => None,
         (LearningStatus::Ungated, RuleName::All | RuleName::LearningStatus) => Some(0.5),
     }
 }

@@ -3,7 +3,7 @@
 //! A template is Jinja, as Hugging Face models carry it. [`ChatTemplate::resolve`] finds the one that
 //! `model.chat_template` names: the model's own (`chat_template.jinja`, else `chat_template` of
 //! `tokenizer_config.json`), one of `assets/chat-templates/`, or a file. What a stored prompt says is
-//! read back into messages by [`turns`].
+//! read back into messages by `turns`.
 //!
 //! Where the special tokens come from is part of a template: one of a model writes them itself
 //! (`apply_chat_template` of transformers adds none), while `hh`, `question-answer` and `alpaca` are
