@@ -2,7 +2,7 @@
 //!
 //! A decoder reads prompt and answer as one text, tokenized whole; an encoder reads them as two,
 //! tokenized apart. Which special tokens stand around them: see [`template`]. With a chat template the
-//! texts are conversations first: see [`conversation`]. The tokenizer's own truncation and padding
+//! texts are conversations first: see `conversation`. The tokenizer's own truncation and padding
 //! settings are switched off. What does not fit is cut by `fit`: oldest prompt tokens first, the same
 //! number on both sides, so that a shared prefix stays shared; the end of an answer only when the
 //! answer alone is too long.

@@ -132,7 +132,7 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
         (_, Some(preview)) => preview_words(preview),
         (Some(floor), None) => {
             let status =
-                if summary.learning_status == LearningStatus::Ungated { "" } else { &status };
+                if summary.learning_status == LearningStatus::Ungated { "" } else { status };
             let words = format!("{status} keeps from {} · median {median}", share(Some(floor), 3));
             words.trim_start().to_owned()
         }
