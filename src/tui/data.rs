@@ -89,6 +89,8 @@ pub struct RunData {
     pub spec: Option<ExperimentSpec>,
     /// Its rounds, in order.
     pub rounds: Vec<RoundRow>,
+    /// Whether the curves and sampled pairs were read too.
+    pub has_curves: bool,
     /// The train loss, thinned.
     pub loss: Vec<LossPoint>,
     /// One step of so many was read for it.
@@ -118,6 +120,7 @@ impl RunData {
             detail,
             spec,
             rounds,
+            has_curves: true,
             loss,
             loss_stride: 1,
             log: events.iter().filter_map(log_line).collect(),

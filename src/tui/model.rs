@@ -348,7 +348,10 @@ impl Model {
         if self.screen == Screen::Compare && self.compare.data.is_none() {
             return !self.compare.runs.is_empty();
         }
-        !self.runs.is_loaded || self.current().is_some() && self.current_data().is_none()
+        let is_live = self.screen == Screen::Live;
+        let is_whole = |data: &RunData| data.has_curves || !is_live;
+        !self.runs.is_loaded
+            || self.current().is_some() && !self.current_data().is_some_and(is_whole)
     }
 
     /// What the current screen needs to know.

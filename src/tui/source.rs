@@ -208,6 +208,7 @@ impl Reader {
         };
         let worker = detail.worker.clone().filter(|_| detail.row.status.wants_worker());
         let mut data = RunData::new(detail, rounds, loss, &self.log.lines, sampled);
+        data.has_curves = self.interest.live;
         data.loss_stride = self.loss.stride();
         data.resources = worker.and_then(|worker| self.resources.read(&worker));
         Ok(data)
