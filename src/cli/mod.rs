@@ -83,32 +83,35 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!("{}\ntarget: {arch}-{system}\nfeatures: {built}", env!("CARGO_PKG_VERSION"))
 });
 
+/// The heading under which every help lists what all commands take.
+const EVERYWHERE: &str = "Options of every command";
+
 #[derive(Debug, clap::Args)]
 struct GlobalArgs {
     /// Where runs and data are kept [default: `$SER_HOME`, `$XDG_DATA_HOME/ser` or
     /// `~/.local/share/ser`]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR")]
     home: Option<PathBuf>,
     /// Change nothing: look only
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     read_only: bool,
     /// When to use colors
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     color: Color,
     /// Draw with ASCII characters only
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     ascii: bool,
     /// Draw once a second at most, for thin lines
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     slow: bool,
     /// Give the mouse to the interface from the start (`M` does it later)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     mouse: bool,
     /// Print results and errors only
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
     /// Write more to the log (twice for everything)
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, action = ArgAction::Count)]
     verbose: u8,
 }
 
