@@ -11,7 +11,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::domain::verdict::Verdict;
 use crate::logging;
-use crate::store::{Access, Home, Store};
+use crate::store::{Access, Home, Store, StoreError};
 
 mod annotate;
 mod arguments;
@@ -219,8 +219,12 @@ pub struct Context {
 
 impl Context {
     fn new(global: GlobalArgs) -> CliResult<Self> {
+        let home = Home::resolve(global.home)?;
+        if !global.read_only {
+            update_schema(&home)?;
+        }
         Ok(Self {
-            home: Home::resolve(global.home)?,
+            home,
             access: if global.read_only { Access::ReadOnly } else { Access::ReadWrite },
             color: global.color,
             ascii: global.ascii,
@@ -254,6 +258,15 @@ impl Context {
             let _ = writeln!(std::io::stderr(), "{}", crate::domain::clean::clean_line(text));
         }
     }
+}
+
+/// Brings a home of an older version up to date, so that commands that only look can read it. Other
+/// troubles are left to the command that meets them.
+fn update_schema(home: &Home) -> CliResult {
+    if matches!(Store::open(home, Access::ReadOnly), Err(StoreError::Older { .. })) {
+        Store::open(home, Access::ReadWrite)?;
+    }
+    Ok(())
 }
 
 /// Whether a person sits at both ends.

@@ -64,9 +64,7 @@ fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
             _ => connection,
         };
     migrations::check(&connection, path)?;
-    if migrations::version(&connection)? == 0 {
-        return Err(StoreError::Missing { path: path.to_owned() });
-    }
+    migrations::check_current(&connection, path)?;
     Ok(connection)
 }
 

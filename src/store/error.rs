@@ -44,6 +44,16 @@ pub enum StoreError {
         /// The newest known one.
         known: usize,
     },
+    /// The file was written by an older version, and is only to be read.
+    #[error("`{}` has schema {found}, and this version of `ser` reads schema {known}", path.display())]
+    Older {
+        /// Which file.
+        path: PathBuf,
+        /// Its schema.
+        found: usize,
+        /// The one that is read.
+        known: usize,
+    },
     /// The disk has no room for a write; nothing of it was kept.
     #[error("the disk of `{}` is full ({n_bytes_available} bytes available)", path.display())]
     DiskFull {
@@ -235,6 +245,10 @@ impl StoreError {
             }
             Self::Foreign { .. } => "pass another `--home DIR`".to_owned(),
             Self::Newer { .. } => "use the newer `ser`, or another `--home DIR`".to_owned(),
+            Self::Older { .. } => {
+                "leave `--read-only` out once: that brings it up to date and keeps all in it"
+                    .to_owned()
+            }
             Self::DiskFull { path, .. } => {
                 format!("free at least 64 MB on the file system of `{}`", path.display())
             }

@@ -42,6 +42,17 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreErr
     Ok(())
 }
 
+/// Refuses a file whose schema is not there yet, or is older than what is read.
+pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    match version(connection)? {
+        0 => Err(StoreError::Missing { path: path.to_owned() }),
+        found if found < MIGRATIONS.len() => {
+            Err(StoreError::Older { path: path.to_owned(), found, known: MIGRATIONS.len() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Applies what is missing in one exclusive transaction, so that two processes never migrate at
 /// the same time and a failure leaves the old schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
@@ -115,6 +126,28 @@ mod tests {
         connection.pragma_update(None, "application_id", 7).unwrap();
         let error = Store::open(&home, Access::ReadWrite).unwrap_err();
         assert!(matches!(error, StoreError::Foreign { application_id: 7, .. }), "{error}");
+    }
+
+    #[test]
+    fn every_older_file_is_brought_up_to_date_and_not_read_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let newest = Home::new(folder.path().join("newest"));
+        Store::open(&newest, Access::ReadWrite).unwrap();
+        for n in 1..MIGRATIONS.len() {
+            let home = Home::new(folder.path().join(n.to_string()));
+            std::fs::create_dir(home.root()).unwrap();
+            let connection = Connection::open(home.database()).unwrap();
+            for migration in &MIGRATIONS[..n] {
+                connection.execute_batch(migration).unwrap();
+            }
+            connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+            connection.pragma_update(None, "user_version", n as i64).unwrap();
+            drop(connection);
+            let error = Store::open(&home, Access::ReadOnly).unwrap_err();
+            assert!(matches!(error, StoreError::Older { found, .. } if found == n), "{error}");
+            Store::open(&home, Access::ReadWrite).unwrap();
+            assert_eq!(schema(&home), schema(&newest), "from {n}");
+        }
     }
 
     #[test]
