@@ -243,6 +243,11 @@ impl Reviewer {
             self.serve(&mut model, effects);
             assert_holds(&model, seed, step);
         }
+        self.assert_kept(seed);
+        self.ledger.n_decided
+    }
+
+    fn assert_kept(&self, seed: u64) {
         // A connection of its own: what is on the disk, not what is remembered.
         let store = Store::open(&self.fixture.home, Access::ReadOnly).unwrap();
         let (kept, _) = store.verdicts(&self.run, None).unwrap();
@@ -250,7 +255,6 @@ impl Reviewer {
             (0..testing::N_PAIRS as u32).map(|pair| verdicts.get(PairId(pair))).collect()
         };
         assert_eq!(decided(&kept), decided(&self.ledger.in_force()), "seed {seed}");
-        self.ledger.n_decided
     }
 }
 

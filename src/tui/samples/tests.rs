@@ -232,6 +232,18 @@ fn pictures_of_what_is_not_there() {
 }
 
 #[test]
+fn a_pair_that_is_still_being_read_cannot_be_decided() {
+    let mut model = samples();
+    let wanted = model.samples.asked.clone().unwrap();
+    let data = SamplesData { lines: Vec::new(), pair: None, ..answer(&wanted) };
+    update(&mut model, Message::Samples(Found::Data(Box::new(data))));
+    for keys in ["x", "a", "f"] {
+        assert_eq!(press(&mut model, &[keys]), [], "{keys}");
+        assert_eq!(model.toast.as_ref().unwrap().text, "this pair is still being read", "{keys}");
+    }
+}
+
+#[test]
 fn a_verdict_moves_on_and_a_digit_gives_its_reason() {
     let mut model = samples();
     let first = line(0).pair;

@@ -427,6 +427,11 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         {
             Some("the list is empty".to_owned())
         }
+        // The cursor is ahead of what was read: a decision would be about nothing, and yet a step
+        // that an undo finds no rows of.
+        Command::Samples(S::Veto | S::Keep | S::Flip) if targets(samples).is_empty() => {
+            Some("this pair is still being read".to_owned())
+        }
         _ => None,
     }
 }
