@@ -239,7 +239,7 @@ mod tests {
         // The plan holds what this process has in memory now, which moves while tests run.
         let slack = 64 << 20;
         let fitting = |bytes| fitting_micro_batch(&settings, LOAD, bytes).unwrap();
-        assert_eq!(fitting(u64::MAX), Some(1536));
+        assert_eq!(fitting(u64::MAX), Some(DEFAULT_ROWS));
         assert!(fitting(total(&least) + slack).is_some());
         assert_eq!(fitting(0), None);
     }

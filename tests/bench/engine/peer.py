@@ -23,7 +23,6 @@ imports and the model), versions.
 import argparse
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -51,7 +50,10 @@ kind, _, precision = args.mode.partition("-")
 
 
 def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not `ru_maxrss`, which starts at the size of the parent.
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
 def load_model():

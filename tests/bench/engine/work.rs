@@ -78,9 +78,13 @@ pub fn run(job: &Job) {
     println!("{figures}");
 }
 
+/// Largest resident size of this process so far. Not `getrusage`'s: that one starts at the size of
+/// the parent, which holds the weights it has just written.
 fn peak_mib() -> f64 {
-    use nix::sys::resource::{UsageWho, getrusage};
-    getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| usage.max_rss() as f64 / 1024.0)
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+    kib.map_or(f64::NAN, |kib| kib / 1024.0)
 }
 
 fn encode(model: &dyn RewardModel, texts: &Path, n_pairs: usize) -> Vec<EncodedPair> {
