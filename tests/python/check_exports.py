@@ -5,6 +5,7 @@
 
 Trains small runs, exports each, loads the exports with transformers, PEFT and TRL, and scores 200
 pairs in both programs; then saves models with transformers and PEFT and scores them with `ser`.
+Where there is a chat template, transformers reads what its `apply_chat_template` writes.
 Ends with 0 when every largest difference is within 1e-4 and TRL takes a step on exported labels,
 with 77 (and the reason) when a Python package or a model is missing, with 1 otherwise.
 """
@@ -15,6 +16,7 @@ import importlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -23,6 +25,9 @@ SKIPPED = 77
 TOLERANCE = 1e-4
 N_PAIRS = 200
 BATCH = 16
+MARK = re.compile("\n\n(Human|Assistant):")
+CHATML = ("{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+          "{% endfor %}")
 DECODER_RUN = ["data.limit=400", "train.epochs=1", "rounds.max=1"]
 ENCODER_RUN = ["data.limit=96", "train.epochs=1", "rounds.max=1",
                "model.max_tokens=128", "train.learning_rate=1e-3"]
@@ -71,6 +76,16 @@ def read_texts(path):
     sys.exit(f"{path} has fewer than {N_PAIRS} pairs")
 
 
+def conversation(prompt, response):
+    """The messages of a dialogue."""
+    messages = []
+    parts = MARK.split(prompt + response)
+    for who, said in zip(parts[1::2], parts[2::2]):
+        role = "user" if who == "Human" else "assistant"
+        messages.append({"role": role, "content": said.strip()})
+    return messages
+
+
 def python_rewards(model, tokenizer, texts):
     """The rewards of transformers, in padded batches."""
     import torch
@@ -80,7 +95,11 @@ def python_rewards(model, tokenizer, texts):
     rewards = []
     for start in range(0, len(texts), BATCH):
         batch = texts[start:start + BATCH]
-        if is_encoder:
+        if tokenizer.chat_template is not None:
+            whole = [tokenizer.apply_chat_template(conversation(*text), tokenize=False)
+                     for text in batch]
+            inputs = tokenizer(whole, padding=True, add_special_tokens=False, return_tensors="pt")
+        elif is_encoder:
             prompts, responses = map(list, zip(*batch))
             inputs = tokenizer(prompts, responses, padding=True, truncation="only_first",
                                return_tensors="pt")
@@ -137,6 +156,9 @@ def check_runs(ser, models, texts, work, report):
         ("stories-full", [*DECODER_RUN, stories, "model.max_tokens=512"]),
         ("stories-lora", [*DECODER_RUN, stories, "model.max_tokens=512", "model.tuning=lora",
                           'model.lora.targets=["query", "output", "gate", "down"]']),
+        ("stories-chatml", [*DECODER_RUN, stories, "model.max_tokens=512",
+                            "model.chat_template=chatml"]),
+        ("embedded-hh", [*DECODER_RUN, "model.chat_template=hh"]),
         ("minilm-full", [*ENCODER_RUN, minilm]),
         ("minilm-lora", [*ENCODER_RUN, minilm, "model.tuning=lora",
                          'model.lora.targets=["query", "value", "down"]']),
@@ -147,7 +169,10 @@ def check_runs(ser, models, texts, work, report):
         ours = ser.rewards(name, texts)
         out = work / f"{name}-hf"
         ser("export", name, "--format", "hf", "-o", out)
-        theirs = python_rewards(*load_export(out), texts)
+        model, tokenizer = load_export(out)
+        if (tokenizer.chat_template is not None) != any("chat_template" in it for it in settings):
+            sys.exit(f"{out}: the chat template is {tokenizer.chat_template!r}")
+        theirs = python_rewards(model, tokenizer, texts)
         report.compare(f"{name}: transformers", ours, theirs)
         report.compare(f"{name}: `ser score` of the export", ser.rewards(out, texts), theirs)
         if name.endswith("lora"):
@@ -183,6 +208,14 @@ def check_foreign(ser, models, texts, work, report):
         tokenizer.save_pretrained(out)
         theirs = python_rewards(model, tokenizer, texts)
         report.compare(f"{name} saved by transformers: ser", ser.rewards(out, texts), theirs)
+        if tokenizer.cls_token is None:
+            tokenizer.chat_template = CHATML
+            out = work / f"{name}-chatml"
+            model.save_pretrained(out)
+            tokenizer.save_pretrained(out)
+            theirs = python_rewards(model, tokenizer, texts)
+            report.compare(f"{name} saved with its template: ser", ser.rewards(out, texts), theirs)
+            tokenizer.chat_template = None
 
         model = AutoModelForSequenceClassification.from_pretrained(base, **load)
         settings = LoraConfig(task_type="SEQ_CLS", r=4, lora_alpha=16, lora_dropout=0.1,
