@@ -12,7 +12,9 @@ use ser::domain::spec::{
     Uncertified,
 };
 use ser::domain::verdict::Verdict;
-use ser::store::{Access, Home, ImportItem, NewDataset, NewRun, RoundRow, Store, StoreError};
+use ser::store::{
+    Access, Batches, Home, ImportItem, NewDataset, NewRun, RoundRow, Store, StoreError,
+};
 use ser::worker::{self, Ending};
 
 const SPEC: &str = r#"
@@ -71,14 +73,13 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(&Home::new(dir.path()), Access::ReadWrite).unwrap();
         let new = NewDataset {
-            fingerprint: "test".into(),
             source: "test".into(),
             format: "jsonl".into(),
             grouped_by: "prompt".into(),
         };
         let words = ["clear", "kind", "exact", "short", "useful"];
         let bad = ["vague", "rude", "wrong", "endless", "empty"];
-        let mut pairs = (0..600_usize).map(|i| -> Result<ImportItem, StoreError> {
+        let pairs = (0..600_usize).map(|i| -> Result<ImportItem, StoreError> {
             let pair = PreferencePair {
                 prompt: format!("question {i}:"),
                 chosen: format!(" answer {} {}", words[i % 5], words[i / 5 % 5]),
@@ -89,7 +90,8 @@ impl World {
             };
             Ok(ImportItem::Pair { line: i as u64 + 1, pair })
         });
-        let dataset = store.import_dataset(&new, &mut pairs).unwrap().id;
+        let dataset =
+            store.import_dataset(&new, &mut Batches::new(pairs), || Ok("test".into())).unwrap().id;
         Self { dir, store, dataset }
     }
 

@@ -5,12 +5,12 @@ use std::io::{IsTerminal, Write};
 
 use super::{CliError, CliResult, Context, read_ahead, words};
 use crate::data::{
-    self, BadPairPolicy, DatasetFormat, DropReason, Fingerprint, GroupBy, Part, ReadSettings,
-    SourceItem,
+    self, BadPairPolicy, DataError, DatasetFormat, DropReason, Fingerprint, GroupBy, MixtureReader,
+    Part, ReadSettings, SourceItem,
 };
 use crate::domain::spec::{ColumnsSpec, DataSpec, SourcePart};
 use crate::store::rows::DatasetRow;
-use crate::store::{ImportItem, NewDataset, Store};
+use crate::store::{Batches, ImportItem, NewDataset, Store};
 
 /// Pairs between two updates of the progress line.
 const PAIRS_PER_UPDATE: u64 = 5_000;
@@ -114,31 +114,75 @@ pub fn import(
     // are refused by line.
     let read = settings.read(BadPairPolicy::Refuse)?;
     let parts = find_parts(context, sources, &read)?;
-    let fingerprint = Fingerprint::of(&parts, &read)?.0;
-    if let Some(dataset) = store.find_dataset(&fingerprint)? {
-        return Ok(Imported { dataset, is_new: false });
-    }
     let names: Vec<&str> = sources.iter().map(|part| part.path.as_str()).collect();
     let new = NewDataset {
-        fingerprint,
         source: names.join(", "),
         format: data::format_names(&parts),
         grouped_by: settings.group.to_owned(),
     };
-    let mut progress = Progress::new(context);
-    let mut counts = Counts::default();
-    let (dataset, shares) = read_ahead::with(parts, read, |items| {
-        let mut items = items.map(|item| Ok(counts.take(item?, &mut progress)));
-        store.import_dataset::<CliError>(&new, &mut items)
-    });
-    progress.clear();
-    let dataset = dataset?;
+    let (dataset, done) = std::thread::scope(|scope| -> CliResult<_> {
+        let hashing = scope.spawn(|| Fingerprint::of(&parts, &read));
+        let hashed = || match hashing.join() {
+            Ok(fingerprint) => Ok(fingerprint?.0),
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        if !store.has_datasets_like(&new)? {
+            // Nothing can be found, so nothing is waited for.
+            let (dataset, done) = read_pairs(context, store, &new, &parts, &read, hashed)?;
+            return Ok((dataset, Some(done)));
+        }
+        let fingerprint = hashed()?;
+        if let Some(dataset) = store.find_dataset(&fingerprint)? {
+            return Ok((dataset, None));
+        }
+        let (dataset, done) = read_pairs(context, store, &new, &parts, &read, || Ok(fingerprint))?;
+        Ok((dataset, Some(done)))
+    })?;
+    let Some(Reading { counts, shares }) = done else {
+        return Ok(Imported { dataset, is_new: false });
+    };
     tracing::info!(source = new.source, format = new.format, "imported");
     counts.say(context);
     if sources.iter().any(|part| part.weight > 0.0 || part.cap > 0) {
         say_shares(context, &shares);
     }
     Ok(Imported { dataset, is_new: true })
+}
+
+/// What was read, when all of it was.
+struct Reading {
+    counts: Counts,
+    /// How many pairs each part gave.
+    shares: Vec<(String, u64)>,
+}
+
+/// Reads on one thread what the store writes on this one.
+fn read_pairs(
+    context: &Context,
+    store: &mut Store,
+    new: &NewDataset,
+    parts: &[Part],
+    read: &ReadSettings,
+    fingerprint: impl FnOnce() -> CliResult<String>,
+) -> CliResult<(DatasetRow, Reading)> {
+    let mut progress = Progress::new(context);
+    let (dataset, reading) = read_ahead::with(
+        |send| {
+            let mut reader = MixtureReader::new(parts.to_vec(), read.clone());
+            let mut counts = Counts::default();
+            let items =
+                reader.by_ref().map(|item| Ok::<_, DataError>(counts.take(item?, &mut progress)));
+            let _ = Batches::new(items).try_for_each(send);
+            progress.clear();
+            let shares = reader.counts().map(|(name, n)| (name.to_owned(), n)).collect();
+            Reading { counts, shares }
+        },
+        |batches| {
+            let mut batches = batches.map(|batch| batch.map_err(CliError::from));
+            store.import_dataset(new, &mut batches, fingerprint)
+        },
+    );
+    Ok((dataset?, reading))
 }
 
 /// What was read besides the pairs themselves.

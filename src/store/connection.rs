@@ -12,7 +12,7 @@ use super::{Access, filesystem, migrations};
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The write-ahead log is cut back to this size after a checkpoint.
-const JOURNAL_SIZE_LIMIT: i64 = 32 << 20;
+pub(super) const JOURNAL_SIZE_LIMIT: i64 = 32 << 20;
 
 /// Opens `path` and brings it up to the newest schema.
 pub(super) fn open(path: &Path, access: Access) -> Result<Connection, StoreError> {

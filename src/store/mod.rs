@@ -28,6 +28,7 @@ mod filesystem;
 mod filter;
 mod find;
 mod health;
+mod import;
 pub mod liveness;
 #[cfg(test)]
 mod measure;
@@ -52,11 +53,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use annotations::{Annotation, RunEdit};
 pub use attempts::Attempt;
-pub use datasets::{ImportItem, NewDataset};
 pub use error::StoreError;
 pub use experiments::StepsTaken;
 pub use filter::{FilterError, RunFilter};
 pub use health::Health;
+pub use import::{Batches, ImportBatch, ImportItem, NewDataset};
 pub use opinions::{PairOpinions, RoundOpinion, RunOpinion};
 pub use paths::Home;
 pub use review::{RoundReview, SampleLine};

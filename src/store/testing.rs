@@ -2,7 +2,9 @@
 
 use tempfile::TempDir;
 
-use super::{Access, Attempt, Home, ImportItem, NewDataset, NewRun, Store, StoreError, liveness};
+use super::{
+    Access, Attempt, Batches, Home, ImportItem, NewDataset, NewRun, Store, StoreError, liveness,
+};
 use crate::domain::event::{EventRecord, RunEvent, SelectionSummary};
 use crate::domain::histogram::ConfidenceHistogram;
 use crate::domain::learning_status::LearningStatus;
@@ -83,13 +85,12 @@ pub(crate) fn import(
     pairs: impl Iterator<Item = PreferencePair>,
 ) -> Result<super::DatasetRow, StoreError> {
     let new = NewDataset {
-        fingerprint: fingerprint.to_owned(),
         source: "test".to_owned(),
         format: "jsonl".to_owned(),
         grouped_by: "prompt".to_owned(),
     };
-    let mut items = (1..).zip(pairs).map(|(line, pair)| Ok(ImportItem::Pair { line, pair }));
-    store.import_dataset(&new, &mut items)
+    let items = (1..).zip(pairs).map(|(line, pair)| Ok(ImportItem::Pair { line, pair }));
+    store.import_dataset(&new, &mut Batches::new(items), || Ok(fingerprint.to_owned()))
 }
 
 /// Pairs that differ in every field.

@@ -9,23 +9,22 @@ use ser::domain::random::{Place, Purpose};
 use ser::domain::run::RunId;
 use ser::domain::selection::{LeftOut, ScoredPair};
 use ser::domain::spec::ExperimentSpec;
-use ser::store::{ImportItem, NewDataset, NewRun, Store, StoreError, liveness};
+use ser::store::{Batches, ImportItem, NewDataset, NewRun, Store, StoreError, liveness};
 
 /// A word that one pair in ten thousand holds.
 pub const RARE: &str = "zanzibar";
 
 /// A run with two rounds over `n_pairs` pairs.
 pub fn fill(store: &mut Store, n_pairs: usize, n_chars: usize) -> RunId {
-    let new = NewDataset {
-        fingerprint: "bench".into(),
-        source: "bench".into(),
-        format: "jsonl".into(),
-        grouped_by: "prompt".into(),
-    };
-    let mut items = (0..n_pairs).map(|i| -> Result<ImportItem, StoreError> {
+    let new =
+        NewDataset { source: "bench".into(), format: "jsonl".into(), grouped_by: "prompt".into() };
+    let items = (0..n_pairs).map(|i| -> Result<ImportItem, StoreError> {
         Ok(ImportItem::Pair { line: i as u64 + 1, pair: text_pair(i, n_chars) })
     });
-    let dataset = store.import_dataset(&new, &mut items).expect("imported").id;
+    let dataset = store
+        .import_dataset(&new, &mut Batches::new(items), || Ok("bench".into()))
+        .expect("imported")
+        .id;
     let spec: ExperimentSpec = toml::from_str(include_str!("../../assets/default.toml"))
         .expect("the default spec is a spec");
     let new = NewRun { name: None, spec: &spec, dataset, test_dataset: None, experiment: None };

@@ -20,13 +20,20 @@ pub(super) struct Split {
 /// Splits two whole dialogues. `None` when they share no assistant turn, so that the answers are
 /// not answers to the same prompt.
 pub(super) fn split_dialogues(chosen: &str, rejected: &str) -> Option<Split> {
-    let end = |text: &str| text.rfind(ASSISTANT).map(|at| at + ASSISTANT.len());
+    let end = |text: &str| last_marker(text).map(|at| at + ASSISTANT.len());
     let (a, b) = (end(chosen)?, end(rejected)?);
     if a == b && chosen.as_bytes()[..a] == rejected.as_bytes()[..a] {
         return Some(Split { prompt_bytes: a, fallback: false });
     }
     let prompt_bytes = common_words(chosen, rejected);
     chosen[..prompt_bytes].contains(ASSISTANT).then_some(Split { prompt_bytes, fallback: true })
+}
+
+/// Where the last [`ASSISTANT`] begins: `text.rfind(ASSISTANT)`, which takes a third of the time of
+/// reading HH-RLHF, by its line ends.
+fn last_marker(text: &str) -> Option<usize> {
+    let mut line_ends = memchr::memrchr_iter(b'\n', text.as_bytes());
+    line_ends.find(|at| text[*at..].starts_with(ASSISTANT))
 }
 
 /// Length of the longest common prefix that ends where a word ends in both texts (or at 0). White
@@ -80,6 +87,19 @@ mod tests {
     fn answers_to_different_questions_are_no_pair() {
         assert_eq!(prompt("\n\nHuman: a\n\nAssistant: b", "\n\nHuman: c\n\nAssistant: b"), None);
         assert_eq!(prompt("no turn", "no turn at all"), None);
+    }
+
+    #[test]
+    fn the_last_marker_is_found_wherever_it_stands() {
+        for text in [
+            "",
+            "\n\nAssistant",
+            ASSISTANT,
+            "é\n\n\nAssistant: \n\nAssistant:\n\nAssistant",
+            "\nAssistant:",
+        ] {
+            assert_eq!(last_marker(text), text.rfind(ASSISTANT), "{text:?}");
+        }
     }
 
     #[test]

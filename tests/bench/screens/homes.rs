@@ -8,7 +8,9 @@ use ser::domain::metrics::{Evaluation, Split};
 use ser::domain::preference::PreferencePair;
 use ser::domain::run::StopReason;
 use ser::domain::spec::ExperimentSpec;
-use ser::store::{Access, Home, ImportItem, NewDataset, NewRun, Store, StoreError, liveness};
+use ser::store::{
+    Access, Batches, Home, ImportItem, NewDataset, NewRun, Store, StoreError, liveness,
+};
 
 fn spec() -> ExperimentSpec {
     toml::from_str(include_str!("../../../assets/default.toml"))
@@ -16,13 +18,9 @@ fn spec() -> ExperimentSpec {
 }
 
 fn small_dataset(store: &mut Store) -> i64 {
-    let new = NewDataset {
-        fingerprint: "small".into(),
-        source: "small".into(),
-        format: "jsonl".into(),
-        grouped_by: "prompt".into(),
-    };
-    let mut items = (0..10_u64).map(|i| -> Result<ImportItem, StoreError> {
+    let new =
+        NewDataset { source: "small".into(), format: "jsonl".into(), grouped_by: "prompt".into() };
+    let items = (0..10_u64).map(|i| -> Result<ImportItem, StoreError> {
         let pair = PreferencePair {
             group: format!("g{i}"),
             prompt: format!("prompt {i}"),
@@ -33,7 +31,10 @@ fn small_dataset(store: &mut Store) -> i64 {
         };
         Ok(ImportItem::Pair { line: i + 1, pair })
     });
-    store.import_dataset(&new, &mut items).expect("imported").id
+    store
+        .import_dataset(&new, &mut Batches::new(items), || Ok("small".into()))
+        .expect("imported")
+        .id
 }
 
 /// Writes a run with these events.
