@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::data_source::SourceArgs;
+use super::data_source::{GroupArgs, SourceArgs};
 use super::table::print_json;
 use super::{CliError, CliResult, Context, by_name, import, words};
 use crate::data::{
@@ -25,6 +25,8 @@ use crate::hub;
 pub struct CheckArgs {
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    group: GroupArgs,
     /// A separate test source; without it the report divides the data as `ser run` does
     #[arg(long, value_name = "SOURCE")]
     test: Option<String>,
@@ -52,7 +54,7 @@ pub struct CheckArgs {
 pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
     let columns = args.source.columns()?;
     let settings = CheckSettings {
-        read: args.source.settings(&columns).read(BadPairPolicy::Drop)?,
+        read: args.source.settings(&columns, &args.group.group).read(BadPairPolicy::Drop)?,
         // As in the default spec.
         split: SplitRule {
             rng_seed: args.rng_seed,

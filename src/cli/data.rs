@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::data_source::SourceArgs;
+use super::data_source::{GroupArgs, SourceArgs};
 use super::import;
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
 use super::{CliResult, Context, by_name, check, generate, words};
@@ -30,6 +30,8 @@ pub enum DataCommand {
 pub struct ImportArgs {
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    group: GroupArgs,
 }
 
 /// Arguments of `ser data list`.
@@ -45,18 +47,19 @@ pub struct ListArgs {
 /// Those of the command.
 pub fn run(context: &Context, command: &DataCommand) -> CliResult {
     match command {
-        DataCommand::Import(args) => import(context, &args.source),
+        DataCommand::Import(args) => import(context, args),
         DataCommand::List(args) => list(context, args.form),
         DataCommand::Check(args) => check::run(context, args),
         DataCommand::Generate(args) => generate::run(args),
     }
 }
 
-fn import(context: &Context, args: &SourceArgs) -> CliResult {
-    let columns = args.columns()?;
-    let parts = by_name::parts(context, &args.parts(), Part::Train)?.files;
+fn import(context: &Context, args: &ImportArgs) -> CliResult {
+    let columns = args.source.columns()?;
+    let parts = by_name::parts(context, &args.source.parts(), Part::Train)?.files;
     let mut store = context.store_to_write("data import")?;
-    let imported = import::import(context, &mut store, &parts, &args.settings(&columns))?;
+    let settings = args.source.settings(&columns, &args.group.group);
+    let imported = import::import(context, &mut store, &parts, &settings)?;
     let DatasetRow { id, n_pairs, source, format, .. } = &imported.dataset;
     let pairs = words::count(*n_pairs);
     if !imported.is_new {

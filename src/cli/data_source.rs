@@ -1,4 +1,4 @@
-//! The arguments that say what to read and how, for `ser data import` and `ser data check`.
+//! The arguments that say what to read and how, for `ser data import`, `ser data check` and `ser eval`.
 
 use clap::builder::PossibleValuesParser;
 
@@ -26,12 +26,17 @@ pub struct SourceArgs {
     /// Most pairs made of one record that holds several answers; 0 makes all
     #[arg(long, default_value_t = 10, value_name = "N")]
     pairs_per_record: u32,
-    /// Column whose values never stand on both sides of a split
-    #[arg(long, default_value = "prompt", value_name = "COLUMN")]
-    group: String,
     /// Read at most this many pairs; 0 reads all
     #[arg(long, default_value_t = 0, value_name = "N")]
     limit: u64,
+}
+
+/// What keeps pairs on one side of a split.
+#[derive(Debug, clap::Args)]
+pub struct GroupArgs {
+    /// Column whose values never stand on both sides of a split
+    #[arg(long, default_value = "prompt", value_name = "COLUMN")]
+    pub group: String,
 }
 
 fn format_names() -> PossibleValuesParser {
@@ -49,6 +54,16 @@ impl SourceArgs {
     /// The sources, without weights.
     pub fn parts(&self) -> Vec<SourcePart> {
         self.sources.iter().map(SourcePart::whole).collect()
+    }
+
+    /// The sources as they were typed.
+    pub fn names(&self) -> String {
+        self.sources.join(", ")
+    }
+
+    /// Most pairs to read; 0 reads all.
+    pub fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// The columns that were named.
@@ -82,11 +97,11 @@ impl SourceArgs {
         Ok(columns)
     }
 
-    /// How to read them.
-    pub fn settings<'a>(&'a self, columns: &'a ColumnsSpec) -> ImportSettings<'a> {
+    /// How to read them, where `group` is `prompt` or a column.
+    pub fn settings<'a>(&'a self, columns: &'a ColumnsSpec, group: &'a str) -> ImportSettings<'a> {
         ImportSettings {
             format: &self.format,
-            group: &self.group,
+            group,
             limit: self.limit,
             pairs_per_record: self.pairs_per_record,
             columns,

@@ -199,7 +199,8 @@ impl RecordError {
             }
             Self::WrongCount { .. } => "each answer needs its own entry",
             Self::UnknownLayout { .. } => {
-                "name the columns: `data.columns.prompt`, `.a`, `.b` and `.label`"
+                "name the columns: `data.columns.prompt`, `.a`, `.b` and `.label` in a spec, \
+                 `--column a=…` and so on for `ser data` and `ser eval`"
             }
             Self::UnknownLabel { .. } => {
                 "say what labels mean: `data.columns.values = [\"for a\", \"for b\", \"tie\"]`"

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fixture::{Place, jsonl, pairs, stderr, stdout, write_model};
 
@@ -193,6 +193,15 @@ fn an_exported_model_scores_and_evaluates_as_its_run() {
 
     let all = place.json(&["eval", "out", "pairs.jsonl", "--json"]);
     assert_eq!(all["all"]["n"], 200);
+    // What `ser data check` takes: several files, a pattern; each pair of them counts.
+    let twice = place.json(&["eval", "out", "pairs.jsonl", "pair?.jsonl", "--json"]);
+    assert_eq!(
+        (&twice["all"]["n"], &twice["dataset"]),
+        (&json!(400), &json!("pairs.jsonl, pair?.jsonl"))
+    );
+    assert_eq!(twice["all"]["accuracy"], all["all"]["accuracy"]);
+    let none = refused(&place, &["eval", "out", "none*.jsonl"]);
+    assert!(none.contains("`none*.jsonl`: no file matches this pattern"), "{none}");
     let results = place.path("results.json");
     let csv = ["eval", "a", "pairs.jsonl", "--limit", "50", "--csv", "--rewardbench-out"];
     let csv = succeeded(&place, &[&csv[..], &[results.to_str().unwrap()]].concat());

@@ -1,7 +1,7 @@
 //! `RewardBench` 2: a prompt, right answers, wrong answers; the best reward should be a right one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use super::super::scorer::{self, Scorer};
 use super::super::table::{Cell, Form, Table, number, print_json, text};
 use super::super::{CliError, CliResult, Context, words};
 use super::{EvalArgs, SCORE_TOKENS, write_results};
-use crate::data::{ASSISTANT, HUMAN};
+use crate::data::{ASSISTANT, DatasetFormat, HUMAN, Part, Source};
 use crate::domain::reward_bench::{TiedPrompt, best_of_credit, ties_score};
 use crate::engine::scoring::{Text, encode_texts, score_texts};
 
@@ -41,11 +41,25 @@ struct Results {
     n_cut: u64,
 }
 
-/// Whether the first record of a file has lists of right and wrong answers.
+/// The files, when all of them are JSON lines with lists of right and wrong answers.
 ///
 /// # Errors
-/// When the file cannot be read.
-pub fn fits(path: &Path) -> CliResult<bool> {
+/// When a file cannot be read.
+pub fn files(parts: &[Part]) -> CliResult<Option<Vec<PathBuf>>> {
+    let mut paths = Vec::new();
+    for (source, format) in parts.iter().flat_map(|part| &part.files) {
+        match source {
+            Source::File(path) if *format == DatasetFormat::RewardBench2 && fits(path)? => {
+                paths.push(path.clone());
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(paths))
+}
+
+/// Whether the first line of a file is such a record.
+fn fits(path: &Path) -> CliResult<bool> {
     // Only a regular file can be read twice.
     if !path.is_file() {
         return Ok(false);
@@ -61,25 +75,28 @@ pub fn fits(path: &Path) -> CliResult<bool> {
 ///
 /// # Errors
 /// When the model cannot be used, or a record is not one of these.
-pub fn run(context: &Context, args: &EvalArgs, path: &Path) -> CliResult {
+pub fn run(context: &Context, args: &EvalArgs, files: &[PathBuf]) -> CliResult {
     if args.by.is_some() {
         return Err(
             CliError::input("`RewardBench` 2 is told by its subsets").with_hint("leave `--by` out")
         );
     }
     let mut scorer = scorer::open(context, &args.model)?;
-    let lines = Lines::open(path)?;
     let mut results = Results::default();
-    let mut n_left = if args.limit == 0 { u64::MAX } else { args.limit };
-    while n_left > 0 {
-        let n = PROMPTS_AT_ONCE.min(usize::try_from(n_left).unwrap_or(usize::MAX));
-        let taken = lines.take(n).map_err(|error| CliError::io("read", path, &error))?;
-        if taken.is_empty() {
-            break;
+    let limit = args.source.limit();
+    let mut n_left = if limit == 0 { u64::MAX } else { limit };
+    for path in files {
+        let lines = Lines::open(path)?;
+        while n_left > 0 {
+            let n = PROMPTS_AT_ONCE.min(usize::try_from(n_left).unwrap_or(usize::MAX));
+            let taken = lines.take(n).map_err(|error| CliError::io("read", path, &error))?;
+            if taken.is_empty() {
+                break;
+            }
+            n_left -= taken.len() as u64;
+            let prompts = taken.into_iter().map(|line| parse(path, line));
+            score(&mut scorer, &prompts.collect::<CliResult<Vec<_>>>()?, &mut results)?;
         }
-        n_left -= taken.len() as u64;
-        let prompts = taken.into_iter().map(|line| parse(path, line));
-        score(&mut scorer, &prompts.collect::<CliResult<Vec<_>>>()?, &mut results)?;
     }
     print(context, args, &scorer, &results)
 }
@@ -148,7 +165,7 @@ fn print(context: &Context, args: &EvalArgs, scorer: &Scorer, results: &Results)
     let average = scores.values().map(|(_, score)| score).sum::<f64>() / scores.len() as f64;
     if let Some(path) = &args.rewardbench_out {
         let plain = scores.iter().map(|(name, (_, score))| (name.clone(), *score)).collect();
-        write_results(path, &scorer.name, &plain)?;
+        write_results(path, scorer, &plain)?;
     }
     let form = args.form.form();
     if form == Form::Json {
@@ -157,7 +174,7 @@ fn print(context: &Context, args: &EvalArgs, scorer: &Scorer, results: &Results)
             .map(|(name, (n, score))| (name.clone(), json!({"n": n, "score": score})))
             .collect();
         return print_json(&json!({
-            "schema": 1, "model": scorer.name, "dataset": args.dataset,
+            "schema": 1, "model": scorer.name, "dataset": args.source.names(),
             "max_tokens": scorer.model.info().max_tokens, "n_truncated": results.n_cut,
             "subsets": subsets, "score": average,
         }));

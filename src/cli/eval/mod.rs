@@ -6,16 +6,18 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
+use super::data_source::SourceArgs;
 use super::export::Target;
 use super::scorer::{self, ModelArgs, Scorer};
 use super::table::{Cell, Column, Form, FormArgs, Table, number, print_json, print_line, text};
-use super::{CliError, CliResult, Context, words};
-use crate::data::{self, DatasetFormat, GroupBy, ReadSettings, Source, SourceItem};
+use super::{CliError, CliResult, Context, by_name, import, words};
+use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
 use crate::domain::metrics::Evaluation;
 use crate::domain::preference::PreferencePair;
 use crate::domain::reward_bench::section_scores;
 use crate::engine::PairText;
 use crate::engine::score::score_all;
+use crate::hub;
 
 mod best_of;
 
@@ -29,19 +31,14 @@ const SCORE_TOKENS: usize = 8192;
 #[command(
     after_help = "The results of RewardBench 1 (a `subset` of its own for every pair) are summed \
     up by section, and those of RewardBench 2 (lists of right and wrong answers) by its own rules.\n\n\
-    Examples:\n  ser eval my-run test.jsonl --by topic\n  ser eval ./exported embedded:test --json"
+    Examples:\n  ser eval my-run test.jsonl --by topic\n  \
+    ser eval my-run 'held-out/*.parquet' hf:allenai/reward-bench\n  ser eval ./exported embedded:test --json"
 )]
 pub struct EvalArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// A file of preference pairs, `embedded` or `embedded:test`
-    dataset: String,
-    /// How the file is laid out
-    #[arg(long, default_value = "auto", value_name = "FORMAT")]
-    format: String,
-    /// Read at most so many pairs; 0 reads all
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    limit: u64,
+    #[command(flatten)]
+    source: SourceArgs,
     /// A line for each value of this column [default: the slice that the layout has]
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
@@ -70,23 +67,18 @@ pub fn run(context: &Context, args: &EvalArgs) -> CliResult {
         // Told before the work, not after it.
         Target::new(path, false)?;
     }
-    let source: Source = args.dataset.parse()?;
-    if let Source::File(path) = &source
-        && best_of::fits(path)?
-    {
-        return best_of::run(context, args, path);
+    let columns = args.source.columns()?;
+    let group = args.by.as_deref().unwrap_or("prompt");
+    let read = args.source.settings(&columns, group).read(BadPairPolicy::Drop)?;
+    let sources = by_name::parts(context, &args.source.parts(), hub::Part::Test)?.files;
+    let parts = import::find_parts(context, &sources, &read)?;
+    if let Some(files) = best_of::files(&parts)? {
+        return best_of::run(context, args, &files);
     }
-    let settings = ReadSettings {
-        format: DatasetFormat::parse(&args.format)?,
-        group: args.by.clone().map_or(GroupBy::Prompt, GroupBy::Column),
-        limit: args.limit,
-        ..ReadSettings::default()
-    };
-    let reader = data::open(&source, &settings)?;
     let mut scorer = scorer::open(context, &args.model)?;
     let mut margins = Margins::default();
     let mut pairs = Vec::with_capacity(PAIRS_AT_ONCE);
-    for item in reader {
+    for item in MixtureReader::new(parts, read) {
         match item? {
             SourceItem::Pair(found) => pairs.push(found.pair),
             SourceItem::Dropped { .. } => margins.n_dropped += 1,
@@ -162,7 +154,7 @@ fn row(name: &str, it: &Evaluation, form: Form) -> Vec<Cell> {
 
 fn print(context: &Context, args: &EvalArgs, scorer: &Scorer, margins: &Margins) -> CliResult {
     let Some(all) = Evaluation::from_margins(&margins.all) else {
-        return Err(CliError::input(format!("`{}` holds no usable pair", args.dataset))
+        return Err(CliError::input(format!("`{}` holds no usable pair", args.source.names()))
             .with_hint("`ser data check` says why"));
     };
     let slices: Vec<(&str, Evaluation)> = margins
@@ -179,7 +171,7 @@ fn print(context: &Context, args: &EvalArgs, scorer: &Scorer, margins: &Margins)
         } else {
             accuracy
         };
-        write_results(path, &scorer.name, &accuracy)?;
+        write_results(path, scorer, &accuracy)?;
     }
     let form = args.form.form();
     if form == Form::Json {
@@ -233,7 +225,7 @@ fn document(
     let sections: Map<String, Value> =
         sections.iter().map(|(name, score)| ((*name).to_owned(), json!(score))).collect();
     json!({
-        "schema": 1, "model": scorer.name, "dataset": args.dataset,
+        "schema": 1, "model": scorer.name, "dataset": args.source.names(),
         "max_tokens": scorer.model.info().max_tokens,
         "n_truncated": margins.n_cut, "n_dropped": margins.n_dropped,
         "all": all, "slices": slices, "rewardbench_sections": sections,
@@ -244,14 +236,15 @@ fn document(
 /// is.
 fn write_results(
     path: &std::path::Path,
-    model: &str,
+    scorer: &Scorer,
     accuracy: &BTreeMap<String, f64>,
 ) -> CliResult {
     let mut keys: Map<String, Value> =
         accuracy.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    keys.insert("model".into(), json!(model));
+    let template = scorer.model.info().chat_template.as_ref();
+    keys.insert("model".into(), json!(scorer.name));
     keys.insert("model_type".into(), json!("Seq. Classifier"));
-    keys.insert("chat_template".into(), json!("plain"));
+    keys.insert("chat_template".into(), json!(template.map_or("plain", |it| &it.name)));
     let text = serde_json::to_string_pretty(&keys)? + "\n";
     Target::new(path, false)?.file(|path| {
         std::fs::write(path, text).map_err(|error| CliError::io("write", path, &error))
