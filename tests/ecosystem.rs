@@ -1,30 +1,45 @@
-//! Exports and imports of models against the Python programs they are meant for.
+//! Exports, imports and the shared cache against the Python programs they are meant for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What the script ends with when something it needs is missing.
+/// What a script ends with when something it needs is missing.
 const SKIPPED: i32 = 77;
+
+/// Runs a script of `tests/python` with the program, the test pairs and a folder to work in.
+fn run_script(name: &str, arguments: &[(&str, PathBuf)]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = std::env::var("SER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let work = tempfile::tempdir().unwrap();
+    let mut command = Command::new(&python);
+    command.arg(root.join("tests/python").join(name));
+    command.args(["--ser", env!("CARGO_BIN_EXE_ser")]);
+    command.arg("--pairs").arg(root.join("data/pocket-test.jsonl.gz"));
+    command.arg("--work").arg(work.path());
+    for (key, path) in arguments {
+        command.arg(key).arg(path);
+    }
+    match command.status() {
+        Ok(status) => assert!(status.success() || status.code() == Some(SKIPPED), "{status}"),
+        Err(error) => println!("skipped: `{python}` does not start ({error})"),
+    }
+}
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/models")
+}
 
 /// Needs Python (`SER_PYTHON`, else `python3`) with torch, transformers, peft, trl and datasets.
 #[test]
 #[ignore = "trains nine small models and loads torch; minutes"]
 fn transformers_peft_and_trl_agree_with_ser() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = std::env::var("SER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let work = tempfile::tempdir().unwrap();
-    let status = Command::new(&python)
-        .arg(root.join("tests/python/check_exports.py"))
-        .args(["--ser", env!("CARGO_BIN_EXE_ser")])
-        .arg("--models")
-        .arg(root.join("../shared/models"))
-        .arg("--pairs")
-        .arg(root.join("data/pocket-test.jsonl.gz"))
-        .arg("--work")
-        .arg(work.path())
-        .status();
-    match status {
-        Ok(status) => assert!(status.success() || status.code() == Some(SKIPPED), "{status}"),
-        Err(error) => println!("skipped: `{python}` does not start ({error})"),
-    }
+    run_script("check_exports.py", &[("--models", models())]);
+}
+
+/// Needs Python (`SER_PYTHON`, else `python3`) with `huggingface_hub`.
+#[test]
+#[cfg(feature = "hub")]
+#[ignore = "needs a Python with huggingface_hub"]
+fn huggingface_hub_and_ser_share_a_cache() {
+    run_script("check_hub_cache.py", &[("--model", models().join("stories260K/hf"))]);
 }
