@@ -19,6 +19,8 @@ const N_COLORS: usize = 8;
 const DASHES: [&str; 4] = ["", "7 4", "2 3", "9 3 2 3"];
 /// More points than this are drawn without marks.
 const N_MARKED: usize = 40;
+/// Bands of more curves than this cover each other; the ends of their intervals are drawn without.
+const N_BANDS: usize = 3;
 
 /// One curve.
 pub struct Series {
@@ -58,13 +60,19 @@ pub fn curves(title: &str, axis: &str, series: &[Series], range: Range) -> Optio
         bottom_label(&mut out, x.place(tick), &plain(tick));
     }
     axis_name(&mut out, axis);
-    for series in series {
-        curve(&mut out, series, &x, &y);
+    for one in series {
+        curve(&mut out, one, &x, &y, series.len() <= N_BANDS);
     }
     Some(close(out))
 }
 
-fn curve(out: &mut String, Series { points, style }: &Series, x: &Scale, y: &Scale) {
+fn curve(
+    out: &mut String,
+    Series { points, style }: &Series,
+    x: &Scale,
+    y: &Scale,
+    has_band: bool,
+) {
     let color = format!("var(--s{})", style % N_COLORS);
     let place = |point: &CurvePoint| (x.place(point.x), y.place(point.y));
     let is_marked = points.len() <= N_MARKED;
@@ -86,7 +94,7 @@ fn curve(out: &mut String, Series { points, style }: &Series, x: &Scale, y: &Sca
             );
         }
     }
-    if ends.len() > 1 {
+    if ends.len() > 1 && (has_band || !is_marked) {
         let there = ends.iter().map(|(x, _, high)| format!("{x:.1},{high:.1}"));
         let back = ends.iter().rev().map(|(x, low, _)| format!("{x:.1},{low:.1}"));
         let band: Vec<String> = there.chain(back).collect();

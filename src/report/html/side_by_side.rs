@@ -77,6 +77,9 @@ fn charts(comparison: &Comparison) -> String {
             .collect();
         let mut title = metric.words().to_owned();
         title[..1].make_ascii_uppercase();
+        if axis == CurveAxis::Labels {
+            title.push_str(" by labels trained on");
+        }
         let axis = axis.words(metric).trim_start_matches("by ");
         let range = match metric {
             CurveMetric::Loss => Range::Values,
@@ -106,6 +109,7 @@ fn metrics(comparison: &Comparison) -> String {
     let rows: Vec<Vec<String>> = comparison
         .metrics
         .iter()
+        .filter(|row| row.values.iter().any(Option::is_some))
         .map(|row| {
             let cells = row.values.iter().zip(&row.differences).map(|(value, difference)| {
                 let value = metric_value(row.name, *value);
@@ -125,7 +129,7 @@ fn metrics(comparison: &Comparison) -> String {
 fn words(difference: &Difference) -> String {
     let it = &difference.paired;
     format!(
-        "{} [{}, {}]\np {}",
+        "{}\n[{}, {}]\np {}",
         signed(it.difference),
         signed(it.interval.low),
         signed(it.interval.high),
