@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// The variable that overrides the level, in `tracing`'s filter syntax.
 const LEVEL_VARIABLE: &str = "SER_LOG";
@@ -14,18 +15,19 @@ const LEVEL_VARIABLE: &str = "SER_LOG";
 /// last words of a process that is killed are there.
 pub fn to_file(path: &Path, n_verbose: u8) {
     let level = match n_verbose {
-        0 => "info",
-        1 => "debug",
-        _ => "trace",
+        0 => LevelFilter::INFO,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
     };
-    let filter = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = tracing_subscriber::fmt()
         .with_ansi(false)
-        .with_writer(Mutex::new(LogFile { path: path.to_owned(), file: None }))
-        .finish();
+        .with_writer(Mutex::new(LogFile { path: path.to_owned(), file: None }));
     // A second call in one process keeps the first subscriber.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = match EnvFilter::try_from_env(LEVEL_VARIABLE) {
+        Ok(filter) => tracing::subscriber::set_global_default(log.with_env_filter(filter).finish()),
+        // A filter of one level needs none of the machinery behind the syntax.
+        Err(_) => tracing::subscriber::set_global_default(log.with_max_level(level).finish()),
+    };
 }
 
 /// A log that exists from its first line on: a command with nothing to say leaves no file.

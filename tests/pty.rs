@@ -267,6 +267,22 @@ fn signals_and_resizes() {
 }
 
 #[test]
+fn the_first_key_after_a_resize_is_not_late() {
+    let mut session = Session::ser(&[], &[]);
+    session.wait_for_text("no runs yet");
+    for i in 0..20_u16 {
+        let size = PtySize { rows: 24 - i % 2, cols: 80 - i % 3, ..PtySize::default() };
+        session.master.as_ref().unwrap().resize(size).unwrap();
+        // One key and nothing after it, at the same time as the new size or later.
+        thread::sleep(Duration::from_millis(u64::from(i % 4) * 10));
+        let (key, shown) =
+            if i % 2 == 0 { (b"?", "keys · runs") } else { (b"\x1b", "no runs yet") };
+        session.press(key);
+        session.wait_for_text(shown);
+    }
+}
+
+#[test]
 fn without_colors_and_without_utf8() {
     let mut session = Session::ser(&[], &[("NO_COLOR", "1"), ("LC_ALL", "C"), ("LANG", "C")]);
     session.wait_for_text("no runs yet");

@@ -64,7 +64,8 @@ pub fn tag(context: &Context, args: &TagArgs) -> CliResult {
         })
         .collect();
     store.edit_runs(&edits)?;
-    let tags = store.run(&run.id)?.row.annotation.tags;
+    let annotation = store.run(&run.id)?.row.annotation;
+    let tags = &annotation.tags;
     print_line(&match tags.as_slice() {
         [] => format!("`{}` has no tags", run.name),
         tags => format!("`{}` has the tags {}", run.name, tags.join(" ")),
@@ -78,12 +79,13 @@ pub fn tag(context: &Context, args: &TagArgs) -> CliResult {
 pub fn note(context: &Context, args: &NoteArgs) -> CliResult {
     let Some(text) = &args.text else {
         let store = context.store_to_read()?;
-        let note = store.find_run(&args.run)?.annotation.note;
+        let annotation = store.find_run(&args.run)?.annotation;
+        let note = &annotation.note;
         return if note.is_empty() {
             context.say("there is no note");
             Ok(())
         } else {
-            print_line(&crate::domain::clean::clean_text(&note))
+            print_line(&crate::domain::clean::clean_text(note))
         };
     };
     let mut store = context.store_to_write("note")?;

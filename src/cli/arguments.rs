@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches, Parser};
 
-use super::{Cli, CliError, CliResult, examples};
+use super::{Cli, CliError, CliResult, GlobalArgs, examples};
 
 /// Every command, with examples in its help.
 #[must_use]
@@ -33,11 +33,25 @@ fn with_examples(command: clap::Command, path: &str) -> clap::Command {
     })
 }
 
+/// `ser` without a command. Describing forty commands to open the interface would cost it a megabyte
+/// of memory and as much of the program to be read.
+#[derive(Debug, Parser)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
+struct Interface {
+    #[command(flatten)]
+    global: GlobalArgs,
+}
+
 /// Reads the arguments; `None` when they asked for help or the version, which is printed.
 ///
 /// # Errors
 /// When an argument is unknown, missing or malformed.
 pub fn read(arguments: impl IntoIterator<Item = OsString>) -> CliResult<Option<Cli>> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Whatever is not the interface, mistakes among them, is for the whole parser to tell.
+    if let Ok(Interface { global }) = Interface::try_parse_from(&arguments) {
+        return Ok(Some(Cli { global, command: None }));
+    }
     let parsed = command().try_get_matches_from(arguments);
     let error = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => return Ok(Some(cli)),

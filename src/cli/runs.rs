@@ -117,10 +117,11 @@ fn read(context: &Context) -> CliResult<Vec<RunRow>> {
 fn experiments(runs: &[RunRow]) -> Vec<ExperimentLine> {
     let mut lines: Vec<ExperimentLine> = Vec::new();
     for row in runs {
-        let place = lines.iter().position(|line| line.experiment == row.experiment);
+        let place =
+            lines.iter().position(|line| line.experiment.as_deref() == row.experiment.as_deref());
         let place = place.unwrap_or_else(|| {
             lines.push(ExperimentLine {
-                experiment: row.experiment.clone(),
+                experiment: row.experiment.as_deref().map(str::to_owned),
                 n_runs: 0,
                 n_finished: 0,
                 arms: BTreeSet::new(),
@@ -132,7 +133,7 @@ fn experiments(runs: &[RunRow]) -> Vec<ExperimentLine> {
         let line = &mut lines[place];
         line.n_runs += 1;
         line.n_finished += usize::from(row.status == RunStatus::Finished);
-        line.arms.insert(row.arm.clone());
+        line.arms.insert(row.arm.to_string());
         line.rng_seeds.insert(row.rng_seed);
         line.created_at = words::timestamp(row.created_at_ms);
     }

@@ -48,7 +48,7 @@ pub struct ListArgs {
     #[arg(long, value_name = "N")]
     round: Option<u32>,
     /// Only these: `confidence:.8-.9 near:.02 selected:yes why:tie flipped:yes verdict:none
-    /// length>400 longer:yes slice:NAME words`, each inverted by `!`
+    /// length>400 longer:yes slice:NAME like:PAIR words`, each inverted by `!`
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
 }

@@ -19,6 +19,7 @@ pub mod learning_status;
 pub mod method_spec;
 pub mod metrics;
 pub mod model_spec;
+pub mod near_duplicate;
 pub mod preference;
 pub mod pseudo_label;
 pub mod random;

@@ -117,11 +117,15 @@ fn mix(value: u64) -> u64 {
 /// version, unlike the standard library's hasher.
 #[must_use]
 pub fn text_hash(text: &str) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in text.as_bytes() {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    mix(hash)
+    bytes_hash(text.bytes())
+}
+
+/// The [`text_hash`] of the text that these bytes make.
+#[must_use]
+pub fn bytes_hash(bytes: impl Iterator<Item = u8>) -> u64 {
+    mix(bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    }))
 }
 
 #[cfg(test)]

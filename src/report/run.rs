@@ -26,14 +26,14 @@ impl From<&RunRow> for RunDocument {
         Self {
             id: row.id.to_string(),
             name: row.name.clone(),
-            arm: row.arm.clone(),
+            arm: row.arm.to_string(),
             status: status(row),
             stop_reason: row.stop_reason.map(StopReason::name),
             rng_seed: row.rng_seed,
             attempt: row.attempt,
             created_at: timestamp(row.created_at_ms),
             finished_at: row.finished_at_ms.and_then(timestamp),
-            experiment: row.experiment.clone(),
+            experiment: row.experiment.as_deref().map(str::to_owned),
         }
     }
 }

@@ -211,7 +211,7 @@ mod tests {
         }
         let again = fixture.store.edit_runs(&inverse).unwrap();
         for run in [&first, &second] {
-            assert_eq!(kept(&fixture.store, run), Annotation::default());
+            assert_eq!(*kept(&fixture.store, run), Annotation::default());
         }
         fixture.store.edit_runs(&again).unwrap();
         assert_eq!(kept(&fixture.store, &first), first_kept);
@@ -231,7 +231,7 @@ mod tests {
         let note = RunEdit::Note(run.clone(), "\u{7}".into());
         let error = fixture.store.edit_runs(&[note]).unwrap_err();
         assert_eq!(error.to_string(), "this is not a note: it holds control characters");
-        assert_eq!(fixture.store.run(&run).unwrap().row.annotation, Annotation::default());
+        assert_eq!(*fixture.store.run(&run).unwrap().row.annotation, Annotation::default());
         let gone = RunEdit::Baseline(Some(RunId("rnothing".into())));
         assert!(fixture.store.edit_runs(&[gone]).is_err());
     }

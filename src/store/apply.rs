@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(detail.row.status, RunStatus::Finished);
         assert_eq!(detail.row.stop_reason, Some(StopReason::RoundLimit));
         assert_eq!((detail.row.attempt, detail.row.round), (2, 0));
-        assert_eq!(detail.row.test_accuracy, [Some(0.75), Some(2.0 / 3.0)]);
+        assert_eq!(*detail.row.test_accuracy, [Some(0.75), Some(2.0 / 3.0)]);
         assert_eq!(detail.row.latest_test.unwrap().n, 3);
         assert_eq!(detail.checkpoint.as_deref(), Some("step-2"));
         assert!(detail.row.finished_at_ms.is_some() && detail.row.progress.is_none());

@@ -64,7 +64,7 @@ pub use review::{RoundReview, SampleLine};
 pub use rounds::{LossCurve, best_round};
 pub use rows::{
     DatasetRow, EncodingRow, EventLine, LossPoint, MarginRow, ProgressRow, RequestRow, RoundRow,
-    RunDetail, RunRow, SampledPair, SpecFacts, SplitSizes,
+    RunDetail, RunRow, SampledPair, SpecFacts, SplitSizes, TestAccuracy,
 };
 pub use runs::NewRun;
 pub use samples::{SampleOrder, SampleQuery};

@@ -11,6 +11,7 @@ use super::pairs::pair_key;
 use super::verdicts::ReviewState;
 use super::{Store, columns, runs};
 use crate::domain::preference::{PairId, Side, chosen_side};
+use crate::domain::review::filter::Want;
 use crate::domain::review::list::filtered;
 use crate::domain::review::{
     ListContext, Order, PairFacts, PrecisionEstimate, RoundColumns, SampleFilter, audit_precision,
@@ -144,8 +145,12 @@ impl Store {
             let facts = self.pair_facts(review.dataset, review.rng_seed, &review.columns)?;
             review.facts = Some(facts);
         }
-        let texts = filter.texts().map(|text| self.pairs_with_text(review.dataset, text));
-        let found = texts.collect::<Result<Vec<_>, _>>()?;
+        let search = |want: &Want| match want {
+            Want::Text(text) => self.pairs_with_text(review.dataset, text),
+            Want::Like(pair) => self.pairs_like(review.dataset, *pair),
+            _ => Ok(Vec::new()),
+        };
+        let found = filter.searches().map(search).collect::<Result<Vec<_>, _>>()?;
         if order == Order::Teach {
             self.read_committee(review)?;
         }
@@ -164,6 +169,20 @@ impl Store {
         let pairs: Vec<u32> =
             candidates.iter().map(|doubt| review.columns.pairs[doubt.row as usize]).collect();
         Ok(queue::teach(&candidates, &self.facets_of(review.dataset, &pairs)?))
+    }
+
+    /// The near-duplicates of a pair among those scored in the round, without itself.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn scored_like(
+        &self,
+        review: &RoundReview,
+        pair: PairId,
+    ) -> Result<Vec<PairId>, StoreError> {
+        let found = self.pairs_like(review.dataset, pair)?;
+        let others = found.into_iter().map(PairId).filter(|other| *other != pair);
+        Ok(others.filter(|other| review.columns.row_of(*other).is_some()).collect())
     }
 
     /// Lines for some rows of a list.

@@ -1,5 +1,8 @@
 //! What the store hands out: plain rows, ready for a screen or for JSON.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{SelectionSummary, WorkerIdentity};
@@ -12,7 +15,8 @@ use crate::domain::verdict::Verdict;
 
 use super::annotations::Annotation;
 
-/// One line of the runs list.
+/// One line of the runs list. A screen keeps ten thousand of them: words that many runs share are
+/// kept once (`Shared`), and what few have is not kept inside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRow {
     /// Id.
@@ -20,9 +24,9 @@ pub struct RunRow {
     /// Name; unique.
     pub name: String,
     /// Recipe.
-    pub arm: String,
+    pub arm: Arc<str>,
     /// Name of the experiment it was launched in.
-    pub experiment: Option<String>,
+    pub experiment: Option<Arc<str>>,
     /// What its events say.
     pub status: RunStatus,
     /// What its process says.
@@ -42,19 +46,19 @@ pub struct RunRow {
     /// `rounds.max` of the spec.
     pub rounds_max: u32,
     /// Test accuracy by round, for the trend.
-    pub test_accuracy: Vec<Option<f64>>,
+    pub test_accuracy: Box<[Option<f64>]>,
     /// Latest test evaluation.
-    pub latest_test: Option<Evaluation>,
+    pub latest_test: Option<TestAccuracy>,
     /// Pseudo-labels kept by the latest selection.
     pub n_selected: Option<u64>,
     /// Pairs vetoed at present.
     pub n_vetoed: u64,
     /// One line of what the worker does now.
-    pub progress: Option<ProgressRow>,
+    pub progress: Option<Box<ProgressRow>>,
     /// One line of why it failed.
     pub failure: Option<String>,
     /// What people keep about it.
-    pub annotation: Annotation,
+    pub annotation: Arc<Annotation>,
     /// What its spec says, for lists and filters.
     pub facts: SpecFacts,
 }
@@ -71,13 +75,55 @@ impl RunRow {
     }
 }
 
+/// What a list tells of an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct TestAccuracy {
+    /// Pairs evaluated.
+    pub n: u64,
+    /// Share of them that the model is right about.
+    pub accuracy: f64,
+    /// Lower end of its 95 % interval.
+    pub ci_low: f64,
+    /// Upper end.
+    pub ci_high: f64,
+}
+
+impl From<&Evaluation> for TestAccuracy {
+    fn from(evaluation: &Evaluation) -> Self {
+        let Evaluation { n, accuracy, ci_low, ci_high, .. } = *evaluation;
+        Self { n, accuracy, ci_low, ci_high }
+    }
+}
+
+impl From<&Self> for TestAccuracy {
+    fn from(same: &Self) -> Self {
+        *same
+    }
+}
+
+/// Words that rows share: each is kept once.
+#[derive(Debug, Default)]
+pub(super) struct Shared(HashSet<Arc<str>>);
+
+impl Shared {
+    /// The one copy of a text.
+    pub(super) fn one(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&new));
+        new
+    }
+}
+
 /// The settings that a list of runs shows and filters by.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SpecFacts {
     /// `model.backbone`
-    pub backbone: String,
+    pub backbone: Arc<str>,
     /// `data.source`
-    pub source: String,
+    pub source: Arc<str>,
     /// `train.learning_rate`
     pub learning_rate: Option<f64>,
     /// `selection.high_threshold`

@@ -1,6 +1,7 @@
 //! Runs: creating, listing, reading and deleting them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
@@ -8,7 +9,7 @@ use super::attempts::{claim_of, is_alive, liveness_of, status_in_force};
 use super::clock::now_ms;
 use super::error::StoreError;
 use super::liveness::Claim;
-use super::rows::{ProgressRow, RunDetail, RunRow, SpecFacts};
+use super::rows::{ProgressRow, RunDetail, RunRow, Shared, SpecFacts};
 use super::{Annotation, Store, annotations, attempts, experiments, find, naming};
 use crate::domain::run::{RunId, RunStatus, StopReason};
 use crate::domain::spec::ExperimentSpec;
@@ -100,19 +101,31 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        let mut found = Vec::new();
+        self.each_run(|row| found.push(row))?;
+        Ok(found)
+    }
+
+    /// The rows of [`Store::runs`], one after the other: whoever keeps ten thousand of them decides
+    /// how.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn each_run(&self, mut take: impl FnMut(RunRow)) -> Result<(), StoreError> {
         self.read(|connection| {
             let mut statement =
                 connection.prepare_cached(&format!("{SELECT_ROW} ORDER BY runs.key DESC"))?;
             let mut rows = statement.query([])?;
             let mut n_vetoed = n_vetoed_by_run(connection)?;
             let mut kept = annotations::by_run(connection)?;
-            let mut found = Vec::new();
+            let (mut shared, nothing) = (Shared::default(), Arc::default());
             while let Some(row) = rows.next()? {
                 let key: i64 = row.get(0)?;
-                let annotation = kept.remove(&key).unwrap_or_default();
-                found.push(run_row(row, n_vetoed.remove(&key).unwrap_or(0), annotation)?);
+                let annotation = kept.remove(&key).map_or(Arc::clone(&nothing), Arc::new);
+                let n_vetoed = n_vetoed.remove(&key).unwrap_or(0);
+                take(run_row(row, n_vetoed, annotation, &mut shared)?);
             }
-            Ok(found)
+            Ok(())
         })
     }
 
@@ -175,7 +188,8 @@ pub(super) fn one_row(connection: &Connection, run: &RunId) -> Result<RunRow, St
     let mut statement = connection.prepare_cached(&format!("{SELECT_ROW} WHERE runs.key = ?1"))?;
     let mut rows = statement.query([key])?;
     let row = rows.next()?.ok_or_else(|| unknown_run(connection, run))?;
-    run_row(row, n_vetoed(connection, key)?, annotations::annotation(connection, key)?)
+    let annotation = Arc::new(annotations::annotation(connection, key)?);
+    run_row(row, n_vetoed(connection, key)?, annotation, &mut Shared::default())
 }
 
 fn row_claim(row: &Row<'_>) -> rusqlite::Result<Option<Claim>> {
@@ -185,7 +199,12 @@ fn row_claim(row: &Row<'_>) -> rusqlite::Result<Option<Claim>> {
     }
 }
 
-fn run_row(row: &Row<'_>, n_vetoed: u64, annotation: Annotation) -> Result<RunRow, StoreError> {
+fn run_row(
+    row: &Row<'_>,
+    n_vetoed: u64,
+    annotation: Arc<Annotation>,
+    shared: &mut Shared,
+) -> Result<RunRow, StoreError> {
     let claim = row_claim(row)?;
     let stored: RunStatus = word(row, 8, "status", RunStatus::from_name)?;
     let status = status_in_force(stored, row.get(7)?, claim.as_ref());
@@ -198,8 +217,11 @@ fn run_row(row: &Row<'_>, n_vetoed: u64, annotation: Annotation) -> Result<RunRo
     Ok(RunRow {
         id: RunId(row.get(1)?),
         name: row.get(2)?,
-        arm: row.get(3)?,
-        experiment: row.get(29)?,
+        arm: text(row, 3, shared)?,
+        experiment: match row.get_ref(29)? {
+            rusqlite::types::ValueRef::Null => None,
+            _ => Some(text(row, 29, shared)?),
+        },
         status,
         liveness: liveness_of(status, claim.as_ref()),
         stop_reason: has_reason.then(reason).transpose()?,
@@ -213,18 +235,26 @@ fn run_row(row: &Row<'_>, n_vetoed: u64, annotation: Annotation) -> Result<RunRo
         latest_test: optional_json(row, 14, "the latest test evaluation")?,
         n_selected: row.get::<_, Option<i64>>(15)?.map(|n| n as u64),
         n_vetoed,
-        progress: if status == RunStatus::Finished { None } else { progress(row, 16)? },
+        progress: match status {
+            RunStatus::Finished => None,
+            _ => progress(row, 16)?.map(Box::new),
+        },
         failure: row.get::<_, Option<String>>(11)?.filter(|_| has_ended),
         annotation,
         facts: SpecFacts {
-            backbone: row.get(23)?,
-            source: row.get(24)?,
+            backbone: text(row, 23, shared)?,
+            source: text(row, 24, shared)?,
             learning_rate: row.get(25)?,
             high_threshold: row.get(26)?,
             test_dataset: row.get(27)?,
             is_test_split: row.get(28)?,
         },
     })
+}
+
+/// A text that other rows have too.
+fn text(row: &Row<'_>, index: usize, shared: &mut Shared) -> Result<Arc<str>, StoreError> {
+    Ok(shared.one(row.get_ref(index)?.as_str().map_err(rusqlite::Error::from)?))
 }
 
 /// The number that a person wrote: `1e-4` as a 32-bit float is 0.0000999999974 in 64 bits.
@@ -368,6 +398,17 @@ mod tests {
         assert_eq!(fixture.store.spec(&first.id).unwrap(), spec);
         let ids: Vec<RunId> = fixture.store.runs().unwrap().into_iter().map(|row| row.id).collect();
         assert_eq!(ids, [second.id, first.id]);
+    }
+
+    #[test]
+    fn rows_share_the_words_that_they_have_in_common() {
+        let mut fixture = testing::store();
+        fixture.run("a");
+        fixture.run("b");
+        let rows = fixture.store.runs().unwrap();
+        assert!(Arc::ptr_eq(&rows[0].arm, &rows[1].arm));
+        assert!(Arc::ptr_eq(&rows[0].facts.backbone, &rows[1].facts.backbone));
+        assert!(Arc::ptr_eq(&rows[0].annotation, &rows[1].annotation));
     }
 
     #[test]

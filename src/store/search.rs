@@ -1,4 +1,4 @@
-//! Looking for words in the texts of a data set: a scan on several threads.
+//! Looking into the texts of a data set, for words or for near-duplicates: a scan on several threads.
 //!
 //! An index of trigrams would be as large as the texts and slow every import down; the texts of a
 //! data set lie next to each other, and scanning them is bound by memory.
@@ -6,13 +6,20 @@
 use rusqlite::Connection;
 
 use super::error::StoreError;
-use super::pairs::key_range;
+use super::pairs::{key_range, pair};
 use super::{Access, Store, connection};
+use crate::domain::near_duplicate::NearPair;
+use crate::domain::preference::PairId;
 
 /// Threads that scan.
 const N_THREADS: i64 = 4;
 /// Bytes of the file that a scanning connection may map: pages are then read without copying.
 const MAPPED_BYTES: i64 = 16 << 30;
+/// A near-duplicate of a prompt has from a half to twice its bytes: others are not even read.
+const LENGTH_RATIO: i64 = 2;
+
+/// Keys from the first to before the second.
+type Part = (i64, i64);
 
 impl Store {
     /// The pairs whose prompt or answers hold a text, ignoring the case of ASCII letters, ascending.
@@ -24,6 +31,27 @@ impl Store {
         if needle.is_empty() {
             return Ok(Vec::new());
         }
+        self.scan(dataset, |connection, part| with_text(connection, part, &needle))
+    }
+
+    /// The near-duplicates of a pair, itself among them, ascending: prompt and both answers are nearly
+    /// the same, whichever answer was chosen.
+    ///
+    /// # Errors
+    /// When there is no such pair, or the database cannot be read.
+    pub fn pairs_like(&self, dataset: i64, id: PairId) -> Result<Vec<u32>, StoreError> {
+        let wanted = self.read(|connection| pair(connection, dataset, id))?;
+        let near = NearPair::new(&wanted.prompt, [&wanted.chosen, &wanted.rejected]);
+        let n_bytes = wanted.prompt.len() as i64;
+        self.scan(dataset, |connection, part| like(connection, part, near.clone(), n_bytes))
+    }
+
+    /// What is found in each part of a data set, one after the other.
+    fn scan(
+        &self,
+        dataset: i64,
+        find: impl Fn(&Connection, Part) -> Result<Vec<u32>, StoreError> + Sync,
+    ) -> Result<Vec<u32>, StoreError> {
         let n_pairs: i64 = self.read(|connection| {
             let sql = "SELECT n_pairs FROM datasets WHERE key = ?1";
             Ok(connection.query_row(sql, [dataset], |row| row.get(0))?)
@@ -35,11 +63,11 @@ impl Store {
         let found = std::thread::scope(|scope| {
             let threads: Vec<_> = parts
                 .map(|part| {
-                    let (path, needle) = (&path, needle.as_str());
+                    let (path, find) = (&path, &find);
                     scope.spawn(move || {
                         let connection = connection::open(path, Access::ReadOnly)?;
                         connection.pragma_update(None, "mmap_size", MAPPED_BYTES)?;
-                        scan(&connection, part, needle)
+                        find(&connection, part)
                     })
                 })
                 .collect();
@@ -52,10 +80,10 @@ impl Store {
     }
 }
 
-/// The pairs with keys from `from` to before `to` that hold the needle.
-fn scan(
+/// The pairs of a part that hold the needle.
+fn with_text(
     connection: &Connection,
-    (from, to): (i64, i64),
+    (from, to): Part,
     needle: &str,
 ) -> Result<Vec<u32>, StoreError> {
     let mut statement = connection.prepare(
@@ -79,9 +107,43 @@ fn scan(
     Ok(found)
 }
 
+/// The pairs of a part that are near-duplicates. Answers are only read where the prompt is one.
+fn like(
+    connection: &Connection,
+    (from, to): Part,
+    mut wanted: NearPair,
+    n_bytes: i64,
+) -> Result<Vec<u32>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT key, prompt FROM pair_texts
+         WHERE key >= ?1 AND key < ?2 AND octet_length(prompt) BETWEEN ?3 AND ?4",
+    )?;
+    let mut answers =
+        connection.prepare("SELECT chosen, rejected FROM pair_texts WHERE key = ?1")?;
+    let mut rows = statement.query((from, to, n_bytes / LENGTH_RATIO, n_bytes * LENGTH_RATIO))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        if !wanted.is_near_prompt(text) {
+            continue;
+        }
+        let key: i64 = row.get(0)?;
+        let is_near = answers.query_row([key], |row| {
+            let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
+            Ok(wanted.are_near_answers([text(0)?, text(1)?]))
+        })?;
+        if is_near {
+            found.push(key as u32);
+        }
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing;
+    use super::*;
+    use crate::domain::preference::PreferencePair;
 
     #[test]
     fn words_are_found_in_every_text_whatever_their_case() {
@@ -94,5 +156,31 @@ mod tests {
         assert_eq!(find("prompt 2"), twenties);
         assert_eq!(find("nothing like it"), [0_u32; 0]);
         assert_eq!(find(""), [0_u32; 0]);
+    }
+
+    #[test]
+    fn near_duplicates_are_found_with_their_answers_swapped_too() {
+        let mut fixture = testing::store();
+        let answer = "blot it at once and then put plenty of salt on the stain";
+        let other = "leave it to dry and call somebody who knows about stains of wine";
+        let prompt = "how do I get the stain of red wine out of a white cotton shirt";
+        let pair = |prompt: &str, chosen: &str, rejected: &str| PreferencePair {
+            prompt: prompt.to_owned(),
+            chosen: chosen.to_owned(),
+            rejected: rejected.to_owned(),
+            ..testing::pairs(1).swap_remove(0)
+        };
+        let pairs = vec![
+            pair(prompt, answer, other),
+            pair("something else", answer, other),
+            pair(&format!("{prompt}?"), &other.to_uppercase(), answer),
+            pair(prompt, answer, "no idea"),
+        ];
+        let dataset = testing::import(&mut fixture.store, "near", pairs.into_iter()).unwrap();
+        let like = |pair| fixture.store.pairs_like(dataset.id, PairId(pair)).unwrap();
+        assert_eq!(like(0), [0, 2]);
+        assert_eq!(like(2), [0, 2]);
+        assert_eq!(like(3), [3]);
+        assert!(fixture.store.pairs_like(dataset.id, PairId(9)).is_err());
     }
 }

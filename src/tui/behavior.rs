@@ -219,7 +219,7 @@ fn the_pair_the_curve_and_the_human_label() {
     press(&mut model, &["K", "K", "K"]);
     assert_eq!(model.live.as_ref().unwrap().pair, 0);
     assert!(!picture(&draw(&model)).contains('★'), "the human label is hidden");
-    press(&mut model, &["g"]);
+    press(&mut model, &["H"]);
     assert!(picture(&draw(&model)).contains("A ✓ ★"));
     press(&mut model, &["m"]);
     assert_eq!(model.live.as_ref().unwrap().chart, Chart::Loss);
@@ -407,7 +407,7 @@ pub fn hostile_data(words: &str) -> RunData {
     let mut data = running_data();
     let mut detail = data.detail.clone();
     detail.row.name = words.to_owned();
-    detail.row.arm = words.to_owned();
+    detail.row.arm = words.into();
     detail.row.failure = Some(words.to_owned());
     detail.model = Some(words.to_owned());
     let mut pairs = sampled();

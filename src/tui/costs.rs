@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::domain::run::{RunId, RunStatus};
 use crate::store::{Home, RunRow, Store, StoreError};
@@ -33,11 +34,11 @@ impl CostReader {
     pub fn read(
         &mut self,
         store: &Store,
-        runs: &[RunRow],
+        runs: &[Arc<RunRow>],
         planned: Option<&String>,
     ) -> Result<Costs, StoreError> {
-        let mut finished: Vec<&RunRow> =
-            runs.iter().filter(|row| row.status == RunStatus::Finished).collect();
+        let mut finished: Vec<&RunRow> = runs.iter().map(AsRef::as_ref).collect();
+        finished.retain(|row| row.status == RunStatus::Finished);
         finished.sort_by_key(|row| std::cmp::Reverse(row.created_at_ms));
         let mut past = Vec::new();
         for row in finished.into_iter().take(N_PAST) {

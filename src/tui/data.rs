@@ -1,5 +1,7 @@
 //! What the data thread hands to the model: store rows whose texts are already harmless.
 
+use std::sync::Arc;
+
 use crate::domain::clean::{clean_line, clean_text};
 use crate::domain::event::SelectionSummary;
 use crate::domain::preference::Side;
@@ -23,6 +25,8 @@ pub struct Interest {
     pub run: Option<RunId>,
     /// Whether its curves and sampled pairs are shown too.
     pub live: bool,
+    /// The run behind those curves.
+    pub ghost: Option<RunId>,
     /// What finished runs cost, for the estimate of the next one.
     pub costs: bool,
     /// The spec file of the next one, whose memory is planned.
@@ -36,14 +40,36 @@ pub struct Interest {
 pub struct Snapshot {
     /// Milliseconds since 1970.
     pub at_ms: i64,
-    /// All runs; `None` where they are those of the snapshot before.
-    pub runs: Option<Vec<RunRow>>,
+    /// All runs; `None` where they are those of the snapshot before. Ten thousand of them are kept
+    /// once, however they are sorted and filtered.
+    pub runs: Option<Vec<Arc<RunRow>>>,
     /// The run asked for, where it exists.
     pub run: Option<RunData>,
+    /// The run behind its curves, where one was asked for.
+    pub ghost: Option<Ghost>,
     /// What finished runs cost, where it was asked for.
     pub costs: Option<Costs>,
     /// The comparison asked for, where a run of it exists.
     pub compare: Option<CompareData>,
+}
+
+/// A run behind the curves of another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ghost {
+    /// Which.
+    pub run: RunId,
+    /// Its rounds, in order.
+    pub rounds: Vec<RoundRow>,
+    /// Its train loss, thinned.
+    pub loss: Vec<LossPoint>,
+}
+
+impl Ghost {
+    /// Its latest selection and the round of it.
+    pub fn selection(&self) -> Option<(u32, &SelectionSummary)> {
+        let mut rounds = self.rounds.iter().rev();
+        rounds.find_map(|round| Some((round.round, round.selection.as_ref()?)))
+    }
 }
 
 /// What the estimate of a launch rests on.
@@ -74,8 +100,9 @@ pub type MemoryPlanner = fn(&ExperimentSpec, u64) -> Option<MemoryNeed>;
 
 impl Snapshot {
     /// A snapshot of rows as the store returned them.
+    #[cfg(test)]
     pub fn new(at_ms: i64, runs: Vec<RunRow>, run: Option<RunData>) -> Self {
-        let runs = Some(runs.into_iter().map(clean_row).collect());
+        let runs = Some(runs.into_iter().map(|row| Arc::new(clean_row(row))).collect());
         Self { at_ms, runs, run, ..Self::default() }
     }
 }
@@ -154,12 +181,19 @@ pub fn preferred_side(pair: &SampledPair) -> Option<Side> {
 /// A row whose texts cannot reach the terminal as commands.
 pub fn clean_row(mut row: RunRow) -> RunRow {
     row.name = clean_line(&row.name);
-    row.arm = clean_line(&row.arm);
-    row.experiment = row.experiment.as_deref().map(clean_line);
     row.failure = row.failure.as_deref().map(clean_line);
-    row.annotation.note = clean_line(&row.annotation.note);
-    row.facts.backbone = clean_line(&row.facts.backbone);
-    row.facts.source = clean_line(&row.facts.source);
+    let shared = [&mut row.arm, &mut row.facts.backbone, &mut row.facts.source];
+    for text in shared.into_iter().chain(&mut row.experiment) {
+        let clean = clean_line(text);
+        // Rows go on sharing what was clean before.
+        if clean != **text {
+            *text = clean.into();
+        }
+    }
+    let note = clean_line(&row.annotation.note);
+    if note != row.annotation.note {
+        Arc::make_mut(&mut row.annotation).note = note;
+    }
     if let Some(progress) = &mut row.progress {
         progress.step = clean_line(&progress.step);
     }

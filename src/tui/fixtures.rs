@@ -1,6 +1,7 @@
 //! Made-up runs for the tests of this module.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::event::{RunEvent, SelectionSummary, WorkerIdentity};
 use crate::domain::histogram::ConfidenceHistogram;
@@ -10,6 +11,7 @@ use crate::domain::preference::{PairId, Side};
 use crate::domain::run::{Liveness, RunId, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
 use crate::domain::verdict::Verdict;
+use crate::store::Annotation;
 use crate::store::rows::{
     EventLine, LossPoint, ProgressRow, RoundRow, RunDetail, RunRow, SampledPair, SplitSizes,
 };
@@ -50,7 +52,7 @@ pub fn row(id: u64, name: &str, status: RunStatus, liveness: Liveness) -> RunRow
     RunRow {
         id: RunId::from_bits(id),
         name: name.to_owned(),
-        arm: "ser".to_owned(),
+        arm: "ser".into(),
         experiment: None,
         status,
         liveness,
@@ -61,13 +63,13 @@ pub fn row(id: u64, name: &str, status: RunStatus, liveness: Liveness) -> RunRow
         finished_at_ms: None,
         round: 0,
         rounds_max: 3,
-        test_accuracy: Vec::new(),
+        test_accuracy: Box::default(),
         latest_test: None,
         n_selected: None,
         n_vetoed: 0,
         progress: None,
         failure: None,
-        annotation: crate::store::Annotation::default(),
+        annotation: Arc::default(),
         facts: crate::store::SpecFacts::default(),
     }
 }
@@ -75,7 +77,7 @@ pub fn row(id: u64, name: &str, status: RunStatus, liveness: Liveness) -> RunRow
 fn with_rounds(mut row: RunRow, accuracies: &[f64], n_selected: Option<u64>) -> RunRow {
     row.round = (accuracies.len().max(1) - 1) as u32;
     row.test_accuracy = accuracies.iter().map(|a| Some(*a)).collect();
-    row.latest_test = accuracies.last().map(|a| evaluation(*a, 8_552));
+    row.latest_test = accuracies.last().map(|a| (&evaluation(*a, 8_552)).into());
     row.n_selected = n_selected;
     row
 }
@@ -86,7 +88,7 @@ pub fn running_row() -> RunRow {
     let mut row = with_rounds(row, &[0.6731, 0.7066], Some(48_112));
     row.round = 2;
     row.n_vetoed = 12;
-    row.progress = Some(ProgressRow {
+    row.progress = Some(Box::new(ProgressRow {
         round: 2,
         step: "train".to_owned(),
         n_done: 918,
@@ -94,7 +96,7 @@ pub fn running_row() -> RunRow {
         n_tokens: 4_800_000,
         elapsed_ms: 388_000,
         at_ms: NOW_MS - 400,
-    });
+    }));
     row
 }
 
@@ -145,14 +147,17 @@ pub fn kept_runs() -> Vec<RunRow> {
     for row in &mut runs {
         row.facts.learning_rate = Some(1e-4);
         row.facts.high_threshold = Some(0.55);
-        row.facts.backbone = "embedded".to_owned();
-        row.facts.source = "embedded".to_owned();
+        row.facts.backbone = "embedded".into();
+        row.facts.source = "embedded".into();
     }
-    runs[0].annotation.tags = vec!["paper".to_owned()];
-    runs[3].annotation.is_baseline = true;
+    let kept = |row: usize, keep: fn(&mut Annotation), runs: &mut [RunRow]| {
+        keep(Arc::make_mut(&mut runs[row].annotation));
+    };
+    kept(0, |kept| kept.tags = vec!["paper".to_owned()], &mut runs);
+    kept(3, |kept| kept.is_baseline = true, &mut runs);
     runs[3].facts.learning_rate = Some(3e-4);
-    runs[2].annotation.note = "higher rate".to_owned();
-    runs[11].annotation.is_archived = true;
+    kept(2, |kept| kept.note = "higher rate".to_owned(), &mut runs);
+    kept(11, |kept| kept.is_archived = true, &mut runs);
     runs
 }
 
@@ -368,7 +373,8 @@ pub fn failed_data() -> RunData {
 /// A run in round 0: nothing was scored or evaluated yet.
 pub fn early_data() -> RunData {
     let mut row = row(1, "ser-embedded-s3", RunStatus::Running, Liveness::Alive);
-    row.progress = Some(ProgressRow { round: 0, n_done: 12, ..running_row().progress.unwrap() });
+    let before = *running_row().progress.unwrap();
+    row.progress = Some(Box::new(ProgressRow { round: 0, n_done: 12, ..before }));
     RunData::new(detail(row), Vec::new(), Vec::new(), &events()[..2], Vec::new())
 }
 

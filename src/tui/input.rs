@@ -13,6 +13,7 @@ use std::time::Duration;
 use crossterm::event::{self, Event, MouseButton, MouseEventKind};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 use tokio::sync::mpsc::Sender;
@@ -29,6 +30,8 @@ pub const PASTE_ON: &[u8] = b"\x1b[?2004h";
 /// Pastes as they come.
 pub const PASTE_OFF: &[u8] = b"\x1b[?2004l";
 
+/// Pause between two attempts, where a system does not tell again.
+const TOLD_AGAIN: Duration = Duration::from_millis(5);
 /// How long a viewer without a terminal may take to leave by itself.
 const WATCHDOG: Duration = Duration::from_millis(150);
 /// How long its terminal may take to be given back after that.
@@ -44,6 +47,11 @@ static WAKE: OnceLock<(OwnedFd, OwnedFd)> = OnceLock::new();
 /// Stops reading keys until [`go_on`]: they are for another program.
 pub fn hold() {
     *HELD.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    wake();
+}
+
+/// Wakes the thread that waits for keys.
+fn wake() {
     if let Some((_, wake)) = WAKE.get() {
         let _ = nix::unistd::write(wake, &[0]);
     }
@@ -77,7 +85,10 @@ pub fn start(messages: &Sender<Message>) -> io::Result<()> {
             match signal {
                 // Meant for the program that has the terminal now.
                 SIGINT | SIGQUIT | SIGTSTP if is_held() => {}
-                SIGWINCH => resized(&to_loop),
+                SIGWINCH => {
+                    resized(&to_loop);
+                    wake();
+                }
                 SIGTSTP => send(&to_loop, suspend_key()),
                 SIGCONT => send(&to_loop, Message::Continued),
                 // A loop that waits for a terminal which takes nothing must not outlive these.
@@ -114,31 +125,53 @@ fn read_keys(messages: &Sender<Message>) -> io::Result<()> {
         }
         if fds[1].any().unwrap_or(false) {
             let _ = nix::unistd::read(wake, &mut [0; 16]);
-            continue;
-        }
-        while event::poll(Duration::ZERO)? {
-            match event::read()? {
-                Event::Key(key) => {
-                    terminal::panic_if_asked("input");
-                    send(messages, Message::Key(key));
-                }
-                Event::Resize(width, height) => {
-                    send(messages, Message::Resized { width, height });
-                }
-                Event::Paste(text) => send(messages, Message::Pasted(text)),
-                Event::Mouse(mouse) => {
-                    let kind = match mouse.kind {
-                        MouseEventKind::Down(MouseButton::Left) => MouseKind::Click,
-                        MouseEventKind::ScrollDown => MouseKind::WheelDown,
-                        MouseEventKind::ScrollUp => MouseKind::WheelUp,
-                        _ => continue,
-                    };
-                    send(messages, Message::Mouse { kind, x: mouse.column, y: mouse.row });
-                }
-                _ => {}
+            if is_held() {
+                continue;
             }
         }
+        let has_keys = fds[0].any().unwrap_or(false);
+        let mut n_events = 0;
+        while event::poll(Duration::ZERO)? {
+            n_events += 1;
+            take(event::read()?, messages);
+        }
+        if has_keys && n_events == 0 {
+            tell_again(&stdin);
+        }
     }
+}
+
+fn take(event: Event, messages: &Sender<Message>) {
+    match event {
+        Event::Key(key) => {
+            terminal::panic_if_asked("input");
+            send(messages, Message::Key(key));
+        }
+        Event::Resize(width, height) => send(messages, Message::Resized { width, height }),
+        Event::Paste(text) => send(messages, Message::Pasted(text)),
+        Event::Mouse(mouse) => {
+            let kind = match mouse.kind {
+                MouseEventKind::Down(MouseButton::Left) => MouseKind::Click,
+                MouseEventKind::ScrollDown => MouseKind::WheelDown,
+                MouseEventKind::ScrollUp => MouseKind::WheelUp,
+                _ => return,
+            };
+            send(messages, Message::Mouse { kind, x: mouse.column, y: mouse.row });
+        }
+        _ => {}
+    }
+}
+
+/// Makes the kernel tell crossterm of bytes that it has forgotten. crossterm is told of new bytes
+/// once, and forgets that when it is told of a new size at the same time: the key would be late until
+/// the next one, and this loop would spin meanwhile. Setting a terminal's modes, here to what they
+/// are, tells whoever reads it again. (Sizes are read as soon as they come, so that a key seldom
+/// meets one.)
+fn tell_again(stdin: &io::Stdin) {
+    if let Ok(modes) = tcgetattr(stdin) {
+        let _ = tcsetattr(stdin, SetArg::TCSANOW, &modes);
+    }
+    thread::sleep(TOLD_AGAIN);
 }
 
 fn resized(messages: &Sender<Message>) {

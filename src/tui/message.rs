@@ -50,6 +50,20 @@ pub enum Message {
         /// Which runs.
         runs: Vec<RunId>,
     },
+    /// Show runs side by side, arm by arm.
+    OpenArms {
+        /// Which runs.
+        runs: Vec<RunId>,
+    },
+    /// Mark runs, and no others.
+    MarkRuns {
+        /// Which runs.
+        runs: Vec<RunId>,
+        /// What they are.
+        what: String,
+    },
+    /// Show this run behind the curves of the live screen, or none.
+    SetGhost(Option<RunId>),
     /// Show the form that starts runs.
     OpenLaunch {
         /// The run to start from.

@@ -35,6 +35,7 @@ mod resources;
 mod samples;
 mod settings;
 mod source;
+mod split;
 mod terminal;
 mod text;
 mod theme;
@@ -49,6 +50,8 @@ mod behavior;
 mod fixtures;
 #[cfg(test)]
 mod monkey;
+#[cfg(test)]
+mod panes_behavior;
 #[cfg(test)]
 mod runs_behavior;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The state of the interface. Views read it, only `update` changes it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::domain::run::RunId;
@@ -8,12 +9,13 @@ use crate::store::rows::RunRow;
 use crate::store::{RunEdit, RunFilter};
 
 use super::compare::Compare;
-use super::data::{Interest, RunData, Snapshot};
+use super::data::{Ghost, Interest, RunData, Snapshot};
 use super::keymap::{Command, Keymap};
 use super::launch::Launch;
 use super::live::Live;
 use super::overlay::Overlay;
 use super::samples::Samples;
+use super::split::Splits;
 use super::theme::Theme;
 use super::widgets::TrendScale;
 use super::words::Condition;
@@ -132,9 +134,9 @@ pub const COUNTED: [Condition; 3] = [Condition::Running, Condition::Queued, Cond
 #[derive(Debug, Clone, PartialEq)]
 pub struct Runs {
     /// Those that are shown, in the order shown.
-    pub rows: Vec<RunRow>,
+    pub rows: Vec<Arc<RunRow>>,
     /// Those that the filter leaves out.
-    pub hidden: Vec<RunRow>,
+    pub hidden: Vec<Arc<RunRow>>,
     /// What is shown.
     pub filter: RunFilter,
     /// The filter as it was typed.
@@ -162,6 +164,8 @@ pub struct Runs {
     pub is_loaded: bool,
     /// Runs marked for what acts on several.
     pub marked: BTreeSet<RunId>,
+    /// The run at which a range began.
+    pub range_from: Option<RunId>,
     /// A run that was just started, to be selected when it appears (id or name).
     pub awaited: Option<String>,
 }
@@ -169,7 +173,14 @@ pub struct Runs {
 impl Runs {
     /// Every run, shown or not.
     pub fn all(&self) -> impl Iterator<Item = &RunRow> {
-        self.rows.iter().chain(&self.hidden)
+        self.rows.iter().chain(&self.hidden).map(AsRef::as_ref)
+    }
+
+    /// The rows of the range that was begun: from where to the cursor.
+    pub fn range(&self) -> Option<RangeInclusive<usize>> {
+        let from = self.range_from.as_ref()?;
+        let from = self.rows.iter().position(|row| row.id == *from)?;
+        Some(from.min(self.cursor)..=from.max(self.cursor))
     }
 
     /// The run that others are measured against.
@@ -256,10 +267,16 @@ pub struct Model {
     pub live: Option<Live>,
     /// Details of the run that the data thread was asked for.
     pub run: Option<RunData>,
+    /// The run behind the curves of the live screen, once it was read.
+    pub ghost: Option<Ghost>,
     /// What the data thread was asked for last.
     pub interest: Interest,
     /// Set while the view is held still.
     pub frozen: Option<Frozen>,
+    /// How the panes share the screen.
+    pub splits: Splits,
+    /// Whether long lines of the event log are wrapped, not cut.
+    pub wraps_events: bool,
     /// The message line.
     pub toast: Option<Toast>,
     /// Styles.
@@ -306,12 +323,16 @@ impl Model {
                 sort: SortKey::Newest,
                 is_loaded: false,
                 marked: BTreeSet::new(),
+                range_from: None,
                 awaited: None,
             },
             live: None,
             run: None,
+            ghost: None,
             interest: Interest::default(),
             frozen: None,
+            splits: Splits::default(),
+            wraps_events: false,
             toast: None,
             theme,
             size,
@@ -328,7 +349,7 @@ impl Model {
             (Screen::Live, Some(live)) => self.row(&live.run),
             (Screen::Compare, _) => self.compare.selected().and_then(|run| self.row(run)),
             (Screen::Samples, _) => self.samples.run.as_ref().and_then(|run| self.row(run)),
-            _ => self.runs.rows.get(self.runs.cursor),
+            _ => self.runs.rows.get(self.runs.cursor).map(AsRef::as_ref),
         }
     }
 
@@ -359,7 +380,8 @@ impl Model {
         let live = self.screen == Screen::Live;
         match &self.live {
             Some(live_screen) if live => {
-                Interest { run: Some(live_screen.run.clone()), live, ..Interest::default() }
+                let (run, ghost) = (Some(live_screen.run.clone()), live_screen.ghost.clone());
+                Interest { run, live, ghost, ..Interest::default() }
             }
             _ if self.screen == Screen::Launch => {
                 let run = self.launch.from.clone();

@@ -24,13 +24,13 @@ use super::samples::reader::Reader;
 use super::screens::draw;
 use super::update::update;
 
-const KEYS: [&str; 84] = [
+const KEYS: [&str; 87] = [
     "j", "k", "g", "G", "Ctrl-d", "Ctrl-u", "Enter", "Esc", "q", "h", "l", "1", "2", "3", "4", "5",
     "6", "9", "0", "?", ":", "/", "s", "S", "n", "N", "p", "x", "X", "y", "Y", "R", "J", "K", "m",
     "F", "T", "M", "W", "z", "u", "Ctrl-r", "Ctrl-l", "Ctrl-z", "Ctrl-p", "Ctrl-n", "Ctrl-s",
     "Ctrl-w", "Ctrl-k", "Ctrl-\\", "Home", "End", "F1", "Up", "Down", "[", "O", "A", "B", "i", "a",
     "f", "b", "c", "d", "D", "e", "t", "o", "P", "r", "v", "V", "=", "#", "*", " ", "<", ">", "+",
-    "-", "!", "w", "L",
+    "-", "!", "w", "L", "E", "H", "C",
 ];
 
 /// Xorshift: a failing seed can be run again.

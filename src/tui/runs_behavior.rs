@@ -1,6 +1,6 @@
 //! Tests: what keys do in the runs list beyond moving: filter, order, marks, and what is kept.
 
-use crate::store::{Annotation, RunEdit};
+use crate::store::RunEdit;
 
 use super::behavior::press;
 use super::data::Snapshot;
@@ -138,7 +138,7 @@ fn ten_thousand_runs_are_filtered_and_sorted_within_a_frame() {
         row.id = crate::domain::run::RunId::from_bits(i);
         row.name = format!("run {i}");
         row.created_at_ms = i as i64;
-        row.annotation = Annotation::default();
+        row.annotation = std::sync::Arc::default();
         runs.push(row);
     }
     let mut model = model(160, 48, Vec::new(), None);

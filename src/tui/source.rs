@@ -4,7 +4,8 @@
 //! once and then continued; everything else is small and read again, so that a screen always shows
 //! one state of the file.
 
-use std::collections::BTreeSet;
+use std::iter::Peekable;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,13 @@ use tokio::sync::mpsc::Sender;
 
 use crate::domain::run::RunId;
 use crate::store::{
-    Access, EventLine, Home, LossCurve, SampleOrder, SampleQuery, SampledPair, Store, StoreError,
+    Access, EventLine, Home, LossCurve, RunRow, SampleOrder, SampleQuery, SampledPair, Store,
+    StoreError,
 };
 
 use super::compare::data::CompareReader;
 use super::costs::CostReader;
-use super::data::{Interest, MemoryPlanner, RunData, Snapshot};
+use super::data::{Ghost, Interest, MemoryPlanner, RunData, Snapshot, clean_row};
 use super::message::Message;
 use super::resources::ResourceReader;
 use super::terminal;
@@ -92,14 +94,15 @@ struct Reader {
     is_stale: bool,
     /// Nothing was read through this connection yet.
     is_new: bool,
-    /// Every run there is.
-    known: BTreeSet<RunId>,
+    /// Every run there is, shared with the model.
+    known: Vec<Arc<RunRow>>,
     version: Option<i64>,
     read_at: Option<Instant>,
     has_workers: bool,
     log: Log,
     costs: CostReader,
     loss: LossCurve,
+    ghost_loss: LossCurve,
     resources: ResourceReader,
     compare: CompareReader,
 }
@@ -120,13 +123,14 @@ impl Reader {
             interest: Interest::default(),
             is_stale: true,
             is_new: true,
-            known: BTreeSet::new(),
+            known: Vec::new(),
             version: None,
             read_at: None,
             has_workers: false,
             log: Log::default(),
             costs: CostReader::new(planner),
             loss: LossCurve::default(),
+            ghost_loss: LossCurve::default(),
             resources: ResourceReader::default(),
             compare: CompareReader::default(),
         }
@@ -144,7 +148,8 @@ impl Reader {
                     self.is_stale = false;
                     let planned = self.interest.planned.as_ref();
                     let costs = self.interest.costs.then(|| self.costs.first(&self.home, planned));
-                    let empty = Snapshot { costs, ..Snapshot::new(now_ms(), Vec::new(), None) };
+                    let (at_ms, runs) = (now_ms(), Some(Vec::new()));
+                    let empty = Snapshot { at_ms, runs, costs, ..Snapshot::default() };
                     return Ok(is_new.then_some(empty));
                 }
                 store => {
@@ -167,14 +172,18 @@ impl Reader {
     /// only where the file `has_changed`.
     fn read(&mut self, store: &Store, has_changed: bool) -> Result<Snapshot, StoreError> {
         let needs_runs = has_changed || self.interest.costs;
-        let runs = needs_runs.then(|| store.runs()).transpose()?;
-        if let Some(runs) = &runs {
-            self.has_workers = runs.iter().any(|row| row.status.wants_worker());
-            self.known = runs.iter().map(|row| row.id.clone()).collect();
+        if needs_runs {
+            let mut before = std::mem::take(&mut self.known).into_iter().peekable();
+            store.each_run(|row| self.known.push(shared_with(&mut before, clean_row(row))))?;
+            self.has_workers = self.known.iter().any(|row| row.status.wants_worker());
         }
+        let runs = needs_runs.then(|| self.known.clone());
         let wanted = self.interest.run.clone();
-        let run = wanted.filter(|id| self.known.contains(id));
+        let run = wanted.filter(|id| self.known.iter().any(|row| row.id == *id));
         let run = run.map(|id| self.read_run(store, &id)).transpose()?;
+        let wanted = self.interest.ghost.clone();
+        let ghost = wanted.filter(|id| self.known.iter().any(|row| row.id == *id));
+        let ghost = ghost.map(|id| self.read_ghost(store, id)).transpose()?;
         let planned = self.interest.planned.as_ref();
         let costs = match &runs {
             Some(runs) if self.interest.costs => Some(self.costs.read(store, runs, planned)?),
@@ -182,16 +191,21 @@ impl Reader {
         };
         let compare = match &self.interest.compare {
             Some(interest) => {
-                let exists = |run: &RunId| self.known.contains(run);
+                let exists = |run: &RunId| self.known.iter().any(|row| row.id == *run);
                 self.compare.read(store, interest, exists)?
             }
             None => None,
         };
         (self.is_stale, self.is_new) = (false, false);
         self.read_at = Some(Instant::now());
-        let snapshot = Snapshot::new(now_ms(), runs.unwrap_or_default(), run);
-        let runs = snapshot.runs.filter(|_| needs_runs);
-        Ok(Snapshot { runs, costs, compare, ..snapshot })
+        Ok(Snapshot { at_ms: now_ms(), runs, run, ghost, costs, compare })
+    }
+
+    fn read_ghost(&mut self, store: &Store, run: RunId) -> Result<Ghost, StoreError> {
+        let rounds = store.rounds(&run)?;
+        let attempt = self.known.iter().find(|row| row.id == run).map_or(0, |row| row.attempt);
+        store.continue_loss(&run, attempt, N_LOSS_POINTS, &mut self.ghost_loss)?;
+        Ok(Ghost { run, rounds, loss: self.ghost_loss.points().to_vec() })
     }
 
     fn read_run(&mut self, store: &Store, run: &RunId) -> Result<RunData, StoreError> {
@@ -213,6 +227,17 @@ impl Reader {
         data.resources = worker.and_then(|worker| self.resources.read(&worker));
         Ok(data)
     }
+}
+
+/// The row as it was read before, where it has not changed: one run at work must not make ten
+/// thousand rows anew four times a second. Both are the newest first.
+fn shared_with(
+    before: &mut Peekable<impl Iterator<Item = Arc<RunRow>>>,
+    row: RunRow,
+) -> Arc<RunRow> {
+    while before.next_if(|known| known.created_at_ms > row.created_at_ms).is_some() {}
+    let known = before.next_if(|known| known.id == row.id);
+    known.filter(|known| **known == row).unwrap_or_else(|| Arc::new(row))
 }
 
 fn sampled_pairs(store: &Store, run: &RunId, round: u32) -> Result<Vec<SampledPair>, StoreError> {
@@ -289,6 +314,27 @@ mod tests {
         let second = reader.poll().unwrap().unwrap().run.unwrap();
         assert_eq!(words(&second).last().unwrap(), "⟨ESC⟩[2Jthree");
         assert_eq!(second.log.len(), first.log.len() + 1);
+    }
+
+    #[test]
+    fn rows_that_did_not_change_are_not_made_anew() {
+        let mut fixture = testing::store();
+        let (first, second) = (fixture.run("first"), fixture.run("second"));
+        let mut reader = Reader::new(fixture.home.clone(), |_, _| None);
+        let before = reader.poll().unwrap().unwrap().runs.unwrap();
+        let attempt = fixture.begin(&second);
+        let warned = RunEvent::Warned { message: "one".to_owned() };
+        fixture.apply(&second, attempt, vec![warned]);
+        fixture.run("third");
+        let after = reader.poll().unwrap().unwrap().runs.unwrap();
+        let place =
+            |rows: &[Arc<RunRow>], run: &RunId| rows.iter().position(|row| row.id == *run).unwrap();
+        assert_eq!((before.len(), after.len()), (2, 3));
+        let of = |run| (&before[place(&before, run)], &after[place(&after, run)]);
+        let (kept, now) = of(&first);
+        assert!(Arc::ptr_eq(kept, now));
+        let (kept, now) = of(&second);
+        assert!(kept.status != now.status);
     }
 
     #[test]

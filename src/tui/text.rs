@@ -45,6 +45,18 @@ pub fn right(text: &str, columns: usize) -> String {
     format!("{}{text}", " ".repeat(columns.saturating_sub(width(&text))))
 }
 
+/// The text without its first `columns` columns; half a wide letter goes whole.
+pub fn after(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        if used >= columns {
+            return &text[at..];
+        }
+        used += width(grapheme);
+    }
+    ""
+}
+
 /// The text broken at spaces into at most `n_lines` lines of `columns` columns. The last line ends
 /// in `…` when there is more.
 pub fn wrap(text: &str, columns: usize, n_lines: usize) -> Vec<String> {
@@ -70,7 +82,7 @@ pub fn wrap(text: &str, columns: usize, n_lines: usize) -> Vec<String> {
 fn wrap_paragraph(paragraph: &str, columns: usize, n_lines: usize, lines: &mut Vec<String>) {
     let mut line = String::new();
     let mut used = 0;
-    for word in paragraph.split_word_bounds() {
+    for word in unbroken(paragraph) {
         if lines.len() >= n_lines {
             return;
         }
@@ -101,6 +113,23 @@ fn wrap_paragraph(paragraph: &str, columns: usize, n_lines: usize, lines: &mut V
         }
     }
     lines.push(line.trim_end().to_owned());
+}
+
+/// Pieces that no line break goes through where it can be helped: spaces stand between them, and
+/// writing without spaces can be broken at any word.
+fn unbroken(paragraph: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    for (at, word) in paragraph.split_word_bound_indices() {
+        let stands_alone = word.trim().is_empty() || word.chars().any(|c| c >= '\u{2e80}');
+        if stands_alone {
+            pieces.extend((start < at).then(|| &paragraph[start..at]));
+            pieces.push(word);
+            start = at + word.len();
+        }
+    }
+    pieces.extend((start < paragraph.len()).then(|| &paragraph[start..]));
+    pieces
 }
 
 /// What a metric without a value shows.

@@ -5,12 +5,11 @@ use crate::domain::calibration::CalibrationReport;
 use crate::domain::clean::clean_line;
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::learning_status::LearningStatus;
-use crate::domain::metrics::Evaluation;
 use crate::domain::risk::Certificate;
 use crate::domain::run::{Liveness, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
 use crate::domain::stats::Interval;
-use crate::store::rows::{EventLine, RunRow};
+use crate::store::rows::{EventLine, RunRow, TestAccuracy};
 
 use super::text::{count, duration, share};
 
@@ -165,17 +164,25 @@ pub fn calibration(report: &CalibrationReport) -> String {
 }
 
 /// Half the width of an evaluation's 95 % interval.
-pub fn half_interval(evaluation: &Evaluation) -> f64 {
-    Interval { low: evaluation.ci_low, high: evaluation.ci_high }.half_width()
+pub fn half_interval<'a, T>(evaluation: &'a T) -> f64
+where
+    TestAccuracy: From<&'a T>,
+{
+    let TestAccuracy { ci_low: low, ci_high: high, .. } = evaluation.into();
+    Interval { low, high }.half_width()
 }
 
 /// `.7241 ±.0062`
-pub fn accuracy(evaluation: Option<&Evaluation>, digits: usize) -> String {
+pub fn accuracy<'a, T>(evaluation: Option<&'a T>, digits: usize) -> String
+where
+    TestAccuracy: From<&'a T>,
+{
     evaluation.map_or_else(
         || share(None, digits),
         |evaluation| {
             let half = share(Some(half_interval(evaluation)), digits);
-            format!("{} ±{half}", share(Some(evaluation.accuracy), digits))
+            let TestAccuracy { accuracy, .. } = evaluation.into();
+            format!("{} ±{half}", share(Some(accuracy), digits))
         },
     )
 }

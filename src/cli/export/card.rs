@@ -24,7 +24,7 @@ pub fn marker(found: &TrainedRound, exported: &Exported, contents: Contents) -> 
         "schema": 1,
         "program": concat!("ser ", env!("CARGO_PKG_VERSION")),
         "format": if contents.is_adapter { "peft" } else { "hf" },
-        "run": {"id": run.id, "name": run.name, "arm": run.arm, "rng_seed": run.rng_seed},
+        "run": {"id": run.id, "name": run.name, "arm": &*run.arm, "rng_seed": run.rng_seed},
         "round": row.round,
         "weights_digest": row.weights_digest,
         "validation": row.validation.as_ref().map(EvaluationDocument::from),

@@ -11,20 +11,13 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::domain::random::text_hash;
+use crate::domain::near_duplicate::{MIN_SHINGLES, MIN_SIMILARITY, Shingles, shingles};
 
 const N_BINS: usize = 64;
 const N_ROWS: usize = 4;
-const N_WORDS: usize = 3;
-
-/// The estimate from which on two prompts are near-duplicates.
-pub const MIN_SIMILARITY: f64 = 0.8;
 
 /// Prompts beyond these are counted and not compared.
 pub const MAX_PROMPTS: usize = 1_500_000;
-
-/// A prompt with fewer runs of three words has a near-duplicate only where all of them agree.
-const MIN_SHINGLES: usize = 8;
 
 /// Training prompts of one bucket that a test prompt is compared with; templates fill buckets.
 const MAX_COMPARED: usize = 64;
@@ -145,7 +138,7 @@ fn similarity(a: &[u8; N_BINS], b: &[u8; N_BINS]) -> f64 {
     ((n_equal as f64 / N_BINS as f64 - chance) / (1.0 - chance)).max(0.0)
 }
 
-fn signature(shingles: &HashSet<u64>) -> [u8; N_BINS] {
+fn signature(shingles: &Shingles) -> [u8; N_BINS] {
     let mut bins = [u64::MAX; N_BINS];
     for hash in shingles {
         let bin = &mut bins[(hash >> 58) as usize];
@@ -170,41 +163,10 @@ fn signature(shingles: &HashSet<u64>) -> [u8; N_BINS] {
     out
 }
 
-/// Hashes of every run of three words; a shorter text is one run.
-fn shingles(text: &str) -> HashSet<u64> {
-    let words: Vec<u64> = words(text);
-    let run = |words: &[u64]| {
-        let hash = words.iter().fold(0x9e37_79b9_7f4a_7c15_u64, |hash, word| {
-            (hash.rotate_left(23) ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd)
-        });
-        (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53)
-    };
-    if words.len() < N_WORDS {
-        return HashSet::from([run(&words)]);
-    }
-    words.windows(N_WORDS).map(run).collect()
-}
-
-/// Words in lower case without the speakers of a dialogue. Writing without spaces has a word a
-/// character.
-fn words(text: &str) -> Vec<u64> {
-    let mut words = Vec::new();
-    for part in text.split(|c: char| !c.is_alphanumeric()) {
-        if part.is_empty() || matches!(part, "Human" | "Assistant") {
-            continue;
-        }
-        if part.chars().any(|c| c >= '\u{2e80}') {
-            words.extend(part.chars().map(u64::from));
-        } else {
-            words.push(text_hash(&part.to_lowercase()));
-        }
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::random::text_hash;
 
     fn sentence(key: usize, n: usize) -> String {
         (0..n)

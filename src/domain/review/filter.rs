@@ -3,11 +3,13 @@
 //! ```text
 //! confidence:.8-.85   confidence>.9   near:.02        length>400    longer:yes
 //! selected:yes        why:tie         flipped:yes     verdict:veto  slice:helpful
+//! like:68021          near-duplicates of a pair, itself among them
 //! any other words are looked for in the texts;  !term  is the opposite of a term
 //! ```
 
 use std::fmt;
 
+use crate::domain::preference::PairId;
 use crate::domain::selection::LeftOut;
 use crate::domain::verdict::Verdict;
 
@@ -43,6 +45,8 @@ pub enum Want {
     Longer(bool),
     /// The slice's name holds this, ignoring case.
     Slice(String),
+    /// A near-duplicate of this pair, or the pair itself.
+    Like(PairId),
     /// The prompt or an answer holds this, ignoring the case of ASCII letters.
     Text(String),
 }
@@ -79,7 +83,7 @@ impl FilterError {
     pub fn hint(&self) -> Option<String> {
         Some(
             "filters are confidence:.8-.9 near:.02 selected:yes why:tie flipped:yes verdict:veto \
-             length>400 longer:yes slice:NAME, or words of the texts; quote a text with a colon"
+             length>400 longer:yes slice:NAME like:PAIR, or words of the texts; quote a text with a colon"
                 .to_owned(),
         )
     }
@@ -123,12 +127,10 @@ impl SampleFilter {
         self.terms.is_empty()
     }
 
-    /// The texts that are looked for.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.terms.iter().filter_map(|term| match &term.want {
-            Want::Text(text) => Some(text.as_str()),
-            _ => None,
-        })
+    /// What only the texts can tell: the terms that ask for words or for near-duplicates.
+    pub fn searches(&self) -> impl Iterator<Item = &Want> {
+        let wants = self.terms.iter().map(|term| &term.want);
+        wants.filter(|want| matches!(want, Want::Text(_) | Want::Like(_)))
     }
 
     /// Whether lengths or slices are asked for.
@@ -203,6 +205,10 @@ fn want(word: &str) -> Result<Want, FilterError> {
             let (low, high) =
                 range.ok_or_else(|| refused("write a range like `20-400` or `>400`"))?;
             Want::Length(low as u32, high as u32)
+        }
+        "like" => {
+            let pair = value.parse().map(PairId);
+            Want::Like(pair.map_err(|_| refused("write the number of a pair"))?)
         }
         "slice" | "source" if !value.is_empty() => Want::Slice(value.to_owned()),
         "slice" | "source" => return Err(refused("write a part of the slice's name")),
@@ -289,6 +295,7 @@ impl fmt::Display for Term {
             Want::Length(low, u32::MAX) => write!(f, "length>{low}"),
             Want::Length(low, high) => write!(f, "length:{low}-{high}"),
             Want::Slice(name) => write!(f, "slice:{name}"),
+            Want::Like(pair) => write!(f, "like:{pair}"),
             Want::Text(text) => write!(f, "\"{text}\""),
         }
     }
@@ -318,7 +325,7 @@ mod tests {
             "confidence>.9 !why:tie",
             "confidence<.6 near:.02 flipped:yes longer:no",
             "length>400 slice:helpful verdict:flip",
-            "length:20-40 verdict:any",
+            "length:20-40 verdict:any like:17",
             "\"wine stain\" selected:no !\"cold\"",
         ] {
             let filter = SampleFilter::parse(text).unwrap();
@@ -327,7 +334,8 @@ mod tests {
         let filter = SampleFilter::parse("conf:.8-.85 kept:yes reviewed:no wine stain").unwrap();
         let words = "confidence:.8-.85 selected:yes verdict:none \"wine stain\"";
         assert_eq!(filter.to_string(), words);
-        assert_eq!(filter.texts().collect::<Vec<_>>(), ["wine stain"]);
+        let text = Want::Text("wine stain".to_owned());
+        assert_eq!(filter.searches().collect::<Vec<_>>(), [&text]);
     }
 
     #[test]
@@ -339,6 +347,7 @@ mod tests {
             ("slcie:x", "no such filter"),
             ("near:-1", "distance"),
             ("length:", "range"),
+            ("like:this", "number of a pair"),
         ] {
             let error = SampleFilter::parse(text).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");
@@ -346,7 +355,7 @@ mod tests {
         }
         // Texts may hold colons.
         for text in ["\"note: this\"", "https://x", "a<b", "16:9"] {
-            assert_eq!(SampleFilter::parse(text).unwrap().texts().count(), 1, "{text}");
+            assert_eq!(SampleFilter::parse(text).unwrap().searches().count(), 1, "{text}");
         }
     }
 }

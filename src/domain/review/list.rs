@@ -91,7 +91,8 @@ pub struct ListContext<'a> {
     pub verdicts: &'a VerdictSet,
     /// Lengths and slices; only needed where the filter or the order asks for them.
     pub facts: Option<&'a PairFacts>,
-    /// The pairs that hold each text of the filter, ascending, in the order of its texts.
+    /// The pairs that each search of the filter finds, ascending, in the order of
+    /// [`SampleFilter::searches`].
     pub found: &'a [Vec<u32>],
     /// The confidence below which nothing is selected.
     pub floor: Option<f64>,
@@ -105,10 +106,10 @@ pub fn filtered(
     context: ListContext<'_>,
 ) -> Vec<u32> {
     let mut rows: Vec<u32> = (0..columns.len() as u32).collect();
-    let mut texts = context.found.iter();
+    let mut searches = context.found.iter();
     for term in &filter.terms {
         let found = match term.want {
-            Want::Text(_) => texts.next().map_or(&[][..], Vec::as_slice),
+            Want::Text(_) | Want::Like(_) => searches.next().map_or(&[][..], Vec::as_slice),
             _ => &[],
         };
         retain(&mut rows, columns, term, found, context);
@@ -162,7 +163,7 @@ fn retain(
             let verdict = |row: u32| context.verdicts.get(PairId(columns.pairs[row as usize]));
             rows.retain(|row| keep(is_verdict(verdict(*row), *wanted)));
         }
-        Want::Text(_) => {
+        Want::Text(_) | Want::Like(_) => {
             rows.retain(|row| keep(found.binary_search(&columns.pairs[*row as usize]).is_ok()));
         }
         Want::Length(..) | Want::Longer(_) | Want::Slice(_) => {

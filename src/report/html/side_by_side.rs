@@ -202,7 +202,7 @@ fn runs(comparison: &Comparison, parts: &[RunPart]) -> String {
                 letter(index),
                 run.row.name.clone(),
                 run.row.id.to_string(),
-                run.row.arm.clone(),
+                run.row.arm.to_string(),
                 run.row.rng_seed.to_string(),
                 part.detail.model.clone().unwrap_or_else(|| NONE.to_owned()),
                 run.n_labels_spent().map_or_else(|| NONE.to_owned(), count),

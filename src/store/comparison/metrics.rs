@@ -97,7 +97,7 @@ fn test_accuracy(run: &ComparedRun) -> Option<f64> {
 
 /// `(data set, random seed, accuracy)` of the runs that had every label.
 fn ceilings(runs: &[ComparedRun]) -> Vec<(i64, u64, f64)> {
-    let full = runs.iter().filter(|run| run.row.arm == FULL_LABELS);
+    let full = runs.iter().filter(|run| *run.row.arm == *FULL_LABELS);
     full.filter_map(|run| Some((run.row.facts.test_dataset, run.row.rng_seed, test_accuracy(run)?)))
         .collect()
 }
@@ -105,7 +105,7 @@ fn ceilings(runs: &[ComparedRun]) -> Vec<(i64, u64, f64)> {
 /// How much of the way from its own seed set to every label a run has come. The run with every
 /// label is the one of the same random seed, else the mean of those there are.
 fn run_gap_closed(run: &ComparedRun, ceilings: &[(i64, u64, f64)]) -> Option<f64> {
-    if run.row.arm == FULL_LABELS || run.round == Some(0) {
+    if *run.row.arm == *FULL_LABELS || run.round == Some(0) {
         return None;
     }
     let floor = run.rounds.first().filter(|round| round.round == 0)?.test.as_ref()?.accuracy;

@@ -70,7 +70,7 @@ pub(super) fn groups(settings: &[SettingRow], runs: &[ComparedRun]) -> Vec<SeedG
                 .filter_map(|run| Some(runs[*run].compared_round()?.test.as_ref()?.accuracy))
                 .collect();
             let accuracy = mean_with_t_interval(&accuracies);
-            SeedGroup { arm: runs[members[0]].row.arm.clone(), runs: members, accuracy }
+            SeedGroup { arm: runs[members[0]].row.arm.to_string(), runs: members, accuracy }
         })
         .collect();
     groups.sort_by_key(|group| group.runs[0]);

@@ -1,17 +1,20 @@
 //! Tests of the filter language.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::domain::metrics::Evaluation;
-use crate::store::testing;
+use crate::store::{Annotation, testing};
 
 fn row() -> RunRow {
     let mut fixture = testing::store();
     let run = fixture.run("ser-Pythia-s3");
     let mut row = fixture.store.run(&run).unwrap().row;
     let margins: Vec<f64> = (0..1000).map(|i| if i < 724 { 1.0 } else { -1.0 }).collect();
-    row.latest_test = Evaluation::from_margins(&margins);
-    row.annotation.tags = vec!["paper".into(), "tau-sweep".into()];
-    row.annotation.note = "higher rate, Ärger".into();
+    row.latest_test = Evaluation::from_margins(&margins).as_ref().map(Into::into);
+    let tags = vec!["paper".into(), "tau-sweep".into()];
+    let note = "higher rate, Ärger".into();
+    row.annotation = Arc::new(Annotation { tags, note, ..Annotation::default() });
     row.created_at_ms = 0;
     row
 }
@@ -93,7 +96,7 @@ fn terms_mean_what_the_grammar_says() {
 #[test]
 fn archived_runs_show_when_asked_for() {
     let mut row = row();
-    row.annotation.is_archived = true;
+    Arc::make_mut(&mut row.annotation).is_archived = true;
     let holds = |text: &str| RunFilter::parse(text).unwrap().matches(&row, 0);
     assert!(!holds("") && !holds("pythia"));
     assert!(holds("is:archived") && holds("is:archived pythia") && !holds("!is:archived"));

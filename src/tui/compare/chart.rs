@@ -22,12 +22,12 @@ const N_WITH_INTERVALS: usize = 3;
 const N_HISTOGRAM_COLUMNS: usize = 25;
 
 /// The stroke of a run: past four the same ones come again with other hues.
-fn stroke(index: usize) -> Stroke {
+pub fn stroke(index: usize) -> Stroke {
     [Stroke::Solid, Stroke::Dashed, Stroke::Dotted, Stroke::DashDotted][index % 4]
 }
 
 /// What stands for the stroke in a legend.
-fn sample(index: usize) -> &'static str {
+pub fn sample(index: usize) -> &'static str {
     ["━", "╍", "┈", "┅"][index % 4]
 }
 

@@ -3,7 +3,8 @@
 use crate::domain::clean::clean_line;
 use crate::domain::run::RunId;
 use crate::store::comparison::{
-    ComparedRun, Comparison, ComparisonCache, ComparisonQuery, Disagreements, RoundChoice,
+    ArmComparison, ComparedRun, Comparison, ComparisonCache, ComparisonQuery, Disagreements,
+    RoundChoice,
 };
 use crate::store::{Store, StoreError};
 
@@ -25,6 +26,8 @@ pub struct CompareInterest {
     pub beside: Option<RunId>,
     /// Which round speaks for a run.
     pub rounds: RoundChoice,
+    /// Whether the runs are summed up arm by arm.
+    pub arms: bool,
     /// Points of a loss curve; 0 for none.
     pub n_loss_points: usize,
 }
@@ -36,12 +39,14 @@ pub struct CompareData {
     pub comparison: Comparison,
     /// The place of a run, and where it disagrees with the base.
     pub beside: Option<(usize, Disagreements)>,
+    /// The runs arm by arm, where that was asked for.
+    pub arms: Option<ArmComparison>,
 }
 
 impl CompareData {
     /// Rows of the store with harmless texts.
     pub fn new(comparison: Comparison, beside: Option<(usize, Disagreements)>) -> Self {
-        let mut data = Self { comparison, beside };
+        let mut data = Self { comparison, beside, arms: None };
         for run in &mut data.comparison.runs {
             run.row = clean_row(run.row.clone());
         }
@@ -54,6 +59,15 @@ impl CompareData {
         }
         data
     }
+}
+
+fn clean_arms(mut arms: ArmComparison) -> ArmComparison {
+    arms.base = clean_line(&arms.base);
+    for arm in &mut arms.arms {
+        arm.arm = clean_line(&arm.arm);
+        arm.setting = clean_line(&arm.setting);
+    }
+    arms
 }
 
 /// What was said last before the answers, on one line: what they answer.
@@ -70,6 +84,7 @@ fn last_turn(prompt: &str) -> String {
 pub struct CompareReader {
     paired: ComparisonCache,
     beside: Option<([Version; 2], Disagreements)>,
+    arms: Option<(RoundChoice, Vec<Version>, ArmComparison)>,
 }
 
 /// What a run's disagreements depend on: run, attempt, tested round, selected round.
@@ -115,7 +130,28 @@ impl CompareReader {
                 Some((index, found))
             }
         };
-        Ok(Some(CompareData::new(comparison, beside)))
+        let arms = if interest.arms { Some(self.arms(store, &comparison, &runs)?) } else { None };
+        let mut data = CompareData::new(comparison, beside);
+        data.arms = arms.map(clean_arms);
+        Ok(Some(data))
+    }
+
+    /// The runs arm by arm, read anew when one of them was tested again.
+    fn arms(
+        &mut self,
+        store: &Store,
+        comparison: &Comparison,
+        runs: &[RunId],
+    ) -> Result<ArmComparison, StoreError> {
+        let versions: Vec<Version> = comparison.runs.iter().map(version).collect();
+        if let Some((rounds, known, arms)) = &self.arms
+            && (*rounds, known) == (comparison.rounds, &versions)
+        {
+            return Ok(arms.clone());
+        }
+        let arms = store.compare_arms(runs, comparison.rounds)?;
+        self.arms = Some((comparison.rounds, versions, arms.clone()));
+        Ok(arms)
     }
 }
 

@@ -34,6 +34,8 @@ pub enum CompareCommand {
     Resort,
     /// The selected run leaves the comparison.
     Drop,
+    /// The runs arm by arm.
+    Arms,
     /// The selected pair in the samples screen.
     OpenPair,
     /// What can be written to a file.
@@ -49,7 +51,7 @@ pub const BINDINGS: &[Binding] = &[
         C::Compare(K::OpenPair),
         [Code(KeyCode::Enter)],
         &[Compare],
-        "open the pair in the samples screen (table: go to the pairs)",
+        "open the pair in the samples screen (table: go to the pairs; arms: mark its runs)",
         "pairs"
     ),
     bind!(
@@ -100,6 +102,14 @@ pub const BINDINGS: &[Binding] = &[
         &[Compare],
         "differences to the base, or values",
         "minus base"
+    ),
+    bind!(
+        "compare.arms",
+        C::Compare(K::Arms),
+        [Char('A')],
+        &[Compare],
+        "arm by arm: means over random seeds",
+        "arms"
     ),
     bind!(
         "compare.export",

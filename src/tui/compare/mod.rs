@@ -1,5 +1,6 @@
 //! The compare screen: runs side by side, and what they differ in.
 
+mod arms;
 mod chart;
 pub mod data;
 pub mod keys;
@@ -27,6 +28,8 @@ pub enum Pane {
     Table,
     /// Pairs on which the selected run disagrees with the base.
     Pairs,
+    /// What the runs come to arm by arm, whatever their seed.
+    Arms,
 }
 
 /// The state of the screen.
@@ -42,6 +45,8 @@ pub struct Compare {
     pub row: usize,
     /// Index of the selected pair.
     pub pair: usize,
+    /// Index of the selected arm.
+    pub arm: usize,
     /// Where the cursor is.
     pub pane: Pane,
     /// Settings and metrics in which the runs agree are shown too.
@@ -84,6 +89,7 @@ impl Compare {
             beside: beside.cloned(),
             base,
             rounds: self.rounds,
+            arms: self.pane == Pane::Arms,
             n_loss_points: if self.metric == CurveMetric::Loss { N_LOSS_POINTS } else { 0 },
         })
     }

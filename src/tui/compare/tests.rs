@@ -1,5 +1,7 @@
 //! Tests: the compare screen as pictures, and what its keys do.
 
+use std::sync::Arc;
+
 use crate::domain::event::{PairMargin, RunEvent};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{PairId, chosen_side};
@@ -168,6 +170,13 @@ fn screens() {
         read(&fixture, &mut model);
         model
     });
+    snapshots("compare_arms", |width, height| {
+        let (fixture, mut model) = opened(width, height, 4);
+        press(&mut model, &["A"]);
+        read(&fixture, &mut model);
+        press(&mut model, &["j"]);
+        model
+    });
     snapshots("compare_nothing", |width, height| {
         let mut model = model(width, height, Vec::new(), None);
         press(&mut model, &["4"]);
@@ -180,7 +189,8 @@ fn marked_runs_are_compared_with_the_baseline_first() {
     let (fixture, runs) = fixture();
     let mut model = model(80, 24, Vec::new(), None);
     read(&fixture, &mut model);
-    model.runs.rows[1].annotation.is_baseline = true;
+    let row = Arc::make_mut(&mut model.runs.rows[1]);
+    Arc::make_mut(&mut row.annotation).is_baseline = true;
     let baseline = model.runs.rows[1].id.clone();
     press(&mut model, &["G", " ", "c"]);
     assert_eq!(model.screen, Screen::Compare);
@@ -200,6 +210,9 @@ fn columns_move_and_the_base_changes() {
     assert_eq!((model.compare.column, model.compare.base()), (1, runs.first()));
     press(&mut model, &["l", "b"]);
     assert_eq!(model.compare.base(), Some(&runs[2]));
+    press(&mut model, &["l"]);
+    assert_eq!(model.compare.selected(), Some(&runs[0]), "as shown: the base stands first");
+    press(&mut model, &["h"]);
     assert_eq!(model.wanted().compare.unwrap().beside, Some(runs[0].clone()));
     press(&mut model, &["H", "H"]);
     assert_eq!(model.compare.runs[0], runs[2]);
@@ -271,4 +284,22 @@ fn a_hundred_runs_fit() {
         press(&mut model, &keys);
         draw(&model);
     }
+}
+
+#[test]
+fn arms_are_read_when_they_are_looked_at() {
+    let (fixture, mut model) = opened(80, 24, 4);
+    assert!(!model.wanted().compare.unwrap().arms);
+    press(&mut model, &["A"]);
+    assert!(picture(&draw(&model)).contains("reading the arms"));
+    read(&fixture, &mut model);
+    let arms = &model.compare.data.as_ref().unwrap().arms.as_ref().unwrap().arms;
+    // Four runs of one recipe that differ in their learning rate.
+    assert_eq!(arms.len(), 4);
+    let effects = press(&mut model, &["y", "a"]);
+    assert!(matches!(&effects[..], [Effect::CopyPrinted { args, .. }] if args.len() == 6));
+    press(&mut model, &["G", "Enter"]);
+    assert_eq!(model.runs.marked.len(), 1);
+    press(&mut model, &["A", "+"]);
+    assert_eq!((model.compare.pane, model.splits.curves), (Pane::Table, -1));
 }

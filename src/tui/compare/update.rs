@@ -23,7 +23,7 @@ pub fn open(model: &mut Model, mut runs: Vec<RunId>) {
         runs.insert(0, baseline.clone());
     }
     // Too few are filled up with the selected run, then with the others as they are listed.
-    let selected = model.runs.rows.get(model.runs.cursor);
+    let selected = model.runs.rows.get(model.runs.cursor).map(AsRef::as_ref);
     for row in selected.into_iter().chain(model.runs.all()) {
         if runs.len() < 2 && !runs.contains(&row.id) {
             runs.push(row.id.clone());
@@ -41,10 +41,17 @@ pub fn open(model: &mut Model, mut runs: Vec<RunId>) {
         runs,
         row: 0,
         pair: 0,
+        arm: 0,
         pane: Pane::Table,
         data: None,
         ..kept
     };
+}
+
+/// Prepares the screen for the runs of an experiment, arm by arm.
+pub fn open_arms(model: &mut Model, runs: Vec<RunId>) {
+    open(model, runs);
+    model.compare.pane = Pane::Arms;
 }
 
 /// New data.
@@ -53,8 +60,14 @@ pub fn take(model: &mut Model, data: Option<CompareData>) {
     compare.data = data.map(Box::new);
     let n_pairs = n_pairs(compare);
     compare.pair = compare.pair.min(n_pairs.saturating_sub(1));
+    compare.arm = compare.arm.min(n_arms(compare).saturating_sub(1));
     let n_rows = table::n_rows(compare);
     compare.row = compare.row.min(n_rows.saturating_sub(1));
+}
+
+fn n_arms(compare: &Compare) -> usize {
+    let arms = compare.data.as_ref().and_then(|data| data.arms.as_ref());
+    arms.map_or(0, |arms| arms.arms.len())
 }
 
 fn n_pairs(compare: &Compare) -> usize {
@@ -67,8 +80,8 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
     let compare = &mut model.compare;
     let last = compare.runs.len().saturating_sub(1);
     match command {
-        Command::Compare(K::Left) => compare.column = compare.column.saturating_sub(n),
-        Command::Compare(K::Right) => compare.column = (compare.column + n).min(last),
+        Command::Compare(K::Left) => step(compare, |at| at.saturating_sub(n)),
+        Command::Compare(K::Right) => step(compare, |at| at.saturating_add(n)),
         Command::Compare(K::MoveLeft) => move_column(compare, compare.column.saturating_sub(n)),
         Command::Compare(K::MoveRight) => move_column(compare, (compare.column + n).min(last)),
         Command::Compare(K::Base) => compare.base = compare.selected().cloned(),
@@ -87,14 +100,20 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
             compare.runs.remove(compare.column);
             compare.column = compare.column.min(last.saturating_sub(1));
         }
+        Command::Compare(K::Arms) => {
+            compare.pane = if compare.pane == Pane::Arms { Pane::Table } else { Pane::Arms };
+        }
         Command::Compare(K::OpenPair) => return open_pair(model),
         Command::Compare(K::Export) => open_export(model),
         Command::Copy => open_copy(model),
         Command::Zoom => compare.is_zoomed = !compare.is_zoomed,
         Command::NextPane | Command::PreviousPane => {
-            compare.pane = match compare.pane {
-                Pane::Table => Pane::Pairs,
-                Pane::Pairs => Pane::Table,
+            compare.pane = match (compare.pane, command) {
+                (Pane::Table, Command::NextPane) | (Pane::Arms, Command::PreviousPane) => {
+                    Pane::Pairs
+                }
+                (Pane::Pairs, Command::NextPane) | (Pane::Table, _) => Pane::Arms,
+                (Pane::Arms | Pane::Pairs, _) => Pane::Table,
             };
         }
         _ => move_cursor(model, command, n),
@@ -114,7 +133,21 @@ fn move_cursor(model: &mut Model, command: Command, n: usize) {
             let n_pairs = n_pairs(&model.compare);
             model.compare.pair = moved(model, command, model.compare.pair, n_pairs, n);
         }
+        Pane::Arms => {
+            let n_arms = n_arms(&model.compare);
+            model.compare.arm = moved(model, command, model.compare.arm, n_arms, n);
+        }
     }
+}
+
+/// Goes from column to column as they are shown: the base first.
+fn step(compare: &mut Compare, to: impl FnOnce(usize) -> usize) {
+    let base = compare.base().and_then(|base| compare.runs.iter().position(|run| run == base));
+    let others = (0..compare.runs.len()).filter(|index| Some(*index) != base);
+    let shown: Vec<usize> = base.into_iter().chain(others).collect();
+    let at = shown.iter().position(|index| *index == compare.column).unwrap_or(0);
+    let to = to(at).min(shown.len().saturating_sub(1));
+    compare.column = shown.get(to).copied().unwrap_or(0);
 }
 
 fn move_column(compare: &mut Compare, to: usize) {
@@ -143,6 +176,9 @@ fn open_pair(model: &mut Model) -> Vec<Effect> {
         model.compare.pane = Pane::Pairs;
         return Vec::new();
     }
+    if model.compare.pane == Pane::Arms {
+        return mark_arm(model);
+    }
     let Some(data) = &model.compare.data else { return Vec::new() };
     let Some((index, found)) = &data.beside else { return Vec::new() };
     let Some(pair) = found.pairs.get(model.compare.pair) else { return Vec::new() };
@@ -158,6 +194,16 @@ fn open_pair(model: &mut Model) -> Vec<Effect> {
     }
 }
 
+/// Marks the runs of the selected arm in the runs list.
+fn mark_arm(model: &mut Model) -> Vec<Effect> {
+    let arms = model.compare.data.as_ref().and_then(|data| data.arms.as_ref());
+    let Some(arm) = arms.and_then(|arms| arms.arms.get(model.compare.arm)) else {
+        return Vec::new();
+    };
+    let (runs, what) = (arm.runs.clone(), arm.arm.clone());
+    update(model, Message::MarkRuns { runs, what })
+}
+
 fn open_copy(model: &mut Model) {
     let Some(data) = &model.compare.data else { return };
     let ids: Vec<String> = data.comparison.runs.iter().map(|run| run.row.id.to_string()).collect();
@@ -170,11 +216,21 @@ fn open_copy(model: &mut Model) {
         then: Then::Effect(Effect::Copy { what: label.to_owned(), text }),
     };
     let markdown = comparison_markdown(&data.comparison);
-    let items = vec![
+    let mut items = vec![
         item('m', "Markdown", "the table of what differs", markdown),
         item('c', "command", &command, command.clone()),
         item('y', "ids", "of the runs", ids.join(" ")),
     ];
+    if data.arms.is_some() {
+        let args = ["compare".to_owned()].into_iter().chain(ids).chain(["--md".to_owned()]);
+        let (what, args) = ("the arms as Markdown".to_owned(), args.collect());
+        items.push(ChoiceItem {
+            key: Some('a'),
+            label: "arms".to_owned(),
+            detail: "what ser compare --md prints of them".to_owned(),
+            then: Then::Effect(Effect::CopyPrinted { what, args }),
+        });
+    }
     model.overlay = Some(Overlay::Choice(Choice { title: "copy".to_owned(), items, cursor: 0 }));
 }
 
@@ -237,6 +293,9 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         }
         Command::Compare(K::Base) if compare.selected() == compare.base() => {
             Some("this run is the base already".to_owned())
+        }
+        Command::Compare(K::OpenPair) if compare.pane == Pane::Arms && n_arms(compare) == 0 => {
+            Some("the arms are still being read".to_owned())
         }
         Command::Compare(K::OpenPair) if compare.pane == Pane::Pairs && n_pairs(compare) == 0 => {
             Some("these runs agree on every common pair".to_owned())

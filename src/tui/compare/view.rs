@@ -10,12 +10,13 @@ use crate::report::letter;
 use crate::store::comparison::{Comparison, RoundChoice};
 
 use super::super::model::{Model, SizeClass};
+use super::super::split;
 use super::super::text;
 use super::super::theme::Theme;
 use super::super::view::put;
 use super::super::words::Condition;
 use super::table::{self, Meaning};
-use super::{Pane, chart, pairs};
+use super::{Pane, arms, chart, pairs};
 
 /// Columns of the pane with the pairs.
 const N_PAIRS_COLUMNS: u16 = 62;
@@ -61,12 +62,16 @@ fn draw_wide(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Bu
         draw_zoomed(model, comparison, area, buffer);
         return;
     }
-    let upper = Rect { height: area.height * 2 / 5, ..area };
+    let upper = Rect { height: n_curve_rows(model).min(area.height), ..area };
     let curves = Rect { width: upper.width - N_HISTOGRAM_COLUMNS, ..upper };
-    chart::draw(model, comparison, curves, buffer);
+    draw_curves(model, comparison, curves, buffer);
     let histograms = Rect { x: curves.right(), width: N_HISTOGRAM_COLUMNS, ..upper };
     chart::draw_histograms(model, comparison, histograms, buffer);
     let lower = Rect { y: upper.bottom(), height: area.height - upper.height, ..area };
+    if model.compare.pane == Pane::Arms {
+        arms::draw(model, lower, buffer);
+        return;
+    }
     let left = Rect { width: lower.width - N_PAIRS_COLUMNS - 1, ..lower };
     draw_table(model, comparison, left, buffer);
     for y in lower.top()..lower.bottom() {
@@ -81,8 +86,8 @@ fn draw_standard(model: &Model, comparison: &Comparison, area: Rect, buffer: &mu
         draw_zoomed(model, comparison, area, buffer);
         return;
     }
-    let upper = Rect { height: (area.height * 9 / 20).max(8), ..area };
-    chart::draw(model, comparison, upper, buffer);
+    let upper = Rect { height: n_curve_rows(model).min(area.height), ..area };
+    draw_curves(model, comparison, upper, buffer);
     let lower = Rect { y: upper.bottom(), height: area.height - upper.height, ..area };
     draw_lower(model, comparison, lower, buffer);
 }
@@ -92,6 +97,7 @@ fn draw_zoomed(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut 
     match model.compare.pane {
         Pane::Table => chart::draw(model, comparison, area, buffer),
         Pane::Pairs => pairs::draw(model, comparison, area, buffer),
+        Pane::Arms => arms::draw(model, area, buffer),
     }
 }
 
@@ -100,6 +106,30 @@ fn draw_lower(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut B
     match model.compare.pane {
         Pane::Table => draw_table(model, comparison, area, buffer),
         Pane::Pairs => pairs::draw(model, comparison, area, buffer),
+        Pane::Arms => arms::draw(model, area, buffer),
+    }
+}
+
+/// The curves of the runs, or of the arms where those are looked at.
+fn draw_curves(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
+    let arms = model.compare.data.as_ref().and_then(|data| data.arms.as_ref());
+    match arms.filter(|_| model.compare.pane == Pane::Arms) {
+        Some(arms) => arms::draw_curves(model, arms, area, buffer),
+        None => chart::draw(model, comparison, area, buffer),
+    }
+}
+
+/// Rows of the curves above the table.
+pub fn n_curve_rows(model: &Model) -> u16 {
+    // Tabs, head, message and hints.
+    let height = model.size.height.saturating_sub(4);
+    let more = model.splits.curves;
+    match model.size.class() {
+        SizeClass::Wide => split::given(height * 2 / 5, more, 5, height.saturating_sub(6)),
+        SizeClass::Standard => {
+            split::given((height * 9 / 20).max(8), more, 5, height.saturating_sub(5))
+        }
+        _ => 0,
     }
 }
 
@@ -158,7 +188,10 @@ fn draw_table(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut B
     let room = usize::from(area.width).saturating_sub(N_LABEL_COLUMNS);
     let n_columns = (room / columns.len().max(1)).clamp(N_RUN_COLUMNS.0, N_RUN_COLUMNS.1);
     let has_focus = compare.pane == Pane::Table;
-    let mut heads = vec![Span::styled(text::left("  FIELD", N_LABEL_COLUMNS), theme.heading)];
+    let n_hidden = comparison.runs.len() - columns.len();
+    let field =
+        if n_hidden == 0 { "  FIELD".to_owned() } else { format!("  FIELD   {n_hidden} more →") };
+    let mut heads = vec![Span::styled(text::left(&field, N_LABEL_COLUMNS), theme.heading)];
     for index in &columns {
         let run = &comparison.runs[*index];
         let condition = Condition::of(&run.row);

@@ -69,6 +69,8 @@ pub enum Command {
     Mark,
     /// Mark every row shown.
     MarkAll,
+    /// Begin a range, or mark it.
+    Range,
     /// Unmark everything.
     ClearMarks,
     /// The keys of the next pane.
@@ -77,6 +79,12 @@ pub enum Command {
     PreviousPane,
     /// One pane on the whole screen, or all of them again.
     Zoom,
+    /// More room for the pane that has the keys.
+    Grow,
+    /// Less room for it.
+    Shrink,
+    /// Long lines wrapped, or cut.
+    Wrap,
     /// What can be copied.
     Copy,
     /// What is shown, as a file.
@@ -105,6 +113,8 @@ pub enum Command {
     Stop,
     /// End the process of a run at once.
     Kill,
+    /// Experiments and their arms, to choose from.
+    Experiments,
     /// Next sampled pair.
     NextPair,
     /// Previous sampled pair.

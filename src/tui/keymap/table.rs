@@ -17,6 +17,10 @@ const LISTS: &[Context] = &[Runs, Samples];
 const SCROLLING: &[Context] = &[Runs, Live, Samples, Compare, Launch, Choice];
 /// Screens of more than one pane.
 const PANES: &[Context] = &[Live, Samples, Compare];
+/// Screens whose panes can be given more room.
+const SPLIT: &[Context] = &[Runs, Live, Samples, Compare];
+/// Screens with texts that can be longer than a line.
+const TEXTS: &[Context] = &[Runs, Live, Samples];
 const EVERYWHERE: &[Context] = &[Runs, Live, Samples, Compare, Launch, Confirm, Choice, Prompt];
 
 /// What the hint bar shows first.
@@ -101,6 +105,14 @@ pub const FIRST: &[Binding] = &[
     bind!("runs.tag", C::Tag, [Char('t')], &[Runs], "tags of the run", "tag"),
     bind!("runs.note", C::Note, [Char('o')], &[Runs], "note on the run", "note"),
     bind!(
+        "runs.experiments",
+        C::Experiments,
+        [Char('E')],
+        &[Runs],
+        "experiments and their arms …",
+        "experiments"
+    ),
+    bind!(
         "runs.archive",
         C::Archive,
         [Char('d')],
@@ -123,10 +135,14 @@ pub const BINDINGS: &[Binding] = &[
     bind!("list.filter", C::Filter, [Char('/')], LISTS, "show only rows that match", "filter"),
     bind!("list.mark", C::Mark, [Char(' ')], LISTS, "mark, and go to the next row", "mark"),
     bind!("list.mark_all", C::MarkAll, [Char('*')], LISTS, "mark every row shown", ""),
+    bind!("list.range", C::Range, [Char('v')], LISTS, "begin a range; v again marks it", ""),
     bind!("list.clear_marks", C::ClearMarks, [Ctrl('\\')], LISTS, "unmark everything", ""),
     bind!("undo", C::Undo, [Char('u')], SCREENS, "take the last decision back", "undo"),
     bind!("redo", C::Redo, [Ctrl('r')], SCREENS, "take the last undo back", ""),
     bind!("view.zoom", C::Zoom, [Char('z')], PANES, "this pane on the whole screen", "zoom"),
+    bind!("view.grow", C::Grow, [Char('+')], SPLIT, "more room for the pane with the keys", ""),
+    bind!("view.shrink", C::Shrink, [Char('-')], SPLIT, "less room for it", ""),
+    bind!("view.wrap", C::Wrap, [Char('W')], TEXTS, "long lines wrapped, or cut", ""),
     bind!("view.next_pane", C::NextPane, [Code(KeyCode::Tab)], PANES, "next pane", "pane"),
     bind!(
         "view.previous_pane",

@@ -23,6 +23,8 @@ pub enum LiveCommand {
     Keep,
     /// Train on the other answer of the sampled pair.
     Flip,
+    /// The curve of another run behind this one's.
+    Ghost,
 }
 
 use Command::Live as L;
@@ -80,7 +82,7 @@ pub const BINDINGS: &[Binding] = &[
     bind!(
         "live.gold",
         Command::Gold,
-        [Char('g'), Char('L')],
+        [Char('H')],
         &[Live],
         "show or hide the human label of the pair",
         "gold label"
@@ -110,6 +112,14 @@ pub const BINDINGS: &[Binding] = &[
         ""
     ),
     bind!(
+        "live.ghost",
+        L(LiveCommand::Ghost),
+        [Char('g')],
+        &[Live],
+        "another run behind this one's curves …",
+        "ghost"
+    ),
+    bind!(
         "live.smooth",
         L(LiveCommand::Smooth),
         [Char('S')],
@@ -120,7 +130,7 @@ pub const BINDINGS: &[Binding] = &[
     bind!(
         "live.log",
         L(LiveCommand::Log),
-        [Char('l')],
+        [Char('L'), Char('l')],
         &[Live],
         "the loss on a logarithmic scale, or on a linear one",
         ""

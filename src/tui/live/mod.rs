@@ -1,5 +1,6 @@
 //! The live screen: one run's curves, its latest selection, a pair of it, and what happened.
 
+pub mod ghost;
 pub mod keys;
 pub mod preview;
 
@@ -68,6 +69,8 @@ pub struct Live {
     pub is_smooth: bool,
     /// Whether the loss is drawn on a logarithmic scale.
     pub is_log: bool,
+    /// The run behind this one's curves.
+    pub ghost: Option<RunId>,
 }
 
 impl Live {
@@ -84,6 +87,7 @@ impl Live {
             preview: None,
             is_smooth: false,
             is_log: false,
+            ghost: None,
         }
     }
 

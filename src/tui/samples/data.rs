@@ -72,6 +72,13 @@ pub enum Request {
         /// In which queue they were shown.
         queue: Option<Queue>,
     },
+    /// Find the near-duplicates of a pair among those of the round.
+    FindLike {
+        /// Of which run.
+        run: RunId,
+        /// Like which pair.
+        pair: PairId,
+    },
     /// Give a decision a reason or a comment.
     Amend {
         /// Which run.
@@ -94,6 +101,15 @@ pub enum Request {
 pub enum Found {
     /// Lines and a pair.
     Data(Box<SamplesData>),
+    /// The near-duplicates of a pair among those of the round, without itself.
+    Like {
+        /// Of which run.
+        run: RunId,
+        /// Like which pair.
+        pair: PairId,
+        /// They.
+        found: Vec<PairId>,
+    },
     /// The run has scored no pair yet.
     Nothing(RunId),
     /// Nothing can be read.

@@ -1,8 +1,10 @@
 //! The keys of the samples screen.
 
+use crossterm::event::KeyCode;
+
 use super::super::keymap::Command as C;
 use super::super::keymap::Context::Samples;
-use super::super::keymap::Key::Char;
+use super::super::keymap::Key::{Char, Code};
 use super::super::keymap::{Binding, bind};
 
 /// What a person can ask for on this screen.
@@ -34,8 +36,12 @@ pub enum SamplesCommand {
     Teach,
     /// Next order of the list.
     Sort,
-    /// Begin or end a range.
-    Range,
+    /// Mark the pair and its near-duplicates.
+    MarkLike,
+    /// Lines cut at the edge of their pane, or wrapped: the next column to the right.
+    Right,
+    /// The column to the left.
+    Left,
     /// A list with a name.
     Views,
     /// One of them: its index in the popup.
@@ -149,7 +155,7 @@ pub const BINDINGS: &[Binding] = &[
     bind!(
         "samples.gold",
         C::Samples(S::Gold),
-        [Char('L')],
+        [Char('H'), Char('L')],
         &[Samples],
         "show the human label of this pair",
         ""
@@ -179,11 +185,27 @@ pub const BINDINGS: &[Binding] = &[
         ""
     ),
     bind!(
-        "samples.range",
-        C::Samples(S::Range),
-        [Char('v')],
+        "samples.mark_like",
+        C::Samples(S::MarkLike),
+        [Char('D')],
         &[Samples],
-        "begin a range; v again marks it",
+        "mark the pair and its near-duplicates",
+        "mark alike"
+    ),
+    bind!(
+        "samples.right",
+        C::Samples(S::Right),
+        [Char('l'), Code(KeyCode::Right)],
+        &[Samples],
+        "along lines that W has cut",
+        ""
+    ),
+    bind!(
+        "samples.left",
+        C::Samples(S::Left),
+        [Char('h'), Code(KeyCode::Left)],
+        &[Samples],
+        "back along lines that W has cut",
         ""
     ),
     bind!(

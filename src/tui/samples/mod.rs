@@ -7,6 +7,7 @@
 pub mod data;
 mod diff;
 pub mod keys;
+mod marks;
 mod pair_view;
 mod popups;
 pub mod reader;
@@ -84,6 +85,10 @@ pub struct Samples {
     pub pane: Pane,
     /// Lines scrolled off the top of prompt and answers.
     pub scrolled: [usize; 3],
+    /// Whether lines of the texts are cut at the edge of their pane, not wrapped.
+    pub cuts_lines: bool,
+    /// Columns of cut lines scrolled off to the left.
+    pub n_left: usize,
     /// Whether the pane with the keys has the whole screen.
     pub is_zoomed: bool,
     /// Whether words that both answers share are drawn dim.

@@ -73,7 +73,7 @@ pub fn n_lines(model: &Model, area: Rect, which: usize) -> usize {
         _ => (layout.b, pair.sample.response_b.as_str()),
     };
     let width = if model.samples.is_zoomed { inside.width } else { rect.width };
-    wrapped(text, width).len()
+    lines_of(model, text, width).len()
 }
 
 /// `9772 confidence .831 ▲.06 · model says A`
@@ -122,7 +122,7 @@ fn layout(model: &Model, pair: &PairOpinions, area: Rect) -> Layout {
     let is_wide = area.width >= SIDE_BY_SIDE;
     let half = if is_wide { area.width / 2 } else { area.width };
     // Each with its rule.
-    let need = |text: &str, width: u16| wrapped(text, width).len() as u16 + 1;
+    let need = |text: &str, width: u16| lines_of(model, text, width).len() as u16 + 1;
     let need_a = need(&pair.sample.response_a, half - u16::from(is_wide));
     let need_b = need(&pair.sample.response_b, half - u16::from(is_wide));
     let need_answers = if is_wide { need_a.max(need_b) } else { need_a + need_b };
@@ -161,7 +161,7 @@ fn draw_zoomed(model: &Model, pair: &PairOpinions, area: Rect, buffer: &mut Buff
 fn draw_prompt(model: &Model, pair: &PairOpinions, area: Rect, buffer: &mut Buffer) {
     let has_keys = model.samples.pane == Pane::Prompt;
     title(model, buffer, area, has_keys, "prompt");
-    let lines = wrapped(prompt_text(pair), area.width);
+    let lines = lines_of(model, prompt_text(pair), area.width);
     let n_rows = usize::from(area.height.saturating_sub(1));
     // The last thing a person said is what the answers answer.
     let end = lines.len().saturating_sub(n_rows);
@@ -190,7 +190,7 @@ fn draw_answer(model: &Model, pair: &PairOpinions, side: Side, area: Rect, buffe
         if model.samples.shows_gold && sample.gold == side { " · ★ human label" } else { "" };
     let words_of = format!("{} {glyph} {says} · reward {reward:+.2}{gold}", words::letter(side));
     title(model, buffer, area, model.samples.pane == pane, &words_of);
-    let lines = wrapped(answer, area.width);
+    let lines = lines_of(model, answer, area.width);
     let from = model.samples.scrolled[at].min(lines.len().saturating_sub(1));
     let flags = shared(model, sample, side);
     let n_before: usize = lines[..from].iter().map(|line| n_visible(line)).sum();
@@ -204,7 +204,8 @@ fn draw_answer(model: &Model, pair: &PairOpinions, side: Side, area: Rect, buffe
 /// For each visible character of an answer, whether the other answer has its word too. Answers that
 /// share everything or nothing are not compared: all dim or all bright says nothing.
 fn shared(model: &Model, sample: &SampledPair, side: Side) -> Vec<bool> {
-    if !model.samples.has_diff {
+    // Where lines are cut, characters cannot be counted through them.
+    if !model.samples.has_diff || model.samples.cuts_lines {
         return Vec::new();
     }
     let diff = word_diff(sample.response_a.trim(), sample.response_b.trim());
@@ -256,9 +257,14 @@ fn prompt_text(pair: &PairOpinions) -> &str {
     prompt.strip_prefix("Human:").filter(|_| !is_dialogue).unwrap_or(prompt).trim_start()
 }
 
-/// A text wrapped to an area; one column stays free for the mark of what is cut.
-fn wrapped(text: &str, width: u16) -> Vec<String> {
-    text::wrap(text.trim(), usize::from(width.saturating_sub(1)), N_LINES_MAX)
+/// A text wrapped to an area, or cut at its edge; one column stays free for the mark of what is cut.
+fn lines_of(model: &Model, text: &str, width: u16) -> Vec<String> {
+    let (text, n_columns) = (text.trim(), usize::from(width.saturating_sub(1)));
+    if !model.samples.cuts_lines {
+        return text::wrap(text, n_columns, N_LINES_MAX);
+    }
+    let cut = |line: &str| text::cut(text::after(line, model.samples.n_left), n_columns);
+    text.split('\n').take(N_LINES_MAX).map(cut).collect()
 }
 
 fn title(model: &Model, buffer: &mut Buffer, area: Rect, has_keys: bool, words_of: &str) {

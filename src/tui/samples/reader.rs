@@ -110,6 +110,7 @@ impl Reader {
                 let decision = Decision { queue, ..Decision::new(verdict) };
                 self.decide(&run, &pairs, decision)
             }
+            Request::FindLike { run, pair } => return Some(self.find_like(run, pair)),
             Request::Amend { run, pair, reason, comment } => {
                 self.amend(&run, pair, reason.as_deref(), comment.as_deref())
             }
@@ -172,6 +173,19 @@ impl Reader {
             (None, true) => "nothing to undo".to_owned(),
             (None, false) => "nothing to redo".to_owned(),
         })
+    }
+
+    /// The near-duplicates of a pair that the round shown has scored too.
+    fn find_like(&self, run: RunId, pair: PairId) -> Message {
+        let Some(review) = self.review.as_ref().filter(|review| review.run == run) else {
+            return Message::Failed("the pairs of this run are still being read".to_owned());
+        };
+        let found = Store::open(&self.home, Access::ReadOnly)
+            .and_then(|store| store.scored_like(review, pair));
+        match found {
+            Ok(found) => Message::Samples(Found::Like { run, pair, found }),
+            Err(error) => Message::Failed(with_hint(&error.to_string(), error.hint())),
+        }
     }
 
     /// The pairs of the list, as it is shown.
@@ -419,6 +433,26 @@ mod tests {
         };
         assert_eq!(words, "took back: kept 29 pairs · Ctrl-r redoes");
         assert_eq!(world.fixture.store.verdicts(&run, None).unwrap().0.len(), 1);
+    }
+
+    #[test]
+    fn near_duplicates_are_those_of_the_round() {
+        let mut world = world();
+        let run = world.run.clone();
+        let like = |world: &mut World, pair| {
+            let run = world.run.clone();
+            world.reader.take(Request::FindLike { run, pair: PairId(pair) })
+        };
+        assert!(matches!(like(&mut world, 3), Some(Message::Failed(_))), "nothing was read yet");
+        let attempt = world.fixture.begin(&run);
+        world.fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
+        world.data(wanted(&run));
+        let Some(Message::Samples(Found::Like { pair, found, .. })) = like(&mut world, 3) else {
+            panic!()
+        };
+        assert_eq!((pair, found), (PairId(3), Vec::new()), "the texts of the fixture differ");
+        let filtered = Wanted { filter: "like:3".to_owned(), ..wanted(&run) };
+        assert_eq!(world.data(filtered).n_listed, 1, "the pair itself");
     }
 
     #[test]

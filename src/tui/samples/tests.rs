@@ -22,7 +22,7 @@ use super::data::{Found, Request, SamplesData, Target, Wanted, clean_opinions, c
 
 const N_LISTED: usize = 412;
 
-fn run() -> RunId {
+pub fn run() -> RunId {
     RunId::from_bits(1)
 }
 
@@ -133,7 +133,7 @@ fn key(words: &str) -> Message {
 }
 
 /// Presses keys, answering the reader's part; returns what goes to the reader or the executor.
-fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
+pub fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
     let mut effects = Vec::new();
     for words in keys {
         effects.extend(update(model, key(words)));
@@ -145,7 +145,7 @@ fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
     effects
 }
 
-fn samples_at(width: u16, height: u16) -> Model {
+pub fn samples_at(width: u16, height: u16) -> Model {
     let mut model = model(width, height, twelve_runs(), Some(running_data()));
     press(&mut model, &["3"]);
     model
@@ -155,12 +155,12 @@ fn samples() -> Model {
     samples_at(80, 24)
 }
 
-fn toast(model: &Model) -> (&str, Tone) {
+pub fn toast(model: &Model) -> (&str, Tone) {
     let toast = model.toast.as_ref().unwrap();
     (&toast.text, toast.tone)
 }
 
-fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
+pub fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
     for (width, height) in [(160, 48), (80, 24), (60, 16), (20, 5)] {
         let picture = picture(&draw(&make(width, height)));
         insta::with_settings!({
@@ -236,8 +236,9 @@ fn a_pair_that_is_still_being_read_cannot_be_decided() {
     let mut model = samples();
     let wanted = model.samples.asked.clone().unwrap();
     let data = SamplesData { lines: Vec::new(), pair: None, ..answer(&wanted) };
-    update(&mut model, Message::Samples(Found::Data(Box::new(data))));
-    for keys in ["x", "a", "f"] {
+    for keys in ["x", "a", "f", "D"] {
+        // Between two keys the reader answers.
+        update(&mut model, Message::Samples(Found::Data(Box::new(data.clone()))));
         assert_eq!(press(&mut model, &[keys]), [], "{keys}");
         assert_eq!(model.toast.as_ref().unwrap().text, "this pair is still being read", "{keys}");
     }

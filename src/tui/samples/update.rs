@@ -1,7 +1,5 @@
 //! What keys and messages do on the samples screen.
 
-use std::collections::BTreeSet;
-
 use crossterm::event::KeyEvent;
 
 use crate::domain::preference::PairId;
@@ -19,7 +17,10 @@ use super::data::{Find, Found, Request, Target, Wanted};
 use super::keys::SamplesCommand as S;
 use super::popups::{VIEWS, ask_all, comment_on, open_copy, open_reasons, open_views};
 use super::words::{self, REASONS};
-use super::{Decided, Pane, Samples, SamplesPrompt, view};
+use super::{Decided, Pane, Samples, SamplesPrompt, marks, view};
+
+/// Columns that a key moves along lines that are cut.
+const N_ASIDE: usize = 16;
 
 /// Prepares the screen for a run.
 pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<PairId>) {
@@ -28,9 +29,10 @@ pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<Pair
     let filter = if pair.is_some() { "" } else { "selected:yes" }.to_owned();
     let run = Some(run);
     let before = std::mem::take(&mut model.samples);
-    let (views, decided) = (before.views, before.decided);
-    model.samples =
-        Samples { run, round, find, filter, views, decided, has_diff: true, ..Samples::default() };
+    let Samples { views, decided, cuts_lines, .. } = before;
+    let has_diff = true;
+    let opened = Samples { run, round, filter, find, decided, views, ..Samples::default() };
+    model.samples = Samples { cuts_lines, has_diff, ..opened };
 }
 
 /// What the reader should do next; called after every message.
@@ -103,6 +105,7 @@ pub fn take(model: &mut Model, found: Found) {
             }
             samples.data = Some(data);
         }
+        Found::Like { run, pair, found } => marks::mark_like(model, &run, pair, found),
         Found::Data(_) => {}
     }
 }
@@ -135,11 +138,18 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         }
         Command::Pause => return release(model),
         Command::Copy => open_copy(model),
-        Command::Mark => mark(model),
-        Command::MarkAll => {
-            let lines = model.samples.current().map_or(&[][..], |data| &data.lines);
-            let pairs: Vec<PairId> = lines.iter().map(|line| line.pair).collect();
-            model.samples.marked.extend(pairs);
+        Command::Mark => marks::mark(model),
+        Command::MarkAll => marks::mark_all(model),
+        Command::Range => marks::toggle_range(model),
+        Command::Wrap => {
+            model.samples.cuts_lines = !model.samples.cuts_lines;
+            model.samples.n_left = 0;
+            let words = if model.samples.cuts_lines {
+                "lines are cut: l and h move along them"
+            } else {
+                "lines are wrapped"
+            };
+            return say(model, Tone::Note, words);
         }
         Command::ClearMarks => {
             model.samples.marked.clear();
@@ -173,10 +183,12 @@ fn move_cursor(model: &mut Model, command: Command, n: usize) {
     model.samples.scrolled[at] = to;
 }
 
-fn go(model: &mut Model, to: usize) {
+/// Puts the cursor on another line.
+pub fn go(model: &mut Model, to: usize) {
     if to != model.samples.cursor {
         model.samples.cursor = to;
         model.samples.scrolled = [0; 3];
+        model.samples.n_left = 0;
         model.samples.shows_gold = false;
     }
 }
@@ -228,7 +240,9 @@ fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
                 show_list(model, &filter, Order::default(), None);
             }
         }
-        S::Range => toggle_range(model),
+        S::MarkLike => return marks::find_like(model),
+        S::Right => model.samples.n_left += N_ASIDE,
+        S::Left => model.samples.n_left = model.samples.n_left.saturating_sub(N_ASIDE),
         S::Diff => model.samples.has_diff = !model.samples.has_diff,
         S::Gold => model.samples.shows_gold = !model.samples.shows_gold,
         S::Refresh => {
@@ -321,40 +335,6 @@ fn show_decided(samples: &mut Samples, pairs: &[PairId], verdict: Verdict) {
     }
 }
 
-fn mark(model: &mut Model) {
-    let Some(pair) = model.samples.selected() else { return };
-    if !model.samples.marked.remove(&pair) {
-        model.samples.marked.insert(pair);
-    }
-    let n_listed = model.samples.current().map_or(0, |data| data.n_listed);
-    let next = model.samples.cursor + 1;
-    if next < n_listed {
-        go(model, next);
-    }
-}
-
-/// Begins a range at the cursor, or marks what lies between there and the cursor.
-fn toggle_range(model: &mut Model) {
-    let samples = &mut model.samples;
-    let Some(from) = samples.range_from.take() else {
-        samples.range_from = Some(samples.cursor);
-        say(model, Tone::Note, "range: move to its other end · v marks it · Ctrl-\\ leaves it");
-        return;
-    };
-    let (low, high) = (from.min(samples.cursor), from.max(samples.cursor));
-    let Some(data) = samples.current() else { return };
-    let pairs: BTreeSet<PairId> =
-        (low..=high).filter_map(|index| data.line(index)).map(|line| line.pair).collect();
-    let n = pairs.len();
-    samples.marked.extend(pairs);
-    let words = if n == high - low + 1 {
-        format!("{n} marked")
-    } else {
-        format!("{n} marked: a longer range is a filter and X or A")
-    };
-    say(model, Tone::Note, words);
-}
-
 /// `p`: a run that waits for review goes on; another one pauses or resumes.
 fn release(model: &mut Model) -> Vec<Effect> {
     let Some(row) = model.current() else { return Vec::new() };
@@ -410,6 +390,9 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         Command::ClearMarks if samples.marked.is_empty() && samples.range_from.is_none() => {
             Some("nothing is marked".to_owned())
         }
+        Command::Samples(S::Left | S::Right) if !samples.cuts_lines => {
+            Some("lines are wrapped: nothing is beside them · W cuts them".to_owned())
+        }
         Command::Samples(S::Comment | S::Reason) if comment_on(model).is_none() => {
             Some("decide first: x veto, a keep or f flip".to_owned())
         }
@@ -429,7 +412,9 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         }
         // The cursor is ahead of what was read: a decision would be about nothing, and yet a step
         // that an undo finds no rows of.
-        Command::Samples(S::Veto | S::Keep | S::Flip) if targets(samples).is_empty() => {
+        Command::Samples(S::Veto | S::Keep | S::Flip | S::MarkLike)
+            if targets(samples).is_empty() =>
+        {
             Some("this pair is still being read".to_owned())
         }
         _ => None,

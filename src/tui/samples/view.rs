@@ -8,6 +8,7 @@ use crate::domain::review::Order;
 use crate::store::SampleLine;
 
 use super::super::model::{Model, Size, SizeClass};
+use super::super::split;
 use super::super::text::{self, count, share};
 use super::super::view::{panels, put, put_right};
 use super::super::words::expected_error;
@@ -17,6 +18,8 @@ use super::{Pane, pair_view, words};
 /// Rows above the list: where one is, how far one is, the heads of the columns.
 const N_HEADER: u16 = 3;
 
+/// Columns of the pair at least.
+const N_PAIR_COLUMNS: u16 = 40;
 /// Columns of a list that shows the change since the round before.
 const WITH_CHANGE: u16 = 22;
 
@@ -46,17 +49,26 @@ pub fn n_text_lines(model: &Model, which: usize) -> usize {
     pair_view::n_lines(model, areas.pair, which)
 }
 
+/// Columns of the list beside the pair.
+pub fn n_list_columns(model: &Model) -> u16 {
+    let width = model.size.width;
+    let n_columns = match width {
+        160.. => 54,
+        110.. => 40,
+        80.. => 24,
+        _ => return 17,
+    };
+    split::given(n_columns, model.splits.samples, 17, width - N_PAIR_COLUMNS)
+}
+
 fn areas(model: &Model, area: Rect) -> Areas {
     let header = Rect { height: 2.min(area.height), ..area };
     let below = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
     let zoomed = model.samples.is_zoomed.then_some(model.samples.pane);
-    let n_list = match (zoomed, area.width) {
-        (Some(Pane::List), width) => width,
-        (Some(_), _) => 0,
-        (None, 160..) => 54,
-        (None, 110..) => 40,
-        (None, 80..) => 24,
-        (None, _) => 17,
+    let n_list = match zoomed {
+        Some(Pane::List) => area.width,
+        Some(_) => 0,
+        None => n_list_columns(model),
     };
     let list = Rect { width: n_list, ..below };
     let pair = Rect { x: list.right(), width: below.width - n_list, ..below };
@@ -152,7 +164,11 @@ fn draw_header(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffe
     let width = usize::from(area.width);
     let listed = data.n_listed as u64;
     let at = if data.n_listed == 0 { 0 } else { samples.cursor as u64 + 1 };
-    let place = format!("{} of {} ", count(at), count(listed));
+    let marked = match samples.marked.len() {
+        0 => String::new(),
+        n => format!("{} marked · ", count(n as u64)),
+    };
+    let place = format!("{marked}{} of {} ", count(at), count(listed));
     let name = model.current().map_or("", |row| row.name.as_str());
     let name = text::cut(name, width / 4);
     let round = format!("round {}/{}", data.round, data.rounds.last().unwrap_or(&data.round));

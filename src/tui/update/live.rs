@@ -7,7 +7,7 @@ use super::super::data::RunData;
 use super::super::effect::Effect;
 use super::super::keymap::Command;
 use super::super::live::keys::LiveCommand;
-use super::super::live::{Live, Pane, preview};
+use super::super::live::{Live, Pane, ghost, preview};
 use super::super::message::Message;
 use super::super::model::{Model, Screen};
 use super::super::samples::Decided;
@@ -17,7 +17,10 @@ use super::{moved, navigate, runs, update};
 /// Opens the live screen of a run, as a key or the command line asks for it.
 pub fn open(model: &mut Model, run: RunId) {
     if model.live.as_ref().is_none_or(|live| live.run != run) {
-        model.live = Some(Live::new(run));
+        // Who compares with one run goes through several with it.
+        let ghost = model.live.take().and_then(|live| live.ghost);
+        let ghost = ghost.filter(|ghost| *ghost != run);
+        model.live = Some(Live { ghost, ..Live::new(run) });
     }
     navigate::go_to(model, Screen::Live);
 }
@@ -89,6 +92,7 @@ fn on_own(model: &mut Model, command: LiveCommand, n: usize) -> Vec<Effect> {
                 live.is_log = !live.is_log;
             }
         }
+        LiveCommand::Ghost => ghost::open(model),
         LiveCommand::Veto => return decide(model, Verdict::Veto),
         LiveCommand::Keep => return decide(model, Verdict::Keep),
         LiveCommand::Flip => return decide(model, Verdict::Flip),

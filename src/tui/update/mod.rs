@@ -5,6 +5,7 @@
 //! that lies over the screen, the navigation all screens share, or the screen itself.
 
 mod annotate;
+mod experiments;
 mod export;
 mod live;
 mod mouse;
@@ -18,7 +19,7 @@ use super::effect::Effect;
 use super::keymap::{Command, Context};
 use super::message::Message;
 use super::model::{Frozen, Model, Screen, Size, Toast, Tone};
-use super::{compare, launch, samples};
+use super::{compare, launch, samples, split};
 
 pub use export::{command_line, copy_items};
 pub use live::open as open_live;
@@ -37,27 +38,14 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             say(model, Tone::Note, words);
             if bytes.is_empty() { Vec::new() } else { vec![Effect::Emit(bytes)] }
         }
-        Message::OpenSamples { run, round, pair } => {
-            samples::update::open(model, run, round, pair);
-            arrive(model, Screen::Samples)
-        }
-        Message::OpenCompare { runs } => {
-            compare::update::open(model, runs);
-            arrive(model, Screen::Compare)
-        }
-        Message::OpenLaunch { from } => {
-            launch::update::open(model, from);
-            arrive(model, Screen::Launch)
-        }
-        Message::OpenPreset(name) => {
-            let effects = launch::update::open_preset(model, &name);
-            navigate::go_to(model, Screen::Launch);
-            effects
-        }
-        Message::SetArm(arm) => {
-            launch::update::set_arm(model, &arm);
-            Vec::new()
-        }
+        message @ (Message::OpenSamples { .. }
+        | Message::OpenCompare { .. }
+        | Message::OpenArms { .. }
+        | Message::OpenLaunch { .. }
+        | Message::OpenPreset(_)
+        | Message::MarkRuns { .. }
+        | Message::SetGhost(_)
+        | Message::SetArm(_)) => chosen(model, message),
         Message::Edited(text) => launch::update::on_edited(model, &text),
         Message::DryRunEnded(words) => {
             let words = crate::domain::clean::clean_line(&words);
@@ -98,6 +86,45 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         effects.push(Effect::Watch(wanted));
     }
     effects
+}
+
+/// What was chosen in a popup, or on another screen.
+fn chosen(model: &mut Model, message: Message) -> Vec<Effect> {
+    match message {
+        Message::OpenSamples { run, round, pair } => {
+            samples::update::open(model, run, round, pair);
+            arrive(model, Screen::Samples)
+        }
+        Message::OpenCompare { runs } => {
+            compare::update::open(model, runs);
+            arrive(model, Screen::Compare)
+        }
+        Message::OpenArms { runs } => {
+            compare::update::open_arms(model, runs);
+            arrive(model, Screen::Compare)
+        }
+        Message::MarkRuns { runs, what } => experiments::mark(model, runs, &what),
+        Message::SetGhost(run) => {
+            if let Some(live) = &mut model.live {
+                live.ghost = run;
+            }
+            Vec::new()
+        }
+        Message::OpenLaunch { from } => {
+            launch::update::open(model, from);
+            arrive(model, Screen::Launch)
+        }
+        Message::OpenPreset(name) => {
+            let effects = launch::update::open_preset(model, &name);
+            navigate::go_to(model, Screen::Launch);
+            effects
+        }
+        Message::SetArm(arm) => {
+            launch::update::set_arm(model, &arm);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn arrive(model: &mut Model, screen: Screen) -> Vec<Effect> {
@@ -147,6 +174,7 @@ pub fn act(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
             toggle_freeze(model);
             Vec::new()
         }
+        Command::Grow | Command::Shrink => resize(model, command, n),
         Command::Help | Command::Palette => popup::open_commands(model, command),
         Command::Filter => popup::open_filter(model),
         Command::Export => {
@@ -164,8 +192,40 @@ pub fn act(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
     }
 }
 
+/// More or less room for the pane that has the keys.
+fn resize(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
+    let is_zoomed = match model.screen {
+        Screen::Live => model.live.as_ref().is_some_and(|live| live.is_zoomed),
+        Screen::Samples => model.samples.is_zoomed,
+        Screen::Compare => model.compare.is_zoomed,
+        Screen::Runs | Screen::Launch => false,
+    };
+    if is_zoomed {
+        return say(model, Tone::Refused, "one pane has the whole screen · z ends that");
+    }
+    if split::change(model, command == Command::Grow, n) {
+        return Vec::new();
+    }
+    let words = if command == Command::Grow {
+        "this pane cannot be larger here"
+    } else {
+        "this pane cannot be smaller here"
+    };
+    say(model, Tone::Refused, words)
+}
+
+/// Long lines of the event log: wrapped, or cut.
+fn wrap_events(model: &mut Model) -> Vec<Effect> {
+    model.wraps_events = !model.wraps_events;
+    let words = if model.wraps_events { "events are wrapped" } else { "events are cut" };
+    say(model, Tone::Note, words)
+}
+
 /// What only the screen itself knows how to do.
 fn on_screen(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
+    if command == Command::Wrap && model.screen != Screen::Samples {
+        return wrap_events(model);
+    }
     match model.screen {
         Screen::Runs => runs::on_command(model, command, n),
         Screen::Live => live::on_command(model, command, n),
@@ -217,6 +277,7 @@ fn show_snapshot(model: &mut Model, mut snapshot: Snapshot) {
         runs::take(model, rows);
     }
     live::take(model, snapshot.run);
+    model.ghost = snapshot.ghost;
     if let Some(costs) = snapshot.costs {
         model.launch.take_costs(costs);
     }

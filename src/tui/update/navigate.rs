@@ -4,9 +4,9 @@ use super::super::effect::Effect;
 use super::super::keymap::Command;
 use super::super::launch;
 use super::super::message::Message;
-use super::super::model::{Model, Screen};
+use super::super::model::{Model, Screen, Tone};
 use super::super::overlay::{Overlay, Prompt, Purpose};
-use super::{live, popup, update};
+use super::{live, popup, runs, say, update};
 
 /// Shows a screen; Esc returns to the one before it.
 pub fn go_to(model: &mut Model, screen: Screen) {
@@ -57,6 +57,23 @@ pub fn show(model: &mut Model, command: Command) -> Vec<Effect> {
     Vec::new()
 }
 
+/// A range that was begun, a pane that has the whole screen, and the filter of the runs list are
+/// layers of their own; whether there was one.
+fn end_selection(model: &mut Model) -> bool {
+    match model.screen {
+        Screen::Runs if model.runs.range_from.is_some() => model.runs.range_from = None,
+        Screen::Runs if !model.runs.filter_text.trim().is_empty() => {
+            runs::on_filter(model, "");
+            say(model, Tone::Note, "every run is shown again · / and ↑ bring the filter back");
+        }
+        Screen::Samples if model.samples.range_from.is_some() => model.samples.range_from = None,
+        Screen::Samples if model.samples.is_zoomed => model.samples.is_zoomed = false,
+        Screen::Compare if model.compare.is_zoomed => model.compare.is_zoomed = false,
+        _ => return false,
+    }
+    true
+}
+
 /// Exactly one layer out: popup, count, then screen.
 pub fn on_out(model: &mut Model, command: Command) -> Vec<Effect> {
     match model.overlay.take() {
@@ -76,6 +93,9 @@ pub fn on_out(model: &mut Model, command: Command) -> Vec<Effect> {
         }
         Some(_) => return Vec::new(),
         None => {}
+    }
+    if command == Command::Out && end_selection(model) {
+        return Vec::new();
     }
     if model.screen == Screen::Live
         && let Some(live) = &mut model.live

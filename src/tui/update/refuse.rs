@@ -2,6 +2,7 @@
 //! the action: nothing is hidden, so that a hand learns one place for a key.
 
 use super::super::keymap::Command;
+use super::super::live::ghost;
 use super::super::live::keys::LiveCommand;
 use super::super::model::{Model, Screen};
 use super::super::words::Condition;
@@ -82,6 +83,9 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
         let nothing = match command {
             Command::Undo if model.runs.undo.is_empty() => Some("nothing to undo here"),
             Command::Redo if model.runs.redo.is_empty() => Some("nothing to do again here"),
+            Command::Experiments | Command::Range if model.runs.rows.is_empty() => {
+                Some("no run is shown")
+            }
             Command::ArchiveMarked if model.runs.marked.is_empty() => {
                 Some("nothing is marked · d archives the selected run")
             }
@@ -116,8 +120,10 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
         (Command::Resume, Condition::Queued | Condition::Done) => {
             Some(format!("nothing to resume: {name} is {word}"))
         }
-        (Command::ClearMarks, _) => (model.screen == Screen::Runs && model.runs.marked.is_empty())
-            .then(|| "nothing is marked".to_owned()),
+        (Command::ClearMarks, _) => {
+            let is_none = model.runs.marked.is_empty() && model.runs.range_from.is_none();
+            (model.screen == Screen::Runs && is_none).then(|| "nothing is marked".to_owned())
+        }
         _ => of_live(model, command),
     }
 }
@@ -134,6 +140,7 @@ fn of_live(model: &Model, command: Command) -> Option<String> {
         ) => data
             .is_none_or(|data| data.sampled.is_empty())
             .then(|| "no pair was scored yet".to_owned()),
+        Command::Live(LiveCommand::Ghost) => ghost::refusal(model),
         Command::Live(LiveCommand::ThresholdUp | LiveCommand::ThresholdDown) => data
             .is_none_or(|data| data.selection().is_none())
             .then(|| "no selection yet: there is no threshold to look at".to_owned()),

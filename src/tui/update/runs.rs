@@ -1,6 +1,7 @@
 //! What keys and messages do in the runs list.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use crate::domain::run::{RequestKind, RunId};
 use crate::store::RunFilter;
@@ -15,7 +16,7 @@ use super::super::source::with_hint;
 use super::super::view;
 use super::super::widgets::TrendScale;
 use super::super::words::Condition;
-use super::{annotate, export, live, moved, say};
+use super::{annotate, experiments, export, live, moved, say};
 
 /// Does a command of the list, `n` times where that means something.
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
@@ -49,7 +50,12 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         Command::MarkAll => {
             model.runs.marked = model.runs.rows.iter().map(|row| row.id.clone()).collect();
         }
-        Command::ClearMarks => model.runs.marked.clear(),
+        Command::Range => toggle_range(model),
+        Command::Experiments => experiments::open(model),
+        Command::ClearMarks => {
+            model.runs.marked.clear();
+            model.runs.range_from = None;
+        }
         Command::Copy => open_copy(model),
         Command::Pause | Command::Resume | Command::Stop => return on_worker(model, command),
         Command::Kill => ask_kill(model),
@@ -145,7 +151,7 @@ pub fn on_filter(model: &mut Model, text: &str) -> Option<String> {
 }
 
 /// New rows: the selected run stays selected, wherever it stands now.
-pub fn take(model: &mut Model, rows: Vec<RunRow>) {
+pub fn take(model: &mut Model, rows: Vec<Arc<RunRow>>) {
     let selected = model.runs.rows.get(model.runs.cursor).map(|row| row.id.clone());
     model.runs.rows = rows;
     model.runs.hidden.clear();
@@ -153,7 +159,7 @@ pub fn take(model: &mut Model, rows: Vec<RunRow>) {
     arrange(model);
     select(model, selected.as_ref());
     let awaited = model.runs.awaited.clone();
-    let is_awaited = |row: &RunRow| {
+    let is_awaited = |row: &Arc<RunRow>| {
         awaited.as_ref().is_some_and(|key| row.id.as_str() == key || row.name == *key)
     };
     if let Some(index) = model.runs.rows.iter().position(is_awaited) {
@@ -198,6 +204,20 @@ fn mark(model: &mut Model) {
     }
 }
 
+/// Begins a range at the cursor, or marks what lies between there and the cursor.
+fn toggle_range(model: &mut Model) {
+    let runs = &mut model.runs;
+    let Some(range) = runs.range() else {
+        runs.range_from = runs.rows.get(runs.cursor).map(|row| row.id.clone());
+        say(model, Tone::Note, "range: move to its other end · v marks it · Esc leaves it");
+        return;
+    };
+    let n = range.clone().count();
+    runs.marked.extend(runs.rows[range].iter().map(|row| row.id.clone()));
+    runs.range_from = None;
+    say(model, Tone::Note, format!("{n} marked · c compares them"));
+}
+
 /// Chooses an order; the one in force is turned round.
 pub fn sort_by(model: &mut Model, key: SortKey) {
     model.runs.is_reversed = model.runs.sort == key && !model.runs.is_reversed;
@@ -221,10 +241,11 @@ fn arrange(model: &mut Model) {
     let mut all = std::mem::take(&mut model.runs.rows);
     all.append(&mut model.runs.hidden);
     let filter = &model.runs.filter;
-    let (shown, hidden): (Vec<RunRow>, Vec<RunRow>) =
+    let (mut shown, hidden): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|row| filter.matches(row, model.now_ms));
     model.runs.hidden = hidden;
-    model.runs.rows = sorted(shown, model.runs.sort, model.runs.is_reversed);
+    sort(&mut shown, model.runs.sort, model.runs.is_reversed);
+    model.runs.rows = shown;
     // What depends on every run is counted when they change, not with every frame.
     let accuracies = model.runs.rows.iter().flat_map(|row| &row.test_accuracy);
     model.runs.scale = TrendScale::of(accuracies.flatten().copied());
@@ -232,12 +253,9 @@ fn arrange(model: &mut Model) {
     model.runs.n_in = COUNTED.map(count);
 }
 
-/// A row is large: its place is sorted, and each row moves once.
-fn sorted(rows: Vec<RunRow>, key: SortKey, is_reversed: bool) -> Vec<RunRow> {
+fn sort(rows: &mut [Arc<RunRow>], key: SortKey, is_reversed: bool) {
     let accuracy = |row: &RunRow| row.latest_test.as_ref().map_or(-1.0, |test| test.accuracy);
-    let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_by(|a, b| {
-        let (a, b) = (&rows[*a], &rows[*b]);
+    rows.sort_by(|a, b| {
         let by_key = match key {
             SortKey::Newest => Ordering::Equal,
             SortKey::Accuracy => accuracy(b).total_cmp(&accuracy(a)),
@@ -251,8 +269,6 @@ fn sorted(rows: Vec<RunRow>, key: SortKey, is_reversed: bool) -> Vec<RunRow> {
         by_key.then(b.created_at_ms.cmp(&a.created_at_ms))
     });
     if is_reversed {
-        order.reverse();
+        rows.reverse();
     }
-    let mut slots: Vec<Option<RunRow>> = rows.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|index| slots[index].take()).collect()
 }

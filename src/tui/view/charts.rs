@@ -8,6 +8,7 @@ use crate::domain::event::SelectionSummary;
 use crate::domain::learning_status::LearningStatus;
 use crate::domain::selection::confidence_floor;
 use crate::domain::spec::RuleName;
+use crate::store::rows::LossPoint;
 
 use super::super::data::RunData;
 use super::super::live::preview::{Preview, preview};
@@ -18,7 +19,7 @@ use super::super::widgets::{
     HistogramChart, LineChart, Point, ReliabilityChart, Series, Stroke, Threshold,
 };
 use super::super::words;
-use super::{pane, put};
+use super::{pane, panels, put};
 
 /// The least loss that a logarithmic scale shows.
 const LOSS_MIN: f64 = 1e-4;
@@ -48,30 +49,21 @@ pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer)
         put(buffer, inside, 0, Line::styled(" no step was trained yet", theme.dim));
         return;
     }
-    // A loss that has fallen to nothing stands at the bottom.
-    let scaled = |y: f64| if is_log { y.max(LOSS_MIN).log10() } else { y };
-    let mut smoothed = None;
-    let mut smooth = |y: f64| {
-        let before = smoothed.unwrap_or(y);
-        let now = if is_smooth { SMOOTHING * before + (1.0 - SMOOTHING) * y } else { y };
-        smoothed = Some(now);
-        now
-    };
-    let points = data.loss.iter().map(|p| Point {
-        x: p.global_step as f64,
-        y: scaled(smooth(f64::from(p.loss))),
-        interval: (p.max > p.min).then_some((scaled(f64::from(p.min)), scaled(f64::from(p.max)))),
-    });
-    let series = Series {
-        points: points.collect(),
-        stroke: Stroke::Solid,
-        style: theme.main,
-        whiskers: theme.dim,
-        label: None,
-    };
+    let series =
+        |points, stroke, style, label| Series { points, stroke, style, whiskers: theme.dim, label };
+    let ghost = panels::shown_ghost(model).map_or(&[][..], |ghost| &ghost.loss);
+    let mut behind = loss_points(ghost, is_smooth, is_log);
+    for point in &mut behind {
+        point.interval = None;
+    }
+    let label = (!behind.is_empty()).then(|| "g".to_owned());
+    let ends = [last, ghost.last()].into_iter().flatten().map(|p| p.global_step as f64);
     let chart = LineChart {
-        series: &[series],
-        x_bounds: (0.0, last.map_or(1.0, |p| p.global_step as f64).max(1.0)),
+        series: &[
+            series(behind, Stroke::DashDotted, theme.text, label),
+            series(loss_points(&data.loss, is_smooth, is_log), Stroke::Solid, theme.main, None),
+        ],
+        x_bounds: (0.0, ends.fold(1.0, f64::max)),
         x_whole: true,
         y_label: if is_log {
             |value| format!("{:.1e}", 10_f64.powf(value))
@@ -82,6 +74,25 @@ pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer)
         is_steady: true,
     };
     chart.render(inside, buffer);
+}
+
+/// The points of a train loss as they are drawn.
+fn loss_points(loss: &[LossPoint], is_smooth: bool, is_log: bool) -> Vec<Point> {
+    // A loss that has fallen to nothing stands at the bottom.
+    let scaled = |y: f64| if is_log { y.max(LOSS_MIN).log10() } else { y };
+    let mut smoothed = None;
+    let mut smooth = |y: f64| {
+        let before = smoothed.unwrap_or(y);
+        let now = if is_smooth { SMOOTHING * before + (1.0 - SMOOTHING) * y } else { y };
+        smoothed = Some(now);
+        now
+    };
+    let point = |p: &LossPoint| Point {
+        x: p.global_step as f64,
+        y: scaled(smooth(f64::from(p.loss))),
+        interval: (p.max > p.min).then_some((scaled(f64::from(p.min)), scaled(f64::from(p.max)))),
+    };
+    loss.iter().map(point).collect()
 }
 
 /// The confidence histogram of the latest selection with the floors of both learning statuses.
@@ -97,15 +108,23 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
         return;
     };
     let status = words::learning_status(summary.learning_status);
-    let ghost_words = data
-        .selections()
-        .nth(1)
-        .filter(|_| area.width >= 50)
-        .map_or(String::new(), |(before, _)| format!(" · round {before} ░"));
+    let behind = panels::shown_ghost(model).and_then(|ghost| Some((ghost, ghost.selection()?)));
+    let ghost_words = match &behind {
+        Some((ghost, (round, _))) => {
+            let name = model.row(&ghost.run).map_or("", |row| row.name.as_str());
+            let name = if area.width < 60 { "g" } else { name };
+            format!(" · {} {round} ░", text::cut(name, usize::from(area.width / 3)))
+        }
+        None => data
+            .selections()
+            .nth(1)
+            .filter(|_| area.width >= 50)
+            .map_or(String::new(), |(before, _)| format!(" · round {before} ░")),
+    };
     let right = format!("round {round}{ghost_words} · {status}");
     let footer = selection_footer(summary, area.width);
     let inside = pane(buffer, area, theme, ["confidence", &right], &footer);
-    let ghost = data.selections().nth(1);
+    let ghost = behind.map(|(_, found)| found).or_else(|| data.selections().nth(1));
     let bars = Rect { height: inside.height.saturating_sub(1), ..inside };
     let mut thresholds = thresholds(theme, data, summary);
     let rule = data.spec.as_ref().map(|spec| &spec.selection);

@@ -7,9 +7,15 @@ use ratatui::text::{Line, Span};
 use super::super::data::RunData;
 use super::super::live::{Chart, Live, Pane};
 use super::super::model::{Model, SizeClass};
+use super::super::split;
 use super::super::text;
 use super::panels::{self, draw_accuracy, draw_log, progress_line};
 use super::{charts, mark_focus, pair, put, put_right};
+
+/// Rows that are not for panes: tabs, the two lines about the run, message and hints.
+const N_OTHER_ROWS: u16 = 5;
+/// Rows of the sampled pair at least.
+const N_PAIR_MIN: u16 = 3;
 
 /// Draws the screen for terminals of at least 80x24.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
@@ -41,9 +47,7 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
 }
 
 fn draw_standard(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mut Buffer) {
-    // 19 rows at 80x24: charts, pair and log grow together on a taller terminal.
-    let n_log = (area.height / 6).clamp(3, 12);
-    let n_pair = (area.height - n_log) * 7 / 16;
+    let [n_pair, n_log] = rows(model);
     let charts = Rect { height: area.height - n_log - n_pair, ..area };
     let [left, right] = halves(charts);
     draw_pane(model, live, data, Pane::Chart(live.chart), left, buffer);
@@ -55,8 +59,7 @@ fn draw_standard(model: &Model, live: &Live, data: &RunData, area: Rect, buffer:
 }
 
 fn draw_wide(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mut Buffer) {
-    let n_log = (area.height / 5).clamp(5, 14);
-    let n_pair = (area.height / 4).max(9);
+    let [n_pair, n_log] = rows(model);
     let n_charts = area.height - n_log - n_pair;
     let n_upper = n_charts * 3 / 5;
     let mut pane = |pane: Pane, area: Rect| draw_pane(model, live, data, pane, area, buffer);
@@ -73,6 +76,24 @@ fn draw_wide(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mu
     let below = Rect { y: lower.bottom(), height: n_pair, ..area };
     pane(Pane::Pair, below);
     pane(Pane::Events, Rect { y: below.bottom(), height: n_log, ..area });
+}
+
+/// Rows of the sampled pair and of the event log; the charts have the others.
+pub fn rows(model: &Model) -> [u16; 2] {
+    let height = model.size.height.saturating_sub(N_OTHER_ROWS);
+    let (n_log, n_pair, n_charts) = match model.size.class() {
+        SizeClass::Wide => ((height / 5).clamp(5, 14), (height / 4).max(9), 12),
+        // 19 rows at 80x24: charts, pair and log grow together on a taller terminal.
+        SizeClass::Standard => {
+            let n_log = (height / 6).clamp(3, 12);
+            (n_log, (height - n_log) * 7 / 16, 6)
+        }
+        _ => return [0, 0],
+    };
+    let n_log =
+        split::given(n_log, model.splits.events, 2, height.saturating_sub(n_charts + N_PAIR_MIN));
+    let most = height.saturating_sub(n_log + n_charts);
+    [split::given(n_pair, model.splits.pair, N_PAIR_MIN, most), n_log]
 }
 
 /// Draws one pane; the one that has the keys gets a heavy border.

@@ -25,7 +25,8 @@ use super::update::{context_of, refusal};
 use super::words::Condition;
 use super::{compare, launch, samples};
 
-pub use runs::{list_row_at, n_list_rows};
+pub use live::rows as live_rows;
+pub use runs::{list_row_at, n_details_columns, n_list_rows};
 
 /// Draws the whole frame.
 pub fn draw(model: &Model, buffer: &mut Buffer) {

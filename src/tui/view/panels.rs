@@ -1,5 +1,7 @@
 //! Parts that more than one screen shows: what a run is and does, its charts, its event log.
 
+use std::collections::VecDeque;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -7,8 +9,8 @@ use ratatui::text::{Line, Span};
 use crate::domain::metrics::Evaluation;
 use crate::store::rows::{RoundRow, RunRow};
 
-use super::super::data::RunData;
-use super::super::model::Model;
+use super::super::data::{Ghost, RunData};
+use super::super::model::{Model, Screen};
 use super::super::text::{self, share};
 use super::super::theme::Theme;
 use super::super::widgets::{LineChart, Point, Series, Stroke, TrendScale, gauge, trend};
@@ -18,8 +20,8 @@ use super::runs;
 use super::{condition_style, pane, put, rule};
 
 /// Recipe, seed, model and data in one line.
-pub fn identity_line(model: &Model, row: &RunRow) -> Line<'static> {
-    let mut parts = vec![row.arm.clone(), format!("rng seed {}", row.rng_seed)];
+pub fn identity_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
+    let mut parts = vec![row.arm.to_string(), format!("rng seed {}", row.rng_seed)];
     parts.extend(row.experiment.as_ref().map(|name| format!("experiment {name}")));
     if row.attempt > 1 {
         parts.push(format!("attempt {}", row.attempt));
@@ -28,9 +30,13 @@ pub fn identity_line(model: &Model, row: &RunRow) -> Line<'static> {
         parts.extend(data.detail.model.clone());
     }
     parts.push(row.id.to_string());
-    Line::styled(parts.join(" · "), model.theme.dim)
+    Line::styled(text::cut(&parts.join(" · "), width), model.theme.dim)
 }
 
+/// Columns before the text of an event: its time and kind.
+const N_LOG_HEAD: usize = 20;
+/// Lines that one event is wrapped into at most.
+const N_EVENT_LINES: usize = 12;
 /// The step in which a run waits for a person.
 const REVIEW: &str = "review";
 
@@ -187,9 +193,20 @@ pub fn draw_accuracy(model: &Model, rounds: &[RoundRow], n_max: u32, area: Rect,
     if let Some(last) = baseline.last().filter(|_| area.width >= 60) {
         footer = format!("{footer}  ┈ ★ {}", share(Some(last.y), 4));
     }
-    let inside = pane(b, area, theme, ["accuracy by round", "95% intervals"], &footer);
+    let right = match shown_ghost(model).and_then(|ghost| model.row(&ghost.run)) {
+        Some(row) => {
+            // Beside the title, its frame and the sign.
+            let room = usize::from(area.width.saturating_sub(29));
+            format!("┅ g {}", text::cut(&row.name, room))
+        }
+        None => "95% intervals".to_owned(),
+    };
+    let inside = pane(b, area, theme, ["accuracy by round", &right], &footer);
+    let points = |rounds: &[RoundRow], pick: fn(&RoundRow) -> Option<&Evaluation>| {
+        rounds.iter().filter_map(|round| Some(point(round.round, pick(round)?))).collect()
+    };
     let series = |pick: fn(&RoundRow) -> Option<&Evaluation>, stroke, style| Series {
-        points: rounds.iter().filter_map(|round| Some(point(round.round, pick(round)?))).collect(),
+        points: points(rounds, pick),
         stroke,
         style,
         whiskers: theme.dim,
@@ -212,15 +229,37 @@ pub fn draw_accuracy(model: &Model, rounds: &[RoundRow], n_max: u32, area: Rect,
         whiskers: theme.dim,
         label: Some("★".to_owned()),
     };
+    let ghost = ghost_series(model);
+    let last = ghost.points.last().map_or(0.0, |point| point.x);
     let chart = LineChart {
-        series: &[baseline, validation, test],
-        x_bounds: (0.0, f64::from(n_max.max(1))),
+        series: &[baseline, ghost, validation, test],
+        x_bounds: (0.0, f64::from(n_max.max(1)).max(last)),
         x_whole: true,
         y_label: |value| share(Some(value), 3),
         axis_style: theme.border,
         is_steady: false,
     };
     chart.render(inside, b);
+}
+
+/// Test accuracy of the run behind the curves of the live screen.
+fn ghost_series(model: &Model) -> Series {
+    let theme = &model.theme;
+    let rounds = shown_ghost(model).map_or(&[][..], |ghost| &ghost.rounds);
+    let tests = rounds.iter().filter_map(|round| Some(point(round.round, round.test.as_ref()?)));
+    Series {
+        points: tests.map(|point| Point { interval: None, ..point }).collect(),
+        stroke: Stroke::DashDotted,
+        style: theme.text,
+        whiskers: theme.dim,
+        label: Some("g".to_owned()),
+    }
+}
+
+/// The run behind the curves of the live screen.
+pub fn shown_ghost(model: &Model) -> Option<&Ghost> {
+    let live = model.live.as_ref().filter(|_| model.screen == Screen::Live)?;
+    model.ghost.as_ref().filter(|ghost| Some(&ghost.run) == live.ghost.as_ref())
 }
 
 /// Test accuracy of the baseline by round. A run of fewer rounds goes on as a level, so that a run
@@ -253,12 +292,36 @@ pub fn draw_log(model: &Model, area: Rect, title: &str, back: usize, buffer: &mu
     let Some(data) = model.current_data() else { return };
     let n_rows = usize::from(area.height.saturating_sub(1));
     let last = data.log.len().saturating_sub(back);
-    let first = last.saturating_sub(n_rows);
-    for (i, line) in data.log[first..last].iter().enumerate() {
-        let words = log_words(model, line, usize::from(area.width).saturating_sub(1));
-        let inside = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
-        put(buffer, inside, i as u16 + 1, words);
+    let inside = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+    let width = usize::from(inside.width);
+    let mut lines: VecDeque<Line> = VecDeque::new();
+    // From the newest upwards: of an old one that does not fit, the end is shown.
+    for line in data.log[..last].iter().rev() {
+        if lines.len() >= n_rows {
+            break;
+        }
+        for words in log_lines(model, line, width).into_iter().rev() {
+            lines.push_front(words);
+        }
     }
+    let n_over = lines.len().saturating_sub(n_rows);
+    for (i, line) in lines.into_iter().skip(n_over).enumerate() {
+        put(buffer, inside, i as u16 + 1, line);
+    }
+}
+
+/// A line of the event log: one, or as many as its text needs where events are wrapped.
+fn log_lines(model: &Model, line: &LogLine, width: usize) -> Vec<Line<'static>> {
+    let room = width.saturating_sub(N_LOG_HEAD);
+    if !model.wraps_events || text::width(&line.text) <= room {
+        return vec![log_words(model, line, width)];
+    }
+    let style = if line.is_warning { model.theme.warn } else { model.theme.text };
+    let mut parts = text::wrap(&line.text, room, N_EVENT_LINES).into_iter();
+    let first = LogLine { text: parts.next().unwrap_or_default(), ..line.clone() };
+    let indent = " ".repeat(N_LOG_HEAD);
+    let rest = parts.map(|part| Line::styled(format!("{indent}{part}"), style));
+    std::iter::once(log_words(model, &first, width)).chain(rest).collect()
 }
 
 /// `12:34:40 select   round 1 · …`
@@ -266,7 +329,7 @@ pub fn log_words(model: &Model, line: &LogLine, width: usize) -> Line<'static> {
     let theme = &model.theme;
     let time = text::time_of_day(line.at_ms, model.utc_offset_s);
     let style = if line.is_warning { theme.warn } else { theme.text };
-    let room = width.saturating_sub(20);
+    let room = width.saturating_sub(N_LOG_HEAD);
     Line::from(vec![
         Span::styled(format!("{time} "), theme.dim),
         Span::styled(text::left(line.kind, 11), theme.strong),
@@ -281,7 +344,7 @@ pub fn draw_side(model: &Model, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     put(buffer, area, 0, Line::styled(text::cut(&row.name, width), theme.heading));
     put(buffer, area, 1, progress_line(model, row, width));
-    put(buffer, area, 2, identity_line(model, row));
+    put(buffer, area, 2, identity_line(model, row, width));
     let Some(data) = model.current_data() else { return };
     put(buffer, area, 3, worker_line(model, data, width));
     put(buffer, area, 4, runs::kept_line(model, row, width));

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use crate::store::rows::RunRow;
 
 use super::super::model::{Model, Size, SizeClass};
+use super::super::split;
 use super::super::text::{self, NONE};
 use super::super::widgets::{TrendScale, trend};
 use super::super::words::{self, Condition};
@@ -35,8 +36,16 @@ pub fn n_list_rows(size: Size) -> usize {
 pub fn list_row_at(model: &Model, x: u16, y: u16) -> Option<usize> {
     // The tabs, the line above the list and its heads.
     let row = usize::from(y).checked_sub(3)?;
-    let is_beside = model.size.class() == SizeClass::Wide && x + N_SIDE_COLUMNS >= model.size.width;
+    let is_beside = x + n_details_columns(model) >= model.size.width;
     (row < n_list_rows(model.size) && !is_beside).then_some(row)
+}
+
+/// Columns of the details beside the list; 0 where there is no room for them.
+pub fn n_details_columns(model: &Model) -> u16 {
+    if model.size.class() != SizeClass::Wide {
+        return 0;
+    }
+    split::given(N_SIDE_COLUMNS, model.splits.details, 38, model.size.width.saturating_sub(96))
 }
 
 /// Draws the list and what belongs to the selected run.
@@ -49,8 +58,9 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let n_rows = n_list_rows(model.size) as u16 + 2;
     let mut list = Rect { height: n_rows.min(area.height), ..area };
     if class == SizeClass::Wide {
-        list.width -= N_SIDE_COLUMNS + 1;
-        let side = Rect { x: list.right() + 1, width: N_SIDE_COLUMNS, ..list };
+        let n_details = n_details_columns(model);
+        list.width -= n_details + 1;
+        let side = Rect { x: list.right() + 1, width: n_details, ..list };
         panels::draw_side(model, side, buffer);
         for y in list.top()..list.bottom() {
             buffer.set_string(list.right(), y, "│", model.theme.border);
@@ -99,13 +109,17 @@ fn draw_list(model: &Model, area: Rect, buffer: &mut Buffer) {
         let words = "  no run matches the filter · / changes it, Esc in it takes it back";
         put(buffer, area, 3, Line::styled(words, theme.dim));
     }
+    let range = runs.range();
     let scale = runs.scale;
     let baseline = runs.baseline();
     let shown = runs.rows.iter().enumerate().skip(runs.offset);
     for (i, (index, row)) in shown.take(usize::from(area.height) - 2).enumerate() {
         let y = i as u16 + 2;
         let is_selected = index == runs.cursor;
-        let line = columns.line(model, row, baseline, scale, is_selected);
+        let is_marked = runs.marked.contains(&row.id)
+            || range.as_ref().is_some_and(|range| range.contains(&index));
+        let marks = (is_selected, is_marked);
+        let line = columns.line(model, row, baseline, scale, marks);
         put(buffer, area, y, line);
         if is_selected {
             // As far as the name: over ssh a whole row for every move is twice the bytes.
@@ -188,7 +202,7 @@ impl Columns {
         row: &RunRow,
         baseline: Option<&RunRow>,
         scale: Option<TrendScale>,
-        is_selected: bool,
+        (is_selected, is_marked): (bool, bool),
     ) -> Line<'static> {
         let theme = &model.theme;
         let condition = Condition::of(row);
@@ -208,7 +222,7 @@ impl Columns {
         let name_style = if row.annotation.is_archived { theme.dim } else { theme.strong };
         let mut spans = vec![
             Span::raw(if is_selected { "▌" } else { " " }),
-            Span::styled(if model.runs.marked.contains(&row.id) { "+" } else { " " }, theme.key),
+            Span::styled(if is_marked { "+" } else { " " }, theme.key),
             Span::styled(if row.annotation.is_baseline { "★" } else { " " }, theme.warn),
             Span::styled(text::left(&row.name, self.name), name_style),
             Span::raw(" "),
@@ -267,7 +281,7 @@ fn draw_strip(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     rule(buffer, area, 0, theme, &row.name);
     let inside = Rect { x: area.x + 1, width: area.width - 2, ..area };
-    put(buffer, inside, 1, panels::identity_line(model, row));
+    put(buffer, inside, 1, panels::identity_line(model, row, usize::from(inside.width)));
     put(buffer, inside, 2, panels::progress_line(model, row, usize::from(inside.width)));
     put(buffer, inside, 3, panels::selection_line(model));
     let last = model.current_data().and_then(|data| data.log.last());
@@ -304,9 +318,9 @@ fn facts_that_differ(row: &RunRow, base: &RunRow) -> Vec<String> {
     let number = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| value.to_string());
     let facts = |row: &RunRow| {
         [
-            ("arm", row.arm.clone()),
-            ("model", row.facts.backbone.clone()),
-            ("data", row.facts.source.clone()),
+            ("arm", row.arm.to_string()),
+            ("model", row.facts.backbone.to_string()),
+            ("data", row.facts.source.to_string()),
             ("lr", number(row.facts.learning_rate)),
             ("τ", number(row.facts.high_threshold)),
             ("rng", row.rng_seed.to_string()),

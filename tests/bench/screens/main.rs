@@ -277,6 +277,19 @@ fn samples() {
     row("text search, pasted, to its list", "ms", &times, Some(500.0), "");
     typed(&mut viewer, "confidence<.9");
     viewer.settle(SILENCE);
+    let times: Vec<f64> = (0..5)
+        .map(|_| {
+            let at = viewer.press("D");
+            let is_found =
+                |text: &str| text.contains("no other pair of") || text.contains(" lists them");
+            let shown = viewer.wait_until("near-duplicates", is_found);
+            // Another pair, and the message goes before the next one comes.
+            viewer.press("\x1cjT");
+            viewer.settle(SILENCE);
+            ms(shown - at)
+        })
+        .collect();
+    row("near-duplicates of a pair, key to their marks", "ms", &times, Some(1_000.0), "");
     let times: Vec<f64> = (0..N_STARTS)
         .map(|_| {
             let at = viewer.press("x");
