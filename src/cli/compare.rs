@@ -47,9 +47,21 @@ pub struct CompareArgs {
 pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
     let store = context.store_to_read()?;
     let query = query(&store, args)?;
-    let comparison = store.compare(&query, &mut ComparisonCache::default())?;
     let arms = store.compare_arms(&query.runs, query.rounds)?;
-    match args.form.form() {
+    let form = args.form.form();
+    let is_table = matches!(form, Form::Human | Form::Markdown);
+    if is_table && args.experiment.is_some() && query.runs.len() > N_RUNS_IN_DETAIL {
+        return print_experiment(context, &arms, query.runs.len(), form);
+    }
+    if query.runs.len() > N_RUNS_MAX {
+        let message = format!("{} runs are too many to compare one by one", query.runs.len());
+        let hint = format!(
+            "name at most {N_RUNS_MAX}; without `--json` and `--csv`, `--experiment` compares arms"
+        );
+        return Err(CliError::input(message).with_hint(hint));
+    }
+    let comparison = store.compare(&query, &mut ComparisonCache::default())?;
+    match form {
         Form::Csv => print_line(report::comparison_csv(&comparison).trim_end()),
         Form::Markdown => {
             print_line(report::comparison_markdown(&comparison).trim_end())?;
@@ -71,6 +83,19 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
             print_arms(context, &arms, Form::Human)
         }
     }
+}
+
+/// The arms of an experiment with more runs than a table has room for side by side.
+fn print_experiment(
+    context: &Context,
+    arms: &ArmComparison,
+    n_runs: usize,
+    form: Form,
+) -> CliResult {
+    arms::table(arms).print(form, context.ascii)?;
+    print_line(&format!("\n{}", arms::footnote(arms)))?;
+    context.say(&format!("{n_runs} runs: name some of them to see them one by one"));
+    Ok(())
 }
 
 /// The arms over their random seeds, where there is more than one seed.
@@ -101,10 +126,6 @@ fn query(store: &Store, args: &CompareArgs) -> CliResult<ComparisonQuery> {
     if rows.len() < 2 {
         return Err(CliError::input("one run cannot be compared with itself")
             .with_hint("name at least two runs; `ser runs` lists them"));
-    }
-    if rows.len() > N_RUNS_MAX {
-        let message = format!("{} runs are too many to compare", rows.len());
-        return Err(CliError::input(message).with_hint(format!("name at most {N_RUNS_MAX}")));
     }
     let base = match &args.base {
         Some(wanted) => {

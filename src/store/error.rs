@@ -273,7 +273,10 @@ impl StoreError {
             }
             Self::BadTag { .. } => "a tag is one word, for example `paper`".to_owned(),
             Self::BadNote { .. } => "keep long texts in a file and note its path".to_owned(),
-            Self::NotComparable { .. } => "give it 1 to 100 runs".to_owned(),
+            Self::NotComparable { .. } => {
+                "name at least one and at most 100; `ser compare --experiment` takes more"
+                    .to_owned()
+            }
             Self::NameTaken { .. } => "choose another `--name`".to_owned(),
             Self::Held { .. } => "stop it with `ser stop` first".to_owned(),
             Self::DatasetInUse { .. } => "delete those runs first".to_owned(),

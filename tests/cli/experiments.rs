@@ -187,6 +187,22 @@ fn an_experiment_is_compared_by_its_arms() {
 }
 
 #[test]
+fn a_large_experiment_is_shown_by_its_arms_alone() {
+    let place = place();
+    let arms = ["seed-only", "naive", "confidence", "ser-code", "ser-paper"];
+    launch(&place, "many", &arms, &[]);
+    let output = place.ser(&["compare", "--experiment", "many", "--md"]);
+    let table = String::from_utf8(output.stdout.clone()).unwrap();
+    for arm in arms {
+        assert!(table.contains(&format!("| {arm} | 2 |")), "{arm}: {table}");
+    }
+    assert!(!table.contains("many-naive-s1"), "not run by run: {table}");
+    assert!(stderr(&output).contains("10 runs: name some of them"), "{}", stderr(&output));
+    let json = place.json(&["compare", "--experiment", "many", "--json"]);
+    assert_eq!(json["runs"].as_array().unwrap().len(), 10, "for programs, everything");
+}
+
+#[test]
 fn reproducing_again_runs_nothing_again() {
     let place = place();
     let arguments = [

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::error::StoreError;
 use super::super::{Store, runs, samples};
 use super::settings::{self, ARM, RNG_SEED};
-use super::{ComparedRun, ComparisonQuery, N_RUNS_MAX, RoundChoice, SettingRow, compared_run};
+use super::{ComparedRun, ComparisonQuery, RoundChoice, SettingRow, compared_run};
 use crate::domain::metrics::Split;
 use crate::domain::preference::PairId;
 use crate::domain::run::{RunId, RunStatus, StopReason};
@@ -65,6 +65,9 @@ pub struct ArmRow {
     pub wall_s: Option<f64>,
 }
 
+/// Runs whose arms can be compared: only which test pairs each is right about is kept of them.
+const N_ARM_RUNS_MAX: usize = 1_000;
+
 /// An arm beside the base arm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ArmDifference {
@@ -93,7 +96,7 @@ impl Store {
         runs: &[RunId],
         rounds: RoundChoice,
     ) -> Result<ArmComparison, StoreError> {
-        if runs.is_empty() || runs.len() > N_RUNS_MAX {
+        if runs.is_empty() || runs.len() > N_ARM_RUNS_MAX {
             return Err(StoreError::NotComparable { n_runs: runs.len() });
         }
         let query = ComparisonQuery { runs: runs.to_vec(), base: 0, rounds, n_loss_points: 0 };
