@@ -6,11 +6,12 @@
 //! ```
 //!
 //! [`open`] yields the pairs of one file in any known [`DatasetFormat`], [`MixtureReader`] those of
-//! several sources. A pair that says nothing about preference is left out by name ([`DropReason`]);
+//! several sources, [`BestOfReader`] prompts with all their answers. A pair that says nothing about preference is left out by name ([`DropReason`]);
 //! anything broken is an error with its place. [`check()`] reads a source for its statistics,
 //! [`Fingerprint`] names its content, and [`pocket`] generates and grades the embedded set. Splits
 //! are made in `domain`.
 
+mod best_of;
 mod bytes;
 mod check;
 mod error;
@@ -27,6 +28,7 @@ mod source;
 #[cfg(test)]
 mod testing;
 
+pub use best_of::{BestOfPrompt, BestOfReader};
 pub use bytes::MAX_RECORD_BYTES;
 pub use check::{
     CheckReport, CheckSettings, DropCount, Finding, Leakage, LengthSummary, NearDuplicate,

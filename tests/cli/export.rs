@@ -254,5 +254,5 @@ fn reward_bench_2_is_scored_by_its_own_rules() {
     assert!(found["score"].is_number());
     place.write("bad.jsonl", jsonl(&[lines[0].clone(), "{\"prompt\":\"p\"}".to_owned()]));
     let bad = refused(&place, &["eval", "a", "bad.jsonl"]);
-    assert!(bad.contains("`bad.jsonl`, line 2: missing field `chosen`"), "{bad}");
+    assert!(bad.contains("`bad.jsonl`: line 2: no field `chosen`, only `prompt`"), "{bad}");
 }

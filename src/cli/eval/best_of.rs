@@ -1,17 +1,14 @@
 //! `RewardBench` 2: a prompt, right answers, wrong answers; the best reward should be a right one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::score::{Line, Lines};
 use super::super::scorer::{self, Scorer};
 use super::super::table::{Cell, Form, Table, number, print_json, text};
 use super::super::{CliError, CliResult, Context, words};
 use super::{EvalArgs, SCORE_TOKENS, write_results};
-use crate::data::{ASSISTANT, DatasetFormat, HUMAN, Part, Source};
+use crate::data::{BestOfPrompt, BestOfReader, DatasetFormat, Part, Source};
 use crate::domain::reward_bench::{TiedPrompt, best_of_credit, ties_score};
 use crate::engine::scoring::{Text, encode_texts, score_texts};
 
@@ -19,19 +16,6 @@ use crate::engine::scoring::{Text, encode_texts, score_texts};
 const PROMPTS_AT_ONCE: usize = 256;
 /// The subset with rules of its own.
 const TIES: &str = "Ties";
-
-/// A record; other fields are passed over.
-#[derive(Deserialize)]
-struct Prompt {
-    #[serde(default)]
-    id: Value,
-    #[serde(rename = "prompt")]
-    question: String,
-    chosen: Vec<String>,
-    rejected: Vec<String>,
-    #[serde(default)]
-    subset: String,
-}
 
 /// Credits of the prompts of a subset, and the prompts of the ties.
 #[derive(Default)]
@@ -41,41 +25,18 @@ struct Results {
     n_cut: u64,
 }
 
-/// The files, when all of them are JSON lines with lists of right and wrong answers.
-///
-/// # Errors
-/// When a file cannot be read.
-pub fn files(parts: &[Part]) -> CliResult<Option<Vec<PathBuf>>> {
-    let mut paths = Vec::new();
-    for (source, format) in parts.iter().flat_map(|part| &part.files) {
-        match source {
-            Source::File(path) if *format == DatasetFormat::RewardBench2 && fits(path)? => {
-                paths.push(path.clone());
-            }
-            _ => return Ok(None),
-        }
-    }
-    Ok(Some(paths))
-}
-
-/// Whether the first line of a file is such a record.
-fn fits(path: &Path) -> CliResult<bool> {
-    // Only a regular file can be read twice.
-    if !path.is_file() {
-        return Ok(false);
-    }
-    let lines = Lines::open(path)?;
-    let first = lines.take(1).map_err(|error| CliError::io("read", path, &error))?;
-    Ok(first.first().and_then(|line| line.text.as_ref().ok()).is_some_and(|text| {
-        serde_json::from_str::<Prompt>(text).is_ok_and(|it| !it.chosen.is_empty())
-    }))
+/// The files, when all of them are of this benchmark.
+pub fn files(parts: &[Part]) -> Option<Vec<Source>> {
+    let mut all = parts.iter().flat_map(|part| &part.files);
+    let is_best_of = |(_, format): &(Source, DatasetFormat)| *format == DatasetFormat::RewardBench2;
+    all.clone().all(is_best_of).then(|| all.by_ref().map(|(source, _)| source.clone()).collect())
 }
 
 /// Evaluates and prints.
 ///
 /// # Errors
 /// When the model cannot be used, or a record is not one of these.
-pub fn run(context: &Context, args: &EvalArgs, files: &[PathBuf]) -> CliResult {
+pub fn run(context: &Context, args: &EvalArgs, files: &[Source]) -> CliResult {
     if args.by.is_some() {
         return Err(
             CliError::input("`RewardBench` 2 is told by its subsets").with_hint("leave `--by` out")
@@ -83,63 +44,39 @@ pub fn run(context: &Context, args: &EvalArgs, files: &[PathBuf]) -> CliResult {
     }
     let mut scorer = scorer::open(context, &args.model)?;
     let mut results = Results::default();
-    let limit = args.source.limit();
-    let mut n_left = if limit == 0 { u64::MAX } else { limit };
-    for path in files {
-        let lines = Lines::open(path)?;
+    let mut n_left = if args.source.limit() == 0 { u64::MAX } else { args.source.limit() };
+    for source in files {
+        let mut reader = BestOfReader::open(source)?;
         while n_left > 0 {
             let n = PROMPTS_AT_ONCE.min(usize::try_from(n_left).unwrap_or(usize::MAX));
-            let taken = lines.take(n).map_err(|error| CliError::io("read", path, &error))?;
-            if taken.is_empty() {
+            let prompts = reader.by_ref().take(n).collect::<Result<Vec<_>, _>>()?;
+            if prompts.is_empty() {
                 break;
             }
-            n_left -= taken.len() as u64;
-            let prompts = taken.into_iter().map(|line| parse(path, line));
-            score(&mut scorer, &prompts.collect::<CliResult<Vec<_>>>()?, &mut results)?;
+            n_left -= prompts.len() as u64;
+            score(&mut scorer, &prompts, &mut results)?;
         }
     }
     print(context, args, &scorer, &results)
 }
 
-fn parse(path: &Path, Line { number, text }: Line) -> CliResult<Prompt> {
-    let wrong = |reason: String| {
-        CliError::input(format!("`{}`, line {number}: {reason}", path.display()))
-            .with_hint("a record has `prompt`, and `chosen` and `rejected` as lists of texts")
-    };
-    let prompt: Prompt = serde_json::from_str(&text.map_err(wrong)?).map_err(|error| {
-        let text = error.to_string();
-        wrong(text.rsplit_once(" at line ").map_or(text.as_str(), |(head, _)| head).to_owned())
-    })?;
-    if prompt.chosen.is_empty() || prompt.rejected.is_empty() {
-        return Err(wrong("`chosen` or `rejected` is empty".to_owned()));
-    }
-    Ok(prompt)
-}
-
-fn score(scorer: &mut Scorer, prompts: &[Prompt], results: &mut Results) -> CliResult {
-    let whole: Vec<(String, Vec<String>)> = prompts
+fn score(scorer: &mut Scorer, prompts: &[BestOfPrompt], results: &mut Results) -> CliResult {
+    let texts: Vec<Text<'_>> = prompts
         .iter()
-        .map(|it| {
+        .flat_map(|it| {
             let answers = it.chosen.iter().chain(&it.rejected);
-            (
-                format!("{HUMAN} {}{ASSISTANT}", it.question.trim()),
-                answers.map(|answer| format!(" {}", answer.trim())).collect(),
-            )
+            answers.map(|response| Text { prompt: &it.prompt, response })
         })
-        .collect();
-    let texts: Vec<Text<'_>> = whole
-        .iter()
-        .flat_map(|(prompt, answers)| answers.iter().map(|response| Text { prompt, response }))
         .collect();
     let encoded = encode_texts(scorer.model.as_ref(), &texts)?;
     results.n_cut += encoded.iter().filter(|text| text.n_tokens_cut > 0).count() as u64;
     let rewards = score_texts(scorer.model.as_mut(), &encoded, SCORE_TOKENS)?;
     let mut rest = rewards.as_slice();
-    for (prompt, (_, answers)) in prompts.iter().zip(&whole) {
-        let (own, after) = rest.split_at(answers.len());
+    for prompt in prompts {
+        let n_correct = prompt.chosen.len();
+        let (own, after) = rest.split_at(n_correct + prompt.rejected.len());
         rest = after;
-        let (n_correct, id) = (prompt.chosen.len(), prompt.id.as_str().unwrap_or_default());
-        match TiedPrompt::parse_id(id) {
+        match TiedPrompt::parse_id(&prompt.id) {
             Some((kind, number)) if prompt.subset == TIES => {
                 results.ties.push(TiedPrompt { kind, number, rewards: own.to_vec(), n_correct });
             }

@@ -72,7 +72,7 @@ pub fn run(context: &Context, args: &EvalArgs) -> CliResult {
     let read = args.source.settings(&columns, group).read(BadPairPolicy::Drop)?;
     let sources = by_name::parts(context, &args.source.parts(), hub::Part::Test)?.files;
     let parts = import::find_parts(context, &sources, &read)?;
-    if let Some(files) = best_of::files(&parts)? {
+    if let Some(files) = best_of::files(&parts) {
         return best_of::run(context, args, &files);
     }
     let mut scorer = scorer::open(context, &args.model)?;

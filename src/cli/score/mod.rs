@@ -14,7 +14,7 @@ use record::Record;
 mod lines;
 mod record;
 
-pub use lines::{Line, Lines};
+use lines::{Line, Lines};
 
 /// Records scored together: enough to fill batches of even length, few enough for a short memory.
 const RECORDS_AT_ONCE: usize = 1024;

@@ -29,6 +29,7 @@ use super::reader::DropReason;
 use super::settings::ReadSettings;
 
 pub use hh::{ASSISTANT, HUMAN};
+pub(super) use reward_bench::best_of;
 
 /// How records are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

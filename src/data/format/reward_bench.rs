@@ -3,6 +3,7 @@
 
 use super::hh::ASSISTANT;
 use super::{Found, Read, Texts, messages, missing, ranking, text, texts, wrong_type};
+use crate::data::best_of::BestOfPrompt;
 use crate::data::error::RecordError;
 use crate::data::json::Json;
 
@@ -35,6 +36,25 @@ pub(super) fn read_second(record: &Json<'_>, cap: usize, out: &mut Vec<Found>) -
     let (good, bad) = (texts(record, "chosen")?, texts(record, "rejected")?);
     ranking::good_and_bad(&prompt, &good, &bad, cap, out);
     Ok(())
+}
+
+/// The second benchmark as it is scored.
+pub(in super::super) fn best_of(record: &Json<'_>) -> Result<BestOfPrompt, RecordError> {
+    let answers = |field: &str| match texts(record, field)? {
+        none if none.is_empty() => {
+            let (field, expected) = (field.to_owned(), "at least one".to_owned());
+            Err(RecordError::WrongCount { field, found: 0, expected })
+        }
+        answers => Ok(answers.into_iter().map(super::as_reply).collect()),
+    };
+    let label = |key: &str| record.get(key).to_label().unwrap_or_default().into_owned();
+    Ok(BestOfPrompt {
+        id: label("id"),
+        subset: label("subset"),
+        prompt: super::as_dialogue(&prompt(record)?),
+        chosen: answers("chosen")?,
+        rejected: answers("rejected")?,
+    })
 }
 
 fn prompt(record: &Json<'_>) -> Result<String, RecordError> {

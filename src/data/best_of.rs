@@ -1,0 +1,118 @@
+//! `RewardBench` 2 as it is scored: a prompt with all its right and wrong answers, not pairs of them.
+
+use super::error::DataError;
+use super::format;
+use super::rows::Rows;
+use super::source::Source;
+
+/// A prompt and its answers, in the plain dialogue template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BestOfPrompt {
+    /// `id`; empty when there is none.
+    pub id: String,
+    /// `subset`; empty when there is none.
+    pub subset: String,
+    /// What the answers follow.
+    pub prompt: String,
+    /// The right answers; never empty.
+    pub chosen: Vec<String>,
+    /// The wrong ones; never empty.
+    pub rejected: Vec<String>,
+}
+
+/// Iterator over the prompts of one file, whatever kind of file it is. After an error it is at its
+/// end.
+pub struct BestOfReader {
+    rows: Rows,
+    path: String,
+    is_over: bool,
+}
+
+impl BestOfReader {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// When it is missing, empty or wrongly compressed.
+    pub fn open(source: &Source) -> Result<Self, DataError> {
+        Ok(Self { rows: Rows::open(source)?, path: source.to_string(), is_over: false })
+    }
+
+    fn read(&mut self) -> Result<Option<BestOfPrompt>, DataError> {
+        let Self { rows, path, .. } = self;
+        let Some((at, record)) = rows.next()? else { return Ok(None) };
+        let wrong = |error| DataError::Record { path: path.clone(), at, error };
+        format::best_of(&record).map(Some).map_err(wrong)
+    }
+}
+
+impl Iterator for BestOfReader {
+    type Item = Result<BestOfPrompt, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let prompt = self.read().transpose();
+        self.is_over = !matches!(prompt, Some(Ok(_)));
+        prompt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<BestOfPrompt>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.jsonl");
+        std::fs::write(&path, text).unwrap();
+        let all: Result<Vec<_>, _> =
+            BestOfReader::open(&Source::from(path.as_path())).unwrap().collect();
+        all.map_err(|error: DataError| {
+            error.to_string().rsplit_once("x.jsonl`: ").unwrap().1.to_owned()
+        })
+    }
+
+    #[test]
+    fn all_answers_of_a_prompt_stay_together() {
+        let found = read(
+            r#"{"id":"ref:1","subset":"Ties","prompt":" a? ","chosen":["b "],"rejected":["c","d"]}
+               {"id":7,"prompt":[{"role":"user","content":"e"}],"chosen":["f","g"],"rejected":["h"]}"#,
+        )
+        .unwrap();
+        assert_eq!(found[0].prompt, "\n\nHuman: a?\n\nAssistant:");
+        assert_eq!((found[0].id.as_str(), found[0].subset.as_str()), ("ref:1", "Ties"));
+        assert_eq!(
+            (&found[0].chosen[..], &found[0].rejected[..]),
+            (&[" b".into()][..], &[" c".into(), " d".into()][..])
+        );
+        assert_eq!((found[1].id.as_str(), found[1].subset.as_str()), ("7", ""));
+        assert_eq!(found[1].prompt, "\n\nHuman: e\n\nAssistant:");
+        assert_eq!(found[1].chosen.len(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_prompt_is_said() {
+        for (record, expected) in [
+            (r#"{"prompt":"p"}"#, "line 1: no field `chosen`, only `prompt`"),
+            (
+                r#"{"prompt":"p","chosen":"c","rejected":["r"]}"#,
+                "line 1: field `chosen` is `text c`, not a list",
+            ),
+            (
+                r#"{"prompt":"p","chosen":[],"rejected":["r"]}"#,
+                "line 1: field `chosen` has `0` entries, not at least one",
+            ),
+            (
+                r#"{"prompt":"p","chosen":["c"],"rejected":["r",3]}"#,
+                "line 1: field `rejected[1]` is `3`, not a text",
+            ),
+            (
+                r#"{"prompt":5,"chosen":["c"],"rejected":["r"]}"#,
+                "line 1: field `prompt` is `5`, not a text or a list of messages",
+            ),
+        ] {
+            assert_eq!(read(record).unwrap_err(), expected);
+        }
+    }
+}
