@@ -55,7 +55,7 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     for (row, (index, arm)) in arms.arms.iter().enumerate().skip(first).take(n_rows).enumerate() {
         let y = row as u16 + 1;
         let mark = if index == model.compare.arm { "▌" } else { " " };
-        let cells = cells(arms, arm).into_iter().zip(COLUMNS).take(shown);
+        let cells = cells(arms, index).into_iter().zip(COLUMNS).take(shown);
         let cells: Vec<String> = cells.map(|(cell, (_, n))| text::left(&cell, n)).collect();
         let line = Line::from(vec![
             Span::raw(mark),
@@ -138,13 +138,15 @@ fn name(arm: &ArmRow) -> String {
     format!("{} {}", arm.arm, arm.setting).trim_end().to_owned()
 }
 
-fn cells(arms: &ArmComparison, arm: &ArmRow) -> [String; 7] {
+fn cells(arms: &ArmComparison, index: usize) -> [String; 7] {
+    let arm = &arms.arms[index];
+    let base = arms.arms.iter().position(|arm| arm.arm == arms.base);
     let seeds = match arm.n_untested {
         0 => arm.runs.len().to_string(),
         n => format!("{}+{n}", arm.runs.len()),
     };
     let difference = match &arm.difference {
-        None if arm.arm == arms.base => "base".to_owned(),
+        None if Some(index) == base => "base".to_owned(),
         None => text::NONE.to_owned(),
         Some(found) => match found.over_seeds {
             Some(over) => {

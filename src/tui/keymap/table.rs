@@ -110,7 +110,7 @@ pub const FIRST: &[Binding] = &[
         [Char('E')],
         &[Runs],
         "experiments and their arms …",
-        "experiments"
+        ""
     ),
     bind!(
         "runs.archive",

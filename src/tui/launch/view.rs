@@ -85,23 +85,30 @@ fn draw_form(model: &Model, area: Rect, buffer: &mut Buffer) {
     let n_rows = usize::from(area.height);
     // A window that shrank shows the selected row all the same.
     let offset = launch.offset.max((launch.cursor + 1).saturating_sub(n_rows));
-    let width = usize::from(area.width);
+    let n_more = launch.rows.len().saturating_sub(offset + n_rows);
+    let more =
+        if n_more > 0 && n_rows > 1 { format!("  {n_more} more ↓ ") } else { String::new() };
     for (i, row) in launch.rows.iter().enumerate().skip(offset).take(n_rows) {
         let y = (i - offset) as u16;
         let is_selected = i == launch.cursor;
-        put(buffer, area, y, row_line(model, row, is_selected, width));
+        let is_last = i + 1 == offset + n_rows;
+        let beside = if is_last { text::width(&more) } else { 0 };
+        let widths = (usize::from(area.width), beside);
+        put(buffer, area, y, row_line(model, row, is_selected, widths));
         if is_selected {
             buffer.set_style(Rect { y: area.y + y, height: 1, ..area }, model.theme.selected);
         }
     }
-    let n_more = launch.rows.len().saturating_sub(offset + n_rows);
-    if n_more > 0 && n_rows > 1 {
-        let words = format!(" {n_more} more ↓ ");
-        put_right(buffer, area, area.height - 1, Line::styled(words, model.theme.dim));
-    }
+    put_right(buffer, area, area.height.saturating_sub(1), Line::styled(more, model.theme.dim));
 }
 
-fn row_line(model: &Model, row: &FormRow, is_selected: bool, width: usize) -> Line<'static> {
+/// A row in so many columns, the last of which are for something else.
+fn row_line(
+    model: &Model,
+    row: &FormRow,
+    is_selected: bool,
+    (width, beside): (usize, usize),
+) -> Line<'static> {
     let theme = &model.theme;
     let mark = if row.is_changed() { " *" } else { "  " };
     let label = text::left(&format!("{}{mark}", row.label()), N_LABEL);
@@ -114,7 +121,7 @@ fn row_line(model: &Model, row: &FormRow, is_selected: bool, width: usize) -> Li
         }
         (None, false) => (row.help.clone(), theme.dim),
     };
-    let room = width.saturating_sub(N_LABEL + n_value + 5);
+    let room = width.saturating_sub(N_LABEL + n_value + 5 + beside);
     Line::from(vec![
         Span::raw(if is_selected { "▌ " } else { "  " }),
         Span::styled(label, if row.is_changed() { theme.strong } else { theme.text }),

@@ -121,7 +121,11 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
             .filter(|_| area.width >= 50)
             .map_or(String::new(), |(before, _)| format!(" · round {before} ░")),
     };
-    let right = format!("round {round}{ghost_words} · {status}");
+    let right = match &behind {
+        // On a narrow screen the legend comes before the status, which stands below too.
+        Some(_) if area.width < 60 => format!("round {round}{ghost_words}"),
+        _ => format!("round {round}{ghost_words} · {status}"),
+    };
     let footer = selection_footer(summary, area.width);
     let inside = pane(buffer, area, theme, ["confidence", &right], &footer);
     let ghost = behind.map(|(_, found)| found).or_else(|| data.selections().nth(1));
