@@ -72,6 +72,10 @@ impl Load {
 /// HH-RLHF has at 256 tokens.
 const MEAN_FILL: f64 = 0.5;
 
+/// Rows of a pair, as a share of two longest sides, where a decoder reads the prompt once for both
+/// answers: measured on the same pairs.
+const SHARED_FILL: f64 = 0.4;
+
 /// A plan for training on the CPU; `None` for the mock model, which has no weights.
 ///
 /// # Errors
@@ -84,7 +88,7 @@ pub fn plan(settings: &OpenSettings, load: Load) -> Result<Option<MemoryPlan>, E
     let (network, table) =
         Transformer::new(&files.config, &settings.tuning, settings.frozen_precision);
     let n = |store| table.n_values(store) as u64;
-    let shape = micro_batch(settings, load);
+    let shape = micro_batch(settings, load, network.shares_prompts());
     let activations = network.n_activation_values(shape, &settings.tuning, load.has_dropout);
     let tokens_a_pair = 2.0 * MEAN_FILL * settings.max_tokens as f64;
     let largest_tensor =
@@ -116,14 +120,17 @@ fn trunk_cache(settings: &OpenSettings, network: &Transformer, load: Load) -> u6
     all.min(settings.trunk_cache.memory_bytes)
 }
 
-/// The largest micro-batch of a run: as many pairs as fit the setting, and at least one.
-fn micro_batch(settings: &OpenSettings, load: Load) -> MicroBatchShape {
+/// The largest micro-batch of a run as it usually is: as many pairs as fit the setting, at least one,
+/// and no more than a batch of pairs of the usual length.
+fn micro_batch(settings: &OpenSettings, load: Load, shares_prompts: bool) -> MicroBatchShape {
     let rows_a_pair = 2 * settings.max_tokens;
     let limit = match settings.micro_batch_tokens {
         0 => DEFAULT_ROWS,
         rows => rows,
     };
-    let n_rows = limit.min(load.batch_pairs * rows_a_pair).max(rows_a_pair);
+    let fill = if shares_prompts { SHARED_FILL } else { MEAN_FILL };
+    let usual = (fill * (load.batch_pairs * rows_a_pair) as f64) as usize;
+    let n_rows = limit.min(usual).max(rows_a_pair);
     // Sides of half the longest length are usual.
     MicroBatchShape { n_rows, n_rewards: 2 * n_rows.div_ceil(settings.max_tokens) }
 }

@@ -168,6 +168,12 @@ impl Transformer {
         }
     }
 
+    /// Whether both answers of a pair read their common prompt once.
+    #[must_use]
+    pub fn shares_prompts(&self) -> bool {
+        matches!(self.packing, Packing::Causal)
+    }
+
     /// Number of the first block of the top.
     fn first_top_block(&self) -> usize {
         self.lowest.first_block(self.blocks.len())
