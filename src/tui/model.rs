@@ -154,6 +154,8 @@ pub struct Runs {
     /// How many runs there are in conditions that the first line counts: running, queued,
     /// interrupted.
     pub n_in: [usize; 3],
+    /// The run that others are measured against.
+    pub starred: Option<Arc<RunRow>>,
     /// Index of the selected row.
     pub cursor: usize,
     /// Rows scrolled off the top.
@@ -185,7 +187,7 @@ impl Runs {
 
     /// The run that others are measured against.
     pub fn baseline(&self) -> Option<&RunRow> {
-        self.all().find(|row| row.annotation.is_baseline)
+        self.starred.as_deref()
     }
 }
 
@@ -318,6 +320,7 @@ impl Model {
                 redo: Vec::new(),
                 scale: None,
                 n_in: [0; 3],
+                starred: None,
                 cursor: 0,
                 offset: 0,
                 sort: SortKey::Newest,

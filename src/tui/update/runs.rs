@@ -251,6 +251,8 @@ fn arrange(model: &mut Model) {
     model.runs.scale = TrendScale::of(accuracies.flatten().copied());
     let count = |condition| model.runs.all().filter(|row| Condition::of(row) == condition).count();
     model.runs.n_in = COUNTED.map(count);
+    let mut all = model.runs.rows.iter().chain(&model.runs.hidden);
+    model.runs.starred = all.find(|row| row.annotation.is_baseline).cloned();
 }
 
 fn sort(rows: &mut [Arc<RunRow>], key: SortKey, is_reversed: bool) {
