@@ -191,6 +191,7 @@ fn marked_runs_are_compared_with_the_baseline_first() {
     read(&fixture, &mut model);
     let row = Arc::make_mut(&mut model.runs.rows[1]);
     Arc::make_mut(&mut row.annotation).is_baseline = true;
+    model.runs.starred = Some(model.runs.rows[1].clone());
     let baseline = model.runs.rows[1].id.clone();
     press(&mut model, &["G", " ", "c"]);
     assert_eq!(model.screen, Screen::Compare);
