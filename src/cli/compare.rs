@@ -51,7 +51,11 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
     let form = args.form.form();
     let is_table = matches!(form, Form::Human | Form::Markdown);
     if is_table && args.experiment.is_some() && query.runs.len() > N_RUNS_IN_DETAIL {
-        return print_experiment(context, &arms, query.runs.len(), form);
+        // More runs than there is room for side by side.
+        print_arm_table(context, &arms, form)?;
+        let n_runs = query.runs.len();
+        context.say(&format!("{n_runs} runs: name some of them to see them one by one"));
+        return Ok(());
     }
     if query.runs.len() > N_RUNS_MAX {
         let message = format!("{} runs are too many to compare one by one", query.runs.len());
@@ -85,25 +89,16 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
     }
 }
 
-/// The arms of an experiment with more runs than a table has room for side by side.
-fn print_experiment(
-    context: &Context,
-    arms: &ArmComparison,
-    n_runs: usize,
-    form: Form,
-) -> CliResult {
-    arms::table(arms).print(form, context.ascii)?;
-    print_line(&format!("\n{}", arms::footnote(arms)))?;
-    context.say(&format!("{n_runs} runs: name some of them to see them one by one"));
-    Ok(())
-}
-
 /// The arms over their random seeds, where there is more than one seed.
 fn print_arms(context: &Context, arms: &ArmComparison, form: Form) -> CliResult {
     if arms.arms.iter().all(|arm| arm.runs.len() < 2) {
         return Ok(());
     }
     print_line("")?;
+    print_arm_table(context, arms, form)
+}
+
+fn print_arm_table(context: &Context, arms: &ArmComparison, form: Form) -> CliResult {
     arms::table(arms).print(form, context.ascii)?;
     print_line(&format!("\n{}", arms::footnote(arms)))
 }

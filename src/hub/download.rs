@@ -8,8 +8,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::cache::Repository;
-use super::http::{Client, NoAnswer, Reply};
+use super::http::Client;
 use super::listing::{Listing, RemoteFile, escaped};
+use super::reply::{NoAnswer, Reply};
 use super::{HubError, Progress, Settings};
 use crate::domain::hub_name::RepositoryKind;
 

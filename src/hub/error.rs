@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::http::Reply;
+use super::reply::Reply;
 use crate::domain::hub_name::HubName;
 
 /// A name that could not be brought here.

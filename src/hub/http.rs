@@ -4,13 +4,13 @@
 //! to no other (large files lie on other hosts, behind signed addresses), nothing is fetched in the
 //! open that was asked for under TLS, and what the first host says of a large file is kept.
 
-use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
 use ureq::http::HeaderMap;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
+use super::reply::{NoAnswer, Reply};
 use super::{HubError, Settings};
 
 /// A chain of redirections longer than this goes nowhere.
@@ -26,26 +26,6 @@ pub(super) struct Client {
     endpoint: String,
     token: Option<String>,
 }
-
-/// The beginning of an answer, and the rest to read.
-pub(super) struct Reply {
-    pub(super) status: u16,
-    /// `Retry-After`, in seconds.
-    pub(super) retry_after: Option<u64>,
-    /// Where the body begins within the file, from `Content-Range`.
-    pub(super) start: Option<u64>,
-    /// Bytes of the body, where they are known.
-    pub(super) length: Option<u64>,
-    /// What the content is named: `X-Linked-Etag` of the first host, else `ETag`.
-    pub(super) etag: Option<String>,
-    /// `X-Error-Message`.
-    pub(super) message: Option<String>,
-    pub(super) body: Box<dyn Read + Send>,
-}
-
-/// A request that got no answer.
-#[derive(Debug)]
-pub(super) struct NoAnswer(pub(super) String);
 
 impl Client {
     pub(super) fn new(settings: &Settings) -> Result<Self, HubError> {

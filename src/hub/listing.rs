@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::http::{Client, Reply};
+use super::http::Client;
+use super::reply::Reply;
 use super::{HubError, Progress, Settings, download};
 use crate::domain::hub_name::{HubName, RepositoryKind, is_commit, is_plain_path};
 

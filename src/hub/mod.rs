@@ -23,6 +23,7 @@ mod http;
 #[path = "no_http.rs"]
 mod http;
 mod listing;
+mod reply;
 mod select;
 #[cfg(test)]
 mod test_server;

@@ -11,7 +11,7 @@ use crate::domain::selection::LeftOut;
 use crate::domain::stats::Interval;
 use crate::store::rows::{EventLine, RunRow, TestAccuracy};
 
-use super::text::{count, duration, share};
+use super::text::{NONE, count, duration, share};
 
 /// A run's condition: its status and its process in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -372,6 +372,17 @@ pub fn short_size(n_bytes: u64) -> String {
         _ => (value / 1e9, "GB"),
     };
     if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+/// What of data, model and settings the list of runs knows, with its name.
+pub fn facts(row: &RunRow) -> [(&'static str, String); 4] {
+    let number = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| value.to_string());
+    [
+        ("model", row.facts.backbone.to_string()),
+        ("data", row.facts.source.to_string()),
+        ("lr", number(row.facts.learning_rate)),
+        ("τ", number(row.facts.high_threshold)),
+    ]
 }
 
 #[cfg(test)]

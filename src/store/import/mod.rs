@@ -109,9 +109,11 @@ impl Store {
             counts.n_dropped += batch.n_dropped();
             Ok(log.committed(batch.n_bytes(), self)?)
         });
-        log.stop(self)?;
-        self.set_cache(DEFAULT_CACHE_KIB)?;
-        outcome.map(|()| counts)
+        let tidied = log.stop(self).and_then(|()| self.set_cache(DEFAULT_CACHE_KIB));
+        // The error that ended it comes before one of tidying up.
+        outcome?;
+        tidied?;
+        Ok(counts)
     }
 
     fn set_cache(&self, kib: i64) -> Result<(), StoreError> {

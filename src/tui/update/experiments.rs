@@ -11,7 +11,7 @@ use super::super::message::Message;
 use super::super::model::{Model, Tone};
 use super::super::overlay::{Choice, ChoiceItem, Overlay, Then};
 use super::super::text::share;
-use super::super::words::Condition;
+use super::super::words::{Condition, facts};
 use super::say;
 
 /// Runs of one experiment, in the order of the list.
@@ -78,15 +78,6 @@ fn experiments(model: &Model) -> Vec<Experiment<'_>> {
 /// The runs by arm. Runs of one arm that were given other data, models or settings shown in the list
 /// are arms of their own, named after what differs.
 fn arms<'a>(runs: &[&'a RunRow]) -> Vec<(String, Vec<&'a RunRow>)> {
-    let facts = |row: &RunRow| {
-        let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| value.to_string());
-        [
-            ("model", row.facts.backbone.to_string()),
-            ("data", row.facts.source.to_string()),
-            ("lr", number(row.facts.learning_rate)),
-            ("τ", number(row.facts.high_threshold)),
-        ]
-    };
     let mut by_arm: BTreeMap<&str, Vec<&RunRow>> = BTreeMap::new();
     for row in runs {
         by_arm.entry(&row.arm).or_default().push(row);

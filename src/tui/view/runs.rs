@@ -315,19 +315,11 @@ pub fn kept_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
 }
 
 fn facts_that_differ(row: &RunRow, base: &RunRow) -> Vec<String> {
-    let number = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| value.to_string());
     let facts = |row: &RunRow| {
-        [
-            ("arm", row.arm.to_string()),
-            ("model", row.facts.backbone.to_string()),
-            ("data", row.facts.source.to_string()),
-            ("lr", number(row.facts.learning_rate)),
-            ("τ", number(row.facts.high_threshold)),
-            ("rng", row.rng_seed.to_string()),
-            ("rounds", row.rounds_max.to_string()),
-        ]
+        let own = [("rng", row.rng_seed.to_string()), ("rounds", row.rounds_max.to_string())];
+        [("arm", row.arm.to_string())].into_iter().chain(words::facts(row)).chain(own)
     };
-    let pairs = facts(row).into_iter().zip(facts(base));
+    let pairs = facts(row).zip(facts(base));
     let differing = pairs.filter(|((_, value), (_, other))| value != other);
     differing.map(|((name, value), (_, other))| format!("{name} {value} ({other})")).collect()
 }
