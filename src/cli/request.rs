@@ -51,10 +51,12 @@ pub fn stop(context: &Context, args: &RequestArgs) -> CliResult {
     let run = store.find_run(&args.run)?;
     refuse(&run, "stop", run.status.is_ended())?;
     Supervisor::new(context.home.clone()).stop(&mut store, &run.id)?;
-    print_line(&format!(
-        "`{}` writes a checkpoint and ends after its present step; go on with `ser resume {}`",
-        run.name, run.id
-    ))
+    let how = if run.status == RunStatus::Queued {
+        "leaves the queue"
+    } else {
+        "writes a checkpoint and ends after its present step"
+    };
+    print_line(&format!("`{}` {how}; go on with `ser resume {}`", run.name, run.id))
 }
 
 fn refuse(run: &RunRow, action: &str, is_refused: bool) -> CliResult {
