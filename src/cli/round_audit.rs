@@ -41,6 +41,7 @@ pub fn columns() -> Vec<Column> {
         number("selected_longer_share", "longer"),
         number("length_correlation", "length r"),
         number("view_weight", "view"),
+        number("surface_weight", "surface"),
     ]
 }
 
@@ -77,5 +78,6 @@ pub fn cells(row: &RoundRow) -> Vec<Cell> {
         Cell::shown(of(|audit| audit.selected.longer_share), words::percent),
         Cell::shown(of(|audit| audit.length_correlation), decimals(2)),
         Cell::shown(of(|audit| audit.view_weight), decimals(2)),
+        Cell::shown(of(|audit| audit.surface_weight), decimals(2)),
     ]
 }

@@ -18,9 +18,13 @@ pub struct SelectionAudit {
     pub over_confidence_drift: Option<f64>,
     /// What `risk` could show.
     pub certificate: Option<Certificate>,
-    /// How much the second view counted beside the reward model's margin, where it did.
+    /// How much the likelihood under the backbone counted beside the reward model's margin, where it
+    /// did.
     #[serde(default)]
     pub view_weight: Option<f64>,
+    /// How much the surface of the answers counted, where it did.
+    #[serde(default)]
+    pub surface_weight: Option<f64>,
     /// Mean of `1 - q` over the selected labels, `q` their calibrated confidence.
     pub estimated_error: Option<f64>,
     /// Everything that was scored.

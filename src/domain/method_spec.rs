@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::second_view::View;
 use super::spec::{Amount, SpecError, check};
 
 /// Which constant is taken off the rewards before they become probabilities.
@@ -56,7 +57,7 @@ pub enum CalibrationName {
     Temperature,
 }
 
-/// Who labels the pool in round 1.
+/// Who labels the pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TeacherName {
@@ -65,6 +66,10 @@ pub enum TeacherName {
     Model,
     /// The mean reward of that model and of the fold models.
     Folds,
+    /// The same, and in each later round the teacher before, joined by the present model where
+    /// held-out human pairs show that it adds something (compare temporal ensembling, Laine and Aila
+    /// 2017). The loop ends when neither it nor a person has anything new to teach.
+    Ensemble,
 }
 
 /// What is asked beside the reward model when the pool is labelled.
@@ -76,6 +81,21 @@ pub enum SecondView {
     None,
     /// How likely the pretrained backbone finds each answer, where it is a language model.
     Likelihood,
+    /// Length, words, punctuation and layout of each answer, weighed by a model of the seed set.
+    Surface,
+    /// Both.
+    Both,
+}
+
+impl SecondView {
+    /// Whether this view is asked.
+    #[must_use]
+    pub const fn asks(self, view: View) -> bool {
+        match view {
+            View::Likelihood => matches!(self, Self::Likelihood | Self::Both),
+            View::Surface => matches!(self, Self::Surface | Self::Both),
+        }
+    }
 }
 
 /// What `risk` does when no share can be certified.
@@ -105,6 +125,9 @@ pub struct SelectionSpec {
     /// Over how many strata of equal size by length `top_share` and `risk` take their share.
     #[serde(default = "one")]
     pub length_strata: u32,
+    /// Whether pairs whose longer answer is preferred, and the others, are strata of their own.
+    #[serde(default)]
+    pub longer_strata: bool,
     /// The error that `risk` allows among its labels …
     #[serde(default = "default_max_error")]
     pub max_error: f64,
@@ -121,10 +144,10 @@ pub struct SelectionSpec {
     /// models that did not learn it; 0 and 1 go by the validation pairs alone.
     #[serde(default)]
     pub calibration_folds: u32,
-    /// Who labels the pool in round 1.
+    /// Who labels the pool.
     #[serde(default)]
     pub teacher: TeacherName,
-    /// What is asked beside the teacher of every round.
+    /// What is asked beside the teacher.
     #[serde(default)]
     pub second_view: SecondView,
     /// Whether a pair is left out whose label was another in the round before (CREAM, Wang et al.
@@ -210,9 +233,20 @@ impl SelectionSpec {
         check("selection.calibration_folds", folds, folds <= 20, "at most 20")?;
         let teacher_is_fine = self.teacher == TeacherName::Model || self.cross_fits();
         let expected = "possible without fold models: set `selection.calibration_folds`";
-        check("selection.teacher", "folds", teacher_is_fine, expected)?;
+        let teacher = match self.teacher {
+            TeacherName::Model => "model",
+            TeacherName::Folds => "folds",
+            TeacherName::Ensemble => "ensemble",
+        };
+        check("selection.teacher", teacher, teacher_is_fine, expected)?;
         let view_is_fine = self.second_view == SecondView::None || self.cross_fits();
-        check("selection.second_view", "likelihood", view_is_fine, expected)?;
+        let view = match self.second_view {
+            SecondView::None => "none",
+            SecondView::Likelihood => "likelihood",
+            SecondView::Surface => "surface",
+            SecondView::Both => "both",
+        };
+        check("selection.second_view", view, view_is_fine, expected)?;
         let guard = self.length_guard;
         check("selection.length_guard", guard, (0.5..1.0).contains(&guard), "from 0.5 to below 1")?;
         if let Amount::Share(value) = self.min_selected {

@@ -112,6 +112,9 @@ pub enum StopReason {
     Uncertified,
     /// The selected labels prefer the longer answer, or the shorter one, nearly always.
     SelectionOneSided,
+    /// The round would train on the labels of the round before again: its model added nothing to the
+    /// teacher, nor did a person.
+    NothingNew,
     /// A round ranks the validation pairs significantly worse than the one before.
     ValidationDropped,
     /// A round's probabilities of the validation pairs are significantly worse than before.
@@ -124,12 +127,13 @@ pub enum StopReason {
 
 impl StopReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RoundLimit,
         Self::SelectionExhausted,
         Self::SeedNotBetterThanChance,
         Self::Uncertified,
         Self::SelectionOneSided,
+        Self::NothingNew,
         Self::ValidationDropped,
         Self::CalibrationWorsened,
         Self::NonFinite,
@@ -145,6 +149,7 @@ impl StopReason {
             Self::SeedNotBetterThanChance => "seed_not_better_than_chance",
             Self::Uncertified => "uncertified",
             Self::SelectionOneSided => "selection_one_sided",
+            Self::NothingNew => "nothing_new",
             Self::ValidationDropped => "validation_dropped",
             Self::CalibrationWorsened => "calibration_worsened",
             Self::NonFinite => "non_finite",

@@ -1,146 +1,176 @@
-//! A second opinion on a pair beside the reward model's, weighed by what it is worth on human labels.
+//! Other opinions on a pair beside the reward model's, weighed by what they are worth on human labels.
 //!
 //! A model that learns from its own confident labels learns nothing new; a second view of the same
-//! pair does bring something (co-training, Blum and Mitchell 1998). The view here is the likelihood of
-//! each answer under the pretrained backbone, which no label has touched. How far it can be trusted
-//! differs from data set to data set, so held-out human pairs decide: a logistic regression on both
-//! margins, in which the view stays out unless it is significantly worth having.
+//! pair does bring something (co-training, Blum and Mitchell 1998). One view is the likelihood of
+//! each answer under the pretrained backbone, which no label has touched; another is the surface of
+//! the answers ([`super::surface`]). How far they can be trusted differs from data set to data set, so
+//! held-out human pairs decide: a logistic regression on all margins, in which a view stays out unless
+//! it is significantly worth having.
 
-use super::bradley_terry::{log_sigmoid, sigmoid};
+use serde::{Deserialize, Serialize};
 
-/// One pair as two views see it, both towards the human label.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TwoMargins {
-    /// The reward model's margin.
-    pub reward: f64,
-    /// The second view's.
-    pub view: f64,
+use super::logistic;
+
+/// What a pair is looked at with, beside the reward model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum View {
+    /// The log-likelihood of the answers under the pretrained backbone.
+    Likelihood,
+    /// Their surface.
+    Surface,
 }
 
-/// How much each view counts: the probability of the pair is
-/// `sigmoid(reward * margin + view * other margin)`.
+impl View {
+    /// Every view, in the order of [`ViewWeights::views`].
+    pub const ALL: [Self; 2] = [Self::Likelihood, Self::Surface];
+}
+
+const N_VIEWS: usize = View::ALL.len();
+
+/// One pair's margins towards the human label.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Margins {
+    /// The reward model's.
+    pub reward: f64,
+    /// Those of [`View::ALL`]; 0 of a view that was not asked.
+    pub views: [f64; N_VIEWS],
+}
+
+/// How much each margin counts: the probability of the pair is
+/// `sigmoid(reward * margin + sum(views * their margins))`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ViewWeights {
     /// Weight of the reward model's margin.
     pub reward: f64,
-    /// Weight of the second view's; 0 where it is not significantly worth having.
-    pub view: f64,
+    /// Weights of those of [`View::ALL`]; 0 where a view is not significantly worth having.
+    pub views: [f64; N_VIEWS],
 }
 
-/// What the reward model alone is worth: the second view stays out.
-pub const REWARD_ALONE: ViewWeights = ViewWeights { reward: 1.0, view: 0.0 };
+/// What the reward model alone is worth: every view stays out.
+pub const REWARD_ALONE: ViewWeights = ViewWeights { reward: 1.0, views: [0.0; N_VIEWS] };
+
+impl ViewWeights {
+    /// The weight of a view, where it counts.
+    #[must_use]
+    pub fn of(&self, view: View) -> Option<f64> {
+        let weight = self.views[view as usize];
+        (weight > 0.0).then_some(weight)
+    }
+
+    /// The margin that everything together gives.
+    #[must_use]
+    pub fn join(&self, margins: Margins) -> f64 {
+        self.reward * margins.reward + logistic::dot(&self.views, &margins.views)
+    }
+}
 
 /// 95 % quantile of chi-squared with one degree of freedom.
 const CHI_SQUARED_95: f64 = 3.841_458_820_694_124;
-/// Newton's method doubles its digits; this many rounds are far more than needed.
-const N_ROUNDS: usize = 50;
+/// A trace of a ridge keeps separable pairs finite.
+const RIDGE: f64 = 1e-3;
 
 /// The most likely weights on held-out human pairs.
 ///
-/// The negative log-likelihood is convex; Newton's method with halved steps finds its minimum. A
-/// weight below 0 would turn a view around, which is noise: such a view is left out. The second
-/// view is also left out when the likelihood ratio test against the reward model alone does not
-/// reject at 5 %.
+/// Views are left out one after the other, the least useful first: while one has a weight below 0,
+/// which would turn it around and is noise, or while the likelihood ratio test of all margins against
+/// all but this one does not reject at 5 %.
 #[must_use]
-pub fn fit_weights(pairs: &[TwoMargins]) -> ViewWeights {
-    let [reward, view] = minimize(pairs, [true, true]);
-    let [alone, _] = minimize(pairs, [true, false]);
-    let gain = nll(pairs, [alone, 0.0]) - nll(pairs, [reward, view]);
-    if view <= 0.0 || 2.0 * gain < CHI_SQUARED_95 {
-        return REWARD_ALONE;
+pub fn fit_weights(pairs: &[Margins]) -> ViewWeights {
+    let rows: Vec<[f64; 1 + N_VIEWS]> = pairs.iter().map(row).collect();
+    let mut free = [true; 1 + N_VIEWS];
+    for (place, is_free) in free.iter_mut().enumerate().skip(1) {
+        *is_free = rows.iter().any(|row| row[place] != 0.0);
     }
-    if reward <= 0.0 {
-        let [_, view] = minimize(pairs, [false, true]);
-        return ViewWeights { reward: 0.0, view };
-    }
-    ViewWeights { reward, view }
-}
-
-fn nll(pairs: &[TwoMargins], [a, b]: [f64; 2]) -> f64 {
-    // A trace of a ridge keeps separable pairs finite.
-    let ridge = 5e-4 * (a * a + b * b);
-    pairs.iter().map(|p| -log_sigmoid(a * p.reward + b * p.view)).sum::<f64>() + ridge
-}
-
-/// The minimum over the weights that are free; the others are 0.
-fn minimize(pairs: &[TwoMargins], free: [bool; 2]) -> [f64; 2] {
-    let mut at = [0.0, 0.0];
-    for _ in 0..N_ROUNDS {
-        let mut slope = [1e-3 * at[0], 1e-3 * at[1]];
-        let (mut aa, mut ab, mut bb) = (1e-3, 0.0, 1e-3);
-        for TwoMargins { reward, view } in pairs {
-            let wrong = sigmoid(-(at[0] * reward + at[1] * view));
-            let weight = wrong * (1.0 - wrong);
-            slope[0] -= wrong * reward;
-            slope[1] -= wrong * view;
-            aa += weight * reward * reward;
-            ab += weight * reward * view;
-            bb += weight * view * view;
+    let weights = loop {
+        let weights = logistic::fit(&rows, RIDGE, free);
+        let worth = |place: usize| {
+            let mut without = free;
+            without[place] = false;
+            let loss = logistic::loss(&rows, logistic::fit(&rows, RIDGE, without), RIDGE);
+            let gain = loss - logistic::loss(&rows, weights, RIDGE);
+            if weights[place] > 0.0 { 2.0 * gain } else { f64::NEG_INFINITY }
+        };
+        let asked = (1..=N_VIEWS).filter(|place| free[*place]).map(|place| (place, worth(place)));
+        let Some((place, worth)) = asked.min_by(|a, b| a.1.total_cmp(&b.1)) else {
+            return REWARD_ALONE;
+        };
+        if worth >= CHI_SQUARED_95 {
+            break weights;
         }
-        let step = match free {
-            [true, true] => {
-                let determinant = aa * bb - ab * ab;
-                [
-                    (bb * slope[0] - ab * slope[1]) / determinant,
-                    (aa * slope[1] - ab * slope[0]) / determinant,
-                ]
-            }
-            [true, false] => [slope[0] / aa, 0.0],
-            [false, true] => [0.0, slope[1] / bb],
-            [false, false] => [0.0, 0.0],
-        };
-        let here = nll(pairs, at);
-        let moved = |share: f64| [at[0] - share * step[0], at[1] - share * step[1]];
-        let shares = (0..30).map(|halvings| 0.5_f64.powi(halvings));
-        let Some(share) = shares.into_iter().find(|share| nll(pairs, moved(*share)) < here) else {
-            break;
-        };
-        at = moved(share);
-    }
-    at
+        free[place] = false;
+    };
+    // A model that is worse than chance beside the views counts nothing.
+    let weights = if weights[0] > 0.0 {
+        weights
+    } else {
+        free[0] = false;
+        logistic::fit(&rows, RIDGE, free)
+    };
+    let [reward, views @ ..] = weights;
+    ViewWeights { reward, views }
+}
+
+fn row(pair: &Margins) -> [f64; 1 + N_VIEWS] {
+    let mut row = [pair.reward; 1 + N_VIEWS];
+    row[1..].copy_from_slice(&pair.views);
+    row
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::bradley_terry::sigmoid;
     use super::super::random::{Place, Purpose};
     use super::*;
 
     /// Pairs whose label is drawn from the weights given.
-    fn drawn(n: u64, a: f64, b: f64) -> Vec<TwoMargins> {
+    fn drawn(n: u64, weights: [f64; 3]) -> Vec<Margins> {
         let place = Place::new(3, Purpose::Mock);
         (0..n)
             .map(|i| {
-                let (reward, view) = (place.normal(3 * i), place.normal(3 * i + 1));
-                let is_right = place.at(1, 0).unit(i) < sigmoid(a * reward + b * view);
-                let sign = if is_right { 1.0 } else { -1.0 };
-                TwoMargins { reward: sign * reward, view: sign * view }
+                let at: [f64; 3] = std::array::from_fn(|j| place.normal(5 * i + j as u64));
+                let is_right = place.at(1, 0).unit(i) < sigmoid(logistic::dot(&weights, &at));
+                let [reward, views @ ..] = at.map(|value| if is_right { value } else { -value });
+                Margins { reward, views }
             })
             .collect()
     }
 
     #[test]
     fn weights_that_made_the_labels_are_found() {
-        let weights = fit_weights(&drawn(20_000, 0.5, 1.5));
+        let weights = fit_weights(&drawn(20_000, [0.5, 1.5, 0.2]));
         assert!((weights.reward - 0.5).abs() < 0.06, "{weights:?}");
-        assert!((weights.view - 1.5).abs() < 0.08, "{weights:?}");
+        assert!((weights.views[0] - 1.5).abs() < 0.08, "{weights:?}");
+        assert!((weights.views[1] - 0.2).abs() < 0.06, "{weights:?}");
+        assert_eq!(weights.of(View::Surface), Some(weights.views[1]));
     }
 
     #[test]
     fn a_view_that_is_worth_nothing_or_less_stays_out() {
-        assert_eq!(fit_weights(&drawn(2_000, 1.0, 0.0)), REWARD_ALONE);
-        assert_eq!(fit_weights(&drawn(2_000, 1.0, -1.0)), REWARD_ALONE);
+        assert_eq!(fit_weights(&drawn(2_000, [1.0, 0.0, 0.0])), REWARD_ALONE);
+        assert_eq!(fit_weights(&drawn(2_000, [1.0, -1.0, -1.0])), REWARD_ALONE);
         assert_eq!(fit_weights(&[]), REWARD_ALONE);
-        let weights = fit_weights(&drawn(2_000, -1.0, 1.0));
-        assert!(weights.reward == 0.0 && weights.view > 0.3, "{weights:?}");
+        let weights = fit_weights(&drawn(2_000, [1.0, -1.0, 1.0]));
+        assert!(weights.of(View::Likelihood).is_none() && weights.views[1] > 0.3, "{weights:?}");
+        let weights = fit_weights(&drawn(2_000, [-1.0, 1.0, 0.0]));
+        assert!(weights.reward == 0.0 && weights.views[0] > 0.3, "{weights:?}");
     }
 
     #[test]
-    fn one_view_has_a_closed_form() {
-        // 30 of 40 right at a margin of 1 in the view alone: sigmoid(b) = 3/4, b = ln 3.
-        let pairs: Vec<TwoMargins> = (0..40)
-            .map(|i| TwoMargins { reward: 0.0, view: if i % 4 == 0 { -1.0 } else { 1.0 } })
-            .collect();
-        let weights = fit_weights(&pairs);
-        assert!((weights.view - 3.0_f64.ln()).abs() < 1e-3, "{weights:?}");
+    fn a_view_that_was_not_asked_changes_nothing() {
+        let mut pairs = drawn(2_000, [1.0, 1.0, 0.0]);
+        let with = fit_weights(&pairs);
+        for pair in &mut pairs {
+            pair.views[View::Surface as usize] = 0.0;
+        }
+        let without = fit_weights(&pairs);
+        assert_eq!(without.of(View::Surface), None);
+        assert!((with.views[0] - without.views[0]).abs() < 0.05, "{with:?} {without:?}");
+    }
+
+    #[test]
+    fn margins_are_joined_by_their_weights() {
+        let weights = ViewWeights { reward: 2.0, views: [0.5, 3.0] };
+        assert_eq!(weights.join(Margins { reward: 1.0, views: [4.0, -1.0] }), 1.0);
     }
 }

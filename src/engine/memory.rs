@@ -7,7 +7,8 @@ use super::cpu::network::memory::MicroBatchShape;
 use super::cpu::table::Store;
 use super::weights::ModelFiles;
 use super::{Backbone, Device, EncodedPair, EngineError, OpenSettings, Tuning};
-use crate::domain::spec::{ExperimentSpec, SecondView};
+use crate::domain::second_view::View;
+use crate::domain::spec::ExperimentSpec;
 
 /// Bytes a run needs at its peak, by purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,7 @@ impl Load {
             batch_pairs: spec.train.batch_pairs as usize,
             has_dropout: spec.train.dropout > 0.0,
             has_second_view: spec.selection.cross_fits()
-                && spec.selection.second_view == SecondView::Likelihood,
+                && spec.selection.second_view.asks(View::Likelihood),
         }
     }
 }

@@ -95,6 +95,7 @@ pub fn stop_reason(reason: StopReason) -> &'static str {
         StopReason::SelectionExhausted => "too few pairs left to select",
         StopReason::SeedNotBetterThanChance => "the seed model is no better than chance",
         StopReason::Uncertified => "no share of the pool could be certified",
+        StopReason::NothingNew => "another round would bring no new label",
         StopReason::SelectionOneSided => "the selection is one-sided by length",
         StopReason::ValidationDropped => "the round dropped on the validation pairs",
         StopReason::CalibrationWorsened => "the round's probabilities got worse",

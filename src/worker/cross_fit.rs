@@ -26,12 +26,10 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::random::{Place, Purpose};
 use crate::domain::risk::HeldOutPair;
 use crate::domain::run::StopReason;
+use crate::domain::second_view::{REWARD_ALONE, fit_weights};
 use crate::domain::selection::Ranking;
 use crate::domain::ser::Outcome;
-use crate::domain::spec::SecondView;
 use crate::domain::split::folds;
-use crate::engine::cpu::LanguageModel;
-use crate::engine::{EncodedPair, OpenSettings};
 
 use super::control::Flow;
 use super::evaluate::{Pass, score};
@@ -39,6 +37,7 @@ use super::journal::StepProgress;
 use super::plan::{Orders, Plan, planned};
 use super::session::Session;
 use super::train::take_step;
+use super::views::{self, ViewJudgements, beside};
 use super::{StepResult, WorkerError};
 
 /// What the fold models said.
@@ -53,26 +52,10 @@ pub struct FoldJudgements {
     pub pool: Vec<[f32; 2]>,
     /// The same of each validation pair.
     pub validation: Vec<[f32; 2]>,
-    /// What the second view says, where there is one.
+    /// What the second views say.
     #[serde(default)]
-    pub view: Option<ViewJudgements>,
+    pub views: Vec<ViewJudgements>,
 }
-
-/// Log-likelihoods `[a, b]` of the two answers under the pretrained backbone.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ViewJudgements {
-    /// Of each pool pair.
-    pub pool: Vec<[f32; 2]>,
-    /// Of each validation pair.
-    pub validation: Vec<[f32; 2]>,
-    /// Margins towards the human label of the seed pairs, in the order of
-    /// [`FoldJudgements::held_out`]; empty once they are joined with those.
-    pub held_out: Vec<f64>,
-}
-
-/// Pairs whose likelihoods are computed in one call.
-const LIKELIHOOD_PAIRS: usize = 1024;
 
 /// Root mean square of the margins.
 pub fn margin_scale(scores: &[PairScore]) -> f64 {
@@ -99,13 +82,31 @@ pub fn cross_fit(session: &mut Session<'_>, round: u32) -> StepResult {
     let n_pairs = found.held_out.len() as u64;
     let n_correct = found.held_out.iter().filter(|pair| pair.is_correct()).count() as u64;
     let elapsed_ms = clock.elapsed().as_millis() as u64;
-    if session.spec.selection.second_view == SecondView::Likelihood {
-        found.view = ask_backbone(session, &judged)?;
-    }
+    found.views = views::ask(session, &judged)?;
     session.journal.send(RunEvent::CrossFitted { n_folds, n_pairs, n_correct, elapsed_ms })?;
+    let is_better_with_views = beats_chance(session, joined_count(&found));
     session.journal.state.folds = Some(found);
-    let halt = refuse_chance(session, n_correct, n_pairs)?;
+    let halt =
+        if is_better_with_views { None } else { refuse_chance(session, n_correct, n_pairs)? };
     Ok(Some(Outcome::CrossFitted { halt }))
+}
+
+/// How many of the seed pairs, and of how many, are ranked right by the fold models with the views that
+/// are significantly worth having; `(0, 0)` where none is. What labels the pool is all of them: a seed
+/// model at chance may still stand beside a view that is not.
+fn joined_count(found: &FoldJudgements) -> (u64, u64) {
+    let rewards: Vec<f64> = found.held_out.iter().map(|pair| pair.margin).collect();
+    let pairs = beside(&rewards, &found.views, |view, place| view.held_out[place]);
+    let weights = fit_weights(&pairs);
+    if weights == REWARD_ALONE {
+        return (0, 0);
+    }
+    let n_right = pairs.iter().filter(|pair| weights.join(**pair) > 0.0).count();
+    (n_right as u64, pairs.len() as u64)
+}
+
+fn beats_chance(session: &Session<'_>, (n_correct, n): (u64, u64)) -> bool {
+    chance_p_value(n_correct, n) < session.spec.rounds.chance_level
 }
 
 /// Whether the seed model is too weak to label anything: held-out pairs of the folds, where there
@@ -148,7 +149,7 @@ fn judge_fold(
     part: Fold,
     fold_of: &[u32],
     found: &mut FoldJudgements,
-    judged: &mut Vec<PairId>,
+    judged: &mut Vec<Vec<PairId>>,
 ) -> Result<bool, WorkerError> {
     let labels = session.inputs.seed_labels.clone();
     let pick = |is_own: bool| -> Vec<TrainingLabel> {
@@ -175,50 +176,16 @@ fn judge_fold(
     add(&mut found.pool, pool);
     add(&mut found.validation, validation);
     let facts = session.inputs.facts_of(pool);
-    let ranking = Ranking::new(pool, &facts, session.spec.selection.length_strata);
+    let ranking = Ranking::new(pool, &facts, &session.spec.selection);
     let scale = margin_scale(pool);
     for score in own {
         let margin = labeled_margin(score, chosen_side(session.spec.rng_seed, score.pair));
-        let rank = ranking.rank(margin, session.inputs.facts(score.pair).n_tokens());
+        let rank = ranking.rank(score, session.inputs.facts(score.pair));
         let margin = if scale > 0.0 { margin / scale } else { 0.0 };
         found.held_out.push(HeldOutPair { margin, rank });
-        judged.push(score.pair);
     }
+    judged.push(own.iter().map(|score| score.pair).collect());
     Ok(true)
-}
-
-/// How likely the pretrained backbone finds the answers; `None`, with a word to the person, where it
-/// is no language model.
-fn ask_backbone(
-    session: &mut Session<'_>,
-    judged: &[PairId],
-) -> Result<Option<ViewJudgements>, WorkerError> {
-    let settings = OpenSettings::of_spec(&session.spec);
-    let Some(mut backbone) = LanguageModel::open(&settings)? else {
-        let message =
-            "`selection.second_view` is left out: the backbone is no language model that \
-                       the engine can read as one"
-                .to_owned();
-        session.journal.send(RunEvent::Warned { message })?;
-        return Ok(None);
-    };
-    let inputs = &session.inputs;
-    let mut ask = |ids: &[PairId]| -> Vec<[f32; 2]> {
-        let chunks = ids.chunks(LIKELIHOOD_PAIRS).map(|ids| {
-            let pairs: Vec<&EncodedPair> = ids.iter().map(|id| inputs.pair(*id)).collect();
-            backbone.answer_log_likelihoods(&pairs)
-        });
-        chunks.flatten().collect()
-    };
-    let towards_label = |(pair, [a, b]): (&PairId, [f32; 2])| {
-        let score = PairScore { pair: *pair, reward_a: a, reward_b: b };
-        labeled_margin(&score, chosen_side(session.spec.rng_seed, *pair))
-    };
-    Ok(Some(ViewJudgements {
-        pool: ask(&inputs.split.unlabeled_pool),
-        validation: ask(&inputs.split.validation),
-        held_out: judged.iter().zip(ask(judged)).map(towards_label).collect(),
-    }))
 }
 
 fn add(sums: &mut Vec<[f32; 2]>, scores: &[PairScore]) {

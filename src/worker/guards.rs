@@ -49,7 +49,7 @@ fn verdict(
         DropAction::Stop | DropAction::Ignore => "the loop ends",
     };
     let n_right = |margins: &[f64]| margins.iter().filter(|margin| **margin > 0.0).count();
-    let p = drop_p_value(before, after);
+    let p = drop_p_value(before, after, &session.inputs.validation_groups);
     if rounds.on_drop != DropAction::Ignore && p < rounds.drop_level {
         let message = format!(
             "round {round} ranks {} of {} validation pairs right, the round before {} (p = {p:.3}): \

@@ -1,15 +1,16 @@
 //! Who labels a round, and human pairs that it has not learned.
 
-use crate::domain::metrics::labeled_margin;
-use crate::domain::preference::chosen_side;
+use crate::domain::preference::PairId;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::risk::HeldOutPair;
-use crate::domain::second_view::{REWARD_ALONE, TwoMargins, ViewWeights, fit_weights};
-use crate::domain::selection::Ranking;
+use crate::domain::second_view::{Margins, REWARD_ALONE, ViewWeights, fit_weights};
+use crate::domain::selection::{Ranking, ScoredPair};
 use crate::domain::spec::TeacherName;
 
-use super::cross_fit::{FoldJudgements, ViewJudgements, margin_scale};
+use super::cross_fit::{FoldJudgements, margin_scale};
 use super::session::Session;
+use super::state::Teacher;
+use super::views::{ViewJudgements, beside, towards_label};
 
 /// The pool as the teacher of a round sees it, with the human pairs that the teacher has not learned.
 pub struct Lesson {
@@ -20,51 +21,115 @@ pub struct Lesson {
     pub margins: Vec<f64>,
     /// Ranks of the seed pairs, where those that the fold models gave still hold.
     ranks: Option<Vec<f64>>,
-    /// How much the second view counted.
+    /// How much the second views counted.
     pub weights: ViewWeights,
 }
 
 impl Lesson {
-    /// The lesson of a round from the present model's rewards of the pool.
+    /// The lesson of a round from the present model's rewards of the pool, and the pool as the round
+    /// before saw it.
     ///
     /// In round 1 the teacher may be more than the present model: the mean of it and the fold models,
-    /// whose errors agree less than their judgements. A second view stands beside it in every round,
-    /// with weights fitted anew: what a student has learned of it by then is for the fit to say.
-    pub fn new(session: &Session<'_>, round: u32, scores: Vec<PairScore>) -> Self {
+    /// whose errors agree less than their judgements, with second views beside it.
+    pub fn new(
+        session: &Session<'_>,
+        round: u32,
+        scores: Vec<PairScore>,
+        pool_before: &[ScoredPair],
+    ) -> Self {
         let state = &session.journal.state;
-        let folds = state.folds.as_ref();
         let own = state.validation.get(&(round - 1)).map_or(&[][..], Vec::as_slice);
-        let mut validation: Vec<f64> = own.iter().map(|margin| f64::from(*margin)).collect();
-        let mut scores = scores;
-        let first = folds.filter(|folds| round == 1 && !folds.pool.is_empty());
-        if let Some(folds) = first.filter(|_| session.spec.selection.teacher == TeacherName::Folds)
-        {
+        let own: Vec<f64> = own.iter().map(|margin| f64::from(*margin)).collect();
+        let folds = state.folds.as_ref();
+        let held_out = folds.map_or(&[][..], |folds| folds.held_out.as_slice());
+        let teacher = session.spec.selection.teacher;
+        match (&state.teacher, folds) {
+            (Some(before), _) if round > 1 && teacher == TeacherName::Ensemble => {
+                Self::with_teacher_before(before, pool_before, scores, &own, held_out)
+            }
+            (_, Some(folds)) => Self::with_folds(session, round, folds, scores, own),
+            (_, None) => Self::with_judged(scores, own, held_out),
+        }
+    }
+
+    /// The lesson without second views: the teacher's margins of the validation pairs, and those of the
+    /// seed pairs as they were judged.
+    fn with_judged(scores: Vec<PairScore>, validation: Vec<f64>, held_out: &[HeldOutPair]) -> Self {
+        let scale = margin_scale(&scores);
+        let mut margins = validation;
+        margins.extend(held_out.iter().map(|pair| pair.margin * scale));
+        let ranks = Some(held_out.iter().map(|pair| pair.rank).collect());
+        Self { scores, margins, ranks, weights: REWARD_ALONE }
+    }
+
+    /// The fold models' lesson, with second views, whose weights are fitted anew in each round that
+    /// asks them: what a student has learned of them by then is for the fit to say.
+    fn with_folds(
+        session: &Session<'_>,
+        round: u32,
+        folds: &FoldJudgements,
+        mut scores: Vec<PairScore>,
+        mut validation: Vec<f64>,
+    ) -> Self {
+        let is_averaged = session.spec.selection.teacher != TeacherName::Model;
+        if round == 1 && is_averaged && !folds.pool.is_empty() {
             average(session, folds, &mut scores, &mut validation);
         }
-        let held_out = folds.map_or(&[][..], |folds| folds.held_out.as_slice());
-        let scale = margin_scale(&scores);
-        let mut judged: Vec<f64> = held_out.iter().map(|pair| pair.margin * scale).collect();
-        let mut ranks = Some(held_out.iter().map(|pair| pair.rank).collect());
-        let mut weights = REWARD_ALONE;
-        if let Some(view) = folds.and_then(|folds| folds.view.as_ref()) {
-            let of_validation = view_margins(session, view);
-            let both = |(reward, view): (&f64, &f64)| TwoMargins { reward: *reward, view: *view };
-            let mut pairs: Vec<TwoMargins> =
-                validation.iter().zip(&of_validation).map(both).collect();
-            // Later the judgements are those of the teacher of round 1, which are joined already.
-            pairs.extend(judged.iter().zip(&view.held_out).map(both));
-            weights = fit_weights(&pairs);
-            if weights != REWARD_ALONE {
-                join(weights, &mut validation, &of_validation);
-                join_rewards(session, weights, &mut scores, &view.pool);
-                if !view.held_out.is_empty() {
-                    join(weights, &mut judged, &view.held_out);
-                    ranks = None;
-                }
-            }
+        if folds.views.is_empty() {
+            return Self::with_judged(scores, validation, &folds.held_out);
         }
-        validation.extend(judged);
-        Self { scores, margins: validation, ranks, weights }
+        let scale = margin_scale(&scores);
+        let judged: Vec<f64> = folds.held_out.iter().map(|pair| pair.margin * scale).collect();
+        let validation_margins = beside(&validation, &folds.views, |view, place| {
+            let id = session.inputs.split.validation[place];
+            towards_label(session, id, view.validation[place])
+        });
+        // Later the judgements are those of the teacher of round 1, which are joined already.
+        let are_apart = folds.views.iter().all(|view| !view.held_out.is_empty());
+        let seed_margins = if are_apart {
+            beside(&judged, &folds.views, |view, place| view.held_out[place])
+        } else {
+            Vec::new()
+        };
+        let weights = fit_weights(&[&validation_margins[..], &seed_margins].concat());
+        if weights == REWARD_ALONE {
+            return Self::with_judged(scores, validation, &folds.held_out);
+        }
+        join_rewards(session, weights, &mut scores, &folds.views);
+        let join = |pairs: &[Margins]| pairs.iter().map(|pair| weights.join(*pair)).collect();
+        let mut margins: Vec<f64> = join(&validation_margins);
+        // Where the views have put the pairs in another order, the ranks of before do not hold.
+        let ranks = (!are_apart).then(|| folds.held_out.iter().map(|pair| pair.rank).collect());
+        margins.extend(if are_apart { join(&seed_margins) } else { judged });
+        Self { scores, margins, ranks, weights }
+    }
+
+    /// The teacher of the round before, joined by the present model where the validation pairs, which
+    /// neither has learned, show that it is worth having: a student of the teacher's labels mostly knows
+    /// less than the teacher, and a mean of both would lose with every round.
+    fn with_teacher_before(
+        before: &Teacher,
+        before_pool: &[ScoredPair],
+        mut scores: Vec<PairScore>,
+        own: &[f64],
+        held_out: &[HeldOutPair],
+    ) -> Self {
+        let both = |(own, before): (&f64, &f64)| Margins { reward: *before, views: [*own, 0.0] };
+        let validation: Vec<Margins> = own.iter().zip(&before.validation).map(both).collect();
+        let weights = fit_weights(&validation);
+        for score in &mut scores {
+            // Both are in order of the pairs.
+            let place = before_pool.binary_search_by_key(&score.pair, |scored| scored.score.pair);
+            let Ok(place) = place else { continue };
+            let earlier = &before_pool[place].score;
+            let joined = |own: f32, before: f32| {
+                weights.join(both((&f64::from(own), &f64::from(before)))) as f32
+            };
+            score.reward_a = joined(score.reward_a, earlier.reward_a);
+            score.reward_b = joined(score.reward_b, earlier.reward_b);
+        }
+        let margins = validation.into_iter().map(|pair| weights.join(pair)).collect();
+        Self::with_judged(scores, margins, held_out)
     }
 
     /// The held-out human pairs with their ranks among the pool.
@@ -72,12 +137,11 @@ impl Lesson {
         let ids = &session.inputs.split.validation;
         let n_validation = self.margins.len().min(ids.len());
         let (validation, judged) = self.margins.split_at(n_validation);
-        let ranked = |(margin, n_tokens): (&f64, u32)| HeldOutPair {
+        let ranked = |(margin, id): (&f64, &PairId)| HeldOutPair {
             margin: *margin,
-            rank: ranking.rank(*margin, n_tokens),
+            rank: ranking.rank(&as_scored(session, *id, *margin), session.inputs.facts(*id)),
         };
-        let lengths = ids.iter().map(|id| session.inputs.facts(*id).n_tokens());
-        let mut pairs: Vec<HeldOutPair> = validation.iter().zip(lengths).map(ranked).collect();
+        let mut pairs: Vec<HeldOutPair> = validation.iter().zip(ids).map(ranked).collect();
         match &self.ranks {
             Some(ranks) => pairs.extend(
                 judged
@@ -85,7 +149,7 @@ impl Lesson {
                     .zip(ranks)
                     .map(|(margin, rank)| HeldOutPair { margin: *margin, rank: *rank }),
             ),
-            // The second view has put the pairs in another order. Their lengths are those of the seed
+            // The second views have put the pairs in another order. Their lengths are those of the seed
             // set, in which strata are as even as in the pool.
             None => {
                 pairs.extend(judged.iter().map(|margin| HeldOutPair {
@@ -98,48 +162,36 @@ impl Lesson {
     }
 }
 
-fn join(weights: ViewWeights, margins: &mut [f64], views: &[f64]) {
-    for (margin, view) in margins.iter_mut().zip(views) {
-        *margin = weights.reward * *margin + weights.view * view;
-    }
+/// A pair with this margin towards its human label.
+fn as_scored(session: &Session<'_>, pair: PairId, margin: f64) -> PairScore {
+    let reward_a = towards_label(session, pair, [margin, 0.0]) as f32;
+    PairScore { pair, reward_a, reward_b: 0.0 }
 }
 
-/// What is kept of a pool pair in a list over the whole pool; people may have labelled some of it
+/// The place of a scored pair in a list over the whole pool; people may have labelled some of it
 /// since, so that fewer pairs are scored.
-fn of_pair<'a>(
-    session: &Session<'_>,
-    of_pool: &'a [[f32; 2]],
-    score: &PairScore,
-) -> Option<&'a [f32; 2]> {
+fn place_in_pool(session: &Session<'_>, score: &PairScore) -> Option<usize> {
     // A split lists its pairs in order.
-    let place = session.inputs.split.unlabeled_pool.binary_search(&score.pair).ok()?;
-    of_pool.get(place)
+    session.inputs.split.unlabeled_pool.binary_search(&score.pair).ok()
 }
 
 fn join_rewards(
     session: &Session<'_>,
     weights: ViewWeights,
     scores: &mut [PairScore],
-    views: &[[f32; 2]],
+    views: &[ViewJudgements],
 ) {
-    let joined = |reward: f32, view: f32| {
-        (weights.reward * f64::from(reward) + weights.view * f64::from(view)) as f32
-    };
     for score in scores {
-        let Some(view) = of_pair(session, views, score) else { continue };
-        score.reward_a = joined(score.reward_a, view[0]);
-        score.reward_b = joined(score.reward_b, view[1]);
+        let Some(place) = place_in_pool(session, score) else { continue };
+        let joined = |reward: f32, side: usize| {
+            let mut rewards = Margins { reward: f64::from(reward), ..Margins::default() };
+            for view in views {
+                rewards.views[view.view as usize] = f64::from(view.pool[place][side]);
+            }
+            weights.join(rewards) as f32
+        };
+        (score.reward_a, score.reward_b) = (joined(score.reward_a, 0), joined(score.reward_b, 1));
     }
-}
-
-/// Margins of the validation pairs by the second view, towards the human label.
-fn view_margins(session: &Session<'_>, view: &ViewJudgements) -> Vec<f64> {
-    let ids = session.inputs.split.validation.iter();
-    let towards_label = |(id, [a, b]): (&_, &[f32; 2])| {
-        let score = PairScore { pair: *id, reward_a: *a, reward_b: *b };
-        labeled_margin(&score, chosen_side(session.spec.rng_seed, *id))
-    };
-    ids.zip(&view.validation).map(towards_label).collect()
 }
 
 /// Replaces the model's rewards and margins by the means over it and the fold models.
@@ -151,14 +203,14 @@ fn average(
 ) {
     let n_teachers = session.spec.selection.calibration_folds + 1;
     for score in scores {
-        let Some([sum_a, sum_b]) = of_pair(session, &folds.pool, score) else { continue };
+        let place = place_in_pool(session, score);
+        let Some([sum_a, sum_b]) = place.and_then(|place| folds.pool.get(place)) else { continue };
         score.reward_a = (score.reward_a + sum_a) / n_teachers as f32;
         score.reward_b = (score.reward_b + sum_b) / n_teachers as f32;
     }
     let ids = session.inputs.split.validation.iter();
-    for ((margin, id), [sum_a, sum_b]) in validation.iter_mut().zip(ids).zip(&folds.validation) {
-        let sums = PairScore { pair: *id, reward_a: *sum_a, reward_b: *sum_b };
-        let sum = labeled_margin(&sums, chosen_side(session.spec.rng_seed, *id));
+    for ((margin, id), sums) in validation.iter_mut().zip(ids).zip(&folds.validation) {
+        let sum = towards_label(session, *id, *sums);
         *margin = (*margin + sum) / f64::from(n_teachers);
     }
 }

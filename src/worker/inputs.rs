@@ -29,6 +29,8 @@ pub struct Inputs {
     pub seed_labels: Vec<TrainingLabel>,
     /// The group of each of them.
     pub seed_groups: Vec<u64>,
+    /// The group of each validation pair.
+    pub validation_groups: Vec<u64>,
     /// Human labels of the pool, for the full-labels control and for metrics.
     pub pool_labels: Vec<TrainingLabel>,
     /// Held-back labels, for metrics.
@@ -86,10 +88,13 @@ impl Inputs {
         let human = |ids: &[PairId]| -> Vec<TrainingLabel> {
             ids.iter().map(|id| human_label(spec.rng_seed, *id)).collect()
         };
+        let groups_of =
+            |ids: &[PairId]| -> Vec<u64> { ids.iter().map(|id| groups[id.0 as usize]).collect() };
         Ok(Self {
             test,
             seed_labels: human(&split.seed_set),
-            seed_groups: split.seed_set.iter().map(|id| groups[id.0 as usize]).collect(),
+            seed_groups: groups_of(&split.seed_set),
+            validation_groups: groups_of(&split.validation),
             pool_labels: human(&split.unlabeled_pool),
             gold: GoldLabels::new(spec.rng_seed, known_wrong),
             truncation,

@@ -25,6 +25,7 @@ mod session;
 mod shared_round;
 mod state;
 mod train;
+mod views;
 
 pub use error::WorkerError;
 

@@ -13,14 +13,16 @@ use crate::domain::preference::{PairId, Side};
 use crate::domain::pseudo_label::{PairScore, PseudoLabel};
 use crate::domain::risk::{Certificate, HeldOutPair, RiskTarget, certify};
 use crate::domain::run::StopReason;
-use crate::domain::selection::{self, Ranking, Selection, SelectionContext};
+use crate::domain::second_view::{REWARD_ALONE, View, ViewWeights};
+use crate::domain::selection::{self, Ranking, ScoredPair, Selection, SelectionContext};
 use crate::domain::ser::Outcome;
-use crate::domain::spec::{CalibrationName, RuleName};
+use crate::domain::spec::{CalibrationName, RuleName, TeacherName};
 
 use super::cross_fit::margin_scale;
 use super::evaluate::{Pass, score};
 use super::held_out::Lesson;
 use super::session::Session;
+use super::state::Teacher;
 use super::{StepResult, WorkerError, oracle};
 
 /// Scores the whole unlabelled pool with the model of the round before.
@@ -64,10 +66,12 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
         scores
     };
     let facts = session.inputs.facts_of(&scores);
-    let lesson = Lesson::new(session, round, scores);
+    let pool_before = pool_before(session, round)?;
+    let lesson = Lesson::new(session, round, scores, &pool_before);
     let seen = look_at_people(session, &lesson, &facts);
     let scores = &lesson.scores;
-    let before = labels_before(session, round)?;
+    let labels = pool_before.iter().filter_map(|pair| pair.score.pseudo_label());
+    let before = (round > 1).then(|| labels.map(|label| (label.pair, label.preferred)).collect());
     let already_selected = session.journal.state.ser.already_selected();
     let context = SelectionContext {
         previous_status: session.journal.state.ser.learning_status(),
@@ -80,9 +84,13 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
     };
     let selection = selection::select(scores, &session.spec.selection, context);
     let summary = summarize(session, &selection, before.as_ref(), &seen, &facts);
-    let halt = halt(session, &selection, &seen, &facts)?;
+    let halt = if brings_nothing_new(session, &selection, &pool_before) {
+        Some(StopReason::NothingNew)
+    } else {
+        halt(session, &selection, &seen, &facts)?
+    };
     session.journal.state.over_confidence = seen.report.map(|report| report.over_confidence);
-    keep_judgements(session, seen);
+    keep_judgements(session, &lesson, seen);
     let outcome = Outcome::Selected {
         learning_status: selection.learning_status,
         labels: selection.labels,
@@ -96,11 +104,16 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
 
 /// What later rounds need of the fold models: they have teachers of their own, but no other judges of
 /// the seed pairs than the teacher of round 1.
-fn keep_judgements(session: &mut Session<'_>, seen: Seen) {
+fn keep_judgements(session: &mut Session<'_>, lesson: &Lesson, seen: Seen) {
     let n_validation = session.inputs.split.validation.len();
+    let is_ensemble = session.spec.selection.teacher == TeacherName::Ensemble;
+    if is_ensemble {
+        let validation = lesson.margins.iter().take(n_validation).copied().collect();
+        session.journal.state.teacher = Some(Teacher { validation });
+    }
     let Some(folds) = &mut session.journal.state.folds else { return };
-    let is_joined = folds.view.as_ref().is_some_and(|view| !view.held_out.is_empty())
-        && seen.view_weight.is_some();
+    let is_joined =
+        folds.views.iter().any(|view| !view.held_out.is_empty()) && seen.weights != REWARD_ALONE;
     if is_joined && seen.scale > 0.0 {
         let judged = seen.held_out.into_iter().skip(n_validation);
         let unscaled = |pair: HeldOutPair| HeldOutPair { margin: pair.margin / seen.scale, ..pair };
@@ -108,7 +121,10 @@ fn keep_judgements(session: &mut Session<'_>, seen: Seen) {
     }
     folds.pool = Vec::new();
     folds.validation = Vec::new();
-    if let Some(view) = &mut folds.view {
+    if is_ensemble {
+        folds.views = Vec::new();
+    }
+    for view in &mut folds.views {
         view.held_out = Vec::new();
     }
 }
@@ -118,14 +134,14 @@ struct Seen {
     temperature: f64,
     report: Option<CalibrationReport>,
     certificate: Option<Certificate>,
-    view_weight: Option<f64>,
+    weights: ViewWeights,
     held_out: Vec<HeldOutPair>,
     scale: f64,
 }
 
 fn look_at_people(session: &Session<'_>, lesson: &Lesson, facts: &[PairFacts]) -> Seen {
     let rule = &session.spec.selection;
-    let ranking = Ranking::new(&lesson.scores, facts, rule.length_strata);
+    let ranking = Ranking::new(&lesson.scores, facts, rule);
     let pairs = lesson.held_out(session, &ranking);
     let temperature = match rule.calibration {
         CalibrationName::None => 1.0,
@@ -136,23 +152,35 @@ fn look_at_people(session: &Session<'_>, lesson: &Lesson, facts: &[PairFacts]) -
         temperature,
         report: CalibrationReport::of(&lesson.margins, temperature),
         certificate: (rule.rule == RuleName::Risk).then(|| certify(&pairs, target)),
-        view_weight: (lesson.weights.view > 0.0).then_some(lesson.weights.view),
+        weights: lesson.weights,
         held_out: pairs,
         scale: margin_scale(&lesson.scores),
     }
 }
 
-/// The pool's pseudo-labels of the round before; `None` where it had none.
-fn labels_before(
-    session: &Session<'_>,
-    round: u32,
-) -> Result<Option<BTreeMap<PairId, Side>>, WorkerError> {
+/// The pool as the round before saw it; empty where it saw none.
+fn pool_before(session: &Session<'_>, round: u32) -> Result<Vec<ScoredPair>, WorkerError> {
     if round < 2 {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let before = session.journal.store.pair_scores(&session.journal.run, round - 1)?;
-    let labels = before.iter().filter_map(|pair| pair.score.pseudo_label());
-    Ok(Some(labels.map(|label| (label.pair, label.preferred)).collect()))
+    Ok(session.journal.store.pair_scores(&session.journal.run, round - 1)?)
+}
+
+/// Whether an ensemble of teachers selects the very labels of the round before: the present model was
+/// not worth adding, and no person has said anything. Another round would train on them again.
+fn brings_nothing_new(session: &Session<'_>, selection: &Selection, before: &[ScoredPair]) -> bool {
+    let selected = |pairs: &[ScoredPair]| -> Vec<PseudoLabel> {
+        let kept = pairs.iter().filter(|pair| pair.left_out.is_none());
+        kept.filter_map(|pair| pair.score.pseudo_label()).collect()
+    };
+    let same = |(now, before): (&PseudoLabel, &PseudoLabel)| {
+        (now.pair, now.preferred) == (before.pair, before.preferred)
+    };
+    let (now, before) = (selected(&selection.pairs), selected(before));
+    session.spec.selection.teacher == TeacherName::Ensemble
+        && now.len() == before.len()
+        && !now.is_empty()
+        && now.iter().zip(&before).all(same)
 }
 
 /// Why the loop must not train on the selection, where it must not; said with numbers.
@@ -236,7 +264,8 @@ fn summarize(
             calibration: seen.report,
             over_confidence_drift: drift.map(|(now, before)| now.over_confidence - before),
             certificate: seen.certificate,
-            view_weight: seen.view_weight,
+            view_weight: seen.weights.of(View::Likelihood),
+            surface_weight: seen.weights.of(View::Surface),
             ..audit(selection, facts)
         }),
     }

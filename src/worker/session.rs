@@ -36,6 +36,8 @@ pub struct Session<'a> {
     pub model: Box<dyn RewardModel>,
     /// What it reads.
     pub inputs: Inputs,
+    /// The data set that the pairs are from.
+    pub dataset: i64,
     /// Scores of the pool between the scoring and the selection.
     pub pool_scores: Option<Vec<PairScore>>,
     /// State, events, requests, verdicts.
@@ -92,6 +94,7 @@ impl<'a> Session<'a> {
             spec,
             model,
             inputs,
+            dataset: detail.dataset,
             pool_scores: None,
             journal: Journal::new(run.clone(), state, store, writer, signals),
             home,

@@ -51,9 +51,20 @@ pub struct RunState {
     /// What the fold models of round 0 said.
     #[serde(default)]
     pub folds: Option<FoldJudgements>,
+    /// The teacher of the last selection.
+    #[serde(default)]
+    pub teacher: Option<Teacher>,
     /// Over-confidence of the model that labelled last.
     #[serde(default)]
     pub over_confidence: Option<f64>,
+}
+
+/// What is kept of the teacher of a round; its rewards of the pool are in the store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Teacher {
+    /// Its margins towards the human label of the validation pairs.
+    pub validation: Vec<f64>,
 }
 
 /// A round 0 on its way to other runs.
@@ -86,6 +97,7 @@ impl RunState {
             trained: BTreeMap::new(),
             validation: BTreeMap::new(),
             folds: None,
+            teacher: None,
             over_confidence: None,
         }
     }

@@ -30,7 +30,7 @@ impl<'a> Tests<'a> {
             RewardOffset::None => 0.0,
         };
         let ranks = if rule.rule.goes_by_rank() {
-            Ranking::new(scores, context.facts, rule.length_strata).ranks(scores, context.facts)
+            Ranking::new(scores, context.facts, rule).ranks(scores, context.facts)
         } else {
             Vec::new()
         };
@@ -111,15 +111,18 @@ pub fn confidence_floor(rule: &SelectionSpec, status: LearningStatus) -> Option<
     }
 }
 
-/// Where a pair stands among the scored pool: by `|margin|`, within its stratum of length.
+/// Where a pair stands among the scored pool: by `|margin|`, within its stratum.
 ///
 /// Thresholds by quantile adapt to the model (a weak one selects as many as a strong one), and by
-/// stratum no length is left out because the model is less sure of it (`FlexMatch`, Zhang et al. 2021,
-/// asks the same of classes).
+/// stratum nothing is left out because the model is less sure of it (`FlexMatch`, Zhang et al. 2021,
+/// asks the same of classes). A stratum is a range of lengths; or, like a class, what the model
+/// predicts: that the longer answer is preferred, or not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranking {
     /// A pair of at least so many tokens is beyond this stratum.
     edges: Vec<u32>,
+    /// Whether each range of lengths is two strata, by whether the longer answer is preferred.
+    by_preferred: bool,
     /// `|margin|` of the pool pairs of each stratum, ascending.
     strata: Vec<Vec<f64>>,
 }
@@ -127,15 +130,16 @@ pub struct Ranking {
 impl Ranking {
     /// Of a pool; without `facts` there is one stratum.
     #[must_use]
-    pub fn new(scores: &[PairScore], facts: &[PairFacts], n_strata: u32) -> Self {
+    pub fn new(scores: &[PairScore], facts: &[PairFacts], rule: &SelectionSpec) -> Self {
         let mut lengths: Vec<u32> = facts.iter().map(PairFacts::n_tokens).collect();
         lengths.sort_unstable();
-        let n_strata = if lengths.is_empty() { 1 } else { n_strata.max(1) as usize };
+        let n_ranges = if lengths.is_empty() { 1 } else { rule.length_strata.max(1) as usize };
         let edges: Vec<u32> =
-            (1..n_strata).map(|i| lengths[i * lengths.len() / n_strata]).collect();
-        let mut ranking = Self { edges, strata: vec![Vec::new(); n_strata] };
+            (1..n_ranges).map(|i| lengths[i * lengths.len() / n_ranges]).collect();
+        let by_preferred = rule.longer_strata && !facts.is_empty();
+        let mut ranking = Self { edges, by_preferred, strata: vec![Vec::new(); 2 * n_ranges] };
         for (i, score) in scores.iter().enumerate() {
-            let stratum = ranking.stratum(facts.get(i).map_or(0, PairFacts::n_tokens));
+            let stratum = ranking.stratum(score, facts.get(i).copied().unwrap_or_default());
             ranking.strata[stratum].push(score.margin().abs());
         }
         for stratum in &mut ranking.strata {
@@ -144,15 +148,20 @@ impl Ranking {
         ranking
     }
 
-    fn stratum(&self, n_tokens: u32) -> usize {
-        self.edges.partition_point(|edge| *edge <= n_tokens)
+    fn stratum(&self, score: &PairScore, facts: PairFacts) -> usize {
+        let range = self.edges.partition_point(|edge| *edge <= facts.n_tokens());
+        let prefers_longer = score.pseudo_label().is_some_and(|label| {
+            let (preferred, other) = facts.lengths(label.preferred);
+            preferred > other
+        });
+        2 * range + usize::from(self.by_preferred && prefers_longer)
     }
 
     /// Share of the pool pairs of the same stratum that are more confident, in `[0, 1]`.
     #[must_use]
-    pub fn rank(&self, margin: f64, n_tokens: u32) -> f64 {
-        let stratum = &self.strata[self.stratum(n_tokens)];
-        let n_at_most = stratum.partition_point(|other| *other <= margin.abs());
+    pub fn rank(&self, score: &PairScore, facts: PairFacts) -> f64 {
+        let stratum = &self.strata[self.stratum(score, facts)];
+        let n_at_most = stratum.partition_point(|other| *other <= score.margin().abs());
         (stratum.len() - n_at_most) as f64 / stratum.len().max(1) as f64
     }
 
@@ -167,7 +176,7 @@ impl Ranking {
     }
 
     fn ranks(&self, scores: &[PairScore], facts: &[PairFacts]) -> Vec<f64> {
-        let n_tokens = |i: usize| facts.get(i).map_or(0, PairFacts::n_tokens);
-        scores.iter().enumerate().map(|(i, score)| self.rank(score.margin(), n_tokens(i))).collect()
+        let facts = |i: usize| facts.get(i).copied().unwrap_or_default();
+        scores.iter().enumerate().map(|(i, score)| self.rank(score, facts(i))).collect()
     }
 }

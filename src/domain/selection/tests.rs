@@ -14,6 +14,7 @@ fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
         confidence_threshold: 0.8,
         top_share: 0.5,
         length_strata: 1,
+        longer_strata: false,
         max_error: 0.1,
         certainty: 0.9,
         uncertified: Uncertified::Stop,
