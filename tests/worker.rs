@@ -9,7 +9,7 @@ use ser::domain::run::{RequestKind, RunId, RunStatus, StopReason};
 use ser::domain::selection::LeftOut;
 use ser::domain::spec::{
     CalibrationName, DropAction, ExperimentSpec, OracleQueue, PoolLabels, ReviewMode, RuleName,
-    Uncertified,
+    SecondView, StartFrom, TeacherName, Uncertified,
 };
 use ser::domain::verdict::Verdict;
 use ser::store::{
@@ -70,6 +70,18 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        let words = ["clear", "kind", "exact", "short", "useful"];
+        let bad = ["vague", "rude", "wrong", "endless", "empty"];
+        Self::of(|i| {
+            [
+                format!(" answer {} {}", words[i % 5], words[i / 5 % 5]),
+                format!(" answer {} {}", bad[i % 5], bad[i / 7 % 5]),
+            ]
+        })
+    }
+
+    /// Pairs of the chosen and the rejected answer that are given by number.
+    fn of(answers: impl Fn(usize) -> [String; 2]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(&Home::new(dir.path()), Access::ReadWrite).unwrap();
         let new = NewDataset {
@@ -77,13 +89,12 @@ impl World {
             format: "jsonl".into(),
             grouped_by: "prompt".into(),
         };
-        let words = ["clear", "kind", "exact", "short", "useful"];
-        let bad = ["vague", "rude", "wrong", "endless", "empty"];
         let pairs = (0..600_usize).map(|i| -> Result<ImportItem, StoreError> {
+            let [chosen, rejected] = answers(i);
             let pair = PreferencePair {
                 prompt: format!("question {i}:"),
-                chosen: format!(" answer {} {}", words[i % 5], words[i / 5 % 5]),
-                rejected: format!(" answer {} {}", bad[i % 5], bad[i / 7 % 5]),
+                chosen,
+                rejected,
                 group: format!("question {i}"),
                 slice: String::new(),
                 label_noise: false,
@@ -323,6 +334,49 @@ fn a_seed_model_no_better_than_chance_labels_nothing() {
         assert_eq!(reason, Some(StopReason::SeedNotBetterThanChance), "{n_folds} folds");
         assert_eq!(world.rounds(&run).len(), 1);
     }
+}
+
+#[test]
+fn a_view_teaches_what_the_model_cannot_see_until_nothing_is_new() {
+    // No word comes twice, and the mock takes the mean over words: it cannot see that five times out of
+    // six the longer answer is preferred.
+    let words = |i: usize, from: usize, n: usize| -> String {
+        (from..from + n).map(|j| format!(" w{i}x{j}")).collect()
+    };
+    let mut world = World::of(|i| {
+        let (long, short) = (words(i, 0, 9 + i % 3), words(i, 20, 4 + i % 4));
+        if i % 6 == 5 { [short, long] } else { [long, short] }
+    });
+    let mut run = |second_view: SecondView| {
+        let run = world.create(|spec| {
+            cross_fitted(spec);
+            spec.rounds.max = 3;
+            spec.rounds.chance_level = 0.01;
+            spec.rounds.start_from = StartFrom::Pretrained;
+            spec.selection.rule = RuleName::TopShare;
+            spec.selection.relabel = true;
+            spec.selection.teacher = TeacherName::Ensemble;
+            spec.selection.second_view = second_view;
+        });
+        world.run(&run);
+        (world.store.run(&run).unwrap().row.stop_reason, world.rounds(&run))
+    };
+    let (reason, rounds) = run(SecondView::None);
+    assert_eq!((reason, rounds.len()), (Some(StopReason::SeedNotBetterThanChance), 1));
+    let (reason, rounds) = run(SecondView::Surface);
+    assert_eq!(reason, Some(StopReason::NothingNew));
+    let selections: Vec<_> =
+        rounds[1..].iter().map(|round| round.selection.as_ref().unwrap()).collect();
+    let [first, last] = &selections[..] else {
+        panic!("one round of labels: {}", selections.len())
+    };
+    assert!(first.audit.surface_weight.unwrap() > 0.3 && first.audit.view_weight.is_none());
+    assert!(first.pseudo_label_precision.unwrap() > 0.8, "{:?}", first.pseudo_label_precision);
+    assert_eq!(last.n_selected, first.n_selected);
+    assert_eq!(
+        rounds[2].n_train_pairs, None,
+        "the last round would train on the same labels again"
+    );
 }
 
 #[test]

@@ -343,7 +343,19 @@ fn selection(summary: &SelectionSummary) -> String {
         0 => String::new(),
         n => format!(" · {} vetoed", count(n)),
     };
-    format!("{status} · selected {kept} of {scored}{vetoed}{}", error_bound(summary))
+    let views = second_views(&summary.audit).map_or(String::new(), |views| format!(" · {views}"));
+    format!("{status} · selected {kept} of {scored}{vetoed}{}{views}", error_bound(summary))
+}
+
+/// `with likelihood ×1.95 and surface ×.55`: the views beside the reward model that counted, by their
+/// weights; `None` where none did.
+pub fn second_views(audit: &SelectionAudit) -> Option<String> {
+    let views = [("likelihood", audit.view_weight), ("surface", audit.surface_weight)];
+    let shown: Vec<String> = views
+        .iter()
+        .filter_map(|(name, weight)| weight.map(|weight| format!("{name} ×{weight:.2}")))
+        .collect();
+    (!shown.is_empty()).then(|| format!("with {}", shown.join(" and ")))
 }
 
 /// ` · error ≤ .082` where a selection is certified, ` · not certified` where it could not be.
@@ -389,6 +401,16 @@ pub fn facts(row: &RunRow) -> [(&'static str, String); 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn views_that_counted_are_told_with_their_weights() {
+        let audit = SelectionAudit { surface_weight: Some(0.5537), ..SelectionAudit::default() };
+        assert_eq!(second_views(&audit).as_deref(), Some("with surface ×0.55"));
+        let audit = SelectionAudit { view_weight: Some(1.9), ..audit };
+        let both = "with likelihood ×1.90 and surface ×0.55";
+        assert_eq!(second_views(&audit).as_deref(), Some(both));
+        assert_eq!(second_views(&SelectionAudit::default()), None);
+    }
 
     #[test]
     fn a_bound_is_told_with_how_sure_it_is() {

@@ -242,6 +242,23 @@ fn every_stratum_of_length_gives_its_share() {
 }
 
 #[test]
+fn both_kinds_by_length_give_their_share() {
+    // Six pairs prefer the longer answer, all of them surer than the two that do not, and a tie.
+    let margins = [6.0, 5.0, 4.0, 3.0, 2.5, 2.0, -0.9, -0.3, 0.0];
+    let scores: Vec<PairScore> =
+        margins.iter().zip(0..).map(|(margin, i)| score(i, *margin, 0.0)).collect();
+    let facts = [PairFacts { n_tokens: [9, 5], n_turns: 0 }; 9];
+    let plain = SelectionSpec { rule: RuleName::TopShare, ..rule(1, RewardOffset::None) };
+    let run = |rule: &SelectionSpec| {
+        let verdicts = VerdictSet::default();
+        let context = SelectionContext::new(&verdicts, &NONE_SELECTED);
+        kept(&select(&scores, rule, SelectionContext { facts: &facts, ..context }))
+    };
+    assert_eq!(run(&plain), [0, 1, 2, 3, 4]);
+    assert_eq!(run(&SelectionSpec { longer_strata: true, ..plain }), [0, 1, 2, 6, 7]);
+}
+
+#[test]
 fn risk_takes_what_is_certified_and_says_when_nothing_is() {
     let scores: Vec<PairScore> = (0..10).map(|i| score(i, i as f32, -0.5)).collect();
     let rule =
