@@ -40,6 +40,7 @@ pub fn columns() -> Vec<Column> {
         number("selected_mean_margin", "kept"),
         number("selected_longer_share", "longer"),
         number("length_correlation", "length r"),
+        number("source_shift", "source"),
         number("view_weight", "view"),
         number("surface_weight", "surface"),
     ]
@@ -77,6 +78,7 @@ pub fn cells(row: &RoundRow) -> Vec<Cell> {
         Cell::shown(of(|audit| audit.selected.mean_margin), decimals(2)),
         Cell::shown(of(|audit| audit.selected.longer_share), words::percent),
         Cell::shown(of(|audit| audit.length_correlation), decimals(2)),
+        Cell::shown(of(|audit| audit.source_shift), decimals(2)),
         Cell::shown(of(|audit| audit.view_weight), decimals(2)),
         Cell::shown(of(|audit| audit.surface_weight), decimals(2)),
     ]

@@ -1,5 +1,7 @@
 //! What a round's selection looks like from outside: calibration, bound, shift, length.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::calibration::CalibrationReport;
@@ -34,6 +36,11 @@ pub struct SelectionAudit {
     /// Pearson correlation over the pool of the margin `reward_a - reward_b` with the difference of the
     /// answers' lengths in tokens: 0 where the reward does not look at length.
     pub length_correlation: Option<f64>,
+    /// How far the slices of the selected pairs are from those of the pool: half the sum over the slices
+    /// of the differences of their shares (total variation), from 0 (alike) to 1; `None` where there is
+    /// one slice.
+    #[serde(default)]
+    pub source_shift: Option<f64>,
     /// The round was undone: its model is not the run's.
     #[serde(default)]
     pub rolled_back: bool,
@@ -59,6 +66,8 @@ pub struct PairFacts {
     pub n_tokens: [u32; 2],
     /// Turns of the prompt; 0 is unknown.
     pub n_turns: u32,
+    /// The number of the slice it is from.
+    pub source: u32,
 }
 
 impl PairFacts {
@@ -90,8 +99,24 @@ pub fn audit(selection: &Selection, facts: &[PairFacts]) -> SelectionAudit {
             let [a, b] = facts.n_tokens;
             (pair.score.margin(), f64::from(a) - f64::from(b))
         })),
+        source_shift: source_shift(&all()),
         ..SelectionAudit::default()
     }
+}
+
+fn source_shift<'a>(
+    pairs: &(impl Iterator<Item = (&'a ScoredPair, &'a PairFacts)> + Clone),
+) -> Option<f64> {
+    let mut counts: BTreeMap<u32, [u64; 2]> = BTreeMap::new();
+    for (pair, facts) in pairs.clone() {
+        let [n, n_selected] = counts.entry(facts.source).or_default();
+        *n += 1;
+        *n_selected += u64::from(pair.left_out.is_none());
+    }
+    let total = counts.values().fold([0, 0], |[n, s], [m, t]| [n + m, s + t]);
+    let share = |count: u64, of: u64| count as f64 / of as f64;
+    let apart = |[n, s]: &[u64; 2]| (share(*n, total[0]) - share(*s, total[1])).abs();
+    (counts.len() > 1 && total[1] > 0).then(|| 0.5 * counts.values().map(apart).sum::<f64>())
 }
 
 fn group<'a, I>(pairs: &I) -> GroupFacts
@@ -168,8 +193,8 @@ mod tests {
             labels,
             is_uncertified: false,
         };
-        let facts = [([30, 10], 1), ([10, 20], 2), ([10, 10], 0)]
-            .map(|(n_tokens, n_turns)| PairFacts { n_tokens, n_turns });
+        let facts = [([30, 10], 1, 0), ([10, 20], 2, 0), ([10, 10], 0, 3)]
+            .map(|(n_tokens, n_turns, source)| PairFacts { n_tokens, n_turns, source });
         let audit = audit(&selection, &facts);
         assert_eq!(audit.pool.mean_tokens, Some(30.0));
         assert_eq!(audit.selected.mean_tokens, Some(35.0));
@@ -177,6 +202,8 @@ mod tests {
         assert_eq!((audit.pool.mean_margin, audit.selected.mean_margin), (Some(1.5), Some(2.0)));
         // Pair 0 prefers a (30 > 10), pair 1 prefers b (20 > 10), pair 2 has equal lengths.
         assert_eq!(audit.selected.longer_share, Some(1.0));
+        // Slices 0 and 3: 2/3 and 1/3 of the pool, all and none of what is selected.
+        assert!((audit.source_shift.unwrap() - 1.0 / 3.0).abs() < 1e-12);
         // Margins 3 -1 .5 (mean 5/6), differences 20 -10 0 (mean 10/3): 185/3 / sqrt(49/6 * 1400/3)
         assert!((audit.length_correlation.unwrap() - 0.998_9).abs() < 1e-3, "{audit:?}");
         // 1 - sigmoid(3) = .04743, 1 - sigmoid(1) = .26894

@@ -128,6 +128,9 @@ pub struct SelectionSpec {
     /// Whether pairs whose longer answer is preferred, and the others, are strata of their own.
     #[serde(default)]
     pub longer_strata: bool,
+    /// Whether each slice of the data set is a stratum of its own.
+    #[serde(default)]
+    pub source_strata: bool,
     /// The error that `risk` allows among its labels …
     #[serde(default = "default_max_error")]
     pub max_error: f64,

@@ -81,6 +81,8 @@ pub struct CandidatePair {
     pub response_a: String,
     /// Second answer.
     pub response_b: String,
+    /// The part of the data set it is from, where it has parts.
+    pub slice: String,
 }
 
 /// Which side holds the chosen answer when pair `id` is presented in a run with `rng_seed`.
@@ -103,7 +105,13 @@ impl PreferencePair {
             Side::A => (self.chosen.clone(), self.rejected.clone()),
             Side::B => (self.rejected.clone(), self.chosen.clone()),
         };
-        CandidatePair { id, prompt: self.prompt.clone(), response_a, response_b }
+        CandidatePair {
+            id,
+            prompt: self.prompt.clone(),
+            response_a,
+            response_b,
+            slice: self.slice.clone(),
+        }
     }
 }
 

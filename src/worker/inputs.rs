@@ -1,6 +1,6 @@
 //! What a run works on: the split, the human labels of the seed set, and every text as tokens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::audit::PairFacts;
 use crate::domain::preference::{CandidatePair, LabelSource, PairId, TrainingLabel, chosen_side};
@@ -38,7 +38,7 @@ pub struct Inputs {
     /// What tokenizing cost.
     pub truncation: TruncationReport,
     train: Vec<EncodedPair>,
-    n_turns: Vec<u16>,
+    marks: Vec<Mark>,
     separate_test: Option<Vec<EncodedPair>>,
 }
 
@@ -68,9 +68,12 @@ impl Inputs {
         let split = split(&groups, test_groups.as_ref(), &rule)?;
         let reader = Reader { store, model, rng_seed: spec.rng_seed };
         let mut train = vec![EncodedPair::default(); groups.len()];
-        let mut n_turns = vec![0; groups.len()];
+        let mut marks = vec![Mark::default(); groups.len()];
+        let mut slices = Slices::default();
         for ids in [&split.seed_set, &split.validation, &split.unlabeled_pool, &split.test] {
-            reader.encode_all(detail.dataset, ids, &mut train, &mut n_turns)?;
+            reader.encode_all(detail.dataset, ids, &mut train, |pair| {
+                marks[pair.id.0 as usize] = slices.mark(pair);
+            })?;
         }
         let known_wrong = reader.known_wrong(detail.dataset, &split.unlabeled_pool)?;
         let (test, separate_test) = match detail.test_dataset {
@@ -78,7 +81,7 @@ impl Inputs {
                 let n_test = store.group_hashes(dataset)?.len();
                 let ids: Vec<PairId> = (0..n_test as u32).map(PairId).collect();
                 let mut encoded = vec![EncodedPair::default(); n_test];
-                reader.encode_all(dataset, &ids, &mut encoded, &mut vec![0; n_test])?;
+                reader.encode_all(dataset, &ids, &mut encoded, |_| ())?;
                 (ids, Some(encoded))
             }
             None => (split.test.clone(), None),
@@ -100,7 +103,7 @@ impl Inputs {
             truncation,
             split,
             train,
-            n_turns,
+            marks,
             separate_test,
         })
     }
@@ -114,10 +117,11 @@ impl Inputs {
     /// What is known of the texts of a training, validation or pool pair.
     #[must_use]
     pub fn facts(&self, id: PairId) -> PairFacts {
-        let pair = self.pair(id);
+        let (pair, mark) = (self.pair(id), self.marks[id.0 as usize]);
         PairFacts {
             n_tokens: [pair.tokens_a.len() as u32, pair.tokens_b.len() as u32],
-            n_turns: u32::from(self.n_turns[id.0 as usize]),
+            n_turns: u32::from(mark.n_turns),
+            source: mark.source,
         }
     }
 
@@ -142,6 +146,31 @@ fn human_label(rng_seed: u64, pair: PairId) -> TrainingLabel {
     TrainingLabel { pair, preferred: chosen_side(rng_seed, pair), source: LabelSource::Human }
 }
 
+/// What is kept of a text beside its tokens.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    n_turns: u16,
+    source: u32,
+}
+
+/// The slices seen so far, numbered as they come.
+#[derive(Debug, Default)]
+struct Slices {
+    numbers: BTreeMap<String, u32>,
+}
+
+impl Slices {
+    fn mark(&mut self, pair: &CandidatePair) -> Mark {
+        let n_turns = pair.prompt.matches(ANSWER_TURN).count();
+        let next = self.numbers.len() as u32;
+        let source = match self.numbers.get(&pair.slice) {
+            Some(number) => *number,
+            None => *self.numbers.entry(pair.slice.clone()).or_insert(next),
+        };
+        Mark { n_turns: u16::try_from(n_turns).unwrap_or(u16::MAX), source }
+    }
+}
+
 struct Reader<'a> {
     store: &'a Store,
     model: &'a dyn RewardModel,
@@ -155,15 +184,12 @@ impl Reader<'_> {
         dataset: i64,
         ids: &[PairId],
         into: &mut [EncodedPair],
-        n_turns: &mut [u16],
+        mut look: impl FnMut(&CandidatePair),
     ) -> Result<(), WorkerError> {
         for ids in ids.chunks(TEXTS_AT_ONCE) {
             let candidates = self.store.candidate_pairs(dataset, self.rng_seed, ids)?;
             self.encode(&candidates, into)?;
-            for candidate in &candidates {
-                let n = candidate.prompt.matches(ANSWER_TURN).count();
-                n_turns[candidate.id.0 as usize] = u16::try_from(n).unwrap_or(u16::MAX);
-            }
+            candidates.iter().for_each(&mut look);
         }
         Ok(())
     }

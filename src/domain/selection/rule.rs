@@ -1,5 +1,7 @@
 //! What each rule asks of a pair, and where a pair stands among the pool.
 
+use std::collections::BTreeMap;
+
 use super::super::audit::PairFacts;
 use super::super::bradley_terry::{preference_probability, sigmoid};
 use super::super::learning_status::LearningStatus;
@@ -115,16 +117,24 @@ pub fn confidence_floor(rule: &SelectionSpec, status: LearningStatus) -> Option<
 ///
 /// Thresholds by quantile adapt to the model (a weak one selects as many as a strong one), and by
 /// stratum nothing is left out because the model is less sure of it (`FlexMatch`, Zhang et al. 2021,
-/// asks the same of classes). A stratum is a range of lengths; or, like a class, what the model
-/// predicts: that the longer answer is preferred, or not.
+/// asks the same of classes). A stratum is a range of lengths; a slice of the data; or, like a class,
+/// what the model predicts: that the longer answer is preferred, or not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranking {
-    /// A pair of at least so many tokens is beyond this stratum.
+    /// A pair of at least so many tokens is beyond this range of lengths.
     edges: Vec<u32>,
-    /// Whether each range of lengths is two strata, by whether the longer answer is preferred.
     by_preferred: bool,
+    by_source: bool,
     /// `|margin|` of the pool pairs of each stratum, ascending.
-    strata: Vec<Vec<f64>>,
+    strata: BTreeMap<Stratum, Vec<f64>>,
+}
+
+/// What the pairs that are ranked together have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Stratum {
+    range: usize,
+    prefers_longer: bool,
+    source: u32,
 }
 
 impl Ranking {
@@ -136,47 +146,59 @@ impl Ranking {
         let n_ranges = if lengths.is_empty() { 1 } else { rule.length_strata.max(1) as usize };
         let edges: Vec<u32> =
             (1..n_ranges).map(|i| lengths[i * lengths.len() / n_ranges]).collect();
-        let by_preferred = rule.longer_strata && !facts.is_empty();
-        let mut ranking = Self { edges, by_preferred, strata: vec![Vec::new(); 2 * n_ranges] };
+        let mut ranking = Self {
+            edges,
+            by_preferred: rule.longer_strata,
+            by_source: rule.source_strata,
+            strata: BTreeMap::new(),
+        };
         for (i, score) in scores.iter().enumerate() {
             let stratum = ranking.stratum(score, facts.get(i).copied().unwrap_or_default());
-            ranking.strata[stratum].push(score.margin().abs());
+            ranking.strata.entry(stratum).or_default().push(score.margin().abs());
         }
-        for stratum in &mut ranking.strata {
+        for stratum in ranking.strata.values_mut() {
             stratum.sort_unstable_by(f64::total_cmp);
         }
         ranking
     }
 
-    fn stratum(&self, score: &PairScore, facts: PairFacts) -> usize {
-        let range = self.edges.partition_point(|edge| *edge <= facts.n_tokens());
+    fn stratum(&self, score: &PairScore, facts: PairFacts) -> Stratum {
         let prefers_longer = score.pseudo_label().is_some_and(|label| {
             let (preferred, other) = facts.lengths(label.preferred);
             preferred > other
         });
-        2 * range + usize::from(self.by_preferred && prefers_longer)
+        Stratum {
+            range: self.edges.partition_point(|edge| *edge <= facts.n_tokens()),
+            prefers_longer: self.by_preferred && prefers_longer,
+            source: if self.by_source { facts.source } else { 0 },
+        }
     }
 
-    /// Share of the pool pairs of the same stratum that are more confident, in `[0, 1]`.
+    /// Share of the pool pairs of the same stratum that are more confident, in `[0, 1]`; of all pool
+    /// pairs, where the stratum has none.
     #[must_use]
     pub fn rank(&self, score: &PairScore, facts: PairFacts) -> f64 {
-        let stratum = &self.strata[self.stratum(score, facts)];
-        let n_at_most = stratum.partition_point(|other| *other <= score.margin().abs());
-        (stratum.len() - n_at_most) as f64 / stratum.len().max(1) as f64
+        match self.strata.get(&self.stratum(score, facts)) {
+            Some(stratum) => above(stratum, score.margin()) as f64 / stratum.len() as f64,
+            None => self.rank_in_all(score.margin()),
+        }
     }
 
-    /// The same over all strata: for a pair whose length is not known.
+    /// The same over all strata: for a pair whose stratum is not known.
     #[must_use]
     pub fn rank_in_all(&self, margin: f64) -> f64 {
-        let above = |stratum: &Vec<f64>| {
-            stratum.len() - stratum.partition_point(|other| *other <= margin.abs())
-        };
-        let n: usize = self.strata.iter().map(Vec::len).sum();
-        self.strata.iter().map(above).sum::<usize>() as f64 / n.max(1) as f64
+        let n: usize = self.strata.values().map(Vec::len).sum();
+        let n_above: usize = self.strata.values().map(|stratum| above(stratum, margin)).sum();
+        n_above as f64 / n.max(1) as f64
     }
 
     fn ranks(&self, scores: &[PairScore], facts: &[PairFacts]) -> Vec<f64> {
         let facts = |i: usize| facts.get(i).copied().unwrap_or_default();
         scores.iter().enumerate().map(|(i, score)| self.rank(score, facts(i))).collect()
     }
+}
+
+/// How many of the ascending margins are above that of a pair.
+fn above(stratum: &[f64], margin: f64) -> usize {
+    stratum.len() - stratum.partition_point(|other| *other <= margin.abs())
 }

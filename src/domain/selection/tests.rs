@@ -15,6 +15,7 @@ fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
         top_share: 0.5,
         length_strata: 1,
         longer_strata: false,
+        source_strata: false,
         max_error: 0.1,
         certainty: 0.9,
         uncertified: Uncertified::Stop,
@@ -229,7 +230,10 @@ fn every_stratum_of_length_gives_its_share() {
     let scores: Vec<PairScore> =
         (0..8).map(|i| score(i, if i < 4 { 2.0 } else { 0.5 } + i as f32 / 100.0, 0.0)).collect();
     let facts: Vec<PairFacts> = (0..8)
-        .map(|i| PairFacts { n_tokens: if i < 4 { [5, 6] } else { [50, 40] }, n_turns: 0 })
+        .map(|i| PairFacts {
+            n_tokens: if i < 4 { [5, 6] } else { [50, 40] },
+            ..PairFacts::default()
+        })
         .collect();
     let plain = SelectionSpec { rule: RuleName::TopShare, ..rule(1, RewardOffset::None) };
     let run = |rule: &SelectionSpec| {
@@ -247,7 +251,7 @@ fn both_kinds_by_length_give_their_share() {
     let margins = [6.0, 5.0, 4.0, 3.0, 2.5, 2.0, -0.9, -0.3, 0.0];
     let scores: Vec<PairScore> =
         margins.iter().zip(0..).map(|(margin, i)| score(i, *margin, 0.0)).collect();
-    let facts = [PairFacts { n_tokens: [9, 5], n_turns: 0 }; 9];
+    let facts = [PairFacts { n_tokens: [9, 5], ..PairFacts::default() }; 9];
     let plain = SelectionSpec { rule: RuleName::TopShare, ..rule(1, RewardOffset::None) };
     let run = |rule: &SelectionSpec| {
         let verdicts = VerdictSet::default();
@@ -256,6 +260,25 @@ fn both_kinds_by_length_give_their_share() {
     };
     assert_eq!(run(&plain), [0, 1, 2, 3, 4]);
     assert_eq!(run(&SelectionSpec { longer_strata: true, ..plain }), [0, 1, 2, 6, 7]);
+}
+
+#[test]
+fn every_source_gives_its_share() {
+    let scores: Vec<PairScore> = (0..8).map(|i| score(i, 8.0 - i as f32, 0.0)).collect();
+    // The second source is less sure of everything.
+    let facts: Vec<PairFacts> =
+        (0..8).map(|i| PairFacts { source: u32::from(i >= 4), ..PairFacts::default() }).collect();
+    let plain = SelectionSpec { rule: RuleName::TopShare, ..rule(1, RewardOffset::None) };
+    let run = |rule: &SelectionSpec| {
+        let verdicts = VerdictSet::default();
+        let context = SelectionContext::new(&verdicts, &NONE_SELECTED);
+        kept(&select(&scores, rule, SelectionContext { facts: &facts, ..context }))
+    };
+    assert_eq!(run(&plain), [0, 1, 2, 3]);
+    assert_eq!(run(&SelectionSpec { source_strata: true, ..plain.clone() }), [0, 1, 4, 5]);
+    let ranking = Ranking::new(&scores, &facts, &SelectionSpec { source_strata: true, ..plain });
+    let unknown = PairFacts { source: 7, ..PairFacts::default() };
+    assert_eq!(ranking.rank(&score(9, 6.5, 0.0), unknown), 0.25, "two of all eight are surer");
 }
 
 #[test]
@@ -316,7 +339,7 @@ fn a_label_that_flipped_is_left_out() {
 fn near_a_tie_the_longer_answer_is_not_preferred() {
     // sigmoid(.2) = .55: near a tie below .6; sigmoid(1) = .73 is not.
     let scores = [score(0, 0.2, 0.0), score(1, 0.0, 0.2), score(2, 1.0, 0.0)];
-    let facts = [PairFacts { n_tokens: [9, 4], n_turns: 0 }; 3];
+    let facts = [PairFacts { n_tokens: [9, 4], ..PairFacts::default() }; 3];
     let guarded =
         SelectionSpec { rule: RuleName::All, length_guard: 0.6, ..rule(1, RewardOffset::None) };
     let verdicts = VerdictSet::default();
