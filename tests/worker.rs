@@ -341,7 +341,8 @@ fn a_view_teaches_what_the_model_cannot_see_until_nothing_is_new() {
     // No word comes twice, and the mock takes the mean over words: it cannot see that five times out of
     // six the longer answer is preferred.
     let words = |i: usize, from: usize, n: usize| -> String {
-        (from..from + n).map(|j| format!(" w{i}x{j}")).collect()
+        let words = (from..from + n).map(|j| format!(" w{i}x{j}"));
+        words.collect::<Vec<_>>().concat()
     };
     let mut world = World::of(|i| {
         let (long, short) = (words(i, 0, 9 + i % 3), words(i, 20, 4 + i % 4));
