@@ -47,6 +47,9 @@ pub struct FoldJudgements {
     /// Seed pairs, each judged by the model that did not learn it; margins in units of that model's
     /// root mean square margin over the pool.
     pub held_out: Vec<HeldOutPair>,
+    /// Which pairs they are.
+    #[serde(default)]
+    pub pairs: Vec<PairId>,
     /// Sums over the fold models of the rewards `[a, b]` of each pool pair; empty once round 1 has
     /// its labels.
     pub pool: Vec<[f32; 2]>,
@@ -83,6 +86,7 @@ pub fn cross_fit(session: &mut Session<'_>, round: u32) -> StepResult {
     let n_correct = found.held_out.iter().filter(|pair| pair.is_correct()).count() as u64;
     let elapsed_ms = clock.elapsed().as_millis() as u64;
     found.views = views::ask(session, &judged)?;
+    found.pairs = judged.concat();
     session.journal.send(RunEvent::CrossFitted { n_folds, n_pairs, n_correct, elapsed_ms })?;
     let is_better_with_views = beats_chance(session, joined_count(&found));
     session.journal.state.folds = Some(found);

@@ -137,26 +137,22 @@ impl Lesson {
         let ids = &session.inputs.split.validation;
         let n_validation = self.margins.len().min(ids.len());
         let (validation, judged) = self.margins.split_at(n_validation);
-        let ranked = |(margin, id): (&f64, &PairId)| HeldOutPair {
-            margin: *margin,
-            rank: ranking.rank(&as_scored(session, *id, *margin), session.inputs.facts(*id)),
+        let rank_here = |(margin, id): (&f64, &PairId)| {
+            let rank = ranking.rank(&as_scored(session, *id, *margin), session.inputs.facts(*id));
+            HeldOutPair { margin: *margin, rank }
         };
-        let mut pairs: Vec<HeldOutPair> = validation.iter().zip(ids).map(ranked).collect();
-        match &self.ranks {
-            Some(ranks) => pairs.extend(
+        let mut pairs: Vec<HeldOutPair> = validation.iter().zip(ids).map(rank_here).collect();
+        let folds = session.journal.state.folds.as_ref();
+        match (&self.ranks, folds) {
+            (Some(ranks), _) => pairs.extend(
                 judged
                     .iter()
                     .zip(ranks)
                     .map(|(margin, rank)| HeldOutPair { margin: *margin, rank: *rank }),
             ),
-            // The second views have put the pairs in another order. Their lengths are those of the seed
-            // set, in which strata are as even as in the pool.
-            None => {
-                pairs.extend(judged.iter().map(|margin| HeldOutPair {
-                    margin: *margin,
-                    rank: ranking.rank_in_all(*margin),
-                }));
-            }
+            // The second views have put the pairs in another order than the fold models did.
+            (None, Some(folds)) => pairs.extend(judged.iter().zip(&folds.pairs).map(rank_here)),
+            (None, None) => (),
         }
         pairs
     }

@@ -184,9 +184,8 @@ impl Ranking {
         }
     }
 
-    /// The same over all strata: for a pair whose stratum is not known.
-    #[must_use]
-    pub fn rank_in_all(&self, margin: f64) -> f64 {
+    /// The same over all strata.
+    fn rank_in_all(&self, margin: f64) -> f64 {
         let n: usize = self.strata.values().map(Vec::len).sum();
         let n_above: usize = self.strata.values().map(|stratum| above(stratum, margin)).sum();
         n_above as f64 / n.max(1) as f64
