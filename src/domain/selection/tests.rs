@@ -209,6 +209,13 @@ fn kept(selection: &Selection) -> Vec<u32> {
     selection.labels.iter().map(|label| label.pair.0).collect()
 }
 
+/// The pairs that a rule keeps which looks at what is known of their texts.
+fn kept_by_facts(scores: &[PairScore], facts: &[PairFacts], rule: &SelectionSpec) -> Vec<u32> {
+    let verdicts = VerdictSet::default();
+    let context = SelectionContext::new(&verdicts, &NONE_SELECTED);
+    kept(&select(scores, rule, SelectionContext { facts, ..context }))
+}
+
 #[test]
 fn a_share_of_the_pool_by_confidence() {
     let scores = [score(0, 0.1, 0.0), score(1, 0.0, 0.4), score(2, 0.3, 0.0), score(3, 0.0, 0.2)];
@@ -236,11 +243,7 @@ fn every_stratum_of_length_gives_its_share() {
         })
         .collect();
     let plain = SelectionSpec { rule: RuleName::TopShare, ..rule(1, RewardOffset::None) };
-    let run = |rule: &SelectionSpec| {
-        let verdicts = VerdictSet::default();
-        let context = SelectionContext::new(&verdicts, &NONE_SELECTED);
-        kept(&select(&scores, rule, SelectionContext { facts: &facts, ..context }))
-    };
+    let run = |rule: &SelectionSpec| kept_by_facts(&scores, &facts, rule);
     assert_eq!(run(&plain), [0, 1, 2, 3]);
     assert_eq!(run(&SelectionSpec { length_strata: 2, ..plain }), [2, 3, 6, 7]);
 }
@@ -253,11 +256,7 @@ fn both_kinds_by_length_give_their_share() {
         margins.iter().zip(0..).map(|(margin, i)| score(i, *margin, 0.0)).collect();
     let facts = [PairFacts { n_tokens: [9, 5], ..PairFacts::default() }; 9];
     let plain = SelectionSpec { rule: RuleName::TopShare, ..rule(1, RewardOffset::None) };
-    let run = |rule: &SelectionSpec| {
-        let verdicts = VerdictSet::default();
-        let context = SelectionContext::new(&verdicts, &NONE_SELECTED);
-        kept(&select(&scores, rule, SelectionContext { facts: &facts, ..context }))
-    };
+    let run = |rule: &SelectionSpec| kept_by_facts(&scores, &facts, rule);
     assert_eq!(run(&plain), [0, 1, 2, 3, 4]);
     assert_eq!(run(&SelectionSpec { longer_strata: true, ..plain }), [0, 1, 2, 6, 7]);
 }
@@ -269,11 +268,7 @@ fn every_source_gives_its_share() {
     let facts: Vec<PairFacts> =
         (0..8).map(|i| PairFacts { source: u32::from(i >= 4), ..PairFacts::default() }).collect();
     let plain = SelectionSpec { rule: RuleName::TopShare, ..rule(1, RewardOffset::None) };
-    let run = |rule: &SelectionSpec| {
-        let verdicts = VerdictSet::default();
-        let context = SelectionContext::new(&verdicts, &NONE_SELECTED);
-        kept(&select(&scores, rule, SelectionContext { facts: &facts, ..context }))
-    };
+    let run = |rule: &SelectionSpec| kept_by_facts(&scores, &facts, rule);
     assert_eq!(run(&plain), [0, 1, 2, 3]);
     assert_eq!(run(&SelectionSpec { source_strata: true, ..plain.clone() }), [0, 1, 4, 5]);
     let ranking = Ranking::new(&scores, &facts, &SelectionSpec { source_strata: true, ..plain });
