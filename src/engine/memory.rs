@@ -133,7 +133,8 @@ fn micro_batch(settings: &OpenSettings, load: Load, shares_prompts: bool) -> Mic
     let usual = (fill * (load.batch_pairs * rows_a_pair) as f64) as usize;
     let n_rows = limit.min(usual).max(rows_a_pair);
     // Sides of half the longest length are usual.
-    MicroBatchShape { n_rows, n_rewards: 2 * n_rows.div_ceil(settings.max_tokens) }
+    let n_rewards = 2 * n_rows.div_ceil(settings.max_tokens);
+    MicroBatchShape { n_rows, n_rewards, longest: settings.max_tokens }
 }
 
 /// The largest `micro_batch_tokens` whose plan stays within `available` bytes; `None` when not even

@@ -139,7 +139,7 @@ impl Decoder {
         let keys = repeat_heads(&rotate(&keys, cosines, sines)?, group)?;
         let values = repeat_heads(&values, group)?;
         let mask = pass.causal_mask(config.window(layer))?;
-        let attended = attend(pass.arithmetic, [&queries, &keys, &values], &mask)?;
+        let attended = attend(pass.arithmetic, [&queries, &keys, &values], None, &mask)?;
         block.output.forward(pass, &join_heads(&attended)?)
     }
 

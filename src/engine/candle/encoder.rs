@@ -1,7 +1,9 @@
-//! BERT, RoBERTa and DistilBERT: learned positions, bidirectional attention, norms after the sums.
+//! BERT, RoBERTa, DistilBERT and DeBERTa: learned or relative positions, bidirectional attention,
+//! norms after the sums.
 //!
 //! A block is `y = LN(x + O attention(x))`, `x' = LN(y + W2 gelu(W1 y))`; the reward is read at the
-//! first token through a pooler: `w . tanh(W h + b) + c`, or with `relu` for DistilBERT.
+//! first token through a pooler: `w . tanh(W h + b) + c`, with `relu` for DistilBERT and `gelu` for
+//! DeBERTa.
 
 use candle_core::{DType, Result, Tensor};
 
@@ -10,15 +12,18 @@ use super::linear::Linear;
 use super::network::Pass;
 use super::operations::{attend, gelu, gelu_tanh, join_heads, layer_norm, split_heads};
 use super::parameters::Parameters;
-use crate::engine::config::{Activation, EncoderConfig, EncoderFamily};
+use super::relative::{Relative, RelativeTable};
+use crate::engine::config::{Activation, EncoderConfig, EncoderFamily, RelativePositions};
 use crate::engine::layout::{Layout, Part};
 use crate::engine::{EngineError, Tuning};
 
 /// Weight and bias of a layer norm.
 #[derive(Debug)]
-struct Norm {
-    weight: Tensor,
-    bias: Tensor,
+pub struct Norm {
+    /// `[width]`
+    pub weight: Tensor,
+    /// `[width]`
+    pub bias: Tensor,
 }
 
 /// The tensors of a block.
@@ -39,9 +44,10 @@ struct Block {
 pub struct Encoder {
     config: EncoderConfig,
     words: Tensor,
-    positions: Tensor,
+    positions: Option<Tensor>,
     types: Option<Tensor>,
     norm: Norm,
+    relative: Option<RelativeTable>,
     blocks: Vec<Block>,
     pooler: Linear,
     score: Linear,
@@ -78,13 +84,22 @@ impl Encoder {
                 feed_norm: norm(layer, Part::FeedNorm)?,
             })
         };
-        let has_types = config.type_vocab_size > 0;
+        let table = |is_there: bool, part| is_there.then(|| weight(None, part)).transpose();
+        let relative = |positions: RelativePositions| {
+            let norm = positions.has_norm.then(|| norm(None, Part::RelativeNorm)).transpose()?;
+            Ok::<_, EngineError>(RelativeTable {
+                table: weight(None, Part::Relative)?,
+                norm,
+                positions,
+            })
+        };
         Ok(Self {
             config: config.clone(),
             words: weight(None, Part::Words)?,
-            positions: weight(None, Part::Positions)?,
-            types: has_types.then(|| weight(None, Part::Types)).transpose()?,
+            positions: table(config.has_position_table, Part::Positions)?,
+            types: table(config.type_vocab_size > 0, Part::Types)?,
             norm: norm(None, Part::EmbeddingNorm)?,
+            relative: config.relative.map(relative).transpose()?,
             blocks: (0..config.n_layers)
                 .map(block)
                 .collect::<std::result::Result<_, EngineError>>()?,
@@ -97,8 +112,10 @@ impl Encoder {
     pub fn rewards(&self, pass: &Pass<'_>) -> Result<Tensor> {
         let mut stream = self.embed(pass)?;
         let mask = pass.batch.padding_mask(pass.device)?;
+        let epsilon = self.config.layer_norm_eps;
+        let relative = self.relative.as_ref().map(|table| table.enter(pass, epsilon)).transpose()?;
         for (layer, block) in self.blocks.iter().enumerate() {
-            let attended = self.attention(pass, block, &stream, &mask)?;
+            let attended = self.attention(pass, block, &stream, (relative.as_ref(), &mask))?;
             let attended = pass.drop_output(&attended, (layer, Site::Attention))?;
             stream = self.norm(pass, &(stream + attended)?, &block.attention_norm)?;
             let fed = self.feed_forward(pass, block, &stream)?;
@@ -109,6 +126,7 @@ impl Encoder {
         let pooled = match self.config.family {
             EncoderFamily::DistilBert => pooled.relu()?,
             EncoderFamily::Bert | EncoderFamily::Roberta => pooled.tanh()?,
+            EncoderFamily::DebertaV2 => gelu(&pooled)?,
         };
         self.score.forward(pass, &pooled)?.flatten_all()
     }
@@ -124,13 +142,16 @@ impl Encoder {
             let ids = batch.ids(ids, pass.device)?;
             pass.value(table).index_select(&ids, 0)?.to_dtype(DType::F32)
         };
-        // Padding may lie beyond the table; no row sees it.
-        let last = (self.config.max_positions - 1) as u32;
-        let mut positions = batch.positions(self.config.first_position);
-        for position in &mut positions {
-            *position = (*position).min(last);
+        let mut sum = rows(&self.words, &batch.tokens)?;
+        if let Some(table) = &self.positions {
+            // Padding may lie beyond the table; no row sees it.
+            let last = (self.config.max_positions - 1) as u32;
+            let mut positions = batch.positions(self.config.first_position);
+            for position in &mut positions {
+                *position = (*position).min(last);
+            }
+            sum = (sum + rows(table, &positions)?)?;
         }
-        let mut sum = (rows(&self.words, &batch.tokens)? + rows(&self.positions, &positions)?)?;
         if let Some(types) = &self.types {
             sum = (sum + rows(types, &batch.types)?)?;
         }
@@ -143,7 +164,7 @@ impl Encoder {
         pass: &Pass<'_>,
         block: &Block,
         stream: &Tensor,
-        mask: &Tensor,
+        (relative, mask): (Option<&Relative>, &Tensor),
     ) -> Result<Tensor> {
         let heads = |layer: &Linear| {
             let rows = layer.forward(pass, stream)?;
@@ -151,7 +172,11 @@ impl Encoder {
         };
         let (queries, keys, values) =
             (heads(&block.query)?, heads(&block.key)?, heads(&block.value)?);
-        let attended = attend(pass.arithmetic, [&queries, &keys, &values], mask)?;
+        let layers = (&block.query, &block.key);
+        let relative =
+            relative.map(|it| it.scores(pass, layers, (&queries, &keys))).transpose()?;
+        let attended =
+            attend(pass.arithmetic, [&queries, &keys, &values], relative.as_ref(), mask)?;
         block.output.forward(pass, &join_heads(&attended)?)
     }
 

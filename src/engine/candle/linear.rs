@@ -38,8 +38,13 @@ pub struct Adapter {
 }
 
 impl Linear {
-    /// Of rows `[n, input]`.
+    /// Of the rows of a batch, `[n, input]`.
     pub fn forward(&self, pass: &Pass<'_>, x: &Tensor) -> Result<Tensor> {
+        self.forward_rows(pass, x, &pass.batch.numbers)
+    }
+
+    /// Of any rows, `[n, input]`; `numbers` are the keys of their masks.
+    pub fn forward_rows(&self, pass: &Pass<'_>, x: &Tensor, numbers: &[u32]) -> Result<Tensor> {
         let arithmetic = pass.arithmetic;
         let mut y = if self.is_trained {
             arithmetic.multiply(x, &pass.value(&self.weight).t()?)?
@@ -50,7 +55,7 @@ impl Linear {
             y = y.broadcast_add(&pass.value(bias))?;
         }
         let Some(adapter) = &self.adapter else { return Ok(y) };
-        let x = pass.drop(x, adapter.dropout, adapter.place)?;
+        let x = pass.drop(x, adapter.dropout, adapter.place, numbers)?;
         let thin = arithmetic.multiply(&x, &pass.value(&adapter.down).t()?)?;
         let wide = arithmetic.multiply(&thin, &pass.value(&adapter.up).t()?)?;
         y + (wide * adapter.scale)?

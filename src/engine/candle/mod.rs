@@ -25,6 +25,7 @@ pub mod operations;
 mod oracle;
 pub mod parameters;
 pub mod persistence;
+pub mod relative;
 #[cfg(test)]
 pub(super) mod tests;
 pub mod trainer;

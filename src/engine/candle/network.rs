@@ -76,19 +76,26 @@ impl<'a> Pass<'a> {
         if self.training.is_some() { parameter.clone() } else { parameter.detach() }
     }
 
-    /// Dropout on rows of the batch.
-    pub fn drop(&self, x: &Tensor, probability: f32, place: (usize, Site)) -> Result<Tensor> {
+    /// Dropout on rows of these numbers.
+    pub fn drop(
+        &self,
+        x: &Tensor,
+        probability: f32,
+        place: (usize, Site),
+        numbers: &[u32],
+    ) -> Result<Tensor> {
         let drops = |training: &Training| probability > 0.0 && training.drops(place);
         let Some(Training { key, .. }) = self.training.filter(drops) else {
             return Ok(x.clone());
         };
         let width = x.dims2()?.1;
-        x * mask(self.device, (probability, key), width, place, &self.batch.numbers)?
+        x * mask(self.device, (probability, key), width, place, numbers)?
     }
 
-    /// Dropout with the probability of the step.
+    /// Dropout on rows of the batch, with the probability of the step.
     pub fn drop_output(&self, x: &Tensor, place: (usize, Site)) -> Result<Tensor> {
-        self.drop(x, self.training.map_or(0.0, |training| training.dropout), place)
+        let probability = self.training.map_or(0.0, |training| training.dropout);
+        self.drop(x, probability, place, &self.batch.numbers)
     }
 
     /// What a causal block adds to its scores; made once for each window.

@@ -84,14 +84,20 @@ pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
 }
 
 /// Scaled dot-product attention of `[sequences, heads, positions, width]`; `mask` is added to the
-/// scores.
+/// scores, and before their scale the two terms of relative positions.
 pub fn attend(
     arithmetic: Arithmetic,
     [queries, keys, values]: [&Tensor; 3],
+    relative: Option<&Tensor>,
     mask: &Tensor,
 ) -> Result<Tensor> {
-    let scale = 1.0 / (queries.dim(D::Minus1)? as f64).sqrt();
-    let scores = (arithmetic.multiply(queries, &keys.t()?)? * scale)?;
+    let mut scores = arithmetic.multiply(queries, &keys.t()?)?;
+    let mut n_terms = 1;
+    if let Some(relative) = relative {
+        scores = (scores + relative)?;
+        n_terms = 3;
+    }
+    let scores = (scores * (1.0 / ((n_terms * queries.dim(D::Minus1)?) as f64).sqrt()))?;
     arithmetic.multiply(&softmax(&scores.broadcast_add(mask)?)?, values)
 }
 

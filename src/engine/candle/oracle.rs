@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, IndexOp, Tensor as CandleTensor};
 use candle_nn::{Activation as CandleActivation, VarBuilder};
-use candle_transformers::models::{bert, distilbert, llama, mistral, qwen2, qwen3, xlm_roberta};
+use candle_transformers::models::{
+    bert, debertav2, distilbert, llama, mistral, qwen2, qwen3, xlm_roberta,
+};
 use serde_json::json;
 
 use crate::engine::EngineError;
@@ -33,6 +35,7 @@ enum Model {
     Bert { model: bert::BertModel, pooler: Dense, classifier: Dense },
     Roberta(xlm_roberta::XLMRobertaForSequenceClassification),
     DistilBert { model: distilbert::DistilBertModel, pooler: Dense, classifier: Dense },
+    DebertaV2 { model: debertav2::DebertaV2SeqClassificationModel, has_segments: bool },
 }
 
 /// `x W^T + b`.
@@ -119,6 +122,11 @@ impl Oracle {
                 let hidden = model.forward(&ids, &row(vec![0; tokens.len()])?)?;
                 let pooled = pooler.forward(&hidden.i((.., 0))?.contiguous()?)?.relu()?;
                 classifier.forward(&pooled)?.i((0, 0))?
+            }
+            Model::DebertaV2 { model, has_segments } => {
+                let types = |i: usize| u32::from(*has_segments && i >= answer_start);
+                let types = row((0..tokens.len()).map(types).collect())?;
+                model.forward(&ids, Some(types), None)?.i((0, 0))?
             }
         };
         Ok(reward.to_scalar()?)
@@ -298,6 +306,14 @@ fn encoder(
             let model = distilbert::DistilBertModel::load(builder, &distilbert_config(config)?)?;
             Ok(Model::DistilBert { model, pooler, classifier })
         }
+        EncoderFamily::DebertaV2 => {
+            let builder = VarBuilder::from_tensors(weights, DType::F32, device).pp("deberta");
+            let label = HashMap::from([(0, "LABEL_0".to_owned())]);
+            let stock = deberta_config(config)?;
+            let model =
+                debertav2::DebertaV2SeqClassificationModel::load(builder, &stock, Some(label))?;
+            Ok(Model::DebertaV2 { model, has_segments: config.has_segments() })
+        }
     }
 }
 
@@ -332,6 +348,26 @@ fn roberta_config(config: &EncoderConfig, hidden_act: CandleActivation) -> xlm_r
         type_vocab_size: config.type_vocab_size,
         pad_token_id: config.pad_token_id,
     }
+}
+
+fn deberta_config(config: &EncoderConfig) -> Result<debertav2::Config, EngineError> {
+    let relative = config.relative.ok_or_else(|| unknown("absence of relative positions"))?;
+    let keys = json!({
+        "vocab_size": config.vocab_size, "hidden_size": config.hidden_size,
+        "num_hidden_layers": config.n_layers, "num_attention_heads": config.n_heads,
+        "intermediate_size": config.intermediate_size, "layer_norm_eps": config.layer_norm_eps,
+        "hidden_act": if config.activation == Activation::Gelu { "gelu" } else { "gelu_approximate" },
+        "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+        "max_position_embeddings": config.max_positions, "initializer_range": 0.02,
+        "type_vocab_size": config.type_vocab_size, "pad_token_id": config.pad_token_id,
+        "position_biased_input": config.has_position_table, "relative_attention": true,
+        "pos_att_type": "p2c|c2p", "share_att_key": true,
+        "max_relative_positions": relative.max_distance,
+        "position_buckets": if relative.n_buckets > 0 { relative.n_buckets as i64 } else { -1 },
+        "norm_rel_ebd": if relative.has_norm { "layer_norm" } else { "none" },
+        "pooler_dropout": 0.0, "pooler_hidden_act": "gelu", "pooler_hidden_size": config.hidden_size,
+    });
+    serde_json::from_value(keys).map_err(|error| EngineError::json("config.json", &error))
 }
 
 /// Its fields are private.

@@ -150,5 +150,5 @@ fn the_families_give_the_rewards_of_the_stock_models() {
             }
         }
     }
-    assert!(n_checked >= 7 * 6);
+    assert!(n_checked >= 9 * 6);
 }

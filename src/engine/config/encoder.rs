@@ -1,6 +1,7 @@
-//! Bidirectional encoders: BERT, RoBERTa and DistilBERT, one computation with switches.
+//! Bidirectional encoders: BERT, RoBERTa, DistilBERT and DeBERTa, one computation with switches.
 
 use super::keys::Keys;
+use super::relative::{self, RelativePositions};
 use crate::engine::EngineError;
 
 /// Which export an encoder's files follow.
@@ -12,6 +13,8 @@ pub enum EncoderFamily {
     Roberta,
     /// DistilBERT: no segments, no pooler.
     DistilBert,
+    /// DeBERTa v2 and v3: attention scores depend on relative positions, too.
+    DebertaV2,
 }
 
 impl EncoderFamily {
@@ -22,6 +25,7 @@ impl EncoderFamily {
             Self::Bert => "bert",
             Self::Roberta => "roberta",
             Self::DistilBert => "distilbert",
+            Self::DebertaV2 => "deberta-v2",
         }
     }
 }
@@ -50,8 +54,11 @@ pub struct EncoderConfig {
     pub n_layers: usize,
     /// Attention heads.
     pub n_heads: usize,
-    /// Rows of the position table; a sequence may take those from `first_position` on.
+    /// Rows of the position table; a sequence may take those from `first_position` on. Without a
+    /// table, the longest sequence.
     pub max_positions: usize,
+    /// Whether there is a table of positions (DeBERTa v3 has none).
+    pub has_position_table: bool,
     /// Row of the position table that the first token takes (RoBERTa: padding id + 1).
     pub first_position: usize,
     /// Rows of the token-type table; 0 when there is none.
@@ -62,6 +69,8 @@ pub struct EncoderConfig {
     pub activation: Activation,
     /// The id that pads batches (never fed by this program).
     pub pad_token_id: u32,
+    /// How far apart two tokens stand, as attention sees it (DeBERTa).
+    pub relative: Option<RelativePositions>,
 }
 
 impl Default for EncoderConfig {
@@ -75,11 +84,13 @@ impl Default for EncoderConfig {
             n_layers: 2,
             n_heads: 4,
             max_positions: 128,
+            has_position_table: true,
             first_position: 0,
             type_vocab_size: 2,
             layer_norm_eps: 1e-12,
             activation: Activation::Gelu,
             pad_token_id: 0,
+            relative: None,
         }
     }
 }
@@ -95,7 +106,8 @@ impl EncoderConfig {
     /// table of types but feeds it zeros.
     #[must_use]
     pub fn has_segments(&self) -> bool {
-        self.family == EncoderFamily::Bert && self.type_vocab_size > 1
+        let reads_types = matches!(self.family, EncoderFamily::Bert | EncoderFamily::DebertaV2);
+        reads_types && self.type_vocab_size > 1
     }
 }
 
@@ -103,6 +115,7 @@ pub(super) fn parse(family: EncoderFamily, keys: &Keys<'_>) -> Result<EncoderCon
     match family {
         EncoderFamily::Bert | EncoderFamily::Roberta => bert(family, keys),
         EncoderFamily::DistilBert => distilbert(keys),
+        EncoderFamily::DebertaV2 => deberta(keys),
     }
 }
 
@@ -129,11 +142,13 @@ fn bert(family: EncoderFamily, keys: &Keys<'_>) -> Result<EncoderConfig, EngineE
         n_layers: keys.count("num_hidden_layers")?,
         n_heads,
         max_positions,
+        has_position_table: true,
         first_position,
         type_vocab_size: keys.optional_count("type_vocab_size")?.unwrap_or(2),
         layer_norm_eps: keys.optional_float("layer_norm_eps")?.unwrap_or(1e-12),
         activation: activation(keys, "hidden_act")?,
         pad_token_id,
+        relative: None,
     })
 }
 
@@ -149,11 +164,51 @@ fn distilbert(keys: &Keys<'_>) -> Result<EncoderConfig, EngineError> {
         n_layers: keys.count("n_layers")?,
         n_heads,
         max_positions: keys.count("max_position_embeddings")?,
+        has_position_table: true,
         first_position: 0,
         type_vocab_size: 0,
         layer_norm_eps: 1e-12,
         activation: activation(keys, "activation")?,
         pad_token_id: keys.token_id("pad_token_id")?.unwrap_or(0),
+        relative: None,
+    })
+}
+
+/// DeBERTa v2 and v3 (He et al. 2021). Refused are the variants that no v3 model uses: a convolution
+/// beside the first block, embeddings of another width, a pooler of another kind.
+fn deberta(keys: &Keys<'_>) -> Result<EncoderConfig, EngineError> {
+    if keys.get("conv_kernel_size").is_some_and(|size| size.as_i64() != Some(0)) {
+        return Err(keys.bad("conv_kernel_size", "`0` (no convolution)".into()));
+    }
+    let (hidden_size, n_heads) = heads(keys, "hidden_size", "num_attention_heads")?;
+    for (key, expected) in [
+        ("embedding_size", hidden_size),
+        ("pooler_hidden_size", hidden_size),
+        ("attention_head_size", hidden_size / n_heads),
+    ] {
+        if keys.optional_count(key)?.is_some_and(|size| size != expected) {
+            return Err(keys.bad(key, format!("`{expected}`")));
+        }
+    }
+    if keys.get("pooler_hidden_act").is_some() {
+        keys.expect_text("pooler_hidden_act", "gelu")?;
+    }
+    let max_positions = keys.count("max_position_embeddings")?;
+    Ok(EncoderConfig {
+        family: EncoderFamily::DebertaV2,
+        vocab_size: keys.count("vocab_size")?,
+        hidden_size,
+        intermediate_size: keys.count("intermediate_size")?,
+        n_layers: keys.count("num_hidden_layers")?,
+        n_heads,
+        max_positions,
+        has_position_table: keys.flag("position_biased_input", true)?,
+        first_position: 0,
+        type_vocab_size: keys.count_or_zero("type_vocab_size", 0)?,
+        layer_norm_eps: keys.optional_float("layer_norm_eps")?.unwrap_or(1e-7),
+        activation: activation(keys, "hidden_act")?,
+        pad_token_id: keys.token_id("pad_token_id")?.unwrap_or(0),
+        relative: Some(relative::parse(keys, max_positions)?),
     })
 }
 

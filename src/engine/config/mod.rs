@@ -14,16 +14,19 @@ use super::EngineError;
 mod decoder;
 mod encoder;
 mod keys;
+mod relative;
 mod rope;
 #[cfg(test)]
 mod tests;
 
 pub use self::decoder::{DecoderConfig, DecoderFamily};
 pub use self::encoder::{Activation, EncoderConfig, EncoderFamily};
+pub use self::relative::RelativePositions;
 pub use self::rope::RopeScaling;
 
 /// The values of `model_type` that [`ModelConfig::parse`] accepts.
-pub const SUPPORTED: &str = "llama, mistral, qwen2, qwen3, bert, roberta, xlm-roberta, distilbert";
+pub const SUPPORTED: &str =
+    "llama, mistral, qwen2, qwen3, bert, roberta, xlm-roberta, distilbert, deberta-v2";
 
 /// A supported architecture with its shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +60,7 @@ impl ModelConfig {
             "bert" => encoder(EncoderFamily::Bert),
             "roberta" | "xlm-roberta" => encoder(EncoderFamily::Roberta),
             "distilbert" => encoder(EncoderFamily::DistilBert),
+            "deberta-v2" => encoder(EncoderFamily::DebertaV2),
             other => Err(EngineError::UnsupportedArchitecture {
                 path: path.to_owned(),
                 model_type: other.to_owned(),

@@ -12,6 +12,12 @@ const BERT: &str = r#"{"model_type": "bert", "hidden_act": "gelu", "vocab_size":
 const DISTILBERT: &str = r#"{"model_type": "distilbert", "activation": "gelu", "vocab_size": 100,
     "dim": 48, "hidden_dim": 96, "n_layers": 2, "n_heads": 12, "max_position_embeddings": 64,
     "sinusoidal_pos_embds": false}"#;
+const DEBERTA: &str = r#"{"model_type": "deberta-v2", "hidden_act": "gelu", "vocab_size": 100,
+    "hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 6,
+    "max_position_embeddings": 512, "type_vocab_size": 0, "relative_attention": true,
+    "position_buckets": 256, "max_relative_positions": -1, "norm_rel_ebd": "layer_norm",
+    "share_att_key": true, "pos_att_type": "p2c|c2p", "position_biased_input": false,
+    "pooler_hidden_act": "gelu", "pooler_hidden_size": 48, "layer_norm_eps": 1e-7}"#;
 
 fn parse(text: &str) -> Result<ModelConfig, EngineError> {
     ModelConfig::parse(Path::new("dir/config.json"), text.as_bytes())
@@ -134,6 +140,30 @@ fn the_other_encoders_parse() {
 }
 
 #[test]
+fn deberta_has_relative_positions_and_perhaps_a_table_of_its_own() {
+    let config = encoder(DEBERTA);
+    assert_eq!((config.family, config.layer_norm_eps), (EncoderFamily::DebertaV2, 1e-7));
+    assert_eq!((config.has_position_table, config.max_positions), (false, 512));
+    let v3 = RelativePositions { n_buckets: 256, max_distance: 512, has_norm: true };
+    assert_eq!((config.relative, v3.n_rows()), (Some(v3), 512));
+    assert!(!config.has_segments());
+    let list = with(DEBERTA, "pos_att_type", r#"["c2p", "p2c"]"#);
+    assert_eq!(encoder(&list), config);
+    let mut plain = with(&with(DEBERTA, "position_buckets", "-1"), "type_vocab_size", "2");
+    for (key, value) in [
+        ("norm_rel_ebd", r#""none""#),
+        ("max_relative_positions", "100"),
+        ("position_biased_input", "true"),
+    ] {
+        plain = with(&plain, key, value);
+    }
+    let config = encoder(&plain);
+    let plain = RelativePositions { n_buckets: 0, max_distance: 100, has_norm: false };
+    assert_eq!((config.relative, plain.n_rows()), (Some(plain), 200));
+    assert!(config.has_position_table && config.has_segments());
+}
+
+#[test]
 fn unusable_values_are_named() {
     let cases = [
         (LLAMA, "hidden_act", r#""gelu""#, "`hidden_act` `gelu`, expected `silu`"),
@@ -154,6 +184,15 @@ fn unusable_values_are_named() {
         (LLAMA, "rms_norm_eps", "0", "expected a number above 0"),
         (BERT, "position_embedding_type", r#""relative_key""#, "expected `absolute`"),
         (BERT, "is_decoder", "true", "expected `false`"),
+        (DEBERTA, "conv_kernel_size", "3", "`conv_kernel_size` `3`, expected `0` (no convolution)"),
+        (DEBERTA, "share_att_key", "false", "`share_att_key` `false`, expected `true`"),
+        (DEBERTA, "relative_attention", "null", "`relative_attention` `null`, expected `true`"),
+        (DEBERTA, "pos_att_type", r#""p2c""#, "`pos_att_type` `p2c`, expected `p2c|c2p`"),
+        (DEBERTA, "pos_att_type", r#""c2p|p2p|p2c""#, "`pos_att_type` `c2p|p2p|p2c`"),
+        (DEBERTA, "position_buckets", "1022", "expected `-1`, or from 2 to less than 1022"),
+        (DEBERTA, "position_buckets", "-7", "`position_buckets` `-7`"),
+        (DEBERTA, "embedding_size", "24", "`embedding_size` `24`, expected `48`"),
+        (DEBERTA, "pooler_hidden_act", r#""tanh""#, "`pooler_hidden_act` `tanh`"),
         (LLAMA, "quantization_config", "{}", "expected weights that are not quantized"),
         (LLAMA, "eos_token_id", r#""x""#, "expected a token id"),
         (LLAMA, "tie_word_embeddings", r#""yes""#, "expected `true` or `false`"),
@@ -176,8 +215,11 @@ fn other_architectures_are_refused_with_the_list() {
     assert_eq!(
         error.hint().unwrap(),
         "supported architectures: llama, mistral, qwen2, qwen3, bert, roberta, xlm-roberta, \
-         distilbert"
+         distilbert, deberta-v2"
     );
+    // The first DeBERTa has other tensors; v2 and v3 share theirs.
+    let error = parse(r#"{"model_type": "deberta"}"#).unwrap_err();
+    assert!(error.to_string().contains("`deberta`, which is not supported"), "{error}");
 }
 
 #[test]

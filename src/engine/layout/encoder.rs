@@ -1,4 +1,4 @@
-//! The tensors of an encoder: one computation, three sets of names.
+//! The tensors of an encoder: one computation, four sets of names.
 
 use super::{Kind, Layout, Part};
 use crate::engine::config::{EncoderConfig, EncoderFamily};
@@ -65,6 +65,26 @@ const DISTILBERT: Names = Names {
     ignored: &["vocab_transform.", "vocab_layer_norm.", "vocab_projector."],
 };
 
+/// The pooler belongs to the classifier, outside the backbone; the ignored ones are the heads of
+/// pretraining.
+const DEBERTA: Names = Names {
+    prefix: "deberta.",
+    blocks: "deberta.encoder.layer",
+    block: [
+        "attention.self.query_proj",
+        "attention.self.key_proj",
+        "attention.self.value_proj",
+        "attention.output.dense",
+        "attention.output.LayerNorm",
+        "intermediate.dense",
+        "output.dense",
+        "output.LayerNorm",
+    ],
+    pooler: "pooler.dense",
+    score: "classifier",
+    ignored: &["cls.", "lm_predictions.", "mask_predictions."],
+};
+
 const BLOCK: [Part; 8] = [
     Part::Query,
     Part::Key,
@@ -81,17 +101,24 @@ pub(super) fn layout(config: &EncoderConfig) -> Layout {
         EncoderFamily::Bert => BERT,
         EncoderFamily::Roberta => ROBERTA,
         EncoderFamily::DistilBert => DISTILBERT,
+        EncoderFamily::DebertaV2 => DEBERTA,
     };
+    let mut ignored = names.ignored.to_vec();
+    if !config.has_position_table {
+        // Left over in some exports that do not read it.
+        ignored.push("embeddings.position_embeddings.");
+    }
     let mut layout = Layout::new(
         names.prefix,
-        names.ignored.to_vec(),
+        ignored,
         &["embeddings.position_ids", "embeddings.token_type_ids"],
     );
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let outside = |part| (part, None);
+    let n_positions = if config.has_position_table { config.max_positions } else { 0 };
     let tables = [
         (Part::Words, "word", config.vocab_size),
-        (Part::Positions, "position", config.max_positions),
+        (Part::Positions, "position", n_positions),
         (Part::Types, "token_type", config.type_vocab_size),
     ];
     for (part, name, rows) in tables.into_iter().filter(|(.., rows)| *rows > 0) {
@@ -100,6 +127,15 @@ pub(super) fn layout(config: &EncoderConfig) -> Layout {
     }
     let norm = format!("{}embeddings.LayerNorm", names.prefix);
     layout.add_layer(&norm, outside(Part::EmbeddingNorm), &[hidden], Kind::Scale, true);
+    if let Some(relative) = config.relative {
+        let (stem, shape) = (format!("{}encoder", names.prefix), [relative.n_rows(), hidden]);
+        let table = format!("{stem}.rel_embeddings");
+        layout.add_layer(&table, outside(Part::Relative), &shape, Kind::Embedding, false);
+        if relative.has_norm {
+            let norm = format!("{stem}.LayerNorm");
+            layout.add_layer(&norm, outside(Part::RelativeNorm), &[hidden], Kind::Scale, true);
+        }
+    }
     for layer in 0..config.n_layers {
         for (part, name) in BLOCK.into_iter().zip(names.block) {
             let stem = format!("{}.{layer}.{name}", names.blocks);

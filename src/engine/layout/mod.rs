@@ -26,6 +26,10 @@ pub enum Part {
     Types,
     /// Norm of the summed embeddings (encoders).
     EmbeddingNorm,
+    /// Relative positions, `[2 * span, hidden]` (DeBERTa): every block's queries and keys read them.
+    Relative,
+    /// Norm of the relative positions (DeBERTa).
+    RelativeNorm,
     /// Norm of attention: before it in a decoder, after the sum in an encoder.
     AttentionNorm,
     /// Queries, `[query width, hidden]`.
@@ -51,7 +55,8 @@ pub enum Part {
     /// Norm after the last block (decoders).
     FinalNorm,
     /// The layer between an encoder and its score, `[hidden, hidden]`: BERT's pooler (tanh),
-    /// RoBERTa's `classifier.dense` (tanh), DistilBERT's `pre_classifier` (ReLU).
+    /// RoBERTa's `classifier.dense` (tanh), DistilBERT's `pre_classifier` (ReLU), DeBERTa's pooler
+    /// (GELU).
     Pooler,
     /// The reward head, `[1, hidden]`.
     Score,

@@ -4,8 +4,18 @@ use super::*;
 use crate::engine::fixture::fixture_dir;
 use crate::engine::weights::read_tensors;
 
-const FAMILIES: [&str; 8] =
-    ["llama", "llama3", "mistral", "qwen2", "qwen3", "bert", "roberta", "distilbert"];
+const FAMILIES: [&str; 10] = [
+    "llama",
+    "llama3",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "bert",
+    "roberta",
+    "distilbert",
+    "deberta",
+    "deberta_plain",
+];
 
 fn config(name: &str) -> ModelConfig {
     let path = fixture_dir(name).join("config.json");
@@ -57,6 +67,19 @@ fn names_of_bare_and_old_exports_become_canonical() {
     assert!(!roberta.is_ignored("classifier.dense.weight"));
     assert!(Layout::of(&config("distilbert")).is_ignored("vocab_projector.bias"));
     assert!(Layout::of(&config("llama")).is_ignored("lm_head.weight"), "tied");
+    let deberta = Layout::of(&config("deberta"));
+    assert!(
+        [
+            "deberta.embeddings.position_embeddings.weight",
+            "lm_predictions.lm_head.bias",
+            "mask_predictions.dense.weight",
+        ]
+        .iter()
+        .all(|name| deberta.is_ignored(&deberta.canonical(name)))
+    );
+    let name = "embeddings.position_embeddings.weight";
+    let plain = Layout::of(&config("deberta_plain"));
+    assert!(!plain.is_ignored(&plain.canonical(name)), "it reads its positions");
     let untied = Layout::of(&config("llama3"));
     assert_eq!(untied.get("lm_head.weight").unwrap().part, Part::LanguageHead);
 }
@@ -82,7 +105,9 @@ fn parts_are_found_by_block() {
 
 #[test]
 fn adapters_have_the_names_of_peft() {
-    for (name, base) in [("lora_llama", "llama3"), ("lora_bert", "bert")] {
+    for (name, base) in
+        [("lora_llama", "llama3"), ("lora_bert", "bert"), ("lora_deberta", "deberta")]
+    {
         let layout = Layout::of(&config(base));
         let targets = [
             LoraTarget::Query,

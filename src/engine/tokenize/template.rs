@@ -161,7 +161,9 @@ fn encoder(
         return Ok(Template::Encoder { start, middle, end });
     }
     let (class, separator, n_between) = match family {
-        EncoderFamily::Bert | EncoderFamily::DistilBert => ("[CLS]", "[SEP]", 1),
+        EncoderFamily::Bert | EncoderFamily::DistilBert | EncoderFamily::DebertaV2 => {
+            ("[CLS]", "[SEP]", 1)
+        }
         EncoderFamily::Roberta => ("<s>", "</s>", 2),
     };
     let class = id(tokenizer, special.class.as_deref().unwrap_or(class))?;

@@ -85,7 +85,7 @@ fn rewards_and_gradients_of_every_family_and_tuning() {
 fn a_training_run_takes_the_same_way() {
     let settings =
         StepSettings { weight_decay: 0.1, clip_norm: 0.5, dropout: 0.1, ..settings(1e-2) };
-    for family in ["qwen3", "bert"] {
+    for family in ["qwen3", "bert", "deberta"] {
         let pairs = pairs(family, 6);
         let mut candle = tiny(family, &Tuning::Full, 64);
         let mut cpu = tiny_cpu(family, 1);
@@ -108,7 +108,7 @@ fn a_training_run_takes_the_same_way() {
 
 #[test]
 fn bf16_operands_round_alike() {
-    for family in ["mistral", "roberta"] {
+    for family in ["mistral", "roberta", "deberta"] {
         let pairs = pairs(family, 6);
         let references: Vec<&EncodedPair> = pairs.iter().collect();
         let mut candle = tiny(family, &Tuning::Full, 64);

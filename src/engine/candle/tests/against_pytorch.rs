@@ -93,7 +93,9 @@ fn real_models() {
 
 #[test]
 fn the_adapters_of_peft() {
-    for (name, base) in [("lora_llama", "llama3"), ("lora_bert", "bert")] {
+    for (name, base) in
+        [("lora_llama", "llama3"), ("lora_bert", "bert"), ("lora_deberta", "deberta")]
+    {
         let trainer = tiny(base, &lora(0.0), 10_000);
         let file_name = |tensor: &str| {
             if tensor.starts_with("base_model.") { tensor.to_owned() } else { whole_name(tensor) }

@@ -12,15 +12,19 @@
 //! One task is a block and a key head: its keys and values are packed once for all query heads that
 //! share them, and no other task adds to their gradients. Long blocks are cut by query rows in the
 //! forward pass.
+//!
+//! Scores may depend on the distance between query and key, too: see [`relative`].
 
 use std::ops::Range;
 
 use super::Compute;
 use super::profile::{self, Kernel};
+use relative::Tables;
 
 mod backward;
 mod forward;
 mod operand;
+pub mod relative;
 mod visible;
 
 #[cfg(test)]
@@ -57,9 +61,10 @@ impl Heads {
         2 * self.n_keys * self.width
     }
 
-    /// `1 / sqrt(d)`
-    fn scale(&self) -> f32 {
-        1.0 / (self.width as f32).sqrt()
+    /// `1 / sqrt(d)`; with the two terms of relative positions `1 / sqrt(3 d)`.
+    fn scale(&self, is_relative: bool) -> f32 {
+        let n_terms = if is_relative { 3 } else { 1 };
+        1.0 / ((n_terms * self.width) as f32).sqrt()
     }
 
     /// The query heads that read key head `head`.
@@ -89,43 +94,72 @@ pub struct Pattern<'a> {
     pub places: &'a [u32],
 }
 
-/// The tasks of a call, kept so that steps stop allocating.
+/// The tasks of a call and its tables, kept so that steps stop allocating.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    tasks: Vec<Task>,
+    tasks: Tasks,
+    tables: Tables,
 }
 
-/// Some query rows of a block, and one key head.
+impl Scratch {
+    /// Bytes of the tables.
+    #[must_use]
+    pub fn n_table_bytes(&self) -> usize {
+        4 * self.tables.n_values()
+    }
+}
+
+/// Some query rows of a block, or a run of whole blocks, and one key head.
 #[derive(Debug, Clone)]
 struct Task {
-    block: usize,
+    /// Number of the run.
+    run: usize,
+    blocks: Range<usize>,
     rows: Range<usize>,
     head: usize,
 }
 
-impl Scratch {
-    /// The tasks of `pattern`, blocks cut into runs of at most `max_rows` query rows. Runs of
-    /// several blocks take turns, so that threads work on different rows: neighbouring heads of one
-    /// row share cache lines, and two threads that write to them would wait for each other.
-    fn cut(&mut self, heads: Heads, pattern: Pattern<'_>, max_rows: usize) -> &[Task] {
-        const TURNS: usize = 8;
-        self.tasks.clear();
+#[derive(Debug, Default)]
+struct Tasks(Vec<Task>);
+
+impl Tasks {
+    /// The tasks of `pattern`, blocks cut into runs of at most `max_rows` query rows.
+    fn cut_rows(&mut self, heads: Heads, pattern: Pattern<'_>, max_rows: usize) -> &[Task] {
         let runs = pattern.blocks.iter().enumerate().flat_map(|(block, Block { queries, .. })| {
             let rows = move |start: usize| start..queries.end.min(start.saturating_add(max_rows));
-            queries.clone().step_by(max_rows).map(move |start| (block, rows(start)))
+            queries.clone().step_by(max_rows).map(move |start| (block..block + 1, rows(start)))
         });
-        let runs: Vec<(usize, Range<usize>)> = runs.collect();
-        for turns in runs.chunks(TURNS) {
+        self.take_turns(heads, runs.collect())
+    }
+
+    /// The tasks of `pattern`, its blocks shared out to `n_runs` runs.
+    fn cut_blocks(&mut self, heads: Heads, pattern: Pattern<'_>, n_runs: usize) -> &[Task] {
+        let (n_blocks, mut runs) = (pattern.blocks.len(), Vec::with_capacity(n_runs));
+        for run in 0..n_runs {
+            let blocks = run * n_blocks / n_runs..(run + 1) * n_blocks / n_runs;
+            let rows = pattern.blocks[blocks.start].queries.start
+                ..pattern.blocks[blocks.end - 1].queries.end;
+            runs.push((blocks, rows));
+        }
+        self.take_turns(heads, runs)
+    }
+
+    /// Runs of several blocks take turns, so that threads work on different rows: neighbouring heads
+    /// of one row share cache lines, and two threads that write to them would wait for each other.
+    fn take_turns(&mut self, heads: Heads, runs: Vec<(Range<usize>, Range<usize>)>) -> &[Task] {
+        const TURNS: usize = 8;
+        self.0.clear();
+        for (turn, turns) in runs.chunks(TURNS).enumerate() {
             for head in 0..heads.n_keys {
-                let task = |(block, rows): &(usize, Range<usize>)| Task {
-                    block: *block,
+                self.0.extend(turns.iter().enumerate().map(|(i, (blocks, rows))| Task {
+                    run: turn * TURNS + i,
+                    blocks: blocks.clone(),
                     rows: rows.clone(),
                     head,
-                };
-                self.tasks.extend(turns.iter().map(task));
+                }));
             }
         }
-        &self.tasks
+        &self.0
     }
 }
 

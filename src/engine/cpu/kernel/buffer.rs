@@ -17,6 +17,11 @@ impl Buffer {
         Self(Vec::new())
     }
 
+    /// Values held.
+    pub(super) fn len(&self) -> usize {
+        16 * self.0.len()
+    }
+
     /// The first `n` values, whatever they are.
     #[expect(unsafe_code, reason = "sees lines as values")]
     pub(super) fn fit(&mut self, n: usize) -> &mut [f32] {

@@ -104,14 +104,14 @@ fn attention_of_blocks() {
                     let (q, kv) = (&queries, &keys_values);
                     let time = best(|| {
                         let (o, sums) = (&mut output, &mut log_sums);
-                        attention::forward(on, heads, pattern, q, kv, o, sums, &mut scratch);
+                        attention::forward(on, heads, pattern, None, q, kv, o, sums, &mut scratch);
                     });
                     rates.push(2.0 * flops / time);
                     let (output, log_sums) = (&output, &log_sums);
                     let saved = Saved { queries: q, keys_values: kv, output, log_sums };
                     let time = best(|| {
                         let s = &mut scratch;
-                        attention::backward(on, heads, pattern, saved, q, &mut dq, &mut dkv, s);
+                        attention::backward(on, heads, pattern, None, saved, q, &mut dq, &mut dkv, s);
                     });
                     rates.push(5.0 * flops / time);
                 });

@@ -5,7 +5,7 @@
 use super::adapter::{Adapter, LowRank};
 use super::context::Context;
 use crate::engine::cpu::kernel::{Linear, Write, rows};
-use crate::engine::cpu::table::Slot;
+use crate::engine::cpu::table::{Slot, Span};
 
 /// A linear layer, or several that read the same rows, as one matrix.
 #[derive(Debug, Clone)]
@@ -21,6 +21,22 @@ pub struct Affine {
 }
 
 impl Affine {
+    /// The layer of the first `n` columns of the output: the same parameters, not copies of them.
+    #[must_use]
+    pub fn first_columns(&self, n: usize) -> Self {
+        let start_of = |slot: Slot, len: usize| {
+            let start = slot.span.start;
+            Slot { span: Span { start, end: start + len }, ..slot }
+        };
+        let is_inside = |adapter: &&Adapter| adapter.columns.end <= n;
+        Self {
+            shape: Linear { output: n, ..self.shape },
+            weight: start_of(self.weight, n * self.shape.input),
+            bias: self.bias.map(|bias| start_of(bias, n)),
+            adapters: self.adapters.iter().filter(is_inside).cloned().collect(),
+        }
+    }
+
     /// Whether training changes anything here, so that a backward pass needs the input.
     #[must_use]
     pub fn is_trained(&self) -> bool {

@@ -1,12 +1,14 @@
-//! The attention part: queries, keys and values, optional norms of their heads, rotary positions,
-//! attention, output projection. It adds to the residual stream.
+//! The attention part: queries, keys and values, optional norms of their heads, rotary or relative
+//! positions, attention, output projection. It adds to the residual stream.
 
 use super::adapter::LowRank;
 use super::affine::Affine;
 use super::branch::Branch;
 use super::context::Context;
+use super::relative::RelativeRows;
 use crate::engine::cpu::batch::Queries;
 use crate::engine::cpu::dropout::Site;
+use crate::engine::cpu::kernel::attention::relative::Relative;
 use crate::engine::cpu::kernel::attention::{self, Heads, Saved, Scratch};
 use crate::engine::cpu::kernel::head_norm::{head_rms_backward, head_rms_forward};
 use crate::engine::cpu::kernel::math::{fit, fit_zeroed};
@@ -36,6 +38,9 @@ pub struct Attention {
     pub output: Affine,
     /// Of queries and of keys.
     pub head_norms: Option<(HeadNorm, HeadNorm)>,
+    /// The layer that makes keys of relative positions: that of the keys. Their queries are made by
+    /// that of the queries.
+    pub relative_key: Option<Affine>,
 }
 
 /// What the forward pass saves.
@@ -50,6 +55,8 @@ pub struct AttentionTape {
     key_scales: Vec<f32>,
     log_sums: Vec<f32>,
     attended: Vec<f32>,
+    /// Keys and queries of relative positions.
+    relative: [Vec<f32>; 2],
 }
 
 /// Reused buffers.
@@ -62,12 +69,17 @@ pub struct AttentionScratch {
     dkeys_values: Vec<f32>,
     /// A head norm's output before the rotary turn.
     unturned: Vec<f32>,
+    /// Gradients of keys and queries of relative positions.
+    drelative: [Vec<f32>; 2],
+    /// Gradient of the rows they are made of, of all blocks.
+    pub drelative_rows: Vec<f32>,
     products: Scratch,
 }
 
 impl AttentionTape {
     /// The buffers, for accounting.
-    pub fn buffers(&self) -> [&Vec<f32>; 6] {
+    pub fn buffers(&self) -> [&Vec<f32>; 8] {
+        let [relative_keys, relative_queries] = &self.relative;
         [
             &self.queries,
             &self.keys_values,
@@ -75,14 +87,32 @@ impl AttentionTape {
             &self.key_scales,
             &self.log_sums,
             &self.attended,
+            relative_keys,
+            relative_queries,
         ]
     }
 }
 
 impl AttentionScratch {
     /// The buffers, for accounting.
-    pub fn buffers(&self) -> [&Vec<f32>; 5] {
-        [&self.asking, &self.dattended, &self.dqueries, &self.dkeys_values, &self.unturned]
+    pub fn buffers(&self) -> [&Vec<f32>; 8] {
+        let [drelative_keys, drelative_queries] = &self.drelative;
+        [
+            &self.asking,
+            &self.dattended,
+            &self.dqueries,
+            &self.dkeys_values,
+            &self.unturned,
+            drelative_keys,
+            drelative_queries,
+            &self.drelative_rows,
+        ]
+    }
+
+    /// Bytes of the tables of relative positions.
+    #[must_use]
+    pub fn n_table_bytes(&self) -> usize {
+        self.products.n_table_bytes()
     }
 }
 
@@ -95,6 +125,8 @@ pub struct Where<'a> {
     pub queries: &'a Queries,
     /// Turns queries and keys by their positions.
     pub rotary: Option<&'a RotaryTable>,
+    /// What keys and queries of relative positions are made of.
+    pub relative: Option<&'a RelativeRows>,
 }
 
 impl Attention {
@@ -140,10 +172,51 @@ impl Attention {
         }
         let attended = fit(&mut tape.attended, m * wide);
         let sums = fit(&mut tape.log_sums, m * heads.n_queries);
-        let products = &mut scratch.products;
-        attention::forward(cx.on, heads, queries.pattern(), q, kv, attended, sums, products);
+        let relative = self.relative_forward(cx, at, &mut tape.relative, low_rank);
+        let (pattern, products) = (queries.pattern(), &mut scratch.products);
+        attention::forward(cx.on, heads, pattern, relative, q, kv, attended, sums, products);
         let branching = Branch { site: (at.layer, Site::Attention), numbers: &queries.numbers };
         branching.join(cx, &self.output, attended, stream, branch, low_rank);
+    }
+
+    /// Keys and queries of relative positions.
+    fn relative_forward<'a>(
+        &self,
+        cx: Context<'_>,
+        at: Where<'a>,
+        [keys, queries]: &'a mut [Vec<f32>; 2],
+        low_rank: &mut LowRank,
+    ) -> Option<Relative<'a>> {
+        let (key, rows) = (self.relative_key.as_ref()?, at.relative?);
+        let (numbers, values) = (&rows.numbers, rows.values(self.query.shape.input));
+        let keys = fit(keys, numbers.len() * key.shape.output);
+        key.forward(cx, numbers, Write::Replace, keys, values, low_rank);
+        let queries = fit(queries, numbers.len() * self.query.shape.output);
+        self.query.forward(cx, numbers, Write::Replace, queries, values, low_rank);
+        Some(Relative { keys, queries, reach: &rows.reach })
+    }
+
+    /// From the gradients of keys and queries of relative positions to that of their rows; adds those
+    /// of the layers that made them.
+    fn relative_backward(
+        &self,
+        cx: Context<'_>,
+        at: Where<'_>,
+        gradient: &mut [f32],
+        scratch: &mut AttentionScratch,
+        low_rank: &mut LowRank,
+    ) {
+        let (Some(key), Some(rows)) = (&self.relative_key, at.relative) else { return };
+        let (numbers, width) = (&rows.numbers, self.query.shape.input);
+        let AttentionScratch { drelative: [dkeys, dqueries], drelative_rows, .. } = scratch;
+        for (layer, dy) in [(key, &*dkeys), (&self.query, &*dqueries)] {
+            let dy = &dy[..numbers.len() * layer.shape.output];
+            layer.add_gradients(cx, numbers, gradient, dy, rows.values(width), low_rank);
+            if rows.is_trained {
+                let drows = &mut drelative_rows[..numbers.len() * width];
+                layer.input_gradient(cx, numbers, Write::Add, drows, dy, low_rank);
+            }
+        }
     }
 
     /// From the gradient of the part's output to those of queries, keys and values, which stay in
@@ -172,8 +245,17 @@ impl Attention {
         self.output.input_gradient(cx, numbers, Write::Replace, dattended, doutput, low_rank);
         let dq = fit(&mut scratch.dqueries, m * wide);
         let dkv = fit_zeroed(&mut scratch.dkeys_values, n * kv_wide);
-        let products = &mut scratch.products;
-        attention::backward(cx.on, heads, queries.pattern(), saved, dattended, dq, dkv, products);
+        let (pattern, products) = (queries.pattern(), &mut scratch.products);
+        let relative = at.relative.filter(|_| self.relative_key.is_some()).map(|rows| {
+            let n = rows.numbers.len() * wide;
+            let [keys, queries] = tape.relative.each_ref().map(|it| &it[..n]);
+            let gradients = scratch.drelative.each_mut().map(|it| fit(it, n));
+            (Relative { keys, queries, reach: &rows.reach }, gradients)
+        });
+        attention::backward(cx.on, heads, pattern, relative, saved, dattended, dq, dkv, products);
+        self.relative_backward(cx, at, gradient, scratch, low_rank);
+        let dq = &mut scratch.dqueries[..m * wide];
+        let dkv = &mut scratch.dkeys_values[..n * kv_wide];
         if let Some(rotary) = at.rotary {
             rotary.turn_back(cx.team(), dq, wide, heads.n_queries, &queries.positions);
             rotary.turn_back(cx.team(), dkv, kv_wide, heads.n_keys, &all.positions);

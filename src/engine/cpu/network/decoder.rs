@@ -40,6 +40,7 @@ impl Transformer {
             final_norm: Some(final_norm),
             head: Head { dense: None, read_out, bias: None },
             rotary: Some(RotaryTable::new(frequencies)),
+            relative: None,
             packing: Packing::Causal,
             vocab_size: config.vocab_size,
             max_tokens: usize::MAX,
@@ -69,7 +70,14 @@ fn block(config: &DecoderConfig, index: usize, builder: &mut Builder<'_>) -> Blo
         window: config.window(index),
     };
     Block {
-        attention: Attention { heads, query, key_value, output, head_norms },
+        attention: Attention {
+            heads,
+            query,
+            key_value,
+            output,
+            head_norms,
+            relative_key: None,
+        },
         feed: FeedForward { up, down, nonlinearity: Nonlinearity::SwiGlu },
         norms: Norms::Before([attention_norm, feed_norm]),
     }

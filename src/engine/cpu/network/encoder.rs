@@ -1,4 +1,4 @@
-//! Bidirectional encoders as data: BERT, RoBERTa and DistilBERT.
+//! Bidirectional encoders as data: BERT, RoBERTa, DistilBERT and DeBERTa.
 
 use super::attention::Attention;
 use super::block::{Block, Norms};
@@ -6,6 +6,7 @@ use super::builder::Builder;
 use super::embeddings::Embeddings;
 use super::feed_forward::{FeedForward, Nonlinearity};
 use super::head::{Head, Squash};
+use super::relative::RelativeTable;
 use super::stage::Stage;
 use super::{Packing, Transformer};
 use crate::engine::config::{Activation, EncoderConfig, EncoderFamily, ModelConfig};
@@ -27,11 +28,20 @@ impl Transformer {
             norm: Some(builder.layer_norm(Part::EmbeddingNorm, config.layer_norm_eps)),
             width: config.hidden_size,
         };
+        let relative = config.relative.map(|positions| RelativeTable {
+            table: builder.weight(Part::Relative),
+            norm: positions
+                .has_norm
+                .then(|| builder.layer_norm(Part::RelativeNorm, config.layer_norm_eps)),
+            positions,
+            width: config.hidden_size,
+        });
         let blocks = (0..config.n_layers).map(|i| block(config, i, &mut builder)).collect();
         builder.enter(Stage::Head);
         let squash = match config.family {
             EncoderFamily::Bert | EncoderFamily::Roberta => Squash::Tanh,
             EncoderFamily::DistilBert => Squash::Rectifier,
+            EncoderFamily::DebertaV2 => Squash::Gelu,
         };
         let head = Head {
             dense: Some((builder.affine(Part::Pooler), squash)),
@@ -48,6 +58,7 @@ impl Transformer {
             final_norm: None,
             head,
             rotary: None,
+            relative,
             packing,
             vocab_size: config.vocab_size,
             max_tokens: config.max_positions - config.first_position,
@@ -74,12 +85,13 @@ fn block(config: &EncoderConfig, index: usize, builder: &mut Builder<'_>) -> Blo
         is_causal: false,
         window: None,
     };
+    let relative_key = config.relative.map(|_| key_value.first_columns(config.hidden_size));
     let nonlinearity = match config.activation {
         Activation::Gelu => Nonlinearity::Gelu,
         Activation::GeluTanh => Nonlinearity::GeluTanh,
     };
     Block {
-        attention: Attention { heads, query, key_value, output, head_norms: None },
+        attention: Attention { heads, query, key_value, output, head_norms: None, relative_key },
         feed: FeedForward { up, down, nonlinearity },
         norms: Norms::After([attention_norm, feed_norm]),
     }

@@ -2,14 +2,14 @@
 //! one. Always computed in `f32`.
 //!
 //! Decoders: `reward = w . h` at the last token. BERT and RoBERTa: `reward = w . tanh(W h + b) + c`
-//! at the first token; DistilBERT the same with the rectifier.
+//! at the first token; DistilBERT the same with the rectifier, DeBERTa with GELU.
 
 use super::adapter::LowRank;
 use super::affine::Affine;
 use super::context::Context;
 use super::workspace::Workspace;
 use crate::engine::cpu::kernel::Write;
-use crate::engine::cpu::kernel::math::{dot, fit};
+use crate::engine::cpu::kernel::math::{dot, erf, fit};
 use crate::engine::cpu::table::Slot;
 
 /// The nonlinearity of the dense layer.
@@ -19,6 +19,8 @@ pub enum Squash {
     Tanh,
     /// `max(x, 0)`.
     Rectifier,
+    /// `x Phi(x)`.
+    Gelu,
 }
 
 /// The reward head.
@@ -41,10 +43,11 @@ impl Head {
         let (m, width) = (numbers.len(), weight.len());
         let mut read = &work.hidden[..m * width];
         if let Some((dense, squash)) = &self.dense {
-            let pooled = fit(&mut work.pooled[0], m * width);
-            dense.forward(cx, numbers, Write::Replace, pooled, read, &mut LowRank::default());
-            for value in pooled.iter_mut() {
-                *value = squash.value(*value);
+            let [raw, pooled, _] = &mut work.pooled;
+            let (raw, pooled) = (fit(raw, m * width), fit(pooled, m * width));
+            dense.forward(cx, numbers, Write::Replace, raw, read, &mut LowRank::default());
+            for (pooled, raw) in pooled.iter_mut().zip(raw) {
+                *pooled = squash.value(*raw);
             }
             read = pooled;
         }
@@ -68,7 +71,7 @@ impl Head {
         let numbers = &cx.batch.pooled.numbers;
         let weight = cx.weights.vector(self.read_out);
         let (m, width) = (numbers.len(), weight.len());
-        let Workspace { hidden, dhidden, pooled: [pooled, dpooled], drewards, .. } = work;
+        let Workspace { hidden, dhidden, pooled: [raw, pooled, dpooled], drewards, .. } = work;
         let (hidden, dhidden) = (&hidden[..m * width], fit(dhidden, m * width));
         let dweight = self.read_out.gradient(gradient);
         let drewards = &drewards[..m];
@@ -83,8 +86,8 @@ impl Head {
         }
         let Some((dense, squash)) = &self.dense else { return };
         let dpooled = &mut dpooled[..m * width];
-        for (d, value) in dpooled.iter_mut().zip(pooled.iter()) {
-            *d *= squash.slope(*value);
+        for ((d, raw), value) in dpooled.iter_mut().zip(raw.iter()).zip(pooled.iter()) {
+            *d *= squash.slope(*raw, *value);
         }
         let low_rank = &mut LowRank::default();
         dense.add_gradients(cx, numbers, gradient, dpooled, hidden, low_rank);
@@ -119,14 +122,23 @@ impl Squash {
         match self {
             Self::Tanh => x.tanh(),
             Self::Rectifier => x.max(0.0),
+            Self::Gelu => x * phi(x),
         }
     }
 
-    /// The derivative where the value is `y`.
-    fn slope(self, y: f32) -> f32 {
+    /// The derivative at `x`, where the value is `y`.
+    fn slope(self, x: f32, y: f32) -> f32 {
+        /// `1 / sqrt(2 pi)`
+        const DENSITY: f32 = 0.398_942_3;
         match self {
             Self::Tanh => 1.0 - y * y,
             Self::Rectifier => f32::from(u8::from(y > 0.0)),
+            Self::Gelu => phi(x) + x * DENSITY * (-0.5 * x * x).exp(),
         }
     }
+}
+
+/// The normal distribution function.
+fn phi(x: f32) -> f32 {
+    0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
 }

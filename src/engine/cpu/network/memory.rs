@@ -5,6 +5,7 @@ use super::Transformer;
 use super::block::Norms;
 use super::stage::Stage;
 use crate::engine::Tuning;
+use crate::engine::cpu::kernel::attention::relative::n_table_values;
 
 /// The largest micro-batch of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct MicroBatchShape {
     pub n_rows: usize,
     /// Rows whose hidden state becomes a reward.
     pub n_rewards: usize,
+    /// Tokens of the longest sequence.
+    pub longest: usize,
 }
 
 impl Transformer {
@@ -24,7 +27,7 @@ impl Transformer {
         tuning: &Tuning,
         has_dropout: bool,
     ) -> usize {
-        let MicroBatchShape { n_rows: n, n_rewards } = shape;
+        let MicroBatchShape { n_rows: n, n_rewards, .. } = shape;
         let (width, first) = (self.width(), self.first_top_block());
         let n_kept = self.blocks.len() - first;
         let asking = |block: usize| if block + 1 == self.blocks.len() { n_rewards } else { n };
@@ -43,8 +46,19 @@ impl Transformer {
         // Streams: the input of every kept block and the last output; at least two.
         values += n_kept.max(1) * n * width;
         values += if n_kept > 1 { n_rewards * width } else { n * width };
-        values += self.n_embedding_values(n);
+        values += self.n_embedding_values(n) + self.n_relative_values(shape);
         values + self.n_scratch_values(n, n_rewards, tuning, has_dropout)
+    }
+
+    /// Relative positions: the rows and their gradient; keys and queries of every kept block, and
+    /// their gradients; the tables of attention.
+    fn n_relative_values(&self, shape: MicroBatchShape) -> usize {
+        let (Some(relative), Some(block)) = (self.relative, self.blocks.first()) else { return 0 };
+        let (heads, longest) = (block.attention.heads, shape.longest);
+        let rows = (2 * longest - 1).min(relative.positions.n_rows());
+        let n_tapes = (self.blocks.len() - self.first_top_block()).max(1);
+        rows * (3 * self.width() + 2 * (n_tapes + 1) * heads.query_width())
+            + n_table_values(heads, longest, shape.n_rewards)
     }
 
     fn n_embedding_values(&self, n: usize) -> usize {

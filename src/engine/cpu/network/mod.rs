@@ -14,6 +14,7 @@ use self::context::Context;
 use self::embeddings::Embeddings;
 use self::head::Head;
 use self::norm::RmsNorm;
+use self::relative::{RelativeRows, RelativeTable};
 use self::stage::Stage;
 use self::workspace::Workspace;
 use super::batch::Batch;
@@ -37,6 +38,7 @@ pub mod feed_forward;
 pub mod head;
 pub mod memory;
 pub mod norm;
+pub mod relative;
 pub mod stage;
 pub mod workspace;
 
@@ -57,6 +59,7 @@ pub struct Transformer {
     final_norm: Option<RmsNorm>,
     head: Head,
     rotary: Option<RotaryTable>,
+    relative: Option<RelativeTable>,
     packing: Packing,
     vocab_size: usize,
     /// Longest sequence it can read.
@@ -198,6 +201,7 @@ impl Transformer {
     pub fn trunk(&self, cx: Context<'_>, work: &mut Workspace) {
         let first = self.first_top_block();
         work.reserve(if cx.pass.keeps { self.blocks.len() - first } else { 1 });
+        self.enter_relative(cx, work);
         let cx = cx.undropped();
         if self.lowest > Stage::Embedding {
             self.embeddings.forward(cx, self.stream_slot(cx, 0), work);
@@ -293,15 +297,24 @@ impl Transformer {
         for (to, value) in fit(stream, seam.len()).iter_mut().zip(seam) {
             *to = value.to_f32();
         }
+        self.enter_relative(cx, work);
     }
 
-    fn at<'a>(&'a self, cx: Context<'a>, block: usize) -> Where<'a> {
+    /// The rows of relative positions that the blocks read.
+    fn enter_relative(&self, cx: Context<'_>, work: &mut Workspace) {
+        if let Some(relative) = self.relative {
+            relative.forward(cx, &mut work.relative);
+        }
+    }
+
+    fn at<'a>(&'a self, cx: Context<'a>, block: usize, rows: &'a RelativeRows) -> Where<'a> {
         let queries = cx.queries(block + 1 == self.blocks.len());
-        Where { layer: block, queries, rotary: self.rotary.as_ref() }
+        let relative = self.relative.map(|_| rows);
+        Where { layer: block, queries, rotary: self.rotary.as_ref(), relative }
     }
 
     fn block_forward(&self, cx: Context<'_>, block: usize, work: &mut Workspace) {
-        let (width, at) = (self.width(), self.at(cx, block));
+        let (width, at) = (self.width(), self.at(cx, block, &work.relative));
         let mut output = std::mem::take(&mut work.streams[self.stream_slot(cx, block + 1)]);
         let x = &work.streams[self.stream_slot(cx, block)][..cx.batch.n_rows() * width];
         let out = fit(&mut output, at.queries.len() * width);
@@ -343,12 +356,21 @@ impl Transformer {
             }
             None => fit(dstream, n).copy_from_slice(dhidden),
         }
+        let relative = self.relative.filter(|_| self.lowest == Stage::Embedding);
+        let n_relative = work.relative.numbers.len() * width;
+        if relative.is_some() {
+            fit_zeroed(&mut work.scratch.attention.drelative_rows, n_relative);
+        }
         for block in (self.first_top_block()..n_blocks).rev() {
             let is_lowest = self.lowest == Stage::Block(block);
             let x = &work.streams[self.stream_slot(cx, block)][..cx.batch.n_rows() * width];
             let tape = &mut work.tapes[self.tape_slot(cx, block)];
-            let (at, scratch) = (self.at(cx, block), &mut work.scratch);
+            let (at, scratch) = (self.at(cx, block, &work.relative), &mut work.scratch);
             self.blocks[block].backward(cx, at, gradient, (x, is_lowest), tape, scratch);
+        }
+        if let Some(relative) = relative {
+            let drows = &mut work.scratch.attention.drelative_rows[..n_relative];
+            relative.backward(cx, gradient, drows, &work.relative);
         }
         if self.lowest == Stage::Embedding {
             self.embeddings.backward(cx, gradient, work);

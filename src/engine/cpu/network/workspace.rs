@@ -4,6 +4,7 @@
 use super::adapter::LowRank;
 use super::attention::AttentionScratch;
 use super::block::Tape;
+use super::relative::RelativeRows;
 
 /// Buffers that every block uses anew.
 #[derive(Debug, Default)]
@@ -35,14 +36,16 @@ pub struct Workspace {
     pub embedded: Vec<f32>,
     /// Moments of that norm.
     pub embedded_moments: Vec<f32>,
+    /// What keys and queries of relative positions are made of.
+    pub relative: RelativeRows,
     /// Scales of the last norm.
     pub final_scales: Vec<f32>,
     /// Hidden states that the head reads.
     pub hidden: Vec<f32>,
     /// Gradient of `hidden`.
     pub dhidden: Vec<f32>,
-    /// Output of the head's dense layer and its gradient.
-    pub pooled: [Vec<f32>; 2],
+    /// Output of the head's dense layer, before and after its nonlinearity, and its gradient.
+    pub pooled: [Vec<f32>; 3],
     /// Rewards, in the order of the batch.
     pub rewards: Vec<f32>,
     /// Gradient of `rewards`.
@@ -66,7 +69,7 @@ impl Workspace {
     pub fn n_bytes(&self) -> usize {
         let Scratch { dstream, normed, dnormed, branch, activated, low_rank, attention } =
             &self.scratch;
-        let [first, second] = &self.pooled;
+        let [first, second, third] = &self.pooled;
         let own = [
             &self.embedded,
             &self.embedded_moments,
@@ -75,6 +78,7 @@ impl Workspace {
             &self.dhidden,
             first,
             second,
+            third,
             &self.rewards,
             &self.drewards,
             &self.logits,
@@ -85,7 +89,8 @@ impl Workspace {
             activated,
         ];
         let floats = own.into_iter().chain(&self.streams).chain(attention.buffers());
-        4 * floats.map(Vec::capacity).sum::<usize>()
+        4 * floats.chain(self.relative.buffers()).map(Vec::capacity).sum::<usize>()
+            + attention.n_table_bytes()
             + low_rank.n_bytes()
             + self.tapes.iter().map(Tape::n_bytes).sum::<usize>()
     }

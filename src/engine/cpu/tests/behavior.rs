@@ -6,7 +6,9 @@ use super::support::{
     FAMILIES, cases, decoder_config, labeled, random, random_pairs, settings, tiny,
 };
 use crate::domain::preference::Side;
-use crate::engine::config::{DecoderConfig, EncoderConfig, ModelConfig};
+use crate::engine::config::{
+    DecoderConfig, EncoderConfig, EncoderFamily, ModelConfig, RelativePositions,
+};
 use crate::engine::cpu::persistence;
 use crate::engine::cpu::trainer::{Running, Trainer};
 use crate::engine::{EncodedPair, EngineError, LabeledPair, Loss, StepSettings};
@@ -72,7 +74,19 @@ fn at_real_widths_a_reward_is_bit_equal_alone_and_together() {
         layer_norm_eps: 1e-12,
         ..EncoderConfig::default()
     });
-    for (family, config) in [("llama", llama), ("bert", bert)] {
+    let deberta = ModelConfig::Encoder(EncoderConfig {
+        family: EncoderFamily::DebertaV2,
+        vocab_size: 60,
+        hidden_size: 96,
+        intermediate_size: 384,
+        n_heads: 3,
+        max_positions: 40,
+        has_position_table: false,
+        type_vocab_size: 0,
+        relative: Some(RelativePositions { n_buckets: 8, max_distance: 40, has_norm: true }),
+        ..EncoderConfig::default()
+    });
+    for (family, config) in [("llama", llama), ("bert", bert), ("deberta", deberta)] {
         let mut trainer = random(&config, Running::exact(2));
         let pairs = random_pairs(family, 150);
         let together = trainer.score(&pairs.iter().collect::<Vec<_>>()).unwrap();

@@ -15,8 +15,18 @@ use crate::engine::weights::{Tensor, read_tensors};
 use crate::engine::{EncodedPair, EngineError, LabeledPair, Loss, Precision, StepSettings, Tuning};
 
 /// The families with fixtures.
-pub const FAMILIES: [&str; 8] =
-    ["llama", "llama3", "mistral", "qwen2", "qwen3", "bert", "roberta", "distilbert"];
+pub const FAMILIES: [&str; 10] = [
+    "llama",
+    "llama3",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "bert",
+    "roberta",
+    "distilbert",
+    "deberta",
+    "deberta_plain",
+];
 
 /// One pair of a fixture with PyTorch's rewards.
 #[derive(Debug, Deserialize)]

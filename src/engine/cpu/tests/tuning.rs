@@ -15,8 +15,8 @@ use crate::engine::layout::{Layout, whole_name};
 use crate::engine::weights::read_tensors;
 use crate::engine::{EncodedPair, EngineError, LoraTarget, Precision, StepSettings, Tuning};
 
-/// Every family is one of these two wirings.
-const WIRINGS: [&str; 2] = ["qwen3", "bert"];
+/// Every family is one of these wirings.
+const WIRINGS: [&str; 3] = ["qwen3", "bert", "deberta"];
 
 fn bf16(n_threads: usize) -> Running {
     Running { precision: Precision::Bf16, ..Running::exact(n_threads) }
@@ -39,7 +39,9 @@ fn rewards(trainer: &mut Trainer, pairs: &[EncodedPair]) -> Vec<f32> {
 
 #[test]
 fn adapters_match_peft() {
-    for (name, base) in [("lora_llama", "llama3"), ("lora_bert", "bert")] {
+    for (name, base) in
+        [("lora_llama", "llama3"), ("lora_bert", "bert"), ("lora_deberta", "deberta")]
+    {
         let mut tensors = read_tensors(&fixture(base).join("model.safetensors")).unwrap();
         let adapter = read_tensors(&fixture(name).join("adapter_model.safetensors")).unwrap();
         let n_adapted = adapter.len();
@@ -95,7 +97,7 @@ fn each_mode_trains_what_it_should() {
                 let is_adapted = |name: &&&str| name.contains(".lora_");
                 assert_eq!(trained.iter().filter(is_adapted).count(), 2 * n_adapted);
                 // An encoder has no gate.
-                let lacks_gate = family == "bert" && lora.targets.contains(&LoraTarget::Gate);
+                let lacks_gate = family != "qwen3" && lora.targets.contains(&LoraTarget::Gate);
                 let per_block = lora.targets.len() - usize::from(lacks_gate);
                 assert_eq!(n_adapted, n_blocks * per_block, "{family} {tuning:?}");
                 expected.extend(trained.iter().filter(is_adapted).map(|it| (*it).to_owned()));

@@ -7,6 +7,11 @@ use std::cell::Cell;
 
 use super::forward::steps_in_place;
 use super::operand::{Panels, Steps, load_seen, prefetch, scores, weighted_sum};
+use super::relative::products::{
+    BEFORE_READ, BEFORE_WRITTEN, BEHIND, add_rows_of_table, add_to_table, clear, multiply_shifted,
+    room, turn,
+};
+use super::relative::{Packed as Tables, Relative, n_runs};
 use super::visible::{Keys, Mask};
 use super::{
     Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, profile, share_keys,
@@ -20,6 +25,10 @@ use crate::engine::cpu::kernel::split::cut;
 
 /// Query rows worked on at a time: they are what the products into `dK` and `dV` sum over.
 const CHUNK: usize = 48;
+
+/// Distances between rows of a chunk's turned scores and of their gradient, whose rows are keys.
+const TURNED: usize = BEFORE_WRITTEN + CHUNK + 48;
+const TURNED_GRADIENT: usize = BEFORE_READ + CHUNK + BEHIND;
 
 thread_local! {
     static ROOM: Cell<Buffer> = const { Cell::new(Buffer::new()) };
@@ -38,56 +47,78 @@ pub struct Saved<'a> {
     pub log_sums: &'a [f32],
 }
 
-/// Writes the gradient of the queries and *adds* that of keys and values.
+/// Writes the gradients of the queries and of relative keys and queries, which stand beside the latter,
+/// and *adds* that of keys and values.
 ///
 /// # Panics
 /// When a buffer is too short for the pattern, or blocks share query rows or keys.
-#[expect(clippy::too_many_arguments, reason = "who, what, two inputs, two outputs")]
+#[expect(clippy::too_many_arguments, reason = "who, what, three inputs, three outputs")]
 pub fn backward(
     on: Compute<'_>,
     heads: Heads,
     pattern: Pattern<'_>,
+    relative: Option<(Relative<'_>, [&mut [f32]; 2])>,
     saved: Saved<'_>,
     doutput: &[f32],
     dqueries: &mut [f32],
     dkeys_values: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let _span = profile::span(Kernel::AttentionBackward, operations(heads, pattern, 5));
+    let n_products = if relative.is_some() { 11 } else { 5 };
+    let _span = profile::span(Kernel::AttentionBackward, operations(heads, pattern, n_products));
     let of_queries = [saved.queries, saved.output, doutput, dqueries];
     check(heads, pattern, &of_queries, &[saved.keys_values, dkeys_values], saved.log_sums);
     assert!(!share_queries(pattern.blocks), "blocks share query rows");
     assert!(!share_keys(pattern.blocks), "blocks share keys");
-    let tasks = scratch.cut(heads, pattern, usize::MAX);
+    let Scratch { tasks, tables } = scratch;
+    let n_runs = relative.as_ref().map(|_| n_runs(pattern.blocks.len()));
+    let tasks = tasks.cut_blocks(heads, pattern, n_runs.unwrap_or(pattern.blocks.len()));
+    let packed = match &relative {
+        Some((relative, _)) => {
+            relative.check(heads, pattern);
+            Some(tables.pack(on, heads, *relative, n_runs))
+        }
+        None => None,
+    };
     // Only where the slices start is used: a task writes to the columns of its heads.
     let (dqueries, dkeys_values) = (cut(dqueries, 1), cut(dkeys_values, 1));
     let (wide, kv_wide) = (heads.query_width(), heads.key_value_width());
     on.team.each(tasks.len(), |index| {
-        let Task { block, rows, head } = &tasks[index];
-        let block = &pattern.blocks[*block];
-        let n_keys = block.keys.len();
-        let layout = Layout::new(n_keys, heads.width);
-        buffer::with(&ROOM, layout.len(), |room| {
-            let work = Backward {
-                heads,
-                mask: Mask::new(heads, block),
-                places: &pattern.places[rows.clone()],
-                n_keys,
-                head: *head,
-                n_rows: pattern.places.len(),
-                queries: saved.queries[rows.start * wide..].as_ptr(),
-                keys_values: saved.keys_values[block.keys.start * kv_wide..].as_ptr(),
-                output: saved.output[rows.start * wide..].as_ptr(),
-                log_sums: saved.log_sums[rows.start..].as_ptr(),
-                doutput: doutput[rows.start * wide..].as_ptr(),
-                dqueries: dqueries.start().wrapping_add(rows.start * wide),
-                dkeys_values: dkeys_values.start().wrapping_add(block.keys.start * kv_wide),
-                room: room.as_mut_ptr(),
-                layout,
-            };
-            dispatch(on.precision, work);
-        });
+        let Task { run, blocks, head, .. } = &tasks[index];
+        for block in &pattern.blocks[blocks.clone()] {
+            let (rows, n_keys) = (block.queries.clone(), block.keys.len());
+            let layout = Layout::new(n_keys, heads.width, packed.is_some());
+            buffer::with(&ROOM, layout.len(), |room| {
+                let relative = packed.as_ref().map(|(tables, sums)| {
+                    let start = head * heads.width;
+                    (*tables, sums.of(*run).map(|sums| sums.wrapping_add(start)))
+                });
+                let work = Backward {
+                    heads,
+                    scale: heads.scale(relative.is_some()),
+                    relative,
+                    mask: Mask::new(heads, block),
+                    places: &pattern.places[rows.clone()],
+                    n_keys,
+                    head: *head,
+                    n_rows: pattern.places.len(),
+                    queries: saved.queries[rows.start * wide..].as_ptr(),
+                    keys_values: saved.keys_values[block.keys.start * kv_wide..].as_ptr(),
+                    output: saved.output[rows.start * wide..].as_ptr(),
+                    log_sums: saved.log_sums[rows.start..].as_ptr(),
+                    doutput: doutput[rows.start * wide..].as_ptr(),
+                    dqueries: dqueries.start().wrapping_add(rows.start * wide),
+                    dkeys_values: dkeys_values.start().wrapping_add(block.keys.start * kv_wide),
+                    room: room.as_mut_ptr(),
+                    layout,
+                };
+                dispatch(on.precision, work);
+            });
+        }
     });
+    if let (Some((relative, to)), Some(n_runs)) = (relative, n_runs) {
+        tables.add_up(on.team, (relative.reach, n_runs), to);
+    }
 }
 
 /// Sizes of the parts of a task's room.
@@ -97,29 +128,51 @@ struct Layout {
     packed: usize,
     /// A chunk of queries, packed either way.
     rows: usize,
+    /// Margin before a row of scores.
+    before: usize,
     /// Distance between rows of scores.
     stride: usize,
+    /// Relative positions only: rows of keys, turned scores, their gradients, steps of these.
+    key_rows: usize,
+    turned: usize,
+    turned_gradient: usize,
+    steps: usize,
 }
 
 impl Layout {
-    fn new(n_keys: usize, width: usize) -> Self {
+    fn new(n_keys: usize, width: usize, is_relative: bool) -> Self {
+        let n = n_keys.next_multiple_of(16);
+        let only = |size| if is_relative { size } else { 0 };
+        let (before, behind) = if is_relative { (BEFORE_WRITTEN, BEHIND) } else { (0, 16) };
         Self {
             packed: Panels::room(n_keys, width.next_multiple_of(32)),
             rows: Panels::room(width, CHUNK) + 16 * CHUNK,
-            stride: n_keys.next_multiple_of(32) + 16,
+            before,
+            stride: before + n_keys.next_multiple_of(32) + behind,
+            key_rows: only(n * width.next_multiple_of(16)),
+            turned: only(n * TURNED),
+            turned_gradient: only(n * TURNED_GRADIENT),
+            steps: only(room(n_keys.max(CHUNK))),
         }
     }
 
     /// Keys twice and values; queries and gradients of the output, both twice; scores and their
     /// gradients, both also transposed.
-    fn len(self) -> usize {
+    fn plain_len(self) -> usize {
         3 * self.packed + 4 * self.rows + 4 * CHUNK * self.stride
+    }
+
+    fn len(self) -> usize {
+        self.plain_len() + self.key_rows + self.turned + self.turned_gradient + self.steps
     }
 }
 
 /// One task; pointers start at its first row or key.
 struct Backward<'a> {
     heads: Heads,
+    scale: f32,
+    /// The tables, and where their gradients are added up: of keys and of queries.
+    relative: Option<(Tables<'a>, [*mut f32; 2])>,
     mask: Mask,
     places: &'a [u32],
     n_keys: usize,
@@ -167,11 +220,12 @@ impl Work for Backward<'_> {
                 values: Panels::pack(format, room(1), by_key(values), self.n_keys, width),
                 key_components: Panels::pack(format, room(2), by_component, width, self.n_keys),
             };
+            let key_rows = self.enter_relative(format);
             for head in self.heads.sharing(self.head) {
                 let mut row = 0;
                 while row < self.places.len() {
                     let n_rows = CHUNK.min(self.places.len() - row);
-                    self.chunk(format, head, row, n_rows, packed);
+                    self.chunk(format, head, row, n_rows, (packed, key_rows));
                     row += n_rows;
                 }
             }
@@ -180,6 +234,93 @@ impl Work for Backward<'_> {
 }
 
 impl Backward<'_> {
+    /// Prepares the buffers of relative positions and returns the rows of the keys.
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    unsafe fn enter_relative<F: Format>(&self, format: F) -> Steps {
+        let layout = self.layout;
+        let keys = self.keys_values.wrapping_add(self.head * self.heads.width);
+        if self.relative.is_none() {
+            return Steps { start: keys, row: 0, step: 0 };
+        }
+        // SAFETY: as in `run`.
+        unsafe {
+            // The margins of both gradients of scores stay zero through the task.
+            let scores = self.room.add(3 * layout.packed + 4 * layout.rows);
+            clear(scores.add(CHUNK * layout.stride), CHUNK * layout.stride);
+            let room = self.room.add(layout.plain_len());
+            clear(room.add(layout.key_rows + layout.turned), layout.turned_gradient);
+            let shape = [self.n_keys, self.heads.width];
+            Steps::rows(format, room, keys, self.heads.key_value_width(), shape)
+        }
+    }
+
+    /// Writes the scores of a chunk that come from relative positions.
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    unsafe fn relative_scores<F: Format>(
+        &self,
+        format: F,
+        (rows, n_rows): (Steps, usize),
+        places: &[u32],
+        key_rows: Steps,
+        s: *mut f32,
+    ) {
+        let Some((tables, _)) = self.relative else { return };
+        let (layout, width, n_keys) = (self.layout, self.heads.width, self.n_keys);
+        let place = places[0] as usize;
+        // SAFETY: as in `run`.
+        unsafe {
+            let turned = self.room.add(layout.plain_len() + layout.key_rows + BEFORE_WRITTEN);
+            let table = (tables.queries::<F>(self.head), tables.middle + place);
+            let key_rows = (key_rows, n_keys, width);
+            multiply_shifted(format, key_rows, table, n_rows, (turned, TURNED, false));
+            let shape = [n_keys, n_keys, n_rows];
+            turn(format.lanes(), (turned.cast_const(), TURNED), shape, (s, layout.stride));
+            let table = (tables.keys::<F>(self.head), tables.middle - place);
+            multiply_shifted(format, (rows, n_rows, width), table, n_keys, (s, layout.stride, true));
+        }
+    }
+
+    /// From the gradient of a chunk's scores: adds those of the tables and of the keys, and *writes*
+    /// that of the queries.
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    unsafe fn relative_gradients<F: Format>(
+        &self,
+        format: F,
+        (ds, n_rows): (*const f32, usize),
+        places: &[u32],
+        (queries, keys): (Panels, Panels),
+        [dq, dk]: [*mut f32; 2],
+    ) {
+        let Some((tables, [dtable_keys, dtable_queries])) = self.relative else { return };
+        let (layout, n_keys) = (self.layout, self.n_keys);
+        let (width, wide, kv_wide) =
+            (self.heads.width, self.heads.query_width(), self.heads.key_value_width());
+        let place = places[0] as usize;
+        // SAFETY: as in `run`.
+        unsafe {
+            let room = self.room.add(layout.plain_len() + layout.key_rows + layout.turned);
+            let steps = room.add(layout.turned_gradient);
+            let first = tables.middle - place;
+            let m = (ds, layout.stride, [n_rows, n_keys]);
+            let table = (tables.key_components::<F>(self.head), first);
+            add_rows_of_table(format, steps, m, table, (dq, wide, width, false));
+            add_to_table(format, steps, m, (queries, first), (dtable_keys, wide, width));
+
+            // The same with keys for rows.
+            let turned = room.add(BEFORE_READ);
+            let shape = [CHUNK, n_rows, n_keys];
+            turn(format.lanes(), (ds, layout.stride), shape, (turned, TURNED_GRADIENT));
+            let first = tables.middle + place;
+            let m = (turned.cast_const(), TURNED_GRADIENT, [n_keys, n_rows]);
+            let table = (tables.query_components::<F>(self.head), first);
+            add_rows_of_table(format, steps, m, table, (dk, kv_wide, width, true));
+            add_to_table(format, steps, m, (keys, first), (dtable_queries, wide, width));
+        }
+    }
+
     /// Some rows of one query head.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
@@ -189,16 +330,16 @@ impl Backward<'_> {
         head: usize,
         row: usize,
         n_rows: usize,
-        packed: Packed,
+        (packed, key_rows): (Packed, Steps),
     ) {
-        let Layout { rows: row_room, stride, .. } = self.layout;
+        let Layout { rows: row_room, stride, before, .. } = self.layout;
         let (width, wide) = (self.heads.width, self.heads.query_width());
         let places = &self.places[row..row + n_rows];
         let spans = self.mask.rows(places).in_panels(F::PANEL, F::L::N);
         let column = row * wide + head * width;
         // SAFETY: as in `run`.
         unsafe {
-            let s = self.room.add(3 * self.layout.packed + 4 * row_room);
+            let s = self.room.add(3 * self.layout.packed + 4 * row_room + before);
             let ds = s.add(CHUNK * stride);
             let room = |i: usize| self.room.wrapping_add(3 * self.layout.packed + i * row_room);
             let (q, d_o) = (self.queries.add(column), self.doutput.add(column));
@@ -206,9 +347,11 @@ impl Backward<'_> {
             // Rows lie far apart: without this the processor would wait for each of them in turn.
             prefetch(format.lanes(), self.output.add(column), wide, shape);
             let rows = Steps::rows(format, room(0), q, wide, shape);
-            scores(format, (rows, n_rows, width), packed.keys, spans, (s, stride));
+            let is_relative = self.relative.is_some();
+            self.relative_scores(format, (rows, n_rows), places, key_rows, s);
+            scores(format, (rows, n_rows, width), packed.keys, spans, (s, stride, is_relative));
             let rows = Steps::rows(format, room(1), d_o, wide, shape);
-            scores(format, (rows, n_rows, width), packed.values, spans, (ds, stride));
+            scores(format, (rows, n_rows, width), packed.values, spans, (ds, stride, false));
             self.probabilities(format, head, row, places, spans, [s, ds]);
 
             let p_t = transposed(format, ds.add(CHUNK * stride), s, stride, n_rows, spans);
@@ -221,9 +364,12 @@ impl Backward<'_> {
             self.add_to_keys(format, (p_t, d_o, n_rows), spans, dv);
             self.add_to_keys(format, (ds_t, q, n_rows), spans, dk);
 
+            let dq = self.dqueries.add(column);
+            let operands = (q, packed.key_components);
+            self.relative_gradients(format, (ds.cast_const(), n_rows), places, operands, [dq, dk]);
             let ds = steps_in_place(format, ds, stride, n_rows, spans);
-            let to = (self.dqueries.add(column), wide, width);
-            weighted_sum(format, (ds, n_rows), (packed.key_components, self.n_keys), spans, to);
+            let keys = (packed.key_components, self.n_keys);
+            weighted_sum(format, (ds, n_rows), keys, spans, (dq, wide, width, is_relative));
         }
     }
 
@@ -239,7 +385,7 @@ impl Backward<'_> {
         spans: Keys,
         [s, ds]: [*mut f32; 2],
     ) {
-        let (lanes, scale) = (format.lanes(), self.heads.scale());
+        let (lanes, scale) = (format.lanes(), self.scale);
         let (width, wide) = (self.heads.width, self.heads.query_width());
         for i in 0..places.len() {
             let column = (row + i) * wide + head * width;

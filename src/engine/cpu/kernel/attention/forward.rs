@@ -6,6 +6,8 @@
 use std::cell::Cell;
 
 use super::operand::{HIDDEN, Panels, Steps, load_seen, scores, weighted_sum};
+use super::relative::products::{BEFORE_WRITTEN, BEHIND, multiply_shifted, turn};
+use super::relative::{Packed, Relative};
 use super::visible::{Keys, Mask};
 use super::{
     Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, profile, share_queries,
@@ -22,6 +24,13 @@ const CHUNK: usize = 24;
 /// Query rows of a task.
 const MAX_ROWS: usize = 480;
 
+/// Query rows that meet the keys' relative positions at a time: several chunks, since a product that
+/// moves from row to row computes more than it needs at both ends.
+const GROUP: usize = 5 * CHUNK;
+
+/// Distance between rows of a group's scores, whose rows are keys.
+const TURNED: usize = BEFORE_WRITTEN + GROUP + 40;
+
 thread_local! {
     static ROOM: Cell<Buffer> = const { Cell::new(Buffer::new()) };
 }
@@ -31,33 +40,48 @@ thread_local! {
 ///
 /// # Panics
 /// When a buffer is too short for the pattern, or blocks share query rows.
-#[expect(clippy::too_many_arguments, reason = "who, what, two inputs, two outputs")]
+#[expect(clippy::too_many_arguments, reason = "who, what, three inputs, two outputs")]
 pub fn forward(
     on: Compute<'_>,
     heads: Heads,
     pattern: Pattern<'_>,
+    relative: Option<Relative<'_>>,
     queries: &[f32],
     keys_values: &[f32],
     output: &mut [f32],
     log_sums: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let _span = profile::span(Kernel::Attention, operations(heads, pattern, 2));
+    let n_products = if relative.is_some() { 4 } else { 2 };
+    let _span = profile::span(Kernel::Attention, operations(heads, pattern, n_products));
     check(heads, pattern, &[queries, output], &[keys_values], log_sums);
     assert!(!share_queries(pattern.blocks), "blocks share query rows");
-    let tasks = scratch.cut(heads, pattern, MAX_ROWS);
+    let Scratch { tasks, tables } = scratch;
+    let tasks = tasks.cut_rows(heads, pattern, MAX_ROWS);
+    let relative = relative.map(|relative| {
+        relative.check(heads, pattern);
+        tables.pack(on, heads, relative, None).0
+    });
     // Only where the slices start is used: a task writes to the columns of its heads.
     let (output, log_sums) = (cut(output, 1), cut(log_sums, 1));
     on.team.each(tasks.len(), |index| {
-        let Task { block, rows, head } = &tasks[index];
-        let block = &pattern.blocks[*block];
+        let Task { blocks, rows, head, .. } = &tasks[index];
+        let block = &pattern.blocks[blocks.start];
         let n_keys = block.keys.len();
-        let stride = n_keys.next_multiple_of(32) + 16;
-        let (width, packed) = (heads.width, Panels::room(n_keys, heads.width.next_multiple_of(32)));
-        let n = 2 * packed + CHUNK * (stride + width.next_multiple_of(16));
+        let packed = Panels::room(n_keys, heads.width.next_multiple_of(32));
+        let row = heads.width.next_multiple_of(16);
+        // Margins, rows of keys and turned scores for relative positions only.
+        let (before, behind, extra) = match relative {
+            Some(_) => (BEFORE_WRITTEN, BEHIND, n_keys.next_multiple_of(16) * (row + TURNED)),
+            None => (0, 16, 0),
+        };
+        let stride = before + n_keys.next_multiple_of(32) + behind;
+        let n = 2 * packed + CHUNK * (stride + row) + extra;
         buffer::with(&ROOM, n, |room| {
             let work = Forward {
                 heads,
+                scale: heads.scale(relative.is_some()),
+                relative,
                 mask: Mask::new(heads, block),
                 places: &pattern.places[rows.clone()],
                 n_keys,
@@ -69,6 +93,7 @@ pub fn forward(
                 log_sums: log_sums.start().wrapping_add(rows.start),
                 room: room.as_mut_ptr(),
                 packed,
+                before,
                 stride,
             };
             dispatch(on.precision, work);
@@ -79,6 +104,8 @@ pub fn forward(
 /// One task; pointers start at its first row or key.
 struct Forward<'a> {
     heads: Heads,
+    scale: f32,
+    relative: Option<Packed<'a>>,
     mask: Mask,
     places: &'a [u32],
     n_keys: usize,
@@ -89,10 +116,12 @@ struct Forward<'a> {
     keys_values: *const f32,
     output: *mut f32,
     log_sums: *mut f32,
-    /// Packed keys, packed values, scores, packed queries.
+    /// Packed keys, packed values, scores, packed queries; rows of keys, turned scores.
     room: *mut f32,
     /// Room of the packed keys, and of the packed values.
     packed: usize,
+    /// Margin before a row of scores.
+    before: usize,
     /// Distance between rows of scores.
     stride: usize,
 }
@@ -119,6 +148,9 @@ impl Work for Forward<'_> {
             for head in self.heads.sharing(self.head) {
                 let mut row = 0;
                 while row < self.places.len() {
+                    if row % GROUP == 0 {
+                        self.meet_keys(format, row);
+                    }
                     let n_rows = CHUNK.min(self.places.len() - row);
                     self.chunk(format, head, row, n_rows, keys, values);
                     row += n_rows;
@@ -129,6 +161,35 @@ impl Work for Forward<'_> {
 }
 
 impl Forward<'_> {
+    /// Where the turned scores of a group stand.
+    fn turned(&self) -> *mut f32 {
+        let row = self.heads.width.next_multiple_of(16);
+        let chunk = CHUNK * (self.stride + row);
+        let keys = self.n_keys.next_multiple_of(16) * row;
+        self.room.wrapping_add(2 * self.packed + chunk + keys + BEFORE_WRITTEN)
+    }
+
+    /// Scores all keys against the relative positions of the group of queries from `row` on.
+    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
+    #[inline(always)]
+    unsafe fn meet_keys<F: Format>(&self, format: F, row: usize) {
+        let Some(relative) = self.relative else { return };
+        let (width, turned) = (self.heads.width, self.turned());
+        let keys = self.n_keys.next_multiple_of(16) * width.next_multiple_of(16);
+        let n = GROUP.min(self.places.len() - row);
+        // SAFETY: as in `run`.
+        unsafe {
+            let room = turned.wrapping_sub(BEFORE_WRITTEN + keys);
+            let start = self.keys_values.add(self.head * width);
+            let kv_wide = self.heads.key_value_width();
+            let keys = Steps::rows(format, room, start, kv_wide, [self.n_keys, width]);
+            let first = relative.middle + self.places[row] as usize;
+            let table = (relative.queries::<F>(self.head), first);
+            let rows = (keys, self.n_keys, width);
+            multiply_shifted(format, rows, table, n, (turned, TURNED, false));
+        }
+    }
+
     /// Some rows of one query head.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
@@ -149,17 +210,26 @@ impl Forward<'_> {
         unsafe {
             let s = self.room.add(2 * self.packed);
             let packed_queries = s.add(CHUNK * stride);
+            let s = s.add(self.before);
             let start = self.queries.add(row * wide + head * width);
             let queries = Steps::rows(format, packed_queries, start, wide, [n_rows, width]);
-            scores(format, (queries, n_rows, width), keys, spans, (s, stride));
+            let rows = (queries, n_rows, width);
+            if let Some(relative) = self.relative {
+                let turned = self.turned().add(row % GROUP).cast_const();
+                let n = [self.n_keys, self.n_keys, n_rows];
+                turn(lanes, (turned, TURNED), n, (s, stride));
+                let table = (relative.keys::<F>(head), relative.middle - places[0] as usize);
+                multiply_shifted(format, rows, table, self.n_keys, (s, stride, true));
+            }
+            scores(format, rows, keys, spans, (s, stride, self.relative.is_some()));
             let mut peaks = [(0.0_f32, 0.0_f32); CHUNK];
             for i in 0..n_rows {
                 let seen = self.mask.row(places[i]);
-                peaks[i] = softmax(lanes, s.add(i * stride), seen, spans, self.heads.scale());
+                peaks[i] = softmax(lanes, s.add(i * stride), seen, spans, self.scale);
             }
             let weights = steps_in_place(format, s, stride, n_rows, spans);
             let output = self.output.add(row * wide + head * width);
-            let to = (output, wide, width);
+            let to = (output, wide, width, false);
             weighted_sum(format, (weights, n_rows), (values, self.n_keys), spans, to);
             for i in 0..n_rows {
                 let inverse = lanes.splat(1.0 / peaks[i].1);

@@ -155,7 +155,7 @@ pub(super) fn prefetch<L: Lanes>(
     }
 }
 
-/// `scores[row][key] = rows . keys` for the keys of `spans`; those behind the last key score 0.
+/// `scores[row][key] (+)= rows . keys` for the keys of `spans`; those behind the last key score 0.
 ///
 /// # Safety
 /// All operands must be readable and `n_rows` rows of scores writable.
@@ -165,7 +165,7 @@ pub(super) unsafe fn scores<F: Format>(
     (rows, n_rows, width): (Steps, usize, usize),
     keys: Panels,
     spans: Keys,
-    (scores, stride): (*mut f32, usize),
+    (scores, stride, add): (*mut f32, usize, bool),
 ) {
     for (start, end) in [spans.first, spans.second] {
         let mut key = start;
@@ -181,7 +181,7 @@ pub(super) unsafe fn scores<F: Format>(
                     c: scores.wrapping_add(row * stride + key),
                     c_row: stride,
                     columns: F::PANEL.min(end - key),
-                    add: false,
+                    add,
                 };
                 // SAFETY: passed on.
                 row += unsafe { format.tile(n_rows - row, &tile) };
@@ -191,7 +191,7 @@ pub(super) unsafe fn scores<F: Format>(
     }
 }
 
-/// `output[row] = sum over keys of weights[row][key] values[key]`, for the keys of `spans` below
+/// `output[row] (+)= sum over keys of weights[row][key] values[key]`, for the keys of `spans` below
 /// `n_keys`.
 ///
 /// # Safety
@@ -202,9 +202,8 @@ pub(super) unsafe fn weighted_sum<F: Format>(
     (weights, n_rows): (Steps, usize),
     (values, n_keys): (Panels, usize),
     spans: Keys,
-    (output, stride, width): (*mut f32, usize, usize),
+    (output, stride, width, mut add): (*mut f32, usize, usize, bool),
 ) {
-    let mut add = false;
     for (start, end) in [spans.first, spans.second] {
         if start == end {
             continue;

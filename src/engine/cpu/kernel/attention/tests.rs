@@ -99,7 +99,7 @@ impl Case {
         let mut output = vec![0.0; n * self.heads.query_width()];
         let mut sums = vec![0.0; n * self.heads.n_queries];
         let mut scratch = Scratch::default();
-        forward(on, self.heads, self.pattern(), q, kv, &mut output, &mut sums, &mut scratch);
+        forward(on, self.heads, self.pattern(), None, q, kv, &mut output, &mut sums, &mut scratch);
         (output, sums)
     }
 
@@ -109,7 +109,7 @@ impl Case {
         let saved = Saved { queries: q, keys_values: kv, output: &output, log_sums: &log_sums };
         let mut scratch = Scratch::default();
         let pattern = self.pattern();
-        backward(on, self.heads, pattern, saved, g, &mut dq, &mut dkv, &mut scratch);
+        backward(on, self.heads, pattern, None, saved, g, &mut dq, &mut dkv, &mut scratch);
         [dq, dkv]
     }
 
