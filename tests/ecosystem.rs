@@ -31,7 +31,7 @@ fn models() -> PathBuf {
 
 /// Needs Python (`SER_PYTHON`, else `python3`) with torch, transformers, peft, trl and datasets.
 #[test]
-#[ignore = "trains nine small models and loads torch; minutes"]
+#[ignore = "trains twelve small models and loads torch; minutes"]
 fn transformers_peft_and_trl_agree_with_ser() {
     run_script("check_exports.py", &[("--models", models())]);
 }

@@ -3,7 +3,7 @@
 //! Every message is one lower-case sentence naming the file, the line where there is one, and the
 //! offending value; [`EngineError::hint`] says what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An engine failure.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,8 @@ pub enum EngineError {
         file: &'static str,
         /// Weights in a format that runs code when loaded stand there instead.
         has_pickle: bool,
+        /// A tokenizer stands there that is not `tokenizer.json`.
+        has_sentencepiece: bool,
     },
     /// A JSON file does not parse.
     #[error("`{}`, line {line}, column {column}: {detail}", path.display())]
@@ -266,6 +268,24 @@ fn bad_value_hint(key: &str) -> &'static str {
     }
 }
 
+/// What to do about a directory without a file that every model has.
+fn not_a_model_hint(dir: &Path, has_sentencepiece: bool, has_pickle: bool) -> String {
+    if has_sentencepiece {
+        let dir = dir.display();
+        return format!(
+            "a SentencePiece model alone is not read: make `tokenizer.json` from it with transformers' \
+             `AutoTokenizer.from_pretrained(\"{dir}\").save_pretrained(\"{dir}\")`"
+        );
+    }
+    let hint = if has_pickle {
+        "pickled weights are not loaded: convert them to safetensors with transformers' \
+         `save_pretrained`"
+    } else {
+        "a model directory holds `config.json`, `model.safetensors` and `tokenizer.json`"
+    };
+    hint.to_owned()
+}
+
 impl EngineError {
     /// Wraps an input or output error: `EngineError::io("read", path)` for `map_err`.
     pub fn io(
@@ -311,12 +331,9 @@ impl EngineError {
                 "keep frozen weights in half the memory (`model.frozen_precision = \"bf16\"`), or \
                  lower `model.max_tokens`"
             }
-            Self::NotAModel { has_pickle: true, .. } => {
-                "pickled weights are not loaded: convert them to safetensors with transformers' \
-                 `save_pretrained`"
-            }
-            Self::NotAModel { .. } => {
-                "a model directory holds `config.json`, `model.safetensors` and `tokenizer.json`"
+            Self::NotAModel { dir, file, has_pickle, has_sentencepiece } => {
+                let is_tokenizer = *file == "tokenizer.json" && *has_sentencepiece;
+                return Some(not_a_model_hint(dir, is_tokenizer, *has_pickle));
             }
             Self::BrokenJson { .. } | Self::MissingKey { .. } => {
                 "export the model again with transformers' `save_pretrained`"

@@ -49,6 +49,17 @@ pub fn bert_config() -> Value {
     })
 }
 
+/// `config.json` of the tiny encoder with relative positions, which reads the tokens of the other.
+pub fn deberta_config() -> Value {
+    json!({
+        "model_type": "deberta-v2", "hidden_act": "gelu", "vocab_size": 12, "hidden_size": 8,
+        "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "max_position_embeddings": 24, "type_vocab_size": 0, "layer_norm_eps": 1e-7,
+        "relative_attention": true, "share_att_key": true, "pos_att_type": "p2c|c2p",
+        "position_buckets": 4, "norm_rel_ebd": "layer_norm", "position_biased_input": false
+    })
+}
+
 /// `tokenizer.json` of the tiny decoder: whole words; its post-processor adds `<s>` (1).
 pub fn llama_tokenizer() -> Value {
     let template = |sequence: &str| json!({"Sequence": {"id": sequence, "type_id": 0}});
@@ -115,7 +126,8 @@ pub fn random_tensors(config: &Value, prefix: &str) -> Vec<(String, Vec<usize>, 
         .enumerate()
         .map(|(i, tensor)| {
             let (name, shape) = (&tensor.name, tensor.shape.clone());
-            let bare = name.strip_prefix("model.").or(name.strip_prefix("bert.")).unwrap_or(name);
+            let prefixes = ["model.", "bert.", "deberta."];
+            let bare = prefixes.iter().find_map(|it| name.strip_prefix(it)).unwrap_or(name);
             let place = Place::new(i as u64, Purpose::Initialization);
             let n: usize = shape.iter().product();
             let values = (0..n).map(|j| 0.3 * place.normal(j as u64) as f32).collect();
@@ -149,5 +161,12 @@ pub fn llama_dir() -> tempfile::TempDir {
 pub fn bert_dir() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     write_model(dir.path(), &bert_config(), &bert_tokenizer(), "bert.");
+    dir
+}
+
+/// A temporary directory with the tiny encoder of relative positions, tensors named `deberta.…`.
+pub fn deberta_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write_model(dir.path(), &deberta_config(), &bert_tokenizer(), "deberta.");
     dir
 }

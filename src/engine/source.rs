@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Backbone, EngineError, embedded};
 
+/// What tokenizers of SentencePiece alone are called.
+const SENTENCEPIECE: [&str; 3] = ["spm.model", "tokenizer.model", "sentencepiece.bpe.model"];
+
 /// Files of one model, by name.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
@@ -79,6 +82,7 @@ impl<'a> Source<'a> {
                     dir: dir.to_path_buf(),
                     file,
                     has_pickle: dir.join("pytorch_model.bin").is_file(),
+                    has_sentencepiece: SENTENCEPIECE.iter().any(|it| dir.join(it).is_file()),
                 })
             }
             _ => Ok(()),

@@ -273,8 +273,8 @@ fn check_shapes(
 mod tests {
     use super::*;
     use crate::engine::fixture::{
-        bert_dir, llama_config, llama_dir, llama_tokenizer, random_tensors, shared_model,
-        write_model, write_weights,
+        bert_dir, bert_tokenizer, deberta_config, deberta_dir, llama_config, llama_dir,
+        llama_tokenizer, random_tensors, shared_model, write_model, write_weights,
     };
 
     fn open(dir: &Path) -> Result<ModelFiles, EngineError> {
@@ -295,8 +295,9 @@ mod tests {
     }
 
     #[test]
-    fn both_families_open_with_and_without_prefix() {
-        for dir in [llama_dir(), bert_dir()] {
+    fn every_wiring_opens_with_and_without_prefix() {
+        let prefixes = ["model.", "bert.", "deberta."];
+        for dir in [llama_dir(), bert_dir(), deberta_dir()] {
             let files = open(dir.path()).unwrap();
             let summary = ModelFiles::check(dir.path()).unwrap();
             assert_eq!(files.summary(), summary);
@@ -304,11 +305,13 @@ mod tests {
             let n_values: usize = tensors.values().map(|tensor| tensor.values.len()).sum();
             assert_eq!(summary.n_parameters, n_values as u64);
             assert!(!summary.has_reward_head);
-            assert!(tensors.keys().all(|n| n.starts_with("model.") || n.starts_with("bert.")));
+            assert!(tensors.keys().all(|name| prefixes.iter().any(|it| name.starts_with(it))));
         }
         let bare = tempfile::tempdir().unwrap();
         write_model(bare.path(), &llama_config(), &llama_tokenizer(), "");
         assert_eq!(all(bare.path()), all(llama_dir().path()));
+        write_model(bare.path(), &deberta_config(), &bert_tokenizer(), "");
+        assert_eq!(all(bare.path()), all(deberta_dir().path()));
     }
 
     #[test]
@@ -368,6 +371,9 @@ mod tests {
         let dir = llama_dir();
         std::fs::rename(dir.path().join(WEIGHTS), dir.path().join("pytorch_model.bin")).unwrap();
         assert!(refusal(dir.path()).hint().unwrap().contains("safetensors"));
+        let dir = deberta_dir();
+        std::fs::rename(dir.path().join(TOKENIZER), dir.path().join("spm.model")).unwrap();
+        assert!(refusal(dir.path()).hint().unwrap().contains("AutoTokenizer"));
         let nowhere = dir.path().join("nowhere");
         let error = refusal(&nowhere);
         assert!(matches!(error, EngineError::Io { action: "read", .. }), "{error}");

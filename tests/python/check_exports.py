@@ -143,11 +143,31 @@ def load_export(directory):
     return model, AutoTokenizer.from_pretrained(directory)
 
 
+def make_deberta(models, work):
+    """A small DeBERTa of random weights, with relative positions in buckets as v3 has them."""
+    import torch
+    from transformers import AutoTokenizer, DebertaV2Config, DebertaV2Model
+
+    torch.manual_seed(3)
+    tokenizer = AutoTokenizer.from_pretrained(models / "all-MiniLM-L6-v2")
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    config = DebertaV2Config(
+        vocab_size=len(tokenizer), hidden_size=96, num_hidden_layers=4, num_attention_heads=3,
+        intermediate_size=192, relative_attention=True, position_buckets=32, max_relative_positions=-1,
+        norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type="p2c|c2p",
+        position_biased_input=False, type_vocab_size=0, initializer_range=0.08)
+    out = work / "deberta-base"
+    DebertaV2Model(config).save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    return out
+
+
 def check_runs(ser, models, texts, work, report):
     """Runs of `ser`, read by transformers and PEFT."""
     from peft import AutoPeftModelForSequenceClassification
     from transformers import AutoTokenizer
 
+    deberta = f"model.backbone={make_deberta(models, work)}"
     stories = f"model.backbone={models / 'stories260K' / 'hf'}"
     minilm = f"model.backbone={models / 'all-MiniLM-L6-v2'}"
     cases = [
@@ -163,6 +183,9 @@ def check_runs(ser, models, texts, work, report):
         ("minilm-lora", [*ENCODER_RUN, minilm, "model.tuning=lora",
                          'model.lora.targets=["query", "value", "down"]']),
         ("minilm-top-layers", [*ENCODER_RUN, minilm, "model.tuning=top_layers"]),
+        ("deberta-full", [*ENCODER_RUN, deberta]),
+        ("deberta-lora", [*ENCODER_RUN, deberta, "model.tuning=lora"]),
+        ("deberta-top-layers", [*ENCODER_RUN, deberta, "model.tuning=top_layers"]),
     ]
     for name, settings in cases:
         ser.train(name, settings)
@@ -192,7 +215,10 @@ def check_foreign(ser, models, texts, work, report):
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    bases = {"minilm": models / "all-MiniLM-L6-v2", "stories": models / "stories260K" / "hf"}
+    bases = {"minilm": models / "all-MiniLM-L6-v2", "stories": models / "stories260K" / "hf",
+             "deberta": work / "deberta-base"}
+    targets = {"minilm": ["query", "value"], "stories": "all-linear",
+               "deberta": ["query_proj", "value_proj"]}
     for name, base in bases.items():
         torch.manual_seed(1)
         tokenizer = AutoTokenizer.from_pretrained(base)
@@ -219,7 +245,7 @@ def check_foreign(ser, models, texts, work, report):
 
         model = AutoModelForSequenceClassification.from_pretrained(base, **load)
         settings = LoraConfig(task_type="SEQ_CLS", r=4, lora_alpha=16, lora_dropout=0.1,
-                              target_modules="all-linear" if name == "stories" else ["query", "value"])
+                              target_modules=targets[name])
         model = get_peft_model(model, settings)
         with torch.no_grad():
             for key, value in model.named_parameters():

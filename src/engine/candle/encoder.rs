@@ -113,7 +113,8 @@ impl Encoder {
         let mut stream = self.embed(pass)?;
         let mask = pass.batch.padding_mask(pass.device)?;
         let epsilon = self.config.layer_norm_eps;
-        let relative = self.relative.as_ref().map(|table| table.enter(pass, epsilon)).transpose()?;
+        let relative =
+            self.relative.as_ref().map(|table| table.enter(pass, epsilon)).transpose()?;
         for (layer, block) in self.blocks.iter().enumerate() {
             let attended = self.attention(pass, block, &stream, (relative.as_ref(), &mask))?;
             let attended = pass.drop_output(&attended, (layer, Site::Attention))?;
@@ -173,8 +174,7 @@ impl Encoder {
         let (queries, keys, values) =
             (heads(&block.query)?, heads(&block.key)?, heads(&block.value)?);
         let layers = (&block.query, &block.key);
-        let relative =
-            relative.map(|it| it.scores(pass, layers, (&queries, &keys))).transpose()?;
+        let relative = relative.map(|it| it.scores(pass, layers, (&queries, &keys))).transpose()?;
         let attended =
             attend(pass.arithmetic, [&queries, &keys, &values], relative.as_ref(), mask)?;
         block.output.forward(pass, &join_heads(&attended)?)

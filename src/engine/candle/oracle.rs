@@ -35,7 +35,7 @@ enum Model {
     Bert { model: bert::BertModel, pooler: Dense, classifier: Dense },
     Roberta(xlm_roberta::XLMRobertaForSequenceClassification),
     DistilBert { model: distilbert::DistilBertModel, pooler: Dense, classifier: Dense },
-    DebertaV2 { model: debertav2::DebertaV2SeqClassificationModel, has_segments: bool },
+    DebertaV2 { model: Box<debertav2::DebertaV2SeqClassificationModel>, has_segments: bool },
 }
 
 /// `x W^T + b`.
@@ -312,7 +312,7 @@ fn encoder(
             let stock = deberta_config(config)?;
             let model =
                 debertav2::DebertaV2SeqClassificationModel::load(builder, &stock, Some(label))?;
-            Ok(Model::DebertaV2 { model, has_segments: config.has_segments() })
+            Ok(Model::DebertaV2 { model: Box::new(model), has_segments: config.has_segments() })
         }
     }
 }

@@ -82,7 +82,8 @@ impl Relative {
         let rows = layer.forward_rows(pass, &self.rows, &self.numbers)?;
         // [heads, width, rows]
         let rows = rows.reshape((n_rows, n_heads, width))?.permute((1, 2, 0))?.contiguous()?;
-        let rows = rows.unsqueeze(0)?.expand((n_sequences, n_heads, width, n_rows))?.contiguous()?;
+        let rows =
+            rows.unsqueeze(0)?.expand((n_sequences, n_heads, width, n_rows))?.contiguous()?;
         let all = pass.arithmetic.multiply(x, &rows)?;
         let selected = selected.expand((n_sequences, n_heads, n, n))?.contiguous()?;
         all.contiguous()?.gather(&selected, D::Minus1)

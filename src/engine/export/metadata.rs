@@ -18,7 +18,8 @@ const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 /// Copied as they are where the base model has them. Its chat template is not: the model has not read
 /// with it, and others would.
-const COPIED: [&str; 5] = ["vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "LICENSE"];
+const COPIED: [&str; 6] =
+    ["vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spm.model", "LICENSE"];
 /// Keys that speak of the base model's files, or that the one label replaces.
 const DROPPED: [&str; 7] = [
     "_name_or_path",
@@ -45,6 +46,7 @@ pub(super) fn class(model_type: &str) -> &'static str {
         "roberta" => "RobertaForSequenceClassification",
         "xlm-roberta" => "XLMRobertaForSequenceClassification",
         "distilbert" => "DistilBertForSequenceClassification",
+        "deberta-v2" => "DebertaV2ForSequenceClassification",
         _ => "LlamaForSequenceClassification",
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::preference::Side;
 use crate::domain::spec::LoraTarget;
 use crate::engine::checkpoint::write_checkpoint;
-use crate::engine::fixture::{bert_dir, llama_dir};
+use crate::engine::fixture::{bert_dir, deberta_dir, llama_dir};
 use crate::engine::scoring::open_to_score;
 use crate::engine::{LabeledPair, LoraSpec, Loss, PairText, StepSettings};
 
@@ -67,8 +67,8 @@ fn json(path: &Path) -> Value {
 }
 
 #[test]
-fn every_tuning_of_both_families_comes_back_whole() {
-    for base in [llama_dir(), bert_dir()] {
+fn every_tuning_of_every_wiring_comes_back_whole() {
+    for base in [llama_dir(), bert_dir(), deberta_dir()] {
         for tuning in [Tuning::Full, Tuning::Head, Tuning::TopLayers(1), lora()] {
             let place = tempfile::tempdir().unwrap();
             let settings = settings(base.path(), tuning);
@@ -105,7 +105,7 @@ fn batches_are_not_padded_with_the_end_token() {
 
 #[test]
 fn an_adapter_comes_back_over_its_base() {
-    for base in [llama_dir(), bert_dir()] {
+    for (base, prefix) in [(llama_dir(), ""), (bert_dir(), "bert"), (deberta_dir(), "deberta")] {
         let place = tempfile::tempdir().unwrap();
         let settings = settings(base.path(), lora());
         let (expected, checkpoint) = train(&settings, place.path());
@@ -124,8 +124,10 @@ fn an_adapter_comes_back_over_its_base() {
             let whole = ["0.attention.output.dense", "0.output.dense", "1.attention.output.dense"];
             let targets = names("target_modules");
             assert_eq!(names("modules_to_save"), ["classifier", "pooler"]);
-            assert!(whole.iter().all(|it| targets.contains(&format!("bert.encoder.layer.{it}"))));
-            assert_eq!((targets.len(), targets[4].as_str()), (5, "query"));
+            let name = |layer: &&str| format!("{prefix}.encoder.layer.{layer}");
+            assert!(whole.iter().all(|layer| targets.contains(&name(layer))));
+            let query = if prefix == "bert" { "query" } else { "query_proj" };
+            assert_eq!((targets.len(), targets[4].as_str()), (5, query));
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::cpu::tests::support::{
     FAMILIES, random_pairs, settings, tiny as tiny_cpu, tuned, tunings,
 };
 use crate::engine::cpu::trainer::Running;
-use crate::engine::fixture::{bert_dir, llama_dir};
+use crate::engine::fixture::{bert_dir, deberta_dir, llama_dir};
 use crate::engine::{
     Backbone, Claim, Device, EncodedPair, LabeledPair, Loss, OpenSettings, PairText, Precision,
     RewardModel, StepSettings, Tuning,
@@ -130,7 +130,7 @@ fn bf16_operands_round_alike() {
 #[test]
 fn a_run_may_move_between_implementations() {
     let settings = StepSettings { weight_decay: 0.1, ..settings(1e-2) };
-    for dir in [llama_dir(), bert_dir()] {
+    for dir in [llama_dir(), bert_dir(), deberta_dir()] {
         for tuning in tunings() {
             for frozen_precision in [Precision::F32, Precision::Bf16] {
                 let backbone = Backbone::Directory(dir.path().to_owned());

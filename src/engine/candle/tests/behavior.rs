@@ -14,7 +14,7 @@ fn batch(pairs: &[EncodedPair]) -> Vec<LabeledPair<'_>> {
 
 #[test]
 fn a_reward_does_not_depend_on_the_pairs_beside_it() {
-    for family in ["qwen2", "bert"] {
+    for family in ["qwen2", "bert", "deberta"] {
         let trainer = tiny(family, &Tuning::Full, 1000);
         let pairs = random_pairs(family, 9);
         let together = trainer.score(&pairs.iter().collect::<Vec<_>>()).unwrap();

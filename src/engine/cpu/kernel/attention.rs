@@ -129,7 +129,7 @@ impl Tasks {
             let rows = move |start: usize| start..queries.end.min(start.saturating_add(max_rows));
             queries.clone().step_by(max_rows).map(move |start| (block..block + 1, rows(start)))
         });
-        self.take_turns(heads, runs.collect())
+        self.take_turns(heads, &runs.collect::<Vec<_>>())
     }
 
     /// The tasks of `pattern`, its blocks shared out to `n_runs` runs.
@@ -141,12 +141,12 @@ impl Tasks {
                 ..pattern.blocks[blocks.end - 1].queries.end;
             runs.push((blocks, rows));
         }
-        self.take_turns(heads, runs)
+        self.take_turns(heads, &runs)
     }
 
     /// Runs of several blocks take turns, so that threads work on different rows: neighbouring heads
     /// of one row share cache lines, and two threads that write to them would wait for each other.
-    fn take_turns(&mut self, heads: Heads, runs: Vec<(Range<usize>, Range<usize>)>) -> &[Task] {
+    fn take_turns(&mut self, heads: Heads, runs: &[(Range<usize>, Range<usize>)]) -> &[Task] {
         const TURNS: usize = 8;
         self.0.clear();
         for (turn, turns) in runs.chunks(TURNS).enumerate() {

@@ -111,7 +111,9 @@ fn attention_of_blocks() {
                     let saved = Saved { queries: q, keys_values: kv, output, log_sums };
                     let time = best(|| {
                         let s = &mut scratch;
-                        attention::backward(on, heads, pattern, None, saved, q, &mut dq, &mut dkv, s);
+                        attention::backward(
+                            on, heads, pattern, None, saved, q, &mut dq, &mut dkv, s,
+                        );
                     });
                     rates.push(5.0 * flops / time);
                 });

@@ -70,14 +70,7 @@ fn block(config: &DecoderConfig, index: usize, builder: &mut Builder<'_>) -> Blo
         window: config.window(index),
     };
     Block {
-        attention: Attention {
-            heads,
-            query,
-            key_value,
-            output,
-            head_norms,
-            relative_key: None,
-        },
+        attention: Attention { heads, query, key_value, output, head_norms, relative_key: None },
         feed: FeedForward { up, down, nonlinearity: Nonlinearity::SwiGlu },
         norms: Norms::Before([attention_norm, feed_norm]),
     }

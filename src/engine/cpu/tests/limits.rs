@@ -2,8 +2,12 @@
 
 use super::behavior::first_preferred;
 use super::differences::relative_error;
-use super::support::{FAMILIES, config, is_decoder, random_pairs, settings, tiny, tuned};
-use crate::engine::cpu::trainer::Running;
+use super::support::{FAMILIES, config, is_decoder, lora, random_pairs, settings, tiny, tuned};
+use crate::engine::config::{EncoderConfig, EncoderFamily, ModelConfig, RelativePositions};
+use crate::engine::cpu::network::Transformer;
+use crate::engine::cpu::network::memory::MicroBatchShape;
+use crate::engine::cpu::parameters::{NoSource, Parameters};
+use crate::engine::cpu::trainer::{Running, Trainer};
 use crate::engine::{EncodedPair, Precision, StepSettings, Tuning};
 
 #[test]
@@ -106,7 +110,7 @@ fn huge_margins_train_without_overflow() {
         for sign in [1.0, -1.0] {
             let mut trainer = tiny(family, 1);
             let pairs = random_pairs(family, 1);
-            let score = |trainer: &mut super::super::trainer::Trainer| {
+            let score = |trainer: &mut Trainer| {
                 let rewards = trainer.score(&[&pairs[0]]).unwrap()[0];
                 rewards[0] - rewards[1]
             };
@@ -123,6 +127,43 @@ fn huge_margins_train_without_overflow() {
             let expected = if sign > 0.0 { 0.0 } else { 100.0 };
             assert!((report.loss - expected).abs() < 0.1, "{family}: {}", report.loss);
             assert!(score(&mut trainer).is_finite());
+        }
+    }
+}
+
+/// What a plan says of the buffers of a step, and what they come to.
+#[test]
+fn a_plan_is_near_what_a_step_holds() {
+    let bert = EncoderConfig {
+        vocab_size: 60,
+        hidden_size: 192,
+        intermediate_size: 768,
+        n_layers: 4,
+        n_heads: 3,
+        ..EncoderConfig::default()
+    };
+    let relative = RelativePositions { n_buckets: 64, max_distance: 128, has_norm: true };
+    let deberta = EncoderConfig {
+        family: EncoderFamily::DebertaV2,
+        has_position_table: false,
+        type_vocab_size: 0,
+        relative: Some(relative),
+        ..bert.clone()
+    };
+    let side = |step: usize| (0..80).map(|i| (1 + i * step % 47) as u32).collect();
+    let pair = |i| EncodedPair { tokens_a: side(i), tokens_b: side(i + 1), ..Default::default() };
+    let pairs: Vec<EncodedPair> = (3..10).map(pair).collect();
+    let shape = MicroBatchShape { n_rows: 14 * 80, n_rewards: 14, longest: 80 };
+    for config in [bert, deberta].map(ModelConfig::Encoder) {
+        for tuning in [Tuning::Full, lora(0.1), Tuning::TopLayers(2)] {
+            let (network, table) = Transformer::new(&config, &tuning, Precision::F32);
+            let parameters = Parameters::new(table, 1, &NoSource).unwrap();
+            let mut trainer = Trainer::new(network, parameters, Running::exact(1)).unwrap();
+            let settings = StepSettings { dropout: 0.1, dropout_key: 3, ..settings(1e-3) };
+            trainer.train_step(&first_preferred(&pairs), &settings).unwrap();
+            let planned = 4 * trainer.network.n_activation_values(shape, &tuning, true);
+            let share = planned as f64 / trainer.n_workspace_bytes() as f64;
+            assert!((0.9..1.1).contains(&share), "{} {tuning:?}: {share}", config.family());
         }
     }
 }

@@ -7,10 +7,7 @@ use std::cell::Cell;
 
 use super::forward::steps_in_place;
 use super::operand::{Panels, Steps, load_seen, prefetch, scores, weighted_sum};
-use super::relative::products::{
-    BEFORE_READ, BEFORE_WRITTEN, BEHIND, add_rows_of_table, add_to_table, clear, multiply_shifted,
-    room, turn,
-};
+use super::relative::products::{BEFORE_WRITTEN, BEHIND, room};
 use super::relative::{Packed as Tables, Relative, n_runs};
 use super::visible::{Keys, Mask};
 use super::{
@@ -22,13 +19,12 @@ use crate::engine::cpu::kernel::format::{Format, Tile, Work, dispatch};
 use crate::engine::cpu::kernel::lanes::Lanes;
 use crate::engine::cpu::kernel::pack::Grid;
 use crate::engine::cpu::kernel::split::cut;
+use relative::{TURNED, TURNED_GRADIENT};
+
+mod relative;
 
 /// Query rows worked on at a time: they are what the products into `dK` and `dV` sum over.
 const CHUNK: usize = 48;
-
-/// Distances between rows of a chunk's turned scores and of their gradient, whose rows are keys.
-const TURNED: usize = BEFORE_WRITTEN + CHUNK + 48;
-const TURNED_GRADIENT: usize = BEFORE_READ + CHUNK + BEHIND;
 
 thread_local! {
     static ROOM: Cell<Buffer> = const { Cell::new(Buffer::new()) };
@@ -234,93 +230,6 @@ impl Work for Backward<'_> {
 }
 
 impl Backward<'_> {
-    /// Prepares the buffers of relative positions and returns the rows of the keys.
-    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
-    #[inline(always)]
-    unsafe fn enter_relative<F: Format>(&self, format: F) -> Steps {
-        let layout = self.layout;
-        let keys = self.keys_values.wrapping_add(self.head * self.heads.width);
-        if self.relative.is_none() {
-            return Steps { start: keys, row: 0, step: 0 };
-        }
-        // SAFETY: as in `run`.
-        unsafe {
-            // The margins of both gradients of scores stay zero through the task.
-            let scores = self.room.add(3 * layout.packed + 4 * layout.rows);
-            clear(scores.add(CHUNK * layout.stride), CHUNK * layout.stride);
-            let room = self.room.add(layout.plain_len());
-            clear(room.add(layout.key_rows + layout.turned), layout.turned_gradient);
-            let shape = [self.n_keys, self.heads.width];
-            Steps::rows(format, room, keys, self.heads.key_value_width(), shape)
-        }
-    }
-
-    /// Writes the scores of a chunk that come from relative positions.
-    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
-    #[inline(always)]
-    unsafe fn relative_scores<F: Format>(
-        &self,
-        format: F,
-        (rows, n_rows): (Steps, usize),
-        places: &[u32],
-        key_rows: Steps,
-        s: *mut f32,
-    ) {
-        let Some((tables, _)) = self.relative else { return };
-        let (layout, width, n_keys) = (self.layout, self.heads.width, self.n_keys);
-        let place = places[0] as usize;
-        // SAFETY: as in `run`.
-        unsafe {
-            let turned = self.room.add(layout.plain_len() + layout.key_rows + BEFORE_WRITTEN);
-            let table = (tables.queries::<F>(self.head), tables.middle + place);
-            let key_rows = (key_rows, n_keys, width);
-            multiply_shifted(format, key_rows, table, n_rows, (turned, TURNED, false));
-            let shape = [n_keys, n_keys, n_rows];
-            turn(format.lanes(), (turned.cast_const(), TURNED), shape, (s, layout.stride));
-            let table = (tables.keys::<F>(self.head), tables.middle - place);
-            multiply_shifted(format, (rows, n_rows, width), table, n_keys, (s, layout.stride, true));
-        }
-    }
-
-    /// From the gradient of a chunk's scores: adds those of the tables and of the keys, and *writes*
-    /// that of the queries.
-    #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
-    #[inline(always)]
-    unsafe fn relative_gradients<F: Format>(
-        &self,
-        format: F,
-        (ds, n_rows): (*const f32, usize),
-        places: &[u32],
-        (queries, keys): (Panels, Panels),
-        [dq, dk]: [*mut f32; 2],
-    ) {
-        let Some((tables, [dtable_keys, dtable_queries])) = self.relative else { return };
-        let (layout, n_keys) = (self.layout, self.n_keys);
-        let (width, wide, kv_wide) =
-            (self.heads.width, self.heads.query_width(), self.heads.key_value_width());
-        let place = places[0] as usize;
-        // SAFETY: as in `run`.
-        unsafe {
-            let room = self.room.add(layout.plain_len() + layout.key_rows + layout.turned);
-            let steps = room.add(layout.turned_gradient);
-            let first = tables.middle - place;
-            let m = (ds, layout.stride, [n_rows, n_keys]);
-            let table = (tables.key_components::<F>(self.head), first);
-            add_rows_of_table(format, steps, m, table, (dq, wide, width, false));
-            add_to_table(format, steps, m, (queries, first), (dtable_keys, wide, width));
-
-            // The same with keys for rows.
-            let turned = room.add(BEFORE_READ);
-            let shape = [CHUNK, n_rows, n_keys];
-            turn(format.lanes(), (ds, layout.stride), shape, (turned, TURNED_GRADIENT));
-            let first = tables.middle + place;
-            let m = (turned.cast_const(), TURNED_GRADIENT, [n_keys, n_rows]);
-            let table = (tables.query_components::<F>(self.head), first);
-            add_rows_of_table(format, steps, m, table, (dk, kv_wide, width, true));
-            add_to_table(format, steps, m, (keys, first), (dtable_queries, wide, width));
-        }
-    }
-
     /// Some rows of one query head.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]

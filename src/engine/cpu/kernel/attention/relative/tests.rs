@@ -27,13 +27,8 @@ impl Case {
         positions: RelativePositions,
         longest: usize,
     ) -> Self {
-        let heads = Heads {
-            n_queries: n_heads,
-            n_keys: n_heads,
-            width,
-            is_causal: false,
-            window: None,
-        };
+        let heads =
+            Heads { n_queries: n_heads, n_keys: n_heads, width, is_causal: false, window: None };
         let (mut blocks, mut places, mut n_keys) = (Vec::new(), Vec::new(), 0);
         for length in lengths {
             let (first, n) = (places.len(), n_asking.min(*length));
