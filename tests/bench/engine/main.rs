@@ -1,7 +1,7 @@
 //! `cargo bench --bench engine`: training and scoring beside PyTorch and TRL, in one go, on the same
 //! pairs of HH-RLHF, the same token ids and the same number of threads.
 //!
-//! `-- --model minilm-22m|llama-15m|smollm-135m` takes one model, `--repeat N` alternates N times
+//! `-- --model minilm-22m|deberta-33m|llama-15m|smollm-135m` takes one model, `--repeat N` alternates N times
 //! (default 3), `--threads N`, `--python PATH`. Python needs torch, transformers, trl, peft and
 //! datasets; without it only this program's figures are printed. Real material is looked for in
 //! `../shared`.

@@ -1,10 +1,12 @@
-//! The three models of the bench, as Hugging Face directories: a real encoder, and two decoders with
-//! random weights in the shapes people use (speed does not depend on the values).
+//! The models of the bench, as Hugging Face directories: a real encoder; another encoder and two
+//! decoders with random weights in the shapes people use (speed does not depend on the values).
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use ser::domain::random::{Place, Purpose};
+use ser::engine::config::ModelConfig;
+use ser::engine::layout::{Kind, Layout};
 use ser::engine::weights::write_tensors;
 
 /// A model of the bench.
@@ -38,7 +40,7 @@ pub fn prepare(shared: &Path, work: &Path, wanted: Option<&str>) -> Vec<BenchMod
         if minilm.is_dir() {
             models.push(BenchModel {
                 name: "minilm-22m",
-                dir: minilm,
+                dir: minilm.clone(),
                 n_pairs: 96,
                 is_causal: false,
                 dropout: 0.1,
@@ -46,6 +48,13 @@ pub fn prepare(shared: &Path, work: &Path, wanted: Option<&str>) -> Vec<BenchMod
         } else {
             println!("skipped minilm-22m: no `{}`", minilm.display());
         }
+    }
+    if is_wanted("deberta-33m") && minilm.is_dir() {
+        let dir = work.join("deberta-33m");
+        write_deberta(&dir);
+        std::fs::copy(minilm.join("tokenizer.json"), dir.join("tokenizer.json")).expect("copied");
+        let name = "deberta-33m";
+        models.push(BenchModel { name, dir, n_pairs: 96, is_causal: false, dropout: 0.1 });
     }
     let tokenizer = shared.join("tokenizers/mistral-7b-v0.1/tokenizer.json");
     if !tokenizer.is_file() {
@@ -87,47 +96,52 @@ fn write_llama(dir: &Path, shape: &Shape) {
         "num_labels": 1, "dtype": "float32"
     });
     std::fs::write(dir.join("config.json"), config.to_string()).expect("writable");
-    let key = shape.key_heads * (shape.hidden / shape.heads);
-    let mut parts: Vec<(String, Vec<usize>)> = vec![
-        ("model.embed_tokens.weight".into(), vec![shape.vocab, shape.hidden]),
-        ("model.norm.weight".into(), vec![shape.hidden]),
-        ("score.weight".into(), vec![1, shape.hidden]),
-    ];
-    for layer in 0..shape.layers {
-        for (part, size) in [
-            ("self_attn.q_proj", vec![shape.hidden, shape.hidden]),
-            ("self_attn.k_proj", vec![key, shape.hidden]),
-            ("self_attn.v_proj", vec![key, shape.hidden]),
-            ("self_attn.o_proj", vec![shape.hidden, shape.hidden]),
-            ("mlp.gate_proj", vec![shape.inner, shape.hidden]),
-            ("mlp.up_proj", vec![shape.inner, shape.hidden]),
-            ("mlp.down_proj", vec![shape.hidden, shape.inner]),
-            ("input_layernorm", vec![shape.hidden]),
-            ("post_attention_layernorm", vec![shape.hidden]),
-        ] {
-            parts.push((format!("model.layers.{layer}.{part}.weight"), size));
-        }
-    }
+    write_random(dir, &config);
+}
+
+/// DeBERTa v3's smallest, with the vocabulary of another tokenizer.
+fn write_deberta(dir: &Path) {
+    std::fs::create_dir_all(dir).expect("writable");
+    let config = serde_json::json!({
+        "architectures": ["DebertaV2ForSequenceClassification"], "model_type": "deberta-v2",
+        "hidden_act": "gelu", "vocab_size": 30_522, "hidden_size": 384, "intermediate_size": 1536,
+        "num_hidden_layers": 12, "num_attention_heads": 6, "max_position_embeddings": 512,
+        "type_vocab_size": 0, "layer_norm_eps": 1e-7, "relative_attention": true,
+        "position_buckets": 256, "max_relative_positions": -1, "norm_rel_ebd": "layer_norm",
+        "share_att_key": true, "pos_att_type": "p2c|c2p", "position_biased_input": false,
+        "pooler_hidden_act": "gelu", "pooler_dropout": 0.0, "pad_token_id": 0, "num_labels": 1,
+        "dtype": "float32"
+    });
+    write_random(dir, &config);
+}
+
+/// `config.json` and every tensor it asks for.
+fn write_random(dir: &Path, config: &serde_json::Value) {
+    let path = dir.join("config.json");
+    let bytes = config.to_string().into_bytes();
+    std::fs::write(&path, &bytes).expect("writable");
+    let layout = Layout::of(&ModelConfig::parse(&path, &bytes).expect("a supported shape"));
     let place = Place::new(1, Purpose::Initialization);
     let mut next = 0_u64;
-    let tensors: Vec<(String, Vec<usize>, Vec<f32>)> = parts
-        .into_iter()
-        .map(|(name, size)| {
-            let n: usize = size.iter().product();
-            let values = if size.len() == 1 {
-                vec![1.0; n]
-            } else {
+    let values = layout.tensors().iter().map(|tensor| {
+        let n = tensor.shape.iter().product::<usize>();
+        next += n as u64;
+        match tensor.kind {
+            Kind::Scale => vec![1.0; n],
+            Kind::Bias => vec![0.0; n],
+            Kind::Matrix | Kind::Embedding => {
                 (0..n as u64).map(|i| 0.02 * place.normal(next + i) as f32).collect()
-            };
-            next += n as u64;
-            (name, size, values)
-        })
-        .collect();
-    let views: Vec<(String, &[usize], &[f32])> = tensors
+            }
+        }
+    });
+    let values: Vec<Vec<f32>> = values.collect();
+    let tensors: Vec<(String, &[usize], &[f32])> = layout
+        .tensors()
         .iter()
-        .map(|(name, size, v)| (name.clone(), size.as_slice(), v.as_slice()))
+        .zip(&values)
+        .map(|(tensor, values)| (tensor.name.clone(), tensor.shape.as_slice(), values.as_slice()))
         .collect();
-    write_tensors(&dir.join("model.safetensors"), &views).expect("writable");
+    write_tensors(&dir.join("model.safetensors"), &tensors).expect("writable");
 }
 
 /// `[prompt, chosen, rejected]` of the first helpful-base test dialogues, split at the last answer.

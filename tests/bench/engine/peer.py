@@ -114,6 +114,8 @@ def run_trl(model, pairs):
     if kind == "lora":
         from peft import LoraConfig
         names = (["q_proj", "v_proj"] if hasattr(model, "model") else ["query", "value"])
+        if hasattr(model, "deberta"):
+            names = ["query_proj", "value_proj"]
         peft = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=names, task_type="SEQ_CLS")
     if kind == "top2":
         for parameter in model.base_model.parameters():
