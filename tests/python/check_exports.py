@@ -245,7 +245,9 @@ def check_foreign(ser, models, texts, work, report):
 
         model = AutoModelForSequenceClassification.from_pretrained(base, **load)
         settings = LoraConfig(task_type="SEQ_CLS", r=4, lora_alpha=16, lora_dropout=0.1,
-                              target_modules=targets[name])
+                              target_modules=targets[name],
+                              # PEFT keeps the classifier by itself, and no pooler that is new.
+                              modules_to_save=["classifier", "pooler"] if name == "deberta" else None)
         model = get_peft_model(model, settings)
         with torch.no_grad():
             for key, value in model.named_parameters():
