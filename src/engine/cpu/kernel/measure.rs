@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::attention::relative::{Reach, Relative};
 use super::attention::{self, Block, Heads, Pattern, Saved, Scratch};
 use super::{Compute, Linear, Precision, Team, Weight, Write};
 use crate::engine::cpu::tests::differences::noise;
@@ -127,6 +128,60 @@ fn attention_of_blocks() {
             &rates[4..6],
             &rates[6..]
         );
+    }
+}
+
+/// The same with relative positions: two products more in the forward pass, six in the backward pass.
+#[test]
+#[ignore = "measures for a minute"]
+fn attention_with_relative_positions() {
+    println!("GFLOP/s, blocks x rows, heads, width: forward and backward, f32, bf16, 2 threads");
+    for (n_blocks, rows, n_heads, width) in
+        [(16, 64, 6, 64), (16, 128, 6, 64), (9, 256, 6, 64), (4, 512, 12, 64)]
+    {
+        let heads =
+            Heads { n_queries: n_heads, n_keys: n_heads, width, is_causal: false, window: None };
+        let n = n_blocks * rows;
+        let blocks: Vec<Block> = (0..n_blocks)
+            .map(|i| i * rows..(i + 1) * rows)
+            .map(|range| Block { queries: range.clone(), keys: range, hole: 0..0 })
+            .collect();
+        let places: Vec<u32> = (0..n).map(|i| (i % rows) as u32).collect();
+        let pattern = Pattern { blocks: &blocks, places: &places };
+        let reach = Reach::new(rows, |distance| (512 + distance) as usize);
+        let wide = heads.query_width();
+        let [keys, queries] = [3, 4].map(|phase| noise(reach.n_rows() * wide, phase));
+        let relative = Relative { keys: &keys, queries: &queries, reach: &reach };
+        let (q, kv) = (noise(n * wide, 1), noise(2 * n * wide, 2));
+        let (mut output, mut log_sums) = (q.clone(), vec![0.0; n * n_heads]);
+        let (mut dq, mut dkv) = (q.clone(), kv.clone());
+        let (mut dkeys, mut dqueries) = (keys.clone(), queries.clone());
+        let mut scratch = Scratch::default();
+        let flops = (2 * n_blocks * rows * rows * wide) as f64 * 1e-9;
+        let team = Team::new(2).unwrap();
+        let mut rates = Vec::new();
+        for precision in [Precision::F32, Precision::Bf16] {
+            let on = Compute { team: &team, precision };
+            team.install(|| {
+                let time = best(|| {
+                    let (o, sums, s) = (&mut output, &mut log_sums, &mut scratch);
+                    attention::forward(on, heads, pattern, Some(relative), &q, &kv, o, sums, s);
+                });
+                rates.push(4.0 * flops / time);
+                let (queries, keys_values) = (q.as_slice(), kv.as_slice());
+                let (output, log_sums) = (output.as_slice(), log_sums.as_slice());
+                let saved = Saved { queries, keys_values, output, log_sums };
+                let time = best(|| {
+                    let s = &mut scratch;
+                    let to = [dkeys.as_mut_slice(), dqueries.as_mut_slice()];
+                    let relative = Some((relative, to));
+                    let (dq, dkv) = (&mut dq, &mut dkv);
+                    attention::backward(on, heads, pattern, relative, saved, &q, dq, dkv, s);
+                });
+                rates.push(11.0 * flops / time);
+            });
+        }
+        println!("{n_blocks:3} x {rows:4}, {n_heads:2} x {width} {rates:4.0?}");
     }
 }
 

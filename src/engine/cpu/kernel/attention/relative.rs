@@ -46,7 +46,7 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Of blocks of up to `longest` tokens; `row` ascends with the distance by at most one.
+    /// Of blocks of up to `longest` tokens; `row` ascends with the distance.
     #[must_use]
     pub fn new(longest: usize, row: impl Fn(i64) -> usize) -> Self {
         let n = longest as i64;
@@ -68,7 +68,7 @@ impl Reach {
         self.longest
     }
 
-    /// Rows of `Kr` and `Qr` that some distance selects.
+    /// Rows of `Kr` and `Qr`, from the first to the last that some distance selects.
     #[must_use]
     pub fn n_rows(&self) -> usize {
         self.starts.len().saturating_sub(1)

@@ -120,11 +120,16 @@ const LOGARITHMIC: RelativePositions =
 const PLAIN: RelativePositions =
     RelativePositions { n_buckets: 0, max_distance: 10, has_norm: false };
 
+const SPARSE: RelativePositions =
+    RelativePositions { n_buckets: 8, max_distance: 8, has_norm: false };
+
 /// Small enough for differences.
 fn small_cases() -> Vec<Case> {
     vec![
         Case::new((2, 3), &[5, 1, 8], 100, LOGARITHMIC, 9),
         Case::new((1, 4), &[14, 3], 100, PLAIN, 14),
+        // Buckets so close that no distance selects some of them.
+        Case::new((1, 3), &[9], 100, SPARSE, 9),
         // Only the first row of each block asks.
         Case::new((2, 3), &[13, 2, 9], 1, LOGARITHMIC, 13),
     ]
@@ -260,6 +265,22 @@ fn a_block_does_not_depend_on_the_reach_or_the_blocks_beside_it() {
         let on = Compute { team: &team, precision };
         assert_eq!(together.run(on, &inputs).0[..70 * wide], alone.run(on, &own).0);
     }
+}
+
+#[test]
+fn a_bucket_without_a_distance_gets_no_gradient() {
+    let team = Team::new(1).unwrap();
+    let on = Compute { team: &team, precision: Precision::F32 };
+    let case = Case::new((1, 3), &[9], 100, SPARSE, 9);
+    let selected: Vec<usize> = (-8..9).map(|it| SPARSE.row(it) - SPARSE.row(-8)).collect();
+    let [.., dkeys, dqueries] = case.gradients(on, &case.inputs(), &noise(27, 5));
+    for row in 0..case.reach.n_rows() {
+        let is_there = selected.contains(&row);
+        for gradient in [&dkeys, &dqueries] {
+            assert_eq!(gradient[row * 3..][..3] != [0.0; 3], is_there, "row {row}");
+        }
+    }
+    assert!((0..case.reach.n_rows()).any(|row| !selected.contains(&row)), "{selected:?}");
 }
 
 #[test]
