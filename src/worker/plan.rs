@@ -1,28 +1,26 @@
 //! What a round's training does at each step: a pure function of its labels and the spec.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::preference::{LabelSource, TrainingLabel};
 use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::{SerLoop, apply_verdict};
-use crate::domain::spec::{ExperimentSpec, PseudoTargets, PseudoWeights};
+use crate::domain::spec::{ExperimentSpec, PseudoTargets};
 use crate::domain::verdict::{Verdict, VerdictSet};
 use crate::engine::Claim;
 
-/// A label with what it claims and how much it counts.
+/// A label with what it claims.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedLabel {
     /// The label.
     pub label: TrainingLabel,
     /// What it claims.
     pub claim: Claim,
-    /// How much its loss counts.
-    pub weight: f32,
 }
 
 impl PlannedLabel {
     fn certain(label: TrainingLabel) -> Self {
-        Self { label, claim: Claim::Certain, weight: 1.0 }
+        Self { label, claim: Claim::Certain }
     }
 
     /// The label after the person's verdict: one that a person has looked at is certain. `None` when
@@ -159,44 +157,33 @@ pub fn planned(
     ser: &SerLoop,
     spec: &ExperimentSpec,
 ) -> Vec<PlannedLabel> {
-    let mut confidences = BTreeMap::new();
-    let mut errors = BTreeMap::new();
-    for label in &labels {
-        let LabelSource::Pseudo { round } = label.source else { continue };
-        errors.entry(round).or_insert_with(|| {
-            let selected = ser.selected_in(round);
-            confidences.extend(selected.iter().map(|it| ((round, it.pair), it.confidence)));
-            let sum: f64 = selected.iter().map(|it| 1.0 - it.confidence).sum();
-            sum / selected.len().max(1) as f64
-        });
-    }
+    let rounds: BTreeSet<u32> = labels
+        .iter()
+        .filter_map(|it| match it.source {
+            LabelSource::Pseudo { round } => Some(round),
+            LabelSource::Human => None,
+        })
+        .collect();
+    let confidences: BTreeMap<_, f64> = rounds
+        .into_iter()
+        .flat_map(|round| ser.selected_in(round).iter().map(move |it| ((round, it.pair), it)))
+        .map(|(key, it)| (key, it.confidence))
+        .collect();
     labels
         .into_iter()
-        .map(|label| {
-            let LabelSource::Pseudo { round } = label.source else {
-                return PlannedLabel::certain(label);
-            };
-            let q = confidences.get(&(round, label.pair)).copied().unwrap_or(1.0);
-            let error = errors.get(&round).copied().unwrap_or(0.0);
-            let claim = match spec.train.pseudo_targets {
-                PseudoTargets::Hard => Claim::Certain,
-                PseudoTargets::Soft => Claim::Probable(q as f32),
-                PseudoTargets::Smoothed => Claim::Probable((1.0 - error) as f32),
-                PseudoTargets::Forward => Claim::Noisy(error as f32),
-            };
-            let weight = match spec.train.pseudo_weights {
-                PseudoWeights::Equal => 1.0,
-                PseudoWeights::Information => (2.0 * q - 1.0).powi(2) as f32,
-            };
-            PlannedLabel { label, claim, weight }
+        .map(|label| match (label.source, spec.train.pseudo_targets) {
+            (LabelSource::Pseudo { round }, PseudoTargets::Soft) => {
+                let q = confidences.get(&(round, label.pair)).copied().unwrap_or(1.0);
+                PlannedLabel { label, claim: Claim::Probable(q as f32) }
+            }
+            _ => PlannedLabel::certain(label),
         })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use PseudoTargets::{Forward, Hard, Smoothed, Soft};
-    use PseudoWeights::{Equal, Information};
+    use PseudoTargets::{Hard, Soft};
 
     use super::*;
     use crate::domain::learning_status::LearningStatus;
@@ -291,21 +278,12 @@ mod tests {
         let selected = vec![pseudo(1, 0.9), pseudo(2, 0.7)];
         ser.on(Outcome::Selected { learning_status, labels: selected, halt }).unwrap();
         let training = ser.training_labels(1, &[], &[]);
-        let claims = |targets, weights| -> Vec<(Claim, f32)> {
-            let spec = spec(|spec| {
-                spec.train.pseudo_targets = targets;
-                spec.train.pseudo_weights = weights;
-            });
-            planned(training.clone(), &ser, &spec).iter().map(|it| (it.claim, it.weight)).collect()
+        let claims = |targets| -> Vec<Claim> {
+            let spec = spec(|spec| spec.train.pseudo_targets = targets);
+            planned(training.clone(), &ser, &spec).iter().map(|it| it.claim).collect()
         };
-        assert_eq!(claims(Hard, Equal), [(Claim::Certain, 1.0); 2]);
-        assert_eq!(claims(Soft, Equal)[0], (Claim::Probable(0.9), 1.0));
-        // The mean of .1 and .3.
-        assert_eq!(claims(Smoothed, Equal)[1], (Claim::Probable(0.8), 1.0));
-        let Claim::Noisy(error) = claims(Forward, Equal)[0].0 else { panic!("not noisy") };
-        assert!((error - 0.2).abs() < 1e-6);
-        let weights: Vec<f32> = claims(Hard, Information).iter().map(|it| it.1).collect();
-        assert!((weights[0] - 0.64).abs() < 1e-6 && (weights[1] - 0.16).abs() < 1e-6);
+        assert_eq!(claims(Hard), [Claim::Certain; 2]);
+        assert_eq!(claims(Soft), [Claim::Probable(0.9), Claim::Probable(0.7)]);
         // What a person has looked at is certain.
         let mut verdicts = VerdictSet::default();
         verdicts.record(PairId(1), Verdict::Flip);

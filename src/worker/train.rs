@@ -7,8 +7,7 @@ use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::{Outcome, with_human_labels};
 use crate::domain::spec::{ExperimentSpec, LossName, NONE, PoolLabels, ScheduleName, StartFrom};
 use crate::engine::schedule::{Decay, Schedule};
-use crate::engine::token_drop::{POSITIONS_A_PAIR, drop_tokens};
-use crate::engine::{EncodedPair, LabeledPair, Loss, StepReport, StepSettings};
+use crate::engine::{LabeledPair, Loss, StepReport, StepSettings};
 use crate::store::StepsTaken;
 
 use super::control::Flow;
@@ -178,23 +177,12 @@ pub fn take_step(
         return Ok(None);
     }
     let inputs = &session.inputs;
-    let probability = session.spec.train.token_dropout;
-    let place = Place::new(rng_seed, Purpose::TokenDropout).at(plan.round, plan.epoch(step));
-    let noisy: Vec<EncodedPair> = if probability > 0.0 {
-        let first = |slot: usize| (step << 12 | slot as u64).wrapping_mul(POSITIONS_A_PAIR);
-        let pairs = labels.iter().map(|it| inputs.pair(it.label.pair)).enumerate();
-        pairs.map(|(slot, pair)| drop_tokens(pair, probability, place, first(slot))).collect()
-    } else {
-        Vec::new()
-    };
     let batch: Vec<LabeledPair<'_>> = labels
         .iter()
-        .enumerate()
-        .map(|(slot, it)| LabeledPair {
-            pair: noisy.get(slot).unwrap_or_else(|| inputs.pair(it.label.pair)),
+        .map(|it| LabeledPair {
+            pair: inputs.pair(it.label.pair),
             preferred: it.label.preferred,
             claim: it.claim,
-            weight: it.weight,
         })
         .collect();
     let settings = step_settings(&session.spec, plan, step, rng_seed);

@@ -317,7 +317,7 @@ mod tests {
             let spec = resolve(&SpecInput { arm: Some(arm), ..SpecInput::default() }).unwrap();
             assert_eq!(spec.selection.calibration, CalibrationName::None, "{arm}");
             assert_eq!(spec.selection.second_view, SecondView::None, "{arm}");
-            assert!(!spec.selection.cross_fits() && !spec.selection.agreement, "{arm}");
+            assert!(!spec.selection.cross_fits(), "{arm}");
             assert_eq!(spec.train.pseudo_targets, PseudoTargets::Hard, "{arm}");
             assert_eq!(spec.rounds.on_drop, DropAction::Ignore, "{arm}");
             let rounds = &spec.rounds;
