@@ -13,8 +13,8 @@ use super::review::queue::N_TEACH;
 pub use super::data_spec::{ColumnsSpec, Names, SourcePart, Sources};
 pub use super::method_spec::{
     Accumulation, CalibrationName, DropAction, KeepWeights, PoolLabels, PseudoTargets,
-    RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom,
-    TeacherName, Uncertified,
+    RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom, TeacherName,
+    Uncertified,
 };
 pub use super::model_spec::{
     CHAT_TEMPLATES, ChatTemplateRecord, Device, LoraSpec, LoraTarget, ModelSpec, Precision,

@@ -96,9 +96,9 @@ impl SupervisorError {
                 Some(format!("check the room and the permissions at `{}`", path.display()))
             }
             Self::Elsewhere { host, .. } => Some(format!("run the command on `{host}`")),
-            Self::Retired(_) => {
-                Some("start a new run; this one can still be read, compared and exported".to_owned())
-            }
+            Self::Retired(_) => Some(
+                "start a new run; this one can still be read, compared and exported".to_owned(),
+            ),
             Self::Signal { .. } => None,
         }
     }
