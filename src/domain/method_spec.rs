@@ -329,9 +329,6 @@ pub struct RoundsSpec {
     pub pool_labels: PoolLabels,
     /// Whether every round also trains on the seed set.
     pub include_seed_set: bool,
-    /// Least share of each batch that human labels make up, where the seed set is included.
-    #[serde(default)]
-    pub seed_share: f64,
     /// Which rounds' pseudo-labels it trains on.
     #[serde(default)]
     pub accumulate: Accumulation,
@@ -382,12 +379,6 @@ impl RoundsSpec {
     /// The first value out of its range, by key.
     pub fn validate(&self) -> Result<(), SpecError> {
         check("rounds.max", self.max, self.max <= 100, "at most 100")?;
-        let share = self.seed_share;
-        let share_is_fine = (0.0..=0.9).contains(&share);
-        check("rounds.seed_share", share, share_is_fine, "a share from 0 to 0.9")?;
-        let has_seeds = share == 0.0 || self.include_seed_set;
-        let expected = "0 where `rounds.include_seed_set` is false";
-        check("rounds.seed_share", share, has_seeds, expected)?;
         for (key, level) in [
             ("rounds.chance_level", self.chance_level),
             ("rounds.drop_level", self.drop_level),

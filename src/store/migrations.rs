@@ -159,7 +159,9 @@ mod tests {
         spec["train"]["pseudo_weights"] = "equal".into();
         spec["selection"]["agreement"] = false.into();
         spec["selection"]["length_guard"] = 0.5.into();
+        spec["rounds"]["seed_share"] = 0.0.into();
         let off = spec.clone();
+        spec["rounds"]["seed_share"] = 0.25.into();
         spec["train"]["token_dropout"] = 0.1.into();
         spec["train"]["pseudo_weights"] = "information".into();
         spec["train"]["pseudo_targets"] = "smoothed".into();
@@ -172,6 +174,7 @@ mod tests {
             ("train", "pseudo_targets"),
             ("selection", "agreement"),
             ("selection", "length_guard"),
+            ("rounds", "seed_share"),
         ] {
             older[table].as_object_mut().unwrap().remove(key);
         }
@@ -190,6 +193,7 @@ mod tests {
         assert_eq!(read(0), super::super::testing::spec());
         assert!(read(2).check_retired().is_ok());
         let retired = [
+            ("rounds.seed_share", "0.25"),
             ("selection.agreement", "true"),
             ("selection.length_guard", "0.75"),
             ("train.pseudo_targets", "smoothed"),
