@@ -15,11 +15,10 @@ use ser::domain::random::{Place, Purpose};
 use ser::domain::run::RunId;
 use ser::store::{Access, Home, Store};
 
-/// A small run of every part that has a state: folds, seed pairs in each batch, soft labels, dropped
-/// tokens, a reviewer in between, three rounds over 1,500 embedded pairs, slowed down so that kills
+/// A small run of every part that has a state: folds, seed pairs in each batch, soft labels, a
+/// reviewer in between, three rounds over 1,500 embedded pairs, slowed down so that kills
 /// land inside it.
 const SETTINGS: &[&str] = &[
-    "train.token_dropout=0.1",
     "rounds.chance_level=0",
     "rounds.max=3",
     "model.backbone=mock",

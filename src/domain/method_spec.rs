@@ -153,13 +153,6 @@ pub struct SelectionSpec {
     /// What is asked beside the teacher.
     #[serde(default)]
     pub second_view: SecondView,
-    /// Whether a pair is left out whose label was another in the round before (CREAM, Wang et al.
-    /// 2025).
-    #[serde(default)]
-    pub agreement: bool,
-    /// Confidence below which the longer answer is not preferred; .5 is off.
-    #[serde(default = "half")]
-    pub length_guard: f64,
     /// Whether a round judges pairs again that earlier rounds selected.
     #[serde(default)]
     pub relabel: bool,
@@ -195,10 +188,6 @@ fn default_certainty() -> f64 {
 
 fn one() -> u32 {
     1
-}
-
-fn half() -> f64 {
-    0.5
 }
 
 impl SelectionSpec {
@@ -250,8 +239,6 @@ impl SelectionSpec {
             SecondView::Both => "both",
         };
         check("selection.second_view", view, view_is_fine, expected)?;
-        let guard = self.length_guard;
-        check("selection.length_guard", guard, (0.5..1.0).contains(&guard), "from 0.5 to below 1")?;
         if let Amount::Share(value) = self.min_selected {
             let is_fine = (0.0..=1.0).contains(&value);
             check("selection.min_selected", value, is_fine, "a share from 0 to 1, or a count")?;
@@ -295,46 +282,15 @@ pub enum Accumulation {
     All,
 }
 
-/// What a pseudo-label claims when it is trained on. `q` is its calibrated confidence, `e` the mean
-/// of `1 - q` over its round's labels.
+/// What a pseudo-label claims when it is trained on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PseudoTargets {
     /// The preferred answer is better.
     #[default]
     Hard,
-    /// It is better with probability `q`.
+    /// It is better with probability `q`, its calibrated confidence.
     Soft,
-    /// It is better with probability `1 - e`: label smoothing at the estimated error.
-    Smoothed,
-    /// It was called better by a labeler that errs with probability `e`: forward correction (Patrini
-    /// et al. 2017).
-    Forward,
-}
-
-impl PseudoTargets {
-    /// The name in a spec.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hard => "hard",
-            Self::Soft => "soft",
-            Self::Smoothed => "smoothed",
-            Self::Forward => "forward",
-        }
-    }
-}
-
-/// How much a pseudo-label counts beside a human label, which counts 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PseudoWeights {
-    /// As much.
-    #[default]
-    Equal,
-    /// `(2 q - 1)^2`, what a label that is right with probability `q` says about the answers beside
-    /// a certain one.
-    Information,
 }
 
 /// What a significant drop on the validation pairs leads to.
@@ -373,9 +329,6 @@ pub struct RoundsSpec {
     pub pool_labels: PoolLabels,
     /// Whether every round also trains on the seed set.
     pub include_seed_set: bool,
-    /// Least share of each batch that human labels make up, where the seed set is included.
-    #[serde(default)]
-    pub seed_share: f64,
     /// Which rounds' pseudo-labels it trains on.
     #[serde(default)]
     pub accumulate: Accumulation,
@@ -426,12 +379,6 @@ impl RoundsSpec {
     /// The first value out of its range, by key.
     pub fn validate(&self) -> Result<(), SpecError> {
         check("rounds.max", self.max, self.max <= 100, "at most 100")?;
-        let share = self.seed_share;
-        let share_is_fine = (0.0..=0.9).contains(&share);
-        check("rounds.seed_share", share, share_is_fine, "a share from 0 to 0.9")?;
-        let has_seeds = share == 0.0 || self.include_seed_set;
-        let expected = "0 where `rounds.include_seed_set` is false";
-        check("rounds.seed_share", share, has_seeds, expected)?;
         for (key, level) in [
             ("rounds.chance_level", self.chance_level),
             ("rounds.drop_level", self.drop_level),

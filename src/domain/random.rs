@@ -34,8 +34,6 @@ pub enum Purpose {
     Bootstrap = 12,
     /// Which seed pairs a fold model does not learn, and in which order it learns the others.
     CrossFit = 20,
-    /// Which tokens of a training text are left out.
-    TokenDropout = 21,
 }
 
 /// The place of a stream: the same place always yields the same numbers.

@@ -70,51 +70,50 @@ const CHI_SQUARED_95: f64 = 3.841_458_820_694_124;
 /// A trace of a ridge keeps separable pairs finite.
 const RIDGE: f64 = 1e-3;
 
-/// The most likely weights on held-out human pairs.
-///
-/// Views are left out one after the other, the least useful first: while one has a weight below 0,
-/// which would turn it around and is noise, or while the likelihood ratio test of all margins against
-/// all but this one does not reject at 5 %.
+/// The most likely weights on held-out human pairs, as [`weigh`] finds them.
 #[must_use]
 pub fn fit_weights(pairs: &[Margins]) -> ViewWeights {
-    let rows: Vec<[f64; 1 + N_VIEWS]> = pairs.iter().map(row).collect();
-    let mut free = [true; 1 + N_VIEWS];
-    for (place, is_free) in free.iter_mut().enumerate().skip(1) {
-        *is_free = rows.iter().any(|row| row[place] != 0.0);
-    }
+    let row = |pair: &Margins| -> [f64; 1 + N_VIEWS] {
+        std::array::from_fn(|place| if place == 0 { pair.reward } else { pair.views[place - 1] })
+    };
+    let [reward, views @ ..] = weigh(&pairs.iter().map(row).collect::<Vec<_>>());
+    ViewWeights { reward, views }
+}
+
+/// The most likely weights of some margins towards the human label, of which the first counts by
+/// itself and the others only if they are worth it: with 1 and zeros none of them is.
+///
+/// The others are left out one after the other, the least useful first: while one has a weight below
+/// 0, which would turn it around and is noise, or while the likelihood ratio test of all margins
+/// against all but this one does not reject at 5 %.
+#[must_use]
+pub fn weigh<const N: usize>(rows: &[[f64; N]]) -> [f64; N] {
+    let mut free: [bool; N] =
+        std::array::from_fn(|place| place == 0 || rows.iter().any(|row| row[place] != 0.0));
     let weights = loop {
-        let weights = logistic::fit(&rows, RIDGE, free);
+        let weights = logistic::fit(rows, RIDGE, free);
         let worth = |place: usize| {
             let mut without = free;
             without[place] = false;
-            let loss = logistic::loss(&rows, logistic::fit(&rows, RIDGE, without), RIDGE);
-            let gain = loss - logistic::loss(&rows, weights, RIDGE);
+            let loss = logistic::loss(rows, logistic::fit(rows, RIDGE, without), RIDGE);
+            let gain = loss - logistic::loss(rows, weights, RIDGE);
             if weights[place] > 0.0 { 2.0 * gain } else { f64::NEG_INFINITY }
         };
-        let asked = (1..=N_VIEWS).filter(|place| free[*place]).map(|place| (place, worth(place)));
+        let asked = (1..N).filter(|place| free[*place]).map(|place| (place, worth(place)));
         let Some((place, worth)) = asked.min_by(|a, b| a.1.total_cmp(&b.1)) else {
-            return REWARD_ALONE;
+            return std::array::from_fn(|place| if place == 0 { 1.0 } else { 0.0 });
         };
         if worth >= CHI_SQUARED_95 {
             break weights;
         }
         free[place] = false;
     };
-    // A model that is worse than chance beside the views counts nothing.
-    let weights = if weights[0] > 0.0 {
-        weights
-    } else {
-        free[0] = false;
-        logistic::fit(&rows, RIDGE, free)
-    };
-    let [reward, views @ ..] = weights;
-    ViewWeights { reward, views }
-}
-
-fn row(pair: &Margins) -> [f64; 1 + N_VIEWS] {
-    let mut row = [pair.reward; 1 + N_VIEWS];
-    row[1..].copy_from_slice(&pair.views);
-    row
+    // A model that is worse than chance beside the others counts nothing.
+    if weights[0] > 0.0 {
+        return weights;
+    }
+    free[0] = false;
+    logistic::fit(rows, RIDGE, free)
 }
 
 #[cfg(test)]

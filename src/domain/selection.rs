@@ -8,7 +8,7 @@ use super::audit::PairFacts;
 use super::bradley_terry::preference_probability;
 use super::histogram::ConfidenceHistogram;
 use super::learning_status::LearningStatus;
-use super::preference::{PairId, Side};
+use super::preference::PairId;
 use super::pseudo_label::{PairScore, PseudoLabel};
 use super::risk::Certificate;
 use super::spec::{RuleName, SelectionSpec, Uncertified};
@@ -37,9 +37,9 @@ pub enum LeftOut {
     DeltaTooSmall,
     /// The confidence is below the threshold, or not among the share that is taken.
     BelowThreshold,
-    /// The round before preferred the other answer.
+    /// The round before preferred the other answer (in runs of earlier versions).
     Flipped,
-    /// Near a tie, and the longer answer is preferred.
+    /// Near a tie, and the longer answer is preferred (in runs of earlier versions).
     LongerNearTie,
     /// The loop stops here: nothing is selected.
     Stopped,
@@ -147,8 +147,6 @@ pub struct SelectionContext<'a> {
     pub temperature: f64,
     /// What held-out human pairs say about the labels, for `risk`.
     pub certificate: Option<Certificate>,
-    /// The labels of the round before, where there was one.
-    pub previous_labels: Option<&'a BTreeMap<PairId, Side>>,
     /// What is known of the scored pairs' texts, in their order; may be empty.
     pub facts: &'a [PairFacts],
 }
@@ -163,7 +161,6 @@ impl<'a> SelectionContext<'a> {
             verdicts,
             temperature: 1.0,
             certificate: None,
-            previous_labels: None,
             facts: &[],
         }
     }
@@ -178,23 +175,14 @@ impl<'a> SelectionContext<'a> {
     }
 
     /// Why a pair is out whatever the rule says.
-    fn barred(&self, rule: &SelectionSpec, score: &PairScore, index: usize) -> Option<LeftOut> {
+    fn barred(&self, rule: &SelectionSpec, score: &PairScore) -> Option<LeftOut> {
         if !rule.relabel && self.already_selected.contains(&score.pair) {
             return Some(LeftOut::AlreadySelected);
         }
         if self.verdicts.get(score.pair) == Some(Verdict::Veto) {
             return Some(LeftOut::Vetoed);
         }
-        let Some(label) = self.label(score) else { return Some(LeftOut::Tie) };
-        let before = self.previous_labels.and_then(|labels| labels.get(&score.pair));
-        if rule.agreement && before.is_some_and(|side| *side != label.preferred) {
-            return Some(LeftOut::Flipped);
-        }
-        let is_longer = self.facts.get(index).is_some_and(|facts| {
-            let (preferred, other) = facts.lengths(label.preferred);
-            preferred > other
-        });
-        (is_longer && label.confidence < rule.length_guard).then_some(LeftOut::LongerNearTie)
+        score.pseudo_label().is_none().then_some(LeftOut::Tie)
     }
 
     /// The most confident share of the pool that a rule by rank takes; `None` when it takes nothing.
@@ -225,7 +213,7 @@ pub fn select(
     let share = context.share(rule);
     let tests = Tests::new(scores, rule, &context, share);
     let barred: Vec<Option<LeftOut>> =
-        scores.iter().enumerate().map(|(i, score)| context.barred(rule, score, i)).collect();
+        scores.iter().map(|score| context.barred(rule, score)).collect();
     let eligible = || (0..scores.len()).filter(|i| barred[*i].is_none());
     let n_status_1 = eligible().filter(|i| tests.status_1(&scores[*i])).count();
     let n_status_2 = eligible().filter(|i| tests.status_2(&scores[*i])).count();

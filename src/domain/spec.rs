@@ -3,6 +3,8 @@
 //! The names are the keys of a spec file and of `--set`. There is no `Option` and no hidden
 //! default: a stored spec says everything, so a result can be run again.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::review::Queue;
@@ -11,8 +13,8 @@ use super::review::queue::N_TEACH;
 pub use super::data_spec::{ColumnsSpec, Names, SourcePart, Sources};
 pub use super::method_spec::{
     Accumulation, CalibrationName, DropAction, KeepWeights, PoolLabels, PseudoTargets,
-    PseudoWeights, RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom,
-    TeacherName, Uncertified,
+    RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom, TeacherName,
+    Uncertified,
 };
 pub use super::model_spec::{
     CHAT_TEMPLATES, ChatTemplateRecord, Device, LoraSpec, LoraTarget, ModelSpec, Precision,
@@ -70,6 +72,20 @@ pub struct ExperimentSpec {
     pub rounds: RoundsSpec,
     /// When a person looks.
     pub review: ReviewSpec,
+    /// Settings of a stored run that this version has no part for any more, by dotted key. Empty in
+    /// every spec that can be run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retired: BTreeMap<String, String>,
+}
+
+/// A run was started with a part of the method that has been taken out since.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the run was started with `{key} = {value}`, which this version no longer has")]
+pub struct RetiredPart {
+    /// The dotted key.
+    pub key: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// `[data]`
@@ -134,9 +150,6 @@ pub struct TrainSpec {
     /// What a pseudo-label claims.
     #[serde(default)]
     pub pseudo_targets: PseudoTargets,
-    /// How much it counts beside a human label.
-    #[serde(default)]
-    pub pseudo_weights: PseudoWeights,
     /// Passes over the training set in each round.
     pub epochs: u32,
     /// Optimiser steps of each round in place of `epochs`; 0 goes by `epochs`.
@@ -156,9 +169,6 @@ pub struct TrainSpec {
     pub clip_norm: f32,
     /// Dropout probability; 0 is off.
     pub dropout: f32,
-    /// Probability with which a token of a training text is left out; 0 is off.
-    #[serde(default)]
-    pub token_dropout: f32,
     /// Number format of the operands of matrix products.
     pub precision: Precision,
     /// Tokens computed at a time; bounds memory, changes no result but rounding. 0: as many as are
@@ -266,6 +276,17 @@ pub struct SpecError {
 }
 
 impl ExperimentSpec {
+    /// Checks that this version can run the spec as it was meant.
+    ///
+    /// # Errors
+    /// The first part that is gone.
+    pub fn check_retired(&self) -> Result<(), RetiredPart> {
+        match self.retired.first_key_value() {
+            Some((key, value)) => Err(RetiredPart { key: key.clone(), value: value.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// Checks every range.
     ///
     /// # Errors
@@ -287,11 +308,12 @@ impl ExperimentSpec {
             share,
         )?;
         check("data.test_share", data.test_share, inside(data.test_share), share)?;
+        let retired = self.retired.keys().next().map_or("", String::as_str);
+        check("retired", retired, retired.is_empty(), "a key of a spec that can be run")?;
         data.source.validate()?;
         data.columns.validate()?;
         self.model.validate()?;
         self.validate_train()?;
-        self.validate_noise()?;
         self.selection.validate()?;
         self.rounds.validate()?;
         let labels = self.review.oracle_labels;
@@ -322,25 +344,9 @@ impl ExperimentSpec {
         let micro_is_fine = micro == 0 || (16..=1 << 24).contains(&micro);
         check("train.micro_batch_tokens", micro, micro_is_fine, "0, or at least 16")?;
         let checkpoint = train.checkpoint_steps;
-        check("train.checkpoint_steps", checkpoint, checkpoint >= 1, "at least 1")
-    }
-
-    /// What makes a round's training noisy, and what makes it deaf to noise.
-    fn validate_noise(&self) -> Result<(), SpecError> {
-        let train = &self.train;
+        check("train.checkpoint_steps", checkpoint, checkpoint >= 1, "at least 1")?;
         let steps = train.steps;
-        check("train.steps", steps, steps <= 10_000_000, "at most 10000000")?;
-        let drop = train.token_dropout;
-        check("train.token_dropout", drop, (0.0..0.9).contains(&drop), "from 0 to below 0.9")?;
-        let keeps_trunk = matches!(self.model.tuning, TuningName::Head | TuningName::TopLayers);
-        let expected =
-            "0: what a frozen trunk computes is kept, and a noisy text is never seen again";
-        check("train.token_dropout", drop, drop == 0.0 || !keeps_trunk, expected)?;
-        let is_likelihood = train.loss == LossName::BradleyTerry;
-        let targets = train.pseudo_targets;
-        let is_fine = targets != PseudoTargets::Forward || is_likelihood;
-        let expected = "for `train.loss = \"hinge\"`: forward correction needs a likelihood";
-        check("train.pseudo_targets", targets.name(), is_fine, expected)
+        check("train.steps", steps, steps <= 10_000_000, "at most 10000000")
     }
 }
 

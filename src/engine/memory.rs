@@ -92,8 +92,9 @@ pub fn plan(settings: &OpenSettings, load: Load) -> Result<Option<MemoryPlan>, E
     let shape = micro_batch(settings, load, network.shares_prompts());
     let activations = network.n_activation_values(shape, &settings.tuning, load.has_dropout);
     let tokens_a_pair = 2.0 * MEAN_FILL * settings.max_tokens as f64;
-    let largest_tensor =
-        table.entries().iter().map(|entry| entry.slot.span.len()).max().unwrap_or(0);
+    // A checkpoint holds one trained tensor at a time as bytes.
+    let trained = table.entries().iter().filter(|entry| entry.slot.is_trained());
+    let largest_tensor = trained.map(|entry| entry.slot.span.len()).max().unwrap_or(0);
     let is_asked = load.has_second_view && LanguageModel::can_read(&files.config);
     // Its gradient and moments are never written, so they take no memory.
     let n_asked = n(Store::Trained) + n(Store::Frozen) + n(Store::Half);

@@ -151,17 +151,14 @@ impl RewardModel for MockModel {
         let mut gradient = vec![0.0_f32; N_FEATURES];
         let (mut loss_sum, mut n_correct, mut n_tokens) = (0.0_f32, 0, 0);
         let share = 1.0 / batch.len().max(1) as f32;
-        for LabeledPair { pair, preferred, claim, weight } in batch {
+        for LabeledPair { pair, preferred, claim } in batch {
             let [reward_a, reward_b] = self.rewards(pair);
             let sign = if *preferred == Side::A { 1.0 } else { -1.0 };
             let margin = sign * (reward_a - reward_b);
             let (loss, slope) = match claim {
                 Claim::Certain => loss_and_slope(settings.loss, margin),
                 Claim::Probable(q) => expected_loss(settings.loss, *q, margin),
-                // The linear stand-in makes no difference between the two.
-                Claim::Noisy(error) => expected_loss(settings.loss, 1.0 - error, margin),
             };
-            let (loss, slope) = (weight * loss, weight * slope);
             loss_sum += loss * share;
             n_correct += u32::from(margin > 0.0);
             n_tokens += pair.n_tokens() as u64;

@@ -36,7 +36,6 @@ pub mod scoring;
 mod source;
 mod stored;
 mod tensor_file;
-pub mod token_drop;
 pub mod tokenize;
 mod tuned_files;
 pub mod weights;
@@ -103,15 +102,13 @@ pub struct LabeledPair<'a> {
     pub preferred: Side,
     /// What that claims.
     pub claim: Claim,
-    /// How much its loss counts; 1 for a human label.
-    pub weight: f32,
 }
 
 impl<'a> LabeledPair<'a> {
-    /// A label that is certain and counts in full.
+    /// A label that is certain.
     #[must_use]
     pub fn certain(pair: &'a EncodedPair, preferred: Side) -> Self {
-        Self { pair, preferred, claim: Claim::Certain, weight: 1.0 }
+        Self { pair, preferred, claim: Claim::Certain }
     }
 }
 
@@ -122,12 +119,8 @@ pub enum Claim {
     #[default]
     Certain,
     /// It is better with this probability `q`: the loss is `q loss(d) + (1 - q) loss(-d)`, the
-    /// expectation over the true label. Soft labels and label smoothing differ in what `q` is.
+    /// expectation over the true label.
     Probable(f32),
-    /// It was called better by a labeler that errs with this probability `e`: the loss is
-    /// `-log((1 - e) sigmoid(d) + e sigmoid(-d))` (forward correction, Patrini et al. 2017). It has a
-    /// meaning for Bradley-Terry only; with the hinge it is as `Probable(1 - e)`.
-    Noisy(f32),
 }
 
 /// Pairwise losses on a margin `d = reward(preferred) - reward(other)`.

@@ -9,11 +9,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use half::{bf16, f16};
-use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::tensor::Metadata;
 use safetensors::{Dtype, View};
 
 use super::EngineError;
+use super::stored::StoredTensors;
 
 /// The crate's own limit on the header, checked before it is read.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -67,28 +67,6 @@ impl Header {
         }
         Ok(Self { metadata, data_start })
     }
-
-    /// The data of one tensor as `f32`. `bytes` is the whole file.
-    pub fn decode(
-        &self,
-        path: &Path,
-        bytes: &[u8],
-        name: &str,
-        info: &TensorInfo,
-    ) -> Result<Tensor, EngineError> {
-        let (start, end) = info.data_offsets;
-        let data = bytes.get(self.data_start + start..self.data_start + end).unwrap_or_default();
-        let values = match info.dtype {
-            Dtype::F32 => convert(data, f32::from_le_bytes),
-            Dtype::F16 => convert(data, |b| f16::from_le_bytes(b).to_f32()),
-            Dtype::BF16 => convert(data, |b| bf16::from_le_bytes(b).to_f32()),
-            other => {
-                let detail = format!("`{name}` has element type `{other}`, not a float type");
-                return Err(broken(path, detail));
-            }
-        };
-        Ok(Tensor { shape: info.shape.clone(), values })
-    }
 }
 
 /// Length of the header in bytes, checked against the file's length.
@@ -108,11 +86,6 @@ fn header_length(path: &Path, start: &[u8], n_bytes: u64) -> Result<usize, Engin
     Ok(length as usize)
 }
 
-fn convert<const N: usize>(data: &[u8], one: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    let (chunks, _) = data.as_chunks::<N>();
-    chunks.iter().map(|chunk| one(*chunk)).collect()
-}
-
 pub(super) fn broken(path: &Path, detail: String) -> EngineError {
     EngineError::BrokenTensors { path: path.to_owned(), detail }
 }
@@ -122,14 +95,9 @@ pub(super) fn broken(path: &Path, detail: String) -> EngineError {
 /// # Errors
 /// When the file cannot be read, is cut short, is damaged, or holds integers.
 pub fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, EngineError> {
-    let bytes = std::fs::read(path).map_err(EngineError::io("read", path))?;
-    let header = Header::parse(path, &bytes, bytes.len() as u64)?;
-    let mut tensors = BTreeMap::new();
-    for (name, info) in header.metadata.tensors() {
-        let tensor = header.decode(path, &bytes, &name, info)?;
-        tensors.insert(name, tensor);
-    }
-    Ok(tensors)
+    let mut file = StoredTensors::default();
+    file.add_file(path, |name| Some(name.to_owned()))?;
+    file.read_all()
 }
 
 /// Writes `(name, shape, values)` as an f32 safetensors file. Not atomic: see
@@ -208,6 +176,8 @@ impl View for FloatView<'_> {
 
 #[cfg(test)]
 mod tests {
+    use half::{bf16, f16};
+
     use super::*;
 
     #[test]

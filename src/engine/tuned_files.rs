@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::EngineError;
-use super::weights::{Tensor, read_tensors, write_tensors};
+use super::stored::StoredTensors;
+use super::tensor_file::write_tensors;
 
 /// The weights' file name.
 pub const WEIGHTS: &str = "weights.safetensors";
@@ -35,17 +36,6 @@ pub struct TunedTensor<'a> {
     pub values: &'a [f32],
     /// First and second moments.
     pub moments: [&'a [f32]; 2],
-}
-
-/// What [`read`] found.
-#[derive(Debug)]
-pub struct TunedState {
-    /// Values by name.
-    pub values: BTreeMap<String, Tensor>,
-    /// First and second moments by name; empty after no steps.
-    pub moments: [BTreeMap<String, Tensor>; 2],
-    /// Optimizer steps.
-    pub n_steps: u64,
 }
 
 /// Writes the files into `dir`; an empty `base_digest` means that nothing is frozen.
@@ -77,41 +67,79 @@ pub fn write(
     std::fs::write(&path, base_digest).map_err(EngineError::io("write", path))
 }
 
-/// Reads what [`write`] wrote and checks it against the names and shapes of the trained tensors and
-/// the digest of the frozen ones.
-///
-/// # Errors
-/// When a file is missing, damaged or belongs to another model.
-pub fn read(
-    dir: &Path,
-    expected: &BTreeMap<&str, &[usize]>,
-    base_digest: &str,
-) -> Result<TunedState, EngineError> {
-    check_base(dir, base_digest)?;
-    let (weights_path, optimizer_path) = (dir.join(WEIGHTS), dir.join(OPTIMIZER));
-    let values = read_tensors(&weights_path)?;
-    let mut state = read_tensors(&optimizer_path)?;
-    check(&weights_path, "", &values, expected)?;
-    let step = state.remove(STEP).filter(|tensor| tensor.values.len() == 2);
-    let Some(step) = step else {
-        let problems = vec![format!("`{STEP}` is missing")];
-        return Err(EngineError::TensorMismatch { path: optimizer_path, problems });
-    };
-    let n_steps = step.values[0] as u64 + step.values[1] as u64 * STEP_BASE;
-    let mut moments = [BTreeMap::new(), BTreeMap::new()];
-    for (found, prefix) in moments.iter_mut().zip(MOMENTS) {
-        let names: Vec<String> =
-            state.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
-        for name in names {
-            if let Some(tensor) = state.remove(&name) {
-                found.insert(name[prefix.len()..].to_owned(), tensor);
+/// What [`write`] wrote, read one tensor at a time: a resumed run needs little more memory than one
+/// that goes on.
+pub struct TunedReader {
+    weights: StoredTensors,
+    optimizer: StoredTensors,
+    /// Optimizer steps; after none, the moments are zero and not in the files.
+    pub n_steps: u64,
+}
+
+impl TunedReader {
+    /// Opens the files and checks them against the names and shapes of the trained tensors and the
+    /// digest of the frozen ones.
+    ///
+    /// # Errors
+    /// When a file is missing, cut short, damaged or belongs to another model.
+    pub fn open(
+        dir: &Path,
+        expected: &BTreeMap<&str, &[usize]>,
+        base_digest: &str,
+    ) -> Result<Self, EngineError> {
+        check_base(dir, base_digest)?;
+        let (weights_path, optimizer_path) = (dir.join(WEIGHTS), dir.join(OPTIMIZER));
+        let open = |path: &Path| -> Result<StoredTensors, EngineError> {
+            let mut file = StoredTensors::default();
+            file.add_file(path, |name| Some(name.to_owned()))?;
+            Ok(file)
+        };
+        let (weights, optimizer) = (open(&weights_path)?, open(&optimizer_path)?);
+        check(&weights_path, "", &weights.shapes(), expected)?;
+        let mut state = optimizer.shapes();
+        if state.remove(STEP).is_none_or(|shape| shape != [2]) {
+            let problems = vec![format!("`{STEP}` is missing")];
+            return Err(EngineError::TensorMismatch { path: optimizer_path, problems });
+        }
+        let mut digits = [0.0; 2];
+        optimizer.read(STEP, &mut digits)?;
+        let n_steps = digits[0] as u64 + digits[1] as u64 * STEP_BASE;
+        let nothing = BTreeMap::new();
+        for prefix in MOMENTS {
+            let names: Vec<String> =
+                state.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
+            let found: BTreeMap<String, Vec<usize>> = names
+                .into_iter()
+                .filter_map(|name| Some((name[prefix.len()..].to_owned(), state.remove(&name)?)))
+                .collect();
+            check(&optimizer_path, prefix, &found, if n_steps > 0 { expected } else { &nothing })?;
+        }
+        check(&optimizer_path, "", &state, &nothing)?;
+        Ok(Self { weights, optimizer, n_steps })
+    }
+
+    /// Writes the values of a trained tensor into `target`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn values(&self, name: &str, target: &mut [f32]) -> Result<(), EngineError> {
+        self.weights.read(name, target)
+    }
+
+    /// Writes its first and second moments into `targets`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn moments(&self, name: &str, targets: [&mut [f32]; 2]) -> Result<(), EngineError> {
+        for (prefix, target) in MOMENTS.into_iter().zip(targets) {
+            if self.n_steps == 0 {
+                target.fill(0.0);
+            } else {
+                self.optimizer.read(&format!("{prefix}{name}"), target)?;
             }
         }
-        let nothing = BTreeMap::new();
-        check(&optimizer_path, prefix, found, if n_steps > 0 { expected } else { &nothing })?;
+        Ok(())
     }
-    check(&optimizer_path, "", &state, &BTreeMap::new())?;
-    Ok(TunedState { values, moments, n_steps })
 }
 
 /// Refuses files that continue another base.
@@ -136,15 +164,14 @@ fn check_base(dir: &Path, base_digest: &str) -> Result<(), EngineError> {
 fn check(
     path: &Path,
     prefix: &str,
-    found: &BTreeMap<String, Tensor>,
+    found: &BTreeMap<String, Vec<usize>>,
     expected: &BTreeMap<&str, &[usize]>,
 ) -> Result<(), EngineError> {
     let mut problems = Vec::new();
     for (name, shape) in expected {
         match found.get(*name) {
             None => problems.push(format!("`{prefix}{name}` is missing")),
-            Some(tensor) if tensor.shape != **shape => {
-                let found = &tensor.shape;
+            Some(found) if found != *shape => {
                 let problem = format!("`{prefix}{name}` has shape {found:?}, expected {shape:?}");
                 problems.push(problem);
             }

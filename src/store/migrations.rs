@@ -10,13 +10,14 @@ use super::error::StoreError;
 const APPLICATION_ID: i32 = 0x5345_524c;
 
 /// Every schema change, oldest first. Never edit one, append the next.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_review.sql"),
     include_str!("migrations/0003_annotations.sql"),
     include_str!("migrations/0004_below_threshold.sql"),
     include_str!("migrations/0005_method_reasons.sql"),
     include_str!("migrations/0006_human_labels.sql"),
+    include_str!("migrations/0007_retired_parts.sql"),
 ];
 
 /// The file's schema; 0 for an empty file.
@@ -74,6 +75,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
 mod tests {
     use super::super::{Access, Home, Store};
     use super::*;
+    use crate::domain::spec::ExperimentSpec;
 
     fn schema(home: &Home) -> Vec<String> {
         let store = Store::open(home, Access::ReadOnly).unwrap();
@@ -148,6 +150,58 @@ mod tests {
             Store::open(&home, Access::ReadWrite).unwrap();
             assert_eq!(schema(&home), schema(&newest), "from {n}");
         }
+    }
+
+    #[test]
+    fn parts_that_are_gone_are_set_aside_in_stored_specs() {
+        let mut spec = serde_json::to_value(super::super::testing::spec()).unwrap();
+        spec["train"]["token_dropout"] = 0.0.into();
+        spec["train"]["pseudo_weights"] = "equal".into();
+        spec["selection"]["agreement"] = false.into();
+        spec["selection"]["length_guard"] = 0.5.into();
+        spec["rounds"]["seed_share"] = 0.0.into();
+        let off = spec.clone();
+        spec["rounds"]["seed_share"] = 0.25.into();
+        spec["train"]["token_dropout"] = 0.1.into();
+        spec["train"]["pseudo_weights"] = "information".into();
+        spec["train"]["pseudo_targets"] = "smoothed".into();
+        spec["selection"]["agreement"] = true.into();
+        spec["selection"]["length_guard"] = 0.75.into();
+        let mut older = off.clone();
+        for (table, key) in [
+            ("train", "token_dropout"),
+            ("train", "pseudo_weights"),
+            ("train", "pseudo_targets"),
+            ("selection", "agreement"),
+            ("selection", "length_guard"),
+            ("rounds", "seed_share"),
+        ] {
+            older[table].as_object_mut().unwrap().remove(key);
+        }
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE run_specs (run INTEGER, spec TEXT)").unwrap();
+        for (run, spec) in (0_i64..).zip([off, spec, older]) {
+            let row = (run, spec.to_string());
+            connection.execute("INSERT INTO run_specs VALUES (?1, ?2)", row).unwrap();
+        }
+        connection.execute_batch(MIGRATIONS[6]).unwrap();
+        let read = |run: i64| -> ExperimentSpec {
+            let sql = "SELECT spec FROM run_specs WHERE run = ?1";
+            let text: String = connection.query_row(sql, [run], |row| row.get(0)).unwrap();
+            serde_json::from_str(&text).unwrap()
+        };
+        assert_eq!(read(0), super::super::testing::spec());
+        assert!(read(2).check_retired().is_ok());
+        let retired = [
+            ("rounds.seed_share", "0.25"),
+            ("selection.agreement", "true"),
+            ("selection.length_guard", "0.75"),
+            ("train.pseudo_targets", "smoothed"),
+            ("train.pseudo_weights", "information"),
+            ("train.token_dropout", "0.1"),
+        ];
+        assert_eq!(read(1).retired, retired.map(|(k, v)| (k.into(), v.into())).into());
+        assert!(read(1).check_retired().is_err());
     }
 
     #[test]

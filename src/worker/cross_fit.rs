@@ -34,7 +34,7 @@ use crate::domain::split::folds;
 use super::control::Flow;
 use super::evaluate::{Pass, score};
 use super::journal::StepProgress;
-use super::plan::{Orders, Plan, planned};
+use super::plan::{LastOrder, Plan, planned};
 use super::session::Session;
 use super::train::take_step;
 use super::views::{self, ViewJudgements, beside};
@@ -216,12 +216,12 @@ fn train_fold(
     let before = plan.n_steps * u64::from(part.number);
     let step = "cross_fit".to_owned();
     session.journal.send(RunEvent::StepStarted { round: part.round, step, n_total })?;
-    let (clock, mut n_tokens, mut orders) = (Instant::now(), 0, Orders::default());
+    let (clock, mut n_tokens, mut last) = (Instant::now(), 0, LastOrder::default());
     for step in 0..plan.n_steps {
         if session.journal.read_people()? == Flow::Stop {
             return Ok(false);
         }
-        let taken = take_step(session, &plan, step, &mut orders, rng_seed)?;
+        let taken = take_step(session, &plan, step, &mut last, rng_seed)?;
         n_tokens += taken.map_or(0, |taken| taken.report.n_tokens);
         session.journal.progress(StepProgress {
             round: part.round,

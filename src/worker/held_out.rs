@@ -1,9 +1,10 @@
 //! Who labels a round, and human pairs that it has not learned.
 
+use crate::domain::logistic::dot;
 use crate::domain::preference::PairId;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::risk::HeldOutPair;
-use crate::domain::second_view::{Margins, REWARD_ALONE, ViewWeights, fit_weights};
+use crate::domain::second_view::{Margins, REWARD_ALONE, ViewWeights, fit_weights, weigh};
 use crate::domain::selection::{Ranking, ScoredPair};
 use crate::domain::spec::TeacherName;
 
@@ -114,21 +115,20 @@ impl Lesson {
         own: &[f64],
         held_out: &[HeldOutPair],
     ) -> Self {
-        let both = |(own, before): (&f64, &f64)| Margins { reward: *before, views: [*own, 0.0] };
-        let validation: Vec<Margins> = own.iter().zip(&before.validation).map(both).collect();
-        let weights = fit_weights(&validation);
+        let validation: Vec<[f64; 2]> =
+            before.validation.iter().zip(own).map(|(before, own)| [*before, *own]).collect();
+        let weights = weigh(&validation);
         for score in &mut scores {
             // Both are in order of the pairs.
             let place = before_pool.binary_search_by_key(&score.pair, |scored| scored.score.pair);
             let Ok(place) = place else { continue };
             let earlier = &before_pool[place].score;
-            let joined = |own: f32, before: f32| {
-                weights.join(both((&f64::from(own), &f64::from(before)))) as f32
-            };
+            let joined =
+                |own: f32, before: f32| dot(&weights, &[f64::from(before), f64::from(own)]) as f32;
             score.reward_a = joined(score.reward_a, earlier.reward_a);
             score.reward_b = joined(score.reward_b, earlier.reward_b);
         }
-        let margins = validation.into_iter().map(|pair| weights.join(pair)).collect();
+        let margins = validation.iter().map(|pair| dot(&weights, pair)).collect();
         Self::with_judged(scores, margins, held_out)
     }
 

@@ -1,28 +1,26 @@
 //! What a round's training does at each step: a pure function of its labels and the spec.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::preference::{LabelSource, TrainingLabel};
 use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::{SerLoop, apply_verdict};
-use crate::domain::spec::{ExperimentSpec, PseudoTargets, PseudoWeights};
+use crate::domain::spec::{ExperimentSpec, PseudoTargets};
 use crate::domain::verdict::{Verdict, VerdictSet};
 use crate::engine::Claim;
 
-/// A label with what it claims and how much it counts.
+/// A label with what it claims.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedLabel {
     /// The label.
     pub label: TrainingLabel,
     /// What it claims.
     pub claim: Claim,
-    /// How much its loss counts.
-    pub weight: f32,
 }
 
 impl PlannedLabel {
     fn certain(label: TrainingLabel) -> Self {
-        Self { label, claim: Claim::Certain, weight: 1.0 }
+        Self { label, claim: Claim::Certain }
     }
 
     /// The label after the person's verdict: one that a person has looked at is certain. `None` when
@@ -48,26 +46,11 @@ pub struct Plan {
     steps_per_epoch: u64,
     batch_pairs: usize,
     order_seed: u64,
-    /// Where each batch has a share of human labels.
-    anchor: Option<Anchor>,
 }
 
-/// Human labels stand first in `labels`, and each batch takes the next few of them.
-#[derive(Debug, Clone, Copy)]
-struct Anchor {
-    n_human: usize,
-    human_per_batch: usize,
-}
-
-/// Orders of the labels that were drawn last, by epoch.
+/// The order of the labels that was drawn last, and its epoch.
 #[derive(Debug, Default)]
-pub struct Orders {
-    main: Option<(u32, Vec<u32>)>,
-    human: Option<(u32, Vec<u32>)>,
-}
-
-/// Passes over the human labels of an anchored plan have epochs of their own from here on.
-const HUMAN_PASSES: u32 = 1 << 31;
+pub struct LastOrder(Option<(u32, Vec<u32>)>);
 
 impl Plan {
     /// A plan for the labels. `order_seed` keys the order in which they come.
@@ -78,20 +61,13 @@ impl Plan {
         order_seed: u64,
     ) -> Self {
         let batch_pairs = spec.train.batch_pairs as usize;
-        let n_human = labels.iter().take_while(|it| it.label.source == LabelSource::Human).count();
-        let anchor = anchor(n_human, labels.len(), batch_pairs, spec.rounds.seed_share);
-        let steps_per_epoch = match anchor {
-            Some(Anchor { human_per_batch, .. }) => {
-                (labels.len() - n_human).div_ceil(batch_pairs - human_per_batch)
-            }
-            None => labels.len().div_ceil(batch_pairs),
-        } as u64;
+        let steps_per_epoch = labels.len().div_ceil(batch_pairs) as u64;
         let n_steps = match spec.train.steps {
             0 => steps_per_epoch * u64::from(spec.train.epochs),
             steps => u64::from(steps),
         };
         let steps_per_epoch = steps_per_epoch.max(1);
-        Self { round, labels, n_steps, steps_per_epoch, batch_pairs, order_seed, anchor }
+        Self { round, labels, n_steps, steps_per_epoch, batch_pairs, order_seed }
     }
 
     /// The same with more epochs, the last one cut short, where they come to fewer steps.
@@ -105,51 +81,19 @@ impl Plan {
     }
 
     /// The labels of a step's batch.
-    pub fn batch(&self, step: u64, orders: &mut Orders) -> Vec<PlannedLabel> {
+    pub fn batch(&self, step: u64, last: &mut LastOrder) -> Vec<PlannedLabel> {
         let epoch = self.epoch(step);
-        let within = (step % self.steps_per_epoch) as usize;
-        let Some(Anchor { n_human, human_per_batch }) = self.anchor else {
-            let order = self.order(&mut orders.main, epoch, self.labels.len());
-            let end = ((within + 1) * self.batch_pairs).min(order.len());
-            let indices = &order[(within * self.batch_pairs).min(end)..end];
-            return indices.iter().map(|index| self.labels[*index as usize]).collect();
-        };
-        let n_pseudo = self.batch_pairs - human_per_batch;
-        let order = self.order(&mut orders.main, epoch, self.labels.len() - n_human);
-        let end = ((within + 1) * n_pseudo).min(order.len());
-        let pseudo = order[within * n_pseudo..end].iter().map(|index| n_human + *index as usize);
-        let mut batch: Vec<PlannedLabel> = pseudo.map(|index| self.labels[index]).collect();
-        for slot in 0..human_per_batch as u64 {
-            let turn = step * human_per_batch as u64 + slot;
-            let pass = HUMAN_PASSES + (turn / n_human as u64) as u32;
-            let order = self.order(&mut orders.human, pass, n_human);
-            batch.push(self.labels[order[(turn % n_human as u64) as usize] as usize]);
+        if last.0.as_ref().is_none_or(|(of, _)| *of != epoch) {
+            last.0 = None;
         }
-        batch
-    }
-
-    fn order<'a>(&self, drawn: &'a mut Option<(u32, Vec<u32>)>, epoch: u32, n: usize) -> &'a [u32] {
-        let draw = || {
+        let (_, order) = last.0.get_or_insert_with(|| {
             let place = Place::new(self.order_seed, Purpose::Shuffle).at(self.round, epoch);
-            (epoch, place.permutation(n))
-        };
-        if drawn.as_ref().is_none_or(|(of, _)| *of != epoch) {
-            *drawn = None;
-        }
-        &drawn.get_or_insert_with(draw).1
+            (epoch, place.permutation(self.labels.len()))
+        });
+        let start = (step % self.steps_per_epoch) as usize * self.batch_pairs;
+        let end = (start + self.batch_pairs).min(order.len());
+        order[start.min(end)..end].iter().map(|index| self.labels[*index as usize]).collect()
     }
-}
-
-/// How many human labels each batch needs so that they make up `share` of it, and no less than
-/// they make up of the whole; `None` where all labels have one source or no share is asked for.
-fn anchor(n_human: usize, n_labels: usize, batch_pairs: usize, share: f64) -> Option<Anchor> {
-    if share <= 0.0 || n_human == 0 || n_human == n_labels || batch_pairs < 2 {
-        return None;
-    }
-    let asked = (share * batch_pairs as f64).ceil();
-    let natural = (batch_pairs * n_human) as f64 / n_labels as f64;
-    let human_per_batch = (asked.max(natural.round()) as usize).clamp(1, batch_pairs - 1);
-    Some(Anchor { n_human, human_per_batch })
 }
 
 /// What the labels of a round's training set claim, by the spec: human labels are certain, and
@@ -159,44 +103,33 @@ pub fn planned(
     ser: &SerLoop,
     spec: &ExperimentSpec,
 ) -> Vec<PlannedLabel> {
-    let mut confidences = BTreeMap::new();
-    let mut errors = BTreeMap::new();
-    for label in &labels {
-        let LabelSource::Pseudo { round } = label.source else { continue };
-        errors.entry(round).or_insert_with(|| {
-            let selected = ser.selected_in(round);
-            confidences.extend(selected.iter().map(|it| ((round, it.pair), it.confidence)));
-            let sum: f64 = selected.iter().map(|it| 1.0 - it.confidence).sum();
-            sum / selected.len().max(1) as f64
-        });
-    }
+    let rounds: BTreeSet<u32> = labels
+        .iter()
+        .filter_map(|it| match it.source {
+            LabelSource::Pseudo { round } => Some(round),
+            LabelSource::Human => None,
+        })
+        .collect();
+    let confidences: BTreeMap<_, f64> = rounds
+        .into_iter()
+        .flat_map(|round| ser.selected_in(round).iter().map(move |it| ((round, it.pair), it)))
+        .map(|(key, it)| (key, it.confidence))
+        .collect();
     labels
         .into_iter()
-        .map(|label| {
-            let LabelSource::Pseudo { round } = label.source else {
-                return PlannedLabel::certain(label);
-            };
-            let q = confidences.get(&(round, label.pair)).copied().unwrap_or(1.0);
-            let error = errors.get(&round).copied().unwrap_or(0.0);
-            let claim = match spec.train.pseudo_targets {
-                PseudoTargets::Hard => Claim::Certain,
-                PseudoTargets::Soft => Claim::Probable(q as f32),
-                PseudoTargets::Smoothed => Claim::Probable((1.0 - error) as f32),
-                PseudoTargets::Forward => Claim::Noisy(error as f32),
-            };
-            let weight = match spec.train.pseudo_weights {
-                PseudoWeights::Equal => 1.0,
-                PseudoWeights::Information => (2.0 * q - 1.0).powi(2) as f32,
-            };
-            PlannedLabel { label, claim, weight }
+        .map(|label| match (label.source, spec.train.pseudo_targets) {
+            (LabelSource::Pseudo { round }, PseudoTargets::Soft) => {
+                let q = confidences.get(&(round, label.pair)).copied().unwrap_or(1.0);
+                PlannedLabel { label, claim: Claim::Probable(q as f32) }
+            }
+            _ => PlannedLabel::certain(label),
         })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use PseudoTargets::{Forward, Hard, Smoothed, Soft};
-    use PseudoWeights::{Equal, Information};
+    use PseudoTargets::{Hard, Soft};
 
     use super::*;
     use crate::domain::learning_status::LearningStatus;
@@ -210,7 +143,6 @@ mod tests {
         spec.train.epochs = 2;
         spec.train.steps = 0;
         spec.train.batch_pairs = 4;
-        spec.rounds.seed_share = 0.0;
         change(&mut spec);
         spec
     }
@@ -223,7 +155,7 @@ mod tests {
     }
 
     fn pairs(plan: &Plan, step: u64) -> Vec<u32> {
-        plan.batch(step, &mut Orders::default()).iter().map(|it| it.label.pair.0).collect()
+        plan.batch(step, &mut LastOrder::default()).iter().map(|it| it.label.pair.0).collect()
     }
 
     #[test]
@@ -238,33 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn every_batch_has_its_share_of_human_labels() {
-        let anchored = spec(|spec| spec.rounds.seed_share = 0.5);
-        let plan = Plan::new(1, labels(3, 7), &anchored, 5);
-        // Two of four a batch are human: 7 pseudo-labels take four steps.
-        assert_eq!(plan.n_steps, 8);
-        let mut human = Vec::new();
-        for step in 0..4 {
-            let batch = pairs(&plan, step);
-            human.extend(batch.iter().copied().filter(|pair| *pair < 100));
-            assert_eq!(batch.iter().filter(|pair| **pair < 100).count(), 2, "{batch:?}");
-        }
-        // Turns go round: each of three twice in six.
-        for pair in 0..3 {
-            assert_eq!(human[..6].iter().filter(|it| **it == pair).count(), 2, "{human:?}");
-        }
-        let mut pseudo: Vec<u32> =
-            (0..4).flat_map(|step| pairs(&plan, step)).filter(|pair| *pair >= 100).collect();
-        pseudo.sort_unstable();
-        assert_eq!(pseudo, (100..107).collect::<Vec<_>>());
-        // A batch depends on its step alone, not on what was drawn before.
-        let mut orders = Orders::default();
-        let before: Vec<_> = (0..8).map(|step| plan.batch(step, &mut orders)).collect();
-        assert_eq!(plan.batch(6, &mut Orders::default()), before[6]);
-        assert!(Plan::new(0, labels(3, 0), &anchored, 5).anchor.is_none());
-        // More human labels than asked for stay as many as they are.
-        let many = Plan::new(1, labels(60, 20), &spec(|spec| spec.rounds.seed_share = 0.1), 5);
-        assert_eq!(many.anchor.unwrap().human_per_batch, 3);
+    fn a_batch_depends_on_its_step_alone() {
+        let plan = Plan::new(1, labels(3, 7), &spec(|_| ()), 5);
+        let mut last = LastOrder::default();
+        let in_order: Vec<_> = (0..6).map(|step| plan.batch(step, &mut last)).collect();
+        assert_eq!(plan.batch(2, &mut last), in_order[2]);
+        assert_eq!(plan.batch(4, &mut LastOrder::default()), in_order[4]);
     }
 
     #[test]
@@ -291,21 +202,12 @@ mod tests {
         let selected = vec![pseudo(1, 0.9), pseudo(2, 0.7)];
         ser.on(Outcome::Selected { learning_status, labels: selected, halt }).unwrap();
         let training = ser.training_labels(1, &[], &[]);
-        let claims = |targets, weights| -> Vec<(Claim, f32)> {
-            let spec = spec(|spec| {
-                spec.train.pseudo_targets = targets;
-                spec.train.pseudo_weights = weights;
-            });
-            planned(training.clone(), &ser, &spec).iter().map(|it| (it.claim, it.weight)).collect()
+        let claims = |targets| -> Vec<Claim> {
+            let spec = spec(|spec| spec.train.pseudo_targets = targets);
+            planned(training.clone(), &ser, &spec).iter().map(|it| it.claim).collect()
         };
-        assert_eq!(claims(Hard, Equal), [(Claim::Certain, 1.0); 2]);
-        assert_eq!(claims(Soft, Equal)[0], (Claim::Probable(0.9), 1.0));
-        // The mean of .1 and .3.
-        assert_eq!(claims(Smoothed, Equal)[1], (Claim::Probable(0.8), 1.0));
-        let Claim::Noisy(error) = claims(Forward, Equal)[0].0 else { panic!("not noisy") };
-        assert!((error - 0.2).abs() < 1e-6);
-        let weights: Vec<f32> = claims(Hard, Information).iter().map(|it| it.1).collect();
-        assert!((weights[0] - 0.64).abs() < 1e-6 && (weights[1] - 0.16).abs() < 1e-6);
+        assert_eq!(claims(Hard), [Claim::Certain; 2]);
+        assert_eq!(claims(Soft), [Claim::Probable(0.9), Claim::Probable(0.7)]);
         // What a person has looked at is certain.
         let mut verdicts = VerdictSet::default();
         verdicts.record(PairId(1), Verdict::Flip);

@@ -79,7 +79,6 @@ pub fn select(session: &mut Session<'_>, round: u32) -> StepResult {
         verdicts: &session.journal.state.verdicts,
         temperature: seen.temperature,
         certificate: seen.certificate,
-        previous_labels: before.as_ref(),
         facts: &facts,
     };
     let selection = selection::select(scores, &session.spec.selection, context);
@@ -218,7 +217,7 @@ fn halt(
             let message = format!(
                 "{:.1} % of the selected labels prefer the answer of the same kind by length, more \
                  than the {:.1} % of `rounds.one_sided_max`: the loop ends; hint: set \
-                 `selection.length_guard` or `selection.length_strata`",
+                 `selection.longer_strata` or `selection.length_strata`",
                 100.0 * share,
                 100.0 * limit
             );

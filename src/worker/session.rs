@@ -66,6 +66,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, WorkerError> {
         let detail = store.run(run)?;
         let spec = store.spec(run)?;
+        spec.check_retired()?;
         let checkpoints = home.checkpoints(run);
         let survey = survey(&checkpoints)?;
         let latest = survey.latest;

@@ -36,7 +36,7 @@ const N_KEPT: usize = 8;
 /// Validation pairs that the untrained model scores for the digest.
 const N_PROBES: usize = 8;
 /// Keys of a spec that round 0 does not depend on. Every other key, known or to come, it does.
-const WITHOUT_EFFECT: [&str; 12] = [
+const WITHOUT_EFFECT: [&str; 11] = [
     "/arm",
     "/selection",
     "/rounds",
@@ -48,7 +48,6 @@ const WITHOUT_EFFECT: [&str; 12] = [
     "/train/checkpoint_steps",
     "/train/match_steps",
     "/train/pseudo_targets",
-    "/train/pseudo_weights",
 ];
 
 /// Scores of the labelled splits in round 0.

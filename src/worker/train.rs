@@ -7,13 +7,12 @@ use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::{Outcome, with_human_labels};
 use crate::domain::spec::{ExperimentSpec, LossName, NONE, PoolLabels, ScheduleName, StartFrom};
 use crate::engine::schedule::{Decay, Schedule};
-use crate::engine::token_drop::{POSITIONS_A_PAIR, drop_tokens};
-use crate::engine::{EncodedPair, LabeledPair, Loss, StepReport, StepSettings};
+use crate::engine::{LabeledPair, Loss, StepReport, StepSettings};
 use crate::store::StepsTaken;
 
 use super::control::Flow;
 use super::journal::{Journal, StepProgress};
-use super::plan::{Orders, Plan, planned};
+use super::plan::{LastOrder, Plan, planned};
 use super::session::Session;
 use super::{StepResult, WorkerError, shared_round};
 
@@ -45,12 +44,12 @@ pub fn train(session: &mut Session<'_>, round: u32) -> StepResult {
     session.journal.send(RunEvent::StepStarted { round, step, n_total: plan.n_steps })?;
     let clock = Instant::now();
     let tokens_before = session.journal.state.n_step_tokens;
-    let mut orders = Orders::default();
+    let mut last = LastOrder::default();
     while session.journal.state.n_steps_done < plan.n_steps {
         if session.journal.read_people()? == Flow::Stop {
             return Ok(None);
         }
-        train_one(session, &plan, &mut orders)?;
+        train_one(session, &plan, &mut last)?;
         session.journal.progress(StepProgress {
             round,
             step: "train",
@@ -130,11 +129,11 @@ fn start_from(session: &mut Session<'_>, round: u32) -> Result<(), WorkerError> 
 fn train_one(
     session: &mut Session<'_>,
     plan: &Plan,
-    orders: &mut Orders,
+    last: &mut LastOrder,
 ) -> Result<(), WorkerError> {
     let step = session.journal.state.n_steps_done;
     let rng_seed = session.spec.rng_seed;
-    let taken = take_step(session, plan, step, orders, rng_seed)?;
+    let taken = take_step(session, plan, step, last, rng_seed)?;
     session.journal.state.n_steps_done += 1;
     session.journal.state.global_step += 1;
     if let Some(Taken { report, settings, n_pairs }) = taken {
@@ -168,33 +167,22 @@ pub fn take_step(
     session: &mut Session<'_>,
     plan: &Plan,
     step: u64,
-    orders: &mut Orders,
+    last: &mut LastOrder,
     rng_seed: u64,
 ) -> Result<Option<Taken>, WorkerError> {
     let verdicts = &session.journal.state.verdicts;
     let labels: Vec<_> =
-        plan.batch(step, orders).into_iter().filter_map(|it| it.judged(verdicts)).collect();
+        plan.batch(step, last).into_iter().filter_map(|it| it.judged(verdicts)).collect();
     if labels.is_empty() {
         return Ok(None);
     }
     let inputs = &session.inputs;
-    let probability = session.spec.train.token_dropout;
-    let place = Place::new(rng_seed, Purpose::TokenDropout).at(plan.round, plan.epoch(step));
-    let noisy: Vec<EncodedPair> = if probability > 0.0 {
-        let first = |slot: usize| (step << 12 | slot as u64).wrapping_mul(POSITIONS_A_PAIR);
-        let pairs = labels.iter().map(|it| inputs.pair(it.label.pair)).enumerate();
-        pairs.map(|(slot, pair)| drop_tokens(pair, probability, place, first(slot))).collect()
-    } else {
-        Vec::new()
-    };
     let batch: Vec<LabeledPair<'_>> = labels
         .iter()
-        .enumerate()
-        .map(|(slot, it)| LabeledPair {
-            pair: noisy.get(slot).unwrap_or_else(|| inputs.pair(it.label.pair)),
+        .map(|it| LabeledPair {
+            pair: inputs.pair(it.label.pair),
             preferred: it.label.preferred,
             claim: it.claim,
-            weight: it.weight,
         })
         .collect();
     let settings = step_settings(&session.spec, plan, step, rng_seed);

@@ -23,8 +23,6 @@ fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
         calibration_folds: 0,
         teacher: TeacherName::Model,
         second_view: SecondView::None,
-        agreement: false,
-        length_guard: 0.5,
         relabel: false,
         high_threshold: 0.55,
         low_threshold: 0.45,
@@ -312,36 +310,6 @@ fn a_temperature_moves_the_confidence_and_not_the_order() {
         run_in(&scores, &confident, |context| SelectionContext { temperature: 2.0, ..context });
     assert_eq!(kept(&selection), [1]);
     assert!((selection.labels[0].confidence - 0.817_574).abs() < 1e-6);
-}
-
-#[test]
-fn a_label_that_flipped_is_left_out() {
-    let scores = [score(0, 1.0, 0.0), score(1, 0.0, 1.0), score(2, 1.0, 0.0)];
-    let before = BTreeMap::from([(PairId(0), Side::A), (PairId(1), Side::A)]);
-    let all = SelectionSpec { rule: RuleName::All, ..rule(1, RewardOffset::None) };
-    let run = |rule: &SelectionSpec| {
-        let verdicts = VerdictSet::default();
-        let context = SelectionContext::new(&verdicts, &NONE_SELECTED);
-        select(&scores, rule, SelectionContext { previous_labels: Some(&before), ..context })
-    };
-    assert_eq!(kept(&run(&all)), [0, 1, 2]);
-    let agreeing = run(&SelectionSpec { agreement: true, ..all });
-    assert_eq!(kept(&agreeing), [0, 2], "a pair without a label before has not flipped");
-    assert_eq!(agreeing.left_out_counts(), BTreeMap::from([(LeftOut::Flipped, 1)]));
-}
-
-#[test]
-fn near_a_tie_the_longer_answer_is_not_preferred() {
-    // sigmoid(.2) = .55: near a tie below .6; sigmoid(1) = .73 is not.
-    let scores = [score(0, 0.2, 0.0), score(1, 0.0, 0.2), score(2, 1.0, 0.0)];
-    let facts = [PairFacts { n_tokens: [9, 4], ..PairFacts::default() }; 3];
-    let guarded =
-        SelectionSpec { rule: RuleName::All, length_guard: 0.6, ..rule(1, RewardOffset::None) };
-    let verdicts = VerdictSet::default();
-    let context = SelectionContext::new(&verdicts, &NONE_SELECTED);
-    let selection = select(&scores, &guarded, SelectionContext { facts: &facts, ..context });
-    assert_eq!(kept(&selection), [1, 2]);
-    assert_eq!(selection.left_out_counts(), BTreeMap::from([(LeftOut::LongerNearTie, 1)]));
 }
 
 #[test]

@@ -36,26 +36,13 @@ impl Totals {
             let ((value, slope), (other, other_slope)) = (certain(margin), certain(-margin));
             (q * value + (1.0 - q) * other, q * slope - (1.0 - q) * other_slope)
         };
-        let (value, slope) = match (example.claim, kind) {
-            (Claim::Certain, _) => certain(margin),
-            (Claim::Probable(q), _) => probable(f64::from(q)),
-            (Claim::Noisy(error), Loss::Hinge { .. }) => probable(1.0 - f64::from(error)),
-            (Claim::Noisy(error), Loss::BradleyTerry) => noisy(f64::from(error), margin),
+        let (value, slope) = match example.claim {
+            Claim::Certain => certain(margin),
+            Claim::Probable(q) => probable(f64::from(q)),
         };
-        let weight = f64::from(example.weight);
-        self.loss += weight * value;
+        self.loss += value;
         self.n_correct += u32::from(margin > 0.0);
-        let slope = (sign * weight * slope / n_pairs as f64) as f32;
+        let slope = (sign * slope / n_pairs as f64) as f32;
         [slope, -slope]
     }
-}
-
-/// `-log((1 - e) sigmoid(d) + e sigmoid(-d))` and its slope.
-fn noisy(error: f64, margin: f64) -> (f64, f64) {
-    if error <= 0.0 {
-        return (loss(margin), -sigmoid(-margin));
-    }
-    let (right, wrong) = (sigmoid(margin), sigmoid(-margin));
-    let seen = (1.0 - error) * right + error * wrong;
-    (-seen.ln(), -(1.0 - 2.0 * error) * right * wrong / seen)
 }

@@ -7,8 +7,7 @@ use candle_core::Tensor as CandleTensor;
 
 use super::parameters::{Parameters, Trained};
 use crate::engine::EngineError;
-use crate::engine::tuned_files::{self, TunedTensor};
-use crate::engine::weights::Tensor;
+use crate::engine::tuned_files::{self, TunedReader, TunedTensor};
 
 /// Writes the files into `dir`.
 ///
@@ -38,29 +37,27 @@ pub fn save(parameters: &Parameters, dir: &Path) -> Result<(), EngineError> {
     tuned_files::write(dir, &tensors, parameters.n_steps, parameters.base_digest())
 }
 
-/// Restores what [`save`] wrote. Everything is read and checked before anything is changed.
+/// Restores what [`save`] wrote. Names, shapes and lengths are checked before anything is changed.
 ///
 /// # Errors
 /// When a file is missing, damaged or belongs to another model.
 pub fn load(parameters: &mut Parameters, dir: &Path) -> Result<(), EngineError> {
     let expected =
         parameters.trained.iter().map(|it| (it.name.as_str(), it.values.dims())).collect();
-    let state = tuned_files::read(dir, &expected, parameters.base_digest())?;
-    let [first, second] = &state.moments;
-    for trained in &mut parameters.trained {
-        let device = trained.values.device().clone();
-        let tensor = |tensor: &Tensor| {
-            CandleTensor::from_slice(&tensor.values, tensor.shape.as_slice(), &device)
-        };
-        // `read` has checked that it is there.
-        let values = state.values.get(&trained.name).map(tensor).transpose()?;
-        let first = first.get(&trained.name).map(tensor).transpose()?;
-        let second = second.get(&trained.name).map(tensor).transpose()?;
-        if let Some(values) = values {
-            trained.values.set(&values)?;
+    let files = TunedReader::open(dir, &expected, parameters.base_digest())?;
+    for Trained { name, values, moments, .. } in &mut parameters.trained {
+        let (shape, device) = (values.shape().clone(), values.device().clone());
+        let tensor = |host: &[f32]| CandleTensor::from_slice(host, &shape, &device);
+        let mut host = vec![0.0; shape.elem_count()];
+        files.values(name, &mut host)?;
+        values.set(&tensor(&host)?)?;
+        *moments = None;
+        if files.n_steps > 0 {
+            let mut second = vec![0.0; shape.elem_count()];
+            files.moments(name, [&mut host, &mut second])?;
+            *moments = Some([tensor(&host)?, tensor(&second)?]);
         }
-        trained.moments = first.zip(second).map(|(first, second)| [first, second]);
     }
-    parameters.n_steps = state.n_steps;
+    parameters.n_steps = files.n_steps;
     Ok(())
 }

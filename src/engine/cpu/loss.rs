@@ -27,11 +27,9 @@ pub fn value_and_slope(loss: Loss, margin: f64) -> (f64, f64) {
 /// The same for a label that claims less than certainty.
 #[must_use]
 pub fn claimed(loss: Loss, claim: Claim, margin: f64) -> (f64, f64) {
-    match (claim, loss) {
-        (Claim::Certain, _) => value_and_slope(loss, margin),
-        (Claim::Noisy(error), Loss::BradleyTerry) => forward_corrected(f64::from(error), margin),
-        (Claim::Noisy(error), Loss::Hinge { .. }) => expected(loss, 1.0 - f64::from(error), margin),
-        (Claim::Probable(q), _) => expected(loss, f64::from(q), margin),
+    match claim {
+        Claim::Certain => value_and_slope(loss, margin),
+        Claim::Probable(q) => expected(loss, f64::from(q), margin),
     }
 }
 
@@ -40,22 +38,6 @@ fn expected(loss: Loss, q: f64, margin: f64) -> (f64, f64) {
     let (value, slope) = value_and_slope(loss, margin);
     let (other_value, other_slope) = value_and_slope(loss, -margin);
     (q * value + (1.0 - q) * other_value, q * slope - (1.0 - q) * other_slope)
-}
-
-/// `-log(e + (1 - 2 e) s)` with `s = sigmoid(d)`, derivative `-(1 - 2 e) s (1 - s)` over the same.
-/// With `e = 0` it is Bradley-Terry, whose exact form is kept for it.
-fn forward_corrected(error: f64, margin: f64) -> (f64, f64) {
-    if error <= 0.0 {
-        return value_and_slope(Loss::BradleyTerry, margin);
-    }
-    let small = (-margin.abs()).exp();
-    let (s, s_less) = if margin >= 0.0 {
-        (1.0 / (1.0 + small), small / (1.0 + small))
-    } else {
-        (small / (1.0 + small), 1.0 / (1.0 + small))
-    };
-    let seen = error + (1.0 - 2.0 * error) * s;
-    (-seen.ln(), -(1.0 - 2.0 * error) * s * s_less / seen)
 }
 
 /// Sums over pairs.
@@ -89,12 +71,11 @@ pub fn backward(
         examples.iter().zip(rewards.chunks_exact(2)).zip(drewards.chunks_exact_mut(2))
     {
         let sign = if example.preferred == Side::A { 1.0 } else { -1.0 };
-        let weight = f64::from(example.weight);
         let margin = sign * (f64::from(pair[0]) - f64::from(pair[1]));
         let (value, slope) = claimed(loss, example.claim, margin);
-        totals.loss += weight * value;
+        totals.loss += value;
         totals.n_correct += u32::from(margin > 0.0);
-        gradient[0] = (sign * weight * slope / n_pairs as f64) as f32;
+        gradient[0] = (sign * slope / n_pairs as f64) as f32;
         gradient[1] = -gradient[0];
     }
     totals
@@ -108,7 +89,7 @@ mod tests {
 
     #[test]
     fn slopes_agree_with_differences() {
-        let claims = [Claim::Certain, Claim::Probable(0.7), Claim::Noisy(0.2), Claim::Noisy(0.0)];
+        let claims = [Claim::Certain, Claim::Probable(0.7)];
         for loss in [Loss::BradleyTerry, Loss::Hinge { target_margin: 1.25 }] {
             for (claim, margin) in
                 claims.iter().flat_map(|it| [-3.0, -0.4, 0.0, 0.3, 2.5].map(|m| (*it, m)))
@@ -130,27 +111,6 @@ mod tests {
         assert!((value - 0.613_261_7).abs() < 1e-6, "{value}");
         // sigmoid(1) - .7: a label believed to 70 % pulls back what is surer.
         assert!((slope - 0.031_058_6).abs() < 1e-6, "{slope}");
-        // -ln(.8 * .7310586 + .2 * .2689414)
-        let (value, _) = at(Claim::Noisy(0.2), 1.0);
-        assert!((value - 0.448_422_0).abs() < 1e-6, "{value}");
-        // Far on the wrong side the label is believed to be the labeler's error: no pull, and a
-        // bounded loss, -ln(.2).
-        let (value, slope) = at(Claim::Noisy(0.2), -50.0);
-        assert!((value - 1.609_437_9).abs() < 1e-6 && slope.abs() < 1e-12, "{value} {slope}");
-        assert_eq!(at(Claim::Noisy(0.0), -1e30).1, -1.0);
-    }
-
-    #[test]
-    fn a_weight_scales_loss_and_gradient() {
-        let pair = EncodedPair::default();
-        let half = LabeledPair { weight: 0.5, ..LabeledPair::certain(&pair, Side::A) };
-        let (mut whole, mut scaled) = ([0.0; 2], [0.0; 2]);
-        let certain = LabeledPair::certain(&pair, Side::A);
-        let rewards = [0.3, 0.1];
-        let full = backward(Loss::BradleyTerry, &[certain], &rewards, 2, &mut whole);
-        let less = backward(Loss::BradleyTerry, &[half], &rewards, 2, &mut scaled);
-        assert!((less.loss - 0.5 * full.loss).abs() < 1e-12);
-        assert!((scaled[0] - 0.5 * whole[0]).abs() < 1e-8 && whole[0] < 0.0);
     }
 
     #[test]

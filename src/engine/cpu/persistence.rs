@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::parameters::Parameters;
 use crate::engine::EngineError;
-use crate::engine::tuned_files::{self, TunedTensor};
+use crate::engine::tuned_files::{self, TunedReader, TunedTensor};
 
 pub use crate::engine::tuned_files::{BASE, OPTIMIZER, WEIGHTS};
 
@@ -26,31 +26,22 @@ pub fn save(parameters: &Parameters, dir: &Path) -> Result<(), EngineError> {
     tuned_files::write(dir, &tensors, parameters.n_steps, parameters.base_digest())
 }
 
-/// Restores what [`save`] wrote. Everything is read and checked before anything is changed.
+/// Restores what [`save`] wrote. Names, shapes and lengths are checked before anything is changed.
 ///
 /// # Errors
 /// When a file is missing, damaged or belongs to another model.
 pub fn load(parameters: &mut Parameters, dir: &Path) -> Result<(), EngineError> {
     let expected =
         parameters.trained().map(|entry| (entry.name.as_str(), entry.shape.as_slice())).collect();
-    let state = tuned_files::read(dir, &expected, parameters.base_digest())?;
+    let files = TunedReader::open(dir, &expected, parameters.base_digest())?;
     let Parameters { table, values, gradient, first_moments, second_moments, .. } = parameters;
     gradient.fill(0.0);
-    first_moments.fill(0.0);
-    second_moments.fill(0.0);
-    let [first, second] = &state.moments;
     for entry in table.entries().iter().filter(|entry| entry.slot.is_trained()) {
-        let parts = [
-            (&mut *values, &state.values),
-            (&mut *first_moments, first),
-            (&mut *second_moments, second),
-        ];
-        for (target, source) in parts {
-            if let Some(tensor) = source.get(&entry.name) {
-                entry.slot.span.of_mut(target).copy_from_slice(&tensor.values);
-            }
-        }
+        let span = entry.slot.span;
+        files.values(&entry.name, span.of_mut(values))?;
+        let moments = [span.of_mut(first_moments), span.of_mut(second_moments)];
+        files.moments(&entry.name, moments)?;
     }
-    parameters.n_steps = state.n_steps;
+    parameters.n_steps = files.n_steps;
     Ok(())
 }

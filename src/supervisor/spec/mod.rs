@@ -317,11 +317,11 @@ mod tests {
             let spec = resolve(&SpecInput { arm: Some(arm), ..SpecInput::default() }).unwrap();
             assert_eq!(spec.selection.calibration, CalibrationName::None, "{arm}");
             assert_eq!(spec.selection.second_view, SecondView::None, "{arm}");
-            assert!(!spec.selection.cross_fits() && !spec.selection.agreement, "{arm}");
+            assert!(!spec.selection.cross_fits(), "{arm}");
             assert_eq!(spec.train.pseudo_targets, PseudoTargets::Hard, "{arm}");
             assert_eq!(spec.rounds.on_drop, DropAction::Ignore, "{arm}");
             let rounds = &spec.rounds;
-            assert!(rounds.seed_share == 0.0 && rounds.chance_level == 0.0, "{arm}");
+            assert_eq!(rounds.chance_level, 0.0, "{arm}");
             assert_eq!((rounds.one_sided_max, rounds.calibration_level), (1.0, 0.0), "{arm}");
         }
     }

@@ -1,6 +1,6 @@
 """The other side of `cargo bench --bench engine`: the same work with PyTorch and TRL.
 
-Run: python3 peer.py MODE MODEL_DIR PAIRS.json [--threads N] [--batch N] [--max-pairs N]
+Run: python3 peer.py MODE MODEL_DIR PAIRS.json [--threads N] [--batch N] [--max-pairs N] [--epochs N]
 
 MODE
   trl-default   trl.RewardTrainer as it comes: bf16, gradient checkpointing
@@ -35,6 +35,7 @@ parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--batch", type=int, default=8)
 parser.add_argument("--max-pairs", type=int, default=0)
 parser.add_argument("--repeat", type=int, default=3)
+parser.add_argument("--epochs", type=int, default=1)
 args = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(args.threads)
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -126,7 +127,7 @@ def run_trl(model, pairs):
                 parameter.requires_grad = True
     with tempfile.TemporaryDirectory() as out:
         config = RewardConfig(
-            output_dir=out, use_cpu=True, num_train_epochs=1, report_to="none", save_strategy="no",
+            output_dir=out, use_cpu=True, num_train_epochs=args.epochs, report_to="none", save_strategy="no",
             per_device_train_batch_size=args.batch, logging_strategy="no", disable_tqdm=True, **options,
         )
         trainer = RewardTrainer(
@@ -135,7 +136,7 @@ def run_trl(model, pairs):
         )
         trainer.train()
     # The first step pays for allocations; it is left out on both sides.
-    n_pairs = len(pairs) - args.batch
+    n_pairs = len(pairs) * args.epochs - args.batch
     return marks[-1] - marks[0], n_pairs
 
 

@@ -16,14 +16,13 @@ use crate::engine::{
     RewardModel, StepSettings, Tuning,
 };
 
-/// Labels of every kind: certain, probable with half the weight, noisy.
+/// Labels of every kind: certain and probable.
 fn labeled(pairs: &[EncodedPair]) -> Vec<LabeledPair<'_>> {
     let side = |i: usize| if i % 3 == 1 { Side::B } else { Side::A };
     let label = |(i, pair)| {
         let certain = LabeledPair::certain(pair, side(i));
         match i % 4 {
-            1 => LabeledPair { claim: Claim::Probable(0.7), weight: 0.5, ..certain },
-            2 => LabeledPair { claim: Claim::Noisy(0.2), ..certain },
+            1 => LabeledPair { claim: Claim::Probable(0.7), ..certain },
             _ => certain,
         }
     };
