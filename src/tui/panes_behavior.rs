@@ -95,7 +95,7 @@ fn with_ghost(width: u16, height: u16) -> Model {
 fn another_run_stands_behind_the_curves() {
     snapshots("live_ghost", with_ghost);
     let mut model = with_ghost(80, 24);
-    assert!(picture(&draw(&model)).contains("┅ g ser-embedd…"));
+    assert!(picture(&draw(&model)).contains("┅ g ser…dded-s2"));
     // It stays for the next run that is looked at, and goes when asked to.
     press(&mut model, &["Esc", "j", "Enter"]);
     assert!(model.wanted().ghost.is_some());

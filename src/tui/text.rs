@@ -32,6 +32,19 @@ pub fn cut(text: &str, columns: usize) -> String {
     out
 }
 
+/// A name in at most `columns` columns; `…` stands for what is missing in its middle, since the runs of
+/// an experiment differ at the end.
+pub fn cut_name(name: &str, columns: usize) -> String {
+    let n_columns = width(name);
+    if n_columns <= columns || columns < 3 {
+        return cut(name, columns);
+    }
+    let head = (columns - 1) / 3;
+    let mut start: String = cut(name, head + 1);
+    start.push_str(after(name, n_columns - (columns - width(&start))));
+    start
+}
+
 /// The text in exactly `columns` columns, at the left.
 pub fn left(text: &str, columns: usize) -> String {
     let mut out = cut(text, columns);
@@ -253,6 +266,16 @@ mod tests {
         for n in 0..12 {
             assert_eq!(width(&left("漢字 and more", n)), n);
             assert_eq!(width(&right("漢字 and more", n)), n);
+        }
+    }
+
+    #[test]
+    fn of_a_long_name_both_ends_stay() {
+        assert_eq!(cut_name("reproduce-ser-s5", 16), "reproduce-ser-s5");
+        assert_eq!(cut_name("reproduce-embedded-ser-s5", 13), "repr…d-ser-s5");
+        assert_eq!(cut_name("漢字漢字漢字", 7), "漢…漢字");
+        for n in 0..40 {
+            assert!(width(&cut_name("a-漢字-name-of-a-漢字-run-s12", n)) <= n, "{n}");
         }
     }
 

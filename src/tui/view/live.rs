@@ -25,7 +25,7 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         return;
     };
     let width = usize::from(area.width);
-    let name = Span::styled(format!(" {}  ", text::cut(&row.name, width / 3)), theme.heading);
+    let name = Span::styled(format!(" {}  ", text::cut_name(&row.name, width / 3)), theme.heading);
     let room = width.saturating_sub(name.width() + 1);
     let mut spans = vec![name];
     spans.extend(progress_line(model, row, room).spans);

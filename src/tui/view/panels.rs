@@ -197,7 +197,7 @@ pub fn draw_accuracy(model: &Model, rounds: &[RoundRow], n_max: u32, area: Rect,
         Some(row) => {
             // Beside the title, its frame and the sign.
             let room = usize::from(area.width.saturating_sub(29));
-            format!("┅ g {}", text::cut(&row.name, room))
+            format!("┅ g {}", text::cut_name(&row.name, room))
         }
         None => "95% intervals".to_owned(),
     };

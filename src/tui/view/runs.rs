@@ -224,7 +224,7 @@ impl Columns {
             Span::raw(if is_selected { "▌" } else { " " }),
             Span::styled(if is_marked { "+" } else { " " }, theme.key),
             Span::styled(if row.annotation.is_baseline { "★" } else { " " }, theme.warn),
-            Span::styled(text::left(&row.name, self.name), name_style),
+            Span::styled(text::left(&text::cut_name(&row.name, self.name), self.name), name_style),
             Span::raw(" "),
             Span::styled(text::left(&state, self.n_state()), condition_style(theme, condition)),
             Span::raw(format!(" {}", text::right(&round, 5))),
