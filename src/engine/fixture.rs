@@ -11,6 +11,20 @@ use super::layout::Layout;
 use super::weights::write_tensors;
 use crate::domain::random::{Place, Purpose};
 
+/// The families with fixtures.
+pub const FAMILIES: [&str; 10] = [
+    "llama",
+    "llama3",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "bert",
+    "roberta",
+    "distilbert",
+    "deberta",
+    "deberta_plain",
+];
+
 /// Words both tiny tokenizers know; the ids follow the special tokens in this order.
 pub const WORDS: [&str; 8] = ["the", "cat", "dog", "sat", "ran", "on", "mat", "away"];
 

@@ -1,21 +1,8 @@
 //! The layouts against the files that transformers and PEFT wrote.
 
 use super::*;
-use crate::engine::fixture::fixture_dir;
+use crate::engine::fixture::{FAMILIES, fixture_dir};
 use crate::engine::weights::read_tensors;
-
-const FAMILIES: [&str; 10] = [
-    "llama",
-    "llama3",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "bert",
-    "roberta",
-    "distilbert",
-    "deberta",
-    "deberta_plain",
-];
 
 fn config(name: &str) -> ModelConfig {
     let path = fixture_dir(name).join("config.json");

@@ -11,22 +11,9 @@ use crate::engine::config::{DecoderConfig, ModelConfig};
 use crate::engine::cpu::network::Transformer;
 use crate::engine::cpu::parameters::{NoSource, Parameters, TensorSource};
 use crate::engine::cpu::trainer::{Running, Trainer};
+pub use crate::engine::fixture::FAMILIES;
 use crate::engine::weights::{Tensor, read_tensors};
 use crate::engine::{EncodedPair, EngineError, LabeledPair, Loss, Precision, StepSettings, Tuning};
-
-/// The families with fixtures.
-pub const FAMILIES: [&str; 10] = [
-    "llama",
-    "llama3",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "bert",
-    "roberta",
-    "distilbert",
-    "deberta",
-    "deberta_plain",
-];
 
 /// One pair of a fixture with PyTorch's rewards.
 #[derive(Debug, Deserialize)]
