@@ -57,14 +57,7 @@ pub fn run(context: &Context, args: &BenchArgs) -> CliResult {
         ..SpecInput::default()
     })?;
     let pairs = read(context, &spec.data, args.pairs)?;
-    let texts: Vec<PairText<'_>> = pairs
-        .iter()
-        .map(|pair| PairText {
-            prompt: &pair.prompt,
-            response_a: &pair.chosen,
-            response_b: &pair.rejected,
-        })
-        .collect();
+    let texts: Vec<PairText<'_>> = pairs.iter().map(PairText::preferred_first).collect();
     let settings = OpenSettings { n_threads: args.threads, ..OpenSettings::of_spec(&spec) };
     context.say(&format!("{} pairs of {}", words::count(texts.len() as u64), spec.data.source));
     let what = MeasureSettings {

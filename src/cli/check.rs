@@ -98,14 +98,7 @@ fn tokenizer(model: &str, max_tokens: usize) -> CliResult<ModelFiles> {
 }
 
 fn count_tokens(files: &ModelFiles, pairs: &[PreferencePair]) -> CliResult<Vec<PairTokens>> {
-    let texts: Vec<PairText<'_>> = pairs
-        .iter()
-        .map(|pair| PairText {
-            prompt: &pair.prompt,
-            response_a: &pair.chosen,
-            response_b: &pair.rejected,
-        })
-        .collect();
+    let texts: Vec<PairText<'_>> = pairs.iter().map(PairText::preferred_first).collect();
     let encoded = files.tokenizer.encode(&texts)?;
     Ok(encoded
         .iter()

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::hub_name::HubName;
-use crate::domain::preference::Side;
+use crate::domain::preference::{PreferencePair, Side};
 use crate::domain::spec::{ChatTemplateRecord, ExperimentSpec, ModelSpec, TuningName};
 
 pub mod candle;
@@ -53,6 +53,14 @@ pub struct PairText<'a> {
     pub response_a: &'a str,
     /// Second answer.
     pub response_b: &'a str,
+}
+
+impl<'a> PairText<'a> {
+    /// The preferred answer first: for what knows the labels and shows them to no model.
+    #[must_use]
+    pub fn preferred_first(pair: &'a PreferencePair) -> Self {
+        Self { prompt: &pair.prompt, response_a: &pair.chosen, response_b: &pair.rejected }
+    }
 }
 
 /// Token ids of both whole texts of a pair, after truncation.

@@ -75,6 +75,16 @@ impl Stored {
 }
 
 impl StoredTensors {
+    /// All tensors of a file on disk.
+    ///
+    /// # Errors
+    /// As [`StoredTensors::add_file`].
+    pub fn open(path: &Path) -> Result<Self, EngineError> {
+        let mut all = Self::default();
+        all.add_file(path, |name| Some(name.to_owned()))?;
+        Ok(all)
+    }
+
     /// Adds the tensors of a file on disk under the names that `rename` gives them; those without
     /// one are passed over.
     ///

@@ -95,9 +95,7 @@ pub(super) fn broken(path: &Path, detail: String) -> EngineError {
 /// # Errors
 /// When the file cannot be read, is cut short, is damaged, or holds integers.
 pub fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, EngineError> {
-    let mut file = StoredTensors::default();
-    file.add_file(path, |name| Some(name.to_owned()))?;
-    file.read_all()
+    StoredTensors::open(path)?.read_all()
 }
 
 /// Writes `(name, shape, values)` as an f32 safetensors file. Not atomic: see

@@ -89,12 +89,8 @@ impl TunedReader {
     ) -> Result<Self, EngineError> {
         check_base(dir, base_digest)?;
         let (weights_path, optimizer_path) = (dir.join(WEIGHTS), dir.join(OPTIMIZER));
-        let open = |path: &Path| -> Result<StoredTensors, EngineError> {
-            let mut file = StoredTensors::default();
-            file.add_file(path, |name| Some(name.to_owned()))?;
-            Ok(file)
-        };
-        let (weights, optimizer) = (open(&weights_path)?, open(&optimizer_path)?);
+        let weights = StoredTensors::open(&weights_path)?;
+        let optimizer = StoredTensors::open(&optimizer_path)?;
         check(&weights_path, "", &weights.shapes(), expected)?;
         let mut state = optimizer.shapes();
         if state.remove(STEP).is_none_or(|shape| shape != [2]) {

@@ -112,8 +112,9 @@ pub fn planned(
         .collect();
     let confidences: BTreeMap<_, f64> = rounds
         .into_iter()
-        .flat_map(|round| ser.selected_in(round).iter().map(move |it| ((round, it.pair), it)))
-        .map(|(key, it)| (key, it.confidence))
+        .flat_map(|round| {
+            ser.selected_in(round).iter().map(move |it| ((round, it.pair), it.confidence))
+        })
         .collect();
     labels
         .into_iter()

@@ -15,8 +15,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ser::domain::run::RunId;
+use ser::domain::spec::Precision;
 use ser::domain::split::{SplitRule, split};
-use ser::engine::{self, Backbone, OpenSettings, PairText};
+use ser::engine::{self, OpenSettings, PairText};
 use ser::store::{Access, Home, Store};
 use serde_json::Value;
 
@@ -78,7 +79,7 @@ struct SeedRound {
     n_scored: usize,
     n_epochs: u64,
     batch_pairs: u64,
-    precision: String,
+    precision: &'static str,
 }
 
 /// Reads it from the home and writes the token ids of its pairs, preferred answers first.
@@ -100,20 +101,8 @@ fn seed_round(home: &Path, pairs_path: &Path) -> SeedRound {
     let groups = store.group_hashes(detail.dataset).expect("readable");
     let split = split(&groups, None, &rule).expect("as in the run");
     let texts = store.preference_pairs(detail.dataset, &split.seed_set).expect("readable");
-    let Value::String(backbone) = serde_json::to_value(&spec.model.backbone).expect("JSON") else {
-        panic!("a backbone is text");
-    };
-    let settings =
-        OpenSettings::new(Backbone::Directory(backbone.into()), spec.model.max_tokens as usize, 1);
-    let model = engine::open(&settings).expect("the model opens");
-    let texts: Vec<PairText<'_>> = texts
-        .iter()
-        .map(|pair| PairText {
-            prompt: &pair.prompt,
-            response_a: &pair.chosen,
-            response_b: &pair.rejected,
-        })
-        .collect();
+    let model = engine::open(&OpenSettings::of_spec(&spec)).expect("the model opens");
+    let texts: Vec<PairText<'_>> = texts.iter().map(PairText::preferred_first).collect();
     let encoded = model.encode(&texts).expect("encodable");
     let ids: Vec<_> = encoded.iter().map(|pair| (&pair.tokens_a, &pair.tokens_b)).collect();
     std::fs::write(pairs_path, serde_json::to_vec(&ids).expect("plain numbers")).expect("writable");
@@ -124,8 +113,8 @@ fn seed_round(home: &Path, pairs_path: &Path) -> SeedRound {
         n_epochs: u64::from(spec.train.epochs),
         batch_pairs: u64::from(spec.train.batch_pairs),
         precision: match spec.train.precision {
-            ser::domain::spec::Precision::F32 => "f32".to_owned(),
-            ser::domain::spec::Precision::Bf16 => "bf16".to_owned(),
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
         },
     }
 }

@@ -98,14 +98,7 @@ fn score(
     by_group: bool,
     margins: &mut Margins,
 ) -> CliResult {
-    let texts: Vec<PairText<'_>> = pairs
-        .iter()
-        .map(|pair| PairText {
-            prompt: &pair.prompt,
-            response_a: &pair.chosen,
-            response_b: &pair.rejected,
-        })
-        .collect();
+    let texts: Vec<PairText<'_>> = pairs.iter().map(PairText::preferred_first).collect();
     let encoded = scorer.model.encode(&texts)?;
     margins.n_cut += encoded.iter().filter(|pair| pair.is_truncated()).count() as u64;
     let encoded: Vec<_> = encoded.iter().collect();

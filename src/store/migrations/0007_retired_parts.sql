@@ -1,5 +1,5 @@
--- Parts of the method that were taken out, because no run showed that they do any good. What a stored
--- spec says about one goes away where it was off, and stands under `retired` where it was on: such a
+-- Parts of the method that were taken out, because they did nothing or cut both ways. What a stored spec
+-- says about one goes away where it was off, and stands under `retired` where it was on: such a
 -- run is read and compared as before, and cannot be resumed.
 UPDATE run_specs SET spec = json_set(spec, '$.retired', json('{}'))
 WHERE coalesce(spec ->> '$.train.token_dropout', 0) > 0
