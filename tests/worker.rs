@@ -95,6 +95,7 @@ impl World {
                 prompt: format!("question {i}:"),
                 chosen,
                 rejected,
+                form: ser::domain::conversation::TextForm::Dialogue,
                 group: format!("question {i}"),
                 slice: String::new(),
                 label_noise: false,

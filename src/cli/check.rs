@@ -66,6 +66,7 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
     };
     let sources = by_name::parts(context, &args.source.parts(), hub::Part::Train)?.files;
     let parts = import::find_parts(context, &sources, &settings.read)?;
+    import::say_understanding(context, &parts, &settings.read)?;
     let test = match &args.test {
         Some(test) => {
             let test = [SourcePart::whole(test.as_str())];

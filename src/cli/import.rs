@@ -6,12 +6,14 @@ use std::io::{IsTerminal, Write};
 use super::{CliError, CliResult, Context, read_ahead, words};
 use crate::data::{
     self, BadPairPolicy, DataError, DatasetFormat, DropReason, Fingerprint, GroupBy, MixtureReader,
-    Part, ReadSettings, SourceItem,
+    Part, ReadSettings, SourceItem, Understanding,
 };
 use crate::domain::spec::{ColumnsSpec, DataSpec, SourcePart};
 use crate::store::rows::DatasetRow;
 use crate::store::{Batches, ImportItem, NewDataset, Store};
 
+/// What stands for the data set inside the program, whose layout nobody needs to be told.
+const EMBEDDED: &str = "embedded";
 /// Pairs between two updates of the progress line.
 const PAIRS_PER_UPDATE: u64 = 5_000;
 
@@ -100,6 +102,55 @@ pub fn find_parts(
     Ok(parts)
 }
 
+/// Says in two lines how each part is read: which columns are what, and its first pair.
+///
+/// # Errors
+/// When one of the first records is broken.
+pub fn say_understanding(context: &Context, parts: &[Part], read: &ReadSettings) -> CliResult {
+    for part in parts {
+        let Some((source, format)) = part.files.first() else { continue };
+        let Some(it) = data::understand(source, *format, read)? else { continue };
+        let name = if parts.len() > 1 { format!(" `{}`", part.name) } else { String::new() };
+        context.say(&format!("understood{name}: {}", columns_in_words(&it)));
+        let [prompt, better, worse] = &it.example;
+        let prompt = if prompt.is_empty() {
+            String::new()
+        } else {
+            format!("to \u{201c}{prompt}\u{201d}, ")
+        };
+        context.say(&format!(
+            "first pair: {prompt}\u{201c}{better}\u{201d} is better than \u{201c}{worse}\u{201d}"
+        ));
+    }
+    Ok(())
+}
+
+fn columns_in_words(it: &Understanding) -> String {
+    let names = |columns: &[String]| format!("`{}`", columns.join("`, `"));
+    let prompt = match it.prompt.as_slice() {
+        [] if it.example[0].is_empty() => "no prompt".to_owned(),
+        [] => "prompt: what both answers begin with".to_owned(),
+        columns => format!("prompt from {}", names(columns)),
+    };
+    let label = match it.label.as_slice() {
+        [] if it.answers.len() > 1 => "label from their names".to_owned(),
+        [] => "label from their order".to_owned(),
+        columns => format!("label from {}", names(columns)),
+    };
+    let mut words = format!(
+        "{} ({}); {prompt}; answers from {}; {label}",
+        it.format,
+        it.reading,
+        names(&it.answers)
+    );
+    for (what, columns) in [("slices from", &it.slices), ("not used:", &it.unused)] {
+        if !columns.is_empty() {
+            words += &format!("; {what} {}", names(columns));
+        }
+    }
+    words
+}
+
 /// Finds or imports the pairs of some sources as one data set.
 ///
 /// # Errors
@@ -114,6 +165,9 @@ pub fn import(
     // are refused by line.
     let read = settings.read(BadPairPolicy::Refuse)?;
     let parts = find_parts(context, sources, &read)?;
+    if sources.iter().any(|source| source.path != EMBEDDED) {
+        say_understanding(context, &parts, &read)?;
+    }
     let names: Vec<&str> = sources.iter().map(|part| part.path.as_str()).collect();
     let new = NewDataset {
         source: names.join(", "),

@@ -1,23 +1,22 @@
 //! `RewardBench` 2 as it is scored: a prompt with all its right and wrong answers, not pairs of them.
 
+use super::answer::Answer;
 use super::error::DataError;
 use super::format;
 use super::rows::Rows;
 use super::source::Source;
 
-/// A prompt and its answers, in the plain dialogue template.
+/// A prompt with its answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BestOfPrompt {
     /// `id`; empty when there is none.
     pub id: String,
     /// `subset`; empty when there is none.
     pub subset: String,
-    /// What the answers follow.
-    pub prompt: String,
     /// The right answers; never empty.
-    pub chosen: Vec<String>,
+    pub chosen: Vec<Answer>,
     /// The wrong ones; never empty.
-    pub rejected: Vec<String>,
+    pub rejected: Vec<Answer>,
 }
 
 /// Iterator over the prompts of one file, whatever kind of file it is. After an error it is at its
@@ -80,14 +79,15 @@ mod tests {
                {"id":7,"prompt":[{"role":"user","content":"e"}],"chosen":["f","g"],"rejected":["h"]}"#,
         )
         .unwrap();
-        assert_eq!(found[0].prompt, "\n\nHuman: a?\n\nAssistant:");
+        let texts = |answers: &[Answer]| -> Vec<[String; 2]> {
+            answers.iter().map(|it| [it.prompt.clone(), it.text.clone()]).collect()
+        };
+        let asked = "\n\nHuman:  a? \n\nAssistant:";
         assert_eq!((found[0].id.as_str(), found[0].subset.as_str()), ("ref:1", "Ties"));
-        assert_eq!(
-            (&found[0].chosen[..], &found[0].rejected[..]),
-            (&[" b".into()][..], &[" c".into(), " d".into()][..])
-        );
+        assert_eq!(texts(&found[0].chosen), [[asked, " b "]]);
+        assert_eq!(texts(&found[0].rejected), [[asked, " c"], [asked, " d"]]);
         assert_eq!((found[1].id.as_str(), found[1].subset.as_str()), ("7", ""));
-        assert_eq!(found[1].prompt, "\n\nHuman: e\n\nAssistant:");
+        assert_eq!(found[1].chosen[0].prompt, "\n\nHuman: e\n\nAssistant:");
         assert_eq!(found[1].chosen.len(), 2);
     }
 

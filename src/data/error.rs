@@ -92,6 +92,12 @@ pub enum RecordError {
     /// A field of another type.
     #[error("field `{field}` is `{found}`, not {expected}")]
     WrongType { field: String, found: String, expected: &'static str },
+    /// A message of somebody that no chat template knows.
+    #[error("field `{field}` is `{found}`, which is no role that is known")]
+    UnknownRole { field: String, found: String },
+    /// A message without a word or anything else.
+    #[error("field `{field}` is a message without `content`")]
+    NoContent { field: String },
     /// A whole dialogue in which nobody answers.
     #[error("field `{field}` has no `\\n\\nAssistant:` turn: `{excerpt}`")]
     NoAssistantTurn { field: &'static str, excerpt: String },
@@ -107,6 +113,18 @@ pub enum RecordError {
     /// Answers in a list, without a word about which is better.
     #[error("the answers in `{field}` have no scores")]
     Unordered { field: &'static str },
+    /// A record that gives no pair.
+    #[error("no pair: {reason}")]
+    NoPair { reason: DropReason },
+    /// A record that gives more than one.
+    #[error("a record of `{found}` pairs")]
+    SeveralPairs { found: usize },
+    /// A record in which nothing can be scored.
+    #[error(
+        "no `response`, `responses`, `chosen` and `rejected`, `messages` or `text` among {}",
+        names(.available)
+    )]
+    NothingToScore { available: Vec<String> },
     /// Feedback on single answers.
     #[error("feedback on one answer (`{field}`), not a pair")]
     Unpaired { field: &'static str },
@@ -173,7 +191,9 @@ impl DataError {
 }
 
 impl RecordError {
-    fn hint(&self) -> String {
+    /// What to do about it, as a sentence.
+    #[must_use]
+    pub fn hint(&self) -> String {
         match self {
             Self::BrokenJson { excerpt, .. } if excerpt == "{" => {
                 "write one JSON object a line, or all of them in one array"
@@ -194,6 +214,10 @@ impl RecordError {
             Self::WrongType { .. } => {
                 "use a text, or a list of {\"role\", \"content\"}; the same kind in both answers"
             }
+            Self::UnknownRole { .. } => {
+                "name roles `system`, `user`, `assistant` or `tool`, as chat templates do"
+            }
+            Self::NoContent { .. } => "give every message a `content`, or tool calls",
             Self::NoAssistantTurn { .. } => {
                 "read the file with `data.format = \"trl\"` if it holds no dialogues"
             }
@@ -204,6 +228,13 @@ impl RecordError {
             }
             Self::UnknownLabel { .. } => {
                 "say what labels mean: `data.columns.values = [\"for a\", \"for b\", \"tie\"]`"
+            }
+            Self::NoPair { .. } => "both answers must be answers to one prompt",
+            Self::SeveralPairs { .. } => {
+                "`ser eval` takes every pair of a record; here give `prompt` and `responses`"
+            }
+            Self::NothingToScore { .. } => {
+                "give `prompt` and `response`, whole conversations as `messages`, or a `text`"
             }
             Self::Unordered { .. } => {
                 "write `data.format = \"ranked\"` if the first answer is the best one"

@@ -12,6 +12,10 @@ use super::mixture::{Part, format_names};
 use super::settings::{BadPairPolicy, GroupBy, ReadSettings};
 use crate::domain::spec::{ColumnsSpec, Names};
 
+/// Counts the changes of what the same bytes give: pairs that an earlier version read otherwise are
+/// read anew.
+const READING: u32 = 2;
+
 /// SHA-256 in hexadecimal over the stored bytes of the sources in order, and over every setting
 /// that changes which pairs they give. The names of the files do not count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,6 +57,7 @@ impl Fingerprint {
         // Refusing differs from dropping only by an error, so both give the same pairs.
         let (BadPairPolicy::Drop | BadPairPolicy::Refuse) = settings.policy;
         hash.update(format!("{}\n{group}\n{}\n", format_names(parts), settings.limit));
+        hash.update(format!("reading {READING}\n"));
         // What changes nothing is left out, so that data sets keep the names they had before.
         if settings.columns.is_set() {
             let ColumnsSpec { prompt, a, b, label, values, score, slice } = &settings.columns;

@@ -123,9 +123,20 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A text of its own.
+    pub(super) fn text(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    /// As JSON, on one line.
+    pub(super) fn to_text(&self) -> String {
+        // Texts, numbers and lists of them cannot fail to serialize.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// The start of the record for a message.
     pub(super) fn excerpt(&self) -> String {
-        excerpt(&serde_json::to_string(self).unwrap_or_default())
+        excerpt(&self.to_text())
     }
 }
 

@@ -11,6 +11,7 @@
 //! [`Fingerprint`] names its content, and [`pocket`] generates and grades the embedded set. Splits
 //! are made in `domain`.
 
+mod answer;
 mod best_of;
 mod bytes;
 mod check;
@@ -27,7 +28,9 @@ mod settings;
 mod source;
 #[cfg(test)]
 mod testing;
+mod understanding;
 
+pub use answer::{Answer, Answers};
 pub use best_of::{BestOfPrompt, BestOfReader};
 pub use bytes::MAX_RECORD_BYTES;
 pub use check::{
@@ -42,3 +45,4 @@ pub use place::{Place, Unit};
 pub use reader::{DropReason, PairReader, SourceItem, SourcePair, detect, open};
 pub use settings::{BadPairPolicy, GroupBy, ReadSettings};
 pub use source::{EmbeddedSplit, Files, Source};
+pub use understanding::{Understanding, understand};

@@ -171,7 +171,7 @@ impl PairReader {
         format::read(&record, *format, settings, found).map_err(wrong)?;
         let is_strict = settings.policy == BadPairPolicy::Refuse && format.is_strict();
         for found in found.drain(..) {
-            items.push_back(match found {
+            items.push_back(match found.and_then(format::Texts::usable) {
                 Ok(texts) => {
                     let pair = pair(texts, at, &record, *format, settings).map_err(wrong)?;
                     SourceItem::Pair(pair)
@@ -207,7 +207,7 @@ fn pair(
     format: DatasetFormat,
     settings: &ReadSettings,
 ) -> Result<SourcePair, RecordError> {
-    let format::Texts { prompt, chosen, rejected, fallback } = texts;
+    let format::Texts { prompt, chosen, rejected, form, fallback } = texts;
     let group = match &settings.group {
         // Pairs without any prompt have nothing in common.
         GroupBy::Prompt if prompt.is_empty() => format!("line {}", at.number),
@@ -231,7 +231,7 @@ fn pair(
     let slice = format::slice(record, format, settings);
     let has_margin =
         record.has("margin") || (record.has("score_chosen") && record.has("score_rejected"));
-    let pair = PreferencePair { prompt, chosen, rejected, group, slice, label_noise };
+    let pair = PreferencePair { prompt, chosen, rejected, form, group, slice, label_noise };
     Ok(SourcePair { at, fallback, has_margin, pair })
 }
 

@@ -2,93 +2,64 @@
 //!
 //! A data set keeps a prompt as one text: what a system message says, then `\n\nHuman: …` and
 //! `\n\nAssistant: …` in turn, up to the `\n\nAssistant:` that the answer follows (the layout of
-//! HH-RLHF). [`turns`] reads a prompt and an answer back into messages, which is what a chat template
-//! takes.
+//! HH-RLHF). [`messages`] reads such a prompt and its answer as a conversation, which is what a chat
+//! template takes. Texts that came as messages are not read so: see `conversation`.
+
+use super::conversation::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, USER_ROLE};
 
 /// Starts the assistant's turn.
 pub const ASSISTANT: &str = "\n\nAssistant:";
 /// Starts the person's turn.
 pub const HUMAN: &str = "\n\nHuman:";
 
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// What the assistant was told beforehand.
-    System,
-    /// The person.
-    User,
-    /// The model.
-    Assistant,
-}
-
-impl Role {
-    /// As chat templates name it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
-}
-
-/// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said, without white space around it.
-    pub content: String,
-}
-
-/// The turns of a stored prompt and its answer.
+/// The conversation of a flat prompt and its answer; no content keeps the white space around it, which
+/// belongs to the layout.
 ///
 /// A prompt without a marker is one message of a person. Text before the first marker is the system
 /// message. A prompt that stops inside an assistant's turn is continued by the answer, and markers in
 /// an answer start turns as they do in a prompt. Two turns of one speaker in a row become one.
 #[must_use]
-pub fn turns(prompt: &str, answer: &str) -> Vec<Turn> {
+pub fn messages(prompt: &str, answer: &str) -> Vec<Message> {
     let mut turns = Vec::new();
     let markers = markers(prompt);
     let Some((_, _, last)) = markers.last().copied() else {
-        push(&mut turns, Role::User, prompt);
-        push(&mut turns, Role::Assistant, answer);
+        push(&mut turns, USER_ROLE, prompt);
+        push(&mut turns, ASSISTANT_ROLE, answer);
         return turns;
     };
     let mut text = prompt.to_owned();
-    if last == Role::User {
+    if last == USER_ROLE {
         text.push_str(ASSISTANT);
     }
     text.push_str(answer);
     let markers = self::markers(&text);
     let first = markers.first().map_or(0, |(start, ..)| *start);
     if !text[..first].trim().is_empty() {
-        push(&mut turns, Role::System, &text[..first]);
+        push(&mut turns, SYSTEM_ROLE, &text[..first]);
     }
     let ends = markers.iter().skip(1).map(|(start, ..)| *start).chain([text.len()]);
     for ((_, start, role), end) in markers.iter().zip(ends) {
-        push(&mut turns, *role, &text[*start..end]);
+        push(&mut turns, role, &text[*start..end]);
     }
     turns
 }
 
-fn push(turns: &mut Vec<Turn>, role: Role, text: &str) {
+fn push(turns: &mut Vec<Message>, role: &str, text: &str) {
     let text = text.trim();
     match turns.last_mut() {
-        Some(last) if last.role == role => {
-            if !last.content.is_empty() && !text.is_empty() {
-                last.content.push_str("\n\n");
+        Some(Message { role: last, content: Content::Text(content), .. }) if last == role => {
+            if !content.is_empty() && !text.is_empty() {
+                content.push_str("\n\n");
             }
-            last.content.push_str(text);
+            content.push_str(text);
         }
-        _ => turns.push(Turn { role, content: text.to_owned() }),
+        _ => turns.push(Message::new(role, text)),
     }
 }
 
 /// Where each marker starts and ends, in order. The first may lack its empty line.
-fn markers(text: &str) -> Vec<(usize, usize, Role)> {
-    let named = [(HUMAN, Role::User), (ASSISTANT, Role::Assistant)];
+fn markers(text: &str) -> Vec<(usize, usize, &'static str)> {
+    let named = [(HUMAN, USER_ROLE), (ASSISTANT, ASSISTANT_ROLE)];
     let mut found: Vec<_> = named
         .iter()
         .flat_map(|(marker, role)| {
@@ -110,12 +81,12 @@ fn markers(text: &str) -> Vec<(usize, usize, Role)> {
 mod tests {
     use super::*;
 
-    fn read(prompt: &str, answer: &str) -> Vec<(&'static str, String)> {
-        turns(prompt, answer).into_iter().map(|turn| (turn.role.name(), turn.content)).collect()
+    fn read(prompt: &str, answer: &str) -> Vec<Message> {
+        messages(prompt, answer)
     }
 
-    fn expected(turns: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
-        turns.iter().map(|(role, text)| (*role, (*text).to_owned())).collect()
+    fn expected(turns: &[(&str, &str)]) -> Vec<Message> {
+        turns.iter().map(|(role, text)| Message::new(role, text)).collect()
     }
 
     #[test]

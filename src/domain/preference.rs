@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::conversation::TextForm;
 use super::random::{Place, Purpose};
 
 /// The position of a pair in its data set, counted from 0 over the accepted pairs.
@@ -18,12 +19,14 @@ impl std::fmt::Display for PairId {
 /// One example with its human label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreferencePair {
-    /// Everything before the answer, as one text in the plain dialogue template.
+    /// Everything before the answer, as one text.
     pub prompt: String,
     /// The answer people preferred.
     pub chosen: String,
     /// The other answer.
     pub rejected: String,
+    /// What the texts are to a chat template; of its two answers the chosen one is the first.
+    pub form: TextForm,
     /// Pairs of one group never stand on both sides of a split: the prompt, or a column such as
     /// the topic.
     pub group: String,
@@ -81,6 +84,8 @@ pub struct CandidatePair {
     pub response_a: String,
     /// Second answer.
     pub response_b: String,
+    /// What the texts are to a chat template; its answers are in presentation order.
+    pub form: TextForm,
     /// The part of the data set it is from, where it has parts.
     pub slice: String,
 }
@@ -101,15 +106,16 @@ impl PreferencePair {
     /// The pair without its label, in presentation order.
     #[must_use]
     pub fn to_candidate(&self, rng_seed: u64, id: PairId) -> CandidatePair {
-        let (response_a, response_b) = match chosen_side(rng_seed, id) {
-            Side::A => (self.chosen.clone(), self.rejected.clone()),
-            Side::B => (self.rejected.clone(), self.chosen.clone()),
+        let (response_a, response_b, form) = match chosen_side(rng_seed, id) {
+            Side::A => (self.chosen.clone(), self.rejected.clone(), self.form.clone()),
+            Side::B => (self.rejected.clone(), self.chosen.clone(), self.form.swapped()),
         };
         CandidatePair {
             id,
             prompt: self.prompt.clone(),
             response_a,
             response_b,
+            form,
             slice: self.slice.clone(),
         }
     }
@@ -149,6 +155,7 @@ mod tests {
             prompt: "p".into(),
             chosen: "good".into(),
             rejected: "bad".into(),
+            form: TextForm::Plain,
             group: "p".into(),
             slice: String::new(),
             label_noise: false,

@@ -326,7 +326,7 @@ mod tests {
             })
         };
         let (mut network, mut resumed) = (open(1).unwrap(), open(2).unwrap());
-        let pair = PairText { prompt: "the cat", response_a: " sat", response_b: " ran away" };
+        let pair = PairText::dialogue("the cat", " sat", " ran away");
         let pair = network.encode(&[pair]).unwrap().remove(0);
         let batch = [LabeledPair::certain(&pair, Side::A)];
         let settings = StepSettings {

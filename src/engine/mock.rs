@@ -264,10 +264,8 @@ mod tests {
             texts.push([answer(a, 0), answer(b, 3)]);
             sides.push(if good_is_a { Side::A } else { Side::B });
         }
-        let pairs: Vec<PairText<'_>> = texts
-            .iter()
-            .map(|[a, b]| PairText { prompt: "say it", response_a: a, response_b: b })
-            .collect();
+        let pairs: Vec<PairText<'_>> =
+            texts.iter().map(|[a, b]| PairText::dialogue("say it", a, b)).collect();
         (model.encode(&pairs).unwrap(), sides)
     }
 
@@ -341,7 +339,7 @@ mod tests {
             n_threads: 1,
             ..OpenSettings::new(Backbone::Mock, 4, 0)
         });
-        let pair = PairText { prompt: "a b c", response_a: "d e", response_b: "f" };
+        let pair = PairText::dialogue("a b c", "d e", "f");
         let pair = model.encode(&[pair]).unwrap().remove(0);
         assert_eq!((pair.tokens_a.len(), pair.tokens_b.len()), (4, 3));
         assert_eq!((pair.n_prompt_tokens_cut, pair.answer_start), (1, [2, 2]));

@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::conversation::TextForm;
 use crate::domain::hub_name::HubName;
 use crate::domain::preference::{PreferencePair, Side};
 use crate::domain::spec::{ChatTemplateRecord, ExperimentSpec, ModelSpec, TuningName};
@@ -47,6 +48,8 @@ pub use error::EngineError;
 /// The texts of one pair. `prompt` followed directly by a response is the whole text.
 #[derive(Debug, Clone, Copy)]
 pub struct PairText<'a> {
+    /// What they are to a chat template; its first answer is `response_a`.
+    pub form: &'a TextForm,
     /// Everything before the answer.
     pub prompt: &'a str,
     /// First answer.
@@ -59,7 +62,18 @@ impl<'a> PairText<'a> {
     /// The preferred answer first: for what knows the labels and shows them to no model.
     #[must_use]
     pub fn preferred_first(pair: &'a PreferencePair) -> Self {
-        Self { prompt: &pair.prompt, response_a: &pair.chosen, response_b: &pair.rejected }
+        Self {
+            form: &pair.form,
+            prompt: &pair.prompt,
+            response_a: &pair.chosen,
+            response_b: &pair.rejected,
+        }
+    }
+
+    /// A flat dialogue, or texts for a model without a chat template.
+    #[must_use]
+    pub const fn dialogue(prompt: &'a str, response_a: &'a str, response_b: &'a str) -> Self {
+        Self { form: &TextForm::Dialogue, prompt, response_a, response_b }
     }
 }
 

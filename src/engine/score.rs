@@ -111,10 +111,8 @@ mod tests {
         let model = MockModel::new(&settings);
         let texts: Vec<[String; 2]> =
             (0..50).map(|i| [format!("w{i} x").repeat(1 + i % 5), format!("v{i}")]).collect();
-        let pairs: Vec<PairText<'_>> = texts
-            .iter()
-            .map(|[a, b]| PairText { prompt: "a b c d e f", response_a: a, response_b: b })
-            .collect();
+        let pairs: Vec<PairText<'_>> =
+            texts.iter().map(|[a, b]| PairText::dialogue("a b c d e f", a, b)).collect();
         let encoded = model.encode(&pairs).unwrap();
         (model, encoded)
     }

@@ -14,6 +14,7 @@ use super::{
     Backbone, CacheSettings, Device, EncodedPair, EngineError, OpenSettings, PairText, RewardModel,
     Tuning,
 };
+use crate::domain::conversation::TextForm;
 
 /// Sequences are no longer than this where neither the person nor the model's files say.
 const MAX_TOKENS_DEFAULT: usize = 1024;
@@ -21,6 +22,8 @@ const MAX_TOKENS_DEFAULT: usize = 1024;
 /// One prompt and one answer to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'a> {
+    /// What they are to a chat template; its first answer is this one.
+    pub form: &'a TextForm,
     /// Everything before the answer.
     pub prompt: &'a str,
     /// The answer.
@@ -123,9 +126,12 @@ pub fn encode_texts(
     model: &dyn RewardModel,
     texts: &[Text<'_>],
 ) -> Result<Vec<EncodedText>, EngineError> {
+    let doubled: Vec<TextForm> = texts.iter().map(|text| text.form.doubled(0)).collect();
     let pairs: Vec<PairText<'_>> = texts
         .iter()
-        .map(|Text { prompt, response }| PairText {
+        .zip(&doubled)
+        .map(|(Text { prompt, response, .. }, form)| PairText {
+            form,
             prompt,
             response_a: response,
             response_b: response,
@@ -189,11 +195,12 @@ mod tests {
             let mut model = open_to_score(&settings.open, None).unwrap();
             let responses = [" sat", " ran away", " on the mat", "", " the dog ran on the mat"];
             let prompt = "the cat";
-            let texts = responses.map(|response| Text { prompt, response });
+            let texts =
+                responses.map(|response| Text { form: &TextForm::Dialogue, prompt, response });
             let encoded = encode_texts(model.as_ref(), &texts).unwrap();
             let rewards = score_texts(model.as_mut(), &encoded, 9).unwrap();
             for (i, response) in responses.iter().enumerate() {
-                let pair = PairText { prompt, response_a: response, response_b: " dog" };
+                let pair = PairText::dialogue(prompt, response, " dog");
                 let pair = model.encode(&[pair]).unwrap().remove(0);
                 let [expected, _] = model.score(&[&pair]).unwrap()[0];
                 assert!((rewards[i] - expected).abs() < 1e-6, "{} {expected}", rewards[i]);
@@ -207,7 +214,8 @@ mod tests {
         let dir = llama_dir();
         let backbone = Backbone::Directory(dir.path().to_owned());
         let model = crate::engine::open(&use_settings(&backbone, Some(6)).unwrap().open).unwrap();
-        let text = Text { prompt: "the cat the dog ran", response: " on mat" };
+        let text =
+            Text { form: &TextForm::Dialogue, prompt: "the cat the dog ran", response: " on mat" };
         let encoded = encode_texts(model.as_ref(), &[text]).unwrap().remove(0);
         assert_eq!((encoded.tokens.len(), encoded.n_tokens_cut), (6, 3));
     }

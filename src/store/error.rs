@@ -54,6 +54,16 @@ pub enum StoreError {
         /// The one that is read.
         known: usize,
     },
+    /// A stored pair whose parts contradict each other.
+    #[error("pair {pair} of data set {dataset} is damaged: {detail}")]
+    BrokenPair {
+        /// The data set's key.
+        dataset: i64,
+        /// Which of its pairs.
+        pair: u32,
+        /// What does not fit.
+        detail: String,
+    },
     /// The disk has no room for a write; nothing of it was kept.
     #[error("the disk of `{}` is full ({n_bytes_available} bytes available)", path.display())]
     DiskFull {

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::Store;
 use super::error::StoreError;
+use crate::domain::conversation::TextForm;
 use crate::domain::preference::{CandidatePair, PairId, PreferencePair};
 
 impl Store {
@@ -71,17 +72,21 @@ pub(super) fn pair(
     id: PairId,
 ) -> Result<PreferencePair, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT prompt, chosen, rejected, group_name, slice, label_noise
+        "SELECT prompt, chosen, rejected, group_name, slice, label_noise, form
          FROM pair_texts JOIN pairs USING (key) WHERE key = ?1",
     )?;
     let mut rows = statement.query([pair_key(dataset, id.0)])?;
     let row = rows.next()?.ok_or(StoreError::UnknownPair { dataset, pair: id.0 })?;
-    let prompt: String = row.get(0)?;
+    let [prompt, chosen, rejected]: [String; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+    let stored = row.get_ref(6)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    let form = TextForm::from_stored(stored, &prompt, [&chosen, &rejected])
+        .map_err(|detail| StoreError::BrokenPair { dataset, pair: id.0, detail })?;
     Ok(PreferencePair {
         group: row.get::<_, Option<String>>(3)?.unwrap_or_else(|| prompt.clone()),
         prompt,
-        chosen: row.get(1)?,
-        rejected: row.get(2)?,
+        chosen,
+        rejected,
+        form,
         slice: row.get(4)?,
         label_noise: row.get(5)?,
     })

@@ -99,6 +99,7 @@ pub(crate) fn pairs(n: usize) -> Vec<PreferencePair> {
         prompt: format!("prompt {i} é"),
         chosen: format!("good {i}"),
         rejected: format!("bad {i}"),
+        form: crate::domain::conversation::TextForm::Dialogue,
         group: if i.is_multiple_of(2) {
             format!("prompt {i} é")
         } else {

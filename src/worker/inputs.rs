@@ -202,6 +202,7 @@ impl Reader<'_> {
         let texts: Vec<PairText<'_>> = candidates
             .iter()
             .map(|pair| PairText {
+                form: &pair.form,
                 prompt: &pair.prompt,
                 response_a: &pair.response_a,
                 response_b: &pair.response_b,

@@ -57,6 +57,7 @@ fn text_pair(i: usize, n_chars: usize) -> PreferencePair {
         chosen.push_str(" Zanzibar");
     }
     PreferencePair {
+        form: ser::domain::conversation::TextForm::Dialogue,
         group: format!("g{i}"),
         prompt: text("prompt"),
         chosen,

@@ -65,7 +65,7 @@ fn score(scorer: &mut Scorer, prompts: &[BestOfPrompt], results: &mut Results) -
         .iter()
         .flat_map(|it| {
             let answers = it.chosen.iter().chain(&it.rejected);
-            answers.map(|response| Text { prompt: &it.prompt, response })
+            answers.map(|it| Text { form: &it.form, prompt: &it.prompt, response: &it.text })
         })
         .collect();
     let encoded = encode_texts(scorer.model.as_ref(), &texts)?;

@@ -27,7 +27,8 @@ const N_TOLD: u64 = 5;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Each line is an object with `prompt` and `response`, `responses` (a list), or \
-    `chosen` and `rejected` (or `response_a` and `response_b`); or with `messages`, or `text`. Texts, \
+    `response_a` and `response_b`; a pair in any layout that `ser data check` knows; a whole \
+    conversation as `messages`; or a `text`, which is read as it stands. Prompts and answers are texts, \
     or lists of messages. Results come in the order of the input, as soon as there are some.\n\n\
     Examples:\n  ser score my-run < answers.jsonl > rewards.jsonl\n  ser score ./exported --full pairs.jsonl"
 )]
@@ -100,11 +101,14 @@ fn score_lines(
     let mut failure = None;
     let mut records: Vec<(u64, Result<Record, String>)> = Vec::with_capacity(lines.len());
     for Line { number, text } in lines {
-        let record = text.and_then(|text| Record::parse(&text));
-        if let Err(reason) = &record {
-            let place = format!("`{}`, line {number}: {reason}", args.file.display());
+        let read = |text: String| Record::parse(&text, args.full);
+        let record = text.map_err(|reason| (reason, String::new())).and_then(read);
+        if let Err((reason, hint)) = &record {
+            let place = format!("`{}`: line {number}: {reason}", args.file.display());
             if !args.skip_bad {
-                failure = Some(CliError::input(place).with_hint("`--skip-bad` goes on after it"));
+                let hints = [hint.as_str(), "`--skip-bad` goes on after it"];
+                let hint: Vec<&str> = hints.into_iter().filter(|hint| !hint.is_empty()).collect();
+                failure = Some(CliError::input(place).with_hint(hint.join("; ")));
                 break;
             }
             count.bad += 1;
@@ -112,12 +116,13 @@ fn score_lines(
                 context.say(&format!("left out: {place}"));
             }
         }
-        records.push((number, record));
+        records.push((number, record.map_err(|(reason, _)| reason)));
     }
     let texts: Vec<Text<'_>> = records
         .iter()
         .filter_map(|(_, record)| record.as_ref().ok())
-        .flat_map(|it| it.responses.iter().map(|response| Text { prompt: &it.prompt, response }))
+        .flat_map(Record::answers)
+        .map(|it| Text { form: &it.form, prompt: &it.prompt, response: &it.text })
         .collect();
     let encoded = encode_texts(scorer.model.as_ref(), &texts)?;
     let rewards = score_texts(scorer.model.as_mut(), &encoded, SCORE_TOKENS)?;
@@ -138,7 +143,7 @@ fn write_results(
     for (number, record) in records {
         let result = match record {
             Ok(record) => {
-                let own = at..at + record.responses.len();
+                let own = at..at + record.answers().len();
                 at = own.end;
                 let is_cut = encoded[own.clone()].iter().any(|text| text.n_tokens_cut > 0);
                 record.result(number, &rewards[own], is_cut, is_full)

@@ -2,79 +2,36 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::data::{ASSISTANT, HUMAN};
+use crate::data::{Answer, Answers};
 use crate::domain::bradley_terry::preference_probability;
 
-/// The texts of a record.
+/// The answers of a record, with the record itself where it is to be given back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// Everything before the answers.
-    pub prompt: String,
-    /// The answers.
-    pub responses: Vec<String>,
-    /// What the answers are to each other.
-    shape: Shape,
-    /// The record itself, to be given back.
+    answers: Answers,
     keys: Map<String, Value>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    One,
-    /// The names of the two answers.
-    Pair([&'static str; 2]),
-    List,
-}
-
-const PAIRS: [[&str; 2]; 2] = [["chosen", "rejected"], ["response_a", "response_b"]];
-
 impl Record {
-    /// Reads a JSON object: `prompt` with `response`, with `responses`, or with the two answers of a
-    /// pair; or a conversation as `messages`; or a whole text as `text`. Texts or message lists.
+    /// Reads a JSON object as [`Answers::read`] does.
     ///
     /// # Errors
-    /// In words.
-    pub fn parse(line: &str) -> Result<Self, String> {
-        let value: Value = serde_json::from_str(line).map_err(|error| {
-            let text = error.to_string();
-            let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(head, _)| head);
-            format!("column {}: {text}", error.column())
-        })?;
-        let Value::Object(keys) = value else {
-            return Err(format!("{} is not an object", excerpt(&value)));
-        };
-        let has = |key: &str| keys.get(key).is_some_and(|value| !value.is_null());
-        let prompt = || match keys.get("prompt") {
-            None | Some(Value::Null) => Ok(String::new()),
-            Some(value) => prompt(value),
-        };
-        let one = |prompt, response| Ok((prompt, vec![response], Shape::One));
-        let (prompt, responses, shape) = if has("response") {
-            one(prompt()?, answer("response", &keys["response"])?)
-        } else if has("responses") {
-            let responses = list("responses", &keys["responses"])?.iter();
-            let responses = responses.map(|response| answer("responses", response));
-            Ok((prompt()?, responses.collect::<Result<_, _>>()?, Shape::List))
-        } else if let Some(names) = PAIRS.into_iter().find(|names| names.iter().all(|it| has(it))) {
-            let [a, b] = names.map(|name| answer(name, &keys[name]));
-            Ok((prompt()?, vec![a?, b?], Shape::Pair(names)))
-        } else if has("messages") {
-            let (prompt, response) = conversation(&keys["messages"])?;
-            one(prompt, response)
-        } else if has("text") {
-            one(String::new(), text("text", &keys["text"])?.to_owned())
-        } else {
-            let found: Vec<&str> = keys.keys().map(String::as_str).take(8).collect();
-            Err(format!(
-                "no `response`, `responses`, `chosen` and `rejected`, `messages` or `text` among \
-                 `{}`",
-                found.join("`, `")
-            ))
-        }?;
-        if responses.is_empty() {
-            return Err("`responses` is empty".to_owned());
+    /// In words, with what helps.
+    pub fn parse(line: &str, is_full: bool) -> Result<Self, (String, String)> {
+        let answers = Answers::read(line).map_err(|error| (error.to_string(), error.hint()))?;
+        let keys =
+            if is_full { serde_json::from_str(line).unwrap_or_default() } else { Map::new() };
+        Ok(Self { answers, keys })
+    }
+
+    /// The answers, in order.
+    #[must_use]
+    pub fn answers(&self) -> &[Answer] {
+        match &self.answers {
+            Answers::One(answer) => std::slice::from_ref(answer),
+            Answers::Pair(_, pair) => pair,
+            Answers::List(answers) => answers,
         }
-        Ok(Self { prompt, responses, shape, keys })
     }
 
     /// What comes out: the rewards, in an object of their own or with the record's own keys.
@@ -82,14 +39,14 @@ impl Record {
     pub fn result(self, line: u64, rewards: &[f32], is_cut: bool, is_full: bool) -> Value {
         let mut out =
             if is_full { self.keys } else { Map::from_iter([("line".into(), json!(line))]) };
-        match (self.shape, rewards) {
-            (Shape::One, [reward, ..]) => {
+        match (self.answers, rewards) {
+            (Answers::One(_), [reward, ..]) => {
                 out.insert("reward".into(), number(*reward));
             }
-            (Shape::Pair([name_a, name_b]), [a, b, ..]) => {
+            (Answers::Pair([name_a, name_b], _), [a, b, ..]) => {
                 let margin = f64::from(*a) - f64::from(*b);
-                out.insert(format!("reward_{}", short(name_a)), number(*a));
-                out.insert(format!("reward_{}", short(name_b)), number(*b));
+                out.insert(format!("reward_{name_a}"), number(*a));
+                out.insert(format!("reward_{name_b}"), number(*b));
                 out.insert("margin".into(), json!(margin));
                 let probability = preference_probability(margin);
                 out.insert("preference_probability".into(), json!(probability));
@@ -112,82 +69,12 @@ fn number(reward: f32) -> Value {
     reward.to_string().parse::<f64>().map_or(Value::Null, |value| json!(value))
 }
 
-fn short(name: &str) -> &str {
-    name.strip_prefix("response_").unwrap_or(name)
-}
-
-fn excerpt(value: &Value) -> String {
-    let text = value.to_string();
-    let head: String = text.chars().take(40).collect();
-    if head.len() < text.len() { format!("`{head}…`") } else { format!("`{head}`") }
-}
-
-fn text<'a>(key: &str, value: &'a Value) -> Result<&'a str, String> {
-    value.as_str().ok_or_else(|| format!("`{key}` is {}, not a text", excerpt(value)))
-}
-
-fn list<'a>(key: &str, value: &'a Value) -> Result<&'a [Value], String> {
-    let list = value.as_array().map(Vec::as_slice);
-    list.ok_or_else(|| format!("`{key}` is {}, not a list", excerpt(value)))
-}
-
-/// Messages in the plain dialogue template.
-fn render(key: &str, messages: &[Value]) -> Result<String, String> {
-    let mut out = String::new();
-    for message in messages {
-        let field = |name: &str| {
-            let value = message.get(name).and_then(Value::as_str);
-            value.ok_or_else(|| {
-                format!("a message of `{key}` has no `{name}`: {}", excerpt(message))
-            })
-        };
-        let (role, content) = (field("role")?, field("content")?.trim());
-        match role {
-            "system" if out.is_empty() => out.push_str(content),
-            "system" => out.extend(["\n\n", content]),
-            "assistant" => out.extend([ASSISTANT, " ", content]),
-            _ => out.extend([HUMAN, " ", content]),
-        }
-    }
-    Ok(out)
-}
-
-fn prompt(value: &Value) -> Result<String, String> {
-    match value {
-        Value::Array(messages) => Ok(render("prompt", messages)? + ASSISTANT),
-        other => text("prompt", other).map(str::to_owned),
-    }
-}
-
-fn answer(key: &str, value: &Value) -> Result<String, String> {
-    match value {
-        Value::Array(messages) => {
-            let text = render(key, messages)?;
-            Ok(text.strip_prefix(ASSISTANT).map_or(text.clone(), str::to_owned))
-        }
-        other => text(key, other).map(str::to_owned),
-    }
-}
-
-/// A conversation whose last turn is the answer.
-fn conversation(value: &Value) -> Result<(String, String), String> {
-    let messages = list("messages", value)?;
-    let is_answer = |message: &Value| message.get("role").is_some_and(|role| role == "assistant");
-    match messages.split_last() {
-        Some((last, before)) if is_answer(last) => {
-            let answer = answer("messages", &Value::Array(vec![last.clone()]))?;
-            Ok((render("messages", before)? + ASSISTANT, answer))
-        }
-        _ => Err("`messages` does not end with an assistant's turn".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn result(line: &str, rewards: &[f32]) -> Value {
-        Record::parse(line).unwrap().result(7, rewards, false, false)
+        Record::parse(line, false).unwrap().result(7, rewards, false, false)
     }
 
     #[test]
@@ -203,39 +90,50 @@ mod tests {
         assert_eq!((&sides["reward_a"], &sides["margin"]), (&json!(3.0), &json!(2.0)));
         let list = result(r#"{"prompt":"p","responses":["x","y","z"]}"#, &[0.0, 2.5, 1.0]);
         assert_eq!(list, json!({"line": 7, "rewards": [0.0, 2.5, 1.0], "best": 1}));
-        let full = Record::parse(r#"{"id":3,"text":"x"}"#).unwrap().result(1, &[0.5], true, true);
+        let full =
+            Record::parse(r#"{"id":3,"text":"x"}"#, true).unwrap().result(1, &[0.5], true, true);
         assert_eq!(full, json!({"id": 3, "text": "x", "reward": 0.5, "truncated": true}));
     }
 
     #[test]
-    fn messages_become_the_plain_dialogue() {
-        let record = Record::parse(
-            r#"{"prompt":[{"role":"system","content":"s"},{"role":"user","content":"q"}],
-                "response":[{"role":"assistant","content":"a"}]}"#,
-        );
-        let record = record.unwrap();
-        assert_eq!(record.prompt, "s\n\nHuman: q\n\nAssistant:");
-        assert_eq!(record.responses, [" a"]);
-        let whole =
-            r#"{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}"#;
-        let whole = Record::parse(whole).unwrap();
-        assert_eq!(
-            (whole.prompt.as_str(), whole.responses[0].as_str()),
-            ("\n\nHuman: q\n\nAssistant:", " a")
-        );
+    fn one_conversation_is_the_same_in_every_spelling() {
+        let answers = |line: &str| Record::parse(line, false).unwrap().answers().to_vec();
+        let whole = r#"{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Yes."}]}"#;
+        let messages = |answer: &Answer| answer.form.messages(&answer.prompt, &answer.text, 0);
+        let expected = messages(&answers(whole)[0]).unwrap();
+        assert_eq!(expected.len(), 2);
+        for line in [
+            r#"{"prompt":"Hi","response":"Yes."}"#,
+            r#"{"prompt":[{"role":"user","content":"Hi"}],"response":[{"role":"assistant","content":"Yes."}]}"#,
+            r#"{"prompt":"Hi","responses":["Yes.","No."]}"#,
+            r#"{"prompt":"Hi","chosen":"Yes.","rejected":"Yes."}"#,
+            r#"{"prompt":"Hi","chosen":"Yes.","rejected":"No."}"#,
+            r#"{"chosen":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Yes."}],
+                "rejected":[{"role":"user","content":"Hi"},{"role":"assistant","content":"No."}]}"#,
+            r#"{"prompt":"Hi","chosen":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Yes."}],
+                "rejected":[{"role":"user","content":"Hi"},{"role":"assistant","content":"No."}]}"#,
+            r#"{"prompt":"\n\nHuman: Hi\n\nAssistant:","chosen":" Yes.","rejected":" No."}"#,
+            r#"{"conversations":[{"from":"human","value":"Hi"},{"from":"gpt","value":"Yes."}]}"#,
+            r#"{"prompt":"Hi","response_a":"Yes.","response_b":"No."}"#,
+        ] {
+            assert_eq!(messages(&answers(line)[0]).as_ref(), Some(&expected), "{line}");
+        }
+        let text = &answers(r#"{"text":"<s>Hi"}"#)[0];
+        assert_eq!((messages(text), text.text.as_str()), (None, "<s>Hi"));
+        let no_answer = &answers(r#"{"messages":[{"role":"user","content":"q"}]}"#)[0];
+        assert_eq!(messages(no_answer).unwrap().len(), 1);
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        let message = |line: &str| Record::parse(line).unwrap_err();
-        assert_eq!(message("[1]"), "`[1]` is not an object");
-        assert!(message(r#"{"prompt":"x""#).starts_with("column 13: EOF"), "{}", message("{"));
-        assert!(message(r#"{"prompt":"x"}"#).ends_with("among `prompt`"));
-        assert_eq!(message(r#"{"response":5}"#), "`response` is `5`, not a text");
-        assert_eq!(message(r#"{"responses":[]}"#), "`responses` is empty");
-        assert!(
-            message(r#"{"messages":[{"role":"user","content":"q"}]}"#).contains("assistant's turn")
-        );
-        assert!(message(r#"{"response":[{"role":"user"}]}"#).contains("has no `content`"));
+        let message = |line: &str| Record::parse(line, false).unwrap_err().0;
+        assert_eq!(message("[1]"), "not a JSON object: `[1]`");
+        assert!(message(r#"{"prompt":"x""#).starts_with("broken JSON at column 13: EOF"));
+        assert!(message(r#"{"id":"x"}"#).ends_with("among `id`"));
+        let number = message(r#"{"response":5}"#);
+        assert_eq!(number, "field `response` is `5`, not a text or a list of messages");
+        assert!(message(r#"{"responses":[]}"#).contains("`responses` has `0` entries"));
+        assert!(message(r#"{"response":[{"role":"user"}]}"#).contains("without `content`"));
+        assert!(message(r#"{"prompt":"x"}"#).contains("no field `chosen`"));
     }
 }

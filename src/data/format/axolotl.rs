@@ -1,13 +1,20 @@
 //! Axolotl's preference layout: `system` (optional), `input`, `chosen`, `rejected`, all texts.
 
-use super::{Found, Read, Texts, optional_text, text};
+use super::texts::{Said, Texts};
+use super::{Found, Read, optional_text, text};
 use crate::data::json::Json;
+use crate::domain::conversation::{Message, SYSTEM_ROLE, USER_ROLE};
 
 pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     let input = text(record, "input")?;
-    let system = optional_text(record, "system")?.trim();
-    let mut texts = Texts::dialogue(input, text(record, "chosen")?, text(record, "rejected")?);
-    texts.prompt.insert_str(0, system);
-    out.push(texts.usable());
+    let answers = ["chosen", "rejected"].map(|key| text(record, key).map(Said::of));
+    let [chosen, rejected] = answers;
+    let prompt = match optional_text(record, "system")? {
+        "" => Said::of(input),
+        system => {
+            Said::Messages(vec![Message::new(SYSTEM_ROLE, system), Message::new(USER_ROLE, input)])
+        }
+    };
+    out.push(Texts::replies(&prompt, &chosen?, &rejected?));
     Ok(())
 }

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::texts::Said;
 use super::{Found, Read, messages, missing, ranking, wrong_type};
 use crate::data::error::{RecordError, excerpt};
 use crate::data::json::Json;
@@ -30,8 +31,7 @@ pub(super) fn read(
     let second = answers(record, &columns.b)?;
     let is_list = columns.b.is_empty();
     if !is_list && columns.label.is_empty() && columns.score.is_empty() {
-        let (good, bad) = (as_texts(&first), as_texts(&second));
-        ranking::good_and_bad(&prompt, &good, &bad, cap, out);
+        ranking::good_and_bad(&prompt, &first, &second, cap, out);
         return Ok(());
     }
     if !is_list {
@@ -41,7 +41,7 @@ pub(super) fn read(
             }
         }
     }
-    let all: Vec<&str> = as_texts(&first).into_iter().chain(as_texts(&second)).collect();
+    let all: Vec<Said<'_>> = first.into_iter().chain(second).collect();
     if !columns.score.is_empty() {
         let scores = scores(record, &columns.score, all.len())?;
         ranking::by_score(&prompt, &all, &scores, cap, out);
@@ -57,66 +57,55 @@ pub(super) fn read(
 }
 
 /// The prompt: nothing, a column, or a text with columns in braces.
-fn prompt(record: &Json<'_>, template: &str) -> Result<String, RecordError> {
+fn prompt<'r>(record: &'r Json<'_>, template: &str) -> Result<Said<'r>, RecordError> {
     if template.is_empty() {
-        return Ok(String::new());
+        return Ok(Said::NOTHING);
     }
     if !template.contains('{') {
-        return prompt_column(record, template);
+        return said(template, record.get(template), record);
     }
     let mut out = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         let Some((column, after)) = after.split_once('}') else { break };
         out.push_str(before);
-        out.push_str(&prompt_column(record, column)?);
+        match said(column, record.get(column), record)? {
+            Said::Text(text) => out.push_str(&text),
+            Said::Messages(_) => {
+                let (field, found) = (column.to_owned(), "a list of messages".to_owned());
+                return Err(RecordError::WrongType { field, found, expected: "a text" });
+            }
+        }
         rest = after;
     }
     out.push_str(rest);
-    Ok(out.trim().to_owned())
+    // What joins the columns is not in the file: an empty one leaves no white space.
+    Ok(Said::Text(Cow::Owned(out.trim().to_owned())))
 }
 
-fn prompt_column(record: &Json<'_>, column: &str) -> Result<String, RecordError> {
-    match record.get(column) {
+/// What a column says; a number or a truth value is said as a text.
+fn said<'r>(column: &str, value: &'r Json<'_>, record: &Json<'_>) -> Result<Said<'r>, RecordError> {
+    match value {
         Json::Null => Err(missing(record, column)),
-        Json::List(list) if list.iter().any(|entry| matches!(entry, Json::Object(_))) => {
-            let turns = messages::read(column, list)?;
-            Ok(messages::render(&turns) + super::ASSISTANT)
-        }
-        value => value
-            .to_label()
-            .map(Cow::into_owned)
-            .ok_or_else(|| wrong_type(column, value, "a text or a list of messages")),
+        Json::Number(_) | Json::Bool(_) => Ok(Said::Text(value.to_label().unwrap_or_default())),
+        value => Said::read(column, value),
     }
 }
 
 /// The answers of some columns; a list holds several, a list of messages is one.
-fn answers<'r>(record: &'r Json<'_>, names: &Names) -> Result<Vec<Cow<'r, str>>, RecordError> {
+fn answers<'r>(record: &'r Json<'_>, names: &Names) -> Result<Vec<Said<'r>>, RecordError> {
     let mut out = Vec::new();
     for column in names.list() {
         match record.get(column) {
-            Json::Null => return Err(missing(record, column)),
-            Json::List(list) if list.iter().any(|entry| matches!(entry, Json::Object(_))) => {
-                let turns = messages::read(column, list)?;
-                out.push(Cow::Owned(messages::render_answer(&turns)));
-            }
-            Json::List(list) => {
+            Json::List(list) if !list.iter().any(messages::is_message) => {
                 for (i, entry) in list.iter().enumerate() {
-                    out.push(answer(&format!("{column}[{i}]"), entry)?);
+                    out.push(said(&format!("{column}[{i}]"), entry, record)?);
                 }
             }
-            value => out.push(answer(column, value)?),
+            value => out.push(said(column, value, record)?),
         }
     }
     Ok(out)
-}
-
-fn answer<'r>(field: &str, value: &'r Json<'_>) -> Result<Cow<'r, str>, RecordError> {
-    value.to_label().ok_or_else(|| wrong_type(field, value, "a text"))
-}
-
-fn as_texts<'r>(answers: &'r [Cow<'r, str>]) -> Vec<&'r str> {
-    answers.iter().map(|answer| &**answer).collect()
 }
 
 /// One score for each answer, from as many columns or from one list.

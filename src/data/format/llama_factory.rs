@@ -2,12 +2,13 @@
 //! `output` as a list with the best first; `system`, `history`) and `ShareGPT` style
 //! (`conversations`, `chosen` and `rejected` as one message each).
 
-use super::hh::{ASSISTANT, HUMAN};
+use super::texts::{Said, Texts};
 use super::{
-    Found, Read, Texts, list, messages, missing, optional_text, ranking, text, texts, wrong_type,
+    Found, Read, list, messages, missing, optional_text, ranking, text, texts, wrong_type,
 };
 use crate::data::error::RecordError;
 use crate::data::json::Json;
+use crate::domain::conversation::{ASSISTANT_ROLE, Message, SYSTEM_ROLE, USER_ROLE};
 
 /// Whether a record is one of these.
 pub(super) fn fits(record: &Json<'_>) -> bool {
@@ -23,19 +24,21 @@ pub(super) fn read(record: &Json<'_>, cap: usize, out: &mut Vec<Found>) -> Read 
     }
     let prompt = alpaca_prompt(record)?;
     if record.has("output") && !record.has("chosen") {
-        ranking::by_rank(&prompt, &texts(record, "output")?, cap, out);
+        let answers: Vec<_> = texts(record, "output")?.into_iter().map(Said::of).collect();
+        ranking::by_rank(&prompt, &answers, cap, out);
         return Ok(());
     }
     let (chosen, rejected) = (text(record, "chosen")?, text(record, "rejected")?);
-    out.push(Texts::dialogue(&prompt, chosen, rejected).usable());
+    out.push(Texts::replies(&prompt, &Said::of(chosen), &Said::of(rejected)));
     Ok(())
 }
 
 /// System text, earlier turns, and the instruction with its input on the next line.
-fn alpaca_prompt(record: &Json<'_>) -> Result<String, RecordError> {
-    let instruction = text(record, "instruction")?;
-    let input = optional_text(record, "input")?;
-    let mut prompt = optional_text(record, "system")?.trim().to_owned();
+fn alpaca_prompt<'r>(record: &'r Json<'_>) -> Result<Said<'r>, RecordError> {
+    let lines = [text(record, "instruction")?, optional_text(record, "input")?];
+    let asked: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+    let asked = asked.join("\n");
+    let mut before = system(record)?;
     if record.has("history") {
         for (i, turn) in list(record, "history")?.iter().enumerate() {
             let turn = turn.as_list().unwrap_or_default();
@@ -47,24 +50,28 @@ fn alpaca_prompt(record: &Json<'_>) -> Result<String, RecordError> {
                     expected: "a question and an answer (text)",
                 });
             };
-            prompt += &[HUMAN, " ", question.trim(), ASSISTANT, " ", answer.trim()].concat();
+            before.push(Message::new(USER_ROLE, question));
+            before.push(Message::new(ASSISTANT_ROLE, answer));
         }
     }
-    let lines = [instruction.trim(), input.trim()];
-    let asked: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
-    Ok(prompt + &[HUMAN, " ", &asked.join("\n"), ASSISTANT].concat())
+    before.push(Message::new(USER_ROLE, &asked));
+    Ok(Said::Messages(before))
+}
+
+fn system(record: &Json<'_>) -> Result<Vec<Message>, RecordError> {
+    let system = optional_text(record, "system")?;
+    Ok(if system.is_empty() { Vec::new() } else { vec![Message::new(SYSTEM_ROLE, system)] })
 }
 
 fn read_sharegpt(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
-    let system = optional_text(record, "system")?.trim();
-    let turns = messages::read("conversations", list(record, "conversations")?)?;
-    let prompt = format!("{system}{}{ASSISTANT}", messages::render(&turns));
+    let mut prompt = system(record)?;
+    prompt.extend(messages::read("conversations", list(record, "conversations")?)?);
     let reply = |field: &'static str| match record.get(field) {
-        message @ Json::Object(_) => messages::message(field, message),
+        message @ Json::Object(_) => Ok(Said::Messages(vec![messages::message(field, message)?])),
         Json::Null => Err(missing(record, field)),
         other => Err(wrong_type(field, other, "one message with `from` and `value` (text)")),
     };
-    let (chosen, rejected) = (reply("chosen")?, reply("rejected")?);
-    out.push(Texts::dialogue(&prompt, chosen.reply(), rejected.reply()).usable());
+    let answers = [reply("chosen")?, reply("rejected")?];
+    out.push(Texts::conversation(Said::Messages(prompt), answers, ""));
     Ok(())
 }

@@ -1,110 +1,154 @@
 //! Message lists, in the names of OpenAI (`role`, `content`) and of ShareGPT (`from`, `value`).
+//!
+//! A content stays as it is, white space and all, and so does every other field that is not null:
+//! what a chat template makes of them is the template's matter. Only the names of the three speakers
+//! that have several spellings are made one.
 
-use std::borrow::Cow;
-
-use super::hh::{ASSISTANT, HUMAN};
 use super::{missing, wrong_type};
-use crate::data::error::RecordError;
+use crate::data::error::{RecordError, excerpt};
 use crate::data::json::Json;
+use crate::domain::conversation::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, USER_ROLE};
 
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Speaker {
-    System,
-    Assistant,
-    /// A person, a tool, anyone the assistant answers.
-    Other,
+/// The keys of who speaks and of what is said, by how often they are used.
+const ROLE_KEYS: [&str; 3] = ["role", "from", "speaker"];
+const CONTENT_KEYS: [&str; 3] = ["content", "value", "text"];
+
+/// Other spellings of the roles, in small letters.
+const SPELLINGS: [(&str, &[&str]); 4] = [
+    (SYSTEM_ROLE, &["system"]),
+    (USER_ROLE, &["user", "human", "prompter", "person"]),
+    (
+        ASSISTANT_ROLE,
+        &["assistant", "gpt", "bot", "chatbot", "model", "ai", "chatgpt", "function_call"],
+    ),
+    ("tool", &["tool", "tool_response", "function_response"]),
+];
+/// Roles that published templates know by these very names.
+const OTHER_ROLES: [&str; 8] = [
+    "developer",
+    "function",
+    "ipython",
+    "observation",
+    "environment",
+    "documents",
+    "context",
+    "available_tools",
+];
+
+/// Whether an object is a message.
+pub(super) fn is_message(value: &Json<'_>) -> bool {
+    let has = |keys: &[&str]| keys.iter().any(|key| value.has(key));
+    matches!(value, Json::Object(_)) && has(&ROLE_KEYS)
 }
 
-/// One turn.
-pub(super) struct Message<'r> {
-    pub(super) speaker: Speaker,
-    content: Cow<'r, str>,
-}
-
-/// The turns of a list; `field` is for messages about what is wrong.
-pub(super) fn read<'r>(field: &str, list: &'r [Json<'_>]) -> Result<Vec<Message<'r>>, RecordError> {
+/// The messages of a list; `field` is for messages about what is wrong.
+pub(super) fn read(field: &str, list: &[Json<'_>]) -> Result<Vec<Message>, RecordError> {
     let entries = list.iter().enumerate();
     entries.map(|(i, entry)| message(&format!("{field}[{i}]"), entry)).collect()
 }
 
-/// One turn alone.
-pub(super) fn message<'r>(field: &str, entry: &'r Json<'_>) -> Result<Message<'r>, RecordError> {
-    if !matches!(entry, Json::Object(_)) {
+/// One message alone.
+pub(super) fn message(field: &str, entry: &Json<'_>) -> Result<Message, RecordError> {
+    let Json::Object(entries) = entry else {
         return Err(wrong_type(field, entry, "a message with `role` and `content` (text)"));
-    }
-    let (role, content) = if entry.has("from") { ("from", "value") } else { ("role", "content") };
-    let Json::Text(who) = entry.get(role) else {
-        return Err(match entry.get(role) {
-            Json::Null => missing(entry, role),
-            other => wrong_type(&format!("{field}.{role}"), other, "a text"),
-        });
     };
-    let speaker = match &**who {
-        "assistant" | "gpt" | "bot" | "chatbot" | "model" | "function_call" => Speaker::Assistant,
-        "system" => Speaker::System,
-        _ => Speaker::Other,
+    let first_of = |keys: [&'static str; 3]| keys.into_iter().find(|key| entry.has(key));
+    let role_key = first_of(ROLE_KEYS).ok_or_else(|| missing(entry, "role"))?;
+    let role = match entry.get(role_key) {
+        Json::Text(who) => role(who).ok_or_else(|| RecordError::UnknownRole {
+            field: format!("{field}.{role_key}"),
+            found: excerpt(who),
+        })?,
+        other => return Err(wrong_type(&format!("{field}.{role_key}"), other, "a text")),
     };
-    Ok(Message {
-        speaker,
-        content: content_text(&format!("{field}.{content}"), entry.get(content))?,
-    })
+    let content_key = first_of(CONTENT_KEYS);
+    let is_kept = |key: &str, value: &Json<'_>| {
+        !(value.is_null() || key == role_key || Some(key) == content_key)
+    };
+    let fields: Vec<_> =
+        entries.iter().filter(|(key, value)| is_kept(key, value)).cloned().collect();
+    let content = match content_key {
+        Some(key) => content(&format!("{field}.{key}"), entry.get(key))?,
+        // A call of a tool needs no words.
+        None if !fields.is_empty() && entries.iter().any(|(key, _)| key == "content") => {
+            Content::Json("null".to_owned())
+        }
+        None if !fields.is_empty() => Content::Absent,
+        None => return Err(RecordError::NoContent { field: field.to_owned() }),
+    };
+    let fields = if fields.is_empty() { String::new() } else { Json::Object(fields).to_text() };
+    Ok(Message { role, content, fields })
 }
 
-/// A text, nothing, or the text parts of a list of parts.
-fn content_text<'r>(field: &str, content: &'r Json<'_>) -> Result<Cow<'r, str>, RecordError> {
+/// A role as templates name it; nothing where none is known by that name.
+fn role(who: &str) -> Option<String> {
+    if OTHER_ROLES.contains(&who) {
+        return Some(who.to_owned());
+    }
+    let who = who.trim().to_lowercase();
+    let mut known = SPELLINGS.iter();
+    known
+        .find(|(_, spellings)| spellings.contains(&who.as_str()))
+        .map(|(role, _)| (*role).to_owned())
+}
+
+/// A text, or the parts of one.
+fn content(field: &str, content: &Json<'_>) -> Result<Content, RecordError> {
     match content {
-        Json::Text(text) => Ok(Cow::Borrowed(text)),
-        Json::Null => Ok(Cow::Borrowed("")),
+        Json::Text(text) => Ok(Content::Text(text.to_string())),
         Json::List(parts) => {
-            let part = |part: &'r Json<'_>| {
-                part.get("text").as_text().ok_or_else(|| wrong_type(field, part, "a text part"))
-            };
-            Ok(Cow::Owned(parts.iter().map(part).collect::<Result<Vec<_>, _>>()?.join("\n")))
+            let is_part = |part: &Json<'_>| matches!(part, Json::Object(_) | Json::Text(_));
+            match parts.iter().find(|part| !is_part(part)) {
+                Some(part) => Err(wrong_type(field, part, "a text part")),
+                None => Ok(Content::Json(content.to_text())),
+            }
         }
         other => Err(wrong_type(field, other, "a text")),
     }
 }
 
-/// Renders messages in the plain dialogue template: `system` as plain text first, then
-/// `\n\nHuman: …` and `\n\nAssistant: …`.
-pub(super) fn render(messages: &[Message<'_>]) -> String {
-    let mut out = String::new();
-    for message in messages {
-        let content = message.content.trim();
-        match message.speaker {
-            Speaker::Assistant => out.push_str(ASSISTANT),
-            Speaker::System if out.is_empty() => {
-                out.push_str(content);
-                continue;
-            }
-            Speaker::System => {
-                out.push_str("\n\n");
-                out.push_str(content);
-                continue;
-            }
-            Speaker::Other => out.push_str(HUMAN),
-        }
-        out.push(' ');
-        out.push_str(content);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(json: &str) -> Result<Message, String> {
+        message("m[0]", &Json::parse(json).unwrap()).map_err(|error| error.to_string())
     }
-    out
-}
 
-/// The rendering of an answer that continues a prompt ending in `\n\nAssistant:`.
-pub(super) fn render_answer(messages: &[Message<'_>]) -> String {
-    let text = render(messages);
-    text.strip_prefix(ASSISTANT).map_or(text.clone(), ToOwned::to_owned)
-}
+    #[test]
+    fn contents_and_fields_stay_as_they_are() {
+        let text = one(r#"{"role":"user","content":"  a\n"}"#).unwrap();
+        assert_eq!(text, Message::new("user", "  a\n"));
+        let call =
+            one(r#"{"role":"assistant","content":null,"z":1,"a":{"c":1,"b":null},"n":null}"#);
+        let call = call.unwrap();
+        assert_eq!(call.content, Content::Json("null".into()));
+        assert_eq!(call.fields, r#"{"z":1,"a":{"c":1,"b":null}}"#);
+        assert_eq!(one(r#"{"role":"assistant","z":1}"#).unwrap().content, Content::Absent);
+        let parts = one(r#"{"role":"user","content":[{"type":"text","text":"x"}]}"#).unwrap();
+        assert_eq!(parts.content, Content::Json(r#"[{"type":"text","text":"x"}]"#.into()));
+        assert_eq!(one(r#"{"role":"user","content":""}"#).unwrap(), Message::new("user", ""));
+    }
 
-/// True when a list is a whole conversation, not only the answer.
-pub(super) fn is_conversation(messages: &[Message<'_>]) -> bool {
-    messages.iter().any(|message| message.speaker != Speaker::Assistant)
-}
-
-impl Message<'_> {
-    /// The content alone, as a reply.
-    pub(super) fn reply(&self) -> &str {
-        &self.content
+    #[test]
+    fn known_spellings_are_one_and_others_are_named() {
+        for (json, expected) in [
+            (r#"{"from":"human","value":"x"}"#, "user"),
+            (r#"{"from":"gpt","value":"x"}"#, "assistant"),
+            (r#"{"role":"Assistant","text":"x"}"#, "assistant"),
+            (r#"{"role":"model","content":"x"}"#, "assistant"),
+            (r#"{"role":"prompter","text":"x"}"#, "user"),
+            (r#"{"role":"tool","content":"x"}"#, "tool"),
+            (r#"{"role":"developer","content":"x"}"#, "developer"),
+            (r#"{"role":"ipython","content":"x"}"#, "ipython"),
+        ] {
+            assert_eq!(one(json).unwrap(), Message::new(expected, "x"), "{json}");
+        }
+        let unknown = one(r#"{"role":"narrator","content":"x"}"#).unwrap_err();
+        assert!(unknown.contains("m[0].role") && unknown.contains("narrator"), "{unknown}");
+        assert!(one(r#"{"content":"x"}"#).unwrap_err().contains("no field `role`"));
+        assert!(one(r#"{"role":"user"}"#).unwrap_err().contains("m[0]"));
+        assert!(one(r#"{"role":5,"content":"x"}"#).unwrap_err().contains("`m[0].role` is `5`"));
+        assert!(one(r#"{"role":"user","content":[1]}"#).unwrap_err().contains("a text part"));
     }
 }

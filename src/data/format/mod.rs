@@ -1,8 +1,8 @@
 //! The layouts of preference data, one file each: from one record to its pairs.
 //!
-//! Every reader here is a pure function of a record. Prompts and answers that are instructions and
-//! replies are written in the plain dialogue template (`\n\nHuman: …\n\nAssistant: …`); layouts in
-//! which the answer continues the prompt keep their texts as they stand.
+//! Every reader here is a pure function of a record. Messages, and instructions with replies, become
+//! conversations; layouts in which the answer continues the prompt keep their texts as they stand (see
+//! `texts`).
 
 mod axolotl;
 mod columns;
@@ -15,6 +15,7 @@ mod reward_bench;
 mod scored;
 mod stack_exchange;
 mod summarize;
+mod texts;
 mod trl;
 mod ultrafeedback;
 
@@ -25,11 +26,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{DataError, RecordError};
 use super::json::Json;
-use super::reader::DropReason;
 use super::settings::ReadSettings;
 
 pub use hh::{ASSISTANT, HUMAN};
 pub(super) use reward_bench::best_of;
+pub(super) use texts::{Found, Said, Texts};
 
 /// How records are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -138,60 +139,15 @@ impl fmt::Display for DatasetFormat {
     }
 }
 
-/// The three texts of a pair.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Texts {
-    pub(super) prompt: String,
-    pub(super) chosen: String,
-    pub(super) rejected: String,
-    /// The prompts of the two dialogues differed, so their common prefix became the prompt.
-    pub(super) fallback: bool,
-}
-
-/// The texts, or why there is no pair.
-pub(super) type Found = Result<Texts, DropReason>;
-
 /// What a reader of one layout returns besides the pairs it pushes.
 pub(super) type Read = Result<(), RecordError>;
 
-impl Texts {
-    /// An instruction and two replies in the plain dialogue template; without an instruction the
-    /// texts as they stand.
-    pub(super) fn dialogue(prompt: &str, chosen: &str, rejected: &str) -> Self {
-        if prompt.trim().is_empty() {
-            let [chosen, rejected] = [chosen, rejected].map(str::to_owned);
-            return Self { prompt: String::new(), chosen, rejected, fallback: false };
-        }
-        Self {
-            prompt: as_dialogue(prompt),
-            chosen: as_reply(chosen),
-            rejected: as_reply(rejected),
-            fallback: false,
-        }
+/// What the answers of a record are answers to; nothing where it has no prompt.
+pub(super) fn prompt<'r>(record: &'r Json<'_>) -> Result<Said<'r>, RecordError> {
+    match record.get("prompt") {
+        Json::Null => Ok(Said::NOTHING),
+        prompt => Said::read("prompt", prompt),
     }
-
-    /// Refuses a pair that says nothing about preference.
-    fn usable(self) -> Found {
-        if self.chosen.trim().is_empty() && self.rejected.trim().is_empty() {
-            Err(DropReason::EmptyResponses)
-        } else if self.chosen == self.rejected {
-            Err(DropReason::IdenticalResponses)
-        } else {
-            Ok(self)
-        }
-    }
-}
-
-/// An instruction as a prompt that a reply follows; a prompt that is a dialogue already stays.
-fn as_dialogue(prompt: &str) -> String {
-    if prompt.trim_end().ends_with(ASSISTANT) {
-        return prompt.trim_end().to_owned();
-    }
-    format!("{HUMAN} {}{ASSISTANT}", prompt.trim())
-}
-
-fn as_reply(answer: &str) -> String {
-    format!(" {}", answer.trim())
 }
 
 /// Which layout a record has.
@@ -281,30 +237,53 @@ pub(super) fn read(
     }
 }
 
+/// Fields that usually say which part of a data set a record is from.
+const SLICES: [&str; 5] = ["slice", "skill", "subset", "source", "topic"];
+
 /// The slice of a record's pairs: what the layout calls it, or the first of the usual fields.
 pub(super) fn slice(record: &Json<'_>, format: DatasetFormat, settings: &ReadSettings) -> String {
     let named = match format {
         DatasetFormat::OpenaiSummarize => summarize::slice(record),
         DatasetFormat::StackExchange => stack_exchange::site(record),
-        _ if !settings.columns.slice.is_empty() => {
-            record.get(&settings.columns.slice).to_label().map(std::borrow::Cow::into_owned)
-        }
         _ => None,
     };
     named.unwrap_or_else(|| {
-        ["slice", "skill", "subset", "source", "topic"]
-            .iter()
-            .find_map(|key| match record.get(key) {
-                Json::Bool(_) => None,
-                value => value.to_label(),
-            })
-            .unwrap_or_default()
-            .into_owned()
+        let column = slice_column(record, format, settings);
+        let label = column.as_ref().and_then(|column| record.get(column).to_label());
+        label.unwrap_or_default().into_owned()
     })
 }
 
+/// The column that a record's slice is read from; none where the layout makes it of something else.
+pub(super) fn slice_column(
+    record: &Json<'_>,
+    format: DatasetFormat,
+    settings: &ReadSettings,
+) -> Option<String> {
+    let is_made = match format {
+        DatasetFormat::OpenaiSummarize => summarize::slice(record).is_some(),
+        DatasetFormat::StackExchange => stack_exchange::site(record).is_some(),
+        _ => false,
+    };
+    if is_made {
+        return None;
+    }
+    let usual = || {
+        let is_name = |key: &&&str| match record.get(key) {
+            Json::Bool(_) => false,
+            value => value.to_label().is_some(),
+        };
+        SLICES.iter().find(is_name).map(|key| (*key).to_owned())
+    };
+    let named = &settings.columns.slice;
+    if !named.is_empty() && record.get(named).to_label().is_some() {
+        return Some(named.clone());
+    }
+    usual()
+}
+
 /// A field that must be a text.
-fn text<'r>(record: &'r Json<'_>, field: &str) -> Result<&'r str, RecordError> {
+pub(super) fn text<'r>(record: &'r Json<'_>, field: &str) -> Result<&'r str, RecordError> {
     match record.get(field) {
         Json::Text(text) => Ok(text),
         Json::Null => Err(missing(record, field)),

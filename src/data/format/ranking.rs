@@ -2,16 +2,16 @@
 
 use std::cmp::Ordering;
 
-use super::{Found, Texts};
+use super::texts::{Found, Said, Texts};
 use crate::data::reader::DropReason;
 use crate::domain::random::text_hash;
 
-/// Pushes the pairs of `answers` in the plain dialogue template: `order` compares two of them by
+/// Pushes the pairs of `answers`: `order` compares two of them by
 /// index, `Greater` when the first is better. Equal ones are ties; of more than `cap` pairs
 /// (0: no cap) those with the smallest hash of their answers are kept, the others counted.
 pub(super) fn pair_up(
-    prompt: &str,
-    answers: &[&str],
+    prompt: &Said<'_>,
+    answers: &[Said<'_>],
     cap: usize,
     order: impl Fn(usize, usize) -> Result<Ordering, DropReason>,
     out: &mut Vec<Found>,
@@ -35,8 +35,8 @@ pub(super) fn pair_up(
 
 /// The same for answers with scores, of which some may be missing.
 pub(super) fn by_score(
-    prompt: &str,
-    answers: &[&str],
+    prompt: &Said<'_>,
+    answers: &[Said<'_>],
     scores: &[Option<f64>],
     cap: usize,
     out: &mut Vec<Found>,
@@ -49,19 +49,19 @@ pub(super) fn by_score(
 }
 
 /// The same for answers of which the earlier is the better.
-pub(super) fn by_rank(prompt: &str, answers: &[&str], cap: usize, out: &mut Vec<Found>) {
+pub(super) fn by_rank(prompt: &Said<'_>, answers: &[Said<'_>], cap: usize, out: &mut Vec<Found>) {
     pair_up(prompt, answers, cap, |_, _| Ok(Ordering::Greater), out);
 }
 
 /// Every good answer against every bad one.
 pub(super) fn good_and_bad(
-    prompt: &str,
-    good: &[&str],
-    bad: &[&str],
+    prompt: &Said<'_>,
+    good: &[Said<'_>],
+    bad: &[Said<'_>],
     cap: usize,
     out: &mut Vec<Found>,
 ) {
-    let all: Vec<&str> = good.iter().chain(bad).copied().collect();
+    let all: Vec<Said<'_>> = good.iter().chain(bad).cloned().collect();
     let wins: Vec<(usize, usize)> =
         (0..good.len()).flat_map(|i| (good.len()..all.len()).map(move |j| (i, j))).collect();
     if wins.is_empty() {
@@ -71,14 +71,14 @@ pub(super) fn good_and_bad(
 }
 
 fn push_wins(
-    prompt: &str,
-    answers: &[&str],
+    prompt: &Said<'_>,
+    answers: &[Said<'_>],
     mut wins: Vec<(usize, usize)>,
     cap: usize,
     out: &mut Vec<Found>,
 ) {
     if cap > 0 && wins.len() > cap {
-        let hashes: Vec<u64> = answers.iter().map(|answer| text_hash(answer)).collect();
+        let hashes: Vec<u64> = answers.iter().map(|answer| text_hash(&answer.key())).collect();
         let key = |&(better, worse): &(usize, usize)| {
             hashes[better].rotate_left(32).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ hashes[worse]
         };
@@ -91,6 +91,6 @@ fn push_wins(
         out.extend((0..n_left_out).map(|_| Err(DropReason::PairCap)));
     }
     for (better, worse) in wins {
-        out.push(Texts::dialogue(prompt, answers[better], answers[worse]).usable());
+        out.push(Texts::replies(prompt, &answers[better], &answers[worse]));
     }
 }

@@ -1,8 +1,9 @@
 //! `RewardBench` 1 (`prompt`, `chosen`, `rejected`, `subset`, the models) and 2 (lists of right and
 //! wrong answers). Prompts are instructions, or message lists in the prior sets.
 
-use super::hh::ASSISTANT;
-use super::{Found, Read, Texts, messages, missing, ranking, text, texts, wrong_type};
+use super::texts::{Said, Texts};
+use super::{Found, Read, missing, ranking, text, texts};
+use crate::data::answer::Answer;
 use crate::data::best_of::BestOfPrompt;
 use crate::data::error::RecordError;
 use crate::data::json::Json;
@@ -27,41 +28,39 @@ pub(super) fn fits_second(record: &Json<'_>) -> bool {
 pub(super) fn read_first(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     let prompt = prompt(record)?;
     let (chosen, rejected) = (text(record, "chosen")?, text(record, "rejected")?);
-    out.push(Texts::dialogue(&prompt, chosen, rejected).usable());
+    out.push(Texts::replies(&prompt, &Said::of(chosen), &Said::of(rejected)));
     Ok(())
 }
 
 pub(super) fn read_second(record: &Json<'_>, cap: usize, out: &mut Vec<Found>) -> Read {
     let prompt = prompt(record)?;
-    let (good, bad) = (texts(record, "chosen")?, texts(record, "rejected")?);
-    ranking::good_and_bad(&prompt, &good, &bad, cap, out);
+    let [good, bad] = ["chosen", "rejected"].map(|field| answers(record, field));
+    ranking::good_and_bad(&prompt, &good?, &bad?, cap, out);
     Ok(())
+}
+
+fn answers<'r>(record: &'r Json<'_>, field: &str) -> Result<Vec<Said<'r>>, RecordError> {
+    Ok(texts(record, field)?.into_iter().map(Said::of).collect())
 }
 
 /// The second benchmark as it is scored.
 pub(in super::super) fn best_of(record: &Json<'_>) -> Result<BestOfPrompt, RecordError> {
-    let answers = |field: &str| match texts(record, field)? {
+    let prompt = prompt(record)?;
+    let read = |field: &str| match answers(record, field)? {
         none if none.is_empty() => {
             let (field, expected) = (field.to_owned(), "at least one".to_owned());
             Err(RecordError::WrongCount { field, found: 0, expected })
         }
-        answers => Ok(answers.into_iter().map(super::as_reply).collect()),
+        answers => answers.iter().map(|it| Answer::to(&prompt, it)).collect::<Result<_, _>>(),
     };
     let label = |key: &str| record.get(key).to_label().unwrap_or_default().into_owned();
-    Ok(BestOfPrompt {
-        id: label("id"),
-        subset: label("subset"),
-        prompt: super::as_dialogue(&prompt(record)?),
-        chosen: answers("chosen")?,
-        rejected: answers("rejected")?,
-    })
+    let (chosen, rejected) = (read("chosen")?, read("rejected")?);
+    Ok(BestOfPrompt { id: label("id"), subset: label("subset"), chosen, rejected })
 }
 
-fn prompt(record: &Json<'_>) -> Result<String, RecordError> {
+fn prompt<'r>(record: &'r Json<'_>) -> Result<Said<'r>, RecordError> {
     match record.get("prompt") {
-        Json::Text(prompt) => Ok(prompt.to_string()),
-        Json::List(list) => Ok(messages::render(&messages::read("prompt", list)?) + ASSISTANT),
         Json::Null => Err(missing(record, "prompt")),
-        other => Err(wrong_type("prompt", other, "a text or a list of messages")),
+        prompt => Said::read("prompt", prompt),
     }
 }

@@ -3,7 +3,8 @@
 //! Answers are texts, or objects that hold their own score; scores may also stand in a list beside
 //! them. A rank is better when it is smaller.
 
-use super::{Found, Read, list, missing, ranking, text, wrong_type};
+use super::texts::Said;
+use super::{Found, Read, list, messages, missing, ranking, wrong_type};
 use crate::data::error::RecordError;
 use crate::data::json::Json;
 
@@ -41,7 +42,7 @@ pub(super) fn read(record: &Json<'_>, cap: usize, out: &mut Vec<Found>) -> Read 
     if scores.iter().all(Option::is_none) {
         return Err(RecordError::Unordered { field });
     }
-    ranking::by_score(prompt, &texts, &scores, cap, out);
+    ranking::by_score(&prompt, &texts, &scores, cap, out);
     Ok(())
 }
 
@@ -49,21 +50,33 @@ pub(super) fn read_ranked(record: &Json<'_>, cap: usize, out: &mut Vec<Found>) -
     let prompt = prompt(record)?;
     let field = answers_field(record).ok_or_else(|| missing(record, "responses"))?;
     let texts = answer_texts(field, list(record, field)?)?;
-    ranking::by_rank(prompt, &texts, cap, out);
+    ranking::by_rank(&prompt, &texts, cap, out);
     Ok(())
 }
 
-fn prompt<'r>(record: &'r Json<'_>) -> Result<&'r str, RecordError> {
+fn prompt<'r>(record: &'r Json<'_>) -> Result<Said<'r>, RecordError> {
     let field = PROMPTS.into_iter().find(|key| record.has(key)).unwrap_or("prompt");
-    text(record, field)
+    match record.get(field) {
+        Json::Null => Err(missing(record, field)),
+        prompt => Said::read(field, prompt),
+    }
 }
 
-fn answer_texts<'r>(field: &str, answers: &'r [Json<'_>]) -> Result<Vec<&'r str>, RecordError> {
+fn answer_texts<'r>(field: &str, answers: &'r [Json<'_>]) -> Result<Vec<Said<'r>>, RecordError> {
     let text_of = |(i, answer): (usize, &'r Json<'_>)| {
-        let inside = || TEXTS.iter().find_map(|key| answer.get(key).as_text());
-        answer.as_text().or_else(inside).ok_or_else(|| {
-            wrong_type(&format!("{field}[{i}]"), answer, "a text, or an object with `text`")
-        })
+        let field = format!("{field}[{i}]");
+        if messages::is_message(answer) {
+            return Said::read(&field, answer);
+        }
+        let inside = || TEXTS.iter().map(|key| answer.get(key)).find(|value| !value.is_null());
+        match answer {
+            Json::Object(_) => match inside() {
+                Some(value) => Said::read(&field, value),
+                None => Err(wrong_type(&field, answer, "a text, or an object with `text`")),
+            },
+            Json::Text(_) | Json::List(_) => Said::read(&field, answer),
+            _ => Err(wrong_type(&field, answer, "a text, or an object with `text`")),
+        }
     };
     answers.iter().enumerate().map(text_of).collect()
 }

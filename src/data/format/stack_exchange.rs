@@ -5,7 +5,8 @@
 //! SER) holds `question`, `response_j` (the better one) and `response_k`.
 
 use super::html;
-use super::{Found, Read, Texts, list, missing, ranking, text, wrong_type};
+use super::texts::{Said, Texts};
+use super::{Found, Read, list, missing, ranking, text, wrong_type};
 use crate::data::json::Json;
 
 /// Whether a record is a question with voted answers.
@@ -31,15 +32,15 @@ pub(super) fn read(record: &Json<'_>, cap: usize, out: &mut Vec<Found>) -> Read 
             None => return Err(wrong_type(&format!("answers[{i}].pm_score"), score, "a number")),
         });
     }
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    ranking::by_score(&question, &texts, &scores, cap, out);
+    let texts: Vec<Said<'_>> = texts.iter().map(|text| Said::of(text)).collect();
+    ranking::by_score(&Said::of(&question), &texts, &scores, cap, out);
     Ok(())
 }
 
 pub(super) fn read_paired(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     let question = text(record, "question")?;
     let (better, worse) = (text(record, "response_j")?, text(record, "response_k")?);
-    out.push(Texts::dialogue(question, better, worse).usable());
+    out.push(Texts::replies(&Said::of(question), &Said::of(better), &Said::of(worse)));
     Ok(())
 }
 

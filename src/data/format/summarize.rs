@@ -22,8 +22,8 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
         _ if choice.is_null() => return Err(missing(record, "choice")),
         _ => return Err(wrong_type("choice", choice, "0 or 1")),
     };
-    let (chosen, rejected) = (super::as_reply(chosen), super::as_reply(rejected));
-    out.push(Texts { prompt, chosen, rejected, fallback: false }.usable());
+    let reply = |text: &str| format!(" {}", text.trim());
+    out.push(Ok(Texts::continued(&prompt, &reply(chosen), &reply(rejected))));
     Ok(())
 }
 

@@ -1,16 +1,17 @@
 //! `prompt, chosen, rejected` as TRL and OpenRLHF read them, and HH-RLHF's whole dialogues.
 //!
-//! Explicit plain prompts are continued by the answers as they stand; message lists are rendered
-//! in the plain dialogue template; whole dialogues and other whole texts are cut by [`super::hh`].
+//! Explicit plain prompts are continued by the answers as they stand, message lists are conversations
+//! (with the record's `tools` and `chat_template_kwargs`), whole dialogues and other whole texts are cut
+//! by [`super::hh`].
 
 use super::hh::{self, ASSISTANT};
-use super::messages::{self, Message};
-use super::{Found, Read, Texts, missing, wrong_type};
+use super::texts::{Said, Texts};
+use super::{Found, Read, missing, wrong_type};
 use crate::data::error::{RecordError, excerpt};
 use crate::data::json::Json;
 use crate::data::reader::DropReason;
+use crate::domain::conversation::TextForm;
 
-const EITHER: &str = "a text or a list of messages";
 const LIST: &str = "a list of messages";
 
 /// Whether both answers are whole dialogues without a prompt.
@@ -31,7 +32,7 @@ pub(super) fn read_hh(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
             return Err(RecordError::NoAssistantTurn { field, excerpt: excerpt(dialogue) });
         }
     }
-    out.push(from_dialogues(chosen, rejected).and_then(Texts::usable));
+    out.push(from_dialogues(chosen, rejected));
     Ok(())
 }
 
@@ -43,54 +44,54 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
             return Err(missing(record, field));
         }
     }
-    let found = match (chosen, rejected) {
-        (Json::Text(chosen), Json::Text(rejected)) => match prompt {
-            Json::Null => from_wholes(chosen, rejected),
-            Json::Text(prompt) => Ok(Texts {
-                prompt: prompt.to_string(),
-                chosen: chosen.to_string(),
-                rejected: rejected.to_string(),
-                fallback: false,
-            }),
-            Json::List(prompt) => Ok(Texts {
-                prompt: messages::render(&messages::read("prompt", prompt)?) + ASSISTANT,
-                chosen: super::as_reply(chosen),
-                rejected: super::as_reply(rejected),
-                fallback: false,
-            }),
-            other => return Err(wrong_type("prompt", other, EITHER)),
-        },
-        (Json::List(chosen), Json::List(rejected)) => {
-            let chosen = messages::read("chosen", chosen)?;
-            let rejected = messages::read("rejected", rejected)?;
-            from_messages(prompt, &chosen, &rejected)?
+    if let (Json::Text(_), Json::List(_) | Json::Object(_)) = (chosen, rejected) {
+        return Err(wrong_type("rejected", rejected, "a text"));
+    }
+    if let (Json::List(_) | Json::Object(_), Json::Text(_)) = (chosen, rejected) {
+        return Err(wrong_type("rejected", rejected, LIST));
+    }
+    let answers = [Said::read("chosen", chosen)?, Said::read("rejected", rejected)?];
+    let prompt = if prompt.is_null() { Said::NOTHING } else { Said::read("prompt", prompt)? };
+    out.push(match (prompt, answers) {
+        (Said::Text(prompt), [Said::Text(chosen), Said::Text(rejected)]) => {
+            if record.has("prompt") {
+                Ok(Texts::continued(&prompt, &chosen, &rejected))
+            } else {
+                from_wholes(&chosen, &rejected)
+            }
         }
-        (Json::Text(_), other) => return Err(wrong_type("rejected", other, "a text")),
-        (Json::List(_), other) => return Err(wrong_type("rejected", other, LIST)),
-        (other, _) => return Err(wrong_type("chosen", other, EITHER)),
-    };
-    out.push(found.and_then(Texts::usable));
+        (prompt, answers) => Texts::conversation(prompt, answers, &globals(record)?),
+    });
     Ok(())
 }
 
-fn from_messages(
-    prompt: &Json<'_>,
-    chosen: &[Message<'_>],
-    rejected: &[Message<'_>],
-) -> Result<Found, RecordError> {
-    match prompt {
-        // Some sets repeat the prompt as a text beside two whole conversations.
-        prompt if messages::is_conversation(chosen) || prompt.is_null() => {
-            Ok(from_dialogues(&messages::render(chosen), &messages::render(rejected)))
-        }
-        Json::List(prompt) => Ok(Ok(Texts {
-            prompt: messages::render(&messages::read("prompt", prompt)?) + ASSISTANT,
-            chosen: messages::render_answer(chosen),
-            rejected: messages::render_answer(rejected),
-            fallback: false,
-        })),
-        prompt => Err(wrong_type("prompt", prompt, LIST)),
+/// What the record gives a chat template beside the messages: `tools` (a list, or the same as JSON in a
+/// text) and the keys of `chat_template_kwargs`, as one JSON object; empty when there is nothing.
+pub(super) fn globals(record: &Json<'_>) -> Result<String, RecordError> {
+    let mut all = Vec::new();
+    match record.get("tools") {
+        Json::Null => {}
+        tools @ Json::List(_) => all.push(("tools", tools.to_text())),
+        Json::Text(text) if text.trim().is_empty() => {}
+        text @ Json::Text(json) => match serde_json::from_str::<Json<'_>>(json) {
+            Ok(list @ Json::List(_)) => all.push(("tools", list.to_text())),
+            _ => return Err(wrong_type("tools", text, "a list of tools")),
+        },
+        other => return Err(wrong_type("tools", other, "a list of tools")),
     }
+    match record.get("chat_template_kwargs") {
+        Json::Null => {}
+        Json::Object(entries) => {
+            let given = entries.iter().filter(|(_, value)| !value.is_null());
+            all.extend(given.map(|(key, value)| (&**key, value.to_text())));
+        }
+        other => return Err(wrong_type("chat_template_kwargs", other, "an object")),
+    }
+    if all.is_empty() {
+        return Ok(String::new());
+    }
+    let entries = all.iter().map(|(key, value)| format!("{}:{value}", Json::text(key).to_text()));
+    Ok(format!("{{{}}}", entries.collect::<Vec<_>>().join(",")))
 }
 
 /// Two whole texts of any kind.
@@ -102,7 +103,8 @@ fn from_wholes(chosen: &str, rejected: &str) -> Found {
         return Err(DropReason::IdenticalResponses);
     }
     let prompt_bytes = hh::common_words(chosen, rejected);
-    Ok(cut(chosen, rejected, hh::Split { prompt_bytes, fallback: false }))
+    let split = hh::Split { prompt_bytes, fallback: false };
+    Ok(cut(chosen, rejected, split, TextForm::Whole))
 }
 
 fn from_dialogues(chosen: &str, rejected: &str) -> Found {
@@ -110,15 +112,11 @@ fn from_dialogues(chosen: &str, rejected: &str) -> Found {
         return Err(DropReason::IdenticalResponses);
     }
     let split = hh::split_dialogues(chosen, rejected).ok_or(DropReason::NoSharedPrompt)?;
-    Ok(cut(chosen, rejected, split))
+    Ok(cut(chosen, rejected, split, TextForm::Dialogue))
 }
 
-fn cut(chosen: &str, rejected: &str, split: hh::Split) -> Texts {
+fn cut(chosen: &str, rejected: &str, split: hh::Split, form: TextForm) -> Texts {
     let (prompt, chosen) = chosen.split_at(split.prompt_bytes);
-    Texts {
-        prompt: prompt.to_owned(),
-        chosen: chosen.to_owned(),
-        rejected: rejected[split.prompt_bytes..].to_owned(),
-        fallback: split.fallback,
-    }
+    let rejected = &rejected[split.prompt_bytes..];
+    Texts { fallback: split.fallback, ..Texts::flat(prompt, chosen, rejected, form) }
 }

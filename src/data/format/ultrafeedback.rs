@@ -4,6 +4,7 @@
 //! helpfulness}.Rating` (texts, `"N/A"` among them), and in the copy on the Hub `overall_score` and
 //! `fine-grained_score`. Pairs are made by the mean of the ratings, or by the overall score.
 
+use super::texts::Said;
 use super::{Found, Read, list, ranking, text};
 use crate::data::json::Json;
 use crate::data::reader::DropReason;
@@ -36,14 +37,14 @@ pub(super) fn read(record: &Json<'_>, by: By, cap: usize, out: &mut Vec<Found>) 
     let completions = list(record, "completions")?;
     let answers = completions
         .iter()
-        .map(|completion| text(completion, "response"))
+        .map(|completion| text(completion, "response").map(Said::of))
         .collect::<Result<Vec<_>, _>>()?;
     let scores: Vec<_> = completions.iter().map(|completion| score(completion, by)).collect();
     let order = |i: usize, j: usize| {
         let (a, b): (f64, f64) = (scores[i]?, scores[j]?);
         Ok(a.total_cmp(&b))
     };
-    ranking::pair_up(instruction, &answers, cap, order, out);
+    ranking::pair_up(&Said::of(instruction), &answers, cap, order, out);
     Ok(())
 }
 

@@ -82,8 +82,8 @@ fn the_cpu_engine_gives_the_rewards_of_the_oracle() {
         ["", "a", ""],
         ["Tell me a story, please. ".repeat(9).leak(), " No.", " Once there was a dog. He ran."],
     ];
-    let pairs =
-        texts.map(|[prompt, response_a, response_b]| PairText { prompt, response_a, response_b });
+    let pairs = texts
+        .map(|[prompt, response_a, response_b]| PairText::dialogue(prompt, response_a, response_b));
     for name in ["stories260K/hf", "all-MiniLM-L6-v2"] {
         let Some(dir) = shared_model(name) else { continue };
         let settings = OpenSettings {

@@ -5,7 +5,6 @@
 //! methods of Python's texts. One thing differs by intent: `strftime_now` always tells [`TODAY`], for
 //! a reward that depends on the day it is computed measures nothing.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, ErrorKind};
 use serde::Serialize;
 
-use crate::domain::dialogue::Role;
+use crate::domain::conversation::{Content, Message};
 
 /// What `strftime_now` tells: the day that Llama 3.1's template falls back on.
 const TODAY: jiff::civil::Date = jiff::civil::date(2024, 7, 26);
@@ -58,18 +57,43 @@ impl Program {
     /// In words: what the template raised, or where it went wrong.
     pub(super) fn render(
         &self,
-        turns: &[(Role, Cow<'_, str>)],
+        messages: &[Message],
+        globals: &str,
         add_generation_prompt: bool,
     ) -> Result<String, String> {
-        let message = |(role, content): &(Role, Cow<'_, str>)| {
-            minijinja::context! { role => role.name(), content => &**content }
-        };
-        let messages: Vec<Value> = turns.iter().map(message).collect();
+        let messages = messages.iter().map(message).collect::<Result<Vec<Value>, _>>()?;
         let template = self.environment.get_template(MAIN).map_err(|error| in_words(&error))?;
+        let none = Value::from(());
+        let usual = minijinja::context! { tools => &none, documents => &none };
+        let own = json(if globals.is_empty() { "{}" } else { globals })?;
+        // Of two values of one name the later counts.
+        let given = minijinja::value::merge_maps([usual, own]);
         template
-            .render(minijinja::context! { messages, add_generation_prompt })
+            .render(minijinja::context! { messages, add_generation_prompt, ..given })
             .map_err(|error| in_words(&error))
     }
+}
+
+/// A message as the template sees it.
+fn message(message: &Message) -> Result<Value, String> {
+    let mut keys = vec![("role".to_owned(), Value::from(message.role.as_str()))];
+    match &message.content {
+        Content::Text(text) => keys.push(("content".to_owned(), Value::from(text.as_str()))),
+        Content::Json(value) => keys.push(("content".to_owned(), json(value)?)),
+        Content::Absent => {}
+    }
+    if !message.fields.is_empty() {
+        let fields = json(&message.fields)?;
+        for key in fields.try_iter().map_err(|error| in_words(&error))? {
+            let value = fields.get_item(&key).map_err(|error| in_words(&error))?;
+            keys.push((key.to_string(), value));
+        }
+    }
+    Ok(keys.into_iter().collect())
+}
+
+fn json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 /// The message with its line, without the name that every template here has.

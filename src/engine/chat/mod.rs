@@ -8,7 +8,12 @@
 //! Where the special tokens come from is part of a template: one of a model writes them itself
 //! (`apply_chat_template` of transformers adds none), while `hh`, `question-answer` and `alpaca` are
 //! plain texts that get what the tokenizer puts around every text.
+//!
+//! Messages are written as the template writes them, whatever that is. One thing is added: where a
+//! template has no place for tool calls, a message that is nothing else says them itself (name and
+//! arguments as JSON), so that no answer is empty.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +22,7 @@ use sha2::{Digest, Sha256};
 use super::EngineError;
 use super::manifest::hex;
 use super::source::Source;
-use crate::domain::dialogue::{Role, Turn};
+use crate::domain::conversation::{ASSISTANT_ROLE, Content, Message, USER_ROLE};
 use crate::domain::spec::{CHAT_TEMPLATES, ChatTemplateRecord};
 
 mod jinja;
@@ -26,6 +31,10 @@ mod tests;
 
 /// The file a model keeps its template in.
 pub const OWN_FILE: &str = "chat_template.jinja";
+/// A function's name that no template writes by itself.
+const CALLED: &str = "probe_of_calls";
+/// The fields of a message that calls it.
+const CALL_PROBE: &str = r#"{"tool_calls":[{"type":"function","id":"123456789","function":{"name":"probe_of_calls","arguments":{}}}]}"#;
 /// Larger templates are refused: real ones are a few kilobytes.
 const BYTES_MAX: usize = 1 << 20;
 
@@ -80,8 +89,8 @@ pub struct ChatTemplate {
     text: String,
     special_tokens: SpecialTokensBy,
     program: jinja::Program,
-    /// The template refuses or drops a system message: it stands before the first message instead.
-    merges_system: bool,
+    /// Whether it writes the tool calls of a message.
+    writes_tool_calls: bool,
 }
 
 impl ChatTemplate {
@@ -132,47 +141,49 @@ impl ChatTemplate {
         }
         let program = jinja::Program::new(&text, tokens).map_err(broken)?;
         let mut template =
-            Self { name: name.to_owned(), text, special_tokens, program, merges_system: false };
-        let turn = |role, content: &str| Turn { role, content: content.to_owned() };
-        let probe = [turn(Role::User, "question"), turn(Role::Assistant, "answer")];
-        let rendered = template.render(&probe).map_err(broken)?;
+            Self { name: name.to_owned(), text, special_tokens, program, writes_tool_calls: true };
+        let question = Message::new(USER_ROLE, "question");
+        let answer = Message::new(ASSISTANT_ROLE, "answer");
+        let rendered = template.render(&[question.clone(), answer.clone()], "").map_err(broken)?;
         if !(rendered.contains("question") && rendered.contains("answer")) {
             return Err(broken("it leaves out what is said".to_owned()));
         }
-        let with_system = [&[turn(Role::System, "told")], &probe[..]].concat();
-        template.merges_system =
-            !template.render(&with_system).is_ok_and(|rendered| rendered.contains("told"));
+        let call = Message { fields: CALL_PROBE.to_owned(), ..answer };
+        let rendered = template.render(&[question, call], "");
+        template.writes_tool_calls = rendered.is_ok_and(|text| text.contains(CALLED));
         Ok(template)
     }
 
-    /// The conversation as one text.
+    /// The conversation as one text; `globals` is what the template is given beside the messages, as
+    /// a JSON object (`tools`, …) or nothing.
     ///
     /// # Errors
     /// In words, when the template refuses it (`Conversation roles must alternate`).
-    pub fn render(&self, turns: &[Turn]) -> Result<String, String> {
-        self.program.render(&self.placed(turns), false)
+    pub fn render(&self, messages: &[Message], globals: &str) -> Result<String, String> {
+        self.program.render(&self.with_calls(messages), globals, false)
     }
 
     /// The conversation up to where the next answer begins.
     ///
     /// # Errors
     /// As [`ChatTemplate::render`].
-    pub fn render_prompt(&self, turns: &[Turn]) -> Result<String, String> {
-        self.program.render(&self.placed(turns), true)
+    pub fn render_prompt(&self, messages: &[Message], globals: &str) -> Result<String, String> {
+        self.program.render(&self.with_calls(messages), globals, true)
     }
 
-    /// The turns with the system message where the template takes it.
-    fn placed<'a>(&self, turns: &'a [Turn]) -> Vec<(Role, std::borrow::Cow<'a, str>)> {
-        let mut placed: Vec<_> =
-            turns.iter().map(|turn| (turn.role, turn.content.as_str().into())).collect();
-        if self.merges_system
-            && let [(Role::System, told), (Role::User, said), ..] = &placed[..]
-        {
-            let joined = format!("{told}\n\n{said}");
-            placed.remove(0);
-            placed[0].1 = joined.into();
+    /// The messages, of which those that only call tools say so where the template does not.
+    fn with_calls<'a>(&self, messages: &'a [Message]) -> Cow<'a, [Message]> {
+        let is_mute = |message: &Message| {
+            message.text().trim().is_empty() && !message.tool_calls().is_empty()
+        };
+        if self.writes_tool_calls || !messages.iter().any(is_mute) {
+            return Cow::Borrowed(messages);
         }
-        placed
+        let mut messages = messages.to_vec();
+        for message in messages.iter_mut().filter(|message| is_mute(message)) {
+            message.content = Content::Text(message.tool_calls());
+        }
+        Cow::Owned(messages)
     }
 
     /// Who puts special tokens around the text.

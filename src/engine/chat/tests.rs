@@ -1,7 +1,7 @@
 //! Templates on conversations: what they write, and what they refuse.
 
 use super::*;
-use crate::domain::dialogue::turns;
+use crate::domain::dialogue::messages;
 use crate::engine::fixture::llama_dir;
 
 const DIALOGUE: &str = "Be brief.\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant:";
@@ -18,7 +18,7 @@ fn resolve(choice: &str, own: Option<&str>) -> Result<Option<ChatTemplate>, Engi
 }
 
 fn render(choice: &str, own: Option<&str>) -> String {
-    resolve(choice, own).unwrap().unwrap().render(&turns(DIALOGUE, " d")).unwrap()
+    resolve(choice, own).unwrap().unwrap().render(&messages(DIALOGUE, " d"), "").unwrap()
 }
 
 fn refused(own: &str) -> String {
@@ -63,11 +63,11 @@ fn named_templates_write_what_their_projects_write() {
 
 #[test]
 fn an_answer_begins_where_the_prompt_ends() {
-    let conversation = turns(DIALOGUE, " d");
+    let conversation = messages(DIALOGUE, " d");
     for (name, ..) in NAMED {
         let template = resolve(name, None).unwrap().unwrap();
-        let prompt = template.render_prompt(&conversation[..conversation.len() - 1]).unwrap();
-        let whole = template.render(&conversation).unwrap();
+        let prompt = template.render_prompt(&conversation[..conversation.len() - 1], "").unwrap();
+        let whole = template.render(&conversation, "").unwrap();
         assert!(whole.starts_with(&prompt), "{name}: {whole:?} after {prompt:?}");
         assert!(whole[prompt.len()..].contains('d'), "{name}");
     }
@@ -92,12 +92,48 @@ fn the_models_own_template_is_taken_first() {
 }
 
 #[test]
-fn a_template_without_a_place_for_the_system_message_gets_it_with_the_first_one() {
+fn messages_are_written_as_the_template_writes_them() {
     let strict = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}\
                   {% for m in messages %}[{{ m['content'] }}]{% endfor %}";
-    assert_eq!(render("auto", Some(strict)), "[Be brief.\n\na][b][c][d]");
+    let template = resolve("auto", Some(strict)).unwrap().unwrap();
+    let refused = template.render(&messages(DIALOGUE, " d"), "").unwrap_err();
+    assert!(refused.contains("no system"), "{refused}");
     let silent = "{% for m in messages if m.role != 'system' %}[{{ m.content }}]{% endfor %}";
-    assert_eq!(render("auto", Some(silent)), "[Be brief.\n\na][b][c][d]");
+    assert_eq!(render("auto", Some(silent)), "[a][b][c][d]");
+    // Nothing is joined, cut or trimmed, and every field is there.
+    let fields = "{% for m in messages %}<{{ m.role }}{{ m.name }}:{{ m.content }}>{% endfor %}\
+                  {% if tools is not none %}{{ tools[0].name }}{% endif %}{{ style }}";
+    let template = resolve("auto", Some(fields)).unwrap().unwrap();
+    let conversation = [
+        Message::new("system", ""),
+        Message::new(USER_ROLE, " a\n"),
+        Message { fields: r#"{"name":"!"}"#.into(), ..Message::new(USER_ROLE, "b") },
+        Message::new("tool", "c"),
+    ];
+    let expected = "<system:><user: a\n><user!:b><tool:c>";
+    assert_eq!(template.render(&conversation, "").unwrap(), expected);
+    let globals = r#"{"tools":[{"name":"t"}],"style":"short"}"#;
+    assert_eq!(template.render(&conversation, globals).unwrap(), format!("{expected}tshort"));
+}
+
+#[test]
+fn a_call_of_a_tool_is_never_an_empty_answer() {
+    let call = Message {
+        content: Content::Json("null".into()),
+        fields: r#"{"tool_calls":[{"function":{"name":"clock","arguments":"{\"a\": 1}"}}]}"#.into(),
+        ..Message::new(ASSISTANT_ROLE, "")
+    };
+    let conversation = [Message::new(USER_ROLE, "q"), call];
+    let knows = "{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls %}\
+                 {{ c.function.name }}!{% endfor %};{% endfor %}";
+    let template = resolve("auto", Some(knows)).unwrap().unwrap();
+    assert_eq!(template.render(&conversation, "").unwrap(), "q;clock!;");
+    let other = "{% for m in messages %}{{ m.content }};{% endfor %}";
+    let template = resolve("auto", Some(other)).unwrap().unwrap();
+    assert_eq!(
+        template.render(&conversation, "").unwrap(),
+        "q;{\"name\": \"clock\", \"arguments\": {\"a\": 1}};"
+    );
 }
 
 #[test]
@@ -127,6 +163,6 @@ fn a_template_that_does_not_work_says_why() {
     let alternating = "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}\
                        {{ raise_exception('roles must alternate') }}{% endif %}{{ m.content }}{% endfor %}";
     let template = resolve("auto", Some(alternating)).unwrap().unwrap();
-    let refused = template.render(&turns("\n\nAssistant: x\n\nHuman: y\n\nAssistant:", "z"));
+    let refused = template.render(&messages("\n\nAssistant: x\n\nHuman: y\n\nAssistant:", "z"), "");
     assert!(refused.unwrap_err().contains("roles must alternate"));
 }

@@ -350,12 +350,12 @@ mod tests {
         let on_a_gpu = OpenSettings { device: Device::Cuda, ..embedded.clone() };
         assert!(LanguageModel::open(&on_a_gpu).unwrap().is_none());
         let mut model = LanguageModel::open(&embedded).unwrap().unwrap();
-        let text = PairText {
-            prompt: "\n\nHuman: Finn has 4 bags with 9 balloons in each. How many balloons is \
+        let text = PairText::dialogue(
+            "\n\nHuman: Finn has 4 bags with 9 balloons in each. How many balloons is \
                      that?\n\nAssistant:",
-            response_a: " There are 36 balloons in all.",
-            response_b: " balloons all in are 36 all 36",
-        };
+            " There are 36 balloons in all.",
+            " balloons all in are 36 all 36",
+        );
         let pair = CpuModel::open(&embedded).unwrap().encode(&[text]).unwrap().remove(0);
         let [[a, b]] = model.answer_log_likelihoods(&[&pair])[..] else { panic!("one pair") };
         assert!(a > b && a < 0.0, "a sentence is likelier than its words in disorder: {a} {b}");

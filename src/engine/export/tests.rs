@@ -13,8 +13,8 @@ use crate::engine::scoring::open_to_score;
 use crate::engine::{LabeledPair, LoraSpec, Loss, PairText, StepSettings};
 
 const PAIRS: [PairText<'_>; 2] = [
-    PairText { prompt: "the cat", response_a: " sat on the mat", response_b: " ran away" },
-    PairText { prompt: "the dog ran", response_a: " away", response_b: " on the mat mat" },
+    PairText::dialogue("the cat", " sat on the mat", " ran away"),
+    PairText::dialogue("the dog ran", " away", " on the mat mat"),
 ];
 
 fn settings(dir: &Path, tuning: Tuning) -> OpenSettings {

@@ -66,7 +66,7 @@ fn open(case: &Case, max_tokens: usize) -> Option<PairTokenizer> {
 }
 
 fn encode(tokenizer: &PairTokenizer, prompt: &str, answers: &[String; 2]) -> EncodedPair {
-    let pair = PairText { prompt, response_a: &answers[0], response_b: &answers[1] };
+    let pair = PairText::dialogue(prompt, &answers[0], &answers[1]);
     tokenizer.encode(&[pair]).unwrap().remove(0)
 }
 
@@ -82,8 +82,8 @@ fn conversations_are_those_of_transformers() {
             let sides = [(&pair.tokens_a, 0), (&pair.tokens_b, 1)];
             for (ids, i) in sides {
                 let at = format!("{} {} {:?}", case.dir, case.choice, stored.prompt);
-                let turns = crate::domain::dialogue::turns(&stored.prompt, &case.answers[i]);
-                assert_eq!(template.render(&turns).unwrap(), stored.sides[i].rendered, "{at}");
+                let turns = crate::domain::dialogue::messages(&stored.prompt, &case.answers[i]);
+                assert_eq!(template.render(&turns, "").unwrap(), stored.sides[i].rendered, "{at}");
                 assert_eq!(*ids, stored.sides[i].ids, "{at}");
                 n_checked += 1;
             }
@@ -198,7 +198,7 @@ fn a_refused_conversation_names_its_pair() {
     let found = chat_template(&settings).unwrap().unwrap().record();
     assert_eq!((found.name.as_str(), found.text.as_str()), ("own", template));
     let files = crate::engine::weights::ModelFiles::open_as(&settings).unwrap();
-    let pair = |prompt| PairText { prompt, response_a: "cat", response_b: "dog" };
+    let pair = |prompt| PairText::dialogue(prompt, "cat", "dog");
     let pairs = [pair("the"), pair("\n\nAssistant: the\n\nHuman: cat\n\nAssistant:")];
     let error = files.tokenizer.encode(&pairs).unwrap_err();
     assert!(error.to_string().contains("pair 1 of the batch"), "{error}");

@@ -15,7 +15,9 @@ use tokenizers::Encoding;
 
 use super::template::Template;
 use super::{EngineError, PairTokenizer, guarded, n_shared, non_empty};
-use crate::domain::dialogue::{Role, Turn, turns};
+use crate::domain::conversation::{
+    ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, TextForm, USER_ROLE,
+};
 use crate::engine::chat::{ChatTemplate, SpecialTokensBy};
 use crate::engine::{EncodedPair, PairText};
 
@@ -25,37 +27,48 @@ const ROUNDS_MAX: usize = 8;
 
 /// Both conversations of a pair.
 struct Conversation {
-    /// The turns that both begin with.
-    shared: Vec<Turn>,
+    /// The messages that both begin with.
+    shared: Vec<Message>,
     /// What follows on each side: mostly one answer.
-    own: [Vec<Turn>; 2],
+    own: [Vec<Message>; 2],
+    /// What the template is given beside them, as JSON.
+    globals: String,
 }
 
 impl Conversation {
-    fn of(pair: &PairText<'_>) -> Self {
-        let mut a = turns(pair.prompt, pair.response_a);
-        let mut b = turns(pair.prompt, pair.response_b);
+    /// # Errors
+    /// In words, when the form does not fit the texts.
+    fn of(pair: &PairText<'_>) -> Result<Self, String> {
+        let read = |answer, which| {
+            let messages = pair.form.messages(pair.prompt, answer, which);
+            messages.ok_or_else(|| "its messages do not lie within its texts".to_owned())
+        };
+        let (mut a, mut b) = (read(pair.response_a, 0)?, read(pair.response_b, 1)?);
         let equal = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
         let n = equal.min(a.len().saturating_sub(1)).min(b.len().saturating_sub(1));
         let own = [a.split_off(n), b.split_off(n)];
-        Self { shared: a, own }
+        Ok(Self { shared: a, own, globals: pair.form.globals().to_owned() })
     }
 
     fn render(&self, template: &ChatTemplate) -> Result<[String; 2], String> {
-        let side = |own: &Vec<Turn>| template.render(&[&self.shared[..], own].concat());
+        let side =
+            |own: &Vec<Message>| template.render(&[&self.shared[..], own].concat(), &self.globals);
         Ok([side(&self.own[0])?, side(&self.own[1])?])
     }
 
     /// Leaves out turns that have lost all their text, as long as a person's turn comes first.
     fn drop_emptied(&mut self) {
-        let is_empty = |turn: &Turn, role| turn.role == role && turn.content.is_empty();
-        if self.shared.len() > 1 && is_empty(&self.shared[0], Role::System) {
+        let is_empty = |message: &Message, role| {
+            message.role == role && message.text().is_empty() && message.fields.is_empty()
+        };
+        if self.shared.len() > 1 && is_empty(&self.shared[0], SYSTEM_ROLE) {
             self.shared.remove(0);
         }
-        let first = usize::from(self.shared.first().is_some_and(|turn| turn.role == Role::System));
+        let is_system = |message: &Message| message.role == SYSTEM_ROLE;
+        let first = usize::from(self.shared.first().is_some_and(is_system));
         while self.shared.len() > first + 2
-            && is_empty(&self.shared[first], Role::User)
-            && is_empty(&self.shared[first + 1], Role::Assistant)
+            && is_empty(&self.shared[first], USER_ROLE)
+            && is_empty(&self.shared[first + 1], ASSISTANT_ROLE)
         {
             self.shared.drain(first..first + 2);
         }
@@ -74,10 +87,11 @@ impl Rendered {
     /// # Errors
     /// In words, when the template refuses the conversation.
     fn of(pair: &PairText<'_>, template: &ChatTemplate) -> Result<Self, String> {
-        let conversation = Conversation::of(pair);
+        let conversation = Conversation::of(pair)?;
         let texts = conversation.render(template)?;
         // A template that raises without an answer has no prompt of its own.
-        let prompt = template.render_prompt(&conversation.shared).unwrap_or_default();
+        let prompt = template.render_prompt(&conversation.shared, &conversation.globals);
+        let prompt = prompt.unwrap_or_default();
         let prompt_bytes = if texts.iter().all(|text| text.starts_with(&prompt)) {
             prompt.len()
         } else {
@@ -91,6 +105,7 @@ impl Rendered {
     pub(super) fn as_pair(&self) -> PairText<'_> {
         let [a, b] = &self.texts;
         PairText {
+            form: &TextForm::Whole,
             prompt: &a[..self.prompt_bytes],
             response_a: &a[self.prompt_bytes..],
             response_b: &b[self.prompt_bytes..],
@@ -114,6 +129,15 @@ pub(super) fn render(
     pairs.into_par_iter().enumerate().map(render).collect()
 }
 
+/// The pairs that are conversations, and those that no template touches, each with its place.
+pub(super) fn apart<'p, 'a>(pairs: &'p [PairText<'a>]) -> [(Vec<usize>, Vec<PairText<'a>>); 2] {
+    let is_whole = |pair: &PairText<'_>| *pair.form == TextForm::Whole;
+    [false, true].map(|wanted| {
+        let found = pairs.iter().enumerate().filter(|(_, pair)| is_whole(pair) == wanted);
+        found.map(|(place, pair)| (place, *pair)).unzip()
+    })
+}
+
 impl PairTokenizer {
     /// Token ids of pairs in a template that writes its own special tokens (decoders).
     pub(super) fn encode_conversations(
@@ -125,7 +149,7 @@ impl PairTokenizer {
             .into_par_iter()
             .enumerate()
             .map(|(position, pair)| {
-                let conversation = Conversation::of(pair);
+                let conversation = Conversation::of(pair).map_err(refused(position))?;
                 let texts = conversation.render(template).map_err(refused(position))?;
                 Ok((conversation, texts))
             })
@@ -225,19 +249,21 @@ impl Fitting<'_> {
     /// Takes up to `n` tokens off the front of what both sides share; says how many were there.
     fn cut_prompt(&mut self, n: usize) -> Result<usize, String> {
         let mut left = n;
-        for turn in &mut self.conversation.shared {
+        for message in &mut self.conversation.shared {
+            // A content that is no text is not cut: what is in it is the template's to read.
+            let Content::Text(content) = &mut message.content else { continue };
             if left == 0 {
                 break;
             }
-            let encoding = self.tokenizer.encode_part(&turn.content)?;
+            let encoding = self.tokenizer.encode_part(content)?;
             let n_tokens = encoding.get_ids().len();
             if n_tokens <= left {
                 left -= n_tokens;
-                turn.content.clear();
+                content.clear();
             } else {
                 let start = encoding.get_offsets()[left].0;
-                let start = next_boundary(&turn.content, start.max(1));
-                turn.content.drain(..start);
+                let start = next_boundary(content, start.max(1));
+                content.drain(..start);
                 left = 0;
             }
         }
@@ -247,18 +273,19 @@ impl Fitting<'_> {
     /// Takes up to `n` tokens off the end of one side's answer; says how many were there.
     fn cut_answer(&mut self, side: usize, n: usize) -> Result<usize, String> {
         let mut left = n;
-        for turn in self.conversation.own[side].iter_mut().rev() {
+        for message in self.conversation.own[side].iter_mut().rev() {
+            let Content::Text(content) = &mut message.content else { continue };
             if left == 0 {
                 break;
             }
-            let encoding = self.tokenizer.encode_part(&turn.content)?;
+            let encoding = self.tokenizer.encode_part(content)?;
             let n_tokens = encoding.get_ids().len();
             if n_tokens <= left {
                 left -= n_tokens;
-                turn.content.clear();
+                content.clear();
             } else {
                 let end = encoding.get_offsets()[n_tokens - left].0;
-                turn.content.truncate(previous_boundary(&turn.content, end));
+                content.truncate(previous_boundary(content, end));
                 left = 0;
             }
         }

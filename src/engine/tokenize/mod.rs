@@ -17,6 +17,7 @@ use self::template::Template;
 use super::chat::{ChatTemplate, SpecialTokensBy};
 use super::config::ModelConfig;
 use super::{EncodedPair, EngineError, PairText};
+use crate::domain::conversation::TextForm;
 
 #[cfg(test)]
 mod chat_tests;
@@ -86,6 +87,26 @@ impl PairTokenizer {
     /// When the tokenizer refuses a text, or the chat template a conversation.
     pub fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
         let Some(chat) = &self.chat_template else { return self.encode_texts(pairs) };
+        if pairs.iter().all(|pair| *pair.form != TextForm::Whole) {
+            return self.encode_with(chat, pairs);
+        }
+        let [(places, conversations), (whole_places, wholes)] = conversation::apart(pairs);
+        let mut encoded = vec![EncodedPair::default(); pairs.len()];
+        let conversations = self.encode_with(chat, &conversations)?;
+        let wholes = self.encode_texts(&wholes)?;
+        let found = places.into_iter().chain(whole_places);
+        for (place, pair) in found.zip(conversations.into_iter().chain(wholes)) {
+            encoded[place] = pair;
+        }
+        Ok(encoded)
+    }
+
+    /// As the template writes the conversations.
+    fn encode_with(
+        &self,
+        chat: &ChatTemplate,
+        pairs: &[PairText<'_>],
+    ) -> Result<Vec<EncodedPair>, EngineError> {
         let writes_its_own = chat.special_tokens() == SpecialTokensBy::Template;
         if writes_its_own && matches!(self.template, Template::Decoder { .. }) {
             return self.encode_conversations(chat, pairs);

@@ -18,7 +18,7 @@ fn open(dir: &Path, max_tokens: usize) -> PairTokenizer {
 }
 
 fn encode(tokenizer: &PairTokenizer, prompt: &str, a: &str, b: &str) -> EncodedPair {
-    let pair = PairText { prompt, response_a: a, response_b: b };
+    let pair = PairText::dialogue(prompt, a, b);
     tokenizer.encode(&[pair]).unwrap().remove(0)
 }
 
@@ -201,10 +201,8 @@ struct Case {
 fn batches_keep_their_order() {
     let tokenizer = open(llama_dir().path(), 16);
     let prompts: Vec<String> = (0..200).map(|i| "the ".repeat(i % 7)).collect();
-    let pairs: Vec<PairText<'_>> = prompts
-        .iter()
-        .map(|prompt| PairText { prompt, response_a: "cat", response_b: "dog" })
-        .collect();
+    let pairs: Vec<PairText<'_>> =
+        prompts.iter().map(|prompt| PairText::dialogue(prompt, "cat", "dog")).collect();
     for (i, pair) in tokenizer.encode(&pairs).unwrap().iter().enumerate() {
         assert_eq!(pair.tokens_a.len(), 3 + i % 7);
     }

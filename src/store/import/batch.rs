@@ -31,7 +31,7 @@ pub enum ImportItem {
 /// Pairs that are written together.
 #[derive(Debug, Default)]
 pub struct ImportBatch {
-    /// Prompt, chosen, rejected, slice and group name of all pairs, one after the other.
+    /// Prompt, chosen, rejected, slice, group name and form of all pairs, one after the other.
     text: String,
     rows: Vec<BatchRow>,
     n_dropped: u64,
@@ -43,7 +43,7 @@ struct BatchRow {
     line: u64,
     group_hash: u64,
     /// Where each text ends; the first begins where the pair before ends.
-    ends: [usize; 5],
+    ends: [usize; 6],
     has_group_name: bool,
     label_noise: bool,
     n_chars: [usize; 2],
@@ -63,13 +63,17 @@ pub(super) struct PairRow<'a> {
     pub(super) rejected: &'a str,
     /// None where the group is the prompt itself.
     pub(super) group_name: Option<&'a str>,
+    /// As `TextForm::to_stored` gives it.
+    pub(super) form: Option<&'a str>,
 }
 
 impl ImportBatch {
     fn push(&mut self, line: u64, pair: &PreferencePair) {
         let has_group_name = pair.group != pair.prompt;
         let group_name = if has_group_name { pair.group.as_str() } else { "" };
-        let texts = [&pair.prompt, &pair.chosen, &pair.rejected, &pair.slice, group_name];
+        let form = pair.form.to_stored().unwrap_or_default();
+        let texts: [&str; 6] =
+            [&pair.prompt, &pair.chosen, &pair.rejected, &pair.slice, group_name, &form];
         let ends = texts.map(|text| {
             self.text.push_str(text);
             self.text.len()
@@ -102,9 +106,9 @@ impl ImportBatch {
 
     /// The rows of the pairs, of which the first gets the id `first`.
     pub(super) fn rows(&self, dataset: i64, first: u32) -> impl Iterator<Item = PairRow<'_>> {
-        let starts = [0].into_iter().chain(self.rows.iter().map(|row| row.ends[4]));
+        let starts = [0].into_iter().chain(self.rows.iter().map(|row| row.ends[5]));
         (first..).zip(starts).zip(&self.rows).map(move |((id, start), row)| {
-            let [prompt, chosen, rejected, slice, group] = row.ends;
+            let [prompt, chosen, rejected, slice, group, form] = row.ends;
             let text = |from: usize, to: usize| &self.text[from..to];
             PairRow {
                 key: pair_key(dataset, id),
@@ -117,6 +121,7 @@ impl ImportBatch {
                 chosen: text(prompt, chosen),
                 rejected: text(chosen, rejected),
                 group_name: row.has_group_name.then(|| text(slice, group)),
+                form: (form > group).then(|| text(group, form)),
             }
         })
     }

@@ -164,15 +164,16 @@ fn insert(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     let mut insert_texts = transaction.prepare_cached(
-        "INSERT INTO pair_texts (key, prompt, chosen, rejected, group_name)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO pair_texts (key, prompt, chosen, rejected, group_name, form)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for row in batch.rows(dataset, first) {
         let [n_chosen, n_rejected] = row.n_chars;
         let facts = (row.key, row.group_hash, row.line, row.slice, row.label_noise);
         let (key, hash, line, slice, noise) = facts;
         insert.execute((key, hash, line, slice, noise, n_chosen, n_rejected))?;
-        insert_texts.execute((key, row.prompt, row.chosen, row.rejected, row.group_name))?;
+        let texts = (key, row.prompt, row.chosen, row.rejected, row.group_name, row.form);
+        insert_texts.execute(texts)?;
     }
     Ok(())
 }

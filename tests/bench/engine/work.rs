@@ -90,10 +90,8 @@ fn peak_mib() -> f64 {
 fn encode(model: &dyn RewardModel, texts: &Path, n_pairs: usize) -> Vec<EncodedPair> {
     let json = std::fs::read(texts).expect("readable");
     let texts: Vec<[String; 3]> = serde_json::from_slice(&json).expect("as written");
-    let pairs: Vec<PairText<'_>> = texts
-        .iter()
-        .map(|[prompt, a, b]| PairText { prompt, response_a: a, response_b: b })
-        .collect();
+    let pairs: Vec<PairText<'_>> =
+        texts.iter().map(|[prompt, a, b]| PairText::dialogue(prompt, a, b)).collect();
     let mut pairs = model.encode(&pairs).expect("encodable");
     pairs.retain(|pair| !pair.is_truncated());
     pairs.truncate(n_pairs);

@@ -22,6 +22,7 @@ fn small_dataset(store: &mut Store) -> i64 {
         NewDataset { source: "small".into(), format: "jsonl".into(), grouped_by: "prompt".into() };
     let items = (0..10_u64).map(|i| -> Result<ImportItem, StoreError> {
         let pair = PreferencePair {
+            form: ser::domain::conversation::TextForm::Dialogue,
             group: format!("g{i}"),
             prompt: format!("prompt {i}"),
             chosen: "yes".into(),

@@ -143,8 +143,7 @@ fn a_run_may_move_between_implementations() {
                 let mut candle = CandleModel::open(&candle).unwrap();
                 assert_eq!(cpu.weights_digest(), candle.weights_digest(), "{tuning:?}");
                 assert_eq!(cpu.info().n_parameters, candle.info().n_parameters);
-                let text =
-                    PairText { prompt: "the cat", response_a: " sat", response_b: " ran on" };
+                let text = PairText::dialogue("the cat", " sat", " ran on");
                 let pairs = cpu.encode(&[text]).unwrap();
                 assert_eq!(pairs, candle.encode(&[text]).unwrap());
                 let saved = tempfile::tempdir().unwrap();

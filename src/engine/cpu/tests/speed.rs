@@ -154,10 +154,8 @@ fn minilm_on_real_dialogues() {
             ..OpenSettings::new(Backbone::Directory(dir.clone()), 512, 1)
         };
         let mut model = CpuModel::open(&settings).unwrap();
-        let pairs: Vec<PairText<'_>> = texts
-            .iter()
-            .map(|[prompt, a, b]| PairText { prompt, response_a: a, response_b: b })
-            .collect();
+        let pairs: Vec<PairText<'_>> =
+            texts.iter().map(|[prompt, a, b]| PairText::dialogue(prompt, a, b)).collect();
         let mut pairs = model.encode(&pairs).unwrap();
         pairs.retain(|pair| pair.tokens_a.len().max(pair.tokens_b.len()) <= 256);
         pairs.truncate(96);

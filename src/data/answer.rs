@@ -1,0 +1,115 @@
+//! Single answers: what is to be scored where no pair is needed.
+
+use super::error::RecordError;
+use super::format::{self, Said, Texts};
+use super::json::Json;
+use super::settings::ReadSettings;
+use crate::domain::conversation::TextForm;
+
+/// An answer with its prompt, as it would stand in a pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Everything before the answer.
+    pub prompt: String,
+    /// The answer.
+    pub text: String,
+    /// What the texts are to a chat template; this answer is its first.
+    pub form: TextForm,
+}
+
+/// The answers of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answers {
+    /// One answer, or one whole conversation.
+    One(Answer),
+    /// The two answers of a pair, with the names their rewards get.
+    Pair([&'static str; 2], [Answer; 2]),
+    /// Several answers to one prompt.
+    List(Vec<Answer>),
+}
+
+impl Answer {
+    /// An answer to a prompt; an answer of messages may hold its prompt.
+    pub(super) fn to(prompt: &Said<'_>, answer: &Said<'_>) -> Result<Self, RecordError> {
+        match Texts::replies(prompt, answer, answer) {
+            Ok(texts) => Ok(Self::pair_of(texts)[0].clone()),
+            // Two equal answers share all they have.
+            Err(reason) => Err(RecordError::NoPair { reason }),
+        }
+    }
+
+    fn pair_of(texts: Texts) -> [Self; 2] {
+        let Texts { prompt, chosen, rejected, form, .. } = texts;
+        let swapped = form.swapped();
+        [
+            Self { prompt: prompt.clone(), text: chosen, form },
+            Self { prompt, text: rejected, form: swapped },
+        ]
+    }
+}
+
+impl Answers {
+    /// Reads one JSON object: `response` or `responses` to a prompt; a whole conversation as `messages`;
+    /// a `text`, which is read as it stands; or a pair in any layout that [`super::open`] detects.
+    ///
+    /// # Errors
+    /// Names the field and what is wrong with it.
+    pub fn read(line: &str) -> Result<Self, RecordError> {
+        let record = Json::parse(line)?;
+        let has = |key: &str| record.has(key);
+        let said = |key: &str| Said::read(key, record.get(key));
+        if has("response") {
+            return Answer::to(&format::prompt(&record)?, &said("response")?).map(Self::One);
+        }
+        if let Json::List(responses) = record.get("responses")
+            && !record.has("scores")
+        {
+            return list(&record, responses);
+        }
+        if has("response_a") && has("response_b") {
+            let prompt = format::prompt(&record)?;
+            let answer = |key| Answer::to(&prompt, &said(key)?);
+            return Ok(Self::Pair(["a", "b"], [answer("response_a")?, answer("response_b")?]));
+        }
+        let is_pair = has("chosen") || has("rejected");
+        let whole = ["messages", "conversations", "conversation"].into_iter().find(|key| has(key));
+        if let (false, Some(key)) = (is_pair, whole) {
+            return Answer::to(&Said::NOTHING, &said(key)?).map(Self::One);
+        }
+        if !is_pair && has("text") {
+            return whole_text(&record).map(Self::One);
+        }
+        pair(&record)
+    }
+}
+
+fn list(record: &Json<'_>, responses: &[Json<'_>]) -> Result<Answers, RecordError> {
+    if responses.is_empty() {
+        let (field, expected) = ("responses".to_owned(), "at least one".to_owned());
+        return Err(RecordError::WrongCount { field, found: 0, expected });
+    }
+    let prompt = format::prompt(record)?;
+    let answer =
+        |(i, response)| Answer::to(&prompt, &Said::read(&format!("responses[{i}]"), response)?);
+    responses.iter().enumerate().map(answer).collect::<Result<_, _>>().map(Answers::List)
+}
+
+fn whole_text(record: &Json<'_>) -> Result<Answer, RecordError> {
+    let text = format::text(record, "text")?.to_owned();
+    Ok(Answer { prompt: String::new(), text, form: TextForm::Whole })
+}
+
+/// A record of one pair, whatever its layout.
+fn pair(record: &Json<'_>) -> Result<Answers, RecordError> {
+    let (settings, mut found) = (ReadSettings::default(), Vec::new());
+    let layout = format::detect(record).map_err(|error| match error {
+        RecordError::UnknownLayout { available } => RecordError::NothingToScore { available },
+        other => other,
+    })?;
+    format::read(record, layout, &settings, &mut found)?;
+    match <[_; 1]>::try_from(found) {
+        Ok([Ok(texts)]) => Ok(Answers::Pair(["chosen", "rejected"], Answer::pair_of(texts))),
+        Ok([Err(reason)]) => Err(RecordError::NoPair { reason }),
+        Err(several) => Err(RecordError::SeveralPairs { found: several.len() }),
+    }
+}

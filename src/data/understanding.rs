@@ -1,0 +1,278 @@
+//! What was understood of a file: which columns became the prompt, the answers and the label.
+//!
+//! Nothing here knows a layout. A column's part is found by experiment on the first records: its texts
+//! are marked, the record is read again, and where the mark comes out is what the column is for. So
+//! what is told can never differ from what is read.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::error::{DataError, excerpt};
+use super::format::{self, DatasetFormat, Found, Texts};
+use super::json::Json;
+use super::rows::Rows;
+use super::settings::{GroupBy, ReadSettings};
+use super::source::Source;
+use crate::domain::conversation::TextForm;
+
+/// Records that are looked at.
+const N_RECORDS: usize = 20;
+/// Columns of a record that are tried; what a set with more of them uses stands among the first.
+const N_COLUMNS: usize = 200;
+/// A character of the private use area, which no text needs.
+const MARK: char = '\u{f8fe}';
+
+/// What the columns of a file are for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Understanding {
+    /// The layout.
+    pub format: String,
+    /// Columns that the prompt is made of; none where it is what both answers begin with, or there is
+    /// no prompt.
+    pub prompt: Vec<String>,
+    /// Columns that hold the answers.
+    pub answers: Vec<String>,
+    /// Columns that say which answer is better; none where the names of the answers' columns, or their
+    /// order, do.
+    pub label: Vec<String>,
+    /// Columns that name slices and groups.
+    pub slices: Vec<String>,
+    /// Columns that nothing is read from.
+    pub unused: Vec<String>,
+    /// How a chat template sees the first pair.
+    pub reading: &'static str,
+    /// The first pair in short: prompt, the better answer, the other one. The beginning of long texts.
+    pub example: [String; 3],
+}
+
+/// What a column is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Prompt,
+    Answer,
+    Label,
+    Slice,
+}
+
+/// Looks at the first records of a file; `None` where none of them gives a pair.
+///
+/// # Errors
+/// When one of them is broken.
+pub fn understand(
+    source: &Source,
+    format: DatasetFormat,
+    settings: &ReadSettings,
+) -> Result<Option<Understanding>, DataError> {
+    let mut rows = Rows::open(source)?;
+    let mut parts: BTreeMap<String, BTreeSet<Part>> = BTreeMap::new();
+    let mut first = None;
+    for _ in 0..N_RECORDS {
+        let Some((_, record)) = rows.next()? else { break };
+        let read = |record: &Json<'_>| read(record, format, settings);
+        let Some(found) = read(&record) else { continue };
+        let Some(texts) = found.iter().find_map(|it| it.as_ref().ok()) else { continue };
+        first.get_or_insert_with(|| texts.clone());
+        look(&record, &found, read, &mut parts);
+        for column in named(settings) {
+            parts.entry(column.to_owned()).or_default().insert(Part::Slice);
+        }
+        if let Some(column) = format::slice_column(&record, format, settings) {
+            parts.entry(column).or_default().insert(Part::Slice);
+        }
+    }
+    Ok(first.map(|texts| told(&texts, format, &parts)))
+}
+
+/// Columns that the settings name beside those of the pair.
+fn named(settings: &ReadSettings) -> impl Iterator<Item = &str> {
+    let group = match &settings.group {
+        GroupBy::Prompt => None,
+        GroupBy::Column(column) => Some(column.as_str()),
+    };
+    let slice = Some(settings.columns.slice.as_str()).filter(|column| !column.is_empty());
+    group.into_iter().chain(slice)
+}
+
+fn read(record: &Json<'_>, format: DatasetFormat, settings: &ReadSettings) -> Option<Vec<Found>> {
+    let mut found = Vec::new();
+    format::read(record, format, settings, &mut found).ok()?;
+    Some(found)
+}
+
+/// Finds what each column of a record is for.
+fn look(
+    record: &Json<'_>,
+    found: &[Found],
+    read: impl Fn(&Json<'_>) -> Option<Vec<Found>>,
+    parts: &mut BTreeMap<String, BTreeSet<Part>>,
+) {
+    let Json::Object(entries) = record else { return };
+    for (column, (name, value)) in entries.iter().take(N_COLUMNS).enumerate() {
+        let parts = parts.entry(name.to_string()).or_default();
+        if value.is_null() {
+            continue;
+        }
+        let with = |value: Json<'static>| {
+            let mut entries: Vec<_> = entries.clone();
+            entries[column].1 = value;
+            read(&Json::Object(entries))
+        };
+        let n_before = parts.len();
+        // All texts of a column at once break what two columns have in common; its last one does not.
+        for which in [Which::All, Which::Last] {
+            if parts.len() == n_before {
+                parts.extend(with(marked(value, which)).iter().flatten().flat_map(marks));
+            }
+        }
+        if parts.len() == n_before && with(Json::Null).as_deref() != Some(found) {
+            parts.insert(Part::Label);
+        }
+    }
+}
+
+/// Where the mark came out.
+fn marks(found: &Found) -> Vec<Part> {
+    let Ok(Texts { prompt, chosen, rejected, .. }) = found else { return Vec::new() };
+    let prompt = prompt.contains(MARK).then_some(Part::Prompt);
+    let answer = (chosen.contains(MARK) || rejected.contains(MARK)).then_some(Part::Answer);
+    prompt.into_iter().chain(answer).collect()
+}
+
+/// Which texts of a value are marked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    Last,
+}
+
+/// The value with a mark behind its texts; names of speakers stay.
+fn marked(value: &Json<'_>, which: Which) -> Json<'static> {
+    let mut value = owned(value);
+    // A list of messages in a text is marked inside.
+    if let Json::Text(text) = &value
+        && text.trim_start().starts_with(['[', '{'])
+        && let Ok(inner) = serde_json::from_str::<Json<'_>>(text)
+    {
+        value = owned(&inner);
+    }
+    mark(&mut value, which, &mut false);
+    value
+}
+
+/// Marks from the last text to the first.
+fn mark(value: &mut Json<'static>, which: Which, is_done: &mut bool) {
+    if which == Which::Last && *is_done {
+        return;
+    }
+    match value {
+        Json::Text(text) => {
+            text.to_mut().push(MARK);
+            *is_done = true;
+        }
+        Json::List(list) => list.iter_mut().rev().for_each(|it| mark(it, which, is_done)),
+        Json::Object(entries) => {
+            let is_name = |key: &str| matches!(key, "role" | "from" | "speaker" | "type");
+            let texts = entries.iter_mut().rev().filter(|(key, _)| !is_name(key));
+            texts.for_each(|(_, it)| mark(it, which, is_done));
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
+
+fn owned(value: &Json<'_>) -> Json<'static> {
+    match value {
+        Json::Null => Json::Null,
+        Json::Bool(value) => Json::Bool(*value),
+        Json::Number(number) => Json::Number(number.clone()),
+        Json::Text(text) => Json::Text(Cow::Owned(text.to_string())),
+        Json::List(list) => Json::List(list.iter().map(owned).collect()),
+        Json::Object(entries) => {
+            let entries = entries.iter();
+            Json::Object(entries.map(|(k, v)| (Cow::Owned(k.to_string()), owned(v))).collect())
+        }
+    }
+}
+
+fn told(
+    texts: &Texts,
+    format: DatasetFormat,
+    parts: &BTreeMap<String, BTreeSet<Part>>,
+) -> Understanding {
+    let of = |part: Part| -> Vec<String> {
+        let columns = parts.iter().filter(|(_, parts)| parts.contains(&part));
+        columns.map(|(name, _)| name.clone()).collect()
+    };
+    let unused = parts.iter().filter(|(_, parts)| parts.is_empty());
+    Understanding {
+        format: format.to_string(),
+        prompt: of(Part::Prompt),
+        answers: of(Part::Answer),
+        label: of(Part::Label),
+        slices: of(Part::Slice),
+        unused: unused.map(|(name, _)| name.clone()).collect(),
+        reading: match texts.form {
+            TextForm::Dialogue => "flat dialogue",
+            TextForm::Plain => "plain texts",
+            TextForm::Whole => "whole texts",
+            TextForm::Messages(_) => "messages",
+        },
+        example: [&texts.prompt, &texts.chosen, &texts.rejected].map(|text| excerpt(text.trim())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{BadPairPolicy, detect};
+
+    fn of(text: &str) -> Understanding {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.jsonl");
+        std::fs::write(&path, text).unwrap();
+        let settings = ReadSettings { policy: BadPairPolicy::Drop, ..ReadSettings::default() };
+        let source = Source::from(path.as_path());
+        let format = detect(&source, &settings).unwrap();
+        understand(&source, format, &settings).unwrap().unwrap()
+    }
+
+    #[test]
+    fn every_column_is_told_by_what_comes_out_of_it() {
+        let it =
+            of(r#"{"id":7,"prompt":"q","chosen":"a","rejected":"b","source":"s","margin":1.0}"#);
+        assert_eq!(
+            (it.prompt, it.answers),
+            (vec!["prompt".into()], vec!["chosen".into(), "rejected".into()])
+        );
+        assert!(it.label.is_empty());
+        assert_eq!(it.slices, ["source"]);
+        assert_eq!(it.unused, ["id", "margin"]);
+        assert_eq!((it.reading, it.example), ("plain texts", ["q", "a", "b"].map(str::to_owned)));
+
+        let it =
+            of(r#"{"chosen":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],
+                "rejected":[{"role":"user","content":"q"},{"role":"assistant","content":"b"}]}"#
+                .replace('\n', " ")
+                .as_str());
+        assert!(it.prompt.is_empty() && it.unused.is_empty());
+        assert_eq!(it.answers, ["chosen", "rejected"]);
+        assert_eq!(it.reading, "messages");
+
+        let it = of(r#"{"question":"q","responses":["a","b"],"scores":[1,2],"models":["m","n"]}"#);
+        assert_eq!((it.prompt, it.answers), (vec!["question".into()], vec!["responses".into()]));
+        assert_eq!((it.label, it.unused), (vec!["scores".into()], vec!["models".into()]));
+        assert_eq!(it.example[1], "b");
+    }
+
+    #[test]
+    fn a_column_that_only_later_records_have_counts_too() {
+        let it = of(concat!(
+            r#"{"input":"q","chosen":"a","rejected":"b","system":null}"#,
+            "\n",
+            r#"{"input":"q","chosen":"a","rejected":"b","system":"s"}"#
+        ));
+        assert_eq!(it.prompt, ["input", "system"]);
+        assert!(it.unused.is_empty());
+    }
+}

@@ -1,0 +1,436 @@
+//! Conversations: messages as chat templates take them, and how the stored texts of a pair hold
+//! them.
+//!
+//! A data set keeps a pair as three flat texts, which people read, search and compare, and which a
+//! model without a chat template reads. [`TextForm`] says what these texts are to a model that has
+//! one. Where they came as messages, [`Spans`] says which bytes of them are the contents of which
+//! message, so that the template gets every content as it stood in the file, whatever it holds,
+//! and no text is stored twice.
+
+use serde::{Deserialize, Serialize};
+
+use super::dialogue::{self, ASSISTANT, HUMAN};
+
+mod shown;
+
+/// The role of what the model was told beforehand.
+pub const SYSTEM_ROLE: &str = "system";
+/// The role of the person.
+pub const USER_ROLE: &str = "user";
+/// The role of the model.
+pub const ASSISTANT_ROLE: &str = "assistant";
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A text.
+    Text(String),
+    /// Anything else (null, a list of parts), as JSON.
+    Json(String),
+    /// The message has no such field.
+    Absent,
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who speaks, as chat templates name it.
+    pub role: String,
+    /// What is said.
+    pub content: Content,
+    /// Its other fields (`tool_calls`, `name`, …) as one JSON object, in the order of the file;
+    /// empty when there are none.
+    pub fields: String,
+}
+
+impl Message {
+    /// A message that is a text and nothing else.
+    #[must_use]
+    pub fn new(role: &str, content: &str) -> Self {
+        Self {
+            role: role.to_owned(),
+            content: Content::Text(content.to_owned()),
+            fields: String::new(),
+        }
+    }
+
+    /// The content, where it is a text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match &self.content {
+            Content::Text(text) => text,
+            Content::Json(_) | Content::Absent => "",
+        }
+    }
+
+    /// Whether the model says it.
+    #[must_use]
+    pub fn is_assistant(&self) -> bool {
+        self.role == ASSISTANT_ROLE
+    }
+
+    /// Its tool calls, each as one JSON object of name and arguments on a line of its own; empty
+    /// when there are none.
+    #[must_use]
+    pub fn tool_calls(&self) -> String {
+        shown::tool_calls(&self.fields)
+    }
+}
+
+/// What the three texts of a pair are to a chat template.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum TextForm {
+    /// A flat dialogue: turns begin at `\n\nHuman:` and `\n\nAssistant:`.
+    #[default]
+    Dialogue,
+    /// The prompt is one message of a person and each answer one of the model, as they stand.
+    Plain,
+    /// No conversation: prompt and answer are one text, which no template touches.
+    Whole,
+    /// Messages, found by their places.
+    Messages(Box<Spans>),
+}
+
+/// Where the messages of a pair lie in its flat texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spans {
+    /// Those of the prompt.
+    #[serde(rename = "p")]
+    prompt: Vec<Span>,
+    /// Those of the two answers, in the order of the texts beside them.
+    #[serde(rename = "a")]
+    answers: [Vec<Span>; 2],
+    /// What the template is given beside the messages (`tools`, `chat_template_kwargs`), as one JSON
+    /// object; empty when there is nothing.
+    #[serde(rename = "g", default, skip_serializing_if = "String::is_empty")]
+    globals: String,
+}
+
+/// One message in a flat text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Span {
+    #[serde(rename = "r")]
+    role: String,
+    /// Bytes between the content before (or the start of the text) and this one.
+    #[serde(rename = "s")]
+    n_skipped: u32,
+    /// Bytes of the content; 0 where it is no text.
+    #[serde(rename = "n")]
+    n_bytes: u32,
+    /// A content that is no text, as JSON; empty where there is none at all.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    #[serde(rename = "f", default, skip_serializing_if = "String::is_empty")]
+    fields: String,
+}
+
+/// A pair of conversations as flat texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlatPair {
+    /// What both answers follow.
+    pub prompt: String,
+    /// The two answers.
+    pub answers: [String; 2],
+    /// Where the messages are.
+    pub form: TextForm,
+}
+
+impl FlatPair {
+    /// Writes a prompt and its two answers in the plain dialogue layout: a system message first as
+    /// plain text, then `\n\nHuman: …` and `\n\nAssistant: …`, other roles by their names. Where
+    /// both answers begin with the model's turn, its mark ends a prompt that is there.
+    #[must_use]
+    pub fn of(prompt: &[Message], answers: [&[Message]; 2], globals: String) -> Self {
+        let mut flat = Writer::default();
+        flat.push_all(prompt, None);
+        let opens = |answer: &[Message]| answer.first().is_some_and(Message::is_assistant);
+        let is_opened = !prompt.is_empty() && answers.iter().all(|answer| opens(answer));
+        let write = |answer: &[Message]| {
+            let mut flat = Writer { n_before: prompt.len(), ..Writer::default() };
+            flat.push_all(answer, is_opened.then_some(ASSISTANT));
+            flat
+        };
+        let (a, b) = (write(answers[0]), write(answers[1]));
+        if is_opened {
+            flat.text.push_str(ASSISTANT);
+        }
+        let spans = Spans { prompt: flat.spans, answers: [a.spans, b.spans], globals };
+        Self {
+            prompt: flat.text,
+            answers: [a.text, b.text],
+            form: TextForm::Messages(Box::new(spans)),
+        }
+    }
+}
+
+/// A flat text as it is written.
+#[derive(Default)]
+struct Writer {
+    text: String,
+    spans: Vec<Span>,
+    /// Where the last content ends.
+    end: usize,
+    /// Messages that stand before the first of this text.
+    n_before: usize,
+}
+
+impl Writer {
+    /// Writes messages; `is_written` is a mark of the first that another text holds already.
+    fn push_all(&mut self, messages: &[Message], is_written: Option<&str>) {
+        for (i, message) in messages.iter().enumerate() {
+            let mark = match mark(message, self.n_before + i) {
+                Some(mark) if i == 0 && is_written == Some(mark.as_str()) => Some(String::new()),
+                mark => mark,
+            };
+            if let Some(mark) = mark {
+                self.text.push_str(&mark);
+                self.text.push(' ');
+            }
+            self.push(message);
+        }
+    }
+
+    fn push(&mut self, message: &Message) {
+        self.text.push_str(&shown::reasoning(&message.fields));
+        let start = self.text.len();
+        self.text.push_str(message.text());
+        let end = self.text.len();
+        if let Content::Json(json) = &message.content {
+            self.text.push_str(&shown::parts(json));
+        }
+        let calls = message.tool_calls();
+        if !(calls.is_empty() || self.text[start..].is_empty()) {
+            self.text.push('\n');
+        }
+        self.text.push_str(&calls);
+        self.spans.push(Span {
+            role: message.role.clone(),
+            n_skipped: (start - self.end) as u32,
+            n_bytes: (end - start) as u32,
+            content: match &message.content {
+                Content::Text(_) => None,
+                Content::Json(json) => Some(json.clone()),
+                Content::Absent => Some(String::new()),
+            },
+            fields: message.fields.clone(),
+        });
+        self.end = end;
+    }
+}
+
+/// What stands before a message in a flat text; nothing before instructions at its very start.
+fn mark(message: &Message, position: usize) -> Option<String> {
+    match message.role.as_str() {
+        USER_ROLE => Some(HUMAN.to_owned()),
+        ASSISTANT_ROLE => Some(ASSISTANT.to_owned()),
+        SYSTEM_ROLE | "developer" if position == 0 => None,
+        other => {
+            let mut letters = other.chars();
+            let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+            Some(["\n\n", &first.chain(letters).collect::<String>(), ":"].concat())
+        }
+    }
+}
+
+/// The messages at their places; `None` where the places do not fit the text.
+fn messages(text: &str, spans: &[Span]) -> Option<Vec<Message>> {
+    let mut end = 0;
+    let message = |span: &Span| {
+        let start = end + span.n_skipped as usize;
+        end = start + span.n_bytes as usize;
+        let said = text.get(start..end)?;
+        let content = match &span.content {
+            None => Content::Text(said.to_owned()),
+            Some(none) if none.is_empty() => Content::Absent,
+            Some(json) => Content::Json(json.clone()),
+        };
+        let (role, fields) = (span.role.clone(), span.fields.clone());
+        Some(Message { role, content, fields })
+    };
+    spans.iter().map(message).collect()
+}
+
+/// How the forms without places are stored.
+const PLAIN: &str = "plain";
+const WHOLE: &str = "whole";
+
+impl TextForm {
+    /// The conversation of a prompt and one of its answers (0 or 1), in the order of the texts this
+    /// form came with; `None` where the texts are no conversation.
+    #[must_use]
+    pub fn messages(&self, prompt: &str, answer: &str, which: usize) -> Option<Vec<Message>> {
+        match self {
+            Self::Dialogue => Some(dialogue::messages(prompt, answer)),
+            Self::Plain => {
+                Some(vec![Message::new(USER_ROLE, prompt), Message::new(ASSISTANT_ROLE, answer)])
+            }
+            Self::Whole => None,
+            Self::Messages(spans) => {
+                let mut all = messages(prompt, &spans.prompt)?;
+                all.extend(messages(answer, &spans.answers[which])?);
+                Some(all)
+            }
+        }
+    }
+
+    /// How many messages of a conversation are its prompt; `None` where that is not kept.
+    #[must_use]
+    pub fn n_prompt_messages(&self) -> Option<usize> {
+        match self {
+            Self::Messages(spans) => Some(spans.prompt.len()),
+            Self::Plain => Some(1),
+            Self::Dialogue | Self::Whole => None,
+        }
+    }
+
+    /// What the template is given beside the messages, as a JSON object; mostly empty.
+    #[must_use]
+    pub fn globals(&self) -> &str {
+        match self {
+            Self::Messages(spans) => &spans.globals,
+            Self::Dialogue | Self::Plain | Self::Whole => "",
+        }
+    }
+
+    /// The form of the same texts with the answers in the other order.
+    #[must_use]
+    pub fn swapped(&self) -> Self {
+        match self {
+            Self::Messages(spans) => {
+                let mut spans = spans.clone();
+                spans.answers.swap(0, 1);
+                Self::Messages(spans)
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// The form of a pair that has this answer on both sides.
+    #[must_use]
+    pub fn doubled(&self, which: usize) -> Self {
+        match self {
+            Self::Messages(spans) => {
+                let mut spans = spans.clone();
+                spans.answers[1 - which] = spans.answers[which].clone();
+                Self::Messages(spans)
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// As the store keeps it; nothing for a flat dialogue.
+    #[must_use]
+    pub fn to_stored(&self) -> Option<String> {
+        match self {
+            Self::Dialogue => None,
+            Self::Plain => Some(PLAIN.to_owned()),
+            Self::Whole => Some(WHOLE.to_owned()),
+            // Texts and numbers in a struct cannot fail to serialize.
+            Self::Messages(spans) => serde_json::to_string(spans).ok(),
+        }
+    }
+
+    /// Reads what [`TextForm::to_stored`] gave for these texts.
+    ///
+    /// # Errors
+    /// In words, when it is none of these, or does not fit the texts.
+    pub fn from_stored(
+        stored: Option<&str>,
+        prompt: &str,
+        answers: [&str; 2],
+    ) -> Result<Self, String> {
+        let spans: Spans = match stored {
+            None => return Ok(Self::Dialogue),
+            Some(PLAIN) => return Ok(Self::Plain),
+            Some(WHOLE) => return Ok(Self::Whole),
+            Some(json) => serde_json::from_str(json).map_err(|error| error.to_string())?,
+        };
+        let fits = |text: &str, spans: &[Span]| messages(text, spans).is_some();
+        if fits(prompt, &spans.prompt)
+            && answers.iter().zip(&spans.answers).all(|(text, spans)| fits(text, spans))
+        {
+            return Ok(Self::Messages(Box::new(spans)));
+        }
+        Err("the messages do not lie within the texts".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conversation() -> (Vec<Message>, [Vec<Message>; 2]) {
+        let prompt = vec![
+            Message::new(SYSTEM_ROLE, " Be brief.\n"),
+            Message::new(USER_ROLE, "Quote:\n\nAssistant: no"),
+        ];
+        let call = Message {
+            content: Content::Json("null".into()),
+            fields: r#"{"tool_calls":[{"name":"clock"}]}"#.into(),
+            ..Message::new(ASSISTANT_ROLE, "")
+        };
+        let answers = [
+            vec![call, Message::new("tool", "12:30"), Message::new(ASSISTANT_ROLE, "  Noon é")],
+            vec![Message::new(ASSISTANT_ROLE, "")],
+        ];
+        (prompt, answers)
+    }
+
+    #[test]
+    fn messages_come_back_as_they_went_in_whatever_they_hold() {
+        let (prompt, [a, b]) = conversation();
+        let flat = FlatPair::of(&prompt, [&a, &b], "{\"tools\":[]}".into());
+        assert_eq!(flat.prompt, " Be brief.\n\n\nHuman: Quote:\n\nAssistant: no\n\nAssistant:");
+        let [first, second] = &flat.answers;
+        assert_eq!(
+            first,
+            " {\"name\": \"clock\", \"arguments\": {}}\n\nTool: 12:30\n\nAssistant:   Noon é"
+        );
+        assert_eq!(second, " ");
+        for form in [
+            flat.form.clone(),
+            TextForm::from_stored(flat.form.to_stored().as_deref(), &flat.prompt, [first, second])
+                .unwrap(),
+        ] {
+            let found = [0, 1].map(|i| form.messages(&flat.prompt, &flat.answers[i], i).unwrap());
+            for (found, answer) in found.iter().zip([&a, &b]) {
+                assert_eq!(*found, [&prompt[..], answer].concat());
+            }
+            assert_eq!((form.globals(), form.n_prompt_messages()), ("{\"tools\":[]}", Some(2)));
+            let swapped = form.swapped();
+            assert_eq!(swapped.messages(&flat.prompt, second, 0).unwrap(), found[1]);
+            let doubled = form.doubled(1);
+            assert_eq!(doubled.messages(&flat.prompt, second, 0).unwrap(), found[1]);
+        }
+    }
+
+    #[test]
+    fn the_mark_of_an_answer_ends_the_prompt_only_where_both_answers_are_the_models() {
+        let prompt = [Message::new(USER_ROLE, "q")];
+        let (bye, answer) = (Message::new(USER_ROLE, "Bye"), Message::new(ASSISTANT_ROLE, "a"));
+        let flat = FlatPair::of(&prompt, [&[bye], &[answer]], String::new());
+        assert_eq!(flat.prompt, "\n\nHuman: q");
+        assert_eq!(flat.answers, ["\n\nHuman: Bye", "\n\nAssistant: a"]);
+        // Instructions in the middle have a mark, at the start none.
+        let late = [Message::new(SYSTEM_ROLE, "s"), Message::new(ASSISTANT_ROLE, "a")];
+        let flat = FlatPair::of(&prompt, [&late, &late], String::new());
+        assert_eq!(flat.answers[0], "\n\nSystem: s\n\nAssistant: a");
+    }
+
+    #[test]
+    fn forms_without_places_are_words_and_damage_is_noticed() {
+        for form in [TextForm::Dialogue, TextForm::Plain, TextForm::Whole] {
+            let stored = form.to_stored();
+            assert_eq!(TextForm::from_stored(stored.as_deref(), "", ["", ""]), Ok(form.clone()));
+            assert_eq!(form.swapped(), form);
+        }
+        let plain = TextForm::Plain.messages(" p\n", " a", 0).unwrap();
+        assert_eq!((plain[0].text(), plain[1].text()), (" p\n", " a"));
+        assert_eq!(TextForm::Whole.messages("p", "a", 0), None);
+        let spans = r#"{"p":[{"r":"user","s":1,"n":2}],"a":[[],[]]}"#;
+        assert!(TextForm::from_stored(Some(spans), "abc", ["", ""]).is_ok());
+        for (stored, prompt) in [(spans, "ab"), (spans, "aéé"), ("{", "abc"), ("other", "abc")] {
+            assert!(TextForm::from_stored(Some(stored), prompt, ["", ""]).is_err(), "{stored}");
+        }
+    }
+}
