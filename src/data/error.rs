@@ -64,6 +64,12 @@ pub enum DataError {
     /// An embedded part that does not exist.
     #[error("unknown embedded data set `{value}`")]
     UnknownEmbedded { value: String },
+    /// Labels 0 and 1, which two customs give opposite meanings.
+    #[error(
+        "`{path}`: the first `{n_read}` labels in `{column}` are all `0` or `1`, which does not say \
+         which answer is better"
+    )]
+    AmbiguousLabels { path: String, column: String, n_read: usize },
     /// `data.format = "columns"` without columns.
     #[error("`data.format` is `columns`, but `data.columns.a` names no column")]
     NoColumns,
@@ -110,6 +116,17 @@ pub enum RecordError {
     /// A label that does not say which answer it is for.
     #[error("field `{field}` is `{found}`, which does not say which answer is better")]
     UnknownLabel { field: String, found: String },
+    /// A number that says how much better one answer is, but not which.
+    #[error(
+        "field `{field}` is `{found}`, and it is not said which answer numbers above 0 are for"
+    )]
+    UnknownStrength { field: String, found: String },
+    /// One message of a conversation tree.
+    #[error("one message of a tree (`message_id`, `parent_id`), not a pair")]
+    TreeTakenApart,
+    /// What an annotation tool exports: a task with its annotations.
+    #[error("a task of Label Studio (`data`, `annotations`), whose fields have names of their own")]
+    LabelStudio,
     /// Answers in a list, without a word about which is better.
     #[error("the answers in `{field}` have no scores")]
     Unordered { field: &'static str },
@@ -182,6 +199,10 @@ impl DataError {
                 return Some(format!("use one of auto, {}", names.join(", ")));
             }
             Self::UnknownEmbedded { .. } => "use `embedded:train` or `embedded:test`",
+            Self::AmbiguousLabels { .. } => {
+                "write `--column values=0,1` (`data.columns.values = [\"0\", \"1\"]`) if 0 is for a and 1 \
+                 for b, `values=1,0` if 1 is for a and 0 for b, `values=1,2,0` if 0 is a tie"
+            }
             Self::NoColumns => {
                 "set `data.columns.prompt`, `.a`, `.b` and `.label` to the names of the columns"
             }
@@ -235,6 +256,17 @@ impl RecordError {
             }
             Self::NothingToScore { .. } => {
                 "give `prompt` and `response`, whole conversations as `messages`, or a `text`"
+            }
+            Self::UnknownStrength { .. } => {
+                "write `--column values=\">0,<0,0\"` (`data.columns.values = [\">0\", \"<0\", \"0\"]`) if \
+                 numbers above 0 are for a, `values=\"<0,>0,0\"` if they are for b"
+            }
+            Self::TreeTakenApart => {
+                "take the file of whole trees (`…_trees.jsonl`), in which messages hold their `replies`"
+            }
+            Self::LabelStudio => {
+                "name them: `--column prompt=data.prompt --column a=data.answer1 --column b=data.answer2 \
+                 --column label=annotations.0.result.0.value.selected`"
             }
             Self::Unordered { .. } => {
                 "write `data.format = \"ranked\"` if the first answer is the best one"

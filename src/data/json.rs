@@ -60,6 +60,28 @@ impl<'a> Json<'a> {
         .unwrap_or(&NULL)
     }
 
+    /// The value at a path: a key, or keys and places in lists with dots between them
+    /// (`question.full_text`, `annotations.0.value`); a key that holds dots itself comes first.
+    pub(super) fn at(&self, path: &str) -> &Self {
+        let found = match self {
+            Self::List(list) => {
+                let (place, rest) = path.split_once('.').unwrap_or((path, ""));
+                let entry = place.parse::<usize>().ok().and_then(|place| list.get(place));
+                return match entry {
+                    Some(entry) if rest.is_empty() => entry,
+                    Some(entry) => entry.at(rest),
+                    None => &NULL,
+                };
+            }
+            _ => self.get(path),
+        };
+        if !found.is_null() {
+            return found;
+        }
+        let mut inner = path.match_indices('.').map(|(dot, _)| (&path[..dot], &path[dot + 1..]));
+        inner.find(|(key, _)| self.has(key)).map_or(&NULL, |(key, rest)| self.get(key).at(rest))
+    }
+
     /// Whether a key has a value that is not null.
     pub(super) fn has(&self, key: &str) -> bool {
         !self.get(key).is_null()
@@ -247,6 +269,20 @@ mod tests {
         assert!(!record.has("none") && record.has("n"));
         assert_eq!(record.keys(), ["a", "b", "l", "n"]);
         assert_eq!(record.excerpt(), r#"{"a":"plain","b":"es\ncaped","n":3,"l":[true,null]}"#);
+    }
+
+    #[test]
+    fn paths_lead_into_objects_and_lists() {
+        let record =
+            Json::parse(r#"{"a":{"b":[{"c":1},{"c":2}],"d.e":3},"a.b":4,"x.y":{"z":5}}"#).unwrap();
+        for (path, expected) in [("a.b", 4.0), ("a.d.e", 3.0), ("x.y.z", 5.0)] {
+            assert_eq!(record.at(path).as_number(), Some(expected), "{path}");
+        }
+        let inner = record.get("a");
+        assert_eq!(inner.at("b.1.c").as_number(), Some(2.0));
+        for nothing in ["", "b.2.c", "b.x", "q", "b.1.c.d", "."] {
+            assert!(inner.at(nothing).is_null(), "{nothing}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Pairs one by one from a file, whatever its format; only one record is in memory at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub enum DropReason {
     PairCap,
     /// A record with fewer than two answers to compare.
     OneAnswer,
+    /// One of the two answers is null.
+    MissingAnswer,
 }
 
 impl DropReason {
@@ -55,6 +57,7 @@ impl fmt::Display for DropReason {
             Self::SuspectScore => "an overall score of 10 beside ratings of 2 or less",
             Self::PairCap => "more pairs of one record than `pairs_per_record`",
             Self::OneAnswer => "fewer than two answers to compare",
+            Self::MissingAnswer => "an answer is missing",
         })
     }
 }
@@ -117,9 +120,38 @@ pub fn detect(source: &Source, settings: &ReadSettings) -> Result<DatasetFormat,
     format::detect(&record).map_err(|error| DataError::Record { path, at, error })
 }
 
+/// Labels that are looked at before any is believed.
+const N_LABELS: usize = 1000;
+
+/// Refuses labels whose usual meaning is not the only one.
+fn check_labels(source: &Source, settings: &ReadSettings) -> Result<(), DataError> {
+    if settings.columns.label.is_empty() || !settings.columns.values.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::open(source)?;
+    let (mut seen, mut n_read) = (BTreeSet::new(), 0);
+    while n_read < N_LABELS {
+        let Some((_, record)) = rows.next()? else { break };
+        let labels = format::unexplained_labels(&record, &settings.columns);
+        n_read += labels.len().max(1);
+        seen.extend(labels);
+        if !seen.is_empty() && !seen.iter().all(|label| matches!(label.as_str(), "0" | "1")) {
+            return Ok(());
+        }
+    }
+    if format::is_ambiguous(&seen) {
+        let (path, column) = (source.to_string(), settings.columns.label.list().join(", "));
+        return Err(DataError::AmbiguousLabels { path, column, n_read });
+    }
+    Ok(())
+}
+
 /// Opens a file. A missing, empty or wrongly compressed one fails here, before any pair.
 pub fn open(source: &Source, settings: &ReadSettings) -> Result<PairReader, DataError> {
     let format = detect(source, settings)?;
+    if format == DatasetFormat::Columns {
+        check_labels(source, settings)?;
+    }
     Ok(PairReader {
         rows: Rows::open(source)?,
         path: source.to_string(),

@@ -63,6 +63,23 @@ impl Message {
         }
     }
 
+    /// The message as one JSON object, its fields in the order of the file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let text = |text: &str| serde_json::Value::from(text).to_string();
+        let mut out = format!("{{\"role\":{}", text(&self.role));
+        match &self.content {
+            Content::Text(content) => out += &format!(",\"content\":{}", text(content)),
+            Content::Json(json) => out += &format!(",\"content\":{json}"),
+            Content::Absent => {}
+        }
+        match self.fields.strip_prefix('{') {
+            Some(fields) => out += &format!(",{fields}"),
+            None => out.push('}'),
+        }
+        out
+    }
+
     /// Whether the model says it.
     #[must_use]
     pub fn is_assistant(&self) -> bool {
@@ -273,16 +290,6 @@ impl TextForm {
         }
     }
 
-    /// How many messages of a conversation are its prompt; `None` where that is not kept.
-    #[must_use]
-    pub fn n_prompt_messages(&self) -> Option<usize> {
-        match self {
-            Self::Messages(spans) => Some(spans.prompt.len()),
-            Self::Plain => Some(1),
-            Self::Dialogue | Self::Whole => None,
-        }
-    }
-
     /// What the template is given beside the messages, as a JSON object; mostly empty.
     #[must_use]
     pub fn globals(&self) -> &str {
@@ -316,6 +323,19 @@ impl TextForm {
             }
             other => other.clone(),
         }
+    }
+
+    /// The messages of the prompt alone, and of the answer alone; `None` where the texts are no
+    /// conversation.
+    #[must_use]
+    pub fn parts(&self, prompt: &str, answer: &str, which: usize) -> Option<[Vec<Message>; 2]> {
+        let mut prompt_messages = self.messages(prompt, answer, which)?;
+        let n_prompt = match self {
+            Self::Messages(spans) => spans.prompt.len(),
+            _ => prompt_messages.len().saturating_sub(1),
+        };
+        let answer = prompt_messages.split_off(n_prompt);
+        Some([prompt_messages, answer])
     }
 
     /// As the store keeps it; nothing for a flat dialogue.
@@ -396,7 +416,9 @@ mod tests {
             for (found, answer) in found.iter().zip([&a, &b]) {
                 assert_eq!(*found, [&prompt[..], answer].concat());
             }
-            assert_eq!((form.globals(), form.n_prompt_messages()), ("{\"tools\":[]}", Some(2)));
+            assert_eq!(form.globals(), "{\"tools\":[]}");
+            let parts = form.parts(&flat.prompt, first, 0).unwrap();
+            assert_eq!(parts, [prompt.clone(), a.clone()]);
             let swapped = form.swapped();
             assert_eq!(swapped.messages(&flat.prompt, second, 0).unwrap(), found[1]);
             let doubled = form.doubled(1);
@@ -418,6 +440,16 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_one_json_object_again() {
+        let (prompt, [a, _]) = conversation();
+        assert_eq!(prompt[1].to_json(), r#"{"role":"user","content":"Quote:\n\nAssistant: no"}"#);
+        let call = r#"{"role":"assistant","content":null,"tool_calls":[{"name":"clock"}]}"#;
+        assert_eq!(a[0].to_json(), call);
+        let absent = Message { content: Content::Absent, ..Message::new(USER_ROLE, "") };
+        assert_eq!(absent.to_json(), r#"{"role":"user"}"#);
+    }
+
+    #[test]
     fn forms_without_places_are_words_and_damage_is_noticed() {
         for form in [TextForm::Dialogue, TextForm::Plain, TextForm::Whole] {
             let stored = form.to_stored();
@@ -429,7 +461,7 @@ mod tests {
         assert_eq!(TextForm::Whole.messages("p", "a", 0), None);
         let spans = r#"{"p":[{"r":"user","s":1,"n":2}],"a":[[],[]]}"#;
         assert!(TextForm::from_stored(Some(spans), "abc", ["", ""]).is_ok());
-        for (stored, prompt) in [(spans, "ab"), (spans, "aéé"), ("{", "abc"), ("other", "abc")] {
+        for (stored, prompt) in [(spans, "ab"), (spans, "éé"), ("{", "abc"), ("other", "abc")] {
             assert!(TextForm::from_stored(Some(stored), prompt, ["", ""]).is_err(), "{stored}");
         }
     }

@@ -37,6 +37,25 @@ impl Store {
         self.read(|connection| ids.iter().map(|id| pair(connection, dataset, *id)).collect())
     }
 
+    /// Whether the pairs of a data set can leave it as messages, and some of them came so. Flat
+    /// dialogues and plain texts can; whole texts, which are no conversation, cannot.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn is_conversational(&self, dataset: i64) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            let found = |condition: &str| -> Result<bool, StoreError> {
+                let sql = format!(
+                    "SELECT EXISTS (SELECT 1 FROM pair_texts
+                     WHERE key BETWEEN ?1 AND ?2 AND form {condition})"
+                );
+                let mut statement = connection.prepare_cached(&sql)?;
+                Ok(statement.query_row(key_range(dataset), |row| row.get(0))?)
+            };
+            Ok(found("LIKE '{%'")? && !found("= 'whole'")?)
+        })
+    }
+
     /// The texts of pool pairs in presentation order, without any label.
     ///
     /// # Errors

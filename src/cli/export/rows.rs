@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::super::{CliError, CliResult};
 use crate::domain::bradley_terry::preference_probability;
+use crate::domain::conversation::Message;
 use crate::domain::metrics::{Evaluation, Split};
-use crate::domain::preference::{PairId, Side};
+use crate::domain::preference::{CandidatePair, PairId, Side};
 use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::verdict::{Verdict, VerdictSet};
 use crate::store::rows::RunDetail;
@@ -44,7 +45,8 @@ impl What {
                 "round",
                 "pair",
                 "confidence",
-                "margin",
+                // Not `margin`: TRL takes a column of that name as the loss's target margin.
+                "reward_margin",
                 "verdict",
             ],
             Self::Scores => &[
@@ -65,8 +67,36 @@ impl What {
     }
 }
 
+/// One value of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// A text, a number, a truth value, or nothing.
+    Plain(Value),
+    /// A conversation.
+    Messages(Vec<Message>),
+}
+
+impl Cell {
+    /// As one JSON value on one line.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        match self {
+            Self::Plain(value) => value.to_string(),
+            Self::Messages(messages) => {
+                let messages: Vec<String> = messages.iter().map(Message::to_json).collect();
+                format!("[{}]", messages.join(","))
+            }
+        }
+    }
+}
+
 /// Takes a row with a value for each column.
-pub type Emit<'a> = &'a mut dyn FnMut(&[Value]) -> CliResult;
+pub type Emit<'a> = &'a mut dyn FnMut(&[Cell]) -> CliResult;
+
+/// A row of values that are no conversations.
+fn plain<const N: usize>(values: [Value; N]) -> [Cell; N] {
+    values.map(Cell::Plain)
+}
 
 /// A run whose rows are read.
 pub struct Source<'a> {
@@ -74,6 +104,8 @@ pub struct Source<'a> {
     detail: RunDetail,
     rounds: Vec<RoundRow>,
     verdicts: VerdictSet,
+    /// Prompts and answers leave as messages, as they came.
+    is_conversational: bool,
 }
 
 impl<'a> Source<'a> {
@@ -93,7 +125,15 @@ impl<'a> Source<'a> {
             }
         }
         let (verdicts, _) = store.verdicts(&row.id, None)?;
-        Ok(Self { store, detail: store.run(&row.id)?, rounds, verdicts })
+        let detail = store.run(&row.id)?;
+        let is_conversational = store.is_conversational(detail.dataset)?;
+        Ok(Self { store, detail, rounds, verdicts, is_conversational })
+    }
+
+    /// Whether its texts leave as messages.
+    #[must_use]
+    pub fn is_conversational(&self) -> bool {
+        self.is_conversational
     }
 
     /// The run's name.
@@ -146,23 +186,32 @@ impl<'a> Source<'a> {
             let (pair, verdict) = (label.pair, self.verdicts.get(label.pair));
             let is_flipped = verdict == Some(Verdict::Flip);
             let preferred = if is_flipped { label.preferred.other() } else { label.preferred };
-            let (chosen, rejected) = match preferred {
-                Side::A => (texts.response_a, texts.response_b),
-                Side::B => (texts.response_b, texts.response_a),
-            };
-            emit(&[
-                json!(texts.prompt),
-                json!(chosen),
-                json!(rejected),
-                json!(self.id()),
-                json!(round),
-                json!(pair),
-                json!(label.confidence),
-                json!(scored.score.margin().abs()),
-                json!(verdict_name(verdict)),
-            ])?;
+            let [prompt, chosen, rejected] = self.texts_of(&texts, preferred);
+            let [run, round, pair] = [json!(self.id()), json!(round), json!(pair)];
+            let numbers = [json!(label.confidence), json!(scored.score.margin().abs())];
+            let row = [run, round, pair].into_iter().chain(numbers);
+            let row = row.chain([json!(verdict_name(verdict))]).map(Cell::Plain);
+            emit(&[prompt, chosen, rejected].into_iter().chain(row).collect::<Vec<_>>())?;
         }
         Ok(())
+    }
+
+    /// Prompt, preferred and other answer of a pair.
+    fn texts_of(&self, pair: &CandidatePair, preferred: Side) -> [Cell; 3] {
+        let sides = [(&pair.response_a, 0), (&pair.response_b, 1)];
+        let [better, worse] = match preferred {
+            Side::A => sides,
+            Side::B => [sides[1], sides[0]],
+        };
+        let parts = |(answer, which): (&String, usize)| {
+            pair.form.parts(&pair.prompt, answer, which).filter(|_| self.is_conversational)
+        };
+        match (parts(better), parts(worse)) {
+            (Some([prompt, chosen]), Some([_, rejected])) => {
+                [prompt, chosen, rejected].map(Cell::Messages)
+            }
+            _ => [&pair.prompt, better.0, worse.0].map(|text| Cell::Plain(json!(text))),
+        }
     }
 
     fn scores(&self, emit: Emit<'_>) -> CliResult {
@@ -170,7 +219,7 @@ impl<'a> Source<'a> {
             for ScoredPair { score, left_out } in
                 self.store.pair_scores(&self.detail.row.id, round.round)?
             {
-                emit(&[
+                emit(&plain([
                     json!(self.id()),
                     json!(round.round),
                     json!(score.pair),
@@ -181,7 +230,7 @@ impl<'a> Source<'a> {
                     json!(left_out.is_none()),
                     json!(left_out.map(LeftOut::name)),
                     json!(verdict_name(self.verdicts.get(score.pair))),
-                ])?;
+                ]))?;
             }
         }
         Ok(())
@@ -191,14 +240,14 @@ impl<'a> Source<'a> {
         for round in &self.rounds {
             for split in [Split::Validation, Split::Test] {
                 for it in self.store.margins(&self.detail.row.id, round.round, split)? {
-                    emit(&[
+                    emit(&plain([
                         json!(self.id()),
                         json!(round.round),
                         json!(split.name()),
                         json!(it.pair),
                         json!(it.margin),
                         json!(it.margin > 0.0),
-                    ])?;
+                    ]))?;
                 }
             }
         }
@@ -211,7 +260,13 @@ impl<'a> Source<'a> {
                 // What does not exist has no row.
                 if let Some(value) = value.filter(|value| value.is_finite()) {
                     let round = json!(round.round);
-                    emit(&[json!(self.id()), round, Value::Null, json!(metric), json!(value)])?;
+                    emit(&plain([
+                        json!(self.id()),
+                        round,
+                        Value::Null,
+                        json!(metric),
+                        json!(value),
+                    ]))?;
                 }
             }
         }
@@ -219,7 +274,8 @@ impl<'a> Source<'a> {
         for point in self.store.loss_points(&self.detail.row.id, usize::MAX)? {
             if is_wanted(point.round) {
                 let (round, step) = (json!(point.round), json!(point.global_step));
-                emit(&[json!(self.id()), round, step, json!("train/loss"), json!(point.loss)])?;
+                let loss = json!(point.loss);
+                emit(&plain([json!(self.id()), round, step, json!("train/loss"), loss]))?;
             }
         }
         Ok(())

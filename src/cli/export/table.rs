@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::{CliError, CliResult, Context, words};
-use super::rows::{Source, What};
+use super::rows::{Cell, Source, What};
 use super::{Target, say_done};
 use crate::store::Store;
 
@@ -59,8 +59,9 @@ fn write(source: &Source<'_>, what: What, form: Form, path: &Path) -> CliResult<
         let line = match form {
             Form::Csv => row.iter().map(csv_field).collect::<Vec<_>>().join(","),
             _ => {
-                let keys = columns.iter().map(|column| (*column).to_owned());
-                Value::Object(keys.zip(row.iter().cloned()).collect::<Map<_, _>>()).to_string()
+                let keys = columns.iter().zip(row);
+                let entries = keys.map(|(key, cell)| format!("\"{key}\":{}", cell.to_json()));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
             }
         };
         writeln!(out, "{line}").map_err(|error| failed(&error))
@@ -70,12 +71,12 @@ fn write(source: &Source<'_>, what: What, form: Form, path: &Path) -> CliResult<
     Ok(n)
 }
 
-/// Quoted where RFC 4180 asks for it; what does not exist is empty.
-fn csv_field(value: &Value) -> String {
-    let text = match value {
-        Value::Null => return String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+/// Quoted where RFC 4180 asks for it; what does not exist is empty, a conversation is its JSON.
+fn csv_field(cell: &Cell) -> String {
+    let text = match cell {
+        Cell::Plain(Value::Null) => return String::new(),
+        Cell::Plain(Value::String(text)) => text.clone(),
+        other => other.to_json(),
     };
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::texts::Said;
 use super::{Found, Read, messages, missing, ranking, wrong_type};
@@ -15,10 +16,49 @@ use crate::data::reader::DropReason;
 use crate::domain::spec::{ColumnsSpec, Names};
 
 /// Values that mean a, b and a tie in the sets people publish.
-const FOR_A: [&str; 7] = ["a", "1", "first", "left", "model_a", "response_a", "true"];
-const FOR_B: [&str; 8] = ["b", "2", "-1", "second", "right", "model_b", "response_b", "false"];
-const FOR_TIE: [&str; 8] =
-    ["tie", "0", "equal", "same", "both", "neither", "draw", "tie (bothbad)"];
+const FOR_A: [&str; 12] = [
+    "a",
+    "1",
+    "first",
+    "left",
+    "model_a",
+    "response_a",
+    "true",
+    "a>b",
+    "a>>b",
+    "b<a",
+    "b<<a",
+    "[[a]]",
+];
+const FOR_B: [&str; 13] = [
+    "b",
+    "2",
+    "-1",
+    "second",
+    "right",
+    "model_b",
+    "response_b",
+    "false",
+    "b>a",
+    "b>>a",
+    "a<b",
+    "a<<b",
+    "[[b]]",
+];
+const FOR_TIE: [&str; 12] = [
+    "tie",
+    "0",
+    "equal",
+    "same",
+    "both",
+    "neither",
+    "draw",
+    "tie (bothbad)",
+    "a=b",
+    "a==b",
+    "a~=b",
+    "[[c]]",
+];
 
 pub(super) fn read(
     record: &Json<'_>,
@@ -62,14 +102,14 @@ fn prompt<'r>(record: &'r Json<'_>, template: &str) -> Result<Said<'r>, RecordEr
         return Ok(Said::NOTHING);
     }
     if !template.contains('{') {
-        return said(template, record.get(template), record);
+        return said(template, record.at(template), record);
     }
     let mut out = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         let Some((column, after)) = after.split_once('}') else { break };
         out.push_str(before);
-        match said(column, record.get(column), record)? {
+        match said(column, record.at(column), record)? {
             Said::Text(text) => out.push_str(&text),
             Said::Messages(_) => {
                 let (field, found) = (column.to_owned(), "a list of messages".to_owned());
@@ -96,7 +136,7 @@ fn said<'r>(column: &str, value: &'r Json<'_>, record: &Json<'_>) -> Result<Said
 fn answers<'r>(record: &'r Json<'_>, names: &Names) -> Result<Vec<Said<'r>>, RecordError> {
     let mut out = Vec::new();
     for column in names.list() {
-        match record.get(column) {
+        match record.at(column) {
             Json::List(list) if !list.iter().any(messages::is_message) => {
                 for (i, entry) in list.iter().enumerate() {
                     out.push(said(&format!("{column}[{i}]"), entry, record)?);
@@ -108,6 +148,12 @@ fn answers<'r>(record: &'r Json<'_>, names: &Names) -> Result<Vec<Said<'r>>, Rec
     Ok(out)
 }
 
+/// Whether a record has the column, be it empty; of a path its first key.
+fn is_named(record: &Json<'_>, column: &str) -> bool {
+    let first = column.split('.').next().unwrap_or_default();
+    record.keys().iter().any(|key| key == column || key == first)
+}
+
 /// One score for each answer, from as many columns or from one list.
 fn scores(
     record: &Json<'_>,
@@ -116,9 +162,9 @@ fn scores(
 ) -> Result<Vec<Option<f64>>, RecordError> {
     let mut out = Vec::new();
     for column in names.list() {
-        match record.get(column) {
+        match record.at(column) {
             Json::List(list) => out.extend(list.iter().map(Json::as_number)),
-            Json::Null if record.keys().iter().all(|key| key != column) => {
+            Json::Null if !is_named(record, column) => {
                 return Err(missing(record, column));
             }
             value => out.push(value.as_number()),
@@ -140,8 +186,8 @@ fn votes(
     let n_pairs = n_answers * n_answers.saturating_sub(1) / 2;
     let mut tallies = vec![[0_u32; 3]; n_pairs];
     for column in columns.label.list() {
-        let labels = match record.get(column) {
-            Json::Null if record.keys().iter().all(|key| key != column) => {
+        let labels = match record.at(column) {
+            Json::Null if !is_named(record, column) => {
                 return Err(missing(record, column));
             }
             Json::List(labels) => labels.as_slice(),
@@ -195,12 +241,11 @@ fn vote(
         return Ok(None);
     }
     let unknown = || RecordError::UnknownLabel { field: column.to_owned(), found: excerpt(text) };
-    let values = columns.values.list();
-    if let [for_a, for_b, ..] = values.as_slice() {
+    if let [for_a, for_b, ties @ ..] = columns.values.list().as_slice() {
         return match text {
-            _ if text == *for_a => Ok(Some(Vote::A)),
-            _ if text == *for_b => Ok(Some(Vote::B)),
-            _ if values.contains(&text) => Ok(Some(Vote::Tie)),
+            _ if is_one_of(text, for_a) => Ok(Some(Vote::A)),
+            _ if is_one_of(text, for_b) => Ok(Some(Vote::B)),
+            _ if ties.iter().any(|tie| is_one_of(text, tie)) => Ok(Some(Vote::Tie)),
             _ => Err(unknown()),
         };
     }
@@ -210,10 +255,59 @@ fn vote(
     if columns.b.list() == [text] {
         return Ok(Some(Vote::B));
     }
-    let word = text.to_lowercase();
+    let word: String = text.to_lowercase().split_whitespace().collect();
+    let word = if word == "tie(bothbad)" { "tie (bothbad)" } else { word.as_str() };
     let known = [(&FOR_A[..], Vote::A), (&FOR_B[..], Vote::B), (&FOR_TIE[..], Vote::Tie)];
-    let found = known.into_iter().find(|(words, _)| words.contains(&word.as_str()));
-    found.map(|(_, vote)| Some(vote)).ok_or_else(unknown)
+    let found = known.into_iter().find(|(words, _)| words.contains(&word));
+    match found {
+        Some((_, vote)) => Ok(Some(vote)),
+        None if text.parse::<f64>().is_ok() => {
+            Err(RecordError::UnknownStrength { field: column.to_owned(), found: excerpt(text) })
+        }
+        None => Err(unknown()),
+    }
+}
+
+/// Whether a label is one of the values that are named: several with `|` between them, or a bound on
+/// numbers (`<0`, `>0`).
+fn is_one_of(label: &str, named: &str) -> bool {
+    named.split('|').any(|value| {
+        let number = |text: &str| text.trim().parse::<f64>().ok();
+        let bound = value.get(1..).and_then(number);
+        label == value
+            || match (value.as_bytes().first(), number(label), bound) {
+                (Some(b'<'), Some(label), Some(bound)) => label < bound,
+                (Some(b'>'), Some(label), Some(bound)) => label > bound,
+                _ => false,
+            }
+    })
+}
+
+/// Whether labels that so far were 0 and 1 alone may mean two things: 1 is then the first answer, or
+/// the second of two that are counted from 0.
+pub(in super::super) fn is_ambiguous(labels: &BTreeSet<String>) -> bool {
+    labels.contains("0") && labels.iter().all(|label| matches!(label.as_str(), "0" | "1"))
+}
+
+/// The labels of a record as texts, where only their usual meaning says what they are.
+pub(in super::super) fn unexplained_labels(
+    record: &Json<'_>,
+    columns: &ColumnsSpec,
+) -> Vec<String> {
+    let names = if columns.values.is_empty() { columns.label.list() } else { Vec::new() };
+    let mut labels = Vec::new();
+    for column in names {
+        let values = match record.at(column) {
+            Json::List(list) => list.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        let text = |value: &Json<'_>| match value.as_number() {
+            Some(number) => Some(number.to_string()),
+            None => value.to_label().map(Cow::into_owned),
+        };
+        labels.extend(values.iter().filter_map(text));
+    }
+    labels
 }
 
 fn count(names: &Names, found: usize, expected: String) -> RecordError {

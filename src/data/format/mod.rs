@@ -10,11 +10,15 @@ mod hh;
 mod html;
 mod llama_factory;
 mod messages;
+mod oasst;
 mod ranking;
+mod recipes;
 mod reward_bench;
+mod rm_bench;
 mod scored;
 mod stack_exchange;
 mod summarize;
+mod swift;
 mod texts;
 mod trl;
 mod ultrafeedback;
@@ -28,6 +32,7 @@ use super::error::{DataError, RecordError};
 use super::json::Json;
 use super::settings::ReadSettings;
 
+pub(super) use columns::{is_ambiguous, unexplained_labels};
 pub use hh::{ASSISTANT, HUMAN};
 pub(super) use reward_bench::best_of;
 pub(super) use texts::{Found, Said, Texts};
@@ -63,6 +68,34 @@ pub enum DatasetFormat {
     RewardBench,
     /// `RewardBench` 2: an instruction, right answers and wrong ones.
     RewardBench2,
+    /// RM-Bench: right answers and wrong ones, each in three styles.
+    RmBench,
+    /// OpenAI's preference fine-tuning.
+    OpenaiPreference,
+    /// torchtune's two whole conversations.
+    Torchtune,
+    /// LLaMA-Factory's two whole conversations.
+    LlamaFactoryMessages,
+    /// ms-swift: a conversation, and another answer to it.
+    Swift,
+    /// A prompt or instruction with `chosen_response` and `rejected_response`.
+    ChosenResponse,
+    /// `HelpSteer2`'s preferences, by their strength.
+    #[serde(rename = "helpsteer2")]
+    HelpSteer2,
+    /// `HelpSteer3`'s preferences, by their strength.
+    #[serde(rename = "helpsteer3")]
+    HelpSteer3,
+    /// PKU-SafeRLHF, by which answer is better.
+    PkuSafeRlhf,
+    /// `WebGPT`'s comparisons.
+    Webgpt,
+    /// Stanford's SHP.
+    Shp,
+    /// Chatbot Arena's two conversations and their winner.
+    Arena,
+    /// Open Assistant's conversation trees.
+    Oasst,
     /// A prompt and answers with scores or ranks.
     Scored,
     /// A prompt and answers, the best first.
@@ -72,7 +105,7 @@ pub enum DatasetFormat {
 }
 
 /// Names, formats and what they are, in the order of the help text.
-pub const FORMATS: [(&str, DatasetFormat, &str); 16] = [
+pub const FORMATS: [(&str, DatasetFormat, &str); 29] = [
     ("hh-rlhf", DatasetFormat::HhRlhf, "two whole dialogues, Human: and Assistant:"),
     ("trl", DatasetFormat::Trl, "prompt (may be implicit), chosen, rejected; text or messages"),
     ("ultrafeedback", DatasetFormat::UltraFeedback, "rated completions, by their mean rating"),
@@ -97,6 +130,31 @@ pub const FORMATS: [(&str, DatasetFormat, &str); 16] = [
     ("axolotl", DatasetFormat::Axolotl, "input, chosen, rejected"),
     ("reward-bench", DatasetFormat::RewardBench, "prompt, chosen, rejected, subset"),
     ("reward-bench-2", DatasetFormat::RewardBench2, "prompt, lists of right and wrong answers"),
+    ("rm-bench", DatasetFormat::RmBench, "prompt, three right and three wrong answers"),
+    (
+        "openai-preference",
+        DatasetFormat::OpenaiPreference,
+        "input.messages, preferred_output, non_preferred_output",
+    ),
+    ("torchtune", DatasetFormat::Torchtune, "chosen_conversations, rejected_conversations"),
+    (
+        "llama-factory-messages",
+        DatasetFormat::LlamaFactoryMessages,
+        "chosen_messages, rejected_messages",
+    ),
+    ("swift", DatasetFormat::Swift, "messages, and rejected_response or rejected_messages"),
+    (
+        "chosen-response",
+        DatasetFormat::ChosenResponse,
+        "prompt or instruction, chosen_response, rejected_response (NeMo, Argilla)",
+    ),
+    ("helpsteer2", DatasetFormat::HelpSteer2, "prompt, two responses, preference_strength"),
+    ("helpsteer3", DatasetFormat::HelpSteer3, "context, two responses, overall_preference"),
+    ("pku-safe-rlhf", DatasetFormat::PkuSafeRlhf, "prompt, two responses, better_response_id"),
+    ("webgpt", DatasetFormat::Webgpt, "question.full_text, two answers, two scores"),
+    ("shp", DatasetFormat::Shp, "history, human_ref_A, human_ref_B, labels"),
+    ("arena", DatasetFormat::Arena, "conversation_a, conversation_b, winner"),
+    ("oasst", DatasetFormat::Oasst, "conversation trees with ranked replies"),
     ("scored", DatasetFormat::Scored, "a prompt and answers with scores or ranks"),
     ("ranked", DatasetFormat::Ranked, "a prompt and answers, the best first"),
     ("columns", DatasetFormat::Columns, "any other, by data.columns"),
@@ -167,8 +225,14 @@ pub(super) fn detect(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
         F::StackExchangePaired
     } else if llama_factory::fits(record) {
         F::LlamaFactory
+    } else if rm_bench::fits(record) {
+        F::RmBench
     } else if reward_bench::fits_second(record) {
         F::RewardBench2
+    } else if swift::fits(record) {
+        F::Swift
+    } else if oasst::fits(record) {
+        F::Oasst
     } else if is_pair && reward_bench::fits_first(record) {
         F::RewardBench
     } else if is_pair && is_text("input") && !has("prompt") {
@@ -189,6 +253,15 @@ pub(super) fn detect(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
 
 /// What a record without `chosen` and `rejected` is.
 fn other_layout(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
+    if let Some(format) = recipes::detect(record) {
+        return Ok(format);
+    }
+    if oasst::is_message_row(record) {
+        return Err(RecordError::TreeTakenApart);
+    }
+    if matches!(record.get("data"), Json::Object(_)) && record.has("annotations") {
+        return Err(RecordError::LabelStudio);
+    }
     if let Some(field) = scored::answers_field(record) {
         return if scored::has_order(record, field) {
             Ok(DatasetFormat::Scored)
@@ -231,6 +304,22 @@ pub(super) fn read(
         F::Axolotl => axolotl::read(record, out),
         F::RewardBench => reward_bench::read_first(record, out),
         F::RewardBench2 => reward_bench::read_second(record, cap, out),
+        F::RmBench => rm_bench::read(record, cap, out),
+        F::Swift => swift::read(record, out),
+        F::Oasst => oasst::read(record, cap, out),
+        F::OpenaiPreference
+        | F::Torchtune
+        | F::LlamaFactoryMessages
+        | F::ChosenResponse
+        | F::HelpSteer2
+        | F::HelpSteer3
+        | F::PkuSafeRlhf
+        | F::Webgpt
+        | F::Shp
+        | F::Arena => match recipes::columns(format, record) {
+            Some(columns) => columns::read(record, columns, cap, out),
+            None => Err(RecordError::UnknownLayout { available: record.keys() }),
+        },
         F::Scored => scored::read(record, cap, out),
         F::Ranked => scored::read_ranked(record, cap, out),
         F::Columns => columns::read(record, &settings.columns, cap, out),

@@ -155,6 +155,9 @@ impl Texts {
         let is_explicit = !prompt.is_blank();
         let mut prompt = prompt.into_prompt();
         let mut answers = answers.map(Said::into_answer);
+        if answers.iter().any(Vec::is_empty) {
+            return Err(DropReason::MissingAnswer);
+        }
         let n_held = n_shared(&answers);
         if is_explicit && !ends_with(&answers[0][..n_held], &prompt) {
             return Ok(Self::written(&prompt, [&answers[0], &answers[1]], globals));

@@ -12,6 +12,7 @@ use crate::data::json::Json;
 use crate::data::reader::DropReason;
 use crate::domain::conversation::TextForm;
 
+const EITHER: &str = "a text or a list of messages";
 const LIST: &str = "a list of messages";
 
 /// Whether both answers are whole dialogues without a prompt.
@@ -44,11 +45,14 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
             return Err(missing(record, field));
         }
     }
-    if let (Json::Text(_), Json::List(_) | Json::Object(_)) = (chosen, rejected) {
-        return Err(wrong_type("rejected", rejected, "a text"));
-    }
-    if let (Json::List(_) | Json::Object(_), Json::Text(_)) = (chosen, rejected) {
-        return Err(wrong_type("rejected", rejected, LIST));
+    match (chosen, rejected) {
+        (Json::Text(_), Json::Text(_))
+        | (Json::List(_) | Json::Object(_), Json::List(_) | Json::Object(_)) => {}
+        (Json::Text(_), other) => return Err(wrong_type("rejected", other, "a text")),
+        (Json::List(_) | Json::Object(_), other) => {
+            return Err(wrong_type("rejected", other, LIST));
+        }
+        (other, _) => return Err(wrong_type("chosen", other, EITHER)),
     }
     let answers = [Said::read("chosen", chosen)?, Said::read("rejected", rejected)?];
     let prompt = if prompt.is_null() { Said::NOTHING } else { Said::read("prompt", prompt)? };

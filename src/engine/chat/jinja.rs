@@ -76,20 +76,12 @@ impl Program {
 
 /// A message as the template sees it.
 fn message(message: &Message) -> Result<Value, String> {
-    let mut keys = vec![("role".to_owned(), Value::from(message.role.as_str()))];
     match &message.content {
-        Content::Text(text) => keys.push(("content".to_owned(), Value::from(text.as_str()))),
-        Content::Json(value) => keys.push(("content".to_owned(), json(value)?)),
-        Content::Absent => {}
-    }
-    if !message.fields.is_empty() {
-        let fields = json(&message.fields)?;
-        for key in fields.try_iter().map_err(|error| in_words(&error))? {
-            let value = fields.get_item(&key).map_err(|error| in_words(&error))?;
-            keys.push((key.to_string(), value));
+        Content::Text(content) if message.fields.is_empty() => {
+            Ok(minijinja::context! { role => &message.role, content })
         }
+        _ => json(&message.to_json()),
     }
-    Ok(keys.into_iter().collect())
 }
 
 fn json(text: &str) -> Result<Value, String> {

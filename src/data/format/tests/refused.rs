@@ -58,7 +58,7 @@ fn trl() {
             (
                 r#"[{"role":"user","content":"a"}]"#,
                 "true",
-                "field `prompt` is `true`, not a list of messages",
+                "field `prompt` is `true`, not a text or a list of messages",
             ),
             (
                 r#"{"role":"user","content":"a"}"#,
@@ -278,11 +278,7 @@ fn scored_and_ranked() {
             ("completions", "c", "no field `completions`, only `c`, `prompt`, `scores`"),
             ("[1,2]", "[1]", "field `scores` has `1` entries, not 2, one for each answer"),
             ("[1,2]", "1", "field `scores` is `1`, not a list"),
-            (
-                r#""b""#,
-                "[]",
-                "field `completions[1]` is `a list`, not a text, or an object with `text`",
-            ),
+            (r#""b""#, "[]", "all `1` pairs are unusable, the first: an answer is missing"),
             ("[1,2]", "[null,null]", "the answers in `completions` have no scores"),
             ("[1,2]", "[2,2]", "all `1` pairs are unusable, the first: a tie"),
         ],
