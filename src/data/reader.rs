@@ -200,7 +200,10 @@ impl PairReader {
         let Some((at, record)) = rows.next()? else { return Ok(false) };
         let wrong = |error| DataError::Record { path: path.clone(), at, error };
         found.clear();
-        format::read(&record, *format, settings, found).map_err(wrong)?;
+        match format::read(&record, *format, settings, found) {
+            Err(RecordError::NoContent { .. }) => found.push(Err(DropReason::MissingAnswer)),
+            read => read.map_err(wrong)?,
+        }
         let is_strict = settings.policy == BadPairPolicy::Refuse && format.is_strict();
         for found in found.drain(..) {
             items.push_back(match found.and_then(format::Texts::usable) {

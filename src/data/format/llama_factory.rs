@@ -13,8 +13,10 @@ use crate::domain::conversation::{ASSISTANT_ROLE, Message, SYSTEM_ROLE, USER_ROL
 /// Whether a record is one of these.
 pub(super) fn fits(record: &Json<'_>) -> bool {
     let is_pair = record.has("chosen") && record.has("rejected");
+    let is_pair_of_texts =
+        ["chosen", "rejected"].iter().all(|key| record.get(key).as_text().is_some());
     let is_alpaca = record.get("instruction").as_text().is_some()
-        && (is_pair || record.get("output").as_list().is_some());
+        && (is_pair_of_texts || record.get("output").as_list().is_some());
     is_alpaca || (is_pair && record.get("conversations").as_list().is_some())
 }
 

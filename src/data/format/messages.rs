@@ -11,7 +11,7 @@ use crate::domain::conversation::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE,
 
 /// The keys of who speaks and of what is said, by how often they are used.
 const ROLE_KEYS: [&str; 3] = ["role", "from", "speaker"];
-const CONTENT_KEYS: [&str; 3] = ["content", "value", "text"];
+const CONTENT_KEYS: [&str; 4] = ["content", "value", "text", "parts"];
 
 /// Other spellings of the roles, in small letters.
 const SPELLINGS: [(&str, &[&str]); 4] = [
@@ -52,8 +52,8 @@ pub(super) fn message(field: &str, entry: &Json<'_>) -> Result<Message, RecordEr
     let Json::Object(entries) = entry else {
         return Err(wrong_type(field, entry, "a message with `role` and `content` (text)"));
     };
-    let first_of = |keys: [&'static str; 3]| keys.into_iter().find(|key| entry.has(key));
-    let role_key = first_of(ROLE_KEYS).ok_or_else(|| missing(entry, "role"))?;
+    let first_of = |keys: &[&'static str]| keys.iter().copied().find(|key| entry.has(key));
+    let role_key = first_of(&ROLE_KEYS).ok_or_else(|| missing(entry, "role"))?;
     let role = match entry.get(role_key) {
         Json::Text(who) => role(who).ok_or_else(|| RecordError::UnknownRole {
             field: format!("{field}.{role_key}"),
@@ -61,7 +61,7 @@ pub(super) fn message(field: &str, entry: &Json<'_>) -> Result<Message, RecordEr
         })?,
         other => return Err(wrong_type(&format!("{field}.{role_key}"), other, "a text")),
     };
-    let content_key = first_of(CONTENT_KEYS);
+    let content_key = first_of(&CONTENT_KEYS);
     let is_kept = |key: &str, value: &Json<'_>| {
         !(value.is_null() || key == role_key || Some(key) == content_key)
     };
@@ -100,11 +100,30 @@ fn content(field: &str, content: &Json<'_>) -> Result<Content, RecordError> {
             let is_part = |part: &Json<'_>| matches!(part, Json::Object(_) | Json::Text(_));
             match parts.iter().find(|part| !is_part(part)) {
                 Some(part) => Err(wrong_type(field, part, "a text part")),
-                None => Ok(Content::Json(content.to_text())),
+                None => {
+                    Ok(joined(parts)
+                        .map_or_else(|| Content::Json(content.to_text()), Content::Text))
+                }
             }
         }
         other => Err(wrong_type(field, other, "a text")),
     }
+}
+
+/// The text of parts in a spelling that no chat template reads: Gemini's `{"text"}`, and
+/// LLaMA-Factory's `{"type": "text", "value"}`. Parts as templates know them are the template's to
+/// write.
+fn joined(parts: &[Json<'_>]) -> Option<String> {
+    let text = |part: &Json<'_>| -> Option<String> {
+        let Json::Object(entries) = part else { return None };
+        let found = match part.get("type").as_text() {
+            None if entries.len() == 1 => part.get("text"),
+            Some("text") => part.get("value"),
+            _ => return None,
+        };
+        found.as_text().map(str::to_owned)
+    };
+    parts.iter().map(text).collect()
 }
 
 #[cfg(test)]
@@ -128,6 +147,16 @@ mod tests {
         let parts = one(r#"{"role":"user","content":[{"type":"text","text":"x"}]}"#).unwrap();
         assert_eq!(parts.content, Content::Json(r#"[{"type":"text","text":"x"}]"#.into()));
         assert_eq!(one(r#"{"role":"user","content":""}"#).unwrap(), Message::new("user", ""));
+    }
+
+    #[test]
+    fn parts_that_no_template_reads_are_one_text() {
+        for (json, expected) in [
+            (r#"{"role":"model","parts":[{"text":"a"},{"text":" b"}]}"#, "a b"),
+            (r#"{"role":"assistant","content":[{"type":"text","value":"a"}]}"#, "a"),
+        ] {
+            assert_eq!(one(json).unwrap(), Message::new("assistant", expected), "{json}");
+        }
     }
 
     #[test]

@@ -8,9 +8,10 @@ use super::{Found, Read, list, messages, missing, ranking, wrong_type};
 use crate::data::error::RecordError;
 use crate::data::json::Json;
 
-const PROMPTS: [&str; 6] = ["prompt", "instruction", "question", "query", "input", "context"];
-const ANSWERS: [&str; 6] =
-    ["completions", "responses", "answers", "outputs", "output", "candidates"];
+const PROMPTS: [&str; 7] =
+    ["prompt", "instruction", "question", "query", "input", "context", "contents"];
+const ANSWERS: [&str; 7] =
+    ["completions", "responses", "answers", "outputs", "output", "candidates", "generations"];
 const TEXTS: [&str; 7] = ["text", "response", "content", "completion", "answer", "output", "value"];
 const SCORES: [&str; 5] = ["score", "rating", "reward", "overall_score", "pm_score"];
 const RANKS: [&str; 2] = ["rank", "ranking"];

@@ -11,7 +11,9 @@ use super::{messages, wrong_type};
 use crate::data::error::RecordError;
 use crate::data::json::Json;
 use crate::data::reader::DropReason;
-use crate::domain::conversation::{ASSISTANT_ROLE, FlatPair, Message, TextForm, USER_ROLE};
+use crate::domain::conversation::{
+    ASSISTANT_ROLE, FlatPair, Message, SYSTEM_ROLE, TextForm, USER_ROLE,
+};
 use crate::domain::dialogue;
 
 /// A prompt or an answer as a record has it.
@@ -155,6 +157,15 @@ impl Texts {
         let is_explicit = !prompt.is_blank();
         let mut prompt = prompt.into_prompt();
         let mut answers = answers.map(Said::into_answer);
+        // Instructions alone are no question: they belong before what the answers hold.
+        let is_system = |message: &Message| message.role == SYSTEM_ROLE;
+        if is_explicit && prompt.iter().all(is_system) {
+            for answer in answers.iter_mut().filter(|answer| !answer.first().is_some_and(is_system))
+            {
+                answer.splice(..0, prompt.iter().cloned());
+            }
+            return Self::conversation(Said::NOTHING, answers.map(Said::Messages), globals);
+        }
         if answers.iter().any(Vec::is_empty) {
             return Err(DropReason::MissingAnswer);
         }

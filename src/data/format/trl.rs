@@ -6,11 +6,11 @@
 
 use super::hh::{self, ASSISTANT};
 use super::texts::{Said, Texts};
-use super::{Found, Read, missing, wrong_type};
+use super::{Found, Read, messages, missing, wrong_type};
 use crate::data::error::{RecordError, excerpt};
 use crate::data::json::Json;
 use crate::data::reader::DropReason;
-use crate::domain::conversation::TextForm;
+use crate::domain::conversation::{Message, SYSTEM_ROLE, TextForm, USER_ROLE};
 
 const EITHER: &str = "a text or a list of messages";
 const LIST: &str = "a list of messages";
@@ -55,18 +55,91 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
         (other, _) => return Err(wrong_type("chosen", other, EITHER)),
     }
     let answers = [Said::read("chosen", chosen)?, Said::read("rejected", rejected)?];
-    let prompt = if prompt.is_null() { Said::NOTHING } else { Said::read("prompt", prompt)? };
-    out.push(match (prompt, answers) {
-        (Said::Text(prompt), [Said::Text(chosen), Said::Text(rejected)]) => {
-            if record.has("prompt") {
-                Ok(Texts::continued(&prompt, &chosen, &rejected))
+    let system = system(record);
+    let is_bare = system.is_none();
+    out.push(match (prompt, &answers) {
+        (Json::Text(prompt), [Said::Text(chosen), Said::Text(rejected)]) if is_bare => {
+            Ok(Texts::continued(prompt, chosen, rejected))
+        }
+        (Json::Null, [Said::Text(chosen), Said::Text(rejected)])
+            if is_bare && beside(record, &answers).is_none() =>
+        {
+            from_wholes(chosen, rejected)
+        }
+        _ => {
+            let asked = asked(record, &answers)?;
+            let prompt = match system {
+                None => asked,
+                Some(system) => after(system, asked),
+            };
+            if answers.iter().all(|answer| matches!(answer, Said::Text(_))) {
+                Texts::replies(&prompt, &answers[0], &answers[1])
             } else {
-                from_wholes(&chosen, &rejected)
+                Texts::conversation(prompt, answers, &globals(record)?)
             }
         }
-        (prompt, answers) => Texts::conversation(prompt, answers, &globals(record)?),
     });
     Ok(())
+}
+
+/// Columns that hold what two answers are answers to, where it is not called `prompt`.
+const PROMPTS: [&str; 9] = [
+    "question",
+    "instruction",
+    "query",
+    "input",
+    "messages",
+    "conversations",
+    "conversation",
+    "context",
+    "history",
+];
+const SYSTEMS: [&str; 3] = ["system", "system_prompt", "system_message"];
+
+/// What the model was told beforehand, in a column of its own.
+fn system<'r>(record: &'r Json<'_>) -> Option<&'r str> {
+    SYSTEMS.iter().find_map(|key| record.get(key).as_text()).filter(|text| !text.is_empty())
+}
+
+/// The column of another name that holds the prompt; none where the answers are whole conversations.
+fn beside(record: &Json<'_>, answers: &[Said<'_>; 2]) -> Option<&'static str> {
+    let holds_prompt = |answer: &Said<'_>| match answer {
+        Said::Text(text) => text.contains(ASSISTANT),
+        Said::Messages(messages) => messages.iter().any(|message| message.role == USER_ROLE),
+    };
+    if answers.iter().all(holds_prompt) {
+        return None;
+    }
+    let is_said = |value: &Json<'_>| {
+        value.as_text().is_some()
+            || value.as_list().is_some_and(|list| list.iter().all(messages::is_message))
+    };
+    PROMPTS.into_iter().find(|key| is_said(record.get(key)))
+}
+
+/// What the answers are answers to.
+fn asked<'r>(record: &'r Json<'_>, answers: &[Said<'_>; 2]) -> Result<Said<'r>, RecordError> {
+    let column = if record.has("prompt") { Some("prompt") } else { beside(record, answers) };
+    let Some(column) = column else { return Ok(Said::NOTHING) };
+    let mut asked = Said::read(column, record.get(column))?;
+    // Some sets keep the whole better conversation beside both answers.
+    if let Said::Messages(messages) = &mut asked
+        && let [.., last] = messages.as_slice()
+        && last.is_assistant()
+        && answers[0].key().ends_with(last.text())
+    {
+        messages.pop();
+    }
+    Ok(asked)
+}
+
+/// The prompt with instructions before it, unless it has its own.
+fn after<'r>(system: &str, asked: Said<'r>) -> Said<'r> {
+    let mut messages = asked.into_prompt();
+    if messages.first().is_none_or(|first| first.role != SYSTEM_ROLE) {
+        messages.insert(0, Message::new(SYSTEM_ROLE, system));
+    }
+    Said::Messages(messages)
 }
 
 /// What the record gives a chat template beside the messages: `tools` (a list, or the same as JSON in a
