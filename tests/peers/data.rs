@@ -1,0 +1,1 @@
+//! Pairs of files beside what their publishers say of the fields.
