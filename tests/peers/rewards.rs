@@ -1,7 +1,7 @@
 //! Rewards of `ser score` beside those of transformers, TRL and PEFT.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde::Deserialize;
@@ -11,6 +11,8 @@ use super::{Expect, Outcome, Verdict, conclude, first, fixtures, judged, refusal
 use crate::cli::fixture::{Place, stderr, stdout};
 
 const TOLERANCE: f64 = 1e-4;
+/// The cache of `huggingface_hub`, beside the models.
+const HUB: &str = "hub";
 
 #[derive(Deserialize)]
 struct Table {
@@ -34,6 +36,9 @@ struct Group {
     parts: BTreeMap<String, Part>,
     /// The part that is scored.
     score: String,
+    /// Parts that lie in the cache of `huggingface_hub` under an id.
+    #[serde(default)]
+    hub: BTreeMap<String, String>,
     /// Words that `ser model check` must say of it.
     #[serde(default)]
     model_check: Vec<String>,
@@ -76,7 +81,9 @@ fn rewards_equal_those_of_the_peers_or_are_refused_by_name() {
 fn judge(models: &BTreeMap<String, Model>, group: &Group) -> Vec<Outcome> {
     let place = Place::new();
     for (name, part) in &group.parts {
-        assemble(models, part, &place.path(name));
+        let folder =
+            group.hub.get(name).map_or_else(|| place.path(name), |id| snapshot(&place, id));
+        assemble(models, part, &folder);
     }
     let mut together: Vec<(&Case, Verdict)> = Vec::new();
     let equal: Vec<&Case> =
@@ -101,6 +108,14 @@ fn judge(models: &BTreeMap<String, Model>, group: &Group) -> Vec<Outcome> {
         outcomes.push(Outcome::new(&group.kind, named("model check"), verdict));
     }
     outcomes
+}
+
+/// Where the cache of `huggingface_hub` keeps the newest files of a model.
+fn snapshot(place: &Place, id: &str) -> PathBuf {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let name = format!("{HUB}/models--{}", id.replace('/', "--"));
+    place.write(&format!("{name}/refs/main"), commit);
+    place.path(&format!("{name}/snapshots/{commit}"))
 }
 
 /// The directory that a part describes, as `assemble` of `models.py` makes it for the peers.
@@ -154,7 +169,12 @@ fn score(place: &Place, group: &Group, cases: &[&Case]) -> Output {
     let lines: String = cases.iter().map(|case| format!("{}\n", case.input)).collect();
     place.write("lines.jsonl", lines);
     let model = format!("./{}", group.score);
-    place.ser(&["score", &model, "lines.jsonl", "--threads", "1"])
+    place
+        .command(&["score", &model, "lines.jsonl", "--threads", "1"])
+        .env("HF_HUB_CACHE", place.path(HUB))
+        .env("HF_HUB_OFFLINE", "1")
+        .output()
+        .unwrap()
 }
 
 /// The results of several cases in one process; `None` when it does not end well.
