@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::cli::fixture::stderr;
 
 mod data;
+mod exports;
 mod rewards;
 
 /// What must come of a case.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Expect, Outcome, Verdict, conclude, first, fixtures, judged, refusal, stored};
-use crate::cli::fixture::{Place, stderr, stdout};
+use crate::cli::fixture::{Place, jsonl, stderr, stdout};
 
 const TOLERANCE: f64 = 1e-4;
 /// The cache of `huggingface_hub`, beside the models.
@@ -166,8 +166,8 @@ fn merged(base: &Map<String, Value>, changes: &Map<String, Value>) -> Map<String
 }
 
 fn score(place: &Place, group: &Group, cases: &[&Case]) -> Output {
-    let lines: String = cases.iter().map(|case| format!("{}\n", case.input)).collect();
-    place.write("lines.jsonl", lines);
+    let lines: Vec<String> = cases.iter().map(|case| case.input.to_string()).collect();
+    place.write("lines.jsonl", jsonl(&lines));
     let model = format!("./{}", group.score);
     place
         .command(&["score", &model, "lines.jsonl", "--threads", "1"])
