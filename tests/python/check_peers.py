@@ -24,7 +24,7 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "pyarrow")
 GROUPS = (
     "plain texts", "conversations", "padding is the end, plain", "padding is the end, templated",
     "padding is an ordinary token", "padding null",
-    "no padding token at all", "one special token and no padding", "qwen2", "qwen3", "mistral", "bert", "roberta", "distilbert", "deberta",
+    "no padding token at all", "one special token and no padding", "one special token that pads", "qwen2", "qwen3", "mistral", "bert", "roberta", "distilbert", "deberta",
     "a beginning of the post-processor", "class GPT2Tokenizer", "model_input_names without token types", "control",
     "own-template", "alpha-pattern", "grown-embedding", "base-with-a-head",
 )
