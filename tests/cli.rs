@@ -7,6 +7,6 @@ mod compare;
 mod data;
 mod experiments;
 mod export;
-mod fixture;
+pub(crate) mod fixture;
 mod review;
 mod whole_run;

@@ -36,6 +36,14 @@ fn transformers_peft_and_trl_agree_with_ser() {
     run_script("check_exports.py", &[("--models", models())]);
 }
 
+/// Needs Python (`SER_PYTHON`, else `python3`) with torch, transformers, peft, trl and datasets.
+#[test]
+#[ignore = "trains a tiny model of every layout and loads torch; a minute"]
+fn tiny_checkpoints_leave_as_they_came() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/peers");
+    run_script("check_peers.py", &[("--fixtures", fixtures)]);
+}
+
 /// Needs Python (`SER_PYTHON`, else `python3`) with `huggingface_hub`.
 #[test]
 #[cfg(feature = "hub")]
