@@ -6,7 +6,7 @@ use std::process::Output;
 use serde::Deserialize;
 use serde_json::Value;
 
-use ser::domain::dialogue;
+use ser::domain::conversation::{Content, Message};
 use ser::domain::preference::{PairId, PreferencePair};
 use ser::store::{Access, Home, Store};
 
@@ -132,11 +132,15 @@ fn is_same(expected: &Expected, pair: &PreferencePair) -> bool {
 
 /// The conversations of a stored pair: prompt and chosen answer, prompt and rejected answer.
 fn turns(pair: &PreferencePair) -> [Vec<Turn>; 2] {
-    let side = |answer: &str| {
-        let turns = dialogue::turns(&pair.prompt, answer).into_iter();
-        turns.map(|turn| (turn.role.name().to_owned(), turn.content)).collect()
+    let side = |answer: &str, which| {
+        let messages = pair.form.messages(&pair.prompt, answer, which).unwrap_or_default();
+        let said = |message: &Message| match message.content {
+            Content::Text(_) if !message.text().is_empty() => message.text().to_owned(),
+            _ => message.to_json(),
+        };
+        messages.iter().map(|message| (message.role.clone(), said(message))).collect()
     };
-    [side(&pair.chosen), side(&pair.rejected)]
+    [side(&pair.chosen, 0), side(&pair.rejected, 1)]
 }
 
 /// Whether a turn says what a message does; a tool call may be written in any way that names it.
