@@ -45,14 +45,13 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
             return Err(missing(record, field));
         }
     }
+    let is_said = |value: &Json<'_>| value.as_list().is_some() || messages::is_message(value);
     match (chosen, rejected) {
-        (Json::Text(_), Json::Text(_))
-        | (Json::List(_) | Json::Object(_), Json::List(_) | Json::Object(_)) => {}
+        (Json::Text(_), Json::Text(_)) => {}
         (Json::Text(_), other) => return Err(wrong_type("rejected", other, "a text")),
-        (Json::List(_) | Json::Object(_), other) => {
-            return Err(wrong_type("rejected", other, LIST));
-        }
-        (other, _) => return Err(wrong_type("chosen", other, EITHER)),
+        (other, _) if !is_said(other) => return Err(wrong_type("chosen", other, EITHER)),
+        (_, other) if !is_said(other) => return Err(wrong_type("rejected", other, LIST)),
+        _ => {}
     }
     let answers = [Said::read("chosen", chosen)?, Said::read("rejected", rejected)?];
     let system = system(record);

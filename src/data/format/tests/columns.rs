@@ -47,7 +47,11 @@ fn several_annotators_vote() {
     let record =
         |l: u32, m: u32, n: u32| format!(r#"{{"q":"Q","x":"X","y":"Y","l":{l},"m":{m},"n":{n}}}"#);
     assert_eq!(pairs_as(&record(2, 1, 2), &settings), ["¶Human: Q¶Assistant:| Y| X"]);
-    assert_eq!(pairs_as(&record(1, 1, 0), &settings), ["¶Human: Q¶Assistant:| X| Y"]);
+    // A label 2 says that 1 is the first and 0 a tie.
+    let explained = [record(1, 1, 0), record(2, 2, 2)].join("\n");
+    let sides = ["| X| Y", "| Y| X"].map(|answers| format!("¶Human: Q¶Assistant:{answers}"));
+    assert_eq!(pairs_as(&explained, &settings), sides);
+    assert!(refusal(&record(1, 1, 0), &settings).contains("all `0` or `1`"));
     let tied = "all `1` pairs are unusable, the first: a tie";
     assert_eq!(refusal(&record(1, 2, 0), &settings), tied);
 }
