@@ -87,14 +87,12 @@ impl<'a> Source<'a> {
     /// [`EngineError::NotAModel`].
     pub fn require(&self, file: &'static str) -> Result<(), EngineError> {
         match self.folder(file) {
-            Some(dir) if dir.is_dir() && !dir.join(file).exists() => {
-                Err(EngineError::NotAModel {
-                    dir: dir.to_path_buf(),
-                    file,
-                    has_pickle: dir.join("pytorch_model.bin").is_file(),
-                    has_sentencepiece: SENTENCEPIECE.iter().any(|it| dir.join(it).is_file()),
-                })
-            }
+            Some(dir) if dir.is_dir() && !dir.join(file).exists() => Err(EngineError::NotAModel {
+                dir: dir.to_path_buf(),
+                file,
+                has_pickle: dir.join("pytorch_model.bin").is_file(),
+                has_sentencepiece: SENTENCEPIECE.iter().any(|it| dir.join(it).is_file()),
+            }),
             _ => Ok(()),
         }
     }

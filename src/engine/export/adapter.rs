@@ -84,7 +84,8 @@ impl Both {
         let matrices = layout.tensors().iter().filter(|spec| spec.part != Part::LanguageHead);
         for spec in matrices {
             let whole = first.replaced().get(&spec.name);
-            let mut updates: Vec<Update> = first.updates().get(&spec.name).cloned().into_iter().collect();
+            let mut updates: Vec<Update> =
+                first.updates().get(&spec.name).cloned().into_iter().collect();
             updates.extend(self.take(spec, own));
             match whole {
                 Some(_) if self.tensors.contains_key(&whole_name(&spec.name)) => {}

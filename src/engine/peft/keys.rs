@@ -78,11 +78,7 @@ const REFUSED: [(&str, &str, &str); 12] = [
         "write the repeated layers into a base model of their own, and name that",
     ),
     ("lora_bias", "its updates have biases", MERGE),
-    (
-        "kasa_config",
-        "the base model is changed when PEFT puts it over (KaSA)",
-        MERGE,
-    ),
+    ("kasa_config", "the base model is changed when PEFT puts it over (KaSA)", MERGE),
     (
         "megatron_config",
         "it belongs to the layers of Megatron",
@@ -94,7 +90,11 @@ const REFUSED: [(&str, &str, &str); 12] = [
     ("use_dora", "the lengths of the columns are trained apart (DoRA)", MERGE),
     // Of PEFT before 0.3.
     ("enable_lora", "its updates share one matrix", MERGE),
-    ("merge_weights", "its updates are in the base model already", "name that model without the adapter"),
+    (
+        "merge_weights",
+        "its updates are in the base model already",
+        "name that model without the adapter",
+    ),
 ];
 
 /// Kinds of adapters that PEFT itself cannot merge.
@@ -227,7 +227,8 @@ impl Keys<'_> {
             ["pissa", "corda"].iter().any(|start| name.starts_with(start))
         };
         if changes_base {
-            let problem = "it was trained over a base model changed at its start, not over the one it names";
+            let problem =
+                "it was trained over a base model changed at its start, not over the one it names";
             return Err(self.bad(KEY, problem, CONVERT));
         }
         if name == "loftq" {
@@ -310,7 +311,11 @@ impl Keys<'_> {
             Some(one) => one.as_u64().map(|one| vec![one]),
         };
         let layers = layers.ok_or_else(|| {
-            self.bad("layers_to_transform", "expected numbers of blocks", "correct `adapter_config.json`")
+            self.bad(
+                "layers_to_transform",
+                "expected numbers of blocks",
+                "correct `adapter_config.json`",
+            )
         })?;
         Ok(Targets {
             named: self.names("target_modules")?.unwrap_or(Names::All),

@@ -70,7 +70,8 @@ impl Adapter {
     /// all else with the base model.
     pub(super) fn folder(&self, file: &str) -> &Path {
         let ends = [".safetensors", ".safetensors.index.json"];
-        let is_base = matches!(file, "config.json" | "LICENSE") || ends.iter().any(|it| file.ends_with(it));
+        let is_base =
+            matches!(file, "config.json" | "LICENSE") || ends.iter().any(|it| file.ends_with(it));
         if self.has_tokenizer && !is_base { &self.dir } else { &self.base }
     }
 

@@ -91,7 +91,8 @@ impl Targets {
         // A module named in full is one whatever its block.
         self.named.has_exactly(module)
             || self.named.has_end_of(module)
-                && (self.layers.is_empty() || self.layer(module).is_some_and(|it| self.layers.contains(&it)))
+                && (self.layers.is_empty()
+                    || self.layer(module).is_some_and(|it| self.layers.contains(&it)))
     }
 
     /// The block of a module: the first number in its name that stands after the name of a list.
@@ -154,7 +155,12 @@ mod tests {
         ] {
             let named = patterns.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect();
             let by_module = ByModule::new(8.0, named).unwrap();
-            let modules = ["0.self_attn.q_proj", "0.self_attn.v_proj", "1.self_attn.q_proj", "1.self_attn.v_proj"];
+            let modules = [
+                "0.self_attn.q_proj",
+                "0.self_attn.v_proj",
+                "1.self_attn.q_proj",
+                "1.self_attn.v_proj",
+            ];
             let found = modules.map(|module| by_module.of(&format!("model.layers.{module}")));
             assert_eq!(found, expected, "{patterns:?}");
         }
@@ -163,8 +169,10 @@ mod tests {
 
     #[test]
     fn targets_are_those_of_peft() {
-        let ending = |names: &[&str]| Names::EndingIn(names.iter().map(|it| (*it).to_owned()).collect());
-        let of = |named| Targets { named, excluded: None, saved: vec![], layers: vec![], lists: vec![] };
+        let ending =
+            |names: &[&str]| Names::EndingIn(names.iter().map(|it| (*it).to_owned()).collect());
+        let of =
+            |named| Targets { named, excluded: None, saved: vec![], layers: vec![], lists: vec![] };
         let (q, score) = ("model.layers.1.self_attn.q_proj", "score");
         assert!(of(ending(&["q_proj"])).has(q) && of(ending(&[q])).has(q) && of(Names::All).has(q));
         assert!(!of(ending(&["proj", "layers.1"])).has(q));

@@ -96,7 +96,9 @@ pub(super) fn table_rows(path: &Path, layout: &Layout) -> Result<Option<usize>, 
     let Some(words) = layout.weight(None, Part::Words) else { return Ok(None) };
     let is_table = |raw: &str| match Piece::of(raw) {
         Piece::Whole(name) | Piece::Copy(name) => layout.canonical(&name) == words.name,
-        Piece::Under(name) => layout.canonical(&name) == words.name || is_tied_output(&name, layout),
+        Piece::Under(name) => {
+            layout.canonical(&name) == words.name || is_tied_output(&name, layout)
+        }
         _ => false,
     };
     let tensors = header.metadata.tensors();
@@ -120,12 +122,14 @@ pub(super) fn put_over(
 ) -> Result<PutOver, EngineError> {
     let mut sorted = sort(path, layout)?;
     let mut done = PutOver::default();
-    let words = layout.weight(None, Part::Words).map(|words| words.name.clone()).unwrap_or_default();
+    let words =
+        layout.weight(None, Part::Words).map(|words| words.name.clone()).unwrap_or_default();
     if let Some(table) = sorted.table.take() {
         sorted.whole.entry(words.clone()).or_insert(table);
     }
     let output = sorted.whole.get(LANGUAGE_HEAD).filter(|_| is_tied_output(LANGUAGE_HEAD, layout));
-    let has_update = sorted.updates.contains_key("lm_head") && is_tied_output(LANGUAGE_HEAD, layout);
+    let has_update =
+        sorted.updates.contains_key("lm_head") && is_tied_output(LANGUAGE_HEAD, layout);
     done.has_foreign_language_head =
         has_update || output.is_some() && output != sorted.whole.get(&words);
     let gives_score = sorted.whole.keys().any(|name| is_part(layout, name, Part::Score));
@@ -136,10 +140,9 @@ pub(super) fn put_over(
                 let (path, n_labels) = (path.to_owned(), tensor.shape[0]);
                 return Err(EngineError::NotARewardHead { path, name, n_labels });
             }
-            Some(spec) => sorted.problems.push(format!(
-                "`{name}` has shape {:?}, expected {:?}",
-                tensor.shape, spec.shape
-            )),
+            Some(spec) => sorted
+                .problems
+                .push(format!("`{name}` has shape {:?}, expected {:?}", tensor.shape, spec.shape)),
             None if layout.is_ignored(&name) => {}
             None => sorted.problems.push(format!("`{name}` is no part of the base model")),
         }
@@ -150,10 +153,12 @@ pub(super) fn put_over(
         return Err(AdapterError::Tensors { path, problems, hint: TENSORS_HINT }.into());
     }
     // A table has grown, and the output that was trained for the old one is of no use.
-    if layout.get(LANGUAGE_HEAD).is_some_and(|spec| weights.shape(&spec.name) != Some(&spec.shape)) {
+    if layout.get(LANGUAGE_HEAD).is_some_and(|spec| weights.shape(&spec.name) != Some(&spec.shape))
+    {
         weights.remove(LANGUAGE_HEAD);
     }
-    let missing = layout.tensors().iter().find(|it| it.part.is_head() && !weights.contains(&it.name));
+    let missing =
+        layout.tensors().iter().find(|it| it.part.is_head() && !weights.contains(&it.name));
     match missing {
         Some(missing) if gives_score => {
             let (path, missing) = (path.to_owned(), missing.name.clone());
@@ -181,7 +186,9 @@ fn sort(path: &Path, layout: &Layout) -> Result<Sorted, EngineError> {
                 sorted.whole.insert(layout.canonical(&name), tensor);
             }
             Piece::Under(name) if is_tied_output(&name, layout) => sorted.table = Some(tensor),
-            Piece::Copy(name) | Piece::Under(name) => copies.push((layout.canonical(&name), tensor)),
+            Piece::Copy(name) | Piece::Under(name) => {
+                copies.push((layout.canonical(&name), tensor))
+            }
             Piece::Passed => {}
             Piece::Refused(what) => {
                 let (path, hint) = (path.to_owned(), MERGE);
@@ -207,8 +214,11 @@ fn add_updates(
         let matrices = layout.tensors().iter().filter(|it| it.kind == Kind::Matrix);
         for spec in matrices {
             let module = spec.name.trim_end_matches(".weight");
-            if settings.targets.has(module) && !sorted.updates.keys().any(|it| name_of(it) == spec.name) {
-                let problem = format!("`{module}` has no update, for which PEFT takes random numbers");
+            if settings.targets.has(module)
+                && !sorted.updates.keys().any(|it| name_of(it) == spec.name)
+            {
+                let problem =
+                    format!("`{module}` has no update, for which PEFT takes random numbers");
                 sorted.problems.push(problem);
             }
         }

@@ -19,7 +19,8 @@ struct Rewards {
     ids: Vec<u32>,
     grown_ids: Vec<u32>,
     adapters: std::collections::BTreeMap<String, Option<f32>>,
-    keys: Vec<(String, Value, Option<f32>)>,
+    /// A key, its value as JSON text (the order of its names counts), and the reward.
+    keys: Vec<(String, String, Option<f32>)>,
 }
 
 fn rewards() -> Rewards {
@@ -86,16 +87,10 @@ fn a_key_is_read_as_peft_reads_it_or_refused_by_name() {
     let mut refused = Vec::new();
     for (key, value, expected) in &keys {
         let dir = copy("control");
-        // As PEFT keeps their order, and this test does not.
-        if key == "alpha_pattern" {
-            let text = std::fs::read_to_string(dir.path().join(ADAPTER_CONFIG)).unwrap();
-            let pattern = value.to_string();
-            let text = text.replace("\"alpha_pattern\":{}", &format!("\"alpha_pattern\":{pattern}"));
-            assert!(text.contains(&pattern), "{text}");
-            std::fs::write(dir.path().join(ADAPTER_CONFIG), text).unwrap();
-        } else {
-            set(dir.path(), key, value.clone());
-        }
+        set(dir.path(), key, json!("@"));
+        let path = dir.path().join(ADAPTER_CONFIG);
+        let text = std::fs::read_to_string(&path).unwrap().replace("\"@\"", value);
+        std::fs::write(&path, text).unwrap();
         match reward(dir.path(), &ids) {
             Ok(found) => {
                 let expected = expected.unwrap_or(f32::NAN);
@@ -122,7 +117,12 @@ fn what_no_merged_model_can_be_is_refused_with_its_own_way_out() {
         ("peft_type", json!("PREFIX_TUNING"), "no change of weights", "the whole model"),
         ("task_type", json!("TOKEN_CLS"), "gives no reward", "SEQ_CLS"),
         ("task_type", json!("QUESTION_ANS"), "gives no reward", "SEQ_CLS"),
-        ("init_lora_weights", json!("pissa_niter_16"), "changed at its start", "path_initial_model"),
+        (
+            "init_lora_weights",
+            json!("pissa_niter_16"),
+            "changed at its start",
+            "path_initial_model",
+        ),
         ("init_lora_weights", json!("lora_ga"), "changed at its start", "path_initial_model"),
         ("init_lora_weights", json!("loftq"), "LoftQ", "where it was trained"),
         ("bias", json!("lora_only"), "biases", "merge_and_unload"),
@@ -181,7 +181,11 @@ fn tensors_that_do_not_merge_are_named() {
         ("model.layers.0.self_attn.q_proj.lora_magnitude_vector", &[8], "DoRA"),
         ("model.layers.0.self_attn.q_proj.lora_B.bias", &[8], "a bias"),
         ("model.embed_tokens.token_adapter.trainable_tokens_delta", &[2, 8], "single tokens"),
-        ("model.layers.7.mlp.up_proj.lora_A.weight", &[1, 8], "no `model.layers.7.mlp.up_proj.weight`"),
+        (
+            "model.layers.7.mlp.up_proj.lora_A.weight",
+            &[1, 8],
+            "no `model.layers.7.mlp.up_proj.weight`",
+        ),
         ("model.layers.0.mlp.up_proj.lora_A.weight", &[1, 8], "one of the two matrices"),
         ("model.norm.weight", &[4], "has shape [4], expected [8]"),
         ("model.nothing.weight", &[4], "no part of the base model"),
@@ -314,9 +318,8 @@ fn folders_that_are_no_adapter_alone_are_refused() {
 
 #[test]
 fn the_digest_covers_what_an_adapter_says() {
-    let digest = |dir: &Path| {
-        ModelFiles::open(&backbone(dir), 8).unwrap().digest().unwrap().to_owned()
-    };
+    let digest =
+        |dir: &Path| ModelFiles::open(&backbone(dir), 8).unwrap().digest().unwrap().to_owned();
     let dir = copy("grown");
     let before = digest(dir.path());
     set(dir.path(), "lora_alpha", json!(5));
