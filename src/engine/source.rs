@@ -1,11 +1,19 @@
 //! Where the files of a model are read from: a directory, or bytes compiled into the program.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::peft::Adapter;
+use super::tensor_file::broken;
 use super::{Backbone, EngineError, embedded};
 
+/// The weights in one file …
+pub(super) const WEIGHTS: &str = "model.safetensors";
+/// … or the list of the files they are in.
+pub(super) const INDEX: &str = "model.safetensors.index.json";
 /// What tokenizers of SentencePiece alone are called.
 const SENTENCEPIECE: [&str; 3] = ["spm.model", "tokenizer.model", "sentencepiece.bpe.model"];
 
@@ -72,6 +80,27 @@ impl<'a> Source<'a> {
         std::fs::read(&path).map(Cow::Owned).map_err(EngineError::io("read", path))
     }
 
+    /// Names of the weight files, in order.
+    ///
+    /// # Errors
+    /// When the list of them is damaged, or names a file that does not lie beside it.
+    pub fn shards(&self) -> Result<Vec<String>, EngineError> {
+        if self.has(WEIGHTS) || !self.has(INDEX) {
+            return Ok(vec![WEIGHTS.to_owned()]);
+        }
+        let path = self.path(INDEX);
+        let index: Index = serde_json::from_slice(&self.read(INDEX)?)
+            .map_err(|error| EngineError::json(&path, &error))?;
+        let names: BTreeSet<String> = index.weight_map.into_values().collect();
+        for name in &names {
+            // A downloaded index must not reach outside its directory.
+            if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
+                return Err(broken(&path, format!("`{name}` is not the name of a file beside it")));
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+
     /// The bytes of a file of the embedded model.
     ///
     /// # Errors
@@ -96,4 +125,10 @@ impl<'a> Source<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// The part of `model.safetensors.index.json` that matters.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
 }

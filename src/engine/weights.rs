@@ -6,19 +6,17 @@
 //! first attempt. The reward head may be missing: a base model has none. A directory with an
 //! `adapter_config.json` is the base model it names with the adapter merged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
 use super::layout::{Layout, Part};
 use super::manifest::{hash_file, hex};
 use super::peft::{Adapter, AdapterError, PutOver};
-use super::source::Source;
-use super::tensor_file::broken;
+use super::source::{INDEX, Source, WEIGHTS};
 use super::tokenize::PairTokenizer;
 use super::tokenize::files::{TOKENIZER, has_own_template, read_tokenizer};
 use super::{Backbone, EngineError, OpenSettings};
@@ -27,8 +25,6 @@ pub use super::stored::StoredTensors;
 pub use super::tensor_file::{Tensor, read_tensors, write_half_tensors, write_tensors};
 
 const CONFIG: &str = "config.json";
-const WEIGHTS: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
 
 /// Everything a model directory holds, checked; the weights still in their files.
 #[derive(Debug)]
@@ -114,7 +110,7 @@ impl ModelFiles {
             None => config,
         };
         let tokenizer = read_tokenizer(&source, &config, max_tokens, chat_template)?;
-        let shards = shards(&source)?;
+        let shards = source.shards()?;
         let mut weights = open_weights(&source, &shards, &layout)?;
         check_shapes(&source, &layout, &shards, &weights.shapes())?;
         let put_over = |adapter: Adapter| {
@@ -245,30 +241,6 @@ fn read_config(source: &Source<'_>, max_tokens: Option<usize>) -> Result<ModelCo
         }
         _ => Ok(config),
     }
-}
-
-/// The part of `model.safetensors.index.json` that matters.
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
-}
-
-/// Names of the weight files, in order.
-fn shards(source: &Source<'_>) -> Result<Vec<String>, EngineError> {
-    if source.has(WEIGHTS) || !source.has(INDEX) {
-        return Ok(vec![WEIGHTS.to_owned()]);
-    }
-    let path = source.path(INDEX);
-    let index: Index = serde_json::from_slice(&source.read(INDEX)?)
-        .map_err(|error| EngineError::json(&path, &error))?;
-    let names: BTreeSet<String> = index.weight_map.into_values().collect();
-    for name in &names {
-        // A downloaded index must not reach outside its directory.
-        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-            return Err(broken(&path, format!("`{name}` is not the name of a file beside it")));
-        }
-    }
-    Ok(names.into_iter().collect())
 }
 
 fn check_shapes(

@@ -7,9 +7,8 @@ use super::keys::Settings;
 use super::{ADAPTER, ADAPTER_CONFIG};
 use crate::domain::hub_name::HubName;
 use crate::engine::hub_cache;
+use crate::engine::source::{INDEX, WEIGHTS};
 
-/// Whole models, whose weights stand under one of these names.
-const WEIGHTS: [&str; 2] = ["model.safetensors", "model.safetensors.index.json"];
 /// Files of a tokenizer that say nothing without `tokenizer.json`.
 const OF_TOKENIZER: [&str; 8] = [
     "tokenizer_config.json",
@@ -61,7 +60,7 @@ pub(super) fn has_tokenizer(dir: &Path) -> Result<bool, AdapterError> {
 /// Refuses folders that are no adapter alone.
 pub(super) fn check_folder(dir: &Path) -> Result<(), AdapterError> {
     let has = |file: &str| dir.join(file).is_file();
-    if WEIGHTS.into_iter().any(has) {
+    if has(WEIGHTS) || has(INDEX) {
         return Err(AdapterError::WholeModelToo { dir: dir.to_owned() });
     }
     if has(ADAPTER) {

@@ -110,9 +110,11 @@ const UNMERGEABLE: [&str; 9] = [
     "XLORA",
 ];
 
-/// To a base that is not the one that the file names.
-const CONVERT: &str = "where it was trained, save it again with `path_initial_model_for_weight_conversion`, \
-     which makes it an ordinary adapter, or merge it there (`merge_and_unload()`) and save the whole model";
+/// For an adapter whose base is not the one that the file names.
+const CONVERT: &str = "where it was trained, merge it (`merge_and_unload()`) and save the whole model, \
+     or save it as an ordinary adapter (`path_initial_model_for_weight_conversion`)";
+/// For a value that PEFT could not read either.
+const FIX: &str = "correct `adapter_config.json`";
 
 /// What is read of the settings.
 #[derive(Debug)]
@@ -243,7 +245,6 @@ impl Keys<'_> {
 
     fn read(&self, patterns: Patterns) -> Result<Settings, AdapterError> {
         const NUMBER: &str = "expected a number";
-        const FIX: &str = "correct `adapter_config.json`";
         let rank = match self.keys.get("r") {
             None => Some(RANK_DEFAULT),
             Some(rank) => rank.as_u64().filter(|rank| *rank > 0),
@@ -310,13 +311,8 @@ impl Keys<'_> {
             Some(Value::Array(all)) => all.iter().map(Value::as_u64).collect(),
             Some(one) => one.as_u64().map(|one| vec![one]),
         };
-        let layers = layers.ok_or_else(|| {
-            self.bad(
-                "layers_to_transform",
-                "expected numbers of blocks",
-                "correct `adapter_config.json`",
-            )
-        })?;
+        let layers = layers
+            .ok_or_else(|| self.bad("layers_to_transform", "expected numbers of blocks", FIX))?;
         Ok(Targets {
             named: self.names("target_modules")?.unwrap_or(Names::All),
             excluded: self.names("exclude_modules")?,
@@ -346,7 +342,7 @@ impl Keys<'_> {
             }
             Some(_) => None,
         };
-        let bad = || self.bad(key, "expected a list of names", "correct `adapter_config.json`");
+        let bad = || self.bad(key, "expected a list of names", FIX);
         texts.map(Some).ok_or_else(bad)
     }
 }
