@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::{CliError, CliResult, Context, ErrorKind, words};
 use crate::domain::hub_name::{BadName, HubName, RepositoryKind};
 use crate::domain::spec::{ExperimentSpec, SourcePart};
+use crate::engine::missing_base;
 use crate::hub::{self, Hub, HubError, Part, Progress, Settings};
 
 /// Between two drawings of the progress line.
@@ -111,9 +112,18 @@ pub fn model(context: &Context, text: &str) -> CliResult<LocalModel> {
         let message = format!("`{text}` has a path after its name, but a model is all of it");
         return Err(CliError::input(message).with_hint("write `hf:owner/name[@revision]`"));
     }
+    let model = fetch(context, &name)?;
+    // An adapter is of no use without the model it names.
+    if let Some(base) = model.dir.as_deref().and_then(missing_base) {
+        fetch(context, &HubName::parse(&base)?)?;
+    }
+    Ok(model)
+}
+
+fn fetch(context: &Context, name: &HubName) -> CliResult<LocalModel> {
     let mut bar = Bar::new(context);
     let hub = Hub::new(Settings::from_environment())?;
-    let listing = hub.list(&name, RepositoryKind::Model, &mut bar)?;
+    let listing = hub.list(name, RepositoryKind::Model, &mut bar)?;
     let dir = hub.fetch(&listing, &hub::model_files(&listing)?, &mut bar);
     bar.clear();
     Ok(LocalModel { name: name.at(&listing.commit).to_string(), dir: Some(dir?) })

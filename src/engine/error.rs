@@ -144,6 +144,20 @@ pub enum EngineError {
         /// What is wrong.
         detail: String,
     },
+    /// The tokenizer has tokens that the model has no vectors for.
+    #[error(
+        "`{}` does not fit the model: its largest token id is {largest}, but the model has {n_rows} \
+         embeddings",
+        path.display()
+    )]
+    TooFewEmbeddings {
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// Its largest id.
+        largest: u32,
+        /// Rows of the embedding table.
+        n_rows: usize,
+    },
     /// The tokenizer refused a text.
     #[error("cannot tokenize text {position} of the batch: {detail}")]
     Tokenize {
@@ -200,6 +214,9 @@ pub enum EngineError {
         /// The smallest that works.
         minimum: usize,
     },
+    /// An adapter cannot be put over its base model.
+    #[error(transparent)]
+    Adapter(#[from] super::AdapterError),
     /// The program was built without the embedded model.
     #[error("the embedded model is not part of this build")]
     NoEmbeddedModel,
@@ -252,17 +269,11 @@ fn bytes(n: u64) -> String {
     }
 }
 
-/// What to do about a value of a model's or an adapter's settings.
+/// What to do about a value of a model's settings.
 fn bad_value_hint(key: &str) -> &'static str {
     match key {
         "rope_scaling" | "rope_parameters" => {
             "use a model with plain, `linear` or `llama3` rotary positions"
-        }
-        "base_model_name_or_path" => {
-            "write the directory of the base model into `adapter_config.json`"
-        }
-        "peft_type" | "alpha_pattern" | "bias" | "use_dora" | "fan_in_fan_out" | "lora_bias" => {
-            "merge the adapter in PEFT (`merge_and_unload`) and save the whole model"
         }
         _ => "use a model without this variant of the architecture",
     }
@@ -353,6 +364,10 @@ impl EngineError {
             Self::BrokenTokenizer { .. } => {
                 "export the tokenizer again as a fast tokenizer (`tokenizer.json`)"
             }
+            Self::TooFewEmbeddings { .. } => {
+                "use the tokenizer of this model; an adapter with new tokens has to be saved with their \
+                 vectors (`save_embedding_layers=True`)"
+            }
             Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
             Self::UnknownChatTemplate { .. } => return Some(super::chat::choices()),
             Self::TooManyTokens { limit, .. } => {
@@ -369,6 +384,7 @@ impl EngineError {
                 ));
             }
             Self::DeviceUnavailable { .. } => "check the driver, or set `model.device` to `cpu`",
+            Self::Adapter(error) => return Some(error.hint()),
             Self::NoEmbeddedModel => "set `model.backbone` to a model directory",
             Self::NothingToExport => "export a run of another model",
             Self::NoAdapter => {

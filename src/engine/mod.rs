@@ -44,6 +44,7 @@ pub mod weights;
 pub use crate::domain::spec::{Device, LoraSpec, LoraTarget, Precision};
 pub use cpu::trunk_cache::CacheSettings;
 pub use error::EngineError;
+pub use peft::{AdapterError, missing_base};
 
 /// The texts of one pair. `prompt` followed directly by a response is the whole text.
 #[derive(Debug, Clone, Copy)]

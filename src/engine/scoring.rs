@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::checkpoint::read_checkpoint;
 use super::cpu::CpuModel;
+use super::peft::Adapter;
 use super::score::score_all;
 use super::source::Source;
 use super::weights::ModelFiles;
@@ -108,7 +109,8 @@ pub fn open_to_score(
 /// `model_max_length`; transformers writes a huge number where there is no limit.
 fn usual_max_tokens(backbone: &Backbone) -> Result<Option<usize>, EngineError> {
     const FILE: &str = "tokenizer_config.json";
-    let source = Source::of(backbone);
+    let adapter = Adapter::of(backbone)?;
+    let source = Source::of(backbone, adapter.as_ref());
     if !source.has(FILE) {
         return Ok(None);
     }

@@ -147,6 +147,23 @@ impl StoredTensors {
         self.replaced.insert(name.to_owned(), tensor);
     }
 
+    /// Takes a tensor away.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.tensors.remove(name);
+        self.replaced.remove(name);
+        self.updates.remove(name);
+    }
+
+    /// What is added to matrices, by their names.
+    pub(super) fn updates(&self) -> &BTreeMap<String, Update> {
+        &self.updates
+    }
+
+    /// Tensors that stand in the place of those in the files.
+    pub(super) fn replaced(&self) -> &BTreeMap<String, Tensor> {
+        &self.replaced
+    }
+
     /// Adds an update to a matrix whenever it is read.
     pub(super) fn add_update(&mut self, name: &str, update: Update) {
         self.updates.insert(name.to_owned(), update);

@@ -6,19 +6,17 @@
 //! first attempt. The reward head may be missing: a base model has none. A directory with an
 //! `adapter_config.json` is the base model it names with the adapter merged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
 use super::layout::{Layout, Part};
 use super::manifest::{hash_file, hex};
-use super::peft::Adapter;
-use super::source::Source;
-use super::tensor_file::broken;
+use super::peft::{Adapter, AdapterError, PutOver};
+use super::source::{INDEX, Source, WEIGHTS};
 use super::tokenize::PairTokenizer;
 use super::tokenize::files::{TOKENIZER, has_own_template, read_tokenizer};
 use super::{Backbone, EngineError, OpenSettings};
@@ -27,8 +25,6 @@ pub use super::stored::StoredTensors;
 pub use super::tensor_file::{Tensor, read_tensors, write_half_tensors, write_tensors};
 
 const CONFIG: &str = "config.json";
-const WEIGHTS: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
 
 /// Everything a model directory holds, checked; the weights still in their files.
 #[derive(Debug)]
@@ -42,8 +38,8 @@ pub struct ModelFiles {
     pub tokenizer: PairTokenizer,
     backbone: Backbone,
     shards: Vec<String>,
-    /// The adapter's tensors, when the directory is one.
-    adapter: Option<PathBuf>,
+    /// The adapter, when the directory is one, and what it changes.
+    adapter: Option<(Adapter, PutOver)>,
     digest: OnceLock<String>,
 }
 
@@ -93,7 +89,7 @@ impl ModelFiles {
     /// As [`ModelFiles::open`].
     pub fn check(dir: &Path) -> Result<ModelSummary, EngineError> {
         let files = Self::read(&Backbone::Directory(dir.to_owned()), None, "plain")?;
-        let has_chat_template = has_own_template(&Source::Directory(dir))?;
+        let has_chat_template = has_own_template(&files.source())?;
         Ok(ModelSummary { has_chat_template, ..files.summary() })
     }
 
@@ -102,32 +98,52 @@ impl ModelFiles {
         max_tokens: Option<usize>,
         chat_template: &str,
     ) -> Result<Self, EngineError> {
-        match Adapter::of(backbone)? {
-            Some(adapter) => {
-                let base = Backbone::Directory(adapter.base.clone());
-                let mut files = Self::read_base(&base, max_tokens, chat_template)?;
-                adapter.put_over(&mut files.weights, &Layout::of(&files.config))?;
-                Ok(Self { adapter: Some(adapter.file()), ..files })
-            }
-            None => Self::read_base(backbone, max_tokens, chat_template),
-        }
-    }
-
-    fn read_base(
-        backbone: &Backbone,
-        max_tokens: Option<usize>,
-        chat_template: &str,
-    ) -> Result<Self, EngineError> {
-        let source = Source::of(backbone);
+        let adapter = Adapter::of(backbone)?;
+        let source = Source::of(backbone, adapter.as_ref());
         let config = read_config(&source, max_tokens)?;
         let max_tokens = max_tokens.unwrap_or(config.max_positions());
-        let tokenizer = read_tokenizer(&source, &config, max_tokens, chat_template)?;
         let layout = Layout::of(&config);
-        let shards = shards(&source)?;
-        let weights = open_weights(&source, &shards, &layout)?;
+        let rows = adapter.as_ref().map(|adapter| adapter.table_rows(&layout)).transpose()?;
+        // An adapter that was trained with new tokens brings the table they are in.
+        let config = match rows.flatten() {
+            Some(rows) => config.with_vocab_size(rows),
+            None => config,
+        };
+        let tokenizer = read_tokenizer(&source, &config, max_tokens, chat_template)?;
+        let shards = source.shards()?;
+        let mut weights = open_weights(&source, &shards, &layout)?;
         check_shapes(&source, &layout, &shards, &weights.shapes())?;
+        let put_over = |adapter: Adapter| {
+            let done = adapter.put_over(&mut weights, &Layout::of(&config))?;
+            Ok::<_, EngineError>((adapter, done))
+        };
+        let adapter = adapter.map(put_over).transpose()?;
         let (backbone, digest) = (backbone.clone(), OnceLock::new());
-        Ok(Self { config, weights, tokenizer, backbone, shards, adapter: None, digest })
+        Ok(Self { config, weights, tokenizer, backbone, shards, adapter, digest })
+    }
+
+    /// Where the files are.
+    pub(super) fn source(&self) -> Source<'_> {
+        Source::of(&self.backbone, self.adapter().map(|(adapter, _)| adapter))
+    }
+
+    /// The adapter over the base model, if it is one.
+    pub(super) fn adapter(&self) -> Option<&(Adapter, PutOver)> {
+        self.adapter.as_ref()
+    }
+
+    /// Refuses to take the table for the output of a language model which an adapter has trained apart.
+    ///
+    /// # Errors
+    /// [`AdapterError::ForeignLanguageHead`].
+    pub fn check_language_head(&self) -> Result<(), EngineError> {
+        match &self.adapter {
+            Some((adapter, PutOver { has_foreign_language_head: true })) => {
+                let [_, path] = adapter.files();
+                Err(AdapterError::ForeignLanguageHead { path }.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What was found, for tables.
@@ -169,13 +185,15 @@ impl ModelFiles {
         if let Some(digest) = self.digest.get() {
             return Ok(digest);
         }
-        let source = Source::of(&self.backbone);
+        let source = self.source();
         let mut hash = Sha256::new();
         let shards = self.shards.iter().map(String::as_str);
         for name in [CONFIG, TOKENIZER].into_iter().chain(shards) {
             hash.update(name.as_bytes());
             match source {
-                Source::Directory(dir) => hash_file(&dir.join(name), &mut hash)?,
+                Source::Directory(_) | Source::Adapter(_) => {
+                    hash_file(&source.path(name), &mut hash)?;
+                }
                 Source::Embedded => {
                     let bytes = Source::embedded(name)?;
                     hash.update((bytes.len() as u64).to_le_bytes());
@@ -183,8 +201,8 @@ impl ModelFiles {
                 }
             }
         }
-        if let Some(adapter) = &self.adapter {
-            hash_file(adapter, &mut hash)?;
+        for file in self.adapter.iter().flat_map(|(adapter, _)| adapter.files()) {
+            hash_file(&file, &mut hash)?;
         }
         Ok(self.digest.get_or_init(|| hex(&hash.finalize())))
     }
@@ -206,7 +224,7 @@ fn open_weights(
             source.require(WEIGHTS)?;
         }
         match source {
-            Source::Directory(_) => weights.add_file(&path, rename)?,
+            Source::Directory(_) | Source::Adapter(_) => weights.add_file(&path, rename)?,
             Source::Embedded => weights.add_static(&path, Source::embedded(shard)?, rename)?,
         }
     }
@@ -223,30 +241,6 @@ fn read_config(source: &Source<'_>, max_tokens: Option<usize>) -> Result<ModelCo
         }
         _ => Ok(config),
     }
-}
-
-/// The part of `model.safetensors.index.json` that matters.
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
-}
-
-/// Names of the weight files, in order.
-fn shards(source: &Source<'_>) -> Result<Vec<String>, EngineError> {
-    if source.has(WEIGHTS) || !source.has(INDEX) {
-        return Ok(vec![WEIGHTS.to_owned()]);
-    }
-    let path = source.path(INDEX);
-    let index: Index = serde_json::from_slice(&source.read(INDEX)?)
-        .map_err(|error| EngineError::json(&path, &error))?;
-    let names: BTreeSet<String> = index.weight_map.into_values().collect();
-    for name in &names {
-        // A downloaded index must not reach outside its directory.
-        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-            return Err(broken(&path, format!("`{name}` is not the name of a file beside it")));
-        }
-    }
-    Ok(names.into_iter().collect())
 }
 
 fn check_shapes(

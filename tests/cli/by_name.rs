@@ -16,8 +16,12 @@ const COMMIT: &str = "00112233445566778899aabbccddeeff00112233";
 const TEMPLATE: &str =
     "{{ bos_token }}{% for m in messages %} {{ m.content }}{% endfor %}{{ eos_token }}";
 
-/// Serves files as repositories `a/m` (a model) and `a/p` (pairs).
-fn serve(model: Vec<(String, Vec<u8>)>, data: Vec<(String, Vec<u8>)>) -> Server {
+/// Serves files as repositories `a/m` (a model), `a/l` (an adapter) and `a/p` (pairs).
+fn serve(
+    model: Vec<(String, Vec<u8>)>,
+    adapter: Vec<(String, Vec<u8>)>,
+    data: Vec<(String, Vec<u8>)>,
+) -> Server {
     let listing = |files: &[(String, Vec<u8>)]| {
         let sibling = |(name, content): &(String, Vec<u8>)| {
             let digest = format!("{:x}", Sha256::digest(content));
@@ -30,6 +34,7 @@ fn serve(model: Vec<(String, Vec<u8>)>, data: Vec<(String, Vec<u8>)>) -> Server 
     Server::new(move |request| {
         let path = request.path.as_str();
         let model_files = format!("/a/m/resolve/{COMMIT}/");
+        let adapter_files = format!("/a/l/resolve/{COMMIT}/");
         let data_files = format!("/datasets/a/p/resolve/{COMMIT}/");
         let found = |files: &[(String, Vec<u8>)], name: &str| {
             let file = files.iter().find(|(file, _)| file == name);
@@ -37,10 +42,14 @@ fn serve(model: Vec<(String, Vec<u8>)>, data: Vec<(String, Vec<u8>)>) -> Server 
         };
         if path.starts_with("/api/models/a/m/revision/") {
             Response::ok(listing(&model))
+        } else if path.starts_with("/api/models/a/l/revision/") {
+            Response::ok(listing(&adapter))
         } else if path.starts_with("/api/datasets/a/p/revision/") {
             Response::ok(listing(&data))
         } else if let Some(name) = path.strip_prefix(&model_files) {
             found(&model, name)
+        } else if let Some(name) = path.strip_prefix(&adapter_files) {
+            found(&adapter, name)
         } else if let Some(name) = path.strip_prefix(&data_files) {
             found(&data, name)
         } else {
@@ -69,7 +78,22 @@ fn hub(place: &Place) -> Server {
         ("data/test.jsonl".to_owned(), jsonl(&lines[90..]).into_bytes()),
         ("data/train.jsonl".to_owned(), jsonl(&lines[..90]).into_bytes()),
     ];
-    serve(names.map(read).into(), data)
+    write_adapter(place);
+    let read_adapter =
+        |name: &str| (name.to_owned(), std::fs::read(place.path("l").join(name)).unwrap());
+    let adapter = ["adapter_config.json", "adapter_model.safetensors"].map(read_adapter);
+    serve(names.map(read).into(), adapter.into(), data)
+}
+
+/// An adapter over `a/m`, of a score alone.
+fn write_adapter(place: &Place) {
+    let keys = json!({"peft_type": "LORA", "task_type": "SEQ_CLS", "base_model_name_or_path": "a/m",
+                      "r": 2, "lora_alpha": 4, "modules_to_save": ["score"]});
+    let path = place.write("l/adapter_config.json", keys.to_string());
+    let (shape, values) = ([1, 4], [0.5; 4]);
+    let score = ("base_model.model.score.weight".to_owned(), shape.as_slice(), values.as_slice());
+    let path = path.with_file_name("adapter_model.safetensors");
+    ser::engine::weights::write_tensors(&path, &[score]).unwrap();
 }
 
 fn cache(place: &Place) -> PathBuf {
@@ -178,6 +202,37 @@ fn models_are_checked_and_imported_by_name_and_from_folders() {
     assert_eq!(broken.status.code(), Some(2));
     let names = std::fs::read_dir(place.home().join("models")).unwrap().count();
     assert_eq!(names, 1, "nothing is left of a copy that failed");
+}
+
+#[test]
+fn an_adapter_stands_on_the_model_that_it_names_on_the_hub() {
+    let place = Place::new();
+    let server = hub(&place);
+    let nowhere = "http://127.0.0.1:1";
+    let check = |endpoint: &str, offline: &str, model: &str| {
+        ser(&place, endpoint, offline, &["model", "check", model, "--json"])
+    };
+    let missing = check(nowhere, "1", "l");
+    assert_eq!(missing.status.code(), Some(2));
+    let said = stderr(&missing);
+    assert!(said.contains("names the base model `a/m`"), "{said}");
+    assert!(said.contains("fetch it (`ser model import hf:a/m`)"), "{said}");
+    // Who names the adapter on the Hub gets both.
+    let found = document(&check(&server.endpoint, "0", "hf:a/l"));
+    assert_eq!((&found["family"], &found["has_reward_head"]), (&json!("llama"), &json!(true)));
+    assert_eq!(document(&check(nowhere, "1", "l"))["has_reward_head"], true);
+
+    let mut arguments = RUN.to_vec();
+    arguments[3] = "model.backbone=l";
+    arguments.extend(["--name", "r", "--set", "model.tuning=lora"]);
+    let run = document(&ser(&place, &server.endpoint, "0", &arguments));
+    assert_eq!(run["run"]["status"], "finished");
+    for format in ["hf", "peft"] {
+        let arguments = ["export", "r", "--format", format, "-o", format];
+        let exported = ser(&place, nowhere, "1", &arguments);
+        assert!(exported.status.success(), "{}", stderr(&exported));
+        assert_eq!(document(&check(nowhere, "1", format))["has_reward_head"], true);
+    }
 }
 
 #[test]

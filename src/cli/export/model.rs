@@ -3,8 +3,8 @@
 use super::super::trained::{self, RoundArgs};
 use super::super::{CliError, CliResult, Context, words};
 use super::{Target, card, say_done, target};
-use crate::engine::OpenSettings;
 use crate::engine::export::TrainedModel;
+use crate::engine::{EngineError, OpenSettings, Tuning};
 use crate::store::Store;
 
 /// Writes a round's model, or its adapter.
@@ -21,7 +21,12 @@ pub fn export(
     is_adapter: bool,
 ) -> CliResult {
     let found = trained::find(context, store, run, round)?;
-    let model = TrainedModel::open(&OpenSettings::of_spec(&found.spec), &found.checkpoint)?;
+    let settings = OpenSettings::of_spec(&found.spec);
+    // Before the model is opened, which takes its time.
+    if is_adapter && !matches!(settings.tuning, Tuning::Lora(_)) {
+        return Err(EngineError::NoAdapter.into());
+    }
+    let model = TrainedModel::open(&settings, &found.checkpoint)?;
     let exported = target.directory(|dir| {
         let exported = if is_adapter {
             model.write_adapter(dir, target.place())?

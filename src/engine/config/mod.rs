@@ -92,6 +92,16 @@ impl ModelConfig {
         }
     }
 
+    /// The same with another number of rows in the embedding table.
+    #[must_use]
+    pub fn with_vocab_size(mut self, rows: usize) -> Self {
+        match &mut self {
+            Self::Decoder(config) => config.vocab_size = rows,
+            Self::Encoder(config) => config.vocab_size = rows,
+        }
+        self
+    }
+
     /// Width of the residual stream.
     #[must_use]
     pub fn hidden_size(&self) -> usize {

@@ -66,6 +66,7 @@ impl LanguageModel {
         if !Self::can_read(&files.config) {
             return Ok(None);
         }
+        files.check_language_head()?;
         let (network, table) = Transformer::decoder(config, &Tuning::Full, Precision::F32);
         let parameters = Parameters::new(table, settings.rng_seed, &files.weights)?;
         let running = Running {

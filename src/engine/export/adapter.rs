@@ -1,48 +1,58 @@
 //! Low-rank updates as a PEFT adapter: `adapter_config.json` and `adapter_model.safetensors`.
+//!
+//! Where the run's base was an adapter itself, one adapter over the base of both is written. The sum of
+//! two updates, `s1 B1 A1 + s2 B2 A2`, is the product of `[s1 B1, s2 B2]` with `A1` above `A2`, of the rank
+//! of both together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::metadata::write_json;
-use super::tensors::write_plain;
+use super::tensors::{tensor, write_plain};
 use crate::engine::cpu::parameters::Parameters;
-use crate::engine::cpu::table::Entry;
 use crate::engine::layout::{Kind, Layout, Part, TensorSpec, adapter_names, whole_name};
+use crate::engine::low_rank::add_low_rank;
 use crate::engine::peft::{ADAPTER, ADAPTER_CONFIG};
+use crate::engine::stored::{StoredTensors, Update};
+use crate::engine::tensor_file::Tensor;
 use crate::engine::{EngineError, LoraSpec};
 
-/// Writes both files for the base model in `base`; returns how many parameters they are.
+/// Writes both files for the base model in `base`, over which `first` has put another adapter, if any;
+/// returns how many parameters they are.
 pub(super) fn write(
     dir: &Path,
     layout: &Layout,
     parameters: &Parameters,
     lora: &LoraSpec,
-    base: &Path,
+    (base, first): (&Path, Option<&StoredTensors>),
 ) -> Result<u64, EngineError> {
+    let mut both = Both { alpha: lora.alpha, modules_to_save: heads(layout), ..Both::default() };
     // Adapters have PEFT's names already; what is trained whole beside them gets its own.
-    let named: Vec<(String, &Entry)> = parameters
-        .trained()
-        .map(|entry| {
-            let is_whole = layout.get(&entry.name).is_some();
-            (if is_whole { whole_name(&entry.name) } else { entry.name.clone() }, entry)
-        })
-        .collect();
-    let n_parameters = write_plain(&dir.join(ADAPTER), parameters, &named)?;
-    let adapted: BTreeSet<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+    for entry in parameters.trained() {
+        let is_whole = layout.get(&entry.name).is_some();
+        let name = if is_whole { whole_name(&entry.name) } else { entry.name.clone() };
+        both.tensors.insert(name, tensor(parameters, entry));
+    }
+    if let Some(first) = first {
+        both.put_over(layout, lora, first);
+    }
+    let n_parameters = write_plain(&dir.join(ADAPTER), &both.tensors)?;
     let is_adapted = |spec: &TensorSpec| {
-        adapter_names(&spec.name).iter().all(|name| adapted.contains(name.as_str()))
+        adapter_names(&spec.name).iter().all(|name| both.tensors.contains_key(name))
     };
     let keys = json!({
         "peft_type": "LORA",
         "task_type": "SEQ_CLS",
         "base_model_name_or_path": base.to_string_lossy(),
         "r": lora.rank,
-        "lora_alpha": number(lora.alpha),
+        "lora_alpha": number(both.alpha),
+        "rank_pattern": both.ranks,
+        "alpha_pattern": both.ranks,
         "lora_dropout": lora.dropout,
         "target_modules": targets(layout, is_adapted),
-        "modules_to_save": heads(layout),
+        "modules_to_save": both.modules_to_save,
         "bias": "none",
         "fan_in_fan_out": false,
         "inference_mode": true,
@@ -53,6 +63,81 @@ pub(super) fn write(
     let keys: Map<String, Value> = keys.as_object().cloned().unwrap_or_default();
     write_json(&dir.join(ADAPTER_CONFIG), &keys)?;
     Ok(n_parameters)
+}
+
+/// What a run has trained, with the adapter below it.
+#[derive(Default)]
+struct Both {
+    /// By PEFT's names.
+    tensors: BTreeMap<String, Tensor>,
+    /// `lora_alpha`
+    alpha: f32,
+    /// Modules of another rank than the run's; their alpha is that rank, so that their scale is 1.
+    ranks: BTreeMap<String, usize>,
+    modules_to_save: Vec<String>,
+}
+
+impl Both {
+    fn put_over(&mut self, layout: &Layout, lora: &LoraSpec, first: &StoredTensors) {
+        let own = lora.alpha / lora.rank as f32;
+        self.alpha = lora.rank as f32;
+        let matrices = layout.tensors().iter().filter(|spec| spec.part != Part::LanguageHead);
+        for spec in matrices {
+            let whole = first.replaced().get(&spec.name);
+            let mut updates: Vec<Update> =
+                first.updates().get(&spec.name).cloned().into_iter().collect();
+            updates.extend(self.take(spec, own));
+            match whole {
+                Some(_) if self.tensors.contains_key(&whole_name(&spec.name)) => {}
+                // PEFT saves a layer whole or as an update, and not as both.
+                Some(whole) => {
+                    let mut whole = whole.clone();
+                    for Update { a, b, rows, scale } in &updates {
+                        add_low_rank(&mut whole.values, *rows, [a, b], *scale);
+                    }
+                    self.tensors.insert(whole_name(&spec.name), whole);
+                    // PEFT puts a table in its place without being asked, and of any size.
+                    if spec.part != Part::Words {
+                        self.modules_to_save.push(module(spec).to_owned());
+                    }
+                }
+                None if updates.is_empty() => {}
+                None => self.insert(spec, &updates, lora.rank as usize),
+            }
+        }
+        self.modules_to_save.sort();
+        self.modules_to_save.dedup();
+    }
+
+    /// The run's own update of a matrix.
+    fn take(&mut self, spec: &TensorSpec, scale: f32) -> Option<Update> {
+        let [a, b] = adapter_names(&spec.name).map(|name| self.tensors.remove(&name));
+        Some(Update { a: a?.values, b: b?.values, rows: spec.shape[0], scale })
+    }
+
+    fn insert(&mut self, spec: &TensorSpec, updates: &[Update], usual_rank: usize) {
+        let (rows, columns) = (spec.shape[0], spec.shape[1]);
+        let rank = updates.iter().map(|update| update.b.len() / rows).sum();
+        let a = updates.iter().flat_map(|update| update.a.iter().copied()).collect();
+        let mut b = Vec::with_capacity(rows * rank);
+        for row in 0..rows {
+            for update in updates {
+                let n = update.b.len() / rows;
+                b.extend(update.b[row * n..][..n].iter().map(|value| update.scale * value));
+            }
+        }
+        let [a_name, b_name] = adapter_names(&spec.name);
+        self.tensors.insert(a_name, Tensor { shape: vec![rank, columns], values: a });
+        self.tensors.insert(b_name, Tensor { shape: vec![rows, rank], values: b });
+        if rank != usual_rank {
+            self.ranks.insert(stem(spec).to_owned(), rank);
+        }
+    }
+}
+
+/// The module of a weight or a bias.
+fn module(spec: &TensorSpec) -> &str {
+    spec.name.rsplit_once('.').map_or(spec.name.as_str(), |(module, _)| module)
 }
 
 /// A whole number where it is one: PEFT's own files have whole alphas.

@@ -66,6 +66,8 @@ pub(super) fn write(
     let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let class = class(model_type);
     one_label(&mut config, class, padding.as_ref().map(|(id, _)| *id));
+    // An adapter may have made the table grow.
+    config.insert("vocab_size".into(), json!(files.config.vocab_size()));
     let padding = padding.map(|(_, token)| token);
     if let (ModelConfig::Decoder(_), Some(end)) = (&files.config, &end) {
         tokenizer.entry("eos_token").or_insert_with(|| json!(end));
@@ -104,7 +106,7 @@ pub(super) fn write(
 /// there in half precision, but are to be computed with in `f32`, as they are here.
 pub(super) fn write_embedded_base(dir: &Path) -> Result<(), EngineError> {
     std::fs::create_dir_all(dir).map_err(EngineError::io("create", dir))?;
-    let source = Source::of(&Backbone::Embedded);
+    let source = Source::of(&Backbone::Embedded, None);
     let mut config = read_keys(&source, CONFIG)?;
     config.insert("torch_dtype".into(), json!("float32"));
     write_json(&dir.join(CONFIG), &config)?;

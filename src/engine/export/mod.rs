@@ -15,7 +15,6 @@ use super::checkpoint::read_checkpoint;
 use super::config::ModelConfig;
 use super::cpu::CpuModel;
 use super::layout::Layout;
-use super::source::Source;
 use super::weights::ModelFiles;
 use super::{Backbone, Device, EngineError, OpenSettings, Tuning};
 
@@ -103,7 +102,7 @@ impl TrainedModel {
 
     /// Writes a PEFT adapter directory into `dir`, which exists. The embedded base model, which
     /// lies in no directory, is written into its subdirectory `base`; `place` is where `dir` will
-    /// stand in the end.
+    /// stand in the end. Over a base that is an adapter itself, both are written as one.
     ///
     /// # Errors
     /// [`EngineError::NoAdapter`] for a model without low-rank updates; when a file cannot be read
@@ -112,15 +111,18 @@ impl TrainedModel {
         let Tuning::Lora(lora) = &self.settings.tuning else {
             return Err(EngineError::NoAdapter);
         };
-        let base = match &self.settings.backbone {
-            Backbone::Directory(base) => base.clone(),
-            Backbone::Embedded | Backbone::Mock => {
+        let adapter = self.files.adapter();
+        let base = match (adapter, &self.settings.backbone) {
+            (Some((adapter, _)), _) => absolute(adapter.base()),
+            (None, Backbone::Directory(base)) => base.clone(),
+            (None, Backbone::Embedded | Backbone::Mock) => {
                 metadata::write_embedded_base(&dir.join("base"))?;
                 absolute(&place.join("base"))
             }
         };
         let parameters = &self.model.trainer().parameters;
-        let n_parameters = adapter::write(dir, &self.layout(), parameters, lora, &base)?;
+        let base = (base.as_path(), adapter.map(|_| &self.files.weights));
+        let n_parameters = adapter::write(dir, &self.layout(), parameters, lora, base)?;
         let exported = self.write_metadata(dir)?;
         // An adapter directory has no configuration of its own: PEFT takes the base model's.
         let config = dir.join(metadata::CONFIG);
@@ -130,8 +132,7 @@ impl TrainedModel {
 
     /// `config.json` and the tokenizer's files.
     fn write_metadata(&self, dir: &Path) -> Result<Exported, EngineError> {
-        let source = Source::of(&self.settings.backbone);
-        metadata::write(dir, &source, &self.files, self.settings.max_tokens)
+        metadata::write(dir, &self.files.source(), &self.files, self.settings.max_tokens)
     }
 
     fn layout(&self) -> Layout {

@@ -12,7 +12,7 @@ use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::table::Entry;
 use crate::engine::layout::{Layout, Part, adapter_names};
 use crate::engine::low_rank::add_low_rank;
-use crate::engine::tensor_file::broken;
+use crate::engine::tensor_file::{Tensor, broken};
 
 /// A tensor of a table and what is added to it.
 struct Merged<'a> {
@@ -77,18 +77,40 @@ pub(super) fn write_merged(
     Ok(n_parameters)
 }
 
-/// Writes some tensors as they are, under other names; returns how many parameters they are.
+/// The values of a tensor of the table.
+pub(super) fn tensor(parameters: &Parameters, entry: &Entry) -> Tensor {
+    let merged = Merged { parameters, entry, adapter: None, scale: 0.0 };
+    Tensor { shape: entry.shape.clone(), values: merged.values() }
+}
+
+/// Writes tensors as they are; returns how many parameters they are.
 pub(super) fn write_plain(
     path: &Path,
-    parameters: &Parameters,
-    named: &[(String, &Entry)],
+    tensors: &BTreeMap<String, Tensor>,
 ) -> Result<u64, EngineError> {
-    let tensors: Vec<(&String, Merged<'_>)> = named
-        .iter()
-        .map(|(name, entry)| (name, Merged { parameters, entry, adapter: None, scale: 0.0 }))
-        .collect();
-    write(path, tensors.iter().map(|(name, tensor)| (*name, tensor)))?;
-    Ok(named.iter().map(|(_, entry)| entry.shape.iter().product::<usize>() as u64).sum())
+    write(path, tensors.iter().map(|(name, tensor)| (name, Plain(tensor))))?;
+    Ok(tensors.values().map(|tensor| tensor.values.len() as u64).sum())
+}
+
+/// A tensor as it is.
+struct Plain<'a>(&'a Tensor);
+
+impl View for Plain<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.0.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.0.values.len()
+    }
 }
 
 fn pair<'a>(a: Option<&'a Entry>, b: Option<&'a Entry>) -> Option<[&'a Entry; 2]> {
@@ -97,7 +119,7 @@ fn pair<'a>(a: Option<&'a Entry>, b: Option<&'a Entry>) -> Option<[&'a Entry; 2]
 
 fn write<'a>(
     path: &Path,
-    tensors: impl Iterator<Item = (&'a String, &'a Merged<'a>)>,
+    tensors: impl Iterator<Item = (&'a String, impl View)>,
 ) -> Result<(), EngineError> {
     // transformers refuses a file that does not say which framework wrote its layout.
     let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);

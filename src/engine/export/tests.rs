@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::preference::Side;
 use crate::domain::spec::LoraTarget;
 use crate::engine::checkpoint::write_checkpoint;
-use crate::engine::fixture::{bert_dir, deberta_dir, llama_dir};
+use crate::engine::fixture::{bert_dir, deberta_dir, fixture_dir, llama_dir};
 use crate::engine::scoring::open_to_score;
 use crate::engine::{LabeledPair, LoraSpec, Loss, PairText, StepSettings};
 
@@ -146,30 +146,40 @@ fn what_is_no_adapter_is_refused() {
 }
 
 #[test]
-fn foreign_adapters_are_refused_by_key_and_tensor() {
-    let base = llama_dir();
-    let dir = tempfile::tempdir().unwrap();
-    let base_path = base.path().to_string_lossy().into_owned();
-    let valid = serde_json::json!({
-        "peft_type": "LORA", "lora_alpha": 4, "base_model_name_or_path": base_path
-    });
-    let message = |key: &str, value: Value| {
-        let mut keys = valid.clone();
-        keys[key] = value;
-        std::fs::write(dir.path().join("adapter_config.json"), keys.to_string()).unwrap();
-        ModelFiles::check(dir.path()).unwrap_err().to_string()
-    };
-    assert!(message("peft_type", "IA3".into()).contains("`peft_type` `IA3`, expected `LORA`"));
-    assert!(message("use_dora", true.into()).contains("`use_dora` `true`, expected `false`"));
-    let missing = message("base_model_name_or_path", "no/such".into());
-    assert!(missing.contains("`no/such`, expected the directory of the base model"), "{missing}");
-    let a = ("base_model.model.model.norm.lora_A.weight".to_owned(), [1, 8], [0.0; 8]);
-    let odd = ("base_model.model.x.weight".to_owned(), [1, 8], [0.0; 8]);
-    let tensors =
-        [(a.0, a.1.as_slice(), a.2.as_slice()), (odd.0, odd.1.as_slice(), odd.2.as_slice())];
-    crate::engine::weights::write_tensors(&dir.path().join("adapter_model.safetensors"), &tensors)
-        .unwrap();
-    let problems = message("r", 1.into());
-    assert!(problems.contains("`base_model.model.x.weight` is unexpected"), "{problems}");
-    assert!(problems.contains("beside `model.norm.weight` is missing"), "{problems}");
+fn a_run_on_an_adapter_comes_back_whole_and_as_one_adapter() {
+    for name in ["patterns", "grown", "table", "whole-layers"] {
+        let base = fixture_dir("adapters").join(name);
+        for tuning in [lora(), Tuning::Full] {
+            let place = tempfile::tempdir().unwrap();
+            let settings = settings(&base, tuning);
+            let (expected, checkpoint) = train(&settings, place.path());
+            let model = TrainedModel::open(&settings, &checkpoint).unwrap();
+            let close = |found: Vec<[f32; 2]>| {
+                for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+                    assert!((found - expected).abs() < 1e-5, "{name}: {found} {expected}");
+                }
+            };
+            let [whole, adapter] = ["whole", "adapter"].map(|it| place.path().join(it));
+            std::fs::create_dir(&whole).unwrap();
+            std::fs::create_dir(&adapter).unwrap();
+            model.write_model(&whole).unwrap();
+            close(rewards(&whole));
+            let n_rows = if name == "grown" { 22 } else { 20 };
+            assert_eq!(json(&whole.join("config.json"))["vocab_size"], n_rows);
+            // The tokenizer is the one that the run has read with.
+            let of = |dir: &Path| std::fs::read(dir.join("tokenizer.json")).unwrap();
+            let own = if name == "grown" { base.clone() } else { fixture_dir("adapters/base") };
+            assert_eq!(of(&whole), of(&own));
+            if !model.has_adapter() {
+                assert!(model.write_adapter(&adapter, &adapter).is_err());
+                continue;
+            }
+            model.write_adapter(&adapter, &adapter).unwrap();
+            close(rewards(&adapter));
+            let keys = json(&adapter.join("adapter_config.json"));
+            let named = keys["base_model_name_or_path"].as_str().unwrap();
+            assert!(named.ends_with("base") && Path::new(named).is_absolute(), "{named}");
+            assert_eq!(of(&adapter), of(&own));
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use super::{PairTokenizer, SpecialTokens};
 use crate::engine::chat::{ChatTemplate, OWN_FILE};
 use crate::engine::config::ModelConfig;
+use crate::engine::peft::Adapter;
 use crate::engine::source::Source;
 use crate::engine::{EngineError, OpenSettings};
 
@@ -52,7 +53,8 @@ pub(in crate::engine) fn has_own_template(source: &Source<'_>) -> Result<bool, E
 /// # Errors
 /// As when the model is opened.
 pub fn chat_template(settings: &OpenSettings) -> Result<Option<ChatTemplate>, EngineError> {
-    let source = Source::of(&settings.backbone);
+    let adapter = Adapter::of(&settings.backbone)?;
+    let source = Source::of(&settings.backbone, adapter.as_ref());
     let special = read_special_tokens(&source)?;
     let own = special.chat_template.as_deref();
     ChatTemplate::resolve(&settings.chat_template, &source, own, &special.all)

@@ -67,10 +67,8 @@ impl PairTokenizer {
         tokenizer.with_truncation(None).map_err(|error| broken(error.to_string()))?;
         let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
         if largest as usize >= config.vocab_size() {
-            return Err(broken(format!(
-                "its largest token id is {largest}, but the model has {} embeddings",
-                config.vocab_size()
-            )));
+            let (path, n_rows) = (path.to_owned(), config.vocab_size());
+            return Err(EngineError::TooFewEmbeddings { path, largest, n_rows });
         }
         let template = Template::of(&tokenizer, special, config).map_err(broken)?;
         let minimum = template.n_special() + 1;

@@ -1,0 +1,152 @@
+//! Why an adapter cannot be merged.
+
+use std::path::PathBuf;
+
+/// What is wrong with an adapter.
+#[derive(Debug, thiserror::Error)]
+pub enum AdapterError {
+    /// A key of `adapter_config.json` says something that cannot be merged, or that is no such value.
+    #[error("`{}` has `{key}` `{value}`: {problem}", path.display())]
+    Key {
+        /// Which file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// Its value, as JSON without outer quotes.
+        value: String,
+        /// Why not.
+        problem: &'static str,
+        /// The way out.
+        hint: &'static str,
+    },
+    /// The base model is nowhere.
+    #[error(
+        "`{}` names the base model `{named}`, which is no folder here, none beside the adapter, and \
+         not in the cache of the Hub",
+        path.display()
+    )]
+    NoBase {
+        /// Which file.
+        path: PathBuf,
+        /// `base_model_name_or_path`.
+        named: String,
+        /// As `hf:owner/name[@revision]`, where it can be one.
+        hub_name: Option<String>,
+    },
+    /// The base model is an adapter itself.
+    #[error("`{}` stands on `{}`, which is an adapter itself", path.display(), base.display())]
+    Nested {
+        /// The settings' file.
+        path: PathBuf,
+        /// The base.
+        base: PathBuf,
+    },
+    /// A whole model lies in the adapter's folder.
+    #[error(
+        "`{}` holds a whole model beside an adapter: transformers puts the adapter over that model, \
+         PEFT over the one it names",
+        dir.display()
+    )]
+    WholeModelToo {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// There are no tensors.
+    #[error("`{}` has no `adapter_model.safetensors`", dir.display())]
+    NoWeights {
+        /// The folder.
+        dir: PathBuf,
+        /// Pickled ones are there instead.
+        has_pickle: bool,
+    },
+    /// Files of a tokenizer, but not the tokenizer.
+    #[error("`{}` has `{file}` but no `tokenizer.json`, so its tokenizer cannot be read", dir.display())]
+    TornTokenizer {
+        /// The folder.
+        dir: PathBuf,
+        /// The file that is there.
+        file: &'static str,
+    },
+    /// Tensors that no merged model has, or that do not fit.
+    #[error("`{}` cannot be merged: {}", path.display(), problems.join("; "))]
+    Tensors {
+        /// Which file.
+        path: PathBuf,
+        /// Every problem.
+        problems: Vec<String>,
+        /// The way out.
+        hint: &'static str,
+    },
+    /// The head is there in part: PEFT makes the rest from random numbers whenever it opens it.
+    #[error(
+        "`{}` holds the score, but `{missing}` is neither in it nor in the base model: PEFT makes it \
+         anew from random numbers at every opening",
+        path.display()
+    )]
+    TornHead {
+        /// The tensors' file.
+        path: PathBuf,
+        /// What is not there.
+        missing: String,
+    },
+    /// The text model of a base with one table for input and output has an output of its own.
+    #[error(
+        "`{}` changes the output of a base model whose output is its input table, so answers cannot be \
+         rated or written with it",
+        path.display()
+    )]
+    ForeignLanguageHead {
+        /// The tensors' file.
+        path: PathBuf,
+    },
+}
+
+/// For what PEFT itself can merge.
+pub(super) const MERGE: &str =
+    "merge the adapter with PEFT (`merge_and_unload()`) and save the whole model";
+
+impl AdapterError {
+    /// What the person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Key { hint, .. } | Self::Tensors { hint, .. } => (*hint).to_owned(),
+            Self::NoBase { hub_name: Some(name), .. } => format!(
+                "fetch it (`ser model import {name}`), or write the base model's folder into \
+                 `base_model_name_or_path`"
+            ),
+            Self::NoBase { hub_name: None, .. } => {
+                "write the base model's folder into `base_model_name_or_path`".to_owned()
+            }
+            Self::Nested { base, .. } => format!(
+                "merge `{}` with PEFT (`merge_and_unload()`) and name the whole model as the base",
+                base.display()
+            ),
+            Self::WholeModelToo { .. } => {
+                "if the adapter is merged into that model, take `adapter_config.json` away; if not, \
+                 move the adapter's files to a folder of their own"
+                    .to_owned()
+            }
+            Self::NoWeights { has_pickle: true, .. } => {
+                "pickled tensors are not loaded: open `adapter_model.bin` with PEFT and save it again \
+                 (`save_pretrained`)"
+                    .to_owned()
+            }
+            Self::NoWeights { has_pickle: false, .. } => {
+                "an adapter's folder holds `adapter_config.json` and `adapter_model.safetensors`"
+                    .to_owned()
+            }
+            Self::TornTokenizer { dir, .. } => format!(
+                "save the whole tokenizer that the adapter was trained with into `{}` \
+                 (`save_pretrained`), or take this file away to read with the base model's",
+                dir.display()
+            ),
+            Self::TornHead { .. } => {
+                "train it again with the layer before the score in `modules_to_save` (such as \
+                 `[\"classifier\", \"pooler\"]`)"
+                    .to_owned()
+            }
+            Self::ForeignLanguageHead { .. } => MERGE.to_owned(),
+        }
+    }
+}
