@@ -3,6 +3,7 @@
 use super::format::FORMATS;
 use super::place::Place;
 use super::reader::DropReason;
+use crate::domain::data_files::Part;
 
 /// Why a data set could not be read. `path` is the file as the person wrote it, or `embedded:…`.
 // The fields are what the message of each variant names.
@@ -16,6 +17,15 @@ pub enum DataError {
     /// A folder without a data file; `found` are names in it.
     #[error("`{path}`: no data file in this folder{}", found_names(.found))]
     NoDataFile { path: String, found: Vec<String> },
+    /// A folder of `datasets`' own tables.
+    #[error("`{path}`: was written by `save_to_disk`")]
+    SavedToDisk { path: String },
+    /// A folder whose names speak of other splits.
+    #[error("`{path}`: no file of a `{}` split in this folder, only of {}", .part.word(), names(.splits))]
+    NoSplit { path: String, part: Part, splits: Vec<String> },
+    /// A folder with several kinds of a split.
+    #[error("`{path}`: this folder has several such splits: {}", names(.splits))]
+    SeveralSplits { path: String, splits: Vec<String> },
     /// A pattern that matches nothing, or is none.
     #[error("`{path}`: {detail}")]
     Pattern { path: String, detail: String },
@@ -37,6 +47,15 @@ pub enum DataError {
     /// Bytes that are not UTF-8; `column` counts bytes from 1.
     #[error("`{path}`: {at}: byte `0x{byte:02x}` at column {column} is not valid UTF-8")]
     InvalidUtf8 { path: String, at: Place, column: usize, byte: u8 },
+    /// A file of a kind that is not read.
+    #[error("`{path}`: is {}", .kind.words())]
+    Foreign { path: String, kind: Foreign },
+    /// One object with several lists of records.
+    #[error("`{path}`: one object with several lists of records: {}", names(.keys))]
+    SeveralLists { path: String, keys: Vec<String> },
+    /// A table written column by column.
+    #[error("`{path}`: one object {}", .kind.words())]
+    ByColumn { path: String, kind: ByColumn },
     /// A JSON array with something wrong between its elements.
     #[error("`{path}`: line {line}: broken JSON array: {detail}")]
     BrokenArray { path: String, line: u64, detail: String },
@@ -69,6 +88,142 @@ pub enum DataError {
     NoColumns,
 }
 
+/// Kinds of files that hold no records this program reads.
+#[expect(missing_docs)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    Zip,
+    SevenZip,
+    Tar,
+    Xz,
+    Bzip2,
+    Lz4,
+    Arrow,
+    ArrowStream,
+    PackedParquet,
+    EncryptedParquet,
+    Pickle,
+    Torch,
+    Numpy,
+    Hdf5,
+    Sqlite,
+    Avro,
+    Orc,
+    Excel,
+    Pdf,
+    Utf16,
+    LfsPointer,
+    Markup,
+    Reply,
+}
+
+impl Foreign {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Zip => "a zip archive",
+            Self::SevenZip => "a 7z archive",
+            Self::Tar => "a tar archive",
+            Self::Xz => "compressed with xz",
+            Self::Bzip2 => "compressed with bzip2",
+            Self::Lz4 => "compressed with lz4",
+            Self::Arrow => "an Arrow (Feather) file",
+            Self::ArrowStream => "an Arrow stream, as `datasets` keeps its tables",
+            Self::PackedParquet => "a Parquet file that was compressed once more",
+            Self::EncryptedParquet => "an encrypted Parquet file",
+            Self::Pickle => "a pickle of Python",
+            Self::Torch => "a file of PyTorch",
+            Self::Numpy => "a file of NumPy",
+            Self::Hdf5 => "an HDF5 file",
+            Self::Sqlite => "an SQLite database",
+            Self::Avro => "an Avro file",
+            Self::Orc => "an ORC file",
+            Self::Excel => "an Excel workbook",
+            Self::Pdf => "a PDF document",
+            Self::Utf16 => "text in UTF-16 or UTF-32, not in UTF-8",
+            Self::LfsPointer => "a Git LFS pointer, not the file it points to",
+            Self::Markup => "a web page (HTML or XML), not data",
+            Self::Reply => "the answer of a server that refused the download",
+        }
+    }
+
+    fn hint(self, path: &str) -> String {
+        let pandas = |read: &str| {
+            format!(
+                "python -c \"import pandas as pd; pd.{read}('{path}').to_json('pairs.jsonl', \
+                 orient='records', lines=True)\""
+            )
+        };
+        match self {
+            Self::Zip => format!("unpack it: unzip {path}"),
+            Self::SevenZip => format!("unpack it: 7z x {path}"),
+            Self::Tar => format!("unpack it: tar -xf {path}"),
+            Self::Xz => format!("unpack it: xz -dk {path}"),
+            Self::Bzip2 => format!("unpack it: bzip2 -dk {path}"),
+            Self::Lz4 => format!("unpack it: lz4 -d {path}"),
+            Self::Arrow => pandas("read_feather"),
+            Self::ArrowStream => format!(
+                "python -c \"from datasets import Dataset; \
+                 Dataset.from_file('{path}').to_json('pairs.jsonl')\""
+            ),
+            Self::PackedParquet => "unpack it with `gzip -d` or `zstd -d`".into(),
+            Self::EncryptedParquet => "write it again without encryption, where its key is".into(),
+            Self::Pickle => {
+                "a pickle can run code when it is opened: write JSON lines where it was made".into()
+            }
+            Self::Torch | Self::Numpy | Self::Hdf5 | Self::Avro | Self::Pdf => {
+                "write JSON lines where it was made: {\"prompt\", \"chosen\", \"rejected\"}".into()
+            }
+            Self::Sqlite => {
+                format!(
+                    "sqlite3 -json {path} 'select * from TABLE' > pairs.json (`.tables` names them)"
+                )
+            }
+            Self::Orc => pandas("read_orc"),
+            Self::Excel => "save the sheet as `CSV UTF-8` in the table program".into(),
+            Self::Utf16 => {
+                format!("iconv -f UTF-16 -t UTF-8 {path} > pairs.txt, with the old ending")
+            }
+            Self::LfsPointer => "fetch the file itself: `git lfs pull` in its repository".into(),
+            Self::Markup | Self::Reply => {
+                "look at it with `head`: the address was that of a page, or needs a login".into()
+            }
+        }
+    }
+}
+
+/// Tables that are written column by column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByColumn {
+    /// Column, row, value: `to_json(orient="columns")`, the default of pandas.
+    Columns,
+    /// Row, column, value: `to_json(orient="index")`.
+    Index,
+    /// One list a column: `to_dict()` of `datasets`.
+    Lists,
+}
+
+impl ByColumn {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Columns => "of columns, as pandas' `to_json` writes it without `orient`",
+            Self::Index => "of numbered rows, as pandas' `to_json(orient='index')` writes it",
+            Self::Lists => "with one list a column, not a list of records",
+        }
+    }
+
+    fn hint(self, path: &str) -> String {
+        let frame = match self {
+            Self::Columns | Self::Lists => "DataFrame(json.load(open(PATH)))",
+            Self::Index => "DataFrame.from_dict(json.load(open(PATH)), orient='index')",
+        };
+        let frame = frame.replace("PATH", &format!("'{path}'"));
+        format!(
+            "python -c \"import json, pandas as pd; pd.{frame}.to_json('pairs.jsonl', \
+             orient='records', lines=True)\""
+        )
+    }
+}
+
 /// What is wrong with one record, wherever it stands.
 #[expect(missing_docs)]
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -76,7 +231,22 @@ pub enum DataError {
 pub enum RecordError {
     /// Not JSON; `position` counts bytes from 1.
     #[error("broken JSON at {position}: {detail}: `{excerpt}`")]
-    BrokenJson { position: String, detail: String, excerpt: String },
+    BrokenJson { position: String, detail: String, excerpt: String, fault: JsonFault },
+    /// A key that stands twice.
+    #[error("key `{key}` stands twice")]
+    RepeatedKey { key: String },
+    /// A cell in which Python wrote a list its own way.
+    #[error("field `{field}` is a list as Python's `repr` writes it: `{excerpt}`")]
+    PythonRepr { field: String, excerpt: String },
+    /// A cell that is no message list, in a column of message lists.
+    #[error("field `{field}` holds message lists as JSON text, but here `{excerpt}`")]
+    NoMessages { field: String, excerpt: String },
+    /// A row of the data set viewer that is not whole.
+    #[error("the cells of {} are cut short", names(.cells))]
+    Truncated { cells: Vec<String> },
+    /// A row with too few or too many values for the names of its columns.
+    #[error("`{found}` values, but `{expected}` columns")]
+    ValueCount { found: usize, expected: usize },
     /// JSON, but not `{...}`.
     #[error("not a JSON object: `{excerpt}`")]
     NotAnObject { excerpt: String },
@@ -123,6 +293,16 @@ impl DataError {
             Self::NoDataFile { .. } => {
                 "name a file that ends in .jsonl, .json, .csv, .tsv or .parquet (also .gz, .zst)"
             }
+            Self::SavedToDisk { path } => {
+                return Some(format!(
+                    "python -c \"from datasets import load_from_disk; \
+                     load_from_disk('{path}').to_json('pairs.jsonl')\" (of a set with several splits, \
+                     `load_from_disk(…)['train']`)"
+                ));
+            }
+            Self::NoSplit { .. } | Self::SeveralSplits { .. } => {
+                "name the files, or a pattern: `'FOLDER/test*.jsonl'`"
+            }
             Self::Pattern { .. } => "quote the pattern, and check it with `ls`",
             Self::Empty { .. } => {
                 "put one JSON object a line: {\"prompt\", \"chosen\", \"rejected\"}"
@@ -134,8 +314,18 @@ impl DataError {
             Self::WrongMagic { kind: "zstd", .. } => {
                 "rename the file without `.zst` if it is plain text"
             }
-            Self::WrongMagic { .. } | Self::Parquet { .. } => {
-                "copy or download the file again; a Git LFS pointer is a short text file"
+            Self::WrongMagic { .. } => "name the file after what it is: .jsonl, .json, .csv, .tsv",
+            Self::Parquet { .. } => "copy or download the file again",
+            Self::Foreign { path, kind } => return Some(kind.hint(path)),
+            Self::SeveralLists { path, keys } => {
+                let key = keys.first().map_or("", String::as_str);
+                return Some(format!("take one out: jq -c '.{key}[]' {path} > pairs.jsonl"));
+            }
+            Self::ByColumn { path, kind } => return Some(kind.hint(path)),
+            Self::Compressed { kind: "zstd", detail, path, .. } if detail.contains("memory") => {
+                return Some(format!(
+                    "its window is a long one: unpack it with `zstd -d --long=31 {path}`"
+                ));
             }
             Self::Compressed { kind: "zstd", .. } => {
                 "copy or download the file again; `zstd -t` tests it"
@@ -145,7 +335,7 @@ impl DataError {
                 "write one record a line, or one JSON array; a quote may be missing in a table"
             }
             Self::InvalidUtf8 { at: Place { number: 1, .. }, .. } => {
-                "is it a binary file (zip, Arrow)? convert it to JSON lines in UTF-8"
+                "a binary file, or text of another encoding: write JSON lines in UTF-8"
             }
             Self::InvalidUtf8 { .. } => {
                 "convert the file with `iconv -f LATIN1 -t UTF-8`, or repair that line"
@@ -172,16 +362,82 @@ impl DataError {
     }
 }
 
-impl RecordError {
-    fn hint(&self) -> String {
+/// What is broken about JSON, as far as its hint differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonFault {
+    /// Ends inside.
+    Cut,
+    /// An object of which only the opening bracket stands on the line.
+    Opened,
+    /// Quotes and words as Python writes a `dict`.
+    Python,
+    /// A comma where nothing follows.
+    Comma,
+    /// Half of a character outside the basic plane.
+    Surrogate,
+    /// A line end or tab inside a text.
+    Control,
+    /// Anything else.
+    Other,
+}
+
+impl JsonFault {
+    /// From what `serde_json` says about a text, and how many bytes of it were read.
+    pub(super) fn of(detail: &str, text: &str, n_read: usize) -> Self {
+        let here = text.get(n_read.saturating_sub(1)..).unwrap_or_default();
+        let is_python = here.starts_with(['\'', 'N', 'T', 'F']);
+        match detail {
+            _ if detail.starts_with("EOF") && text.trim() == "{" => Self::Opened,
+            _ if detail.starts_with("EOF") => Self::Cut,
+            "trailing comma" => Self::Comma,
+            "trailing characters" if here.trim() == "," => Self::Comma,
+            _ if detail.contains("surrogate") => Self::Surrogate,
+            "unexpected end of hex escape" => Self::Surrogate,
+            _ if detail.starts_with("control character") => Self::Control,
+            "key must be a string" | "expected value" if is_python => Self::Python,
+            _ => Self::Other,
+        }
+    }
+
+    fn hint(self) -> &'static str {
         match self {
-            Self::BrokenJson { excerpt, .. } if excerpt == "{" => {
-                "write one JSON object a line, or all of them in one array"
+            Self::Cut => "the record ends too early: is the file whole?",
+            Self::Opened => "write one JSON object a line, or all of them in one array",
+            Self::Python => {
+                "written by Python's `str` or `print`: write `json.dumps(record)` instead"
             }
-            Self::BrokenJson { .. } => "repair or remove that line",
+            Self::Comma => "remove the comma behind the last value",
+            Self::Surrogate => {
+                "half of a surrogate pair is no character: write the text after \
+                 `text.encode('utf-8', 'replace').decode()`"
+            }
+            Self::Control => "inside a text a line end is written `\\n` and a tab `\\t`",
+            Self::Other => "repair or remove that record",
+        }
+    }
+}
+
+impl RecordError {
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::BrokenJson { fault, .. } => fault.hint(),
+            Self::RepeatedKey { .. } => "keep one of the two: a key that stands twice has no one value",
+            Self::PythonRepr { .. } => {
+                "written by pandas' `to_csv` as Python's repr: write JSON lines, \
+                 `df.to_json(path, orient='records', lines=True)`"
+            }
+            Self::NoMessages { .. } => "write a JSON list of {\"role\", \"content\"} in every cell",
+            Self::Truncated { .. } => {
+                "the data set viewer cuts long cells: download the data set's files"
+            }
+            Self::ValueCount { .. } => "repair that row: one value a column",
+            Self::NotAnObject { excerpt } if excerpt.trim_start().starts_with('[') => {
+                "a list has no names for its values: write objects, in pandas \
+                 `df.to_json(path, orient='records', lines=True)`"
+            }
             Self::NotAnObject { .. } => "write one JSON object a line, or an array of objects",
             Self::CellCount { .. } => {
-                "repair that row; in a .csv, texts with commas or line ends stand in quotes"
+                "repair that row: a text with the separator, a quote or a line end stands in double quotes"
             }
             Self::CellNotUtf8 { .. } => "convert the file with `iconv -f LATIN1 -t UTF-8`",
             Self::MissingField { field, .. } if field == "chosen" || field == "rejected" => {
@@ -217,7 +473,7 @@ impl RecordError {
 }
 
 /// Field names for a message.
-fn names(fields: &[String]) -> String {
+pub(super) fn names(fields: &[String]) -> String {
     const MAX: usize = 20;
     if fields.is_empty() {
         return "an empty object".into();

@@ -28,7 +28,7 @@ impl Part {
     /// # Errors
     /// When there are none, or the first record of one is broken.
     pub fn find(part: &SourcePart, settings: &ReadSettings) -> Result<Self, DataError> {
-        let found = part.path.parse::<Source>()?.files()?;
+        let found = part.path.parse::<Source>()?.files(settings.part)?;
         let with_format = |file: Source| Ok((file.clone(), detect(&file, settings)?));
         Ok(Self {
             name: part.path.clone(),

@@ -16,6 +16,7 @@ mod bytes;
 mod check;
 mod error;
 mod fingerprint;
+mod foreign;
 mod format;
 mod json;
 mod mixture;
@@ -34,11 +35,12 @@ pub use check::{
     CheckReport, CheckSettings, DropCount, Finding, Leakage, LengthSummary, NearDuplicate,
     PairTokens, TokenCounter, TokenReport, check,
 };
-pub use error::{DataError, RecordError};
+pub use error::{ByColumn, DataError, Foreign, JsonFault, RecordError};
 pub use fingerprint::Fingerprint;
 pub use format::{ASSISTANT, DatasetFormat, FORMATS, HUMAN};
 pub use mixture::{MixtureReader, Part, format_names};
 pub use place::{Place, Unit};
 pub use reader::{DropReason, PairReader, SourceItem, SourcePair, detect, open};
+pub use rows::Note;
 pub use settings::{BadPairPolicy, GroupBy, ReadSettings};
 pub use source::{EmbeddedSplit, Files, Source};

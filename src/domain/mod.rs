@@ -9,6 +9,7 @@ pub mod audit;
 pub mod bradley_terry;
 pub mod calibration;
 pub mod clean;
+pub mod data_files;
 pub mod data_spec;
 pub mod dialogue;
 pub mod event;

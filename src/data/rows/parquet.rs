@@ -11,7 +11,7 @@ use serde_json::Number;
 
 use super::super::bytes;
 use super::super::place::Unit;
-use super::{DataError, Json, Place};
+use super::{DataError, Json, Note, Place};
 
 pub(in super::super) struct ParquetReader {
     path: String,
@@ -20,7 +20,11 @@ pub(in super::super) struct ParquetReader {
 }
 
 impl ParquetReader {
-    pub(super) fn open(file: &Path, path: String) -> Result<Self, DataError> {
+    pub(super) fn open(
+        file: &Path,
+        path: String,
+        _notes: &mut Vec<Note>,
+    ) -> Result<Self, DataError> {
         let reader = SerializedFileReader::new(bytes::file(file)?)
             .map_err(|error| DataError::Parquet { path: path.clone(), detail: words(&error) })?;
         Ok(Self { path, rows: reader.into_iter(), n_rows: 0 })

@@ -1,5 +1,5 @@
-//! Tables: comma-separated values with quotes (RFC 4180), or tab-separated values without (IANA
-//! `text/tab-separated-values`). The first line names the columns; every cell is a text.
+//! Tables: values separated by commas, semicolons or tabs, with quotes (RFC 4180), as pandas writes
+//! and reads all three. The first line names the columns; a cell is a text, and an empty one is null.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -40,7 +40,8 @@ impl Read for Capped {
 
 /// What separates the cells: a tab in `.tsv` and where the first line has more tabs than commas.
 pub(super) fn delimiter(extension: &str, head: &[u8]) -> u8 {
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    // Old files end their lines with a carriage return alone.
+    let line = head.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     let count = |wanted: u8| line.split(|byte| *byte == wanted).count() - 1;
     if extension == "tsv" || count(b'\t') > count(b',') {
         b'\t'
@@ -56,11 +57,7 @@ impl TableReader {
         let Text { path, input, compression } = text;
         let n_since_record = Arc::new(AtomicUsize::new(0));
         let capped = Capped { input, n_since_record: Arc::clone(&n_since_record) };
-        let csv = ReaderBuilder::new()
-            .delimiter(delimiter)
-            .quoting(delimiter != b'\t')
-            .has_headers(true)
-            .from_reader(capped);
+        let csv = ReaderBuilder::new().delimiter(delimiter).has_headers(true).from_reader(capped);
         let mut table = Self {
             path,
             compression,
@@ -100,7 +97,10 @@ impl TableReader {
         }
         let line = self.record.position().map_or(line, csv::Position::line);
         let at = Place { unit: Unit::Row, number: self.n_rows, line };
-        let cells = self.record.iter().map(|cell| Json::Text(Cow::Borrowed(cell)));
+        let cells = self.record.iter().map(|cell| match cell {
+            "" => Json::Null,
+            text => Json::Text(Cow::Borrowed(text)),
+        });
         let columns = self.columns.iter().map(|name| Cow::Borrowed(name.as_str()));
         Ok(Some((at, Json::Object(columns.zip(cells).collect()))))
     }
