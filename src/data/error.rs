@@ -1,8 +1,11 @@
 //! What can be wrong with a data set, in one line that names the file, the place and the value.
 
+use super::foreign::Foreign;
 use super::format::FORMATS;
+use super::json::JsonFault;
 use super::place::Place;
 use super::reader::DropReason;
+use super::rows::ByColumn;
 use crate::domain::data_files::Part;
 
 /// Why a data set could not be read. `path` is the file as the person wrote it, or `embedded:…`.
@@ -88,142 +91,6 @@ pub enum DataError {
     NoColumns,
 }
 
-/// Kinds of files that hold no records this program reads.
-#[expect(missing_docs)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Foreign {
-    Zip,
-    SevenZip,
-    Tar,
-    Xz,
-    Bzip2,
-    Lz4,
-    Arrow,
-    ArrowStream,
-    PackedParquet,
-    EncryptedParquet,
-    Pickle,
-    Torch,
-    Numpy,
-    Hdf5,
-    Sqlite,
-    Avro,
-    Orc,
-    Excel,
-    Pdf,
-    Utf16,
-    LfsPointer,
-    Markup,
-    Reply,
-}
-
-impl Foreign {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Zip => "a zip archive",
-            Self::SevenZip => "a 7z archive",
-            Self::Tar => "a tar archive",
-            Self::Xz => "compressed with xz",
-            Self::Bzip2 => "compressed with bzip2",
-            Self::Lz4 => "compressed with lz4",
-            Self::Arrow => "an Arrow (Feather) file",
-            Self::ArrowStream => "an Arrow stream, as `datasets` keeps its tables",
-            Self::PackedParquet => "a Parquet file that was compressed once more",
-            Self::EncryptedParquet => "an encrypted Parquet file",
-            Self::Pickle => "a pickle of Python",
-            Self::Torch => "a file of PyTorch",
-            Self::Numpy => "a file of NumPy",
-            Self::Hdf5 => "an HDF5 file",
-            Self::Sqlite => "an SQLite database",
-            Self::Avro => "an Avro file",
-            Self::Orc => "an ORC file",
-            Self::Excel => "an Excel workbook",
-            Self::Pdf => "a PDF document",
-            Self::Utf16 => "text in UTF-16 or UTF-32, not in UTF-8",
-            Self::LfsPointer => "a Git LFS pointer, not the file it points to",
-            Self::Markup => "a web page (HTML or XML), not data",
-            Self::Reply => "the answer of a server that refused the download",
-        }
-    }
-
-    fn hint(self, path: &str) -> String {
-        let pandas = |read: &str| {
-            format!(
-                "python -c \"import pandas as pd; pd.{read}('{path}').to_json('pairs.jsonl', \
-                 orient='records', lines=True)\""
-            )
-        };
-        match self {
-            Self::Zip => format!("unpack it: unzip {path}"),
-            Self::SevenZip => format!("unpack it: 7z x {path}"),
-            Self::Tar => format!("unpack it: tar -xf {path}"),
-            Self::Xz => format!("unpack it: xz -dk {path}"),
-            Self::Bzip2 => format!("unpack it: bzip2 -dk {path}"),
-            Self::Lz4 => format!("unpack it: lz4 -d {path}"),
-            Self::Arrow => pandas("read_feather"),
-            Self::ArrowStream => format!(
-                "python -c \"from datasets import Dataset; \
-                 Dataset.from_file('{path}').to_json('pairs.jsonl')\""
-            ),
-            Self::PackedParquet => "unpack it with `gzip -d` or `zstd -d`".into(),
-            Self::EncryptedParquet => "write it again without encryption, where its key is".into(),
-            Self::Pickle => {
-                "a pickle can run code when it is opened: write JSON lines where it was made".into()
-            }
-            Self::Torch | Self::Numpy | Self::Hdf5 | Self::Avro | Self::Pdf => {
-                "write JSON lines where it was made: {\"prompt\", \"chosen\", \"rejected\"}".into()
-            }
-            Self::Sqlite => {
-                format!(
-                    "sqlite3 -json {path} 'select * from TABLE' > pairs.json (`.tables` names them)"
-                )
-            }
-            Self::Orc => pandas("read_orc"),
-            Self::Excel => "save the sheet as `CSV UTF-8` in the table program".into(),
-            Self::Utf16 => {
-                format!("iconv -f UTF-16 -t UTF-8 {path} > pairs.txt, with the old ending")
-            }
-            Self::LfsPointer => "fetch the file itself: `git lfs pull` in its repository".into(),
-            Self::Markup | Self::Reply => {
-                "look at it with `head`: the address was that of a page, or needs a login".into()
-            }
-        }
-    }
-}
-
-/// Tables that are written column by column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ByColumn {
-    /// Column, row, value: `to_json(orient="columns")`, the default of pandas.
-    Columns,
-    /// Row, column, value: `to_json(orient="index")`.
-    Index,
-    /// One list a column: `to_dict()` of `datasets`.
-    Lists,
-}
-
-impl ByColumn {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Columns => "of columns, as pandas' `to_json` writes it without `orient`",
-            Self::Index => "of numbered rows, as pandas' `to_json(orient='index')` writes it",
-            Self::Lists => "with one list a column, not a list of records",
-        }
-    }
-
-    fn hint(self, path: &str) -> String {
-        let frame = match self {
-            Self::Columns | Self::Lists => "DataFrame(json.load(open(PATH)))",
-            Self::Index => "DataFrame.from_dict(json.load(open(PATH)), orient='index')",
-        };
-        let frame = frame.replace("PATH", &format!("'{path}'"));
-        format!(
-            "python -c \"import json, pandas as pd; pd.{frame}.to_json('pairs.jsonl', \
-             orient='records', lines=True)\""
-        )
-    }
-}
-
 /// What is wrong with one record, wherever it stands.
 #[expect(missing_docs)]
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -259,6 +126,9 @@ pub enum RecordError {
     /// A needed field is not there.
     #[error("no field `{field}`, only {}", names(.available))]
     MissingField { field: String, available: Vec<String> },
+    /// A needed field without a value.
+    #[error("field `{field}` is {found}")]
+    Null { field: String, found: String },
     /// A field of another type.
     #[error("field `{field}` is `{found}`, not {expected}")]
     WrongType { field: String, found: String, expected: &'static str },
@@ -335,7 +205,7 @@ impl DataError {
                 "write one record a line, or one JSON array; a quote may be missing in a table"
             }
             Self::InvalidUtf8 { at: Place { number: 1, .. }, .. } => {
-                "a binary file, or text of another encoding: write JSON lines in UTF-8"
+                "binary, or text of another encoding: `iconv -f LATIN1 -t UTF-8` converts text"
             }
             Self::InvalidUtf8 { .. } => {
                 "convert the file with `iconv -f LATIN1 -t UTF-8`, or repair that line"
@@ -346,9 +216,7 @@ impl DataError {
                 "build with `cargo install --path .`, or convert the file to JSON lines"
             }
             Self::Record { error, .. } => return Some(error.hint()),
-            Self::BadPair { .. } | Self::AllDropped { .. } => {
-                "the two answers of a pair must differ and not both be empty"
-            }
+            Self::BadPair { reason, .. } | Self::AllDropped { reason, .. } => reason.hint(),
             Self::UnknownFormat { .. } => {
                 let names: Vec<&str> = FORMATS.iter().map(|(name, ..)| *name).collect();
                 return Some(format!("use one of auto, {}", names.join(", ")));
@@ -359,61 +227,6 @@ impl DataError {
             }
         };
         Some(hint.into())
-    }
-}
-
-/// What is broken about JSON, as far as its hint differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JsonFault {
-    /// Ends inside.
-    Cut,
-    /// An object of which only the opening bracket stands on the line.
-    Opened,
-    /// Quotes and words as Python writes a `dict`.
-    Python,
-    /// A comma where nothing follows.
-    Comma,
-    /// Half of a character outside the basic plane.
-    Surrogate,
-    /// A line end or tab inside a text.
-    Control,
-    /// Anything else.
-    Other,
-}
-
-impl JsonFault {
-    /// From what `serde_json` says about a text, and how many bytes of it were read.
-    pub(super) fn of(detail: &str, text: &str, n_read: usize) -> Self {
-        let here = text.get(n_read.saturating_sub(1)..).unwrap_or_default();
-        let is_python = here.starts_with(['\'', 'N', 'T', 'F']);
-        match detail {
-            _ if detail.starts_with("EOF") && text.trim() == "{" => Self::Opened,
-            _ if detail.starts_with("EOF") => Self::Cut,
-            "trailing comma" => Self::Comma,
-            "trailing characters" if here.trim() == "," => Self::Comma,
-            _ if detail.contains("surrogate") => Self::Surrogate,
-            "unexpected end of hex escape" => Self::Surrogate,
-            _ if detail.starts_with("control character") => Self::Control,
-            "key must be a string" | "expected value" if is_python => Self::Python,
-            _ => Self::Other,
-        }
-    }
-
-    fn hint(self) -> &'static str {
-        match self {
-            Self::Cut => "the record ends too early: is the file whole?",
-            Self::Opened => "write one JSON object a line, or all of them in one array",
-            Self::Python => {
-                "written by Python's `str` or `print`: write `json.dumps(record)` instead"
-            }
-            Self::Comma => "remove the comma behind the last value",
-            Self::Surrogate => {
-                "half of a surrogate pair is no character: write the text after \
-                 `text.encode('utf-8', 'replace').decode()`"
-            }
-            Self::Control => "inside a text a line end is written `\\n` and a tab `\\t`",
-            Self::Other => "repair or remove that record",
-        }
     }
 }
 
@@ -443,7 +256,17 @@ impl RecordError {
             Self::MissingField { field, .. } if field == "chosen" || field == "rejected" => {
                 "a pair needs `chosen` and `rejected`, and `prompt` unless both repeat it"
             }
-            Self::MissingField { .. } => "name one of the fields that are there",
+            Self::MissingField { .. } => {
+                "write that field, or name another: `--column` for prompts, answers and labels, \
+                 `--group` for groups"
+            },
+            Self::Null { .. } => "remove that record, or write a value",
+            Self::WrongType { found, .. } if found == "long lists of numbers" => {
+                "a column of numbers that is read only when `--column` or the spec names it"
+            }
+            Self::WrongType { found, .. } if found.contains("JSON") || found.contains("bytes") => {
+                "write that column as text"
+            }
             Self::WrongType { expected, .. } if !expected.contains("text") => {
                 "repair or remove that record"
             }

@@ -1,6 +1,107 @@
 //! Files of kinds that are not read, known by their first bytes.
 
-use super::error::Foreign;
+/// Kinds of files that hold no records this program reads.
+#[expect(missing_docs)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    Zip,
+    SevenZip,
+    Tar,
+    Xz,
+    Bzip2,
+    Lz4,
+    Arrow,
+    ArrowStream,
+    PackedParquet,
+    EncryptedParquet,
+    Pickle,
+    Torch,
+    Numpy,
+    Hdf5,
+    Sqlite,
+    Avro,
+    Orc,
+    Excel,
+    Pdf,
+    Utf16,
+    LfsPointer,
+    Markup,
+    Reply,
+}
+
+impl Foreign {
+    pub(in crate::data) fn words(self) -> &'static str {
+        match self {
+            Self::Zip => "a zip archive",
+            Self::SevenZip => "a 7z archive",
+            Self::Tar => "a tar archive",
+            Self::Xz => "compressed with xz",
+            Self::Bzip2 => "compressed with bzip2",
+            Self::Lz4 => "compressed with lz4",
+            Self::Arrow => "an Arrow (Feather) file",
+            Self::ArrowStream => "an Arrow stream, as `datasets` keeps its tables",
+            Self::PackedParquet => "a Parquet file that was compressed once more",
+            Self::EncryptedParquet => "an encrypted Parquet file",
+            Self::Pickle => "a pickle of Python",
+            Self::Torch => "a file of PyTorch",
+            Self::Numpy => "a file of NumPy",
+            Self::Hdf5 => "an HDF5 file",
+            Self::Sqlite => "an SQLite database",
+            Self::Avro => "an Avro file",
+            Self::Orc => "an ORC file",
+            Self::Excel => "an Excel workbook",
+            Self::Pdf => "a PDF document",
+            Self::Utf16 => "text in UTF-16 or UTF-32, not in UTF-8",
+            Self::LfsPointer => "a Git LFS pointer, not the file it points to",
+            Self::Markup => "a web page (HTML or XML), not data",
+            Self::Reply => "the answer of a server that refused the download",
+        }
+    }
+
+    pub(in crate::data) fn hint(self, path: &str) -> String {
+        let pandas = |read: &str| {
+            format!(
+                "python -c \"import pandas as pd; pd.{read}('{path}').to_json('pairs.jsonl', \
+                 orient='records', lines=True)\""
+            )
+        };
+        match self {
+            Self::Zip => format!("unpack it: unzip {path}"),
+            Self::SevenZip => format!("unpack it: 7z x {path}"),
+            Self::Tar => format!("unpack it: tar -xf {path}"),
+            Self::Xz => format!("unpack it: xz -dk {path}"),
+            Self::Bzip2 => format!("unpack it: bzip2 -dk {path}"),
+            Self::Lz4 => format!("unpack it: lz4 -d {path}"),
+            Self::Arrow => pandas("read_feather"),
+            Self::ArrowStream => format!(
+                "python -c \"from datasets import Dataset; \
+                 Dataset.from_file('{path}').to_json('pairs.jsonl')\""
+            ),
+            Self::PackedParquet => "unpack it with `gzip -d` or `zstd -d`".into(),
+            Self::EncryptedParquet => "write it again without encryption, where its key is".into(),
+            Self::Pickle => {
+                "a pickle can run code when it is opened: write JSON lines where it was made".into()
+            }
+            Self::Torch | Self::Numpy | Self::Hdf5 | Self::Avro | Self::Pdf => {
+                "write JSON lines where it was made: {\"prompt\", \"chosen\", \"rejected\"}".into()
+            }
+            Self::Sqlite => {
+                format!(
+                    "sqlite3 -json {path} 'select * from TABLE' > pairs.json (`.tables` names them)"
+                )
+            }
+            Self::Orc => pandas("read_orc"),
+            Self::Excel => "save the sheet as `CSV UTF-8` in the table program".into(),
+            Self::Utf16 => {
+                format!("iconv -f UTF-16 -t UTF-8 {path} > pairs.txt, with the old ending")
+            }
+            Self::LfsPointer => "fetch the file itself: `git lfs pull` in its repository".into(),
+            Self::Markup | Self::Reply => {
+                "look at it with `head`: the address was that of a page, or needs a login".into()
+            }
+        }
+    }
+}
 
 /// First bytes, and what begins like that.
 const MAGIC: [(&[u8], Foreign); 20] = [

@@ -1,6 +1,7 @@
 //! One record as a JSON value that borrows every text that needs no unescaping. Tables become the
 //! same value, so that a layout is read alike from all kinds of files.
 
+mod fault;
 mod lenient;
 mod packed;
 
@@ -12,9 +13,10 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Number;
 use serde_json::error::Category;
 
-use super::error::{JsonFault, RecordError, excerpt};
+use super::error::{RecordError, excerpt};
 
-pub(super) use packed::{Packed, PackedColumns};
+pub use fault::JsonFault;
+pub(super) use packed::PackedColumns;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]

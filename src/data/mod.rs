@@ -35,12 +35,14 @@ pub use check::{
     CheckReport, CheckSettings, DropCount, Finding, Leakage, LengthSummary, NearDuplicate,
     PairTokens, TokenCounter, TokenReport, check,
 };
-pub use error::{ByColumn, DataError, Foreign, JsonFault, RecordError};
+pub use error::{DataError, RecordError};
 pub use fingerprint::Fingerprint;
+pub use foreign::Foreign;
 pub use format::{ASSISTANT, DatasetFormat, FORMATS, HUMAN};
+pub use json::JsonFault;
 pub use mixture::{MixtureReader, Part, format_names};
 pub use place::{Place, Unit};
 pub use reader::{DropReason, PairReader, SourceItem, SourcePair, detect, open};
-pub use rows::Note;
+pub use rows::{ByColumn, Note};
 pub use settings::{BadPairPolicy, GroupBy, ReadSettings};
 pub use source::{EmbeddedSplit, Files, Source};

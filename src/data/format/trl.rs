@@ -40,12 +40,17 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     let [prompt, chosen, rejected] = ["prompt", "chosen", "rejected"].map(|key| record.get(key));
     for (field, value) in [("chosen", chosen), ("rejected", rejected)] {
         if value.is_null() {
-            return Err(missing(record, field));
+            if !record.has_key(field) {
+                return Err(missing(record, field));
+            }
+            out.push(Err(DropReason::MissingAnswer));
+            return Ok(());
         }
     }
     let found = match (chosen, rejected) {
         (Json::Text(chosen), Json::Text(rejected)) => match prompt {
-            Json::Null => from_wholes(chosen, rejected),
+            // A prompt that is there and null is an empty one; only without the field it is implicit.
+            prompt if prompt.is_null() => from_wholes(chosen, rejected, record.has_key("prompt")),
             Json::Text(prompt) => Ok(Texts {
                 prompt: prompt.to_string(),
                 chosen: chosen.to_string(),
@@ -94,14 +99,14 @@ fn from_messages(
 }
 
 /// Two whole texts of any kind.
-fn from_wholes(chosen: &str, rejected: &str) -> Found {
+fn from_wholes(chosen: &str, rejected: &str, has_prompt: bool) -> Found {
     if chosen.contains(ASSISTANT) && rejected.contains(ASSISTANT) {
         return from_dialogues(chosen, rejected);
     }
     if chosen == rejected {
         return Err(DropReason::IdenticalResponses);
     }
-    let prompt_bytes = hh::common_words(chosen, rejected);
+    let prompt_bytes = if has_prompt { 0 } else { hh::common_words(chosen, rejected) };
     Ok(cut(chosen, rejected, hh::Split { prompt_bytes, fallback: false }))
 }
 

@@ -5,6 +5,9 @@
 //! its extension.
 
 mod array;
+mod by_column;
+#[cfg(feature = "parquet")]
+mod columns;
 mod lines;
 mod note;
 mod outline;
@@ -15,6 +18,7 @@ mod values;
 
 use std::io::{BufRead, Read};
 
+pub use by_column::ByColumn;
 pub use note::Note;
 
 use super::bytes::{self, Compression, Input};
@@ -62,9 +66,14 @@ impl Rows {
     /// Looks at the first bytes. A missing, empty or wrongly compressed file fails here, and one of
     /// a kind that is not read.
     pub(super) fn open(source: &Source) -> Result<Self, DataError> {
+        Self::open_with(source, &[])
+    }
+
+    /// The same, where a person named some columns, which are read however heavy they are.
+    pub(super) fn open_with(source: &Source, named: &[&str]) -> Result<Self, DataError> {
         let path = source.to_string();
         let mut notes = Vec::new();
-        let kind = match Self::parquet(source, &mut notes)? {
+        let kind = match Self::parquet(source, named, &mut notes)? {
             Some(parquet) => parquet,
             None => Self::text(source, &mut notes)?,
         };
@@ -72,7 +81,11 @@ impl Rows {
     }
 
     /// The reader of a Parquet file, if it is one.
-    fn parquet(source: &Source, notes: &mut Vec<Note>) -> Result<Option<Kind>, DataError> {
+    fn parquet(
+        source: &Source,
+        named: &[&str],
+        notes: &mut Vec<Note>,
+    ) -> Result<Option<Kind>, DataError> {
         let Source::File(file) = source else { return Ok(None) };
         let path = source.to_string();
         let mut head = Vec::new();
@@ -80,7 +93,7 @@ impl Rows {
         bytes::file(file)?.take(64).read_to_end(&mut head).map_err(io)?;
         let extension = extension(&path);
         if head.starts_with(PARQUET_MAGIC) {
-            return open_parquet(file, path, notes).map(Some);
+            return open_parquet(file, path, named, notes).map(Some);
         }
         if extension != "parquet" || head.is_empty() {
             return Ok(None);
@@ -143,13 +156,19 @@ impl Rows {
 fn open_parquet(
     file: &std::path::Path,
     path: String,
+    named: &[&str],
     notes: &mut Vec<Note>,
 ) -> Result<Kind, DataError> {
-    parquet::ParquetReader::open(file, path, notes).map(Kind::Parquet)
+    parquet::ParquetReader::open(file, path, named, notes).map(Kind::Parquet)
 }
 
 #[cfg(not(feature = "parquet"))]
-fn open_parquet(_: &std::path::Path, path: String, _: &mut Vec<Note>) -> Result<Kind, DataError> {
+fn open_parquet(
+    _: &std::path::Path,
+    path: String,
+    _: &[&str],
+    _: &mut Vec<Note>,
+) -> Result<Kind, DataError> {
     Err(DataError::NoParquet { path })
 }
 

@@ -1,9 +1,9 @@
 //! What a file that begins with an object is: one record a line, records over several lines, or one
 //! object that wraps them all. Only keys and first values are held, so a file of any size is outlined.
 
-use super::super::error::ByColumn;
 use super::super::format;
 use super::array::{ArrayReader, Element, Frame};
+use super::by_column::ByColumn;
 use super::values::Values;
 use super::{DataError, Note, Place, Source, Text};
 
