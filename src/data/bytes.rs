@@ -82,6 +82,11 @@ pub(super) fn text(source: &Source) -> Result<(Input, Compression), DataError> {
     Ok((raw, Compression::None))
 }
 
+/// Whether bytes are those of a compressed stream that is read.
+pub(super) fn is_compressed(head: &[u8]) -> bool {
+    head.starts_with(GZIP_MAGIC) || head.starts_with(ZSTD_MAGIC)
+}
+
 pub(super) fn wrong_magic(
     path: String,
     kind: &'static str,

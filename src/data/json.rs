@@ -16,7 +16,7 @@ use serde_json::error::Category;
 use super::error::{RecordError, excerpt};
 
 pub use fault::JsonFault;
-pub(super) use packed::PackedColumns;
+pub(super) use packed::{PackedColumns, is_message};
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]

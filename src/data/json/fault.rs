@@ -50,7 +50,7 @@ impl JsonFault {
                  `text.encode('utf-8', 'replace').decode()`"
             }
             Self::Control => "inside a text a line end is written `\\n` and a tab `\\t`",
-            Self::Other => "repair or remove that record",
+            Self::Other => "repair or remove that record: one JSON object a line",
         }
     }
 }

@@ -113,9 +113,9 @@ impl<'a> Reader<'a> {
 
     /// A text, number or word.
     fn leaf(&mut self) -> Option<&'a str> {
-        let start = self.at;
-        let bytes = self.text.as_bytes();
-        self.at = match self.next()? {
+        let first = self.next()?;
+        let (start, bytes) = (self.at, self.text.as_bytes());
+        self.at = match first {
             b'"' => end_of_text(bytes, start)?,
             _ => {
                 let is_end = |byte: &u8| {

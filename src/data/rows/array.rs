@@ -64,7 +64,9 @@ impl ArrayReader {
         }
         self.n_elements += 1;
         let at = Place { unit: Unit::Element, number: self.n_elements, line: self.values.line };
-        if !self.values.read(at)? {
+        let is_whole = self.values.read(at)?;
+        // Where no list is around the records, one that ends early says so itself.
+        if !is_whole && self.frame != Frame::Stream {
             return Err(self.broken(format!("ends inside element {}", at.number)));
         }
         let path = &self.values.text.path;

@@ -95,7 +95,8 @@ impl Rows {
         if head.starts_with(PARQUET_MAGIC) {
             return open_parquet(file, path, named, notes).map(Some);
         }
-        if extension != "parquet" || head.is_empty() {
+        let is_named = path.to_lowercase().ends_with(".parquet");
+        if !is_named || head.is_empty() || bytes::is_compressed(&head) {
             return Ok(None);
         }
         Err(match foreign::kind(&head, &extension) {
@@ -117,8 +118,11 @@ impl Rows {
         let head = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head);
         let first = head.iter().copied().find(|byte| !byte.is_ascii_whitespace());
         let delimiter = table::delimiter(&extension, head);
+        let ends = table::LineEnds::of(head);
         Ok(match (extension.as_str(), first) {
-            ("csv" | "tsv", Some(_)) => Kind::Table(table::TableReader::open(text, delimiter)?),
+            ("csv" | "tsv", Some(_)) => {
+                Kind::Table(table::TableReader::open(text, delimiter, ends)?)
+            }
             (_, Some(b'[')) => Kind::Array(ArrayReader::new(text, Frame::Whole, Element::Record)),
             (_, Some(b'{')) => match outline::look(source)? {
                 Lies::Lines => Kind::Lines(lines::LineReader::new(text)),

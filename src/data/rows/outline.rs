@@ -1,7 +1,13 @@
 //! What a file that begins with an object is: one record a line, records over several lines, or one
 //! object that wraps them all. Only keys and first values are held, so a file of any size is outlined.
+//!
+//! A list inside the object holds the records where its elements are laid out like records, or its
+//! key says so: a record may itself hold lists of objects.
 
-use super::super::format;
+use super::super::{
+    format,
+    json::{self, Json},
+};
 use super::array::{ArrayReader, Element, Frame};
 use super::by_column::ByColumn;
 use super::values::Values;
@@ -39,7 +45,8 @@ enum Shape {
     Texts(Vec<String>),
     Messages,
     Viewed,
-    Objects,
+    /// A list of objects, and whether the first is laid out like a record.
+    Objects(bool),
     Lists,
     /// A list of anything else, or without a value.
     List,
@@ -47,6 +54,24 @@ enum Shape {
     Object(String, bool),
     Scalar,
 }
+
+/// Keys under which files keep their records.
+const WRAPPERS: [&str; 14] = [
+    "data",
+    "dataset",
+    "entries",
+    "examples",
+    "instances",
+    "items",
+    "pairs",
+    "records",
+    "rows",
+    "samples",
+    "test",
+    "train",
+    "validation",
+    "values",
+];
 
 /// Looks through the first object of a file.
 pub(super) fn look(source: &Source) -> Result<Lies, DataError> {
@@ -60,8 +85,11 @@ pub(super) fn look(source: &Source) -> Result<Lies, DataError> {
     if let Some(lies) = table(&outline, source)? {
         return Ok(lies);
     }
-    let lists: Vec<&String> =
-        outline.keys.iter().filter(|(_, s)| *s == Shape::Objects).map(|(key, _)| key).collect();
+    let is_list = |(key, shape): &&(String, Shape)| match shape {
+        Shape::Objects(is_record) => *is_record || WRAPPERS.contains(&key.as_str()),
+        _ => false,
+    };
+    let lists: Vec<&String> = outline.keys.iter().filter(is_list).map(|(key, _)| key).collect();
     if !lists.is_empty() && !is_record(source)? {
         let [key] = lists.as_slice() else {
             let keys = lists.into_iter().cloned().collect();
@@ -190,22 +218,16 @@ fn list_shape(values: &mut Values) -> Result<Option<Shape>, DataError> {
             Shape::Texts(texts)
         }
         Some(b'{') => {
-            values.take();
-            let mut keys = Vec::new();
-            while let Some(key) = values.next_key()? {
-                keys.push(key);
-                values.visible_byte()?;
-                if !values.skip()? {
-                    return Ok(None);
-                }
+            if !values.read(Place::line(values.line))? {
+                return Ok(None);
             }
-            let has = |key: &str| keys.iter().any(|k| k == key);
-            if has("row_idx") && has("row") {
-                Shape::Viewed
-            } else if has("role") && has("content") || has("from") && has("value") {
-                Shape::Messages
-            } else {
-                Shape::Objects
+            let text = std::str::from_utf8(&values.buffer).unwrap_or_default();
+            match Json::parse_any(text) {
+                Ok(first) if first.has_key("row_idx") && first.has_key("row") => Shape::Viewed,
+                Ok(first) if json::is_message(&first) => Shape::Messages,
+                Ok(first) => Shape::Objects(format::detect(&first).is_ok()),
+                // Told with its place when it is read.
+                Err(_) => Shape::Objects(false),
             }
         }
         Some(b'[') => Shape::Lists,

@@ -26,6 +26,7 @@ fn a_list_inside_an_object_is_the_list_of_records() {
         (format!("{{\"data\":[{P},{Q}]}}"), "data"),
         (format!("{{\n \"version\": 1, \"meta\": {{\"a\": [1]}},\n \"examples\": [\n{P},\n{Q}]\n}}\n"), "examples"),
         (format!("{{\"train\":[{P},{Q}],\"test\":[],\"names\":[\"x\"]}}"), "train"),
+        (format!("{{\"comparisons\":[{P},{Q}],\"people\":[{{\"name\":\"x\"}}]}}"), "comparisons"),
         // pandas, orient="table".
         (
             format!(r#"{{"schema":{{"fields":[{{"name":"index","type":"integer"}}],"primaryKey":["index"],"pandas_version":"1.4.0"}},"data":[{P},{Q}]}}"#),
@@ -71,7 +72,8 @@ fn records_over_several_lines_follow_each_other() {
     assert!(notes(P).is_empty());
     assert_eq!(
         refused("x.jsonl", format!("{}\n{{\"prompt\":\n \"p\"", pretty(P))),
-        "line 6: broken JSON array: ends inside element 2"
+        "element 2 (line 6): broken JSON at column 4 of its line 2: EOF while parsing an object: \
+         ` \"p\"`"
     );
 }
 
@@ -80,6 +82,10 @@ fn one_record_alone_is_a_record() {
     // Its answers are a list of objects, and no records.
     let rated = r#"{"prompt":"p","answers":[{"text":"a","score":2},{"text":"b","score":1}]}"#;
     assert!(notes(rated).is_empty());
+    let unknown = r#"{"question":"p","replies":[{"text":"a"},{"text":"b"}]}"#;
+    assert!(
+        refused("x.json", unknown).starts_with("line 1: no known layout has the fields `question`")
+    );
     let chat = r#"{"chosen":[{"role":"user","content":"p"},{"role":"assistant","content":"a"}],
         "rejected":[{"role":"user","content":"p"},{"role":"assistant","content":"b"}]}"#;
     assert_eq!(texts("x.json", chat), ["\n\nHuman: p\n\nAssistant:  a  b"]);
