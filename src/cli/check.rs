@@ -6,15 +6,16 @@ use super::data_source::{GroupArgs, SourceArgs};
 use super::table::print_json;
 use super::{CliError, CliResult, Context, by_name, import, words};
 use crate::data::{
-    self, BadPairPolicy, CheckReport, CheckSettings, PairTokens, TokenCounter, TokenReport,
+    self, BadPairPolicy, CheckReport, CheckSettings, PairTokens, ReadSettings, TokenCounter,
+    TokenReport,
 };
 use crate::domain::clean::clean_line;
+use crate::domain::data_files::Part;
 use crate::domain::preference::PreferencePair;
 use crate::domain::spec::{Amount, SourcePart};
 use crate::domain::split::SplitRule;
 use crate::engine::weights::ModelFiles;
 use crate::engine::{Backbone, PairText};
-use crate::hub;
 
 /// Arguments of `ser data check`.
 #[derive(Debug, clap::Args)]
@@ -64,13 +65,14 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
         },
         max_share: args.max_share,
     };
-    let sources = by_name::parts(context, &args.source.parts(), hub::Part::Train)?.files;
+    let sources = by_name::parts(context, &args.source.parts(), Part::Train)?.files;
     let parts = import::find_parts(context, &sources, &settings.read)?;
     import::say_understanding(context, &parts, &settings.read)?;
     let test = match &args.test {
         Some(test) => {
             let test = [SourcePart::whole(test.as_str())];
-            Some(import::find_parts(context, &test, &settings.read)?)
+            let read = ReadSettings { part: Part::Test, ..settings.read.clone() };
+            Some(import::find_parts(context, &test, &read)?)
         }
         None => None,
     };

@@ -5,6 +5,7 @@ use clap::builder::PossibleValuesParser;
 use super::import::ImportSettings;
 use super::{CliError, CliResult};
 use crate::data::FORMATS;
+use crate::domain::data_files::Part;
 use crate::domain::spec::{ColumnsSpec, Names, SourcePart};
 
 /// What to read, and how.
@@ -100,6 +101,7 @@ impl SourceArgs {
     /// How to read them, where `group` is `prompt` or a column.
     pub fn settings<'a>(&'a self, columns: &'a ColumnsSpec, group: &'a str) -> ImportSettings<'a> {
         ImportSettings {
+            part: Part::Train,
             format: &self.format,
             group,
             limit: self.limit,

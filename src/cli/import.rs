@@ -8,6 +8,7 @@ use crate::data::{
     self, BadPairPolicy, DataError, DatasetFormat, DropReason, Fingerprint, GroupBy, MixtureReader,
     Part, ReadSettings, SourceItem, Understanding,
 };
+use crate::domain::data_files;
 use crate::domain::spec::{ColumnsSpec, DataSpec, SourcePart};
 use crate::store::rows::DatasetRow;
 use crate::store::{Batches, ImportItem, NewDataset, Store};
@@ -20,6 +21,8 @@ const PAIRS_PER_UPDATE: u64 = 5_000;
 /// How to read what the person named.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportSettings<'a> {
+    /// Which files of a folder are read.
+    pub part: data_files::Part,
     /// `auto`, or a format's name.
     pub format: &'a str,
     /// `prompt`, or a column.
@@ -37,6 +40,7 @@ impl<'a> ImportSettings<'a> {
     #[must_use]
     pub fn of_spec(spec: &'a DataSpec) -> Self {
         Self {
+            part: data_files::Part::Train,
             format: &spec.format,
             group: &spec.group,
             limit: spec.limit,
@@ -51,6 +55,7 @@ impl<'a> ImportSettings<'a> {
     /// When there is no such format.
     pub fn read(&self, policy: BadPairPolicy) -> CliResult<ReadSettings> {
         Ok(ReadSettings {
+            part: self.part,
             format: DatasetFormat::parse(self.format)?,
             columns: self.columns.clone(),
             group: match self.group {
@@ -90,10 +95,11 @@ pub fn find_parts(
         let part = Part::find(source, read)?;
         if let Some(other) = part.others.first() {
             context.say(&format!(
-                "note: {} files of `{}` are read, and {} are not, such as `{other}`: only names \
-                 with `train` are",
+                "note: {} of the files of `{}` are read for the `{}` split, and {} are not, such \
+                 as `{other}`",
                 part.files.len(),
                 part.name,
+                read.part.word(),
                 part.others.len()
             ));
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::by_name::{self, LocalSpec};
 use super::import::{self, ImportSettings, Imported};
 use super::{CliError, CliResult, Context, words};
+use crate::domain::data_files::Part;
 use crate::domain::run::RunId;
 use crate::domain::spec::{ExperimentSpec, PoolLabels, SourcePart};
 use crate::domain::split::{DataSplit, SplitRule, split};
@@ -138,7 +139,8 @@ fn import_pairs(
                 _ => local.tests.clone(),
             };
             // The test source may stand in another format than the training source.
-            let settings = ImportSettings { format: "auto", limit: 0, ..settings };
+            let settings =
+                ImportSettings { part: Part::Test, format: "auto", limit: 0, ..settings };
             Some(made.note(&import::import(context, store, &sources, &settings)?))
         }
     };

@@ -7,7 +7,8 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 
 use super::error::DataError;
-use super::source::Source;
+use super::foreign;
+use super::source::{Source, extension};
 
 /// Longest accepted record. Real records are far below: the longest dialogue of HH-RLHF has 10 kB.
 pub const MAX_RECORD_BYTES: usize = 16 << 20;
@@ -66,6 +67,9 @@ pub(super) fn text(source: &Source) -> Result<(Input, Compression), DataError> {
         let input = BufReader::with_capacity(BUFFER_BYTES, decoder);
         return Ok((Box::new(input), Compression::Zstd));
     }
+    if let Some(kind) = foreign::kind(head, &extension(&path)) {
+        return Err(DataError::Foreign { path, kind });
+    }
     let named = |extension: &str| {
         Path::new(&path).extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
     };
@@ -76,6 +80,11 @@ pub(super) fn text(source: &Source) -> Result<(Input, Compression), DataError> {
         return Err(wrong_magic(path, "zstd", head, 4, "28 b5 2f fd"));
     }
     Ok((raw, Compression::None))
+}
+
+/// Whether bytes are those of a compressed stream that is read.
+pub(super) fn is_compressed(head: &[u8]) -> bool {
+    head.starts_with(GZIP_MAGIC) || head.starts_with(ZSTD_MAGIC)
 }
 
 pub(super) fn wrong_magic(

@@ -1,8 +1,12 @@
 //! What can be wrong with a data set, in one line that names the file, the place and the value.
 
+use super::foreign::Foreign;
 use super::format::FORMATS;
+use super::json::JsonFault;
 use super::place::Place;
 use super::reader::DropReason;
+use super::rows::ByColumn;
+use crate::domain::data_files::Part;
 
 /// Why a data set could not be read. `path` is the file as the person wrote it, or `embedded:…`.
 // The fields are what the message of each variant names.
@@ -16,6 +20,15 @@ pub enum DataError {
     /// A folder without a data file; `found` are names in it.
     #[error("`{path}`: no data file in this folder{}", found_names(.found))]
     NoDataFile { path: String, found: Vec<String> },
+    /// A folder of `datasets`' own tables.
+    #[error("`{path}`: was written by `save_to_disk`")]
+    SavedToDisk { path: String },
+    /// A folder whose names speak of other splits.
+    #[error("`{path}`: no file of a `{}` split in this folder, only of {}", .part.word(), names(.splits))]
+    NoSplit { path: String, part: Part, splits: Vec<String> },
+    /// A folder with several kinds of a split.
+    #[error("`{path}`: this folder has several such splits: {}", names(.splits))]
+    SeveralSplits { path: String, splits: Vec<String> },
     /// A pattern that matches nothing, or is none.
     #[error("`{path}`: {detail}")]
     Pattern { path: String, detail: String },
@@ -37,6 +50,15 @@ pub enum DataError {
     /// Bytes that are not UTF-8; `column` counts bytes from 1.
     #[error("`{path}`: {at}: byte `0x{byte:02x}` at column {column} is not valid UTF-8")]
     InvalidUtf8 { path: String, at: Place, column: usize, byte: u8 },
+    /// A file of a kind that is not read.
+    #[error("`{path}`: is {}", .kind.words())]
+    Foreign { path: String, kind: Foreign },
+    /// One object with several lists of records.
+    #[error("`{path}`: one object with several lists of records: {}", names(.keys))]
+    SeveralLists { path: String, keys: Vec<String> },
+    /// A table written column by column.
+    #[error("`{path}`: one object {}", .kind.words())]
+    ByColumn { path: String, kind: ByColumn },
     /// A JSON array with something wrong between its elements.
     #[error("`{path}`: line {line}: broken JSON array: {detail}")]
     BrokenArray { path: String, line: u64, detail: String },
@@ -82,7 +104,22 @@ pub enum DataError {
 pub enum RecordError {
     /// Not JSON; `position` counts bytes from 1.
     #[error("broken JSON at {position}: {detail}: `{excerpt}`")]
-    BrokenJson { position: String, detail: String, excerpt: String },
+    BrokenJson { position: String, detail: String, excerpt: String, fault: JsonFault },
+    /// A key that stands twice.
+    #[error("key `{key}` stands twice")]
+    RepeatedKey { key: String },
+    /// A cell in which Python wrote a list its own way.
+    #[error("field `{field}` is a list as Python's `repr` writes it: `{excerpt}`")]
+    PythonRepr { field: String, excerpt: String },
+    /// A cell that is no message list, in a column of message lists.
+    #[error("field `{field}` holds message lists as JSON text, but here `{excerpt}`")]
+    NoMessages { field: String, excerpt: String },
+    /// A row of the data set viewer that is not whole.
+    #[error("the cells of {} are cut short", names(.cells))]
+    Truncated { cells: Vec<String> },
+    /// A row with too few or too many values for the names of its columns.
+    #[error("`{found}` values, but `{expected}` columns")]
+    ValueCount { found: usize, expected: usize },
     /// JSON, but not `{...}`.
     #[error("not a JSON object: `{excerpt}`")]
     NotAnObject { excerpt: String },
@@ -95,6 +132,9 @@ pub enum RecordError {
     /// A needed field is not there.
     #[error("no field `{field}`, only {}", names(.available))]
     MissingField { field: String, available: Vec<String> },
+    /// A needed field without a value.
+    #[error("field `{field}` is {found}")]
+    Null { field: String, found: String },
     /// A field of another type.
     #[error("field `{field}` is `{found}`, not {expected}")]
     WrongType { field: String, found: String, expected: &'static str },
@@ -158,6 +198,16 @@ impl DataError {
             Self::NoDataFile { .. } => {
                 "name a file that ends in .jsonl, .json, .csv, .tsv or .parquet (also .gz, .zst)"
             }
+            Self::SavedToDisk { path } => {
+                return Some(format!(
+                    "python -c \"from datasets import load_from_disk; \
+                     load_from_disk('{path}').to_json('pairs.jsonl')\" (of a set with several splits, \
+                     `load_from_disk(…)['train']`)"
+                ));
+            }
+            Self::NoSplit { .. } | Self::SeveralSplits { .. } => {
+                "name the files, or a pattern: `'FOLDER/test*.jsonl'`"
+            }
             Self::Pattern { .. } => "quote the pattern, and check it with `ls`",
             Self::Empty { .. } => {
                 "put one JSON object a line: {\"prompt\", \"chosen\", \"rejected\"}"
@@ -169,8 +219,18 @@ impl DataError {
             Self::WrongMagic { kind: "zstd", .. } => {
                 "rename the file without `.zst` if it is plain text"
             }
-            Self::WrongMagic { .. } | Self::Parquet { .. } => {
-                "copy or download the file again; a Git LFS pointer is a short text file"
+            Self::WrongMagic { .. } => "name the file after what it is: .jsonl, .json, .csv, .tsv",
+            Self::Parquet { .. } => "copy or download the file again",
+            Self::Foreign { path, kind } => return Some(kind.hint(path)),
+            Self::SeveralLists { path, keys } => {
+                let key = keys.first().map_or("", String::as_str);
+                return Some(format!("take one out: jq -c '.{key}[]' {path} > pairs.jsonl"));
+            }
+            Self::ByColumn { path, kind } => return Some(kind.hint(path)),
+            Self::Compressed { kind: "zstd", detail, path, .. } if detail.contains("memory") => {
+                return Some(format!(
+                    "its window is a long one: unpack it with `zstd -d --long=31 {path}`"
+                ));
             }
             Self::Compressed { kind: "zstd", .. } => {
                 "copy or download the file again; `zstd -t` tests it"
@@ -180,7 +240,7 @@ impl DataError {
                 "write one record a line, or one JSON array; a quote may be missing in a table"
             }
             Self::InvalidUtf8 { at: Place { number: 1, .. }, .. } => {
-                "is it a binary file (zip, Arrow)? convert it to JSON lines in UTF-8"
+                "binary, or text of another encoding: `iconv -f LATIN1 -t UTF-8` converts text"
             }
             Self::InvalidUtf8 { .. } => {
                 "convert the file with `iconv -f LATIN1 -t UTF-8`, or repair that line"
@@ -191,9 +251,7 @@ impl DataError {
                 "build with `cargo install --path .`, or convert the file to JSON lines"
             }
             Self::Record { error, .. } => return Some(error.hint()),
-            Self::BadPair { .. } | Self::AllDropped { .. } => {
-                "the two answers of a pair must differ and not both be empty"
-            }
+            Self::BadPair { reason, .. } | Self::AllDropped { reason, .. } => reason.hint(),
             Self::UnknownFormat { .. } => {
                 let names: Vec<&str> = FORMATS.iter().map(|(name, ..)| *name).collect();
                 return Some(format!("use one of auto, {}", names.join(", ")));
@@ -216,19 +274,40 @@ impl RecordError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::BrokenJson { excerpt, .. } if excerpt == "{" => {
-                "write one JSON object a line, or all of them in one array"
+            Self::BrokenJson { fault, .. } => fault.hint(),
+            Self::RepeatedKey { .. } => "keep one of the two: a key that stands twice has no one value",
+            Self::PythonRepr { .. } => {
+                "written by pandas' `to_csv` as Python's repr: write JSON lines, \
+                 `df.to_json(path, orient='records', lines=True)`"
             }
-            Self::BrokenJson { .. } => "repair or remove that line",
+            Self::NoMessages { .. } => "write a JSON list of {\"role\", \"content\"} in every cell",
+            Self::Truncated { .. } => {
+                "the data set viewer cuts long cells: download the data set's files"
+            }
+            Self::ValueCount { .. } => "repair that row: one value a column",
+            Self::NotAnObject { excerpt } if excerpt.trim_start().starts_with('[') => {
+                "a list has no names for its values: write objects, in pandas \
+                 `df.to_json(path, orient='records', lines=True)`"
+            }
             Self::NotAnObject { .. } => "write one JSON object a line, or an array of objects",
             Self::CellCount { .. } => {
-                "repair that row; in a .csv, texts with commas or line ends stand in quotes"
+                "repair that row: a text with the separator, a quote or a line end stands in double quotes"
             }
             Self::CellNotUtf8 { .. } => "convert the file with `iconv -f LATIN1 -t UTF-8`",
             Self::MissingField { field, .. } if field == "chosen" || field == "rejected" => {
                 "a pair needs `chosen` and `rejected`, and `prompt` unless both repeat it"
             }
-            Self::MissingField { .. } => "name one of the fields that are there",
+            Self::MissingField { .. } => {
+                "write that field, or name another: `--column` for prompts, answers and labels, \
+                 `--group` for groups"
+            },
+            Self::Null { .. } => "remove that record, or write a value",
+            Self::WrongType { found, .. } if found == "long lists of numbers" => {
+                "a column of numbers that is read only when `--column` or the spec names it"
+            }
+            Self::WrongType { found, .. } if found.contains("JSON") || found.contains("bytes") => {
+                "write that column as text"
+            }
             Self::WrongType { expected, .. } if !expected.contains("text") => {
                 "repair or remove that record"
             }
@@ -280,7 +359,7 @@ impl RecordError {
 }
 
 /// Field names for a message.
-fn names(fields: &[String]) -> String {
+pub(super) fn names(fields: &[String]) -> String {
     const MAX: usize = 20;
     if fields.is_empty() {
         return "an empty object".into();

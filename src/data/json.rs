@@ -1,6 +1,10 @@
 //! One record as a JSON value that borrows every text that needs no unescaping. Tables become the
 //! same value, so that a layout is read alike from all kinds of files.
 
+mod fault;
+mod lenient;
+mod packed;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -11,10 +15,19 @@ use serde_json::error::Category;
 
 use super::error::{RecordError, excerpt};
 
+pub use fault::JsonFault;
+pub(super) use packed::{PackedColumns, is_message};
+
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Json<'a> {
     Null,
+    /// `NaN`, `Infinity` or `-Infinity`, for which JSON has no number. `NaN` is how pandas writes what
+    /// is missing, so it counts as null; where a value is needed it is named.
+    NotFinite(f64),
+    /// What the file holds here, which was not read: it is no missing value, and whoever needs it
+    /// names it.
+    Unread(Cow<'static, str>),
     Bool(bool),
     Number(Number),
     Text(Cow<'a, str>),
@@ -27,13 +40,25 @@ static NULL: Json<'static> = Json::Null;
 impl<'a> Json<'a> {
     /// Reads a text that must hold one object.
     pub(super) fn parse(text: &'a str) -> Result<Self, RecordError> {
-        let is_object = text.trim_start().starts_with('{');
-        let error = match serde_json::from_str::<Self>(text) {
-            Ok(record) if is_object => return Ok(record),
-            Ok(_) => return Err(RecordError::NotAnObject { excerpt: excerpt(text) }),
+        let record = Self::parse_any(text)?;
+        let Self::Object(entries) = &record else {
+            return Err(RecordError::NotAnObject { excerpt: excerpt(text) });
+        };
+        match repeated_key(entries) {
+            Some(key) => Err(RecordError::RepeatedKey { key: excerpt(key) }),
+            None => Ok(record),
+        }
+    }
+
+    /// Reads a text that must hold one value.
+    pub(super) fn parse_any(text: &'a str) -> Result<Self, RecordError> {
+        let read = serde_json::from_str::<Self>(text);
+        let error = match read.or_else(|error| lenient::read(text, error)) {
+            Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        if error.classify() == Category::Data && !is_object {
+        let start = text.trim_start();
+        if error.classify() == Category::Data && !start.starts_with(['{', '[']) {
             return Err(RecordError::NotAnObject { excerpt: excerpt(text) });
         }
         let detail = error.to_string();
@@ -47,7 +72,25 @@ impl<'a> Json<'a> {
             0 | 1 => format!("column {column}"),
             _ => format!("column {column} of its line {line}"),
         };
-        Err(RecordError::BrokenJson { position, detail, excerpt: excerpt(&text[start..]) })
+        let fault = JsonFault::of(&detail, text, before + column);
+        Err(RecordError::BrokenJson { position, detail, excerpt: excerpt(&text[start..]), fault })
+    }
+
+    /// The same value without a loan.
+    pub(super) fn into_owned(self) -> Json<'static> {
+        let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Null => Json::Null,
+            Self::NotFinite(number) => Json::NotFinite(number),
+            Self::Unread(what) => Json::Unread(what),
+            Self::Bool(value) => Json::Bool(value),
+            Self::Number(number) => Json::Number(number),
+            Self::Text(text) => Json::Text(owned(text)),
+            Self::List(list) => Json::List(list.into_iter().map(Self::into_owned).collect()),
+            Self::Object(entries) => Json::Object(
+                entries.into_iter().map(|(key, value)| (owned(key), value.into_owned())).collect(),
+            ),
+        }
     }
 
     /// The value of a key; null when there is none.
@@ -82,13 +125,18 @@ impl<'a> Json<'a> {
         inner.find(|(key, _)| self.has(key)).map_or(&NULL, |(key, rest)| self.get(key).at(rest))
     }
 
+    /// Whether there is such a key, whatever its value.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        matches!(self, Self::Object(entries) if entries.iter().any(|(k, _)| k == key))
+    }
+
     /// Whether a key has a value that is not null.
     pub(super) fn has(&self, key: &str) -> bool {
         !self.get(key).is_null()
     }
 
     pub(super) fn is_null(&self) -> bool {
-        matches!(self, Self::Null)
+        matches!(self, Self::Null) || matches!(self, Self::NotFinite(number) if number.is_nan())
     }
 
     /// The keys of an object, sorted.
@@ -137,6 +185,8 @@ impl<'a> Json<'a> {
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Null => "null".into(),
+            Self::NotFinite(number) => word(*number).into(),
+            Self::Unread(what) => what.to_string(),
             Self::Text(text) => format!("text {}", excerpt(text)),
             Self::List(_) => "a list".into(),
             Self::Bool(value) => value.to_string(),
@@ -160,6 +210,34 @@ impl<'a> Json<'a> {
     pub(super) fn excerpt(&self) -> String {
         excerpt(&self.to_text())
     }
+}
+
+/// A number, as JSON knows it or not.
+pub(super) fn float(number: f64) -> Json<'static> {
+    Number::from_f64(number).map_or(Json::NotFinite(number), Json::Number)
+}
+
+/// As Python's `json` writes it.
+fn word(number: f64) -> &'static str {
+    match number {
+        n if n.is_nan() => "NaN",
+        n if n > 0.0 => "Infinity",
+        _ => "-Infinity",
+    }
+}
+
+/// A key that stands twice: which of its values is meant nobody knows.
+fn repeated_key<'r>(entries: &'r [(Cow<'_, str>, Json<'_>)]) -> Option<&'r str> {
+    /// Records are small; a set pays only for large ones.
+    const FEW: usize = 32;
+    if entries.len() > FEW {
+        let mut seen = std::collections::HashSet::new();
+        return entries.iter().map(|(key, _)| &**key).find(|key| !seen.insert(*key));
+    }
+    let is_again = |(i, (key, _)): &(usize, &(Cow<'_, str>, Json<'_>))| {
+        entries[..*i].iter().any(|(before, _)| before == key)
+    };
+    entries.iter().enumerate().find(is_again).map(|(_, (key, _))| &**key)
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
@@ -187,7 +265,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
                 Ok(Json::Number(value.into()))
             }
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Json<'de>, E> {
-                Ok(Number::from_f64(value).map_or(Json::Null, Json::Number))
+                Ok(float(value))
             }
             fn visit_unit<E: de::Error>(self) -> Result<Json<'de>, E> {
                 Ok(Json::Null)
@@ -238,6 +316,8 @@ impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Null => serializer.serialize_unit(),
+            Self::NotFinite(number) => serializer.serialize_str(word(*number)),
+            Self::Unread(what) => serializer.serialize_str(what),
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Number(number) => number.serialize(serializer),
             Self::Text(text) => serializer.serialize_str(text),
@@ -293,5 +373,56 @@ mod tests {
             "broken JSON at column 6 of its line 3: expected `:`: ` \"b\" 2\\n}`"
         );
         assert_eq!(Json::parse("[1]").unwrap_err().to_string(), "not a JSON object: `[1]`");
+    }
+
+    #[test]
+    fn words_of_python_are_harmless_until_they_are_needed() {
+        let text = r#"{"a": NaN, "b":[1,-Infinity ,"NaN \\"], "c": {"Infinity": Infinity}, "d":"x\ny",
+            "e": {}, "f": [], "g": [[], {}, -1.5e3]}"#;
+        let record = Json::parse(text).unwrap();
+        assert!(!record.has("a") && record.has_key("a"), "pandas writes NaN for what is missing");
+        assert_eq!(record.get("a").describe(), "NaN");
+        let list = record.get("b").as_list().unwrap();
+        assert_eq!(list[1].describe(), "-Infinity");
+        assert_eq!((list[1].as_number(), list[1].is_null()), (None, false));
+        assert_eq!(list[2].as_text(), Some("NaN \\"));
+        assert_eq!(record.get("c").get("Infinity").describe(), "Infinity");
+        assert_eq!(record.get("d").as_text(), Some("x\ny"));
+        assert_eq!(record.get("g").excerpt(), "[[],{},-1500.0]");
+        assert_eq!(Json::parse(r#"{"a":"NaN"}"#).unwrap().get("a").as_text(), Some("NaN"));
+        for (text, expected) in [
+            (r#"{"a":NaN,"b" 1}"#, "broken JSON at column 14: expected `:`: `{\"a\":NaN,\"b\" 1}`"),
+            (r#"{"a":NaNo}"#, "broken JSON at column 6: expected value: `{\"a\":NaNo}`"),
+            (r#"{"a":nan}"#, "broken JSON at column 7: expected ident: `{\"a\":nan}`"),
+            (r#"{"a":1,"b":2,"a":3}"#, "key `a` stands twice"),
+        ] {
+            assert_eq!(Json::parse(text).unwrap_err().to_string(), expected);
+        }
+        // As deep as the strict reader goes, and no deeper.
+        let deep = |n: usize| format!("{{\"a\":{}NaN{}}}", "[".repeat(n), "]".repeat(n));
+        assert!(Json::parse(&deep(120)).is_ok());
+        assert!(Json::parse(&deep(100_000)).is_err());
+    }
+
+    #[test]
+    fn what_is_broken_has_a_hint_of_its_own() {
+        for (text, expected) in [
+            (r#"{'prompt': 'p'}"#, "json.dumps"),
+            (r#"{"a": None}"#, "json.dumps"),
+            (r#"{"a": "x",}"#, "comma"),
+            (r#"{"a": "x"},"#, "comma"),
+            (r#"{"a": "\ud800"}"#, "surrogate"),
+            (r#"{"a": "\udc00x"}"#, "surrogate"),
+            ("{\"a\": \"x\ty\"}", "`\\t`"),
+            (r#"{"a": "x"#, "whole"),
+            ("{", "one JSON object a line"),
+            (r#"{"a" 1}"#, "repair or remove"),
+            (r#"["p", "a", "b"]"#, "orient='records'"),
+            (r#"{"a":1,"a":2}"#, "twice"),
+        ] {
+            let hint = Json::parse(text).unwrap_err().hint();
+            assert!(hint.contains(expected), "{text}: {hint}");
+        }
+        assert_eq!(Json::parse("{\"a\":\"x\\u0000y\"}").unwrap().get("a").as_text(), Some("x\0y"));
     }
 }

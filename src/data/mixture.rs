@@ -2,7 +2,8 @@
 
 use super::error::DataError;
 use super::format::DatasetFormat;
-use super::reader::{PairReader, SourceItem, detect, open};
+use super::reader::{PairReader, SourceItem, look, open};
+use super::rows::Note;
 use super::settings::ReadSettings;
 use super::source::Source;
 use crate::domain::spec::SourcePart;
@@ -14,6 +15,8 @@ pub struct Part {
     pub name: String,
     /// Its files with their formats; never empty.
     pub files: Vec<(Source, DatasetFormat)>,
+    /// What a person should know about how some of them are read.
+    pub notes: Vec<(Source, Note)>,
     /// Data files of a folder that are not read.
     pub others: Vec<Source>,
     /// How many of its pairs are read for those of the others; 0 everywhere for one after the other.
@@ -28,11 +31,17 @@ impl Part {
     /// # Errors
     /// When there are none, or the first record of one is broken.
     pub fn find(part: &SourcePart, settings: &ReadSettings) -> Result<Self, DataError> {
-        let found = part.path.parse::<Source>()?.files()?;
-        let with_format = |file: Source| Ok((file.clone(), detect(&file, settings)?));
+        let found = part.path.parse::<Source>()?.files(settings.part)?;
+        let (mut files, mut notes) = (Vec::new(), Vec::new());
+        for file in found.files {
+            let (format, about) = look(&file, settings)?;
+            notes.extend(about.into_iter().map(|note| (file.clone(), note)));
+            files.push((file, format));
+        }
         Ok(Self {
             name: part.path.clone(),
-            files: found.files.into_iter().map(with_format).collect::<Result<_, DataError>>()?,
+            files,
+            notes,
             others: found.others,
             weight: part.weight,
             cap: part.cap,

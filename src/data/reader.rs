@@ -9,10 +9,11 @@ use super::error::{DataError, RecordError};
 use super::format::{self, DatasetFormat, Found};
 use super::json::Json;
 use super::place::Place;
-use super::rows::Rows;
+use super::rows::{Note, Rows};
 use super::settings::{BadPairPolicy, GroupBy, ReadSettings};
 use super::source::Source;
 use crate::domain::preference::PreferencePair;
+use crate::domain::spec::{ColumnsSpec, Names};
 
 /// Why a pair was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,6 +40,30 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// Whether a file of finished pairs may not hold such a pair. One without an answer is none, and
+    /// is counted.
+    fn is_mistake(self) -> bool {
+        self != Self::MissingAnswer
+    }
+
+    /// What to do about a file in which it stops the reading.
+    pub(super) fn hint(self) -> &'static str {
+        match self {
+            Self::IdenticalResponses | Self::EmptyResponses => {
+                "the two answers of a pair must differ and not both be empty"
+            }
+            Self::NoSharedPrompt => "both dialogues of a pair must begin with the same turns",
+            Self::Tie => "are the scores or labels read from the right column?",
+            Self::Unrated => "name the column of the scores: `--column score=…`",
+            Self::SuspectScore => "use `ultrafeedback`, which goes by the mean of the ratings",
+            Self::PairCap => "raise `pairs_per_record`",
+            Self::OneAnswer => "a record needs two answers with different scores or ranks",
+            Self::MissingAnswer => {
+                "is another column the one with the answers? name it: `--column b=…`"
+            }
+        }
+    }
+
     /// Whether the pair was left out because of how it was read, not because of what it is.
     #[must_use]
     pub fn is_expected(self) -> bool {
@@ -106,18 +131,41 @@ pub struct PairReader {
 
 /// Which format a file has: the one the settings name, or that of its first record.
 pub fn detect(source: &Source, settings: &ReadSettings) -> Result<DatasetFormat, DataError> {
-    match settings.format {
+    look(source, settings).map(|(format, _)| format)
+}
+
+/// The format of a file, and what else was understood about it.
+pub(super) fn look(
+    source: &Source,
+    settings: &ReadSettings,
+) -> Result<(DatasetFormat, Vec<Note>), DataError> {
+    let format = match settings.format {
         Some(DatasetFormat::Columns) if settings.columns.a.is_empty() => {
             return Err(DataError::NoColumns);
         }
-        Some(format) => return Ok(format),
-        None if settings.columns.is_set() => return Ok(DatasetFormat::Columns),
-        None => {}
-    }
+        None if settings.columns.is_set() => Some(DatasetFormat::Columns),
+        format => format,
+    };
     let path = source.to_string();
-    let mut rows = Rows::open(source)?;
+    let mut rows = open_rows(source, settings)?;
+    let notes = rows.notes().to_vec();
+    if let Some(format) = format {
+        return Ok((format, notes));
+    }
     let Some((at, record)) = rows.next()? else { return Err(DataError::Empty { path }) };
-    format::detect(&record).map_err(|error| DataError::Record { path, at, error })
+    let format = format::detect(&record);
+    format.map(|format| (format, notes)).map_err(|error| DataError::Record { path, at, error })
+}
+
+/// The records of a file, with the columns that the settings name.
+fn open_rows(source: &Source, settings: &ReadSettings) -> Result<Rows, DataError> {
+    let ColumnsSpec { prompt, a, b, label, score, slice, .. } = &settings.columns;
+    let lists = [a, b, label, score].into_iter().flat_map(Names::list);
+    let mut named: Vec<&str> = lists.chain([prompt.as_str(), slice.as_str()]).collect();
+    if let GroupBy::Column(column) = &settings.group {
+        named.push(column);
+    }
+    Rows::open_with(source, &named)
 }
 
 /// Labels that are looked at before any is believed.
@@ -153,7 +201,7 @@ pub fn open(source: &Source, settings: &ReadSettings) -> Result<PairReader, Data
         check_labels(source, settings)?;
     }
     Ok(PairReader {
-        rows: Rows::open(source)?,
+        rows: open_rows(source, settings)?,
         path: source.to_string(),
         settings: settings.clone(),
         format,
@@ -171,6 +219,11 @@ impl PairReader {
     #[must_use]
     pub fn format(&self) -> DatasetFormat {
         self.format
+    }
+
+    /// What a person should know about how the file is read.
+    pub fn notes(&self) -> &[Note] {
+        self.rows.notes()
     }
 
     fn read(&mut self) -> Result<Option<SourceItem>, DataError> {
@@ -211,7 +264,7 @@ impl PairReader {
                     let pair = pair(texts, at, &record, *format, settings).map_err(wrong)?;
                     SourceItem::Pair(pair)
                 }
-                Err(reason) if is_strict => {
+                Err(reason) if is_strict && reason.is_mistake() => {
                     let (path, excerpt) = (path.clone(), record.excerpt());
                     return Err(DataError::BadPair { path, at, reason, excerpt });
                 }

@@ -1,6 +1,7 @@
 //! How a source is read: its format, its groups, its limit, and what becomes of unusable pairs.
 
 use super::format::DatasetFormat;
+use crate::domain::data_files;
 use crate::domain::spec::ColumnsSpec;
 
 /// Which pairs must stay on the same side of a split.
@@ -27,6 +28,8 @@ pub enum BadPairPolicy {
 /// How to read a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadSettings {
+    /// Which files of a folder are read.
+    pub part: data_files::Part,
     /// `None` looks at the first record.
     pub format: Option<DatasetFormat>,
     /// Which columns hold a pair; where any is named and no format is, that is the format.
@@ -44,6 +47,7 @@ pub struct ReadSettings {
 impl Default for ReadSettings {
     fn default() -> Self {
         Self {
+            part: data_files::Part::Train,
             format: None,
             columns: ColumnsSpec::default(),
             group: GroupBy::default(),

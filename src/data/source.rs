@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::error::DataError;
+use crate::domain::data_files::{self, NoFiles};
 
 /// A part of the data set inside the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,21 +74,21 @@ const DATA_EXTENSIONS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", "pa
 const DESCRIPTIONS: [&str; 5] =
     ["dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json", "config.json"];
 
-/// Folders inside folders are searched this deep; the layouts of the Hub need two.
-const MAX_DEPTH: usize = 3;
+/// Folders inside folders are searched this deep: a guard against links that lead back.
+const MAX_DEPTH: usize = 16;
 
 impl Source {
-    /// The files this source stands for. A folder stands for its data files; when some of them are
-    /// named `train`, for those only.
+    /// The files this source stands for. A folder stands for those that the Hub's rule gives to the
+    /// part ([`data_files::choose`]), a pattern for all that it matches.
     ///
     /// # Errors
     /// When nothing is found, or a folder cannot be read.
-    pub fn files(&self) -> Result<Files, DataError> {
+    pub fn files(&self, part: data_files::Part) -> Result<Files, DataError> {
         let Self::File(path) = self else {
             return Ok(Files { files: vec![self.clone()], others: Vec::new() });
         };
         if path.is_dir() {
-            return in_folder(path);
+            return in_folder(path, part);
         }
         let text = path.to_string_lossy();
         if path.exists() || !text.contains(['*', '?', '[']) {
@@ -113,23 +114,37 @@ fn matching(pattern: &str) -> Result<Files, DataError> {
     Ok(Files { files, others: Vec::new() })
 }
 
-fn in_folder(folder: &Path) -> Result<Files, DataError> {
+fn in_folder(folder: &Path, part: data_files::Part) -> Result<Files, DataError> {
     let (mut paths, mut found) = (Vec::new(), Vec::new());
     search(folder, MAX_DEPTH, &mut paths, &mut found)?;
+    let path = folder.display().to_string();
+    // `save_to_disk` writes its tables beside a description of their state.
+    let is_saved = |name: &str| name.ends_with(".arrow") || name == "state.json";
+    if found.iter().any(|name| is_saved(name)) && paths.is_empty() {
+        return Err(DataError::SavedToDisk { path });
+    }
     if paths.is_empty() {
         found.sort();
-        return Err(DataError::NoDataFile { path: folder.display().to_string(), found });
+        return Err(DataError::NoDataFile { path, found });
     }
-    paths.sort();
-    let is_train = |path: &PathBuf| {
-        let inside = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
-        inside.to_lowercase().contains("train")
+    let inside: Vec<String> = paths.iter().map(|path| relative(folder, path)).collect();
+    let names: Vec<&str> = inside.iter().map(String::as_str).collect();
+    let chosen = match data_files::choose(&names, part) {
+        Ok(chosen) => chosen,
+        Err(NoFiles::OtherSplits(splits)) => return Err(DataError::NoSplit { path, part, splits }),
+        Err(NoFiles::SeveralSplits(splits)) => {
+            return Err(DataError::SeveralSplits { path, splits });
+        }
     };
-    let has_train = paths.iter().any(is_train);
-    let (files, others): (Vec<_>, Vec<_>) =
-        paths.into_iter().partition(|path| !has_train || is_train(path));
-    let sources = |paths: Vec<PathBuf>| paths.into_iter().map(Source::File).collect();
-    Ok(Files { files: sources(files), others: sources(others) })
+    let sources = |names: &[&str]| names.iter().map(|n| Source::File(folder.join(n))).collect();
+    Ok(Files { files: sources(&chosen.files), others: sources(&chosen.others) })
+}
+
+/// The path of a file inside a folder, divided by slashes.
+fn relative(folder: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(folder).unwrap_or(path);
+    let names: Vec<_> = inside.components().map(|c| c.as_os_str().to_string_lossy()).collect();
+    names.join("/")
 }
 
 fn search(
@@ -173,6 +188,7 @@ pub(super) fn extension(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::data_files::Part;
 
     fn names(sources: &[Source], folder: &Path) -> Vec<String> {
         let root = format!("{}/", folder.display());
@@ -190,17 +206,30 @@ mod tests {
             std::fs::write(root.join(name), "x").unwrap();
         }
         std::fs::write(root.join("dataset_info.json"), "{}").unwrap();
-        let found = Source::File(root.into()).files().unwrap();
+        let found = Source::File(root.into()).files(Part::Train).unwrap();
         assert_eq!(names(&found.files, root), ["data/train-0.parquet", "data/train-1.parquet"]);
         assert_eq!(names(&found.others, root), ["data/test-0.parquet"]);
-        let found = Source::File(root.join("data/t*-0.parquet")).files().unwrap();
+        let found = Source::File(root.join("data/t*-0.parquet")).files(Part::Train).unwrap();
         assert_eq!(names(&found.files, root), ["data/test-0.parquet", "data/train-0.parquet"]);
-        let none = Source::File(root.join("data/*.csv")).files().unwrap_err().to_string();
+        let found = Source::File(root.into()).files(Part::Test).unwrap();
+        assert_eq!(names(&found.files, root), ["data/test-0.parquet"]);
+        std::fs::remove_file(root.join("data/test-0.parquet")).unwrap();
+        let none = Source::File(root.into()).files(Part::Test).unwrap_err().to_string();
+        assert!(
+            none.ends_with("no file of a `test` split in this folder, only of `train`"),
+            "{none}"
+        );
+        let none =
+            Source::File(root.join("data/*.csv")).files(Part::Train).unwrap_err().to_string();
         assert!(none.ends_with("no file matches this pattern"), "{none}");
-        let bad = Source::File(root.join("data/[a")).files().unwrap_err().to_string();
+        let bad = Source::File(root.join("data/[a")).files(Part::Train).unwrap_err().to_string();
         assert!(bad.contains("is no pattern: "), "{bad}");
         std::fs::remove_dir_all(root.join("data")).unwrap();
-        let empty = Source::File(root.into()).files().unwrap_err().to_string();
+        std::fs::write(root.join("data-00000-of-00001.arrow"), "").unwrap();
+        let saved = Source::File(root.into()).files(Part::Train).unwrap_err();
+        assert!(saved.to_string().ends_with("was written by `save_to_disk`"), "{saved}");
+        std::fs::remove_file(root.join("data-00000-of-00001.arrow")).unwrap();
+        let empty = Source::File(root.into()).files(Part::Train).unwrap_err().to_string();
         assert!(empty.contains("only `README.md`, `dataset_info.json`"), "{empty}");
     }
 }

@@ -4,7 +4,6 @@
 //! are marked, the record is read again, and where the mark comes out is what the column is for. So
 //! what is told can never differ from what is read.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -149,13 +148,13 @@ enum Which {
 
 /// The value with a mark behind its texts; names of speakers stay.
 fn marked(value: &Json<'_>, which: Which) -> Json<'static> {
-    let mut value = owned(value);
+    let mut value = value.clone().into_owned();
     // A list of messages in a text is marked inside.
     if let Json::Text(text) = &value
         && text.trim_start().starts_with(['[', '{'])
         && let Ok(inner) = serde_json::from_str::<Json<'_>>(text)
     {
-        value = owned(&inner);
+        value = inner.into_owned();
     }
     mark(&mut value, which, &mut false);
     value
@@ -177,21 +176,7 @@ fn mark(value: &mut Json<'static>, which: Which, is_done: &mut bool) {
             let texts = entries.iter_mut().rev().filter(|(key, _)| !is_name(key));
             texts.for_each(|(_, it)| mark(it, which, is_done));
         }
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
-    }
-}
-
-fn owned(value: &Json<'_>) -> Json<'static> {
-    match value {
-        Json::Null => Json::Null,
-        Json::Bool(value) => Json::Bool(*value),
-        Json::Number(number) => Json::Number(number.clone()),
-        Json::Text(text) => Json::Text(Cow::Owned(text.to_string())),
-        Json::List(list) => Json::List(list.iter().map(owned).collect()),
-        Json::Object(entries) => {
-            let entries = entries.iter();
-            Json::Object(entries.map(|(k, v)| (Cow::Owned(k.to_string()), owned(v))).collect())
-        }
+        _ => {}
     }
 }
 

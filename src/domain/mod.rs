@@ -10,6 +10,7 @@ pub mod bradley_terry;
 pub mod calibration;
 pub mod clean;
 pub mod conversation;
+pub mod data_files;
 pub mod data_spec;
 pub mod dialogue;
 pub mod event;

@@ -2,6 +2,9 @@
 
 use super::HubError;
 use super::listing::{Listing, RemoteFile};
+use crate::domain::data_files::{NoFiles, choose};
+
+pub use crate::domain::data_files::Part;
 
 /// Files of a model besides its weights, those that are there.
 const MODEL_FILES: [&str; 7] = [
@@ -17,15 +20,6 @@ const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 /// How files of pairs end, before `.gz` or `.zst`.
 const DATA_ENDINGS: [&str; 6] = ["jsonl", "json", "ndjson", "csv", "tsv", "parquet"];
-
-/// Which part of a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// What a run trains on.
-    Train,
-    /// What it is tested on.
-    Test,
-}
 
 /// The files a model is opened from, the smallest first: a model that cannot be used is noticed before
 /// its weights are fetched.
@@ -78,77 +72,67 @@ pub fn model_files(listing: &Listing) -> Result<Vec<RemoteFile>, HubError> {
 /// The files of pairs that a name means: what its path names, else those of a split.
 ///
 /// # Errors
-/// When there are none.
+/// When there are none, or the names speak of other splits.
 pub fn data_files(listing: &Listing, part: Part) -> Result<Vec<RemoteFile>, HubError> {
     let path = listing.name.path.as_str();
-    let all: Vec<&RemoteFile> = listing.files.iter().filter(|f| is_data(&f.path)).collect();
-    let mut chosen: Vec<RemoteFile> = if path.is_empty() {
-        of_split(&all, part)
-    } else {
-        let below = format!("{path}/");
-        let is_meant = |file: &str| {
-            file == path || file.starts_with(&below) || path.contains('*') && matches(path, file)
-        };
-        let below = |file: &&RemoteFile| is_meant(&file.path);
-        let found: Vec<&RemoteFile> = all.iter().copied().filter(below).collect();
-        // A folder may hold both splits.
-        let is_one = found.iter().any(|file| file.path == path) || path.contains('*');
-        if is_one { found.into_iter().cloned().collect() } else { of_split(&found, part) }
+    let all: Vec<&str> =
+        listing.files.iter().map(|file| file.path.as_str()).filter(|path| is_data(path)).collect();
+    let below = format!("{path}/");
+    let is_one = path.contains('*') || all.contains(&path);
+    let nothing = |what: String, hint: String| HubError::NothingUsable {
+        name: listing.name.repository(),
+        what,
+        hint,
     };
-    chosen.sort_by(|a, b| a.path.cmp(&b.path));
+    let chosen: Vec<String> = if is_one {
+        let is_meant = |file: &&&str| **file == path || path.contains('*') && matches(path, file);
+        all.iter().filter(is_meant).map(ToString::to_string).collect()
+    } else {
+        // The rule looks at the folder that is named.
+        let start = if path.is_empty() { "" } else { below.as_str() };
+        let inside: Vec<&str> = all.iter().filter_map(|file| file.strip_prefix(start)).collect();
+        let splits = |splits: Vec<String>| splits.join(", ");
+        let found = match choose(&inside, part) {
+            Ok(found) if part == Part::Test && !found.is_named => Vec::new(),
+            Ok(found) => found.files,
+            Err(NoFiles::OtherSplits(found)) => {
+                let what = format!("files of a `{}` split", part.word());
+                let hint = format!("it has {}: name files after a `/`", splits(found));
+                return Err(nothing(what, hint));
+            }
+            Err(NoFiles::SeveralSplits(found)) => {
+                let what = format!("one `{}` split", part.word());
+                let hint = format!("name the files of one of {} after a `/`", splits(found));
+                return Err(nothing(what, hint));
+            }
+        };
+        found.into_iter().map(|file| format!("{start}{file}")).collect()
+    };
     if chosen.is_empty() {
-        let some: Vec<&str> = all.iter().take(5).map(|file| file.path.as_str()).collect();
+        let some: Vec<&str> = all.iter().take(5).copied().collect();
         let what = if path.is_empty() { "files of pairs".to_owned() } else { format!("`{path}`") };
-        return Err(HubError::NothingUsable {
-            name: listing.name.repository(),
-            what,
-            hint: match some.as_slice() {
-                [] => format!(
-                    "files of pairs end in {}",
-                    DATA_ENDINGS.map(|e| format!("`.{e}`")).join(", ")
-                ),
-                some => format!("it has {}: name one after a `/`", some.join(", ")),
-            },
-        });
+        let hint = match some.as_slice() {
+            [] => {
+                let endings = DATA_ENDINGS.map(|end| format!("`.{end}`")).join(", ");
+                format!("files of pairs end in {endings}")
+            }
+            some => format!("it has {}: name one after a `/`", some.join(", ")),
+        };
+        return Err(nothing(what, hint));
     }
-    Ok(chosen)
+    let mut files: Vec<RemoteFile> =
+        listing.files.iter().filter(|file| chosen.contains(&file.path)).cloned().collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
 }
 
 fn is_data(path: &str) -> bool {
     let path = path.strip_suffix(".gz").or_else(|| path.strip_suffix(".zst")).unwrap_or(path);
-    let is_about = ["dataset_infos.json", "dataset_info.json"].iter().any(|n| path.ends_with(n));
+    let is_about = ["dataset_infos.json", "dataset_info.json", "dataset_dict.json", "config.json"]
+        .iter()
+        .any(|name| path.rsplit('/').next() == Some(name));
     !is_about
         && DATA_ENDINGS.iter().any(|end| path.rsplit_once('.').is_some_and(|(_, e)| e == *end))
-}
-
-/// The files whose path names the split (`data/train-00000-of-00001.parquet`, `x/test.jsonl.gz`). Of a
-/// data set with several kinds of the split, those of preferences.
-fn of_split(files: &[&RemoteFile], part: Part) -> Vec<RemoteFile> {
-    let train: &[&str] = &["train", "training"];
-    let test: [&[&str]; 2] = [&["test", "testing"], &["validation", "valid", "val", "eval", "dev"]];
-    let named = |words: &[&str]| -> Vec<RemoteFile> {
-        let is = |file: &&&RemoteFile| words_of(&file.path).any(|word| words.contains(&word));
-        files.iter().filter(is).map(|file| (*file).clone()).collect()
-    };
-    let found = match part {
-        Part::Test => test.into_iter().map(named).find(|found| !found.is_empty()),
-        Part::Train => Some(named(train)).filter(|found| !found.is_empty()).or_else(|| {
-            let is_other = |file: &&&RemoteFile| {
-                words_of(&file.path).any(|word| test.concat().contains(&word))
-            };
-            Some(files.iter().filter(|f| !is_other(f)).map(|f| (*f).clone()).collect())
-        }),
-    };
-    let found = found.unwrap_or_default();
-    let is_preference = |file: &&RemoteFile| {
-        words_of(&file.path).any(|w| matches!(w, "prefs" | "preference" | "preferences"))
-    };
-    let preferences: Vec<RemoteFile> = found.iter().filter(is_preference).cloned().collect();
-    if preferences.is_empty() { found } else { preferences }
-}
-
-fn words_of(path: &str) -> impl Iterator<Item = &str> {
-    path.split(['/', '-', '_', '.'])
 }
 
 /// Whether a path fits a pattern in which `*` stands for any characters but a slash.

@@ -156,7 +156,7 @@ fn a_table_with_a_short_row() {
 #[test]
 fn a_file_that_is_not_what_its_name_says() {
     let text = jsonl(&pairs(3));
-    refused_data("x.parquet", &text, &["Parquet", "`7b 22 63 68`"], "LFS");
+    refused_data("x.parquet", &text, &["Parquet", "`7b 22 63 68`"], ".jsonl");
     refused_data("x.jsonl.zst", &text, &["zstd", "`7b 22 63 68`"], "`.zst`");
     refused_data("x.parquet", "PAR1 and no more", &["broken Parquet"], "again");
 }

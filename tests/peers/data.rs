@@ -6,7 +6,7 @@ use std::process::Output;
 use serde::Deserialize;
 use serde_json::Value;
 
-use ser::domain::conversation::{Content, Message};
+use ser::domain::conversation::{self, Message};
 use ser::domain::preference::{PairId, PreferencePair};
 use ser::store::{Access, Home, Store};
 
@@ -135,7 +135,7 @@ fn turns(pair: &PreferencePair) -> [Vec<Turn>; 2] {
     let side = |answer: &str, which| {
         let messages = pair.form.messages(&pair.prompt, answer, which).unwrap_or_default();
         let said = |message: &Message| match message.content {
-            Content::Text(_) if !message.text().is_empty() => message.text().to_owned(),
+            conversation::Content::Text(_) if !message.text().is_empty() => message.text().to_owned(),
             _ => message.to_json(),
         };
         messages.iter().map(|message| (message.role.clone(), said(message))).collect()

@@ -8,16 +8,17 @@ use serde_json::{Map, Value, json};
 
 use super::data_source::SourceArgs;
 use super::export::Target;
+use super::import::{self, ImportSettings};
 use super::scorer::{self, ModelArgs, Scorer};
 use super::table::{Cell, Column, Form, FormArgs, Table, number, print_json, print_line, text};
-use super::{CliError, CliResult, Context, by_name, import, words};
+use super::{CliError, CliResult, Context, by_name, words};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
+use crate::domain::data_files::Part;
 use crate::domain::metrics::Evaluation;
 use crate::domain::preference::PreferencePair;
 use crate::domain::reward_bench::section_scores;
 use crate::engine::PairText;
 use crate::engine::score::score_all;
-use crate::hub;
 
 mod best_of;
 
@@ -69,8 +70,9 @@ pub fn run(context: &Context, args: &EvalArgs) -> CliResult {
     }
     let columns = args.source.columns()?;
     let group = args.by.as_deref().unwrap_or("prompt");
-    let read = args.source.settings(&columns, group).read(BadPairPolicy::Drop)?;
-    let sources = by_name::parts(context, &args.source.parts(), hub::Part::Test)?.files;
+    let settings = ImportSettings { part: Part::Test, ..args.source.settings(&columns, group) };
+    let read = settings.read(BadPairPolicy::Drop)?;
+    let sources = by_name::parts(context, &args.source.parts(), Part::Test)?.files;
     let parts = import::find_parts(context, &sources, &read)?;
     if let Some(files) = best_of::files(&parts) {
         return best_of::run(context, args, &files);

@@ -405,6 +405,9 @@ fn texts<'r>(record: &'r Json<'_>, field: &str) -> Result<Vec<&'r str>, RecordEr
 }
 
 fn missing(record: &Json<'_>, field: &str) -> RecordError {
+    if record.has_key(field) && record.get(field).is_null() {
+        return RecordError::Null { field: field.to_owned(), found: record.get(field).describe() };
+    }
     RecordError::MissingField { field: field.to_owned(), available: record.keys() }
 }
 

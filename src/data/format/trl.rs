@@ -42,7 +42,11 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     let [prompt, chosen, rejected] = ["prompt", "chosen", "rejected"].map(|key| record.get(key));
     for (field, value) in [("chosen", chosen), ("rejected", rejected)] {
         if value.is_null() {
-            return Err(missing(record, field));
+            if !record.has_key(field) {
+                return Err(missing(record, field));
+            }
+            out.push(Err(DropReason::MissingAnswer));
+            return Ok(());
         }
     }
     let is_said = |value: &Json<'_>| value.as_list().is_some() || messages::is_message(value);
@@ -60,10 +64,11 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
         (Json::Text(prompt), [Said::Text(chosen), Said::Text(rejected)]) if is_bare => {
             Ok(Texts::continued(prompt, chosen, rejected))
         }
-        (Json::Null, [Said::Text(chosen), Said::Text(rejected)])
-            if is_bare && beside(record, &answers).is_none() =>
+        (prompt, [Said::Text(chosen), Said::Text(rejected)])
+            if is_bare && prompt.is_null() && beside(record, &answers).is_none() =>
         {
-            from_wholes(chosen, rejected)
+            // A prompt that is there and null is an empty one; only without the field it is implicit.
+            from_wholes(chosen, rejected, record.has_key("prompt"))
         }
         _ => {
             let asked = asked(record, &answers)?;
@@ -171,14 +176,14 @@ pub(super) fn globals(record: &Json<'_>) -> Result<String, RecordError> {
 }
 
 /// Two whole texts of any kind.
-fn from_wholes(chosen: &str, rejected: &str) -> Found {
+fn from_wholes(chosen: &str, rejected: &str, has_prompt: bool) -> Found {
     if chosen.contains(ASSISTANT) && rejected.contains(ASSISTANT) {
         return from_dialogues(chosen, rejected);
     }
     if chosen == rejected {
         return Err(DropReason::IdenticalResponses);
     }
-    let prompt_bytes = hh::common_words(chosen, rejected);
+    let prompt_bytes = if has_prompt { 0 } else { hh::common_words(chosen, rejected) };
     let split = hh::Split { prompt_bytes, fallback: false };
     Ok(cut(chosen, rejected, split, TextForm::Whole))
 }

@@ -1,20 +1,43 @@
-//! A JSON array that is never held whole: its elements are cut out one by one by following quotes
-//! and brackets, and only one is in memory at a time.
+//! A list of records that is never held whole: its elements are cut out one by one, and only one is
+//! in memory at a time. The list is the file, or lies under a key of the one object that is the file,
+//! or is a row of values without brackets around them.
 
-use std::io::BufRead;
+use std::borrow::Cow;
 
-use super::super::bytes::{MAX_RECORD_BYTES, read_error};
+use super::super::json::Json;
 use super::super::place::Unit;
-use super::{DataError, Json, Place, Text, parse, too_long, utf8};
+use super::values::Values;
+use super::{DataError, Place, RecordError, Text, utf8, wrong};
 
 pub(in super::super) struct ArrayReader {
-    text: Text,
-    /// The line of the next byte.
-    line: u64,
+    values: Values,
+    frame: Frame,
+    element: Element,
     /// Elements so far.
     n_elements: u64,
     state: State,
-    buffer: Vec<u8>,
+}
+
+/// Where the list lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// The file is a list.
+    Whole,
+    /// Under this key of the object that is the file.
+    Under(String),
+    /// One value after the other, without commas.
+    Stream,
+}
+
+/// What an element of the list is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Element {
+    /// The record.
+    Record,
+    /// A row of the data set viewer, with the record under `row`.
+    Viewed,
+    /// The values of these columns.
+    Values(Vec<String>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,80 +47,73 @@ enum State {
     Ended,
 }
 
-/// Where the scan of one element is.
-#[derive(Default)]
-struct Scan {
-    depth: u32,
-    in_text: bool,
-    is_escaped: bool,
-}
-
-impl Scan {
-    /// Takes one byte; true when it ends the element. A bare number or word ends before the comma
-    /// or bracket that follows, which the caller looks at first.
-    fn ends_with(&mut self, byte: u8) -> bool {
-        if self.in_text {
-            match byte {
-                _ if self.is_escaped => self.is_escaped = false,
-                b'\\' => self.is_escaped = true,
-                b'"' => self.in_text = false,
-                _ => {}
-            }
-            return !self.in_text && self.depth == 0;
-        }
-        match byte {
-            b'"' => self.in_text = true,
-            b'{' | b'[' => self.depth += 1,
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            _ => return false,
-        }
-        !self.in_text && self.depth == 0
-    }
-}
-
 impl ArrayReader {
-    pub(super) fn new(text: Text) -> Self {
-        Self { text, line: 1, n_elements: 0, state: State::Start, buffer: Vec::new() }
+    pub(super) fn new(text: Text, frame: Frame, element: Element) -> Self {
+        Self { values: Values::new(text), frame, element, n_elements: 0, state: State::Start }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<(Place, Json<'_>)>, DataError> {
-        if self.state == State::Ended || !self.find_element()? {
+        let is_there = match self.state {
+            State::Ended => false,
+            _ if self.frame == Frame::Stream => self.find_value()?,
+            _ => self.find_element()?,
+        };
+        if !is_there {
+            self.state = State::Ended;
             return Ok(None);
         }
         self.n_elements += 1;
-        let at = Place { unit: Unit::Element, number: self.n_elements, line: self.line };
-        self.read_element(at)?;
-        let text = utf8(&self.text.path, at, &self.buffer)?;
-        parse(&self.text.path, at, text)
+        let at = Place { unit: Unit::Element, number: self.n_elements, line: self.values.line };
+        let is_whole = self.values.read(at)?;
+        // Where no list is around the records, one that ends early says so itself.
+        if !is_whole && self.frame != Frame::Stream {
+            return Err(self.broken(format!("ends inside element {}", at.number)));
+        }
+        let path = &self.values.text.path;
+        let text = utf8(path, at, &self.values.buffer)?;
+        let record = self.element.record(text).map_err(|error| wrong(path, at, error))?;
+        Ok(Some((at, record)))
+    }
+
+    /// Goes to the first byte of the next value of a row of values; false at the end.
+    fn find_value(&mut self) -> Result<bool, DataError> {
+        if self.state == State::Start {
+            self.values.skip_mark()?;
+            self.state = State::Inside;
+        }
+        Ok(self.values.visible_byte()?.is_some())
     }
 
     /// Goes to the first byte of the next element; false after the closing bracket.
     fn find_element(&mut self) -> Result<bool, DataError> {
         if self.state == State::Start {
-            self.skip_mark()?;
-            // The first byte decided that this is an array.
-            self.visible_byte()?;
-            self.take();
+            self.begin()?;
             self.state = State::Inside;
         }
         let mut needs_comma = self.n_elements > 0;
         let mut had_comma = false;
         loop {
-            match self.visible_byte()? {
-                None => return Err(self.broken(self.ended())),
+            match self.values.visible_byte()? {
+                None => {
+                    let n = self.n_elements;
+                    let detail = format!("ends after element {n} without a closing bracket");
+                    return Err(self.broken(detail));
+                }
                 Some(b']') if had_comma => {
                     return Err(self.broken("a comma before the closing bracket".into()));
                 }
                 Some(b']') => {
-                    self.take();
-                    self.state = State::Ended;
-                    return match self.visible_byte()? {
-                        None => Ok(false),
-                        Some(_) => Err(self.broken("text after the closing bracket".into())),
+                    self.values.take();
+                    return match self.values.visible_byte()? {
+                        Some(_) if self.frame == Frame::Whole => {
+                            Err(self.broken("text after the closing bracket".into()))
+                        }
+                        // The object around the list was looked through before.
+                        _ => Ok(false),
                     };
                 }
                 Some(b',') if needs_comma => {
-                    self.take();
+                    self.values.take();
                     (needs_comma, had_comma) = (false, true);
                 }
                 Some(_) if needs_comma => {
@@ -109,84 +125,68 @@ impl ArrayReader {
         }
     }
 
-    fn ended(&self) -> String {
-        format!("ends after element {} without a closing bracket", self.n_elements)
-    }
-
-    /// Copies one element into the buffer.
-    fn read_element(&mut self, at: Place) -> Result<(), DataError> {
-        self.buffer.clear();
-        let mut scan = Scan::default();
-        loop {
-            let Self { text: Text { path, input, compression }, line, buffer, .. } = self;
-            let chunk =
-                input.fill_buf().map_err(|error| read_error(path, *line, *compression, error))?;
-            if chunk.is_empty() {
-                let detail = format!("ends inside element {}", at.number);
-                return Err(self.broken(detail));
-            }
-            let mut n_taken = 0;
-            let mut is_done = false;
-            for &byte in chunk {
-                let is_bare = scan.depth == 0 && !scan.in_text;
-                if is_bare && (matches!(byte, b',' | b']') || byte.is_ascii_whitespace()) {
-                    is_done = true;
+    /// Passes over everything up to the opening bracket, which was seen when the file was opened.
+    fn begin(&mut self) -> Result<(), DataError> {
+        self.values.skip_mark()?;
+        self.values.visible_byte()?;
+        self.values.take();
+        if let Frame::Under(wanted) = &self.frame {
+            while let Some(key) = self.values.next_key()? {
+                if key == *wanted {
+                    self.values.visible_byte()?;
+                    self.values.take();
                     break;
                 }
-                n_taken += 1;
-                *line += u64::from(byte == b'\n');
-                if scan.ends_with(byte) {
-                    is_done = true;
-                    break;
-                }
+                self.values.visible_byte()?;
+                self.values.skip()?;
             }
-            buffer.extend_from_slice(&chunk[..n_taken]);
-            input.consume(n_taken);
-            if buffer.len() > MAX_RECORD_BYTES {
-                return Err(too_long(path, at, buffer));
-            }
-            if is_done {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The next byte that is not white space, left where it is; `None` at the end.
-    fn visible_byte(&mut self) -> Result<Option<u8>, DataError> {
-        loop {
-            let Text { path, input, compression } = &mut self.text;
-            let chunk = input
-                .fill_buf()
-                .map_err(|error| read_error(path, self.line, *compression, error))?;
-            if chunk.is_empty() {
-                return Ok(None);
-            }
-            let n_space = chunk.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            let breaks = chunk[..n_space].split(|byte| *byte == b'\n').count() - 1;
-            self.line += breaks as u64;
-            let found = chunk.get(n_space).copied();
-            input.consume(n_space);
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-    }
-
-    fn take(&mut self) {
-        self.text.input.consume(1);
-    }
-
-    /// Skips a byte order mark.
-    fn skip_mark(&mut self) -> Result<(), DataError> {
-        let Text { path, input, compression } = &mut self.text;
-        let head = input.fill_buf().map_err(|error| read_error(path, 1, *compression, error))?;
-        if head.starts_with("\u{feff}".as_bytes()) {
-            input.consume("\u{feff}".len());
         }
         Ok(())
     }
 
     fn broken(&self, detail: String) -> DataError {
-        DataError::BrokenArray { path: self.text.path.clone(), line: self.line, detail }
+        DataError::BrokenArray {
+            path: self.values.text.path.clone(),
+            line: self.values.line,
+            detail,
+        }
+    }
+}
+
+impl Element {
+    fn record<'a>(&'a self, text: &'a str) -> Result<Json<'a>, RecordError> {
+        match self {
+            Self::Record => Json::parse(text),
+            Self::Viewed => viewed(Json::parse(text)?),
+            Self::Values(columns) => match Json::parse_any(text)? {
+                Json::List(values) if values.len() == columns.len() => {
+                    let names = columns.iter().map(|name| Cow::Borrowed(name.as_str()));
+                    Ok(Json::Object(names.zip(values).collect()))
+                }
+                Json::List(values) => {
+                    let (found, expected) = (values.len(), columns.len());
+                    Err(RecordError::ValueCount { found, expected })
+                }
+                other => {
+                    let (field, found) = ("data".to_owned(), other.describe());
+                    Err(RecordError::WrongType { field, found, expected: "a list of values" })
+                }
+            },
+        }
+    }
+}
+
+/// The record of a row of the viewer, all of whose cells must be whole.
+fn viewed(mut row: Json<'_>) -> Result<Json<'_>, RecordError> {
+    let cells = row.get("truncated_cells").as_list().unwrap_or_default();
+    if !cells.is_empty() {
+        let cells = cells.iter().filter_map(Json::to_label).map(Cow::into_owned).collect();
+        return Err(RecordError::Truncated { cells });
+    }
+    let Json::Object(entries) = &mut row else { return Ok(row) };
+    let record = entries.iter().position(|(key, _)| key == "row").map(|i| entries.swap_remove(i).1);
+    match record {
+        Some(record @ Json::Object(_)) => Ok(record),
+        _ => Err(RecordError::MissingField { field: "row".into(), available: row.keys() }),
     }
 }

@@ -1,58 +1,157 @@
 //! Parquet through the record API, row by row; pages are decoded as they are needed.
+//!
+//! A column that the record API cannot convert, or that holds long lists of numbers or images, is left
+//! aside: it stands in every record as what it is, so that it looks like no missing field.
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::errors::ParquetError;
+use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
-use serde_json::Number;
 
 use super::super::bytes;
+use super::super::json::float;
 use super::super::place::Unit;
-use super::{DataError, Json, Place};
+use super::columns::{Meaning, choose};
+use super::{DataError, Json, Note, Place};
 
 pub(in super::super) struct ParquetReader {
     path: String,
     rows: RowIter<'static>,
     n_rows: u64,
+    /// What the columns that are read mean, in their order.
+    meanings: Vec<Meaning>,
+    /// The columns that are left aside, and what they are.
+    left: Vec<(String, &'static str)>,
 }
 
 impl ParquetReader {
-    pub(super) fn open(file: &Path, path: String) -> Result<Self, DataError> {
-        let reader = SerializedFileReader::new(bytes::file(file)?)
-            .map_err(|error| DataError::Parquet { path: path.clone(), detail: words(&error) })?;
-        Ok(Self { path, rows: reader.into_iter(), n_rows: 0 })
+    /// `named` are columns that a person named, which are read however heavy they are.
+    pub(super) fn open(
+        file: &Path,
+        path: String,
+        named: &[&str],
+        notes: &mut Vec<Note>,
+    ) -> Result<Self, DataError> {
+        let file = bytes::file(file)?;
+        let opened = guarded(|| {
+            let reader = SerializedFileReader::new(file)?;
+            let columns = choose(reader.metadata(), named)?;
+            let projection = columns.projection;
+            Ok((reader.into_iter().project(projection)?, columns.meanings, columns.left))
+        });
+        let (rows, meanings, left) =
+            opened.map_err(|detail| DataError::Parquet { path: path.clone(), detail })?;
+        let mut kinds: Vec<&'static str> = left.iter().map(|(_, what)| *what).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        notes.extend(kinds.into_iter().map(|what| {
+            let of_kind = left.iter().filter(|(_, kind)| *kind == what);
+            Note::Unread { columns: of_kind.map(|(name, _)| name.clone()).collect(), what }
+        }));
+        Ok(Self { path, rows, n_rows: 0, meanings, left })
     }
 
     pub(super) fn next(&mut self) -> Result<Option<(Place, Json<'_>)>, DataError> {
         self.n_rows += 1;
-        let row = match self.rows.next() {
-            None => return Ok(None),
-            Some(row) => row.map_err(|error| {
-                let detail = format!("row {}: {}", self.n_rows, words(&error));
-                DataError::Parquet { path: self.path.clone(), detail }
-            })?,
-        };
+        let rows = &mut self.rows;
+        let row = guarded(|| rows.next().transpose()).map_err(|detail| {
+            let detail = format!("row {}: {detail}", self.n_rows);
+            DataError::Parquet { path: self.path.clone(), detail }
+        })?;
+        let Some(row) = row else { return Ok(None) };
         let at = Place { unit: Unit::Row, number: self.n_rows, line: 0 };
-        Ok(Some((at, object(row))))
+        let mut entries = fields(row, &self.meanings);
+        let left = self.left.iter();
+        entries.extend(
+            left.map(|(name, what)| {
+                (Cow::Borrowed(name.as_str()), Json::Unread(Cow::Borrowed(what)))
+            }),
+        );
+        Ok(Some((at, Json::Object(entries))))
     }
 }
 
-fn words(error: &ParquetError) -> String {
-    super::super::error::excerpt(error.to_string().trim_start_matches("Parquet error: "))
+/// Runs a call of the parquet crate. It is known to panic on some damaged files; a panic becomes an
+/// error like its others, in a few words.
+fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|error| {
+            super::super::error::excerpt(error.to_string().trim_start_matches("Parquet error: "))
+        }),
+        Err(_) => Err("its reader panicked".into()),
+    }
 }
 
-fn object(row: Row) -> Json<'static> {
-    let fields = row.into_columns().into_iter();
-    Json::Object(fields.map(|(name, field)| (Cow::Owned(name), value(field))).collect())
+type Entries<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
+
+/// The fields of a row; those behind the last known meaning are plain.
+fn fields<'a>(row: Row, meanings: &[Meaning]) -> Entries<'a> {
+    let meanings = meanings.iter().chain(std::iter::repeat(&Meaning::Plain));
+    let columns = row.into_columns().into_iter().zip(meanings);
+    columns.map(|((name, field), meaning)| (Cow::Owned(name), value(field, meaning))).collect()
 }
 
-fn value(field: Field) -> Json<'static> {
-    let float = |number: f64| Number::from_f64(number).map_or(Json::Null, Json::Number);
-    match field {
-        Field::Null => Json::Null,
+fn value<'a>(field: Field, meaning: &Meaning) -> Json<'a> {
+    match (field, meaning) {
+        (Field::Null, _) => Json::Null,
+        (Field::Str(text), Meaning::Json) => json(&text),
+        (Field::Str(text), _) => Json::Text(Cow::Owned(text)),
+        // Some writers leave out that a text is a text.
+        (Field::Bytes(bytes), meaning) => match std::str::from_utf8(bytes.data()) {
+            Ok(text) if *meaning == Meaning::Json => json(text),
+            Ok(text) => Json::Text(Cow::Owned(text.to_owned())),
+            Err(_) => Json::Unread(Cow::Borrowed("bytes that are no text")),
+        },
+        (Field::Group(row), Meaning::Fields(meanings)) => Json::Object(fields(row, meanings)),
+        (Field::Group(row), _) => Json::Object(fields(row, &[])),
+        (Field::ListInternal(list), meaning) => {
+            let inner = match meaning {
+                Meaning::List(inner) => inner,
+                _ => &Meaning::Plain,
+            };
+            Json::List(list.elements().iter().cloned().map(|field| value(field, inner)).collect())
+        }
+        (Field::MapInternal(map), _) => object(map.entries()),
+        (field, Meaning::Names(names)) => match number(&field) {
+            Some(Json::Number(class)) => {
+                let name = class.as_u64().and_then(|class| names.get(class as usize));
+                // `datasets` writes −1 for a row without a label.
+                name.map_or(Json::Null, |name| Json::Text(Cow::Owned(name.clone())))
+            }
+            other => other.unwrap_or(Json::Null),
+        },
+        (field, _) => number(&field).unwrap_or_else(|| Json::Text(Cow::Owned(field.to_string()))),
+    }
+}
+
+/// What a cell of a JSON column holds.
+fn json<'a>(text: &str) -> Json<'a> {
+    match Json::parse_any(text) {
+        Ok(value) => value.into_owned(),
+        Err(_) => Json::Unread(Cow::Borrowed("broken JSON in a column of JSON")),
+    }
+}
+
+/// A map as an object: keys that are no texts are written as texts.
+fn object<'a>(entries: &[(Field, Field)]) -> Json<'a> {
+    let entry = |(key, field): &(Field, Field)| {
+        let key = match key {
+            Field::Str(key) => key.clone(),
+            other => other.to_string(),
+        };
+        (Cow::Owned(key), value(field.clone(), &Meaning::Plain))
+    };
+    Json::Object(entries.iter().map(entry).collect())
+}
+
+/// Numbers, times as the numbers they are stored as, and truth values.
+fn number(field: &Field) -> Option<Json<'static>> {
+    Some(match *field {
         Field::Bool(value) => Json::Bool(value),
         Field::Byte(n) => Json::Number(n.into()),
         Field::Short(n) => Json::Number(n.into()),
@@ -68,17 +167,6 @@ fn value(field: Field) -> Json<'static> {
         Field::Float16(n) => float(n.to_f64()),
         Field::Float(n) => float(f64::from(n)),
         Field::Double(n) => float(n),
-        Field::Str(text) => Json::Text(Cow::Owned(text)),
-        // Some writers leave out that a text is a text.
-        Field::Bytes(bytes) => {
-            Json::Text(Cow::Owned(String::from_utf8_lossy(bytes.data()).into_owned()))
-        }
-        Field::Group(row) => object(row),
-        Field::ListInternal(list) => {
-            Json::List(list.elements().iter().cloned().map(value).collect())
-        }
-        other @ (Field::Decimal(_) | Field::MapInternal(_)) => {
-            Json::Text(Cow::Owned(other.to_string()))
-        }
-    }
+        _ => return None,
+    })
 }

@@ -1,5 +1,5 @@
-//! Tables: comma-separated values with quotes (RFC 4180), or tab-separated values without (IANA
-//! `text/tab-separated-values`). The first line names the columns; every cell is a text.
+//! Tables: values separated by commas, semicolons or tabs, with quotes (RFC 4180), as pandas writes
+//! and reads all three. The first line names the columns; a cell is a text, and an empty one is null.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -20,6 +20,35 @@ pub(in super::super) struct TableReader {
     columns: Vec<String>,
     record: StringRecord,
     n_rows: u64,
+    ends: LineEnds,
+}
+
+/// How the first line of a table ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineEnds {
+    Lf,
+    CrLf,
+    /// As old programs do. Such lines are not counted.
+    Cr,
+}
+
+impl LineEnds {
+    pub(super) fn of(head: &[u8]) -> Self {
+        match head.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            Some(at) if head[at] == b'\r' && head.get(at + 1) == Some(&b'\n') => Self::CrLf,
+            Some(at) if head[at] == b'\r' => Self::Cr,
+            _ => Self::Lf,
+        }
+    }
+
+    /// The line of a record: the parser counts the second half of a line end with the next record.
+    fn line(self, counted: u64) -> u64 {
+        match self {
+            Self::Lf => counted,
+            Self::CrLf => counted + 1,
+            Self::Cr => 0,
+        }
+    }
 }
 
 /// Stops a row without an end (a quote that is never closed) before it fills the memory.
@@ -40,7 +69,8 @@ impl Read for Capped {
 
 /// What separates the cells: a tab in `.tsv` and where the first line has more tabs than commas.
 pub(super) fn delimiter(extension: &str, head: &[u8]) -> u8 {
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    // Old files end their lines with a carriage return alone.
+    let line = head.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     let count = |wanted: u8| line.split(|byte| *byte == wanted).count() - 1;
     if extension == "tsv" || count(b'\t') > count(b',') {
         b'\t'
@@ -52,15 +82,11 @@ pub(super) fn delimiter(extension: &str, head: &[u8]) -> u8 {
 }
 
 impl TableReader {
-    pub(super) fn open(text: Text, delimiter: u8) -> Result<Self, DataError> {
+    pub(super) fn open(text: Text, delimiter: u8, ends: LineEnds) -> Result<Self, DataError> {
         let Text { path, input, compression } = text;
         let n_since_record = Arc::new(AtomicUsize::new(0));
         let capped = Capped { input, n_since_record: Arc::clone(&n_since_record) };
-        let csv = ReaderBuilder::new()
-            .delimiter(delimiter)
-            .quoting(delimiter != b'\t')
-            .has_headers(true)
-            .from_reader(capped);
+        let csv = ReaderBuilder::new().delimiter(delimiter).has_headers(true).from_reader(capped);
         let mut table = Self {
             path,
             compression,
@@ -69,6 +95,7 @@ impl TableReader {
             columns: Vec::new(),
             record: StringRecord::new(),
             n_rows: 0,
+            ends,
         };
         let header = match table.csv.headers() {
             Ok(header) => header.clone(),
@@ -99,8 +126,11 @@ impl TableReader {
             Err(error) => return Err(self.error(error)),
         }
         let line = self.record.position().map_or(line, csv::Position::line);
-        let at = Place { unit: Unit::Row, number: self.n_rows, line };
-        let cells = self.record.iter().map(|cell| Json::Text(Cow::Borrowed(cell)));
+        let at = Place { unit: Unit::Row, number: self.n_rows, line: self.ends.line(line) };
+        let cells = self.record.iter().map(|cell| match cell {
+            "" => Json::Null,
+            text => Json::Text(Cow::Borrowed(text)),
+        });
         let columns = self.columns.iter().map(|name| Cow::Borrowed(name.as_str()));
         Ok(Some((at, Json::Object(columns.zip(cells).collect()))))
     }
@@ -110,7 +140,7 @@ impl TableReader {
         let at = |line: Option<u64>| Place {
             unit: Unit::Row,
             number: self.n_rows,
-            line: line.unwrap_or_else(|| self.csv.position().line()),
+            line: self.ends.line(line.unwrap_or_else(|| self.csv.position().line())),
         };
         match error.into_kind() {
             ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {

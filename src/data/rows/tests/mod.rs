@@ -2,8 +2,14 @@
 
 use std::io::Write;
 
+use crate::data::rows::Rows;
 use crate::data::testing::{error_of, gzip, write};
 use crate::data::{ReadSettings, SourceItem, open};
+
+mod kinds;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod wrapped;
 
 const A: &str = r#"{"prompt":"p","chosen":"a] \" {","rejected":"b"}"#;
 const B: &str = r#"{"prompt": "q",
@@ -78,7 +84,7 @@ fn broken_arrays_say_where() {
         ),
         ("[]".to_owned(), "the file is empty"),
         (
-            "{\n\"prompt\": 1}".to_owned(),
+            "{\n\"prompt\": 1".to_owned(),
             "line 1: broken JSON at column 1: EOF while parsing an object: `{`",
         ),
     ] {
@@ -97,7 +103,7 @@ fn broken_arrays_say_where() {
 }
 
 #[test]
-fn tables_have_quotes_with_commas_and_none_with_tabs() {
+fn tables_have_quotes_whatever_divides_them() {
     let csv = "prompt,chosen,rejected\np,\"a, \"\"b\"\"\nc\",d\nq,e,f\n";
     assert_eq!(
         pairs("x.csv", csv.as_bytes()),
@@ -107,8 +113,9 @@ fn tables_have_quotes_with_commas_and_none_with_tabs() {
     let semicolons = semicolons.replace("prompt,chosen,rejected", "prompt;chosen;rejected");
     let semicolons = semicolons.replace("q,e,f", "q;e;f");
     assert_eq!(pairs("x.csv", semicolons.as_bytes()), pairs("x.csv", csv.as_bytes()));
+    // As pandas reads it.
     let tsv = "prompt\tchosen\trejected\np\t\"a\" b\"\td\n";
-    assert_eq!(pairs("x.tsv", tsv.as_bytes()), ["p \"a\" b\" d @ row 1 (line 2)"]);
+    assert_eq!(pairs("x.tsv", tsv.as_bytes()), ["p a b\" d @ row 1 (line 2)"]);
     assert_eq!(pairs("x.csv.zst", &zstd(tsv.as_bytes())), pairs("x.tsv", tsv.as_bytes()));
 }
 
@@ -155,57 +162,4 @@ fn broken_zstd_is_told_apart() {
     damaged[4] |= 8;
     let damaged = refused("x.jsonl.zst", damaged);
     assert!(damaged.contains("broken zstd: `"), "{damaged}");
-}
-
-#[cfg(feature = "parquet")]
-mod parquet {
-    use super::*;
-
-    fn fixture(name: &str) -> Vec<u8> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/data/");
-        std::fs::read(format!("{path}{name}.parquet")).unwrap()
-    }
-
-    #[test]
-    fn nested_rows_are_read_whatever_compresses_their_pages() {
-        for compression in ["snappy", "zstd", "gzip"] {
-            // The name does not matter; the first bytes do.
-            assert_eq!(
-                pairs("x", &fixture(&format!("binarized-{compression}"))),
-                [
-                    "\n\nHuman: Name a fruit.\n\nAssistant:  A fig.  A stone. @ row 1",
-                    "\n\nHuman: Größe?\n\nAssistant:  Zwei Meter.  größer @ row 2",
-                    "`chosen` equals `rejected`",
-                ]
-            );
-        }
-        assert_eq!(
-            pairs("x.parquet", &fixture("stack-exchange")),
-            ["\n\nHuman: How & why?\n\nAssistant:  So.  No @ row 1"]
-        );
-    }
-
-    #[test]
-    fn broken_files_are_told_apart() {
-        let whole = fixture("binarized-zstd");
-        let n = whole.len();
-        for (bytes, expected) in [
-            (whole[..n - 20].to_vec(), "broken Parquet: "),
-            (whole[..60].to_vec(), "broken Parquet: "),
-            (b"PAR1".to_vec(), "broken Parquet: "),
-            (
-                b"version https://git-lfs.github.com/spec/v1".to_vec(),
-                "named as Parquet but starts with bytes `76 65 72 73` instead of `50 41 52 31`",
-            ),
-            (Vec::new(), "the file is empty"),
-        ] {
-            let message = refused("x.parquet", bytes);
-            assert!(message.starts_with(expected), "{message}");
-        }
-        // A damaged page is found when its row is read.
-        let mut damaged = whole;
-        damaged[40..200].fill(0xa5);
-        let message = refused("x.parquet", damaged);
-        assert!(message.starts_with("broken Parquet: row 1: "), "{message}");
-    }
 }
