@@ -144,6 +144,14 @@ pub enum EngineError {
         /// What is wrong.
         detail: String,
     },
+    /// The tokenizer's class cannot read its `tokenizer.json`.
+    #[error("`{}` is not what the tokenizer's class reads: {detail}", path.display())]
+    WrongTokenizerClass {
+        /// Which file.
+        path: PathBuf,
+        /// What does not fit.
+        detail: String,
+    },
     /// The tokenizer refused a text.
     #[error("cannot tokenize text {position} of the batch: {detail}")]
     Tokenize {
@@ -352,6 +360,10 @@ impl EngineError {
             }
             Self::BrokenTokenizer { .. } => {
                 "export the tokenizer again as a fast tokenizer (`tokenizer.json`)"
+            }
+            Self::WrongTokenizerClass { .. } => {
+                "`tokenizer_class` in `tokenizer_config.json` says which class: name the one that \
+                 wrote the file, or `PreTrainedTokenizerFast` to read it as it is"
             }
             Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
             Self::UnknownChatTemplate { .. } => return Some(super::chat::choices()),

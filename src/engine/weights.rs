@@ -19,7 +19,7 @@ use super::manifest::{hash_file, hex};
 use super::peft::Adapter;
 use super::source::Source;
 use super::tensor_file::broken;
-use super::tokenize::PairTokenizer;
+use super::tokenize::{PairTokenizer, RewardAt, TokenizerClass};
 use super::tokenize::files::{TOKENIZER, has_own_template, read_tokenizer};
 use super::{Backbone, EngineError, OpenSettings};
 
@@ -66,6 +66,16 @@ pub struct ModelSummary {
     pub has_reward_head: bool,
     /// Whether a chat template is there.
     pub has_chat_template: bool,
+    /// Where rewards are read.
+    pub reward_at: RewardAt,
+    /// The token that the reward is not read at.
+    pub padding: Option<String>,
+    /// The token that a decoder's plain text ends with.
+    pub end: Option<String>,
+    /// How transformers loads the tokenizer.
+    pub tokenizer_class: TokenizerClass,
+    /// Whether an encoder's answer has another token type than its prompt.
+    pub has_token_types: bool,
 }
 
 impl ModelFiles {
@@ -102,15 +112,36 @@ impl ModelFiles {
         max_tokens: Option<usize>,
         chat_template: &str,
     ) -> Result<Self, EngineError> {
-        match Adapter::of(backbone)? {
+        let mut files = match Adapter::of(backbone)? {
             Some(adapter) => {
                 let base = Backbone::Directory(adapter.base.clone());
                 let mut files = Self::read_base(&base, max_tokens, chat_template)?;
                 adapter.put_over(&mut files.weights, &Layout::of(&files.config))?;
-                Ok(Self { adapter: Some(adapter.file()), ..files })
+                Self { adapter: Some(adapter.file()), ..files }
             }
-            None => Self::read_base(backbone, max_tokens, chat_template),
+            None => Self::read_base(backbone, max_tokens, chat_template)?,
+        };
+        files.read_rewards_where_stored();
+        Ok(files)
+    }
+
+    /// A decoder's stored head is read where its authors read it. An adapter says of its own how it
+    /// was trained only by its tokenizer, which counts where the base model names no padding.
+    fn read_rewards_where_stored(&mut self) {
+        let ModelConfig::Decoder(config) = &self.config else { return };
+        if !self.has_reward_head() {
+            return;
         }
+        let of_tokenizer = || self.tokenizer.padding().filter(|_| self.adapter.is_some());
+        let padding = config.pad_token_id.or_else(of_tokenizer);
+        self.tokenizer.skip_padding(padding);
+    }
+
+    /// Whether a whole reward head is there.
+    fn has_reward_head(&self) -> bool {
+        let layout = Layout::of(&self.config);
+        let mut head = layout.tensors().iter().filter(|tensor| tensor.part.is_head());
+        head.all(|tensor| self.weights.contains(&tensor.name))
     }
 
     fn read_base(
@@ -150,12 +181,16 @@ impl ModelFiles {
             vocab_size: config.vocab_size(),
             hidden_size: config.hidden_size(),
             n_layers: config.n_layers(),
-            has_reward_head: layout
-                .tensors()
-                .iter()
-                .filter(|tensor| tensor.part.is_head())
-                .all(|tensor| self.weights.contains(&tensor.name)),
+            has_reward_head: self.has_reward_head(),
             has_chat_template: self.tokenizer.chat_template().is_some(),
+            reward_at: self.tokenizer.reward_at(),
+            padding: match self.tokenizer.reward_at() {
+                RewardAt::LastBut(id) => self.tokenizer.token(id),
+                RewardAt::First | RewardAt::Last => None,
+            },
+            end: self.tokenizer.end_token(),
+            tokenizer_class: self.tokenizer.class(),
+            has_token_types: self.tokenizer.has_token_types(),
         }
     }
 

@@ -102,12 +102,11 @@ impl EncoderConfig {
         self.hidden_size / self.n_heads
     }
 
-    /// Whether the answer's tokens are told from the prompt's by a token type of 1. RoBERTa has a
-    /// table of types but feeds it zeros.
+    /// Whether the answer's tokens can be told from the prompt's by a token type of 1; whether they
+    /// are is a matter of the tokenizer.
     #[must_use]
     pub fn has_segments(&self) -> bool {
-        let reads_types = matches!(self.family, EncoderFamily::Bert | EncoderFamily::DebertaV2);
-        reads_types && self.type_vocab_size > 1
+        self.type_vocab_size > 1
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::engine::Backbone;
-use crate::engine::config::{EncoderConfig, EncoderFamily};
+use crate::engine::config::EncoderConfig;
 use crate::engine::fixture::{
     bert_dir, bert_tokenizer, fixture_dir, llama_config, llama_dir, llama_tokenizer, shared_model,
 };
@@ -108,10 +108,11 @@ fn special_tokens_come_from_the_files_that_say_so_but_once() {
     for special in [&nothing, &asks, &json!({"add_bos_token": false, "bos_token": "<s>"})] {
         assert_eq!(template(&tokenizer, special), expected(&[1], 2));
     }
+    // The post-processor alone decides, in transformers 5 too.
     tokenizer["post_processor"] = Value::Null;
-    assert_eq!(template(&tokenizer, &asks), expected(&[1], 2));
-    // `bos_token_id` of the configuration alone asks for nothing.
-    assert_eq!(template(&tokenizer, &nothing), expected(&[], 2));
+    for special in [&nothing, &asks, &json!({"add_eos_token": true, "eos_token": "</s>"})] {
+        assert_eq!(template(&tokenizer, special), expected(&[], 2));
+    }
     assert_eq!(template(&tokenizer, &json!({"eos_token": "<unk>"})), expected(&[], 0));
     let error = parse(&tokenizer, &json!({"eos_token": "<eos>"})).unwrap_err().to_string();
     assert!(error.contains("it has no `<eos>` token"), "{error}");
@@ -137,24 +138,29 @@ fn an_answer_that_ends_already_does_not_end_twice() {
 }
 
 #[test]
-fn an_encoder_without_a_post_processor_gets_the_tokens_of_its_family() {
+fn an_encoder_without_a_post_processor_gets_the_tokens_of_its_class() {
     let mut tokenizer = bert_tokenizer();
     tokenizer["post_processor"] = Value::Null;
-    let parsed = Tokenizer::from_bytes(tokenizer.to_string()).unwrap();
-    let template = |special: &SpecialTokens, family| {
-        let config = ModelConfig::Encoder(EncoderConfig { family, ..EncoderConfig::default() });
-        Template::of(&parsed, special, &config)
+    let parse = |special: Value| {
+        let config = ModelConfig::Encoder(EncoderConfig::default());
+        let special = SpecialTokens::of(&[special.as_object().unwrap().clone()]);
+        let bytes = tokenizer.to_string();
+        PairTokenizer::parse(Path::new("tokenizer.json"), bytes.as_bytes(), &special, &config, 16)
     };
-    let expected = |n| Template::Encoder { start: vec![2], middle: vec![3; n], end: vec![3] };
-    let nothing = SpecialTokens::default();
-    assert_eq!(template(&nothing, EncoderFamily::DistilBert).unwrap(), expected(1));
-    assert!(template(&nothing, EncoderFamily::Roberta).unwrap_err().contains("`<s>`"));
-    let named = SpecialTokens {
-        class: Some("[CLS]".into()),
-        separator: Some("[SEP]".into()),
-        ..SpecialTokens::default()
-    };
-    assert_eq!(template(&named, EncoderFamily::Roberta).unwrap(), expected(2));
+    let (start, middle, end) = (vec![2], vec![3], vec![3]);
+    let expected = Template::Encoder { start, middle, end, has_types: true };
+    assert_eq!(parse(json!({})).unwrap().template, expected);
+    let named = json!({"tokenizer_class": "BertTokenizerFast", "sep_token": "[PAD]"});
+    let (start, middle, end) = (vec![2], vec![0], vec![0]);
+    let expected = Template::Encoder { start, middle, end, has_types: true };
+    assert_eq!(parse(named).unwrap().template, expected);
+    let error = parse(json!({"tokenizer_class": "PreTrainedTokenizerFast"})).unwrap_err();
+    assert!(error.to_string().contains("no post-processor"), "{error}");
+    let error = parse(json!({"tokenizer_class": "RobertaTokenizer"})).unwrap_err();
+    assert!(error.to_string().contains("its model is `WordPiece`, but `RobertaTokenizer` reads `BPE`"));
+    assert!(error.hint().unwrap().contains("`tokenizer_class`"));
+    let error = parse(json!({"cls_token": "[START]"})).unwrap_err().to_string();
+    assert!(error.contains("it has no `[START]` token"), "{error}");
 }
 
 /// Ids of transformers' own tokenizers (`make_tokens.py`), special tokens included.
