@@ -19,8 +19,8 @@ use super::manifest::{hash_file, hex};
 use super::peft::Adapter;
 use super::source::Source;
 use super::tensor_file::broken;
-use super::tokenize::{PairTokenizer, RewardAt, TokenizerClass};
 use super::tokenize::files::{TOKENIZER, has_own_template, read_tokenizer};
+use super::tokenize::{PairTokenizer, RewardAt, TokenizerClass};
 use super::{Backbone, EngineError, OpenSettings};
 
 pub use super::stored::StoredTensors;

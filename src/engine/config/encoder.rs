@@ -110,6 +110,22 @@ impl EncoderConfig {
     }
 }
 
+/// The row of the position table that each token of a text takes, counted from `first`. Padding in the
+/// middle of a RoBERTa text (a `<pad>` that is written there), whose id is the one before `first`,
+/// takes the row of its id and moves none of the others.
+#[must_use]
+pub fn position_rows(tokens: &[u32], first: usize) -> Vec<u32> {
+    let (first, mut next) = (first as u32, first as u32);
+    let row = |token: &u32| {
+        if first.checked_sub(1) == Some(*token) {
+            return *token;
+        }
+        next += 1;
+        next - 1
+    };
+    tokens.iter().map(row).collect()
+}
+
 pub(super) fn parse(family: EncoderFamily, keys: &Keys<'_>) -> Result<EncoderConfig, EngineError> {
     match family {
         EncoderFamily::Bert | EncoderFamily::Roberta => bert(family, keys),

@@ -6,6 +6,7 @@
 
 use super::kernel::attention::{Block, Pattern};
 use crate::engine::EncodedPair;
+use crate::engine::config::position_rows;
 
 /// Rows that ask in an attention layer: all rows, or only those whose hidden state is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,7 +100,6 @@ impl Batch {
         first_position: usize,
     ) -> Self {
         let mut batch = Self::default();
-        let first = first_position as u32;
         for pair in pairs {
             for (tokens, start) in
                 [(&pair.tokens_a, pair.answer_start[0]), (&pair.tokens_b, pair.answer_start[1])]
@@ -107,7 +107,7 @@ impl Batch {
                 if tokens.is_empty() {
                     continue;
                 }
-                batch.push_run(tokens, first..first + tokens.len() as u32, 0..0, first_number);
+                batch.push_run(tokens, position_rows(tokens, first_position), 0..0, first_number);
                 batch.pool_from_last_block(&[0]);
                 batch
                     .token_types

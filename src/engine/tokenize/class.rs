@@ -271,8 +271,7 @@ impl Parts<'_> {
     }
 
     fn xlm_roberta(&self) -> Result<Rebuilt, String> {
-        let (begin, end) =
-            (self.with_id("bos_token", "<s>")?, self.with_id("eos_token", "</s>")?);
+        let (begin, end) = (self.with_id("bos_token", "<s>")?, self.with_id("eos_token", "</s>")?);
         let [first, last] = [&begin, &end].map(|(token, _)| special_piece(token, 0));
         let text = |which| text_piece(which, 0);
         let pair = json!([first, text("A"), last, last, text("B"), last]);
@@ -405,9 +404,9 @@ fn text_piece(which: &str, kind: u32) -> Value {
 }
 
 fn template(single: &Value, pair: &Value, tokens: &[(String, u64)]) -> Value {
-    let named = tokens.iter().map(|(token, id)| {
-        (token.clone(), json!({"id": token, "ids": [id], "tokens": [token]}))
-    });
+    let named = tokens
+        .iter()
+        .map(|(token, id)| (token.clone(), json!({"id": token, "ids": [id], "tokens": [token]})));
     let special_tokens: Map<String, Value> = named.collect();
     json!({
         "type": "TemplateProcessing", "single": single, "pair": pair,
@@ -451,8 +450,8 @@ pub(super) fn load(
     let class = TokenizerClass::of(config, named, bytes);
     let parsed = |bytes: &[u8]| guarded(|| Tokenizer::from_bytes(bytes)).map_err(Refusal::Broken);
     let mut tokenizer = if class.name().is_some() {
-        let said: Value = serde_json::from_slice(bytes)
-            .map_err(|error| Refusal::Broken(error.to_string()))?;
+        let said: Value =
+            serde_json::from_slice(bytes).map_err(|error| Refusal::Broken(error.to_string()))?;
         let mut built = said.clone();
         class.rebuild(&mut built, special).map_err(Refusal::Class)?;
         // A file that says the same is parsed as it is: a large one is slow to write and read again.

@@ -10,7 +10,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use tokenizers::{Encoding, InputSequence, Tokenizer};
+use tokenizers::{AddedToken, Encoding, InputSequence, Tokenizer};
 
 use self::class::Refusal;
 use self::conversation::Rendered;
@@ -208,6 +208,15 @@ impl PairTokenizer {
     #[must_use]
     pub fn token(&self, id: u32) -> Option<String> {
         self.tokenizer.id_to_token(id)
+    }
+
+    /// The id that the first of some names gets that no token has, were it added to the vocabulary.
+    #[must_use]
+    pub fn new_token(&self, names: &[&str]) -> Option<(u32, String)> {
+        let name = names.iter().find(|name| self.id(name).is_none())?;
+        let mut tokenizer = self.tokenizer.clone();
+        tokenizer.add_special_tokens([AddedToken::from(*name, true)]).ok()?;
+        Some((tokenizer.token_to_id(name)?, (*name).to_owned()))
     }
 
     /// The special tokens that were added to the vocabulary, by id.

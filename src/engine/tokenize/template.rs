@@ -42,7 +42,8 @@ impl SpecialTokens {
     #[must_use]
     pub fn of(files: &[Map<String, Value>]) -> Self {
         let token = |key: &str| files.iter().find_map(|file| content(file.get(key)?));
-        let settings = files.iter().rev().flatten().map(|(key, value)| (key.clone(), value.clone()));
+        let settings =
+            files.iter().rev().flatten().map(|(key, value)| (key.clone(), value.clone()));
         Self {
             end: token("eos_token"),
             padding: token("pad_token"),
@@ -108,9 +109,7 @@ impl Template {
         config: &ModelConfig,
     ) -> Result<Self, String> {
         match config {
-            ModelConfig::Decoder(config) => {
-                decoder(tokenizer, class, special, config.eos_token_id)
-            }
+            ModelConfig::Decoder(config) => decoder(tokenizer, class, special, config.eos_token_id),
             ModelConfig::Encoder(config) => {
                 let has_types = config.has_segments() && class.gives_token_types(special);
                 encoder(tokenizer, config, has_types)

@@ -157,7 +157,9 @@ fn an_encoder_without_a_post_processor_gets_the_tokens_of_its_class() {
     let error = parse(json!({"tokenizer_class": "PreTrainedTokenizerFast"})).unwrap_err();
     assert!(error.to_string().contains("no post-processor"), "{error}");
     let error = parse(json!({"tokenizer_class": "RobertaTokenizer"})).unwrap_err();
-    assert!(error.to_string().contains("its model is `WordPiece`, but `RobertaTokenizer` reads `BPE`"));
+    assert!(
+        error.to_string().contains("its model is `WordPiece`, but `RobertaTokenizer` reads `BPE`")
+    );
     assert!(error.hint().unwrap().contains("`tokenizer_class`"));
     let error = parse(json!({"cls_token": "[START]"})).unwrap_err().to_string();
     assert!(error.contains("it has no `[START]` token"), "{error}");
@@ -201,6 +203,74 @@ struct Case {
     config: Value,
     texts: Vec<[String; 3]>,
     ids: std::collections::BTreeMap<String, Vec<u32>>,
+}
+
+/// What transformers makes of a `tokenizer.json` by class and setting (`make_classes.py`).
+#[test]
+fn classes_and_settings_count_as_in_transformers() {
+    let text = std::fs::read_to_string(fixture_dir("tokens/classes.json")).unwrap();
+    let document: Classes = serde_json::from_str(&text).unwrap();
+    for case in &document.cases {
+        let dir = fixture_dir(&case.dir);
+        let bytes = std::fs::read(dir.join("tokenizer.json")).unwrap();
+        let beside = std::fs::read(dir.join("tokenizer_config.json")).unwrap();
+        let mut beside: serde_json::Map<String, Value> = serde_json::from_slice(&beside).unwrap();
+        beside.extend(case.settings.clone());
+        let config = serde_json::to_vec(&case.config).unwrap();
+        let config = ModelConfig::parse(Path::new("config.json"), &config).unwrap();
+        let special = SpecialTokens::of(&[beside]);
+        let tokenizer = PairTokenizer::parse(&dir, &bytes, &special, &config, 512).unwrap();
+        let at = format!("{} {} {:?}", case.dir, config.family(), case.settings);
+        let class = tokenizer.class().name().unwrap_or("TokenizersBackend");
+        assert_eq!(class, case.class_name, "{at}");
+        let mut sides = case.sides.iter();
+        for [prompt, answer, other] in &document.texts {
+            let pair = encode(&tokenizer, prompt, answer, other);
+            let ours =
+                [(pair.tokens_a, pair.answer_start[0]), (pair.tokens_b, pair.answer_start[1])];
+            for (ids, start) in ours {
+                let side = sides.next().unwrap();
+                assert_eq!(ids, side.ids, "{at}");
+                let has_segments = !config.is_causal();
+                let types: Vec<u32> = (0..ids.len()).map(|i| u32::from(i >= start)).collect();
+                let theirs = side.types.clone().unwrap_or_else(|| vec![0; ids.len()]);
+                assert!(
+                    !has_segments || case.is_distilbert() || types == theirs,
+                    "{at}: {types:?}"
+                );
+            }
+        }
+    }
+    assert!(document.cases.len() > 50);
+}
+
+/// `classes.json`.
+#[derive(serde::Deserialize)]
+struct Classes {
+    texts: Vec<[String; 3]>,
+    cases: Vec<ClassCase>,
+}
+
+#[derive(serde::Deserialize)]
+struct ClassCase {
+    dir: String,
+    config: Value,
+    settings: serde_json::Map<String, Value>,
+    class_name: String,
+    sides: Vec<ClassSide>,
+}
+
+impl ClassCase {
+    /// Its model has no table of types, whatever the tokenizer gives.
+    fn is_distilbert(&self) -> bool {
+        self.config["model_type"] == "distilbert"
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct ClassSide {
+    ids: Vec<u32>,
+    types: Option<Vec<u32>>,
 }
 
 #[test]
