@@ -103,7 +103,7 @@ fn sides_of_a_pair_and_a_trained_model_are_read_at_the_same_token() {
         case.write(dir.path(), &configs);
         for tuning in [Tuning::Full, Tuning::TopLayers(1), Tuning::Head] {
             let backbone = Backbone::Directory(dir.path().to_owned());
-            let settings = OpenSettings { tuning, ..OpenSettings::new(backbone, 128, 0) };
+            let settings = OpenSettings { tuning, ..OpenSettings::new(backbone, 120, 0) };
             let mut model = super::open(&settings).unwrap();
             let [[prompt, a], [_, b], ..] = &case.texts()[..] else { panic!("two texts") };
             let pair = PairText { prompt, response_a: a, response_b: b };
@@ -131,7 +131,7 @@ fn an_export_is_read_at_the_same_token() {
         let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         case.write(dir.path(), &configs);
         let backbone = Backbone::Directory(dir.path().to_owned());
-        let settings = OpenSettings { tuning: Tuning::Head, ..OpenSettings::new(backbone, 128, 0) };
+        let settings = OpenSettings { tuning: Tuning::Head, ..OpenSettings::new(backbone, 120, 0) };
         let model = super::open(&settings).unwrap();
         checkpoint::write_checkpoint(place.path(), "c", model.as_ref(), "{}").unwrap();
         let out = place.path().join("out");

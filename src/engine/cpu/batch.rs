@@ -224,11 +224,13 @@ mod tests {
 
     #[test]
     fn an_encoder_reads_first_tokens_and_marks_answers() {
-        let one = pair(&[1, 2, 3], &[1, 5], 0, [2, 1]);
+        // 1 is the padding of a model whose positions start at 2: it takes none of its own.
+        let one = pair(&[7, 2, 3], &[7, 1, 5], 0, [2, 2]);
         let batch = Batch::bidirectional(&[&one], 0, true, 2);
-        assert_eq!(batch.all.positions, [2, 3, 4, 2, 3]);
-        assert_eq!(batch.tokens, [1, 2, 3, 1, 5]);
-        assert_eq!(batch.token_types, [0, 0, 1, 0, 1]);
+        assert_eq!(batch.all.positions, [2, 3, 4, 2, 1, 3]);
+        assert_eq!(Batch::bidirectional(&[&one], 0, true, 0).all.positions, [0, 1, 2, 0, 1, 2]);
+        assert_eq!(batch.tokens, [7, 2, 3, 7, 1, 5]);
+        assert_eq!(batch.token_types, [0, 0, 1, 0, 0, 1]);
         assert_eq!(batch.pooled.rows, [0, 3]);
         assert_eq!(batch.pooled.blocks.len(), 2);
     }

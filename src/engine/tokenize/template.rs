@@ -163,7 +163,9 @@ fn encoder(
         ));
     }
     let types = probe.get_type_ids();
-    let n_first = start.len() + 1 + middle.len();
+    let is_text = |&&special: &&u32| special == 0;
+    let text = probe.get_special_tokens_mask()[start.len()..].iter().take_while(is_text);
+    let n_first = start.len() + text.count() + middle.len();
     let is_second = |i: usize| u32::from(i >= n_first);
     let has_types = if !has_types || types.iter().all(|kind| *kind == 0) {
         false
