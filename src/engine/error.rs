@@ -248,6 +248,8 @@ pub enum EngineError {
 }
 
 /// What to do about a template that cannot be used.
+const OTHER_CLASS: &str = "`tokenizer_class` in `tokenizer_config.json` says which class: name the \
+                           one that wrote the file, or `PreTrainedTokenizerFast` to read it as it is";
 const OTHER_TEMPLATE: &str = "set `model.chat_template` to another one: `plain` takes every text";
 
 /// Bytes as `1.5 GiB` or `20.0 MiB`.
@@ -361,10 +363,7 @@ impl EngineError {
             Self::BrokenTokenizer { .. } => {
                 "export the tokenizer again as a fast tokenizer (`tokenizer.json`)"
             }
-            Self::WrongTokenizerClass { .. } => {
-                "`tokenizer_class` in `tokenizer_config.json` says which class: name the one that \
-                 wrote the file, or `PreTrainedTokenizerFast` to read it as it is"
-            }
+            Self::WrongTokenizerClass { .. } => OTHER_CLASS,
             Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
             Self::UnknownChatTemplate { .. } => return Some(super::chat::choices()),
             Self::TooManyTokens { limit, .. } => {

@@ -68,6 +68,16 @@ impl Padding {
         let n_rows = self.id.filter(|_| self.is_added).map_or(0, |id| id as usize + 1);
         n_rows.saturating_sub(config.vocab_size())
     }
+
+    /// The token that the vocabulary gets, with its id.
+    fn added(&self) -> Option<(u32, Value)> {
+        let (id, token) = (self.id?, self.token.as_ref().filter(|_| self.is_added)?);
+        let properties = json!({
+            "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true
+        });
+        Some((id, properties))
+    }
 }
 
 /// Writes everything but the weights.
@@ -94,6 +104,11 @@ pub(super) fn write(
         }
     }
     tokenizer_keys(&mut tokenizer, &files.tokenizer, padding.token.as_deref(), max_tokens);
+    if let Some(listed) = tokenizer.get_mut("added_tokens_decoder").and_then(Value::as_object_mut)
+        && let Some((id, token)) = padding.added()
+    {
+        listed.insert(id.to_string(), token);
+    }
     for key in SPECIAL {
         if let Some(token) = tokenizer.get(key).filter(|token| !token.is_null()) {
             special.entry(key).or_insert_with(|| token.clone());
@@ -122,16 +137,10 @@ pub(super) fn write(
 
 /// The tokenizer's own file, with the token that fills batches.
 fn write_tokenizer(dir: &Path, source: &Source<'_>, padding: &Padding) -> Result<(), EngineError> {
-    let (Padding { id: Some(id), token: Some(token), is_added: true }, path) =
-        (padding, dir.join(TOKENIZER))
-    else {
-        return copy(source, TOKENIZER, dir);
-    };
+    let Some((id, mut added)) = padding.added() else { return copy(source, TOKENIZER, dir) };
+    let path = dir.join(TOKENIZER);
     let mut keys = read_keys(source, TOKENIZER)?;
-    let added = json!({
-        "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
-        "normalized": false, "special": true
-    });
+    added["id"] = json!(id);
     match keys.get_mut("added_tokens").and_then(Value::as_array_mut) {
         Some(tokens) => tokens.push(added),
         None => drop(keys.insert("added_tokens".into(), json!([added]))),
@@ -200,8 +209,8 @@ fn tokenizer_keys(
 ///
 /// A decoder in transformers reads the reward at the last token that is not `pad_token_id`, and others
 /// (TRL, RewardBench) fill in the end token where a tokenizer has no `pad_token`. So a stored head
-/// keeps the id it was read with, and a head made here gets a token that ends no text: what the files
-/// name, else an unknown or beginning token, else any special one, else one that is added to the
+/// keeps the id it was read with where a text may end in it, and others get a token that ends no text:
+/// what the files name, else an unknown or beginning token, else any special one, else one that is added to the
 /// vocabulary; where the embedding table must grow for it, `may_grow` says whether it can.
 /// An encoder keeps its own: positions of RoBERTa depend on it.
 pub(super) fn padding(
@@ -221,7 +230,9 @@ pub(super) fn padding(
     let of_config = of_config.and_then(|id| tokenizer.token(u32::try_from(id).ok()?));
     // A tokenizer takes its padding for a special token wherever a text has it.
     let of_config = of_config.filter(|token| special.contains(token));
-    if let RewardAt::LastBut(id) = tokenizer.reward_at() {
+    if let RewardAt::LastBut(id) = tokenizer.reward_at()
+        && !tokenizer.always_ends_otherwise(id)
+    {
         let token =
             text("pad_token").or_else(|| of_config.filter(|it| tokenizer.id(it) == Some(id)));
         return Ok(Padding { id: Some(id), token, is_added: false });
@@ -233,6 +244,9 @@ pub(super) fn padding(
     if let Some(token) = candidates.find(is_free) {
         let id = tokenizer.id(&token);
         return Ok(Padding { id, token: Some(token), is_added: false });
+    }
+    if !files.config.is_causal() {
+        return Ok(Padding::default());
     }
     let Some((id, token)) = tokenizer.new_token(&["<|pad|>", "<|padding|>", "<|fill|>"]) else {
         return Ok(Padding::default());

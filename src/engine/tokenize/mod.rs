@@ -24,6 +24,7 @@ mod chat_tests;
 mod class;
 mod conversation;
 pub(super) mod files;
+mod rebuilt;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -121,6 +122,14 @@ impl PairTokenizer {
     #[must_use]
     pub fn padding(&self) -> Option<u32> {
         self.padding
+    }
+
+    /// Whether every text ends in a token of its own that is not `id`: a decoder's plain text, cut or
+    /// not. What a chat template ends with is not known.
+    #[must_use]
+    pub fn always_ends_otherwise(&self, id: u32) -> bool {
+        let Template::Decoder { end, .. } = &self.template else { return false };
+        self.chat_template.is_none() && end.last().is_some_and(|last| *last != id)
     }
 
     /// Whether an answer has another token type than its prompt.
