@@ -247,9 +247,11 @@ pub enum EngineError {
     },
 }
 
+/// What to do about a tokenizer that its class does not read.
+const OTHER_CLASS: &str = "name the class that wrote it in `tokenizer_class` of \
+                           `tokenizer_config.json`, or save it again with transformers' class of the \
+                           model (`BertTokenizer`, `RobertaTokenizer`, …)";
 /// What to do about a template that cannot be used.
-const OTHER_CLASS: &str = "`tokenizer_class` in `tokenizer_config.json` says which class: name the \
-                           one that wrote the file, or `PreTrainedTokenizerFast` to read it as it is";
 const OTHER_TEMPLATE: &str = "set `model.chat_template` to another one: `plain` takes every text";
 
 /// Bytes as `1.5 GiB` or `20.0 MiB`.

@@ -80,13 +80,13 @@ impl PairTokenizer {
         if bytes.len() > MAX_TOKENIZER_BYTES {
             return Err(broken(format!("{} bytes are more than 64 MiB", bytes.len())));
         }
-        let (mut tokenizer, class) =
-            class::load(bytes, special, config).map_err(|refusal| match refusal {
-                Refusal::Broken(detail) => broken(detail),
-                Refusal::Class(detail) => {
-                    EngineError::WrongTokenizerClass { path: path.to_owned(), detail }
-                }
-            })?;
+        let refused = |refusal: Refusal| match refusal {
+            Refusal::Broken(detail) => broken(detail),
+            Refusal::Class(detail) => {
+                EngineError::WrongTokenizerClass { path: path.to_owned(), detail }
+            }
+        };
+        let (mut tokenizer, class) = class::load(bytes, special, config).map_err(refused)?;
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| broken(error.to_string()))?;
         let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
@@ -96,7 +96,7 @@ impl PairTokenizer {
                 config.vocab_size()
             )));
         }
-        let template = Template::of(&tokenizer, class, special, config).map_err(broken)?;
+        let template = Template::of(&tokenizer, class, special, config).map_err(refused)?;
         let minimum = template.n_special() + 1;
         if max_tokens < minimum {
             return Err(EngineError::TooFewTokens { max_tokens, minimum });

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use tokenizers::{Encoding, Tokenizer};
 
-use super::class::TokenizerClass;
+use super::class::{Refusal, TokenizerClass};
 use super::guarded;
 use crate::engine::config::{EncoderConfig, ModelConfig};
 
@@ -101,13 +101,14 @@ impl Template {
     /// The template of a model.
     ///
     /// # Errors
-    /// In words, when a special token is not in the vocabulary or the tokenizer refuses a probe.
-    pub fn of(
+    /// When a special token is not in the vocabulary, the tokenizer refuses a probe, or its class puts
+    /// other tokens around two texts than an encoder reads.
+    pub(super) fn of(
         tokenizer: &Tokenizer,
         class: TokenizerClass,
         special: &SpecialTokens,
         config: &ModelConfig,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Refusal> {
         match config {
             ModelConfig::Decoder(config) => decoder(tokenizer, class, special, config.eos_token_id),
             ModelConfig::Encoder(config) => {
@@ -153,14 +154,14 @@ fn encoder(
     tokenizer: &Tokenizer,
     config: &EncoderConfig,
     has_types: bool,
-) -> Result<Template, String> {
-    let probe = guarded(|| tokenizer.encode(("a", "a"), true))?;
+) -> Result<Template, Refusal> {
+    let probe = guarded(|| tokenizer.encode(("a", "a"), true)).map_err(Refusal::Broken)?;
     let [start, middle, end] = special_runs(&probe, 2);
     if start.is_empty() || middle.is_empty() {
-        return Err(format!(
-            "it has no post-processor that puts special tokens around two texts, which {} models read",
+        return Err(Refusal::Class(format!(
+            "it puts no special tokens around two texts (`post_processor`), which {} models read",
             config.family.name()
-        ));
+        )));
     }
     let types = probe.get_type_ids();
     let is_text = |&&special: &&u32| special == 0;
@@ -172,9 +173,9 @@ fn encoder(
     } else if types.iter().enumerate().all(|(i, kind)| *kind == is_second(i)) {
         true
     } else {
-        return Err(format!(
+        return Err(Refusal::Class(format!(
             "its token types for two texts are {types:?}, expected 0 up to the answer and 1 from it on"
-        ));
+        )));
     };
     Ok(Template::Encoder { start, middle, end, has_types })
 }

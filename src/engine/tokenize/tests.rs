@@ -155,7 +155,7 @@ fn an_encoder_without_a_post_processor_gets_the_tokens_of_its_class() {
     let expected = Template::Encoder { start, middle, end, has_types: true };
     assert_eq!(parse(named).unwrap().template, expected);
     let error = parse(json!({"tokenizer_class": "PreTrainedTokenizerFast"})).unwrap_err();
-    assert!(error.to_string().contains("no post-processor"), "{error}");
+    assert!(error.to_string().contains("no special tokens around two texts"), "{error}");
     let error = parse(json!({"tokenizer_class": "RobertaTokenizer"})).unwrap_err();
     assert!(
         error.to_string().contains("its model is `WordPiece`, but `RobertaTokenizer` reads `BPE`")
