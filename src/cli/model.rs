@@ -9,6 +9,7 @@ use super::{CliError, CliResult, Context, by_name, words};
 use crate::domain::clean::clean_line;
 use crate::domain::hub_name::{HubName, cache_root};
 use crate::engine::Backbone;
+use crate::engine::tokenize::{RewardAt, TokenizerClass};
 use crate::engine::weights::{ModelFiles, ModelSummary};
 use crate::hub;
 use crate::store::Access;
@@ -64,6 +65,10 @@ struct Document {
     n_layers: Option<usize>,
     has_reward_head: Option<bool>,
     has_chat_template: Option<bool>,
+    /// Where the reward is read, in words.
+    reward_at: Option<String>,
+    /// How `tokenizer.json` is read, in words.
+    tokenizer: Option<String>,
     n_bytes: u64,
     path: Option<PathBuf>,
     /// Why it cannot be used.
@@ -137,9 +142,48 @@ fn look(name: String, path: Option<PathBuf>) -> Document {
         n_layers: of.map(|s| s.n_layers),
         has_reward_head: of.map(|s| s.has_reward_head),
         has_chat_template: of.map(|s| s.has_chat_template),
+        reward_at: of.map(reward_at),
+        tokenizer: of.map(tokenizer),
         n_bytes,
         path,
         problem,
+    }
+}
+
+/// Where the reward of a text is read.
+fn reward_at(model: &ModelSummary) -> String {
+    match (&model.reward_at, model.has_reward_head) {
+        (RewardAt::First, _) => "at the first token".to_owned(),
+        (RewardAt::LastBut(id), _) => {
+            let token = model.padding.as_deref().unwrap_or_default();
+            format!(
+                "at the last token that is not `{token}` (`pad_token_id` {id}), as transformers does"
+            )
+        }
+        (RewardAt::Last, true) => {
+            "at the last token (no `pad_token_id`), as transformers does with one text".to_owned()
+        }
+        (RewardAt::Last, false) => match &model.end {
+            Some(end) => format!("at the last token, a plain text's end `{end}`: a new head"),
+            None => "at the last token: a new head".to_owned(),
+        },
+    }
+}
+
+/// How the tokenizer's files are read.
+fn tokenizer(model: &ModelSummary) -> String {
+    let class = model.tokenizer_class;
+    let read = match class.name() {
+        Some(name) => format!("as `{name}` of transformers 5"),
+        None if class == TokenizerClass::Unknown => {
+            "`tokenizer.json` as it is; its class is not known here".to_owned()
+        }
+        None => "`tokenizer.json` as it is".to_owned(),
+    };
+    match model.reward_at {
+        RewardAt::First if model.has_token_types => format!("{read}, with token types"),
+        RewardAt::First => format!("{read}, without token types"),
+        RewardAt::Last | RewardAt::LastBut(_) => read,
     }
 }
 
@@ -193,6 +237,8 @@ fn check(context: &Context, args: &CheckArgs) -> CliResult {
         ("vocabulary", count(found.vocab_size)),
         ("longest text", format!("{} tokens", count(found.max_tokens))),
         ("reward head", yes(found.has_reward_head.unwrap_or_default())),
+        ("reward read", found.reward_at.clone().unwrap_or_default()),
+        ("tokenizer", found.tokenizer.clone().unwrap_or_default()),
         ("chat template", yes(found.has_chat_template.unwrap_or_default())),
     ];
     for (name, value) in lines {

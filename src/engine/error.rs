@@ -158,6 +158,14 @@ pub enum EngineError {
         /// Rows of the embedding table.
         n_rows: usize,
     },
+    /// The tokenizer's class cannot read its `tokenizer.json`.
+    #[error("`{}` is not what the tokenizer's class reads: {detail}", path.display())]
+    WrongTokenizerClass {
+        /// Which file.
+        path: PathBuf,
+        /// What does not fit.
+        detail: String,
+    },
     /// The tokenizer refused a text.
     #[error("cannot tokenize text {position} of the batch: {detail}")]
     Tokenize {
@@ -256,6 +264,10 @@ pub enum EngineError {
     },
 }
 
+/// What to do about a tokenizer that its class does not read.
+const OTHER_CLASS: &str = "name the class that wrote it in `tokenizer_class` of \
+                           `tokenizer_config.json`, or save it again with transformers' class of the \
+                           model (`BertTokenizer`, `RobertaTokenizer`, …)";
 /// What to do about a template that cannot be used.
 const OTHER_TEMPLATE: &str = "set `model.chat_template` to another one: `plain` takes every text";
 
@@ -368,6 +380,7 @@ impl EngineError {
                 "use the tokenizer of this model; an adapter with new tokens has to be saved with their \
                  vectors (`save_embedding_layers=True`)"
             }
+            Self::WrongTokenizerClass { .. } => OTHER_CLASS,
             Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
             Self::UnknownChatTemplate { .. } => return Some(super::chat::choices()),
             Self::TooManyTokens { limit, .. } => {

@@ -88,7 +88,10 @@ pub fn llama_tokenizer() -> Value {
             "pair": [bos, template("A"), template("B")],
             "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}
         },
-        "decoder": null, "model": word_level(&["<unk>", "<s>", "</s>"])
+        "decoder": null, "model": {
+            "type": "WordLevel", "vocab": vocabulary(&["<unk>", "<s>", "</s>"]),
+            "unk_token": "<unk>"
+        }
     })
 }
 
@@ -111,7 +114,12 @@ pub fn bert_tokenizer() -> Value {
                      special("[SEP]", 1)],
             "special_tokens": {"[CLS]": named("[CLS]", 2), "[SEP]": named("[SEP]", 3)}
         },
-        "decoder": null, "model": word_level(&["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
+        "decoder": null,
+        "model": {
+            "type": "WordPiece", "vocab": vocabulary(&["[PAD]", "[UNK]", "[CLS]", "[SEP]"]),
+            "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100
+        }
     })
 }
 
@@ -123,11 +131,9 @@ fn added_tokens(special: &[&str]) -> Vec<Value> {
     special.iter().enumerate().map(token).collect()
 }
 
-fn word_level(special: &[&str]) -> Value {
+fn vocabulary<'a>(special: &[&'a str]) -> BTreeMap<&'a str, usize> {
     let words = special.iter().chain(&WORDS).enumerate();
-    let vocab: BTreeMap<&str, usize> = words.map(|(id, word)| (*word, id)).collect();
-    let unknown = special.iter().find(|token| token.to_lowercase().contains("unk"));
-    json!({"type": "WordLevel", "vocab": vocab, "unk_token": unknown})
+    words.map(|(id, word)| (*word, id)).collect()
 }
 
 /// Every tensor the configuration requires, filled with small random numbers.
@@ -154,6 +160,11 @@ pub fn random_tensors(config: &Value, prefix: &str) -> Vec<(String, Vec<usize>, 
 pub fn write_model(dir: &Path, config: &Value, tokenizer: &Value, prefix: &str) {
     std::fs::write(dir.join("config.json"), config.to_string()).unwrap();
     std::fs::write(dir.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    if config["model_type"] == "deberta-v2" {
+        // Its own class reads SentencePiece alone.
+        let class = r#"{"tokenizer_class": "BertTokenizer"}"#;
+        std::fs::write(dir.join("tokenizer_config.json"), class).unwrap();
+    }
     write_weights(dir, &random_tensors(config, prefix));
 }
 

@@ -36,6 +36,8 @@ pub mod score;
 pub mod scoring;
 mod source;
 mod stored;
+#[cfg(test)]
+mod stored_heads;
 mod tensor_file;
 pub mod tokenize;
 mod tuned_files;

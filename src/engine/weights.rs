@@ -17,8 +17,8 @@ use super::layout::{Layout, Part};
 use super::manifest::{hash_file, hex};
 use super::peft::{Adapter, AdapterError, PutOver};
 use super::source::{INDEX, Source, WEIGHTS};
-use super::tokenize::PairTokenizer;
 use super::tokenize::files::{TOKENIZER, has_own_template, read_tokenizer};
+use super::tokenize::{PairTokenizer, RewardAt, TokenizerClass};
 use super::{Backbone, EngineError, OpenSettings};
 
 pub use super::stored::StoredTensors;
@@ -62,6 +62,16 @@ pub struct ModelSummary {
     pub has_reward_head: bool,
     /// Whether a chat template is there.
     pub has_chat_template: bool,
+    /// Where rewards are read.
+    pub reward_at: RewardAt,
+    /// The token that the reward is not read at.
+    pub padding: Option<String>,
+    /// The token that a decoder's plain text ends with.
+    pub end: Option<String>,
+    /// How transformers loads the tokenizer.
+    pub tokenizer_class: TokenizerClass,
+    /// Whether an encoder's answer has another token type than its prompt.
+    pub has_token_types: bool,
 }
 
 impl ModelFiles {
@@ -119,7 +129,28 @@ impl ModelFiles {
         };
         let adapter = adapter.map(put_over).transpose()?;
         let (backbone, digest) = (backbone.clone(), OnceLock::new());
-        Ok(Self { config, weights, tokenizer, backbone, shards, adapter, digest })
+        let mut files = Self { config, weights, tokenizer, backbone, shards, adapter, digest };
+        files.read_rewards_where_stored();
+        Ok(files)
+    }
+
+    /// A decoder's stored head is read where its authors read it. An adapter says of its own how it
+    /// was trained only by its tokenizer, which counts where the base model names no padding.
+    fn read_rewards_where_stored(&mut self) {
+        let ModelConfig::Decoder(config) = &self.config else { return };
+        if !self.has_reward_head() {
+            return;
+        }
+        let of_tokenizer = || self.tokenizer.padding().filter(|_| self.adapter.is_some());
+        let padding = config.pad_token_id.or_else(of_tokenizer);
+        self.tokenizer.skip_padding(padding);
+    }
+
+    /// Whether a whole reward head is there.
+    fn has_reward_head(&self) -> bool {
+        let layout = Layout::of(&self.config);
+        let mut head = layout.tensors().iter().filter(|tensor| tensor.part.is_head());
+        head.all(|tensor| self.weights.contains(&tensor.name))
     }
 
     /// Where the files are.
@@ -166,12 +197,16 @@ impl ModelFiles {
             vocab_size: config.vocab_size(),
             hidden_size: config.hidden_size(),
             n_layers: config.n_layers(),
-            has_reward_head: layout
-                .tensors()
-                .iter()
-                .filter(|tensor| tensor.part.is_head())
-                .all(|tensor| self.weights.contains(&tensor.name)),
+            has_reward_head: self.has_reward_head(),
             has_chat_template: self.tokenizer.chat_template().is_some(),
+            reward_at: self.tokenizer.reward_at(),
+            padding: match self.tokenizer.reward_at() {
+                RewardAt::LastBut(id) => self.tokenizer.token(id),
+                RewardAt::First | RewardAt::Last => None,
+            },
+            end: self.tokenizer.end_token(),
+            tokenizer_class: self.tokenizer.class(),
+            has_token_types: self.tokenizer.has_token_types(),
         }
     }
 

@@ -135,7 +135,9 @@ fn turns(pair: &PreferencePair) -> [Vec<Turn>; 2] {
     let side = |answer: &str, which| {
         let messages = pair.form.messages(&pair.prompt, answer, which).unwrap_or_default();
         let said = |message: &Message| match message.content {
-            conversation::Content::Text(_) if !message.text().is_empty() => message.text().to_owned(),
+            conversation::Content::Text(_) if !message.text().is_empty() => {
+                message.text().to_owned()
+            }
             _ => message.to_json(),
         };
         messages.iter().map(|message| (message.role.clone(), said(message))).collect()

@@ -60,6 +60,8 @@ pub fn readme(found: &TrainedRound, exported: &Exported, contents: Contents) -> 
         ),
         None => "It has not been tested.".to_owned(),
     };
+    let padding = exported.padding.as_deref();
+    let but = padding.map(|it| format!(" that is not `{it}`")).unwrap_or_default();
     format!(
         "---\nlibrary_name: {library}\npipeline_tag: text-classification\ntags:\n- reward-model\n\
          - self-evolved-reward\n---\n\n# {name}, round {round}\n\nA {kind} trained by `ser` \
@@ -72,10 +74,14 @@ pub fn readme(found: &TrainedRound, exported: &Exported, contents: Contents) -> 
         backbone = clean_line(&spec.model.backbone),
         code = code(exported, contents),
         text = match &exported.text {
-            TextForm::Whole { .. } if contents.has_template =>
+            TextForm::Whole { .. } if contents.has_template => format!(
                 "The model reads the conversation as its chat template writes it and gives the reward \
-                 at the last token."
-                    .to_owned(),
+                 at the last token{but}."
+            ),
+            TextForm::Whole { end: Some(end) } if exported.padding.as_ref() == Some(end) => format!(
+                "The model reads one text, prompt and response without anything between them, ended \
+                 with `{end}`, and gives the reward at the last token{but}."
+            ),
             TextForm::Whole { end: Some(end) } => format!(
                 "The model reads one text, prompt and response without anything between them, and \
                  gives the reward at the `{end}` that ends it."

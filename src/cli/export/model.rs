@@ -46,7 +46,10 @@ pub fn export(
         Ok(exported)
     })?;
     if exported.padding.is_none() {
-        context.say("note: the vocabulary has no token to pad with; others must score one by one");
+        context.say(
+            "note: the base model has no room for a token to pad with: score one text at a time, and \
+             set no padding token; `--format hf` writes a model that has one",
+        );
     }
     let what = if is_adapter { "adapter" } else { exported.class };
     let (round, name) = (found.row.round, &found.run.name);

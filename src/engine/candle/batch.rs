@@ -3,7 +3,7 @@
 use candle_core::{Device, Result, Tensor};
 
 use crate::engine::EncodedPair;
-use crate::engine::config::ModelConfig;
+use crate::engine::config::{ModelConfig, position_rows};
 
 /// How a family reads sequences.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +108,8 @@ impl Padded {
     /// The position of each row, from `first` on.
     #[must_use]
     pub fn positions(&self, first: usize) -> Vec<u32> {
-        (0..self.n_rows()).map(|row| (first + row % self.width) as u32).collect()
+        let sequences = self.tokens.chunks(self.width);
+        sequences.flat_map(|tokens| position_rows(tokens, first)).collect()
     }
 
     /// What a causal model adds to scores, `[width, width]`: a row sees itself and what is before it,

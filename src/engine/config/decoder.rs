@@ -75,8 +75,10 @@ pub struct DecoderConfig {
     pub tied_embeddings: bool,
     /// First token of every sequence, if the model wants one.
     pub bos_token_id: Option<u32>,
-    /// Token appended to the answer; its position is where the reward is read.
+    /// Token appended to the answer.
     pub eos_token_id: Option<u32>,
+    /// Token that pads batches: a stored head's reward is read at the last other one.
+    pub pad_token_id: Option<u32>,
 }
 
 impl Default for DecoderConfig {
@@ -104,6 +106,7 @@ impl Default for DecoderConfig {
             tied_embeddings: true,
             bos_token_id: None,
             eos_token_id: None,
+            pad_token_id: None,
         }
     }
 }
@@ -143,6 +146,7 @@ pub(super) fn parse(family: DecoderFamily, keys: &Keys<'_>) -> Result<DecoderCon
         return Err(keys.bad("num_key_value_heads", format!("a divisor of {n_heads}")));
     }
     let n_layers = keys.count("num_hidden_layers")?;
+    let vocab_size = keys.count("vocab_size")?;
     let (rope_theta, rope_scaling) = rope::parse(keys)?;
     let (sliding_window, n_full_layers) = window(family, keys, n_layers)?;
     let attention_bias = match family {
@@ -151,7 +155,7 @@ pub(super) fn parse(family: DecoderFamily, keys: &Keys<'_>) -> Result<DecoderCon
     };
     Ok(DecoderConfig {
         family,
-        vocab_size: keys.count("vocab_size")?,
+        vocab_size,
         hidden_size,
         intermediate_size: keys.count("intermediate_size")?,
         n_layers,
@@ -171,6 +175,7 @@ pub(super) fn parse(family: DecoderFamily, keys: &Keys<'_>) -> Result<DecoderCon
         tied_embeddings: keys.flag("tie_word_embeddings", false)?,
         bos_token_id: keys.token_id("bos_token_id")?,
         eos_token_id: keys.token_id("eos_token_id")?,
+        pad_token_id: keys.padding_id(vocab_size)?,
     })
 }
 

@@ -102,13 +102,28 @@ impl EncoderConfig {
         self.hidden_size / self.n_heads
     }
 
-    /// Whether the answer's tokens are told from the prompt's by a token type of 1. RoBERTa has a
-    /// table of types but feeds it zeros.
+    /// Whether the answer's tokens can be told from the prompt's by a token type of 1; whether they
+    /// are is a matter of the tokenizer.
     #[must_use]
     pub fn has_segments(&self) -> bool {
-        let reads_types = matches!(self.family, EncoderFamily::Bert | EncoderFamily::DebertaV2);
-        reads_types && self.type_vocab_size > 1
+        self.type_vocab_size > 1
     }
+}
+
+/// The row of the position table that each token of a text takes, counted from `first`. Padding in the
+/// middle of a RoBERTa text (a `<pad>` that is written there), whose id is the one before `first`,
+/// takes the row of its id and moves none of the others.
+#[must_use]
+pub fn position_rows(tokens: &[u32], first: usize) -> Vec<u32> {
+    let (first, mut next) = (first as u32, first as u32);
+    let row = |token: &u32| {
+        if first.checked_sub(1) == Some(*token) {
+            return *token;
+        }
+        next += 1;
+        next - 1
+    };
+    tokens.iter().map(row).collect()
 }
 
 pub(super) fn parse(family: EncoderFamily, keys: &Keys<'_>) -> Result<EncoderConfig, EngineError> {

@@ -111,4 +111,16 @@ impl<'a> Keys<'a> {
             None => Err(self.bad(key, "a token id".into())),
         }
     }
+
+    /// The id that pads batches. No token has a negative one, so that it says as much as none; one
+    /// beyond the vocabulary is no model that transformers opens.
+    pub fn padding_id(&self, vocab_size: usize) -> Result<Option<u32>, EngineError> {
+        let key = "pad_token_id";
+        let Some(value) = self.get(key) else { return Ok(None) };
+        match value.as_i64() {
+            Some(id) if id < 0 => Ok(None),
+            Some(id) if (id as u64) < vocab_size as u64 => Ok(u32::try_from(id).ok()),
+            _ => Err(self.bad(key, format!("`null` or a token id below {vocab_size}"))),
+        }
+    }
 }

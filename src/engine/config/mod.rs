@@ -20,7 +20,7 @@ mod rope;
 mod tests;
 
 pub use self::decoder::{DecoderConfig, DecoderFamily};
-pub use self::encoder::{Activation, EncoderConfig, EncoderFamily};
+pub use self::encoder::{Activation, EncoderConfig, EncoderFamily, position_rows};
 pub use self::relative::RelativePositions;
 pub use self::rope::RopeScaling;
 

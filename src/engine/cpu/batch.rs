@@ -6,6 +6,7 @@
 
 use super::kernel::attention::{Block, Pattern};
 use crate::engine::EncodedPair;
+use crate::engine::config::position_rows;
 
 /// Rows that ask in an attention layer: all rows, or only those whose hidden state is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,7 +100,6 @@ impl Batch {
         first_position: usize,
     ) -> Self {
         let mut batch = Self::default();
-        let first = first_position as u32;
         for pair in pairs {
             for (tokens, start) in
                 [(&pair.tokens_a, pair.answer_start[0]), (&pair.tokens_b, pair.answer_start[1])]
@@ -107,7 +107,7 @@ impl Batch {
                 if tokens.is_empty() {
                     continue;
                 }
-                batch.push_run(tokens, first..first + tokens.len() as u32, 0..0, first_number);
+                batch.push_run(tokens, position_rows(tokens, first_position), 0..0, first_number);
                 batch.pool_from_last_block(&[0]);
                 batch
                     .token_types
@@ -224,11 +224,13 @@ mod tests {
 
     #[test]
     fn an_encoder_reads_first_tokens_and_marks_answers() {
-        let one = pair(&[1, 2, 3], &[1, 5], 0, [2, 1]);
+        // 1 is the padding of a model whose positions start at 2: it takes none of its own.
+        let one = pair(&[7, 2, 3], &[7, 1, 5], 0, [2, 2]);
         let batch = Batch::bidirectional(&[&one], 0, true, 2);
-        assert_eq!(batch.all.positions, [2, 3, 4, 2, 3]);
-        assert_eq!(batch.tokens, [1, 2, 3, 1, 5]);
-        assert_eq!(batch.token_types, [0, 0, 1, 0, 1]);
+        assert_eq!(batch.all.positions, [2, 3, 4, 2, 1, 3]);
+        assert_eq!(Batch::bidirectional(&[&one], 0, true, 0).all.positions, [0, 1, 2, 0, 1, 2]);
+        assert_eq!(batch.tokens, [7, 2, 3, 7, 1, 5]);
+        assert_eq!(batch.token_types, [0, 0, 1, 0, 0, 1]);
         assert_eq!(batch.pooled.rows, [0, 3]);
         assert_eq!(batch.pooled.blocks.len(), 2);
     }

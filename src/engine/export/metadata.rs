@@ -8,7 +8,7 @@ use super::{Exported, text_form};
 use crate::engine::chat::OWN_FILE;
 use crate::engine::config::ModelConfig;
 use crate::engine::source::Source;
-use crate::engine::tokenize::PairTokenizer;
+use crate::engine::tokenize::{PairTokenizer, RewardAt};
 use crate::engine::weights::ModelFiles;
 use crate::engine::{Backbone, EngineError};
 
@@ -51,38 +51,71 @@ pub(super) fn class(model_type: &str) -> &'static str {
     }
 }
 
+/// The token that fills batches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Padding {
+    /// `pad_token_id` of a decoder's configuration.
+    id: Option<u32>,
+    /// `pad_token` of the tokenizer.
+    token: Option<String>,
+    /// The vocabulary lacks it and gets it at its end.
+    is_added: bool,
+}
+
+impl Padding {
+    /// Rows that the embedding table needs for it beyond those it has.
+    pub(super) fn n_rows_added(&self, config: &ModelConfig) -> usize {
+        let n_rows = self.id.filter(|_| self.is_added).map_or(0, |id| id as usize + 1);
+        n_rows.saturating_sub(config.vocab_size())
+    }
+
+    /// The token that the vocabulary gets, with its id.
+    fn added(&self) -> Option<(u32, Value)> {
+        let (id, token) = (self.id?, self.token.as_ref().filter(|_| self.is_added)?);
+        let properties = json!({
+            "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true
+        });
+        Some((id, properties))
+    }
+}
+
 /// Writes everything but the weights.
 pub(super) fn write(
     dir: &Path,
     source: &Source<'_>,
     files: &ModelFiles,
+    padding: &Padding,
     max_tokens: usize,
 ) -> Result<Exported, EngineError> {
     let mut config = read_keys(source, CONFIG)?;
     let mut tokenizer = optional_keys(source, TOKENIZER_CONFIG)?;
     let mut special = optional_keys(source, SPECIAL_TOKENS)?;
-    let end = files.tokenizer.end_token();
-    let padding = padding(&files.tokenizer, &config, &[&tokenizer, &special], end.as_deref());
     let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let class = class(model_type);
-    one_label(&mut config, class, padding.as_ref().map(|(id, _)| *id));
-    // An adapter may have made the table grow.
-    config.insert("vocab_size".into(), json!(files.config.vocab_size()));
-    let padding = padding.map(|(_, token)| token);
-    if let (ModelConfig::Decoder(_), Some(end)) = (&files.config, &end) {
-        tokenizer.entry("eos_token").or_insert_with(|| json!(end));
+    one_label(&mut config, class);
+    // An adapter may have made the table grow, and so may the padding.
+    let n_rows = files.config.vocab_size() + padding.n_rows_added(&files.config);
+    config.insert("vocab_size".into(), json!(n_rows));
+    let end = files.tokenizer.end_token();
+    if let ModelConfig::Decoder(_) = &files.config {
+        config.insert("pad_token_id".into(), json!(padding.id));
+        if let Some(end) = &end {
+            or_insert(&mut tokenizer, "eos_token", json!(end));
+        }
     }
-    tokenizer_keys(&mut tokenizer, padding.as_deref(), max_tokens);
-    if !matches!(&files.config, ModelConfig::Encoder(config) if config.has_segments()) {
-        // The tokenizer's class would make token types, which these models refuse.
-        tokenizer.insert("model_input_names".into(), json!(["input_ids", "attention_mask"]));
+    tokenizer_keys(&mut tokenizer, &files.tokenizer, padding.token.as_deref(), max_tokens);
+    if let Some(listed) = tokenizer.get_mut("added_tokens_decoder").and_then(Value::as_object_mut)
+        && let Some((id, token)) = padding.added()
+    {
+        listed.insert(id.to_string(), token);
     }
     for key in SPECIAL {
         if let Some(token) = tokenizer.get(key).filter(|token| !token.is_null()) {
             special.entry(key).or_insert_with(|| token.clone());
         }
     }
-    if let Some(padding) = &padding {
+    if let Some(padding) = &padding.token {
         special.insert("pad_token".into(), json!(padding));
     }
     for (name, keys) in
@@ -90,7 +123,7 @@ pub(super) fn write(
     {
         write_json(&dir.join(name), keys)?;
     }
-    copy(source, TOKENIZER, dir)?;
+    write_tokenizer(dir, source, padding)?;
     for name in COPIED.into_iter().filter(|name| source.has(name)) {
         copy(source, name, dir)?;
     }
@@ -99,7 +132,22 @@ pub(super) fn write(
         std::fs::write(&path, template).map_err(EngineError::io("write", &path))?;
     }
     let text = text_form(&files.config, end);
+    let padding = padding.token.clone().or_else(|| files.tokenizer.token(padding.id?));
     Ok(Exported { class, text, padding, n_parameters: 0, max_tokens })
+}
+
+/// The tokenizer's own file, with the token that fills batches.
+fn write_tokenizer(dir: &Path, source: &Source<'_>, padding: &Padding) -> Result<(), EngineError> {
+    let Some((id, mut added)) = padding.added() else { return copy(source, TOKENIZER, dir) };
+    let path = dir.join(TOKENIZER);
+    let mut keys = read_keys(source, TOKENIZER)?;
+    added["id"] = json!(id);
+    match keys.get_mut("added_tokens").and_then(Value::as_array_mut) {
+        Some(tokens) => tokens.push(added),
+        None => drop(keys.insert("added_tokens".into(), json!([added]))),
+    }
+    let text = serde_json::to_string(&keys).map_err(|error| EngineError::json(&path, &error))?;
+    std::fs::write(&path, text).map_err(EngineError::io("write", path))
 }
 
 /// The embedded language model as a directory of its own, for an adapter to stand on. Its weights lie
@@ -116,22 +164,39 @@ pub(super) fn write_embedded_base(dir: &Path) -> Result<(), EngineError> {
 }
 
 /// Makes the configuration of a base model that of a classifier with one output.
-fn one_label(config: &mut Keys, class: &str, padding: Option<u32>) {
+fn one_label(config: &mut Keys, class: &str) {
     for key in DROPPED {
         config.remove(key);
     }
     config.insert("architectures".into(), json!([class]));
     config.insert("id2label".into(), json!({"0": "LABEL_0"}));
     config.insert("label2id".into(), json!({"LABEL_0": 0}));
-    config.insert("pad_token_id".into(), json!(padding));
     config.insert("torch_dtype".into(), json!("float32"));
 }
 
-fn tokenizer_keys(keys: &mut Keys, padding: Option<&str>, max_tokens: usize) {
-    keys.entry("tokenizer_class").or_insert_with(|| json!("PreTrainedTokenizerFast"));
+fn or_insert(keys: &mut Keys, key: &str, value: Value) {
+    if keys.get(key).is_none_or(Value::is_null) {
+        keys.insert(key.into(), value);
+    }
+}
+
+fn tokenizer_keys(
+    keys: &mut Keys,
+    tokenizer: &PairTokenizer,
+    padding: Option<&str>,
+    max_tokens: usize,
+) {
+    let class = tokenizer.class().name().unwrap_or("PreTrainedTokenizerFast");
+    or_insert(keys, "tokenizer_class", json!(class));
     for key in ["auto_map", "name_or_path", "chat_template"] {
         keys.remove(key);
     }
+    // The class alone would give token types to models that refuse them, and none to others.
+    let mut names = vec!["input_ids", "attention_mask"];
+    if tokenizer.has_token_types() {
+        names.insert(1, "token_type_ids");
+    }
+    keys.insert("model_input_names".into(), json!(names));
     keys.insert("model_max_length".into(), json!(max_tokens));
     // The oldest words of a prompt are the first to go, as in training.
     keys.insert("truncation_side".into(), json!("left"));
@@ -141,25 +206,55 @@ fn tokenizer_keys(keys: &mut Keys, padding: Option<&str>, max_tokens: usize) {
     }
 }
 
-/// A token to fill batches with, and its id: what the files name, else an unknown or beginning
-/// token, else any special token, but never the one that ends texts: a decoder in transformers
-/// reads the reward at the last token that is not padding.
-fn padding(
-    tokenizer: &PairTokenizer,
-    config: &Keys,
-    files: &[&Keys],
-    end: Option<&str>,
-) -> Option<(u32, String)> {
+/// The token to fill batches with.
+///
+/// A decoder in transformers reads the reward at the last token that is not `pad_token_id`, and others
+/// (TRL, RewardBench) fill in the end token where a tokenizer has no `pad_token`. So a stored head
+/// keeps the id it was read with where a text may end in it, and others get a token that ends no text:
+/// what the files name, else an unknown or beginning token, else any special one, else one that is added to the
+/// vocabulary; where the embedding table must grow for it, `may_grow` says whether it can.
+/// An encoder keeps its own: positions of RoBERTa depend on it.
+pub(super) fn padding(
+    source: &Source<'_>,
+    files: &ModelFiles,
+    may_grow: bool,
+) -> Result<Padding, EngineError> {
+    let config = read_keys(source, CONFIG)?;
+    let named = [optional_keys(source, TOKENIZER_CONFIG)?, optional_keys(source, SPECIAL_TOKENS)?];
+    let tokenizer = &files.tokenizer;
     let text = |key: &str| -> Option<String> {
-        let value = files.iter().find_map(|file| file.get(key).filter(|v| !v.is_null()))?;
+        let value = named.iter().find_map(|file| file.get(key).filter(|v| !v.is_null()))?;
         value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned)
     };
-    let configured = config.get("pad_token_id").and_then(Value::as_u64);
-    let configured = configured.and_then(|id| tokenizer.token(u32::try_from(id).ok()?));
-    let named = [text("pad_token"), configured, text("unk_token"), text("bos_token")];
-    let candidates = named.into_iter().flatten().chain(tokenizer.special_tokens());
-    let mut free = candidates.filter(|token| Some(token.as_str()) != end);
-    free.find_map(|token| Some((tokenizer.id(&token)?, token)))
+    let special: Vec<String> = tokenizer.special_tokens().collect();
+    let of_config = config.get("pad_token_id").and_then(Value::as_u64);
+    let of_config = of_config.and_then(|id| tokenizer.token(u32::try_from(id).ok()?));
+    // A tokenizer takes its padding for a special token wherever a text has it.
+    let of_config = of_config.filter(|token| special.contains(token));
+    if let RewardAt::LastBut(id) = tokenizer.reward_at()
+        && !tokenizer.always_ends_otherwise(id)
+    {
+        let token =
+            text("pad_token").or_else(|| of_config.filter(|it| tokenizer.id(it) == Some(id)));
+        return Ok(Padding { id: Some(id), token, is_added: false });
+    }
+    let end = tokenizer.end_token();
+    let candidates = [text("pad_token"), of_config, text("unk_token"), text("bos_token")];
+    let mut candidates = candidates.into_iter().flatten().chain(special);
+    let is_free = |token: &String| end.as_ref() != Some(token) && tokenizer.id(token).is_some();
+    if let Some(token) = candidates.find(is_free) {
+        let id = tokenizer.id(&token);
+        return Ok(Padding { id, token: Some(token), is_added: false });
+    }
+    if !files.config.is_causal() {
+        return Ok(Padding::default());
+    }
+    let Some((id, token)) = tokenizer.new_token(&["<|pad|>", "<|padding|>", "<|fill|>"]) else {
+        return Ok(Padding::default());
+    };
+    let added = Padding { id: Some(id), token: Some(token), is_added: true };
+    let fits = may_grow || added.n_rows_added(&files.config) == 0;
+    Ok(if fits { added } else { Padding::default() })
 }
 
 fn read_keys(source: &Source<'_>, name: &'static str) -> Result<Keys, EngineError> {

@@ -6,11 +6,12 @@
 //! classes compute, under their names (see [`super::layout`]), with one output.
 //!
 //! `config.json` says what those classes need beyond the base model: `architectures`, one label in
-//! `id2label` (without it transformers assumes two), and a `pad_token_id` that is not the end token
-//! (decoders find the token to read the reward at by it).
+//! `id2label` (without it transformers assumes two), and the `pad_token_id` that a decoder finds the
+//! token to read the reward at by (see [`metadata::padding`]).
 
 use std::path::{Path, PathBuf};
 
+use self::metadata::Padding;
 use super::checkpoint::read_checkpoint;
 use super::config::ModelConfig;
 use super::cpu::CpuModel;
@@ -90,13 +91,15 @@ impl TrainedModel {
     /// # Errors
     /// When a file cannot be read or written.
     pub fn write_model(&self, dir: &Path) -> Result<Exported, EngineError> {
+        let padding = metadata::padding(&self.files.source(), &self.files, true)?;
         let n_parameters = tensors::write_merged(
             &self.layout(),
             &self.model.trainer().parameters,
             self.lora_scale(),
+            padding.n_rows_added(&self.files.config),
             &dir.join(WEIGHTS),
         )?;
-        let exported = self.write_metadata(dir)?;
+        let exported = self.write_metadata(dir, &padding)?;
         Ok(Exported { n_parameters, ..exported })
     }
 
@@ -123,7 +126,8 @@ impl TrainedModel {
         let parameters = &self.model.trainer().parameters;
         let base = (base.as_path(), adapter.map(|_| &self.files.weights));
         let n_parameters = adapter::write(dir, &self.layout(), parameters, lora, base)?;
-        let exported = self.write_metadata(dir)?;
+        let padding = metadata::padding(&self.files.source(), &self.files, false)?;
+        let exported = self.write_metadata(dir, &padding)?;
         // An adapter directory has no configuration of its own: PEFT takes the base model's.
         let config = dir.join(metadata::CONFIG);
         std::fs::remove_file(&config).map_err(EngineError::io("remove", config))?;
@@ -131,8 +135,8 @@ impl TrainedModel {
     }
 
     /// `config.json` and the tokenizer's files.
-    fn write_metadata(&self, dir: &Path) -> Result<Exported, EngineError> {
-        metadata::write(dir, &self.files.source(), &self.files, self.settings.max_tokens)
+    fn write_metadata(&self, dir: &Path, padding: &Padding) -> Result<Exported, EngineError> {
+        metadata::write(dir, &self.files.source(), &self.files, padding, self.settings.max_tokens)
     }
 
     fn layout(&self) -> Layout {

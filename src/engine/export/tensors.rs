@@ -20,6 +20,8 @@ struct Merged<'a> {
     entry: &'a Entry,
     adapter: Option<[&'a Entry; 2]>,
     scale: f32,
+    /// Of the whole, with rows of zeros at the end that the table lacks.
+    shape: Vec<usize>,
 }
 
 impl Merged<'_> {
@@ -33,6 +35,7 @@ impl Merged<'_> {
             let [a, b] = [a, b].map(|entry| weights.vector(entry.slot));
             add_low_rank(&mut values, self.entry.shape[0], [a, b], self.scale);
         }
+        values.resize(self.shape.iter().product(), 0.0);
         values
     }
 }
@@ -43,7 +46,7 @@ impl View for &Merged<'_> {
     }
 
     fn shape(&self) -> &[usize] {
-        &self.entry.shape
+        &self.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
@@ -51,15 +54,17 @@ impl View for &Merged<'_> {
     }
 
     fn data_len(&self) -> usize {
-        4 * self.entry.shape.iter().product::<usize>()
+        4 * self.shape.iter().product::<usize>()
     }
 }
 
-/// Writes every tensor that a reward depends on, in `f32`; returns how many parameters they are.
+/// Writes every tensor that a reward depends on, in `f32`, with `n_rows_added` rows of zeros after the
+/// words; returns how many parameters they are.
 pub(super) fn write_merged(
     layout: &Layout,
     parameters: &Parameters,
     scale: f32,
+    n_rows_added: usize,
     path: &Path,
 ) -> Result<u64, EngineError> {
     let entries: BTreeMap<&str, &Entry> =
@@ -70,7 +75,12 @@ pub(super) fn write_merged(
             return Err(broken(path, format!("the model has no `{}`", spec.name)));
         };
         let [a, b] = adapter_names(&spec.name).map(|name| entries.get(name.as_str()).copied());
-        tensors.push((&spec.name, Merged { parameters, entry, adapter: pair(a, b), scale }));
+        let mut shape = entry.shape.clone();
+        if spec.part == Part::Words {
+            shape[0] += n_rows_added;
+        }
+        let adapter = pair(a, b);
+        tensors.push((&spec.name, Merged { parameters, entry, adapter, scale, shape }));
     }
     let n_parameters = tensors.iter().map(|(_, tensor)| (tensor.data_len() / 4) as u64).sum();
     write(path, tensors.iter().map(|(name, tensor)| (*name, tensor)))?;
@@ -79,7 +89,8 @@ pub(super) fn write_merged(
 
 /// The values of a tensor of the table.
 pub(super) fn tensor(parameters: &Parameters, entry: &Entry) -> Tensor {
-    let merged = Merged { parameters, entry, adapter: None, scale: 0.0 };
+    let shape = entry.shape.clone();
+    let merged = Merged { parameters, entry, adapter: None, scale: 0.0, shape };
     Tensor { shape: entry.shape.clone(), values: merged.values() }
 }
 

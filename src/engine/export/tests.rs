@@ -103,6 +103,31 @@ fn batches_are_not_padded_with_the_end_token() {
     }
 }
 
+/// As of GPT-2: others would fill in the end token, and read one token too early.
+#[test]
+fn a_vocabulary_without_a_token_to_spare_gets_one() {
+    let (base, place) = (llama_dir(), tempfile::tempdir().unwrap());
+    let path = base.path().join("tokenizer.json");
+    let mut tokenizer = json(&path);
+    tokenizer["added_tokens"].as_array_mut().unwrap().retain(|token| token["content"] == "</s>");
+    tokenizer["post_processor"] = Value::Null;
+    std::fs::write(&path, tokenizer.to_string()).unwrap();
+    let special = r#"{"eos_token": "</s>", "bos_token": "</s>", "pad_token": null}"#;
+    std::fs::write(base.path().join("tokenizer_config.json"), special).unwrap();
+    let settings = settings(base.path(), Tuning::Full);
+    let (expected, checkpoint) = train(&settings, place.path());
+    let out = place.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    let model = TrainedModel::open(&settings, &checkpoint).unwrap();
+    assert_eq!(model.write_model(&out).unwrap().padding.as_deref(), Some("<|pad|>"));
+    assert_close(&rewards(&out), &expected);
+    let config = json(&out.join("config.json"));
+    assert_eq!((&config["pad_token_id"], &config["vocab_size"]), (&11.into(), &12.into()));
+    assert_eq!(json(&out.join("tokenizer_config.json"))["pad_token"], "<|pad|>");
+    let tokenizer = ModelFiles::open(&Backbone::Directory(out), 16).unwrap().tokenizer;
+    assert_eq!(tokenizer.id("<|pad|>"), Some(11));
+}
+
 #[test]
 fn an_adapter_comes_back_over_its_base() {
     for (base, prefix) in [(llama_dir(), ""), (bert_dir(), "bert"), (deberta_dir(), "deberta")] {

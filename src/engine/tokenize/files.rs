@@ -1,5 +1,7 @@
 //! The files of a model that say how its texts become tokens.
 
+use serde_json::{Map, Value};
+
 use super::{PairTokenizer, SpecialTokens};
 use crate::engine::chat::{ChatTemplate, OWN_FILE};
 use crate::engine::config::ModelConfig;
@@ -8,7 +10,8 @@ use crate::engine::source::Source;
 use crate::engine::{EngineError, OpenSettings};
 
 pub(in crate::engine) const TOKENIZER: &str = "tokenizer.json";
-/// Where the names of special tokens stand, the first before the second.
+const CONFIG: &str = "config.json";
+/// Where the names of special tokens stand.
 const BESIDE_TOKENIZER: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
 
 /// Reads the tokenizer of a model, with the chat template that `chat_template` names.
@@ -22,7 +25,12 @@ pub(in crate::engine) fn read_tokenizer(
     chat_template: &str,
 ) -> Result<PairTokenizer, EngineError> {
     let bytes = source.read(TOKENIZER)?;
-    let special = read_special_tokens(source)?;
+    let mut special = read_special_tokens(source)?;
+    if !special.settings.contains_key("tokenizer_class")
+        && let Some(class) = read_keys(source, CONFIG)?.remove("tokenizer_class")
+    {
+        special.settings.insert("tokenizer_class".into(), class);
+    }
     let mut tokenizer =
         PairTokenizer::parse(&source.path(TOKENIZER), &bytes, &special, config, max_tokens)?;
     let own = special.chat_template.as_deref();
@@ -33,10 +41,19 @@ pub(in crate::engine) fn read_tokenizer(
 fn read_special_tokens(source: &Source<'_>) -> Result<SpecialTokens, EngineError> {
     let mut beside = Vec::new();
     for name in BESIDE_TOKENIZER.into_iter().filter(|name| source.has(name)) {
-        let keys = serde_json::from_slice(&source.read(name)?);
-        beside.push(keys.map_err(|error| EngineError::json(source.path(name), &error))?);
+        beside.push(read_keys(source, name)?);
+    }
+    // As transformers 5 has it: `special_tokens_map.json` counts only beside an old
+    // `tokenizer_config.json`, and then more than that.
+    if !beside.first().is_some_and(|keys| keys.contains_key("added_tokens_decoder")) {
+        beside.reverse();
     }
     Ok(SpecialTokens::of(&beside))
+}
+
+fn read_keys(source: &Source<'_>, name: &'static str) -> Result<Map<String, Value>, EngineError> {
+    serde_json::from_slice(&source.read(name)?)
+        .map_err(|error| EngineError::json(source.path(name), &error))
 }
 
 /// Whether a model has a chat template of its own.

@@ -10,8 +10,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use tokenizers::{Encoding, InputSequence, Tokenizer};
+use tokenizers::{AddedToken, Encoding, InputSequence, Tokenizer};
 
+use self::class::Refusal;
 use self::conversation::Rendered;
 use self::template::Template;
 use super::chat::{ChatTemplate, SpecialTokensBy};
@@ -21,12 +22,15 @@ use crate::domain::conversation::TextForm;
 
 #[cfg(test)]
 mod chat_tests;
+mod class;
 mod conversation;
 pub(super) mod files;
+mod rebuilt;
 pub mod template;
 #[cfg(test)]
 mod tests;
 
+pub use self::class::TokenizerClass;
 pub use self::files::chat_template;
 pub use self::template::SpecialTokens;
 
@@ -37,9 +41,25 @@ const MAX_TOKENIZER_BYTES: usize = 64 << 20;
 #[derive(Debug, Clone)]
 pub struct PairTokenizer {
     tokenizer: Tokenizer,
+    class: TokenizerClass,
     template: Template,
     chat_template: Option<ChatTemplate>,
+    reward_at: RewardAt,
+    padding: Option<u32>,
     max_tokens: usize,
+}
+
+/// Which of a text's tokens its reward is read at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RewardAt {
+    /// The first (encoders).
+    First,
+    /// The last (a decoder's head that is made here, or one whose configuration names no padding).
+    Last,
+    /// The last that is not this one; the first where all are (a decoder's stored head). It is
+    /// where the sequence classification of transformers reads, whose `pad_token_id` may be the end
+    /// token or any other that a text has.
+    LastBut(u32),
 }
 
 impl PairTokenizer {
@@ -61,8 +81,13 @@ impl PairTokenizer {
         if bytes.len() > MAX_TOKENIZER_BYTES {
             return Err(broken(format!("{} bytes are more than 64 MiB", bytes.len())));
         }
-        let parsed = guarded(|| Tokenizer::from_bytes(bytes));
-        let mut tokenizer = parsed.map_err(broken)?;
+        let refused = |refusal: Refusal| match refusal {
+            Refusal::Broken(detail) => broken(detail),
+            Refusal::Class(detail) => {
+                EngineError::WrongTokenizerClass { path: path.to_owned(), detail }
+            }
+        };
+        let (mut tokenizer, class) = class::load(bytes, special, config).map_err(refused)?;
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| broken(error.to_string()))?;
         let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
@@ -70,20 +95,74 @@ impl PairTokenizer {
             let (path, n_rows) = (path.to_owned(), config.vocab_size());
             return Err(EngineError::TooFewEmbeddings { path, largest, n_rows });
         }
-        let template = Template::of(&tokenizer, special, config).map_err(broken)?;
+        let template = Template::of(&tokenizer, class, special, config).map_err(refused)?;
         let minimum = template.n_special() + 1;
         if max_tokens < minimum {
             return Err(EngineError::TooFewTokens { max_tokens, minimum });
         }
-        Ok(Self { tokenizer, template, chat_template: None, max_tokens })
+        let reward_at = if config.is_causal() { RewardAt::Last } else { RewardAt::First };
+        let padding = special.padding.as_ref().and_then(|token| tokenizer.token_to_id(token));
+        let chat_template = None;
+        Ok(Self { tokenizer, class, template, chat_template, reward_at, padding, max_tokens })
     }
 
-    /// Token ids of many pairs, in order, none longer than the limit. Texts are tokenized in
-    /// parallel.
+    /// Reads the rewards of a decoder with a stored head where transformers does.
+    pub(super) fn skip_padding(&mut self, padding: Option<u32>) {
+        self.reward_at = padding.map_or(RewardAt::Last, RewardAt::LastBut);
+    }
+
+    /// Where rewards are read.
+    #[must_use]
+    pub fn reward_at(&self) -> RewardAt {
+        self.reward_at
+    }
+
+    /// The token that its files name for padding.
+    #[must_use]
+    pub fn padding(&self) -> Option<u32> {
+        self.padding
+    }
+
+    /// Whether every text ends in a token of its own that is not `id`: a decoder's plain text, cut or
+    /// not. What a chat template ends with is not known.
+    #[must_use]
+    pub fn always_ends_otherwise(&self, id: u32) -> bool {
+        let Template::Decoder { end, .. } = &self.template else { return false };
+        self.chat_template.is_none() && end.last().is_some_and(|last| *last != id)
+    }
+
+    /// Whether an answer has another token type than its prompt.
+    #[must_use]
+    pub fn has_token_types(&self) -> bool {
+        matches!(self.template, Template::Encoder { has_types: true, .. })
+    }
+
+    /// How transformers loads it.
+    #[must_use]
+    pub fn class(&self) -> TokenizerClass {
+        self.class
+    }
+
+    /// Token ids of many pairs, in order, none longer than the limit and, in a decoder, each up to the
+    /// token that its reward is read at: no later one has a say. Texts are tokenized in parallel.
     ///
     /// # Errors
     /// When the tokenizer refuses a text, or the chat template a conversation.
     pub fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        let mut encoded = self.encode_whole(pairs)?;
+        if let RewardAt::LastBut(padding) = self.reward_at {
+            for pair in &mut encoded {
+                for tokens in [&mut pair.tokens_a, &mut pair.tokens_b] {
+                    let last = tokens.iter().rposition(|id| *id != padding).unwrap_or_default();
+                    tokens.truncate(last + 1);
+                }
+                pair.n_shared = n_shared(&pair.tokens_a, &pair.tokens_b);
+            }
+        }
+        Ok(encoded)
+    }
+
+    fn encode_whole(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
         let Some(chat) = &self.chat_template else { return self.encode_texts(pairs) };
         if pairs.iter().all(|pair| *pair.form != TextForm::Whole) {
             return self.encode_with(chat, pairs);
@@ -122,8 +201,8 @@ impl PairTokenizer {
     fn encode_texts(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
         match &self.template {
             Template::Decoder { start, end } => self.encode_decoder(pairs, start, end),
-            Template::Encoder { start, middle, end } => {
-                self.encode_encoder(pairs, start, middle, end)
+            Template::Encoder { start, middle, end, has_types } => {
+                self.encode_encoder(pairs, [start, middle, end], *has_types)
             }
         }
     }
@@ -159,6 +238,15 @@ impl PairTokenizer {
         self.tokenizer.id_to_token(id)
     }
 
+    /// The id that the first of some names gets that no token has, were it added to the vocabulary.
+    #[must_use]
+    pub fn new_token(&self, names: &[&str]) -> Option<(u32, String)> {
+        let name = names.iter().find(|name| self.id(name).is_none())?;
+        let mut tokenizer = self.tokenizer.clone();
+        tokenizer.add_special_tokens([AddedToken::from(*name, true)]).ok()?;
+        Some((tokenizer.token_to_id(name)?, (*name).to_owned()))
+    }
+
     /// The special tokens that were added to the vocabulary, by id.
     pub fn special_tokens(&self) -> impl Iterator<Item = String> {
         let mut added: Vec<_> = self.tokenizer.get_added_tokens_decoder().into_iter().collect();
@@ -166,11 +254,11 @@ impl PairTokenizer {
         added.into_iter().filter(|(_, token)| token.special).map(|(_, token)| token.content)
     }
 
-    /// The token that a decoder's text ends with, at which its reward is read.
+    /// The token that a decoder's plain text ends with.
     #[must_use]
     pub fn end_token(&self) -> Option<String> {
         match &self.template {
-            Template::Decoder { end, .. } => end.last().and_then(|id| self.token(*id)),
+            Template::Decoder { end, .. } => end.first().and_then(|id| self.token(*id)),
             Template::Encoder { .. } => None,
         }
     }
@@ -201,8 +289,8 @@ impl PairTokenizer {
                 // A text that already ends in the end token does not get another one.
                 let ids = [&sides[0], &sides[1]].map(|side| {
                     let ids = side.get_ids();
-                    let is_ended = !end.is_empty() && ids[n_prompt..].ends_with(end);
-                    &ids[..ids.len() - if is_ended { end.len() } else { 0 }]
+                    let is_ended = !end.is_empty() && ids[n_prompt..].ends_with(&end[..1]);
+                    &ids[..ids.len() - usize::from(is_ended)]
                 });
                 let cut = fit(n_prompt, ids.map(|ids| ids.len() - n_prompt), room);
                 let side = |i: usize| {
@@ -225,9 +313,8 @@ impl PairTokenizer {
     fn encode_encoder(
         &self,
         pairs: &[PairText<'_>],
-        start: &[u32],
-        middle: &[u32],
-        end: &[u32],
+        [start, middle, end]: [&[u32]; 3],
+        has_types: bool,
     ) -> Result<Vec<EncodedPair>, EngineError> {
         let texts: Vec<&str> =
             pairs.iter().flat_map(|pair| [pair.prompt, pair.response_a, pair.response_b]).collect();
@@ -244,12 +331,17 @@ impl PairTokenizer {
                     let answer = &answers[i][..answers[i].len() - cut.n_answer[i]];
                     [start, prompt, middle, answer, end].concat()
                 };
-                let answer_start = start.len() + prompt.len() + middle.len();
+                let (tokens_a, tokens_b) = (side(0), side(1));
+                let answer_start = if has_types {
+                    [start.len() + prompt.len() + middle.len(); 2]
+                } else {
+                    [tokens_a.len(), tokens_b.len()]
+                };
                 EncodedPair {
-                    tokens_a: side(0),
-                    tokens_b: side(1),
+                    tokens_a,
+                    tokens_b,
                     n_shared: 0,
-                    answer_start: [answer_start, answer_start],
+                    answer_start,
                     n_prompt_tokens_cut: cut.n_prompt,
                     n_answer_tokens_cut: cut.n_answer.iter().sum(),
                 }

@@ -1,15 +1,16 @@
 //! Which special tokens stand around the texts of a pair: the rules of every family.
 //!
-//! * The tokenizer's own post-processor decides, as in transformers: Llama 3 and Mistral put a
+//! * The tokenizer's post-processor decides, as in transformers 5: Llama 3 and Mistral put a
 //!   beginning before the text, Qwen and SmolLM2 nothing; BERT and DistilBERT read
-//!   `[CLS] prompt [SEP] answer [SEP]`, RoBERTa `<s> prompt </s></s> answer </s>`.
-//! * `add_bos_token` of `tokenizer_config.json` asks for a beginning that the post-processor does
-//!   not put; `bos_token_id` of `config.json` alone asks for nothing (Qwen has one and never feeds
-//!   it).
-//! * A decoder's answer is followed by the end token, and the reward is read there, as TRL's
-//!   `RewardTrainer` does: `eos_token` of `tokenizer_config.json`, else of
-//!   `special_tokens_map.json`, else the first `eos_token_id` of `config.json`. A text that ends in
-//!   it already does not get another one.
+//!   `[CLS] prompt [SEP] answer [SEP]`, RoBERTa `<s> prompt </s></s> answer </s>`. Neither
+//!   `add_bos_token` of `tokenizer_config.json` nor `bos_token_id` of `config.json` adds to it (Qwen
+//!   has one and never feeds it).
+//! * A decoder's answer is followed by the end token, as TRL's `RewardTrainer` writes it: `eos_token`
+//!   of the tokenizer's files, else of its class, else the first `eos_token_id` of `config.json`. A
+//!   text that ends in it already does not get another one; what the post-processor puts after a text
+//!   comes after it. Where the reward is read: see [`super::RewardAt`].
+//! * The answer's tokens have the token type 1 where the tokenizer's class or `model_input_names` gives
+//!   types and the model has a table of them.
 //! * There is no padding.
 
 use std::collections::BTreeMap;
@@ -17,26 +18,23 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use tokenizers::{Encoding, Tokenizer};
 
+use super::class::{Refusal, TokenizerClass};
 use super::guarded;
-use crate::engine::config::{EncoderFamily, ModelConfig};
+use crate::engine::config::{EncoderConfig, ModelConfig};
 
 /// What `tokenizer_config.json` and `special_tokens_map.json` say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpecialTokens {
-    /// `add_bos_token`
-    pub adds_beginning: bool,
-    /// `bos_token`
-    pub beginning: Option<String>,
     /// `eos_token`
     pub end: Option<String>,
-    /// `cls_token`
-    pub class: Option<String>,
-    /// `sep_token`
-    pub separator: Option<String>,
+    /// `pad_token`
+    pub padding: Option<String>,
     /// Every `…_token` by its key, for chat templates.
     pub all: BTreeMap<String, String>,
     /// `chat_template`; the `default` one of several.
     pub chat_template: Option<String>,
+    /// Every key, for the tokenizer's class.
+    pub settings: Map<String, Value>,
 }
 
 impl SpecialTokens {
@@ -44,15 +42,14 @@ impl SpecialTokens {
     #[must_use]
     pub fn of(files: &[Map<String, Value>]) -> Self {
         let token = |key: &str| files.iter().find_map(|file| content(file.get(key)?));
-        let flag = |key: &str| files.iter().find_map(|file| file.get(key)?.as_bool());
+        let settings =
+            files.iter().rev().flatten().map(|(key, value)| (key.clone(), value.clone()));
         Self {
-            adds_beginning: flag("add_bos_token").unwrap_or(false),
-            beginning: token("bos_token"),
             end: token("eos_token"),
-            class: token("cls_token"),
-            separator: token("sep_token"),
+            padding: token("pad_token"),
             all: tokens(files),
             chat_template: files.iter().find_map(|file| own_template(file.get("chat_template")?)),
+            settings: settings.collect(),
         }
     }
 }
@@ -95,6 +92,8 @@ pub enum Template {
         middle: Vec<u32>,
         /// After the answer.
         end: Vec<u32>,
+        /// Whether `answer` and `end` have the token type 1.
+        has_types: bool,
     },
 }
 
@@ -102,15 +101,22 @@ impl Template {
     /// The template of a model.
     ///
     /// # Errors
-    /// In words, when a special token is not in the vocabulary or the tokenizer refuses a probe.
-    pub fn of(
+    /// When a special token is not in the vocabulary, the tokenizer refuses a probe, or its class puts
+    /// other tokens around two texts than an encoder reads.
+    pub(super) fn of(
         tokenizer: &Tokenizer,
+        class: TokenizerClass,
         special: &SpecialTokens,
         config: &ModelConfig,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Refusal> {
         match config {
-            ModelConfig::Decoder(config) => decoder(tokenizer, special, config.eos_token_id),
-            ModelConfig::Encoder(config) => encoder(tokenizer, special, config.family),
+            ModelConfig::Decoder(config) => {
+                decoder(tokenizer, class, special, config.eos_token_id).map_err(Refusal::Broken)
+            }
+            ModelConfig::Encoder(config) => {
+                let has_types = config.has_segments() && class.gives_token_types(special);
+                encoder(tokenizer, config, has_types)
+            }
         }
     }
 
@@ -119,7 +125,7 @@ impl Template {
     pub fn n_special(&self) -> usize {
         match self {
             Self::Decoder { start, end } => start.len() + end.len(),
-            Self::Encoder { start, middle, end } => start.len() + middle.len() + end.len(),
+            Self::Encoder { start, middle, end, .. } => start.len() + middle.len() + end.len(),
         }
     }
 }
@@ -130,46 +136,50 @@ fn id(tokenizer: &Tokenizer, token: &str) -> Result<u32, String> {
 
 fn decoder(
     tokenizer: &Tokenizer,
+    class: TokenizerClass,
     special: &SpecialTokens,
     eos_token_id: Option<u32>,
 ) -> Result<Template, String> {
     let probe = guarded(|| tokenizer.encode("a", true))?;
-    let [mut start, _, mut end] = special_runs(&probe, 1);
-    if let Some(token) = special.beginning.as_deref().filter(|_| special.adds_beginning) {
-        let beginning = id(tokenizer, token)?;
-        if !start.contains(&beginning) {
-            start.insert(0, beginning);
-        }
-    }
+    let [start, _, after] = special_runs(&probe, 1);
+    let of_class = class.end_token().and_then(|token| tokenizer.token_to_id(token));
     let ending = match &special.end {
         Some(token) => Some(id(tokenizer, token)?),
-        None => eos_token_id,
+        None => of_class.or(eos_token_id),
     };
-    end.extend(ending.filter(|ending| !end.contains(ending)));
+    let end = ending.into_iter().chain(after).collect();
     Ok(Template::Decoder { start, end })
 }
 
-/// What the tokenizer puts around two texts; the family's tokens when it has no post-processor.
+/// What the tokenizer puts around two texts.
 fn encoder(
     tokenizer: &Tokenizer,
-    special: &SpecialTokens,
-    family: EncoderFamily,
-) -> Result<Template, String> {
-    let probe = guarded(|| tokenizer.encode(("a", "a"), true))?;
+    config: &EncoderConfig,
+    has_types: bool,
+) -> Result<Template, Refusal> {
+    let probe = guarded(|| tokenizer.encode(("a", "a"), true)).map_err(Refusal::Broken)?;
     let [start, middle, end] = special_runs(&probe, 2);
-    if !start.is_empty() && !middle.is_empty() {
-        return Ok(Template::Encoder { start, middle, end });
+    if start.is_empty() || middle.is_empty() {
+        return Err(Refusal::Class(format!(
+            "it puts no special tokens around two texts (`post_processor`), which {} models read",
+            config.family.name()
+        )));
     }
-    let (class, separator, n_between) = match family {
-        EncoderFamily::Bert | EncoderFamily::DistilBert | EncoderFamily::DebertaV2 => {
-            ("[CLS]", "[SEP]", 1)
-        }
-        EncoderFamily::Roberta => ("<s>", "</s>", 2),
+    let types = probe.get_type_ids();
+    let is_text = |&&special: &&u32| special == 0;
+    let text = probe.get_special_tokens_mask()[start.len()..].iter().take_while(is_text);
+    let n_first = start.len() + text.count() + middle.len();
+    let is_second = |i: usize| u32::from(i >= n_first);
+    let has_types = if !has_types || types.iter().all(|kind| *kind == 0) {
+        false
+    } else if types.iter().enumerate().all(|(i, kind)| *kind == is_second(i)) {
+        true
+    } else {
+        return Err(Refusal::Class(format!(
+            "its token types for two texts are {types:?}, expected 0 up to the answer and 1 from it on"
+        )));
     };
-    let class = id(tokenizer, special.class.as_deref().unwrap_or(class))?;
-    let separator = id(tokenizer, special.separator.as_deref().unwrap_or(separator))?;
-    let middle = vec![separator; n_between];
-    Ok(Template::Encoder { start: vec![class], middle, end: vec![separator] })
+    Ok(Template::Encoder { start, middle, end, has_types })
 }
 
 /// The special tokens before, between and after the `n_texts` texts of an encoding.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::engine::Backbone;
-use crate::engine::config::{EncoderConfig, EncoderFamily};
+use crate::engine::config::EncoderConfig;
 use crate::engine::fixture::{
     bert_dir, bert_tokenizer, fixture_dir, llama_config, llama_dir, llama_tokenizer, shared_model,
 };
@@ -108,10 +108,11 @@ fn special_tokens_come_from_the_files_that_say_so_but_once() {
     for special in [&nothing, &asks, &json!({"add_bos_token": false, "bos_token": "<s>"})] {
         assert_eq!(template(&tokenizer, special), expected(&[1], 2));
     }
+    // The post-processor alone decides, in transformers 5 too.
     tokenizer["post_processor"] = Value::Null;
-    assert_eq!(template(&tokenizer, &asks), expected(&[1], 2));
-    // `bos_token_id` of the configuration alone asks for nothing.
-    assert_eq!(template(&tokenizer, &nothing), expected(&[], 2));
+    for special in [&nothing, &asks, &json!({"add_eos_token": true, "eos_token": "</s>"})] {
+        assert_eq!(template(&tokenizer, special), expected(&[], 2));
+    }
     assert_eq!(template(&tokenizer, &json!({"eos_token": "<unk>"})), expected(&[], 0));
     let error = parse(&tokenizer, &json!({"eos_token": "<eos>"})).unwrap_err().to_string();
     assert!(error.contains("it has no `<eos>` token"), "{error}");
@@ -137,24 +138,31 @@ fn an_answer_that_ends_already_does_not_end_twice() {
 }
 
 #[test]
-fn an_encoder_without_a_post_processor_gets_the_tokens_of_its_family() {
+fn an_encoder_without_a_post_processor_gets_the_tokens_of_its_class() {
     let mut tokenizer = bert_tokenizer();
     tokenizer["post_processor"] = Value::Null;
-    let parsed = Tokenizer::from_bytes(tokenizer.to_string()).unwrap();
-    let template = |special: &SpecialTokens, family| {
-        let config = ModelConfig::Encoder(EncoderConfig { family, ..EncoderConfig::default() });
-        Template::of(&parsed, special, &config)
+    let parse = |special: Value| {
+        let config = ModelConfig::Encoder(EncoderConfig::default());
+        let special = SpecialTokens::of(&[special.as_object().unwrap().clone()]);
+        let bytes = tokenizer.to_string();
+        PairTokenizer::parse(Path::new("tokenizer.json"), bytes.as_bytes(), &special, &config, 16)
     };
-    let expected = |n| Template::Encoder { start: vec![2], middle: vec![3; n], end: vec![3] };
-    let nothing = SpecialTokens::default();
-    assert_eq!(template(&nothing, EncoderFamily::DistilBert).unwrap(), expected(1));
-    assert!(template(&nothing, EncoderFamily::Roberta).unwrap_err().contains("`<s>`"));
-    let named = SpecialTokens {
-        class: Some("[CLS]".into()),
-        separator: Some("[SEP]".into()),
-        ..SpecialTokens::default()
-    };
-    assert_eq!(template(&named, EncoderFamily::Roberta).unwrap(), expected(2));
+    let (start, middle, end) = (vec![2], vec![3], vec![3]);
+    let expected = Template::Encoder { start, middle, end, has_types: true };
+    assert_eq!(parse(json!({})).unwrap().template, expected);
+    let named = json!({"tokenizer_class": "BertTokenizerFast", "sep_token": "[PAD]"});
+    let (start, middle, end) = (vec![2], vec![0], vec![0]);
+    let expected = Template::Encoder { start, middle, end, has_types: true };
+    assert_eq!(parse(named).unwrap().template, expected);
+    let error = parse(json!({"tokenizer_class": "PreTrainedTokenizerFast"})).unwrap_err();
+    assert!(error.to_string().contains("no special tokens around two texts"), "{error}");
+    let error = parse(json!({"tokenizer_class": "RobertaTokenizer"})).unwrap_err();
+    assert!(
+        error.to_string().contains("its model is `WordPiece`, but `RobertaTokenizer` reads `BPE`")
+    );
+    assert!(error.hint().unwrap().contains("`tokenizer_class`"));
+    let error = parse(json!({"cls_token": "[START]"})).unwrap_err().to_string();
+    assert!(error.contains("it has no `[START]` token"), "{error}");
 }
 
 /// Ids of transformers' own tokenizers (`make_tokens.py`), special tokens included.
@@ -195,6 +203,74 @@ struct Case {
     config: Value,
     texts: Vec<[String; 3]>,
     ids: std::collections::BTreeMap<String, Vec<u32>>,
+}
+
+/// What transformers makes of a `tokenizer.json` by class and setting (`make_classes.py`).
+#[test]
+fn classes_and_settings_count_as_in_transformers() {
+    let text = std::fs::read_to_string(fixture_dir("tokens/classes.json")).unwrap();
+    let document: Classes = serde_json::from_str(&text).unwrap();
+    for case in &document.cases {
+        let dir = fixture_dir(&case.dir);
+        let bytes = std::fs::read(dir.join("tokenizer.json")).unwrap();
+        let beside = std::fs::read(dir.join("tokenizer_config.json")).unwrap();
+        let mut beside: serde_json::Map<String, Value> = serde_json::from_slice(&beside).unwrap();
+        beside.extend(case.settings.clone());
+        let config = serde_json::to_vec(&case.config).unwrap();
+        let config = ModelConfig::parse(Path::new("config.json"), &config).unwrap();
+        let special = SpecialTokens::of(&[beside]);
+        let tokenizer = PairTokenizer::parse(&dir, &bytes, &special, &config, 512).unwrap();
+        let at = format!("{} {} {:?}", case.dir, config.family(), case.settings);
+        let class = tokenizer.class().name().unwrap_or("TokenizersBackend");
+        assert_eq!(class, case.class_name, "{at}");
+        let mut sides = case.sides.iter();
+        for [prompt, answer, other] in &document.texts {
+            let pair = encode(&tokenizer, prompt, answer, other);
+            let ours =
+                [(pair.tokens_a, pair.answer_start[0]), (pair.tokens_b, pair.answer_start[1])];
+            for (ids, start) in ours {
+                let side = sides.next().unwrap();
+                assert_eq!(ids, side.ids, "{at}");
+                let has_segments = !config.is_causal();
+                let types: Vec<u32> = (0..ids.len()).map(|i| u32::from(i >= start)).collect();
+                let theirs = side.types.clone().unwrap_or_else(|| vec![0; ids.len()]);
+                assert!(
+                    !has_segments || case.is_distilbert() || types == theirs,
+                    "{at}: {types:?}"
+                );
+            }
+        }
+    }
+    assert!(document.cases.len() > 50);
+}
+
+/// `classes.json`.
+#[derive(serde::Deserialize)]
+struct Classes {
+    texts: Vec<[String; 3]>,
+    cases: Vec<ClassCase>,
+}
+
+#[derive(serde::Deserialize)]
+struct ClassCase {
+    dir: String,
+    config: Value,
+    settings: serde_json::Map<String, Value>,
+    class_name: String,
+    sides: Vec<ClassSide>,
+}
+
+impl ClassCase {
+    /// Its model has no table of types, whatever the tokenizer gives.
+    fn is_distilbert(&self) -> bool {
+        self.config["model_type"] == "distilbert"
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct ClassSide {
+    ids: Vec<u32>,
+    types: Option<Vec<u32>>,
 }
 
 #[test]
