@@ -271,6 +271,10 @@ const OTHER_CLASS: &str = "name the class that wrote it in `tokenizer_class` of 
 /// What to do about a template that cannot be used.
 const OTHER_TEMPLATE: &str = "set `model.chat_template` to another one: `plain` takes every text";
 
+/// What to do about tokens that the model has no vectors for.
+const NO_VECTORS: &str = "use the tokenizer of this model; an adapter with new tokens has to be saved \
+     with their vectors (`save_embedding_layers=True`)";
+
 /// Bytes as `1.5 GiB` or `20.0 MiB`.
 fn bytes(n: u64) -> String {
     let mebibytes = n as f64 / 1_048_576.0;
@@ -376,10 +380,7 @@ impl EngineError {
             Self::BrokenTokenizer { .. } => {
                 "export the tokenizer again as a fast tokenizer (`tokenizer.json`)"
             }
-            Self::TooFewEmbeddings { .. } => {
-                "use the tokenizer of this model; an adapter with new tokens has to be saved with their \
-                 vectors (`save_embedding_layers=True`)"
-            }
+            Self::TooFewEmbeddings { .. } => NO_VECTORS,
             Self::WrongTokenizerClass { .. } => OTHER_CLASS,
             Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
             Self::UnknownChatTemplate { .. } => return Some(super::chat::choices()),

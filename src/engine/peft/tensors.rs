@@ -187,7 +187,7 @@ fn sort(path: &Path, layout: &Layout) -> Result<Sorted, EngineError> {
             }
             Piece::Under(name) if is_tied_output(&name, layout) => sorted.table = Some(tensor),
             Piece::Copy(name) | Piece::Under(name) => {
-                copies.push((layout.canonical(&name), tensor))
+                copies.push((layout.canonical(&name), tensor));
             }
             Piece::Passed => {}
             Piece::Refused(what) => {

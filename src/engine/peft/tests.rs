@@ -149,7 +149,7 @@ fn what_no_merged_model_can_be_is_refused_with_its_own_way_out() {
 }
 
 /// An adapter over a base with these tensors, as PEFT names them.
-fn made(base: &Path, keys: Value, tensors: &[(&str, &[usize])]) -> tempfile::TempDir {
+fn made(base: &Path, keys: &Value, tensors: &[(&str, &[usize])]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut all = json!({
         "peft_type": "LORA", "task_type": "SEQ_CLS", "r": 1, "lora_alpha": 2,
@@ -188,26 +188,26 @@ fn tensors_that_do_not_merge_are_named() {
         ("model.norm.weight", &[4], "has shape [4], expected [8]"),
         ("model.nothing.weight", &[4], "no part of the base model"),
     ] {
-        let dir = made(base.path(), json!({}), &[(name, shape)]);
+        let dir = made(base.path(), &json!({}), &[(name, shape)]);
         let (message, hint) = refusal(dir.path());
         assert!(message.contains(problem), "{message}");
         assert!(hint.contains("merge_and_unload"), "{hint}");
     }
-    let dir = made(base.path(), json!({}), &[("score.weight", &[2, 8])]);
+    let dir = made(base.path(), &json!({}), &[("score.weight", &[2, 8])]);
     let (message, hint) = refusal(dir.path());
     assert!(message.ends_with("for 2 labels; a reward model has one"), "{message}");
     assert!(hint.contains("num_labels=1"));
     // DeepSpeed leaves such tensors when it saves without gathering them.
     let [a, b] = ["A", "B"].map(|it| format!("model.layers.0.mlp.up_proj.lora_{it}.weight"));
-    let dir = made(base.path(), json!({}), &[(&a, &[0]), (&b, &[0])]);
+    let dir = made(base.path(), &json!({}), &[(&a, &[0]), (&b, &[0])]);
     assert!(refusal(dir.path()).0.contains("have shapes [0] and [0]"));
     // The score of the base is not there to be updated.
     let names = ["score.lora_A.weight", "score.lora_B.weight"];
-    let dir = made(base.path(), json!({}), &[(names[0], &[1, 8]), (names[1], &[1, 1])]);
+    let dir = made(base.path(), &json!({}), &[(names[0], &[1, 8]), (names[1], &[1, 1])]);
     assert!(refusal(dir.path()).0.contains("the base model has no `score.weight` to update"));
     // PEFT would draw what is not there.
     let keys = json!({"init_lora_weights": false, "target_modules": ["up_proj"]});
-    let dir = made(base.path(), keys, &[(&a, &[1, 8]), (&b, &[12, 1])]);
+    let dir = made(base.path(), &keys, &[(&a, &[1, 8]), (&b, &[12, 1])]);
     let message = refusal(dir.path()).0;
     assert!(message.contains("`model.layers.1.mlp.up_proj` has no update"), "{message}");
 }
@@ -218,7 +218,7 @@ fn an_encoder_without_the_layer_before_its_score_is_refused() {
     for (base, missing) in
         [(bert_dir(), "bert.pooler.dense.weight"), (deberta_dir(), "pooler.dense.weight")]
     {
-        let dir = made(base.path(), json!({}), &score);
+        let dir = made(base.path(), &json!({}), &score);
         let (message, hint) = refusal(dir.path());
         let named = format!("`{missing}` is neither in it nor in the base model");
         assert!(message.contains(&named), "{message}");
@@ -231,7 +231,7 @@ fn an_encoder_without_the_layer_before_its_score_is_refused() {
     tensors.push(("bert.pooler.dense.weight".into(), vec![8, 8], vec![0.1; 64]));
     tensors.push(("bert.pooler.dense.bias".into(), vec![8], vec![0.1; 8]));
     write_weights(base.path(), &tensors);
-    let dir = made(base.path(), json!({}), &score);
+    let dir = made(base.path(), &json!({}), &score);
     assert!(ModelFiles::check(dir.path()).unwrap().has_reward_head);
 }
 
@@ -241,7 +241,7 @@ fn the_tokenizer_and_its_template_are_the_adapters_where_it_has_one() {
         let files = ModelFiles::open(&backbone(&fixture_dir("adapters").join(name)), 8).unwrap();
         let settings = OpenSettings::new(backbone(&fixture_dir("adapters").join(name)), 8, 1);
         let alone = crate::engine::tokenize::chat_template(&settings).unwrap().unwrap();
-        let template = files.tokenizer.portable_template().unwrap().to_owned();
+        let template = files.tokenizer.portable_template().unwrap().clone();
         assert_eq!(alone.record(), files.tokenizer.chat_template().unwrap().record());
         (template.contains('['), files.tokenizer.id("new1"), files.config.vocab_size())
     };
