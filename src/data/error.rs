@@ -102,9 +102,9 @@ pub enum DataError {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// Not JSON; `position` counts bytes from 1.
-    #[error("broken JSON at {position}: {detail}: `{excerpt}`")]
-    BrokenJson { position: String, detail: String, excerpt: String, fault: JsonFault },
+    /// Not JSON; the column in `what` counts bytes from 1.
+    #[error("broken JSON at {what}: `{excerpt}`")]
+    BrokenJson { what: String, excerpt: String, fault: JsonFault },
     /// A key that stands twice.
     #[error("key `{key}` stands twice")]
     RepeatedKey { key: String },
@@ -191,19 +191,42 @@ impl DataError {
     /// What to do about it, as a sentence.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        let hint = match self {
+        self.hint_with_names().or_else(|| Some(self.hint_in_words().to_owned()))
+    }
+
+    /// A hint that names the file or lists what there is.
+    fn hint_with_names(&self) -> Option<String> {
+        Some(match self {
+            Self::SavedToDisk { path } => format!(
+                "python -c \"from datasets import load_from_disk; \
+                 load_from_disk('{path}').to_json('pairs.jsonl')\" (of a set with several splits, \
+                 `load_from_disk(…)['train']`)"
+            ),
+            Self::Foreign { path, kind } => kind.hint(path),
+            Self::SeveralLists { path, keys } => {
+                let key = keys.first().map_or("", String::as_str);
+                format!("take one out: jq -c '.{key}[]' {path} > pairs.jsonl")
+            }
+            Self::ByColumn { path, kind } => kind.hint(path),
+            Self::Compressed { kind: "zstd", detail, path, .. } if detail.contains("memory") => {
+                format!("its window is a long one: unpack it with `zstd -d --long=31 {path}`")
+            }
+            Self::Record { error, .. } => error.hint(),
+            Self::UnknownFormat { .. } => {
+                let names: Vec<&str> = FORMATS.iter().map(|(name, ..)| *name).collect();
+                format!("use one of auto, {}", names.join(", "))
+            }
+            _ => return None,
+        })
+    }
+
+    fn hint_in_words(&self) -> &'static str {
+        match self {
             Self::Missing { .. } => {
                 "check the path, or use `embedded` for the data set inside the program"
             }
             Self::NoDataFile { .. } => {
                 "name a file that ends in .jsonl, .json, .csv, .tsv or .parquet (also .gz, .zst)"
-            }
-            Self::SavedToDisk { path } => {
-                return Some(format!(
-                    "python -c \"from datasets import load_from_disk; \
-                     load_from_disk('{path}').to_json('pairs.jsonl')\" (of a set with several splits, \
-                     `load_from_disk(…)['train']`)"
-                ));
             }
             Self::NoSplit { .. } | Self::SeveralSplits { .. } => {
                 "name the files, or a pattern: `'FOLDER/test*.jsonl'`"
@@ -220,18 +243,16 @@ impl DataError {
                 "rename the file without `.zst` if it is plain text"
             }
             Self::WrongMagic { .. } => "name the file after what it is: .jsonl, .json, .csv, .tsv",
+            Self::Parquet { detail, .. } if detail.contains("ncrypt") => {
+                "write it again without encryption, where its key is"
+            }
+            Self::Parquet { detail, .. } if detail.contains("column") => {
+                "write JSON lines where it was made"
+            }
+            Self::Parquet { detail, .. } if detail.contains("upported") => {
+                "write it again with the compression `zstd` or `snappy`"
+            }
             Self::Parquet { .. } => "copy or download the file again",
-            Self::Foreign { path, kind } => return Some(kind.hint(path)),
-            Self::SeveralLists { path, keys } => {
-                let key = keys.first().map_or("", String::as_str);
-                return Some(format!("take one out: jq -c '.{key}[]' {path} > pairs.jsonl"));
-            }
-            Self::ByColumn { path, kind } => return Some(kind.hint(path)),
-            Self::Compressed { kind: "zstd", detail, path, .. } if detail.contains("memory") => {
-                return Some(format!(
-                    "its window is a long one: unpack it with `zstd -d --long=31 {path}`"
-                ));
-            }
             Self::Compressed { kind: "zstd", .. } => {
                 "copy or download the file again; `zstd -t` tests it"
             }
@@ -250,12 +271,7 @@ impl DataError {
             Self::NoParquet { .. } => {
                 "build with `cargo install --path .`, or convert the file to JSON lines"
             }
-            Self::Record { error, .. } => return Some(error.hint()),
             Self::BadPair { reason, .. } | Self::AllDropped { reason, .. } => reason.hint(),
-            Self::UnknownFormat { .. } => {
-                let names: Vec<&str> = FORMATS.iter().map(|(name, ..)| *name).collect();
-                return Some(format!("use one of auto, {}", names.join(", ")));
-            }
             Self::UnknownEmbedded { .. } => "use `embedded:train` or `embedded:test`",
             Self::AmbiguousLabels { .. } => {
                 "write `--column values=0,1` (`data.columns.values = [\"0\", \"1\"]`) if 0 is for a and 1 \
@@ -264,8 +280,14 @@ impl DataError {
             Self::NoColumns => {
                 "set `data.columns.prompt`, `.a`, `.b` and `.label` to the names of the columns"
             }
-        };
-        Some(hint.into())
+            // These have a hint that names something.
+            Self::SavedToDisk { .. }
+            | Self::Foreign { .. }
+            | Self::SeveralLists { .. }
+            | Self::ByColumn { .. }
+            | Self::Record { .. }
+            | Self::UnknownFormat { .. } => "",
+        }
     }
 }
 

@@ -68,12 +68,12 @@ impl<'a> Json<'a> {
         let before: usize =
             text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let start = text.floor_char_boundary((before + column).saturating_sub(20).max(before));
-        let position = match line {
-            0 | 1 => format!("column {column}"),
-            _ => format!("column {column} of its line {line}"),
+        let what = match line {
+            0 | 1 => format!("column {column}: {detail}"),
+            _ => format!("column {column} of its line {line}: {detail}"),
         };
         let fault = JsonFault::of(&detail, text, before + column);
-        Err(RecordError::BrokenJson { position, detail, excerpt: excerpt(&text[start..]), fault })
+        Err(RecordError::BrokenJson { what, excerpt: excerpt(&text[start..]), fault })
     }
 
     /// The same value without a loan.
@@ -407,7 +407,7 @@ mod tests {
     #[test]
     fn what_is_broken_has_a_hint_of_its_own() {
         for (text, expected) in [
-            (r#"{'prompt': 'p'}"#, "json.dumps"),
+            (r"{'prompt': 'p'}", "json.dumps"),
             (r#"{"a": None}"#, "json.dumps"),
             (r#"{"a": "x",}"#, "comma"),
             (r#"{"a": "x"},"#, "comma"),

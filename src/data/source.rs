@@ -119,8 +119,7 @@ fn in_folder(folder: &Path, part: data_files::Part) -> Result<Files, DataError> 
     search(folder, MAX_DEPTH, &mut paths, &mut found)?;
     let path = folder.display().to_string();
     // `save_to_disk` writes its tables beside a description of their state.
-    let is_saved = |name: &str| name.ends_with(".arrow") || name == "state.json";
-    if found.iter().any(|name| is_saved(name)) && paths.is_empty() {
+    if paths.is_empty() && found.iter().any(|name| name == "state.json") {
         return Err(DataError::SavedToDisk { path });
     }
     if paths.is_empty() {
@@ -225,10 +224,10 @@ mod tests {
         let bad = Source::File(root.join("data/[a")).files(Part::Train).unwrap_err().to_string();
         assert!(bad.contains("is no pattern: "), "{bad}");
         std::fs::remove_dir_all(root.join("data")).unwrap();
-        std::fs::write(root.join("data-00000-of-00001.arrow"), "").unwrap();
+        std::fs::write(root.join("state.json"), "").unwrap();
         let saved = Source::File(root.into()).files(Part::Train).unwrap_err();
         assert!(saved.to_string().ends_with("was written by `save_to_disk`"), "{saved}");
-        std::fs::remove_file(root.join("data-00000-of-00001.arrow")).unwrap();
+        std::fs::remove_file(root.join("state.json")).unwrap();
         let empty = Source::File(root.into()).files(Part::Train).unwrap_err().to_string();
         assert!(empty.contains("only `README.md`, `dataset_info.json`"), "{empty}");
     }

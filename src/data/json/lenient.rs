@@ -15,7 +15,7 @@ pub(super) fn read(text: &str, error: serde_json::Error) -> Result<Json<'_>, ser
     let Some(blanked) = blanked(text) else { return Err(error) };
     // What else is wrong stands at the same place in a text with zeros in place of the words.
     serde_json::from_str::<IgnoredAny>(&blanked)?;
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { text, at: 0, depth: 0 };
     reader.value().ok_or(error)
 }
 
@@ -62,16 +62,24 @@ fn end_of_text(bytes: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Goes through a text whose brackets are known to fit and to be nested at most as deep as the strict
-/// reader allows.
+/// Brackets inside brackets that the strict reader allows.
+const MAX_DEPTH: usize = 127;
+
+/// Goes through a text whose brackets are known to fit.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Brackets around the next byte.
+    depth: usize,
 }
 
 impl<'a> Reader<'a> {
     fn value(&mut self) -> Option<Json<'a>> {
-        match self.next()? {
+        if self.depth > MAX_DEPTH {
+            return None;
+        }
+        self.depth += 1;
+        let value = match self.next()? {
             b'{' => {
                 let mut entries = Vec::new();
                 while self.is_inside(b'}')? {
@@ -97,7 +105,9 @@ impl<'a> Reader<'a> {
                     None => serde_json::from_str(leaf).ok(),
                 }
             }
-        }
+        };
+        self.depth -= 1;
+        value
     }
 
     /// Passes the opening bracket or a comma; false behind the closing bracket.

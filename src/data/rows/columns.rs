@@ -2,7 +2,7 @@
 
 use parquet::basic::{ConvertedType, LogicalType, Repetition};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::schema::types::Type;
 use serde_json::Value;
 
@@ -187,7 +187,7 @@ fn is_media(field: &Type) -> bool {
 
 /// How much a column holds for each row of the file, uncompressed.
 fn bytes_a_row(metadata: &ParquetMetaData, name: &str) -> u64 {
-    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     let of_name = columns
         .filter(|column| column.column_path().parts().first().is_some_and(|first| first == name));
     let bytes: i64 = of_name.map(|column| column.uncompressed_size().max(0)).sum();

@@ -1,8 +1,8 @@
 //! The records of one file, one at a time, whatever kind of file it is.
 //!
-//! JSON lines, a JSON array of any size (streamed element by element), a table (CSV or TSV) and
-//! Parquet. What is inside decides, and the name only where the content cannot: a table is known by
-//! its extension.
+//! JSON lines, JSON records over several lines, a list of any size (streamed element by element; it is
+//! the file, or lies inside the one object that is the file), a table (CSV or TSV) and Parquet. What is
+//! inside decides, and the name only where the content cannot: a table is known by its extension.
 
 mod array;
 mod by_column;

@@ -142,7 +142,7 @@ fn stack_exchange() {
         &[
             ("question", "title", "no field `question`, only `answers`, `title`"),
             ("answers", "replies", "no field `answers`, only `question`, `replies`"),
-            (r#""text":"a""#, r#""text":null"#, "no field `text`, only `pm_score`, `text`"),
+            (r#""text":"a""#, r#""text":null"#, "field `text` is null"),
             ("pm_score", "score", "no field `pm_score`, only `score`, `text`"),
             (
                 r#""pm_score":1"#,

@@ -135,12 +135,12 @@ fn what_cannot_be_read_in_a_stream_is_named() {
 
 #[test]
 fn a_large_wrapped_list_is_never_held_whole() {
-    let mut text = String::from("{\"info\":\"x\",\"data\":[");
+    let mut text = b"{\"info\":\"x\",\"data\":[".to_vec();
     for i in 0..3_000 {
         let comma = if i == 0 { "" } else { "," };
         let answer = "y ]}\\\" ".repeat(i % 50);
-        text += &format!(r#"{comma}{{"prompt":"{i}","chosen":"a{answer}","rejected":"b"}}"#);
+        write!(text, r#"{comma}{{"prompt":"{i}","chosen":"a{answer}","rejected":"b"}}"#).unwrap();
     }
-    text += "]}";
-    assert_eq!(pairs("x.json", text.as_bytes()).len(), 3_000);
+    text.extend(b"]}");
+    assert_eq!(pairs("x.json", &text).len(), 3_000);
 }
