@@ -1,8 +1,8 @@
 //! Single answers: what is to be scored where no pair is needed.
 
 use super::error::RecordError;
-use super::format::{self, Said, Texts};
-use super::json::Json;
+use super::format::{self, Found, Said, Texts};
+use super::json::{Json, PackedColumns};
 use super::settings::ReadSettings;
 use crate::domain::conversation::TextForm;
 
@@ -29,11 +29,27 @@ pub enum Answers {
 }
 
 impl Answer {
-    /// An answer to a prompt; an answer of messages may hold its prompt.
+    /// A reply to an instruction; an answer of messages may hold its prompt.
     pub(super) fn to(prompt: &Said<'_>, answer: &Said<'_>) -> Result<Self, RecordError> {
-        match Texts::replies(prompt, answer, answer) {
-            Ok(texts) => Ok(Self::pair_of(texts)[0].clone()),
-            // Two equal answers share all they have.
+        Self::of(Texts::replies(prompt, answer, answer))
+    }
+
+    /// What follows a prompt: of two texts the second continues the first as it stands.
+    fn after(prompt: &Said<'_>, answer: &Said<'_>, globals: &str) -> Result<Self, RecordError> {
+        Self::of(match (prompt, answer) {
+            (Said::Text(prompt), Said::Text(answer)) => {
+                Ok(Texts::continued(prompt, answer, answer))
+            }
+            _ => Texts::conversation(prompt.clone(), [answer.clone(), answer.clone()], globals),
+        })
+    }
+
+    fn of(pair: Found) -> Result<Self, RecordError> {
+        match pair {
+            Ok(texts) => {
+                let [answer, _] = Self::pair_of(texts);
+                Ok(answer)
+            }
             Err(reason) => Err(RecordError::NoPair { reason }),
         }
     }
@@ -55,26 +71,33 @@ impl Answers {
     /// # Errors
     /// Names the field and what is wrong with it.
     pub fn read(line: &str) -> Result<Self, RecordError> {
-        let record = Json::parse(line)?;
+        let mut record = Json::parse(line)?;
+        PackedColumns::default().unpack(&mut record)?;
+        let record = record;
+        let globals = format::globals(&record)?;
         let has = |key: &str| record.has(key);
         let said = |key: &str| Said::read(key, record.get(key));
         if has("response") {
-            return Answer::to(&format::prompt(&record)?, &said("response")?).map(Self::One);
+            let (prompt, answer) = (format::prompt(&record)?, said("response")?);
+            return Answer::after(&prompt, &answer, &globals).map(Self::One);
         }
         if let Json::List(responses) = record.get("responses")
             && !record.has("scores")
         {
-            return list(&record, responses);
+            return list(&record, responses, &globals);
         }
         if has("response_a") && has("response_b") {
             let prompt = format::prompt(&record)?;
-            let answer = |key| Answer::to(&prompt, &said(key)?);
+            let answer = |key| Answer::after(&prompt, &said(key)?, &globals);
             return Ok(Self::Pair(["a", "b"], [answer("response_a")?, answer("response_b")?]));
         }
         let is_pair = has("chosen") || has("rejected");
         let whole = ["messages", "conversations", "conversation"].into_iter().find(|key| has(key));
         if let (false, Some(key)) = (is_pair, whole) {
-            return Answer::to(&Said::NOTHING, &said(key)?).map(Self::One);
+            if record.get(key).as_list().is_some_and(<[_]>::is_empty) {
+                return Err(RecordError::EmptyConversation { field: key.to_owned() });
+            }
+            return Answer::after(&Said::NOTHING, &said(key)?, &globals).map(Self::One);
         }
         if !is_pair && has("text") {
             return whole_text(&record).map(Self::One);
@@ -83,14 +106,16 @@ impl Answers {
     }
 }
 
-fn list(record: &Json<'_>, responses: &[Json<'_>]) -> Result<Answers, RecordError> {
+fn list(record: &Json<'_>, responses: &[Json<'_>], globals: &str) -> Result<Answers, RecordError> {
     if responses.is_empty() {
         let (field, expected) = ("responses".to_owned(), "at least one".to_owned());
         return Err(RecordError::WrongCount { field, found: 0, expected });
     }
     let prompt = format::prompt(record)?;
-    let answer =
-        |(i, response)| Answer::to(&prompt, &Said::read(&format!("responses[{i}]"), response)?);
+    let answer = |(i, response)| {
+        let answer = Said::read(&format!("responses[{i}]"), response)?;
+        Answer::after(&prompt, &answer, globals)
+    };
     responses.iter().enumerate().map(answer).collect::<Result<_, _>>().map(Answers::List)
 }
 

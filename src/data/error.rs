@@ -144,6 +144,9 @@ pub enum RecordError {
     /// A message without a word or anything else.
     #[error("field `{field}` is a message without `content`")]
     NoContent { field: String },
+    /// A conversation without a turn.
+    #[error("field `{field}` is an empty list of messages")]
+    EmptyConversation { field: String },
     /// A whole dialogue in which nobody answers.
     #[error("field `{field}` has no `\\n\\nAssistant:` turn: `{excerpt}`")]
     NoAssistantTurn { field: &'static str, excerpt: String },
@@ -339,6 +342,7 @@ impl RecordError {
             Self::UnknownRole { .. } => {
                 "name roles `system`, `user`, `assistant` or `tool`, as chat templates do"
             }
+            Self::EmptyConversation { .. } => "give at least one message",
             Self::NoContent { .. } => "give every message a `content`, or tool calls",
             Self::NoAssistantTurn { .. } => {
                 "read the file with `data.format = \"trl\"` if it holds no dialogues"

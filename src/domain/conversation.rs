@@ -25,7 +25,7 @@ pub const ASSISTANT_ROLE: &str = "assistant";
 pub enum Content {
     /// A text.
     Text(String),
-    /// Anything else (null, a list of parts), as JSON.
+    /// Anything else (a list of parts), as JSON.
     Json(String),
     /// The message has no such field.
     Absent,
@@ -84,6 +84,13 @@ impl Message {
     #[must_use]
     pub fn is_assistant(&self) -> bool {
         self.role == ASSISTANT_ROLE
+    }
+
+    /// Its reasoning as JSON, under whichever of its three names it stands; the name that templates know
+    /// comes first.
+    #[must_use]
+    pub fn reasoning(&self) -> Option<&str> {
+        shown::reasoning_field(&self.fields)
     }
 
     /// Its tool calls, each as one JSON object of name and arguments on a line of its own; empty
@@ -175,6 +182,32 @@ impl FlatPair {
         Self {
             prompt: flat.text,
             answers: [a.text, b.text],
+            form: TextForm::Messages(Box::new(spans)),
+        }
+    }
+}
+
+impl FlatPair {
+    /// Writes a prompt that one message of a person is, and the answers that continue it, without any
+    /// mark; a space stands before an answer that begins without white space.
+    #[must_use]
+    pub fn continued(prompt: &str, answers: [&str; 2]) -> Self {
+        let span = |role: &str, n_skipped: usize, text: &str| Span {
+            role: role.to_owned(),
+            n_skipped: n_skipped as u32,
+            n_bytes: text.len() as u32,
+            content: None,
+            fields: String::new(),
+        };
+        let gap = |answer: &str| if answer.starts_with(char::is_whitespace) { "" } else { " " };
+        let spans = Spans {
+            prompt: vec![span(USER_ROLE, 0, prompt)],
+            answers: answers.map(|text| vec![span(ASSISTANT_ROLE, gap(text).len(), text)]),
+            globals: String::new(),
+        };
+        Self {
+            prompt: prompt.to_owned(),
+            answers: answers.map(|text| [gap(text), text].concat()),
             form: TextForm::Messages(Box::new(spans)),
         }
     }

@@ -60,6 +60,9 @@ const FOR_TIE: [&str; 12] = [
     "[[c]]",
 ];
 
+/// Columns of signed strengths, as `HelpSteer2` and `HelpSteer3` have them.
+const STRENGTHS: [&str; 2] = ["preference_strength", "overall_preference"];
+
 pub(super) fn read(
     record: &Json<'_>,
     columns: &ColumnsSpec,
@@ -248,6 +251,15 @@ fn vote(
             _ if ties.iter().any(|tie| is_one_of(text, tie)) => Ok(Some(Vote::Tie)),
             _ => Err(unknown()),
         };
+    }
+    // Published sets agree on what their strengths mean: below 0 the first answer is better.
+    let is_strength = STRENGTHS.iter().any(|name| column.rsplit('.').next() == Some(name));
+    if let (true, Ok(strength)) = (is_strength, text.parse::<f64>()) {
+        return Ok(Some(match strength {
+            below if below < 0.0 => Vote::A,
+            above if above > 0.0 => Vote::B,
+            _ => Vote::Tie,
+        }));
     }
     if columns.a.list() == [text] {
         return Ok(Some(Vote::A));

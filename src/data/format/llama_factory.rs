@@ -17,7 +17,10 @@ pub(super) fn fits(record: &Json<'_>) -> bool {
         ["chosen", "rejected"].iter().all(|key| record.get(key).as_text().is_some());
     let is_alpaca = record.get("instruction").as_text().is_some()
         && (is_pair_of_texts || record.get("output").as_list().is_some());
-    is_alpaca || (is_pair && record.get("conversations").as_list().is_some())
+    let is_message = |key: &&str| matches!(record.get(key), Json::Object(_));
+    let is_sharegpt = record.get("conversations").as_list().is_some()
+        && ["chosen", "rejected"].iter().any(|key| is_message(&key));
+    is_alpaca || (is_pair && is_sharegpt)
 }
 
 pub(super) fn read(record: &Json<'_>, cap: usize, out: &mut Vec<Found>) -> Read {

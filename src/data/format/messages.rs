@@ -69,10 +69,8 @@ pub(super) fn message(field: &str, entry: &Json<'_>) -> Result<Message, RecordEr
         entries.iter().filter(|(key, value)| is_kept(key, value)).cloned().collect();
     let content = match content_key {
         Some(key) => content(&format!("{field}.{key}"), entry.get(key))?,
-        // A call of a tool needs no words.
-        None if !fields.is_empty() && entries.iter().any(|(key, _)| key == "content") => {
-            Content::Json("null".to_owned())
-        }
+        // A call of a tool needs no words. A null is no content to transformers either, which takes such
+        // keys away before a template sees them.
         None if !fields.is_empty() => Content::Absent,
         None => return Err(RecordError::NoContent { field: field.to_owned() }),
     };
@@ -141,7 +139,7 @@ mod tests {
         let call =
             one(r#"{"role":"assistant","content":null,"z":1,"a":{"c":1,"b":null},"n":null}"#);
         let call = call.unwrap();
-        assert_eq!(call.content, Content::Json("null".into()));
+        assert_eq!(call.content, Content::Absent);
         assert_eq!(call.fields, r#"{"z":1,"a":{"c":1,"b":null}}"#);
         assert_eq!(one(r#"{"role":"assistant","z":1}"#).unwrap().content, Content::Absent);
         let parts = one(r#"{"role":"user","content":[{"type":"text","text":"x"}]}"#).unwrap();

@@ -20,6 +20,7 @@ mod stack_exchange;
 mod summarize;
 mod swift;
 mod texts;
+mod told;
 mod trl;
 mod ultrafeedback;
 
@@ -36,6 +37,7 @@ pub(super) use columns::{is_ambiguous, unexplained_labels};
 pub use hh::{ASSISTANT, HUMAN};
 pub(super) use reward_bench::best_of;
 pub(super) use texts::{Found, Said, Texts};
+pub(super) use trl::globals;
 
 /// How records are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

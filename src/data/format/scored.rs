@@ -4,7 +4,7 @@
 //! them. A rank is better when it is smaller.
 
 use super::texts::Said;
-use super::{Found, Read, list, messages, missing, ranking, wrong_type};
+use super::{Found, Read, list, messages, missing, ranking, told, wrong_type};
 use crate::data::error::RecordError;
 use crate::data::json::Json;
 
@@ -59,7 +59,13 @@ fn prompt<'r>(record: &'r Json<'_>) -> Result<Said<'r>, RecordError> {
     let field = PROMPTS.into_iter().find(|key| record.has(key)).unwrap_or("prompt");
     match record.get(field) {
         Json::Null => Err(missing(record, field)),
-        prompt => Said::read(field, prompt),
+        prompt => {
+            let asked = Said::read(field, prompt)?;
+            Ok(match told::system(record) {
+                None => asked,
+                Some(system) => told::before(&system, asked),
+            })
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Found, Read, Texts, list, missing, text, wrong_type};
 use crate::data::error::RecordError;
 use crate::data::json::Json;
+use crate::domain::conversation::FlatPair;
 
 pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     let prompt = prompt(record.get("info"), record)?;
@@ -22,8 +23,7 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
         _ if choice.is_null() => return Err(missing(record, "choice")),
         _ => return Err(wrong_type("choice", choice, "0 or 1")),
     };
-    let reply = |text: &str| format!(" {}", text.trim());
-    out.push(Ok(Texts::continued(&prompt, &reply(chosen), &reply(rejected))));
+    out.push(Ok(Texts::of(FlatPair::continued(&prompt, [chosen, rejected]))));
     Ok(())
 }
 

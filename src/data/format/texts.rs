@@ -115,7 +115,7 @@ impl Texts {
     }
 
     /// A prompt that the answers continue as they stand.
-    pub(super) fn continued(prompt: &str, chosen: &str, rejected: &str) -> Self {
+    pub(in super::super) fn continued(prompt: &str, chosen: &str, rejected: &str) -> Self {
         let form = match prompt {
             "" => TextForm::Whole,
             dialogue if is_dialogue(dialogue) => TextForm::Dialogue,
@@ -153,7 +153,11 @@ impl Texts {
     ///
     /// A prompt that both answers hold already, turn by turn, is not said twice. Without a prompt of
     /// its own a pair's prompt is what both answers begin with.
-    pub(super) fn conversation(prompt: Said<'_>, answers: [Said<'_>; 2], globals: &str) -> Found {
+    pub(in super::super) fn conversation(
+        prompt: Said<'_>,
+        answers: [Said<'_>; 2],
+        globals: &str,
+    ) -> Found {
         let is_explicit = !prompt.is_blank();
         let mut prompt = prompt.into_prompt();
         let mut answers = answers.map(Said::into_answer);
@@ -186,8 +190,12 @@ impl Texts {
 
     /// A conversation in flat texts.
     pub(super) fn written(prompt: &[Message], answers: [&[Message]; 2], globals: &str) -> Self {
-        let FlatPair { prompt, answers: [chosen, rejected], form } =
-            FlatPair::of(prompt, answers, globals.to_owned());
+        Self::of(FlatPair::of(prompt, answers, globals.to_owned()))
+    }
+
+    /// A written pair, of which the first answer is the chosen one.
+    pub(super) fn of(pair: FlatPair) -> Self {
+        let FlatPair { prompt, answers: [chosen, rejected], form } = pair;
         Self { prompt, chosen, rejected, form, fallback: false }
     }
 

@@ -6,11 +6,11 @@
 
 use super::hh::{self, ASSISTANT};
 use super::texts::{Said, Texts};
-use super::{Found, Read, messages, missing, wrong_type};
+use super::{Found, Read, messages, missing, told, wrong_type};
 use crate::data::error::{RecordError, excerpt};
 use crate::data::json::Json;
 use crate::data::reader::DropReason;
-use crate::domain::conversation::{Message, SYSTEM_ROLE, TextForm, USER_ROLE};
+use crate::domain::conversation::{TextForm, USER_ROLE};
 
 const EITHER: &str = "a text or a list of messages";
 const LIST: &str = "a list of messages";
@@ -58,7 +58,7 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
         _ => {}
     }
     let answers = [Said::read("chosen", chosen)?, Said::read("rejected", rejected)?];
-    let system = system(record);
+    let system = told::system(record);
     let is_bare = system.is_none();
     out.push(match (prompt, &answers) {
         (Json::Text(prompt), [Said::Text(chosen), Said::Text(rejected)]) if is_bare => {
@@ -74,7 +74,7 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
             let asked = asked(record, &answers)?;
             let prompt = match system {
                 None => asked,
-                Some(system) => after(system, asked),
+                Some(system) => told::before(&system, asked),
             };
             if answers.iter().all(|answer| matches!(answer, Said::Text(_))) {
                 Texts::replies(&prompt, &answers[0], &answers[1])
@@ -98,13 +98,6 @@ const PROMPTS: [&str; 9] = [
     "context",
     "history",
 ];
-const SYSTEMS: [&str; 3] = ["system", "system_prompt", "system_message"];
-
-/// What the model was told beforehand, in a column of its own.
-fn system<'r>(record: &'r Json<'_>) -> Option<&'r str> {
-    SYSTEMS.iter().find_map(|key| record.get(key).as_text()).filter(|text| !text.is_empty())
-}
-
 /// The column of another name that holds the prompt; none where the answers are whole conversations.
 fn beside(record: &Json<'_>, answers: &[Said<'_>; 2]) -> Option<&'static str> {
     let holds_prompt = |answer: &Said<'_>| match answer {
@@ -137,18 +130,9 @@ fn asked<'r>(record: &'r Json<'_>, answers: &[Said<'_>; 2]) -> Result<Said<'r>, 
     Ok(asked)
 }
 
-/// The prompt with instructions before it, unless it has its own.
-fn after<'r>(system: &str, asked: Said<'r>) -> Said<'r> {
-    let mut messages = asked.into_prompt();
-    if messages.first().is_none_or(|first| first.role != SYSTEM_ROLE) {
-        messages.insert(0, Message::new(SYSTEM_ROLE, system));
-    }
-    Said::Messages(messages)
-}
-
 /// What the record gives a chat template beside the messages: `tools` (a list, or the same as JSON in a
 /// text) and the keys of `chat_template_kwargs`, as one JSON object; empty when there is nothing.
-pub(super) fn globals(record: &Json<'_>) -> Result<String, RecordError> {
+pub(in super::super) fn globals(record: &Json<'_>) -> Result<String, RecordError> {
     let mut all = Vec::new();
     match record.get("tools") {
         Json::Null => {}

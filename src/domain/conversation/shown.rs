@@ -74,15 +74,17 @@ fn line(call: &str) -> Option<String> {
     Some(format!("{{\"name\": {}, \"arguments\": {arguments}}}", call.name?.get()))
 }
 
+/// See [`super::Message::reasoning`].
+pub(super) fn reasoning_field(fields: &str) -> Option<&str> {
+    let fields = (!fields.is_empty()).then(|| read::<Fields<'_>>(fields)).flatten()?;
+    let named = [fields.reasoning_content, fields.thinking, fields.reasoning];
+    named.into_iter().flatten().map(RawValue::get).find(|text| *text != "null")
+}
+
 /// The reasoning of a message as models write it, with what separates it from the answer; empty when
 /// there is none.
 pub(super) fn reasoning(fields: &str) -> String {
-    let Some(fields) = (!fields.is_empty()).then(|| read::<Fields<'_>>(fields)).flatten() else {
-        return String::new();
-    };
-    let texts = [fields.reasoning_content, fields.reasoning, fields.thinking];
-    let text = texts.into_iter().flatten().find_map(|text| read::<Cow<'_, str>>(text.get()));
-    match text {
+    match reasoning_field(fields).and_then(read::<Cow<'_, str>>) {
         Some(text) if !text.is_empty() => format!("<think>\n{text}\n</think>\n\n"),
         _ => String::new(),
     }

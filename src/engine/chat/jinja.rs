@@ -80,7 +80,20 @@ fn message(message: &Message) -> Result<Value, String> {
         Content::Text(content) if message.fields.is_empty() => {
             Ok(minijinja::context! { role => &message.role, content })
         }
-        _ => json(&message.to_json()),
+        _ => json(&with_reasoning(message)),
+    }
+}
+
+/// The message as JSON. As transformers does, reasoning stands under the name that most templates know
+/// and under the one that gpt-oss knows, whichever of the three names it came under.
+fn with_reasoning(message: &Message) -> String {
+    let text = message.to_json();
+    match (message.reasoning(), text.strip_prefix('{').and_then(|text| text.strip_suffix('}'))) {
+        // Of two keys the later counts, at the place of the first.
+        (Some(reasoning), Some(inner)) => {
+            format!(r#"{{"thinking":{reasoning},{inner},"reasoning_content":{reasoning}}}"#)
+        }
+        _ => text,
     }
 }
 
