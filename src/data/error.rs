@@ -323,8 +323,8 @@ impl RecordError {
                 "a pair needs `chosen` and `rejected`, and `prompt` unless both repeat it"
             }
             Self::MissingField { .. } => {
-                "write that field, or name another: `--column` for prompts, answers and labels, \
-                 `--group` for groups"
+                "write it, or name one of the fields that are there: `--column` for prompts, answers \
+                 and labels, `--group` for groups"
             },
             Self::Null { .. } => "remove that record, or write a value",
             Self::WrongType { found, .. } if found == "long lists of numbers" => {

@@ -61,7 +61,10 @@ fn a_folder_gives_its_training_files_and_says_so() {
     place.write("set/README.md", "words");
     let (out, said) = imported(&place, &["set"]);
     assert!(out.starts_with("imported 15 pairs of `set`"), "{out}");
-    assert!(said.contains("2 files of `set` are read, and 1 are not"), "{said}");
+    assert!(
+        said.contains("2 of the files of `set` are read for the `train` split, and 1 are not"),
+        "{said}"
+    );
     let (out, _) = imported(&place, &["set/data/t*.jsonl", "--limit", "20"]);
     assert!(out.starts_with("imported 20 pairs"), "{out}");
 }
