@@ -114,6 +114,9 @@ pub fn find_parts(
 /// When one of the first records is broken.
 pub fn say_understanding(context: &Context, parts: &[Part], read: &ReadSettings) -> CliResult {
     for part in parts {
+        for (source, note) in &part.notes {
+            context.say(&format!("note: `{source}`: {note}"));
+        }
         let Some((source, format)) = part.files.first() else { continue };
         let Some(it) = data::understand(source, *format, read)? else { continue };
         let name = if parts.len() > 1 { format!(" `{}`", part.name) } else { String::new() };

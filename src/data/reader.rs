@@ -158,7 +158,7 @@ pub(super) fn look(
 }
 
 /// The records of a file, with the columns that the settings name.
-fn open_rows(source: &Source, settings: &ReadSettings) -> Result<Rows, DataError> {
+pub(super) fn open_rows(source: &Source, settings: &ReadSettings) -> Result<Rows, DataError> {
     let ColumnsSpec { prompt, a, b, label, score, slice, .. } = &settings.columns;
     let lists = [a, b, label, score].into_iter().flat_map(Names::list);
     let mut named: Vec<&str> = lists.chain([prompt.as_str(), slice.as_str()]).collect();
@@ -176,7 +176,7 @@ fn check_labels(source: &Source, settings: &ReadSettings) -> Result<(), DataErro
     if settings.columns.label.is_empty() || !settings.columns.values.is_empty() {
         return Ok(());
     }
-    let mut rows = Rows::open(source)?;
+    let mut rows = open_rows(source, settings)?;
     let (mut seen, mut n_read) = (BTreeSet::new(), 0);
     while n_read < N_LABELS {
         let Some((_, record)) = rows.next()? else { break };

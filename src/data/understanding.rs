@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::error::{DataError, excerpt};
 use super::format::{self, DatasetFormat, Found, Texts};
 use super::json::Json;
-use super::rows::Rows;
+use super::reader::open_rows;
 use super::settings::{GroupBy, ReadSettings};
 use super::source::Source;
 use crate::domain::conversation::TextForm;
@@ -64,7 +64,7 @@ pub fn understand(
     format: DatasetFormat,
     settings: &ReadSettings,
 ) -> Result<Option<Understanding>, DataError> {
-    let mut rows = Rows::open(source)?;
+    let mut rows = open_rows(source, settings)?;
     let mut parts: BTreeMap<String, BTreeSet<Part>> = BTreeMap::new();
     let mut first = None;
     for _ in 0..N_RECORDS {

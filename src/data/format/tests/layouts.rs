@@ -202,3 +202,12 @@ fn scored_and_ranked_answers() {
     let ranked = r#"{"prompt":"Q","responses":["best","worst"]}"#;
     assert_eq!(pairs_as(ranked, &forced(DatasetFormat::Ranked)), expected);
 }
+
+#[test]
+fn every_layout_is_told_about_beside_the_data() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/data/README.md"));
+    let text = text.unwrap();
+    for (name, ..) in crate::data::FORMATS {
+        assert!(text.contains(&format!("`{name}`")), "{name} is not in data/README.md");
+    }
+}
