@@ -110,7 +110,9 @@ impl Template {
         config: &ModelConfig,
     ) -> Result<Self, Refusal> {
         match config {
-            ModelConfig::Decoder(config) => decoder(tokenizer, class, special, config.eos_token_id),
+            ModelConfig::Decoder(config) => {
+                decoder(tokenizer, class, special, config.eos_token_id).map_err(Refusal::Broken)
+            }
             ModelConfig::Encoder(config) => {
                 let has_types = config.has_segments() && class.gives_token_types(special);
                 encoder(tokenizer, config, has_types)
