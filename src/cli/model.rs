@@ -64,6 +64,8 @@ struct Document {
     n_layers: Option<usize>,
     has_reward_head: Option<bool>,
     has_chat_template: Option<bool>,
+    /// Whether that template writes what day it is.
+    prints_the_day: Option<bool>,
     n_bytes: u64,
     path: Option<PathBuf>,
     /// Why it cannot be used.
@@ -137,6 +139,7 @@ fn look(name: String, path: Option<PathBuf>) -> Document {
         n_layers: of.map(|s| s.n_layers),
         has_reward_head: of.map(|s| s.has_reward_head),
         has_chat_template: of.map(|s| s.has_chat_template),
+        prints_the_day: of.map(|s| s.prints_the_day),
         n_bytes,
         path,
         problem,
@@ -184,6 +187,10 @@ fn check(context: &Context, args: &CheckArgs) -> CliResult {
     if args.json {
         return print_json(&found);
     }
+    let template = match found.prints_the_day {
+        Some(true) => format!("yes; {}", words::THE_DAY),
+        _ => yes(found.has_chat_template.unwrap_or_default()),
+    };
     let count = |n: Option<usize>| words::count(n.unwrap_or_default() as u64);
     let lines = [
         ("model", found.name.clone()),
@@ -193,7 +200,7 @@ fn check(context: &Context, args: &CheckArgs) -> CliResult {
         ("vocabulary", count(found.vocab_size)),
         ("longest text", format!("{} tokens", count(found.max_tokens))),
         ("reward head", yes(found.has_reward_head.unwrap_or_default())),
-        ("chat template", yes(found.has_chat_template.unwrap_or_default())),
+        ("chat template", template),
     ];
     for (name, value) in lines {
         print_line(&clean_line(&format!("{name:<14} {value}")))?;

@@ -160,6 +160,14 @@ pub enum EngineError {
         /// What is wrong, with the line.
         detail: String,
     },
+    /// A model has chat templates, of which none is taken without a name.
+    #[error("`{}` has no chat template that is taken by default: {detail}", path.display())]
+    NoDefaultChatTemplate {
+        /// The model's folder, or the file.
+        path: PathBuf,
+        /// What there is instead.
+        detail: String,
+    },
     /// There is no chat template of that name.
     #[error("`model.chat_template` is `{name}`, which is no template and no file")]
     UnknownChatTemplate {
@@ -354,6 +362,10 @@ impl EngineError {
                 "export the tokenizer again as a fast tokenizer (`tokenizer.json`)"
             }
             Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
+            Self::NoDefaultChatTemplate { .. } => {
+                "write the one you mean to a file and choose it with \
+                 `--set model.chat_template=FILE`; `plain` takes none"
+            }
             Self::UnknownChatTemplate { .. } => return Some(super::chat::choices()),
             Self::TooManyTokens { limit, .. } => {
                 return Some(format!("set `model.max_tokens` to {limit} or less"));

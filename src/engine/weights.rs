@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::chat::ChatTemplate;
 use super::config::ModelConfig;
 use super::layout::{Layout, Part};
 use super::manifest::{hash_file, hex};
@@ -20,7 +21,7 @@ use super::peft::Adapter;
 use super::source::Source;
 use super::tensor_file::broken;
 use super::tokenize::PairTokenizer;
-use super::tokenize::files::{TOKENIZER, has_own_template, read_tokenizer};
+use super::tokenize::files::{TOKENIZER, own_template, read_tokenizer};
 use super::{Backbone, EngineError, OpenSettings};
 
 pub use super::stored::StoredTensors;
@@ -66,6 +67,8 @@ pub struct ModelSummary {
     pub has_reward_head: bool,
     /// Whether a chat template is there.
     pub has_chat_template: bool,
+    /// Whether that template writes what day it is.
+    pub prints_the_day: bool,
 }
 
 impl ModelFiles {
@@ -87,14 +90,16 @@ impl ModelFiles {
     }
 
     /// Checks a directory: configuration, names and shapes of the tensors, lengths of the files,
-    /// tokenizer.
+    /// tokenizer, chat template.
     ///
     /// # Errors
     /// As [`ModelFiles::open`].
     pub fn check(dir: &Path) -> Result<ModelSummary, EngineError> {
         let files = Self::read(&Backbone::Directory(dir.to_owned()), None, "plain")?;
-        let has_chat_template = has_own_template(&Source::Directory(dir))?;
-        Ok(ModelSummary { has_chat_template, ..files.summary() })
+        let own = own_template(&Source::Directory(dir))?;
+        let has_chat_template = own.is_some();
+        let prints_the_day = own.is_some_and(|template| template.prints_the_day());
+        Ok(ModelSummary { has_chat_template, prints_the_day, ..files.summary() })
     }
 
     fn read(
@@ -156,6 +161,7 @@ impl ModelFiles {
                 .filter(|tensor| tensor.part.is_head())
                 .all(|tensor| self.weights.contains(&tensor.name)),
             has_chat_template: self.tokenizer.chat_template().is_some(),
+            prints_the_day: self.tokenizer.chat_template().is_some_and(ChatTemplate::prints_the_day),
         }
     }
 

@@ -22,6 +22,8 @@ mod methods;
 mod percent;
 mod python;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 /// What `strftime_now` tells: the day that Llama 3.1's template falls back on.
 const TODAY: jiff::civil::Date = jiff::civil::date(2024, 7, 26);
@@ -133,6 +135,12 @@ impl std::io::Write for Capped {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// Whether tools are given beside the messages.
+pub(super) fn has_tools(globals: &str) -> bool {
+    let given = serde_json::from_str::<serde_json::Value>(globals);
+    given.is_ok_and(|given| given.get("tools").is_some_and(|tools| !tools.is_null()))
 }
 
 /// A message as transformers hands it to a template: fields that are none are left away, and reasoning

@@ -14,7 +14,8 @@ fn tokens() -> BTreeMap<String, String> {
 
 fn resolve(choice: &str, own: Option<&str>) -> Result<Option<ChatTemplate>, EngineError> {
     let dir = llama_dir();
-    ChatTemplate::resolve(choice, &Source::Directory(dir.path()), own, &tokens())
+    let own = own.map(|text| [(DEFAULT.to_owned(), text.to_owned())].into());
+    ChatTemplate::resolve(choice, &Source::Directory(dir.path()), own.as_ref(), &tokens())
 }
 
 fn render(choice: &str, own: Option<&str>) -> String {
@@ -82,7 +83,9 @@ fn the_models_own_template_is_taken_first() {
     let dir = llama_dir();
     std::fs::write(dir.path().join(OWN_FILE), "{{ messages | map(attribute='role') | join(' ') }}{{ messages | map(attribute='content') | join }}").unwrap();
     let source = Source::Directory(dir.path());
-    let template = ChatTemplate::resolve("auto", &source, Some(own), &tokens()).unwrap().unwrap();
+    let in_config = [(DEFAULT.to_owned(), own.to_owned())].into();
+    let template = ChatTemplate::resolve("auto", &source, Some(&in_config), &tokens());
+    let template = template.unwrap().unwrap();
     let record = template.record();
     assert_eq!(record.name, "own");
     assert!(record.text.contains("join(' ')"));

@@ -1,7 +1,7 @@
 //! The files of a model that say how its texts become tokens.
 
 use super::{PairTokenizer, SpecialTokens};
-use crate::engine::chat::{ChatTemplate, OWN_FILE};
+use crate::engine::chat::ChatTemplate;
 use crate::engine::config::ModelConfig;
 use crate::engine::source::Source;
 use crate::engine::{EngineError, OpenSettings};
@@ -24,7 +24,7 @@ pub(in crate::engine) fn read_tokenizer(
     let special = read_special_tokens(source)?;
     let mut tokenizer =
         PairTokenizer::parse(&source.path(TOKENIZER), &bytes, &special, config, max_tokens)?;
-    let own = special.chat_template.as_deref();
+    let own = special.chat_templates.as_ref();
     tokenizer.chat_template = ChatTemplate::resolve(chat_template, source, own, &special.all)?;
     Ok(tokenizer)
 }
@@ -38,12 +38,15 @@ fn read_special_tokens(source: &Source<'_>) -> Result<SpecialTokens, EngineError
     Ok(SpecialTokens::of(&beside))
 }
 
-/// Whether a model has a chat template of its own.
+/// The chat template that is a model's own.
 ///
 /// # Errors
-/// When a file beside the tokenizer does not parse.
-pub(in crate::engine) fn has_own_template(source: &Source<'_>) -> Result<bool, EngineError> {
-    Ok(source.has(OWN_FILE) || read_special_tokens(source)?.chat_template.is_some())
+/// When a file beside the tokenizer does not parse, or the template does not work.
+pub(in crate::engine) fn own_template(
+    source: &Source<'_>,
+) -> Result<Option<ChatTemplate>, EngineError> {
+    let special = read_special_tokens(source)?;
+    ChatTemplate::resolve("auto", source, special.chat_templates.as_ref(), &special.all)
 }
 
 /// The chat template that a run of these settings reads with, without opening the model; `None` where
@@ -54,6 +57,6 @@ pub(in crate::engine) fn has_own_template(source: &Source<'_>) -> Result<bool, E
 pub fn chat_template(settings: &OpenSettings) -> Result<Option<ChatTemplate>, EngineError> {
     let source = Source::of(&settings.backbone);
     let special = read_special_tokens(&source)?;
-    let own = special.chat_template.as_deref();
+    let own = special.chat_templates.as_ref();
     ChatTemplate::resolve(&settings.chat_template, &source, own, &special.all)
 }

@@ -33,17 +33,27 @@ pub(super) fn install(environment: &mut Environment<'static>) {
         _ => Ok(value),
     });
     environment.add_filter("_item", item);
-    environment.add_filter("string", |value: &Value| text(value));
-    environment.add_filter("safe", |value: &Value| text(value));
+    environment.add_filter("string", |value: Value| match value.is_safe() {
+        true => Ok(value),
+        false => text(&value).map(Value::from),
+    });
+    environment.add_filter("safe", |value: &Value| text(value).map(Value::from_safe_string));
     for name in ["e", "escape", "forceescape"] {
-        environment.add_filter(name, |value: &Value| text(value).map(|text| escaped(&text)));
+        environment.add_filter(name, move |value: &Value| match value.is_safe() && name != "forceescape" {
+            true => Ok(value.clone()),
+            false => text(value).map(|text| Value::from_safe_string(escaped(&text))),
+        });
     }
-    environment.add_filter("upper", |value: &Value| text(value).map(|text| text.to_uppercase()));
-    environment.add_filter("lower", |value: &Value| text(value).map(|text| text.to_lowercase()));
-    environment.add_filter("capitalize", |value: &Value| text(value).map(|text| methods::capitalized(&text)));
+    environment.add_filter("_plain", |value: Value| match value.is_safe() {
+        true => plain(&value).map(Value::from),
+        false => Ok(value),
+    });
+    environment.add_filter("upper", |value: &Value| plain(value).map(|text| text.to_uppercase()));
+    environment.add_filter("lower", |value: &Value| plain(value).map(|text| text.to_lowercase()));
+    environment.add_filter("capitalize", |value: &Value| plain(value).map(|text| methods::capitalized(&text)));
     environment.add_filter("trim", |_: &State, given: Given| {
         let [value, chars] = bind(&given.into_values(), 0, ["value", "chars"])?;
-        let (value, chars) = (text(&value)?, (!chars.is_undefined() && !chars.is_none()).then_some(chars));
+        let (value, chars) = (plain(&value)?, (!chars.is_undefined() && !chars.is_none()).then_some(chars));
         let chars = chars.as_ref().map(|chars| str_of(chars, "chars")).transpose()?;
         let is_cut = |c: char| chars.map_or_else(|| is_space(c), |all| all.contains(c));
         Ok::<_, Error>(value.trim_matches(is_cut).to_owned())
@@ -120,6 +130,14 @@ fn keep_lazy(environment: &mut Environment<'static>) {
 fn pairs(map: &Value) -> Result<Vec<Value>, Error> {
     let pair = |key: Value| Ok(Value::from(Tuple::from([key.clone(), map.get_item(&key)?])));
     items(map)?.into_iter().map(pair).collect()
+}
+
+/// `str(value)` of what is not marked as safe: Python keeps the mark, and escapes what is added.
+fn plain(value: &Value) -> Result<String, Error> {
+    if value.is_safe() {
+        return Err(failed("what is computed with a text marked as safe is escaped in Python"));
+    }
+    text(value)
 }
 
 fn escaped(text: &str) -> String {

@@ -10,6 +10,9 @@ use super::python::{self, Generator, bind, failed, int_or, is_space, items, str_
 
 /// `value.method(…)` of a value that has no such method in `minijinja`.
 pub(super) fn call(_: &mut State, on: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+    if on.is_safe() || args.iter().any(Value::is_safe) {
+        return Err(failed(format!("`{method}` of a text marked as safe escapes in Python")));
+    }
     match on.kind() {
         ValueKind::String => text_method(on.as_str().unwrap_or_default(), method, args),
         ValueKind::Map => map_method(on, method, args),

@@ -77,6 +77,11 @@ fn write_repr(value: &Value, out: &mut String) -> Result<(), Error> {
         ValueKind::None => out.push_str("None"),
         ValueKind::Bool => out.push_str(if value.is_true() { "True" } else { "False" }),
         ValueKind::Number => out.push_str(&number(value)),
+        ValueKind::String if value.is_safe() => {
+            out.push_str("Markup(");
+            write_quoted(value.as_str().unwrap_or_default(), out, false);
+            out.push(')');
+        }
         ValueKind::String => write_quoted(value.as_str().unwrap_or_default(), out, false),
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => write_object(value, out)?,
         other => return Err(failed(format!("a template cannot print this ({other})"))),

@@ -16,8 +16,8 @@ const DICT_METHODS: [&str; 11] = [
     "clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values",
 ];
 /// Other attributes that Python has without a call.
-const ATTRIBUTES: [&str; 18] = [
-    "arguments", "capitalize", "catch_kwargs", "catch_varargs", "endswith", "imag", "lower", "lstrip",
+const ATTRIBUTES: [&str; 17] = [
+    "capitalize", "catch_kwargs", "catch_varargs", "endswith", "imag", "lower", "lstrip",
     "numerator", "real", "removeprefix", "removesuffix", "rstrip", "splitlines", "startswith", "strip",
     "swapcase", "upper",
 ];
@@ -33,6 +33,16 @@ struct Scan<'a> {
     edits: Vec<(usize, u8, usize, String)>,
     blocks: Vec<Block>,
     macros: Vec<Macro>,
+    /// Whether a filter marks texts as safe.
+    marks_safe: bool,
+}
+
+/// How strong an operator binds: `+`, `~`, `%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Sum,
+    Join,
+    Product,
 }
 
 struct Block {
@@ -62,12 +72,17 @@ pub(super) fn rewritten(source: &str, syntax: SyntaxConfig) -> Result<String, St
         edits: Vec::new(),
         blocks: Vec::new(),
         macros: Vec::new(),
+        marks_safe: false,
     };
     for token in tokenize(source, false, syntax) {
         let (token, span) = token.map_err(|error| super::in_words(&error))?;
         scan.tokens.push(token);
         scan.places.push((span.start_offset as usize, span.end_offset as usize, span.start_line));
     }
+    let marks = |pair: &[Token<'_>]| {
+        matches!(pair, [Token::Pipe, Token::Ident("safe" | "e" | "escape" | "forceescape")])
+    };
+    scan.marks_safe = scan.tokens.windows(2).any(marks);
     scan.raw_blocks()?;
     for at in 0..scan.tokens.len() {
         scan.look(at).map_err(|detail| format!("line {}: {detail}", scan.places[at].2))?;
@@ -135,7 +150,9 @@ impl<'a> Scan<'a> {
         match self.tokens[at] {
             Token::BlockStart => self.statement(at)?,
             Token::Ident(name) => self.ident(at, name)?,
-            Token::Tilde => self.tilde(at),
+            Token::Tilde => self.both(at, Level::Join, "_text"),
+            // Python escapes what is added to a text that is marked as safe.
+            Token::Plus if self.marks_safe && self.ends_operand(at - 1) => self.both(at, Level::Sum, "_plain"),
             Token::Mod => self.percent(at),
             Token::BracketOpen if self.ends_operand(at.wrapping_sub(1)) => self.subscript(at)?,
             Token::Str(_) | Token::String(_) => {
@@ -163,15 +180,6 @@ impl<'a> Scan<'a> {
                     return other("`cycle` of nothing");
                 }
             }
-            Some(Token::Pipe) if ["safe", "e", "escape", "forceescape"].contains(&name) => {
-                // Jinja escapes what is joined to such a text.
-                let is_last = self.is(next, |token| matches!(token, Token::VariableEnd));
-                let start = (0..at).rev().find(|at| matches!(self.tokens[*at], Token::VariableStart));
-                let joins = |at: usize| matches!(self.tokens[at], Token::Tilde | Token::Plus | Token::Mod);
-                if !is_last || start.is_none_or(|start| (start..at).any(joins)) {
-                    return other(&format!("`{name}` but at the end of `{{{{ … }}}}`"));
-                }
-            }
             Some(Token::Pipe) => {}
             _ if NAMES.contains(&name) && !self.is(next, |token| matches!(token, Token::Assign)) => {
                 return other(&format!("`{name}`"));
@@ -193,14 +201,16 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Whether a token binds weaker than `~`, so that its operands end there.
-    fn is_weak(&self, at: usize) -> bool {
+    /// Whether a token binds no stronger than an operator of this level, so that its operands end there.
+    fn is_weak(&self, at: usize, level: Level) -> bool {
         match &self.tokens[at] {
+            Token::Tilde => level > Level::Sum,
+            Token::Mul | Token::Div | Token::FloorDiv | Token::Mod => level == Level::Product,
             Token::Ident(name) => is_word(name) && *name != "is" && !self.is_name_of(at),
             Token::Plus | Token::Minus => at > 0 && self.ends_operand(at - 1),
             token => matches!(
                 token,
-                Token::Tilde | Token::Eq | Token::Ne | Token::Gt | Token::Gte | Token::Lt | Token::Lte
+                Token::Eq | Token::Ne | Token::Gt | Token::Gte | Token::Lt | Token::Lte
                     | Token::Assign | Token::Comma | Token::Colon | Token::VariableStart | Token::VariableEnd
                     | Token::BlockStart | Token::BlockEnd | Token::TemplateData(_)
             ),
@@ -215,7 +225,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The first token of the operand that ends before `at`.
-    fn left(&self, at: usize) -> usize {
+    fn left(&self, at: usize, level: Level) -> usize {
         let (mut first, mut depth) = (at, 0);
         while first > 0 {
             let token = &self.tokens[first - 1];
@@ -226,7 +236,7 @@ impl<'a> Scan<'a> {
                     break;
                 }
                 depth -= 1;
-            } else if depth == 0 && self.is_weak(first - 1) {
+            } else if depth == 0 && self.is_weak(first - 1, level) {
                 break;
             }
             first -= 1;
@@ -234,14 +244,12 @@ impl<'a> Scan<'a> {
         first
     }
 
-    /// The last token of the operand that begins behind `at`; `*` and `/` end it too where the operator
-    /// binds as strong as they do.
-    fn right(&self, at: usize, is_strong: bool) -> usize {
+    /// The last token of the operand that begins behind `at`.
+    fn right(&self, at: usize, level: Level) -> usize {
         let (mut last, mut depth) = (at, 0);
         while last + 1 < self.tokens.len() {
             let token = &self.tokens[last + 1];
-            let ends = self.is_weak(last + 1)
-                || (is_strong && matches!(token, Token::Mul | Token::Div | Token::FloorDiv | Token::Mod));
+            let ends = self.is_weak(last + 1, level);
             if opens(token) {
                 depth += 1;
             } else if closes(token) {
@@ -257,20 +265,27 @@ impl<'a> Scan<'a> {
         last
     }
 
-    /// Both sides as Python's `str` writes them.
-    fn tilde(&mut self, at: usize) {
-        let (first, last) = (self.left(at), self.right(at, false));
-        if first == 0 || !matches!(self.tokens[first - 1], Token::Tilde) {
-            self.wrap(first, at - 1, "(", ")|_text");
+    /// Puts both sides of an operator through a filter.
+    fn both(&mut self, at: usize, level: Level, filter: &str) {
+        let (first, last) = (self.left(at, level), self.right(at, level));
+        let is_done = first > 0
+            && match (&self.tokens[first - 1], level) {
+                (Token::Tilde, Level::Join) => true,
+                (Token::Plus, Level::Sum) => first > 1 && self.ends_operand(first - 2),
+                _ => false,
+            };
+        let behind = format!(")|{filter}");
+        if !is_done {
+            self.wrap(first, at - 1, "(", &behind);
         }
         if last > at {
-            self.wrap(at + 1, last, "(", ")|_text");
+            self.wrap(at + 1, last, "(", &behind);
         }
     }
 
     /// `'…' % values`, which is a remainder to `minijinja`.
     fn percent(&mut self, at: usize) {
-        let (first, last) = (self.left(at), self.right(at, true));
+        let (first, last) = (self.left(at, Level::Join), self.right(at, Level::Product));
         let is_text = (first..at).all(|at| {
             matches!(self.tokens[at], Token::Str(_) | Token::String(_) | Token::ParenOpen | Token::ParenClose)
         });
