@@ -7,7 +7,8 @@ use super::python::{Generator, bind, failed, int_or, is_space, items, str_of, te
 use super::{json, methods, percent};
 
 /// Filters whose result Python reads once; their originals are kept under a name of their own.
-const LAZY: [&str; 8] = ["map", "select", "reject", "selectattr", "rejectattr", "unique", "batch", "slice"];
+const LAZY: [&str; 8] =
+    ["map", "select", "reject", "selectattr", "rejectattr", "unique", "batch", "slice"];
 /// What `minijinja` has and Jinja has not, or has as something that no text can show.
 const FOREIGN_FILTERS: [&str; 7] = ["attr", "bool", "chain", "lines", "pprint", "split", "zip"];
 const FOREIGN_TESTS: [&str; 4] = ["startingwith", "endingwith", "int", "safe"];
@@ -29,7 +30,9 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("_mod", percent::modulo);
     environment.add_filter("_slice", slice);
     environment.add_filter("_iter", |value: Value| match value.kind() {
-        ValueKind::None | ValueKind::Bool | ValueKind::Number => Err(failed(format!("{} has no items", value.kind()))),
+        ValueKind::None | ValueKind::Bool | ValueKind::Number => {
+            Err(failed(format!("{} has no items", value.kind())))
+        }
         _ => Ok(value),
     });
     environment.add_filter("_item", item);
@@ -39,9 +42,11 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     });
     environment.add_filter("safe", |value: &Value| text(value).map(Value::from_safe_string));
     for name in ["e", "escape", "forceescape"] {
-        environment.add_filter(name, move |value: &Value| match value.is_safe() && name != "forceescape" {
-            true => Ok(value.clone()),
-            false => text(value).map(|text| Value::from_safe_string(escaped(&text))),
+        environment.add_filter(name, move |value: &Value| {
+            match value.is_safe() && name != "forceescape" {
+                true => Ok(value.clone()),
+                false => text(value).map(|text| Value::from_safe_string(escaped(&text))),
+            }
         });
     }
     environment.add_filter("_plain", |value: Value| match value.is_safe() {
@@ -50,10 +55,13 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     });
     environment.add_filter("upper", |value: &Value| plain(value).map(|text| text.to_uppercase()));
     environment.add_filter("lower", |value: &Value| plain(value).map(|text| text.to_lowercase()));
-    environment.add_filter("capitalize", |value: &Value| plain(value).map(|text| methods::capitalized(&text)));
+    environment.add_filter("capitalize", |value: &Value| {
+        plain(value).map(|text| methods::capitalized(&text))
+    });
     environment.add_filter("trim", |_: &State, given: Given| {
         let [value, chars] = bind(&given.into_values(), 0, ["value", "chars"])?;
-        let (value, chars) = (plain(&value)?, (!chars.is_undefined() && !chars.is_none()).then_some(chars));
+        let (value, chars) =
+            (plain(&value)?, (!chars.is_undefined() && !chars.is_none()).then_some(chars));
         let chars = chars.as_ref().map(|chars| str_of(chars, "chars")).transpose()?;
         let is_cut = |c: char| chars.map_or_else(|| is_space(c), |all| all.contains(c));
         Ok::<_, Error>(value.trim_matches(is_cut).to_owned())
@@ -88,19 +96,27 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     }
     environment.add_filter("reverse", |value: Value| match value.as_str() {
         Some(text) => Ok(Value::from(text.chars().rev().collect::<String>())),
-        None if value.is_none() || value.kind() == ValueKind::Number => Err(failed("it has no order")),
-        None => items(&value).map(|items| Generator::value(items.into_iter().rev().collect(), None)),
+        None if value.is_none() || value.kind() == ValueKind::Number => {
+            Err(failed("it has no order"))
+        }
+        None => {
+            items(&value).map(|items| Generator::value(items.into_iter().rev().collect(), None))
+        }
     });
     environment.add_filter("last", |value: Value| match Generator::is_lazy(&value) {
         true => Err(failed("what is read once has no last item: put `| list` before it")),
         false => Ok(items(&value)?.pop().unwrap_or_default()),
     });
     environment.add_test("sequence", |value: &Value| {
-        matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined)
+        matches!(
+            value.kind(),
+            ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined
+        )
     });
     environment.add_test("iterable", |value: &Value| !value.is_none() && value.try_iter().is_ok());
     environment.add_test("callable", |value: &Value| {
-        value.is_undefined() || value.as_object().is_some_and(|object| object.type_name().contains("unction"))
+        value.is_undefined()
+            || value.as_object().is_some_and(|object| object.type_name().contains("unction"))
     });
 }
 
@@ -150,10 +166,12 @@ fn join(_: &State, given: Given) -> Result<String, Error> {
     let mut texts = Vec::new();
     for item in items(&value)? {
         let item = match attribute.as_str() {
-            Some(path) => path.split('.').try_fold(item, |item, name| match name.parse::<usize>() {
-                Ok(at) => item.get_item_by_index(at),
-                Err(_) => item.get_attr(name),
-            })?,
+            Some(path) => {
+                path.split('.').try_fold(item, |item, name| match name.parse::<usize>() {
+                    Ok(at) => item.get_item_by_index(at),
+                    Err(_) => item.get_attr(name),
+                })?
+            }
             None => item,
         };
         texts.push(text(&item)?);
@@ -175,7 +193,8 @@ fn default(_: &State, given: Given) -> Result<Value, Error> {
 /// Lines of Jinja's `indent`: `splitlines`, the first one only when asked for, empty ones only when
 /// asked for.
 fn indent(_: &State, given: Given) -> Result<String, Error> {
-    let [value, width, first, blank] = bind(&given.into_values(), 1, ["s", "width", "first", "blank"])?;
+    let [value, width, first, blank] =
+        bind(&given.into_values(), 1, ["s", "width", "first", "blank"])?;
     let width = match width.as_str() {
         Some(text) => text.to_owned(),
         None => " ".repeat(usize::try_from(int_or(&width, 4)?).unwrap_or(0).min(1 << 16)),
@@ -184,7 +203,8 @@ fn indent(_: &State, given: Given) -> Result<String, Error> {
     let lines = methods::lines(&value, false);
     let mut out = String::new();
     for (i, line) in lines.iter().enumerate() {
-        let is_indented = if i == 0 { first.is_true() } else { blank.is_true() || !line.is_empty() };
+        let is_indented =
+            if i == 0 { first.is_true() } else { blank.is_true() || !line.is_empty() };
         out += if i == 0 { "" } else { "\n" };
         out += if is_indented { &width } else { "" };
         out += line;
@@ -205,7 +225,8 @@ fn int(_: &State, given: Given) -> Result<Value, Error> {
         return match value.kind() {
             ValueKind::Bool => Ok(Value::from(i64::from(value.is_true()))),
             _ if value.is_integer() => Ok(value),
-            ValueKind::Number => of_float(f64::try_from(value)?).ok_or_else(|| failed("too large for a whole number")),
+            ValueKind::Number => of_float(f64::try_from(value)?)
+                .ok_or_else(|| failed("too large for a whole number")),
             _ => Ok(default),
         };
     };
@@ -243,7 +264,9 @@ fn slice(value: Value, start: Value, stop: Value, step: Value) -> Result<Value, 
         ValueKind::Undefined => return Err(failed("an undefined value has no part")),
         ValueKind::String | ValueKind::Seq => items(&value)?,
         ValueKind::Iterable if value.downcast_object_ref::<Generator>().is_none() => items(&value)?,
-        ValueKind::Iterable => return Err(failed("what is read once has no part: put `| list` before it")),
+        ValueKind::Iterable => {
+            return Err(failed("what is read once has no part: put `| list` before it"));
+        }
         // Jinja takes what has no parts for undefined.
         _ => return Ok(Value::UNDEFINED),
     };
@@ -255,10 +278,20 @@ fn slice(value: Value, start: Value, stop: Value, step: Value) -> Result<Value, 
     let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
     let place = |value: &Value, default: i64| {
         let at = int_or(value, i64::MIN)?;
-        let at = if at == i64::MIN { return Ok(default) } else if at < 0 { at + n } else { at };
+        let at = if at == i64::MIN {
+            return Ok(default);
+        } else if at < 0 {
+            at + n
+        } else {
+            at
+        };
         Ok::<_, Error>(at.clamp(low, high))
     };
-    let (mut at, end) = if step > 0 { (place(&start, 0)?, place(&stop, n)?) } else { (place(&start, n - 1)?, place(&stop, -1)?) };
+    let (mut at, end) = if step > 0 {
+        (place(&start, 0)?, place(&stop, n)?)
+    } else {
+        (place(&start, n - 1)?, place(&stop, -1)?)
+    };
     let mut part = Vec::new();
     while if step > 0 { at < end } else { at > end } {
         part.push(items[at as usize].clone());
@@ -275,7 +308,9 @@ fn slice(value: Value, start: Value, stop: Value, step: Value) -> Result<Value, 
 fn item(value: &Value, key: &str) -> Result<Value, Error> {
     let item = value.get_item(&Value::from(key))?;
     if item.is_undefined() && value.kind() == ValueKind::Map {
-        return Err(failed(format!("`['{key}']` is a method of Python where there is no such key")));
+        return Err(failed(format!(
+            "`['{key}']` is a method of Python where there is no such key"
+        )));
     }
     Ok(item)
 }

@@ -47,7 +47,11 @@ pub(super) fn load(text: &str) -> Result<Value, String> {
         }
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).map_err(fault)?;
-            items.into_iter().map(|raw| load(raw.get())).collect::<Result<Vec<_>, _>>().map(Value::from)
+            items
+                .into_iter()
+                .map(|raw| load(raw.get()))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Value::from)
         }
         Some(b'-' | b'0'..=b'9') if text.contains(['.', 'e', 'E']) => {
             text.parse::<f64>().map(Value::from).map_err(|error| error.to_string())
@@ -66,17 +70,22 @@ pub(super) fn load(text: &str) -> Result<Value, String> {
 /// The filter `tojson` as transformers overrides it: `json.dumps` with its options, letters as they are.
 pub(super) fn tojson(_: &State, given: Given) -> Result<String, Error> {
     let names = ["value", "ensure_ascii", "indent", "separators", "sort_keys"];
-    let [value, ensure_ascii, indent, separators, sort_keys] = bind(&given.into_values(), 1, names)?;
+    let [value, ensure_ascii, indent, separators, sort_keys] =
+        bind(&given.into_values(), 1, names)?;
     let indent = match indent.kind() {
         ValueKind::Undefined | ValueKind::None => None,
         ValueKind::String => Some(indent.to_string()),
-        _ => Some(" ".repeat(usize::try_from(super::python::int_or(&indent, 0)?).unwrap_or(0).min(64))),
+        _ => Some(
+            " ".repeat(usize::try_from(super::python::int_or(&indent, 0)?).unwrap_or(0).min(64)),
+        ),
     };
     let [between, after_key] = if separators.is_undefined() || separators.is_none() {
         [if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()]
     } else {
         let pair = super::python::items(&separators)?;
-        let [between, after_key] = &pair[..] else { return Err(failed("separators are two texts")) };
+        let [between, after_key] = &pair[..] else {
+            return Err(failed("separators are two texts"));
+        };
         [between, after_key].map(ToString::to_string)
     };
     let (is_ascii, is_sorted) = (ensure_ascii.is_true(), sort_keys.is_true());

@@ -9,7 +9,12 @@ use minijinja::{Error, ErrorKind, State};
 use super::python::{self, Generator, bind, failed, int_or, is_space, items, str_of};
 
 /// `value.method(…)` of a value that has no such method in `minijinja`.
-pub(super) fn call(_: &mut State, on: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+pub(super) fn call(
+    _: &mut State,
+    on: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
     if on.is_safe() || args.iter().any(Value::is_safe) {
         return Err(failed(format!("`{method}` of a text marked as safe escapes in Python")));
     }
@@ -78,7 +83,8 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error>
         "strip" | "lstrip" | "rstrip" => {
             let [chars] = bind(args, 0, ["chars"])?;
             let chars = if chars.is_none() { None } else { chars.as_str().map(str::to_owned) };
-            let is_cut = |c: char| chars.as_ref().map_or_else(|| is_space(c), |all| all.contains(c));
+            let is_cut =
+                |c: char| chars.as_ref().map_or_else(|| is_space(c), |all| all.contains(c));
             let text = if method == "rstrip" { text } else { text.trim_start_matches(is_cut) };
             Ok(Value::from(if method == "lstrip" { text } else { text.trim_end_matches(is_cut) }))
         }
@@ -91,7 +97,8 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error>
             let [separator] = bind(args, 1, ["sep"])?;
             let separator = some_text(str_of(&separator, "sep")?)?.to_owned();
             let is_last = method == "rpartition";
-            let found = if is_last { text.rsplit_once(&separator) } else { text.split_once(&separator) };
+            let found =
+                if is_last { text.rsplit_once(&separator) } else { text.split_once(&separator) };
             let parts = match found {
                 Some((before, after)) => [before, &separator, after],
                 None if is_last => ["", "", text],
@@ -102,8 +109,11 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error>
         "removeprefix" | "removesuffix" => {
             let [part] = bind(args, 1, ["part"])?;
             let part = str_of(&part, "the part")?;
-            let cut =
-                if method == "removeprefix" { text.strip_prefix(part) } else { text.strip_suffix(part) };
+            let cut = if method == "removeprefix" {
+                text.strip_prefix(part)
+            } else {
+                text.strip_suffix(part)
+            };
             Ok(Value::from(cut.unwrap_or(text)))
         }
         "replace" => {
@@ -116,7 +126,8 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error>
         "join" => {
             let [parts] = bind(args, 1, ["parts"])?;
             let parts = items(&parts)?;
-            let parts = parts.iter().map(|part| str_of(part, "a part")).collect::<Result<Vec<_>, _>>()?;
+            let parts =
+                parts.iter().map(|part| str_of(part, "a part")).collect::<Result<Vec<_>, _>>()?;
             Ok(Value::from(parts.join(text)))
         }
         "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count" => {
@@ -132,9 +143,14 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error>
 /// may count them otherwise.
 fn plain(text: &str, method: &str) -> Option<Result<Value, Error>> {
     let all = |test: fn(&char) -> bool| {
-        let is_known = text.is_ascii() || text.chars().any(|letter| letter.is_ascii() && !test(&letter));
+        let is_known =
+            text.is_ascii() || text.chars().any(|letter| letter.is_ascii() && !test(&letter));
         let answer = !text.is_empty() && text.chars().all(|letter| test(&letter));
-        if is_known { Ok(Value::from(answer)) } else { Err(failed(format!("`{method}` of other letters"))) }
+        if is_known {
+            Ok(Value::from(answer))
+        } else {
+            Err(failed(format!("`{method}` of other letters")))
+        }
     };
     let any = |test: fn(char) -> bool| text.chars().any(test);
     Some(match method {
@@ -158,7 +174,11 @@ pub(super) fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     let Some(first) = letters.next() else { return String::new() };
     // A letter that is two when large (`ß`) is large and small in a title.
-    let first: String = first.to_uppercase().enumerate().map(|(i, c)| if i == 0 { c } else { c.to_ascii_lowercase() }).collect();
+    let first: String = first
+        .to_uppercase()
+        .enumerate()
+        .map(|(i, c)| if i == 0 { c } else { c.to_ascii_lowercase() })
+        .collect();
     first + &letters.as_str().to_lowercase()
 }
 
@@ -166,7 +186,11 @@ fn titled(text: &str) -> String {
     let mut out = String::new();
     let mut is_inside = false;
     for letter in text.chars() {
-        if is_inside { out.extend(letter.to_lowercase()) } else { out += &capitalized(letter.encode_utf8(&mut [0; 4])) }
+        if is_inside {
+            out.extend(letter.to_lowercase())
+        } else {
+            out += &capitalized(letter.encode_utf8(&mut [0; 4]))
+        }
         is_inside = letter.is_lowercase() || letter.is_uppercase();
     }
     out
@@ -183,8 +207,11 @@ fn split<'a>(text: &'a str, args: &[Value], from_end: bool) -> Result<Vec<&'a st
         return Ok(words(text, limit, from_end));
     }
     let separator = some_text(str_of(&separator, "sep")?)?;
-    let mut parts: Vec<&str> =
-        if from_end { text.rsplitn(limit, separator).collect() } else { text.splitn(limit, separator).collect() };
+    let mut parts: Vec<&str> = if from_end {
+        text.rsplitn(limit, separator).collect()
+    } else {
+        text.splitn(limit, separator).collect()
+    };
     if from_end {
         parts.reverse();
     }
@@ -193,8 +220,11 @@ fn split<'a>(text: &'a str, args: &[Value], from_end: bool) -> Result<Vec<&'a st
 
 /// Parts between white space, at most `n_max` of them; the last (or first) keeps the rest as it stands.
 fn words(text: &str, n_max: usize, from_end: bool) -> Vec<&str> {
-    let trim: fn(&str) -> &str =
-        if from_end { |text| text.trim_end_matches(is_space) } else { |text| text.trim_start_matches(is_space) };
+    let trim: fn(&str) -> &str = if from_end {
+        |text| text.trim_end_matches(is_space)
+    } else {
+        |text| text.trim_start_matches(is_space)
+    };
     let mut parts = Vec::new();
     let mut rest = trim(text);
     while !rest.is_empty() {
@@ -217,12 +247,22 @@ fn words(text: &str, n_max: usize, from_end: bool) -> Vec<&str> {
 }
 
 pub(super) fn lines(text: &str, keeps_ends: bool) -> Vec<&str> {
-    let is_end = |c: char| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let is_end = |c: char| {
+        matches!(
+            c,
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'
+                ..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        )
+    };
     let mut lines = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
         let at = rest.find(is_end).unwrap_or(rest.len());
-        let n_end = if rest[at..].starts_with("\r\n") { 2 } else { rest[at..].chars().next().map_or(0, char::len_utf8) };
+        let n_end = if rest[at..].starts_with("\r\n") {
+            2
+        } else {
+            rest[at..].chars().next().map_or(0, char::len_utf8)
+        };
         lines.push(&rest[..if keeps_ends { at + n_end } else { at }]);
         rest = &rest[at + n_end..];
     }
@@ -244,7 +284,13 @@ fn within(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
         let mut found = false;
         for option in &options {
             let option = str_of(option, "what it starts or ends with")?;
-            found |= part.is_some_and(|part| if method == "startswith" { part.starts_with(option) } else { part.ends_with(option) });
+            found |= part.is_some_and(|part| {
+                if method == "startswith" {
+                    part.starts_with(option)
+                } else {
+                    part.ends_with(option)
+                }
+            });
         }
         return Ok(Value::from(found));
     }
@@ -295,9 +341,16 @@ fn formatted(text: &str, args: &[Value]) -> Result<Value, Error> {
     if text.contains(':') && !args.iter().all(is_ascii) {
         return Err(failed("`format` with a width of letters outside ASCII"));
     }
-    let is_plain = |value: &Value| value.is_kwargs() || !matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable);
+    let is_plain = |value: &Value| {
+        value.is_kwargs()
+            || !matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable)
+    };
     let printed = |value: &Value| {
-        if is_plain(value) || text.contains('[') { Ok(value.clone()) } else { python::text(value).map(Value::from) }
+        if is_plain(value) || text.contains('[') {
+            Ok(value.clone())
+        } else {
+            python::text(value).map(Value::from)
+        }
     };
     let args = args.iter().map(printed).collect::<Result<Vec<_>, _>>()?;
     format(FormatStyle::StrFormat, text, &args).map(Value::from)

@@ -1,8 +1,8 @@
 //! `text % values` of Python.
 
+use minijinja::Error;
 use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::{Value, ValueKind};
-use minijinja::Error;
 
 use super::python::{failed, int_or, items, repr, str_of, text, write_quoted};
 
@@ -27,7 +27,9 @@ pub(super) fn modulo(left: &Value, right: Value) -> Result<Value, Error> {
             None => None,
         };
         let mut spec = String::new();
-        while let Some(letter) = rest.chars().next().filter(|letter| "#0- +.*123456789hlL".contains(*letter)) {
+        while let Some(letter) =
+            rest.chars().next().filter(|letter| "#0- +.*123456789hlL".contains(*letter))
+        {
             rest = &rest[1..];
             match letter {
                 '*' => spec += &int_or(&next()?, 0)?.to_string(),
@@ -43,7 +45,9 @@ pub(super) fn modulo(left: &Value, right: Value) -> Result<Value, Error> {
         }
         let value = match &key {
             Some(key) if right.kind() == ValueKind::Map => match right.get_item(key)? {
-                value if value.is_undefined() => return Err(failed(format!("no `{key}` to format"))),
+                value if value.is_undefined() => {
+                    return Err(failed(format!("no `{key}` to format")));
+                }
                 value => value,
             },
             Some(_) => return Err(failed("format requires a mapping")),
@@ -52,7 +56,8 @@ pub(super) fn modulo(left: &Value, right: Value) -> Result<Value, Error> {
         out += &converted(kind, &spec, value)?;
     }
     out.push_str(rest);
-    let may_stay = is_named || (!is_tuple && matches!(right.kind(), ValueKind::Map | ValueKind::Seq));
+    let may_stay =
+        is_named || (!is_tuple && matches!(right.kind(), ValueKind::Map | ValueKind::Seq));
     match given.next() {
         Some(_) if !may_stay => Err(failed("not all arguments converted during string formatting")),
         _ => Ok(Value::from(out)),
@@ -93,14 +98,20 @@ fn converted(kind: char, spec: &str, value: Value) -> Result<String, Error> {
 
 /// Width and precision of a text, in letters.
 fn padded(text: &str, spec: &str) -> Result<String, Error> {
-    let (width, precision) = spec.split_once('.').map_or((spec, None), |(width, n)| (width, Some(n)));
+    let (width, precision) =
+        spec.split_once('.').map_or((spec, None), |(width, n)| (width, Some(n)));
     let number = |digits: &str| match digits {
         "" => Ok(0),
-        digits => digits.parse::<usize>().ok().filter(|n| *n <= 1 << 16).ok_or_else(|| failed("a width of more than 65,536")),
+        digits => digits
+            .parse::<usize>()
+            .ok()
+            .filter(|n| *n <= 1 << 16)
+            .ok_or_else(|| failed("a width of more than 65,536")),
     };
     let n_max = precision.map(number).transpose()?.unwrap_or(usize::MAX);
     let text: String = text.chars().take(n_max).collect();
-    let n = number(width.trim_start_matches(['#', '0', '-', ' ', '+']))?.saturating_sub(text.chars().count());
+    let n = number(width.trim_start_matches(['#', '0', '-', ' ', '+']))?
+        .saturating_sub(text.chars().count());
     let fill = " ".repeat(n);
     Ok(if width.contains('-') { text + &fill } else { fill + &text })
 }

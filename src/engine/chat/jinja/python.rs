@@ -1,7 +1,7 @@
 //! Values as Python writes them: `str()`, `repr()`, and arguments by position and name.
 
-use minijinja::value::{Kwargs, Object, ObjectRepr, Value, ValueKind};
 use minijinja::value::Enumerator;
+use minijinja::value::{Kwargs, Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use std::sync::{Arc, Mutex};
 

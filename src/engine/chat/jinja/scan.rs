@@ -8,18 +8,43 @@ use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 /// Statements of Jinja that chat templates do not need.
-const STATEMENTS: [&str; 7] = ["autoescape", "block", "extends", "from", "import", "include", "print"];
+const STATEMENTS: [&str; 7] =
+    ["autoescape", "block", "extends", "from", "import", "include", "print"];
 /// Names that mean something in Jinja and nothing here.
 const NAMES: [&str; 3] = ["kwargs", "self", "varargs"];
 /// Methods of dictionaries: read without a call they are methods in Jinja, and keys here.
 const DICT_METHODS: [&str; 11] = [
-    "clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values",
+    "clear",
+    "copy",
+    "fromkeys",
+    "get",
+    "items",
+    "keys",
+    "pop",
+    "popitem",
+    "setdefault",
+    "update",
+    "values",
 ];
 /// Other attributes that Python has without a call.
 const ATTRIBUTES: [&str; 17] = [
-    "capitalize", "catch_kwargs", "catch_varargs", "endswith", "imag", "lower", "lstrip",
-    "numerator", "real", "removeprefix", "removesuffix", "rstrip", "splitlines", "startswith", "strip",
-    "swapcase", "upper",
+    "capitalize",
+    "catch_kwargs",
+    "catch_varargs",
+    "endswith",
+    "imag",
+    "lower",
+    "lstrip",
+    "numerator",
+    "real",
+    "removeprefix",
+    "removesuffix",
+    "rstrip",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "upper",
 ];
 /// What every template is given.
 const GIVEN: [&str; 4] = ["messages", "tools", "documents", "add_generation_prompt"];
@@ -129,7 +154,8 @@ impl<'a> Scan<'a> {
         match tags.find(is_raw) {
             Some((at, _)) => {
                 let line = self.source[..at].lines().count();
-                other("`raw` at the end of a line").map_err(|detail| format!("line {line}: {detail}"))
+                other("`raw` at the end of a line")
+                    .map_err(|detail| format!("line {line}: {detail}"))
             }
             None => Ok(()),
         }
@@ -152,7 +178,9 @@ impl<'a> Scan<'a> {
             Token::Ident(name) => self.ident(at, name)?,
             Token::Tilde => self.both(at, Level::Join, "_text"),
             // Python escapes what is added to a text that is marked as safe.
-            Token::Plus if self.marks_safe && self.ends_operand(at - 1) => self.both(at, Level::Sum, "_plain"),
+            Token::Plus if self.marks_safe && self.ends_operand(at - 1) => {
+                self.both(at, Level::Sum, "_plain")
+            }
             Token::Mod => self.percent(at),
             Token::BracketOpen if self.ends_operand(at.wrapping_sub(1)) => self.subscript(at)?,
             Token::Str(_) | Token::String(_) => {
@@ -176,12 +204,17 @@ impl<'a> Scan<'a> {
                 if (DICT_METHODS.contains(&name) || ATTRIBUTES.contains(&name)) && !is_called {
                     return other(&format!("`.{name}` without a call (`['{name}']` is a key)"));
                 }
-                if name == "cycle" && is_called && self.is(at + 2, |t| matches!(t, Token::ParenClose)) {
+                if name == "cycle"
+                    && is_called
+                    && self.is(at + 2, |t| matches!(t, Token::ParenClose))
+                {
                     return other("`cycle` of nothing");
                 }
             }
             Some(Token::Pipe) => {}
-            _ if NAMES.contains(&name) && !self.is(next, |token| matches!(token, Token::Assign)) => {
+            _ if NAMES.contains(&name)
+                && !self.is(next, |token| matches!(token, Token::Assign)) =>
+            {
                 return other(&format!("`{name}`"));
             }
             _ if name == "loop" && self.is(next, |token| matches!(token, Token::Pipe)) => {
@@ -195,7 +228,9 @@ impl<'a> Scan<'a> {
     /// Whether a token can end a value, so that what follows belongs to it.
     fn ends_operand(&self, at: usize) -> bool {
         match self.tokens.get(at) {
-            Some(Token::Ident(name)) => !is_word(name) || matches!(self.tokens.get(at.wrapping_sub(1)), Some(Token::Dot)),
+            Some(Token::Ident(name)) => {
+                !is_word(name) || matches!(self.tokens.get(at.wrapping_sub(1)), Some(Token::Dot))
+            }
             Some(token) => closes(token) || is_literal(token),
             None => false,
         }
@@ -210,9 +245,20 @@ impl<'a> Scan<'a> {
             Token::Plus | Token::Minus => at > 0 && self.ends_operand(at - 1),
             token => matches!(
                 token,
-                Token::Eq | Token::Ne | Token::Gt | Token::Gte | Token::Lt | Token::Lte
-                    | Token::Assign | Token::Comma | Token::Colon | Token::VariableStart | Token::VariableEnd
-                    | Token::BlockStart | Token::BlockEnd | Token::TemplateData(_)
+                Token::Eq
+                    | Token::Ne
+                    | Token::Gt
+                    | Token::Gte
+                    | Token::Lt
+                    | Token::Lte
+                    | Token::Assign
+                    | Token::Comma
+                    | Token::Colon
+                    | Token::VariableStart
+                    | Token::VariableEnd
+                    | Token::BlockStart
+                    | Token::BlockEnd
+                    | Token::TemplateData(_)
             ),
         }
     }
@@ -221,7 +267,8 @@ impl<'a> Scan<'a> {
     fn is_name_of(&self, at: usize) -> bool {
         let before = |n: usize| at.checked_sub(n).and_then(|at| self.tokens.get(at));
         matches!(before(1), Some(Token::Dot | Token::Ident("is")))
-            || (matches!(before(1), Some(Token::Ident("not"))) && matches!(before(2), Some(Token::Ident("is"))))
+            || (matches!(before(1), Some(Token::Ident("not")))
+                && matches!(before(2), Some(Token::Ident("is"))))
     }
 
     /// The first token of the operand that ends before `at`.
@@ -287,7 +334,10 @@ impl<'a> Scan<'a> {
     fn percent(&mut self, at: usize) {
         let (first, last) = (self.left(at, Level::Join), self.right(at, Level::Product));
         let is_text = (first..at).all(|at| {
-            matches!(self.tokens[at], Token::Str(_) | Token::String(_) | Token::ParenOpen | Token::ParenClose)
+            matches!(
+                self.tokens[at],
+                Token::Str(_) | Token::String(_) | Token::ParenOpen | Token::ParenClose
+            )
         });
         if is_text && first < at && last > at {
             self.wrap(first, at - 1, "(", "");
@@ -305,7 +355,8 @@ impl<'a> Scan<'a> {
                 let mut depth = 1;
                 while depth > 0 && start > 0 {
                     start -= 1;
-                    depth += i32::from(closes(&self.tokens[start])) - i32::from(opens(&self.tokens[start]));
+                    depth += i32::from(closes(&self.tokens[start]))
+                        - i32::from(opens(&self.tokens[start]));
                 }
                 first = start;
                 if start == 0 || !self.ends_operand(start - 1) {
@@ -365,13 +416,16 @@ impl<'a> Scan<'a> {
     /// A tag, by the word it begins with.
     fn statement(&mut self, at: usize) -> Result<(), String> {
         let Some(word) = self.name(at + 1) else { return Ok(()) };
-        let Some(end) = (at..self.tokens.len()).find(|at| matches!(self.tokens[*at], Token::BlockEnd)) else {
+        let Some(end) =
+            (at..self.tokens.len()).find(|at| matches!(self.tokens[*at], Token::BlockEnd))
+        else {
             return Ok(());
         };
         if STATEMENTS.contains(&word) {
             return other(&format!("`{word}`"));
         }
-        let is_set_block = word == "set" && !(at..end).any(|at| matches!(self.tokens[at], Token::Assign));
+        let is_set_block =
+            word == "set" && !(at..end).any(|at| matches!(self.tokens[at], Token::Assign));
         match word {
             "for" => self.for_loop(at, end),
             "generation" => self.replace(at + 1, "with"),
@@ -379,7 +433,12 @@ impl<'a> Scan<'a> {
             "with" | "macro" | "call" => self.shadowed(at, end, word)?,
             "set" if is_set_block => {
                 let mark = self.mark(self.places[end].1 - 2, self.places[end].1 - 3);
-                self.edits.push((self.places[end].1, 1, self.places[end].1, format!("{{% with {mark}%}}")));
+                self.edits.push((
+                    self.places[end].1,
+                    1,
+                    self.places[end].1,
+                    format!("{{% with {mark}%}}"),
+                ));
             }
             "set" => self.set_given(at)?,
             "endset" => {
@@ -396,7 +455,8 @@ impl<'a> Scan<'a> {
             }
             _ => {}
         }
-        let opens = matches!(word, "for" | "if" | "macro" | "call" | "with" | "filter" | "generation");
+        let opens =
+            matches!(word, "for" | "if" | "macro" | "call" | "with" | "filter" | "generation");
         if opens || is_set_block {
             let is_recursive = (at..end).any(|at| self.name(at) == Some("recursive"));
             if word == "macro" {
@@ -433,11 +493,18 @@ impl<'a> Scan<'a> {
 
     /// `with a = 1, b = a` and `macro f(a, b=a)`: in Jinja the second `a` is another one.
     fn shadowed(&self, at: usize, end: usize, word: &str) -> Result<(), String> {
-        let is_value = |at: usize| !self.is(at + 1, |token| matches!(token, Token::Assign)) && !matches!(self.tokens[at - 1], Token::Dot);
+        let is_value = |at: usize| {
+            !self.is(at + 1, |token| matches!(token, Token::Assign))
+                && !matches!(self.tokens[at - 1], Token::Dot)
+        };
         let assigned = |at: &usize| self.is(at + 1, |token| matches!(token, Token::Assign));
         let names = |to: usize| {
             let named = (at + 2..to).filter(|at| self.name(*at).is_some());
-            named.filter(move |at| assigned(at) || (word != "with" && matches!(self.tokens[at - 1], Token::ParenOpen | Token::Comma)))
+            named.filter(move |at| {
+                assigned(at)
+                    || (word != "with"
+                        && matches!(self.tokens[at - 1], Token::ParenOpen | Token::Comma))
+            })
         };
         let mut last_assign = None;
         for here in at + 2..end {
@@ -447,7 +514,9 @@ impl<'a> Scan<'a> {
             let Some(name) = self.name(here).filter(|_| is_value(here)) else { continue };
             let Some(assign) = last_assign.filter(|assign| *assign < here) else { continue };
             let mut known = names(if word == "with" { assign } else { end });
-            if self.is(here - 1, |token| !matches!(token, Token::ParenOpen | Token::Comma) ) && known.any(|at| at != here && self.name(at) == Some(name)) {
+            if self.is(here - 1, |token| !matches!(token, Token::ParenOpen | Token::Comma))
+                && known.any(|at| at != here && self.name(at) == Some(name))
+            {
                 return other(&format!("`{name}` as a value beside where it is named"));
             }
         }
@@ -456,10 +525,14 @@ impl<'a> Scan<'a> {
 
     /// What a macro that begins behind `at` reads of what every template is given.
     fn reads(&self, at: usize) -> Vec<&'static str> {
-        let ends = |at: &usize| matches!(self.tokens[at - 1], Token::BlockStart) && self.name(*at) == Some("endmacro");
+        let ends = |at: &usize| {
+            matches!(self.tokens[at - 1], Token::BlockStart) && self.name(*at) == Some("endmacro")
+        };
         let end = (at + 1..self.tokens.len()).find(ends).unwrap_or(self.tokens.len());
         let is_read = |name: &&'static str| {
-            (at..end).any(|at| self.name(at) == Some(*name) && !matches!(self.tokens[at - 1], Token::Dot))
+            (at..end).any(|at| {
+                self.name(at) == Some(*name) && !matches!(self.tokens[at - 1], Token::Dot)
+            })
         };
         GIVEN.into_iter().filter(is_read).collect()
     }
@@ -497,13 +570,29 @@ fn closes(token: &Token<'_>) -> bool {
 }
 
 fn is_literal(token: &Token<'_>) -> bool {
-    matches!(token, Token::Str(_) | Token::String(_) | Token::Int(_) | Token::Int128(_) | Token::Float(_))
+    matches!(
+        token,
+        Token::Str(_) | Token::String(_) | Token::Int(_) | Token::Int128(_) | Token::Float(_)
+    )
 }
 
 /// Words of the language, which are no values.
 fn is_word(name: &str) -> bool {
     matches!(
         name,
-        "in" | "not" | "and" | "or" | "if" | "else" | "elif" | "is" | "recursive" | "for" | "set" | "do" | "with" | "call" | "filter"
+        "in" | "not"
+            | "and"
+            | "or"
+            | "if"
+            | "else"
+            | "elif"
+            | "is"
+            | "recursive"
+            | "for"
+            | "set"
+            | "do"
+            | "with"
+            | "call"
+            | "filter"
     )
 }
