@@ -161,7 +161,10 @@ impl ModelFiles {
                 .filter(|tensor| tensor.part.is_head())
                 .all(|tensor| self.weights.contains(&tensor.name)),
             has_chat_template: self.tokenizer.chat_template().is_some(),
-            prints_the_day: self.tokenizer.chat_template().is_some_and(ChatTemplate::prints_the_day),
+            prints_the_day: self
+                .tokenizer
+                .chat_template()
+                .is_some_and(ChatTemplate::prints_the_day),
         }
     }
 

@@ -129,7 +129,11 @@ struct Capped(Vec<u8>);
 impl std::io::Write for Capped {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.extend_from_slice(&bytes[..bytes.len().min(BYTES_MAX - self.0.len())]);
-        if self.0.len() == BYTES_MAX { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+        if self.0.len() == BYTES_MAX {
+            Err(std::io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(bytes.len())
+        }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -154,7 +158,9 @@ fn message(message: &Message) -> Result<Value, String> {
     let fields = fields.into_iter().map(|(name, raw)| Ok((name, json::load(raw.get())?)));
     let mut fields = fields.collect::<Result<Vec<_>, String>>()?;
     fields.retain(|(_, value)| !value.is_none());
-    let named = |name: &&str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let named = |name: &&str| {
+        fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    };
     if let Some(reasoning) = REASONING.iter().find_map(named) {
         // `{"thinking": reasoning, **message, "reasoning_content": reasoning}` of Python: a name that is
         // there already keeps its place.
@@ -162,7 +168,8 @@ fn message(message: &Message) -> Result<Value, String> {
         fields.insert(0, ("thinking".to_owned(), thinking));
         fields.push((REASONING[0].to_owned(), reasoning));
     }
-    Ok(Value::from_object(Fielded(Value::from_pairs(fields))))
+    let value = Value::from_pairs(fields);
+    Ok(if message.fields.is_empty() { value } else { Value::from_object(Fielded(value)) })
 }
 
 /// A message with fields beside role and content, of which the order in its file is not known.

@@ -155,13 +155,17 @@ impl ChatTemplate {
             named = texts.collect();
         } else if named.is_empty() && source.has(OF_PROCESSOR) {
             let detail = "the model's tokenizer does not read this file".to_owned();
-            return Err(EngineError::NoDefaultChatTemplate { path: source.path(OF_PROCESSOR), detail });
+            return Err(EngineError::NoDefaultChatTemplate {
+                path: source.path(OF_PROCESSOR),
+                detail,
+            });
         } else if named.is_empty() {
             return Ok(None);
         }
         let Some((path, text)) = named.remove(DEFAULT) else {
             let names: Vec<String> = named.keys().map(|name| format!("`{name}`")).collect();
-            let detail = format!("there is {}", names.join(", "));
+            let names = if names.is_empty() { "no template".to_owned() } else { names.join(", ") };
+            let detail = format!("there is {names}");
             return Err(EngineError::NoDefaultChatTemplate { path, detail });
         };
         let by = SpecialTokensBy::Template;
@@ -193,7 +197,8 @@ impl ChatTemplate {
             Self { name, text, special_tokens, program, with_tools, writes_tool_calls };
         let question = Message::new(USER_ROLE, "question");
         let answer = Message::new(ASSISTANT_ROLE, "answer");
-        let rendered = template.render(&[question.clone(), answer.clone()], globals).map_err(broken)?;
+        let rendered =
+            template.render(&[question.clone(), answer.clone()], globals).map_err(broken)?;
         if !(rendered.contains("question") && rendered.contains("answer")) {
             return Err(broken("it leaves out what is said".to_owned()));
         }

@@ -60,21 +60,13 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     });
     environment.add_filter("trim", |_: &State, given: Given| {
         let [value, chars] = bind(&given.into_values(), 0, ["value", "chars"])?;
-        let (value, chars) =
-            (plain(&value)?, (!chars.is_undefined() && !chars.is_none()).then_some(chars));
-        let chars = chars.as_ref().map(|chars| str_of(chars, "chars")).transpose()?;
-        let is_cut = |c: char| chars.map_or_else(|| is_space(c), |all| all.contains(c));
-        Ok::<_, Error>(value.trim_matches(is_cut).to_owned())
+        let value = plain(&value)?;
+        methods::trimmed(methods::trimmed(&value, &chars, true)?, &chars, false).map(str::to_owned)
     });
     environment.add_filter("replace", |_: &State, given: Given| {
         let [value, old, new, count] = bind(&given.into_values(), 3, ["s", "old", "new", "count"])?;
         let count = usize::try_from(int_or(&count, -1)?).unwrap_or(usize::MAX);
         Ok::<_, Error>(text(&value)?.replacen(&text(&old)?, &text(&new)?, count))
-    });
-    environment.add_filter("center", |_: &State, given: Given| {
-        let [value, width] = bind(&given.into_values(), 0, ["value", "width"])?;
-        let width = if width.is_undefined() { Value::from(80) } else { width };
-        methods::padded(&text(&value)?, "center", &[width])
     });
     environment.add_filter("join", join);
     environment.add_filter("default", default);

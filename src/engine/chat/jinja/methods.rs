@@ -5,12 +5,13 @@
 use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::{Tuple, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
+use minijinja_contrib::pycompat::unknown_method_callback;
 
-use super::python::{self, Generator, bind, failed, int_or, is_space, items, str_of};
+use super::python::{self, Generator, bind, failed, int_or, is_odd_space, is_space, items, str_of};
 
 /// `value.method(…)` of a value that has no such method in `minijinja`.
 pub(super) fn call(
-    _: &mut State,
+    state: &mut State,
     on: &Value,
     method: &str,
     args: &[Value],
@@ -18,12 +19,13 @@ pub(super) fn call(
     if on.is_safe() || args.iter().any(Value::is_safe) {
         return Err(failed(format!("`{method}` of a text marked as safe escapes in Python")));
     }
-    match on.kind() {
-        ValueKind::String => text_method(on.as_str().unwrap_or_default(), method, args),
-        ValueKind::Map => map_method(on, method, args),
-        ValueKind::Seq => list_method(on, method, args),
-        _ => Err(Error::from(ErrorKind::UnknownMethod)),
-    }
+    let own = match on.kind() {
+        ValueKind::String => text_method(on.as_str().unwrap_or_default(), method, args)?,
+        ValueKind::Map => return map_method(on, method, args),
+        ValueKind::Seq => list_method(on, method, args)?,
+        _ => None,
+    };
+    own.map_or_else(|| unknown_method_callback(state, on, method, args), Ok)
 }
 
 fn map_method(on: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
@@ -53,120 +55,80 @@ fn map_method(on: &Value, method: &str, args: &[Value]) -> Result<Value, Error> 
     }
 }
 
-fn list_method(on: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
-    let items = items(on)?;
-    match method {
+fn list_method(on: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    Ok(Some(match method {
         "index" => {
             let [item] = bind(args, 1, ["item"])?;
-            let at = items.iter().position(|other| *other == item);
-            at.map(Value::from).ok_or_else(|| failed("the item is not in the list"))
+            let at = items(on)?.iter().position(|other| *other == item);
+            Value::from(at.ok_or_else(|| failed("the item is not in the list"))?)
         }
-        "count" => {
-            let [item] = bind(args, 1, ["item"])?;
-            Ok(Value::from(items.iter().filter(|other| **other == item).count()))
-        }
-        "copy" if !on.is_tuple() => {
-            let [] = bind(args, 0, [])?;
-            Ok(on.clone())
-        }
-        _ => Err(Error::from(ErrorKind::UnknownMethod)),
-    }
+        "copy" if !on.is_tuple() && args.is_empty() => on.clone(),
+        _ => return Ok(None),
+    }))
 }
 
-fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
-    if let Some(value) = plain(text, method) {
-        let [] = bind(args, 0, [])?;
-        return value;
-    }
+/// What the library computes as Python does is left to it.
+fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
     let texts = |parts: Vec<&str>| parts.into_iter().map(Value::from).collect::<Value>();
-    match method {
+    Ok(Some(match method {
         "strip" | "lstrip" | "rstrip" => {
             let [chars] = bind(args, 0, ["chars"])?;
-            let chars = if chars.is_none() { None } else { chars.as_str().map(str::to_owned) };
-            let is_cut =
-                |c: char| chars.as_ref().map_or_else(|| is_space(c), |all| all.contains(c));
-            let text = if method == "rstrip" { text } else { text.trim_start_matches(is_cut) };
-            Ok(Value::from(if method == "lstrip" { text } else { text.trim_end_matches(is_cut) }))
+            let text = if method == "rstrip" { text } else { trimmed(text, &chars, true)? };
+            Value::from(if method == "lstrip" { text } else { trimmed(text, &chars, false)? })
         }
-        "split" | "rsplit" => split(text, args, method == "rsplit").map(texts),
+        "split" | "rsplit" => texts(split(text, args, method == "rsplit")?),
         "splitlines" => {
             let [keepends] = bind(args, 0, ["keepends"])?;
-            Ok(texts(lines(text, keepends.is_true())))
+            texts(lines(text, keepends.is_true()))
         }
         "partition" | "rpartition" => {
             let [separator] = bind(args, 1, ["sep"])?;
-            let separator = some_text(str_of(&separator, "sep")?)?.to_owned();
-            let is_last = method == "rpartition";
-            let found =
-                if is_last { text.rsplit_once(&separator) } else { text.split_once(&separator) };
-            let parts = match found {
-                Some((before, after)) => [before, &separator, after],
-                None if is_last => ["", "", text],
-                None => [text, "", ""],
+            let separator = some_text(str_of(&separator, "sep")?)?;
+            let parts = match (method, text.split_once(separator), text.rsplit_once(separator)) {
+                ("partition", Some((before, after)), _) => [before, separator, after],
+                ("partition", None, _) => [text, "", ""],
+                (_, _, Some((before, after))) => [before, separator, after],
+                (_, _, None) => ["", "", text],
             };
-            Ok(Value::from(Tuple::from(parts.map(Value::from))))
+            Value::from(Tuple::from(parts.map(Value::from)))
         }
         "removeprefix" | "removesuffix" => {
             let [part] = bind(args, 1, ["part"])?;
             let part = str_of(&part, "the part")?;
-            let cut = if method == "removeprefix" {
-                text.strip_prefix(part)
-            } else {
-                text.strip_suffix(part)
-            };
-            Ok(Value::from(cut.unwrap_or(text)))
-        }
-        "replace" => {
-            let [old, new, count] = bind(args, 2, ["old", "new", "count"])?;
-            let (old, new) = (str_of(&old, "old")?, str_of(&new, "new")?);
-            let count = int_or(&count, -1)?;
-            let count = usize::try_from(count).unwrap_or(usize::MAX);
-            Ok(Value::from(text.replacen(old, new, count)))
+            let is_prefix = method == "removeprefix";
+            let cut = if is_prefix { text.strip_prefix(part) } else { text.strip_suffix(part) };
+            Value::from(cut.unwrap_or(text))
         }
         "join" => {
             let [parts] = bind(args, 1, ["parts"])?;
             let parts = items(&parts)?;
-            let parts =
-                parts.iter().map(|part| str_of(part, "a part")).collect::<Result<Vec<_>, _>>()?;
-            Ok(Value::from(parts.join(text)))
+            let parts = parts.iter().map(|part| str_of(part, "a part"));
+            Value::from(parts.collect::<Result<Vec<_>, _>>()?.join(text))
         }
-        "startswith" | "endswith" | "find" | "rfind" | "index" | "rindex" | "count" => {
-            within(text, method, args)
+        "title" => Value::from(titled(text)),
+        "format" => formatted(text, args)?,
+        "startswith" | "endswith"
+            if !args.first().is_some_and(|what| what.is_tuple() || what.as_str().is_some()) =>
+        {
+            return Err(failed(format!(
+                "`{method}` of what is neither a text nor a tuple of texts"
+            )));
         }
-        "zfill" | "center" | "ljust" | "rjust" => padded(text, method, args),
-        "format" => formatted(text, args),
-        _ => Err(Error::from(ErrorKind::UnknownMethod)),
-    }
+        "isalpha" | "isdigit" | "isnumeric" | "isalnum" | "isspace"
+            if !text.chars().all(|letter| letter.is_ascii() && !is_odd_space(letter)) =>
+        {
+            return Err(failed(format!("`{method}` of letters outside ASCII")));
+        }
+        _ => return Ok(None),
+    }))
 }
 
-/// Methods without arguments; what they tell of letters outside ASCII is refused where Rust and Python
-/// may count them otherwise.
-fn plain(text: &str, method: &str) -> Option<Result<Value, Error>> {
-    let all = |test: fn(&char) -> bool| {
-        let is_known =
-            text.is_ascii() || text.chars().any(|letter| letter.is_ascii() && !test(&letter));
-        let answer = !text.is_empty() && text.chars().all(|letter| test(&letter));
-        if is_known {
-            Ok(Value::from(answer))
-        } else {
-            Err(failed(format!("`{method}` of other letters")))
-        }
-    };
-    let any = |test: fn(char) -> bool| text.chars().any(test);
-    Some(match method {
-        "upper" => Ok(Value::from(text.to_uppercase())),
-        "lower" => Ok(Value::from(text.to_lowercase())),
-        "capitalize" => Ok(Value::from(capitalized(text))),
-        "title" => Ok(Value::from(titled(text))),
-        "isalpha" => all(char::is_ascii_alphabetic),
-        "isdigit" | "isnumeric" | "isdecimal" => all(char::is_ascii_digit),
-        "isalnum" => all(char::is_ascii_alphanumeric),
-        "isspace" => Ok(Value::from(!text.is_empty() && text.chars().all(is_space))),
-        "isascii" => Ok(Value::from(text.is_ascii())),
-        "isupper" => Ok(Value::from(any(char::is_uppercase) && !any(char::is_lowercase))),
-        "islower" => Ok(Value::from(any(char::is_lowercase) && !any(char::is_uppercase))),
-        _ => return None,
-    })
+/// A text without white space, or without these letters, at its start or its end.
+pub(super) fn trimmed<'a>(text: &'a str, chars: &Value, at_start: bool) -> Result<&'a str, Error> {
+    let chars =
+        if chars.is_undefined() || chars.is_none() { None } else { Some(str_of(chars, "chars")?) };
+    let is_cut = |c: char| chars.map_or_else(|| is_space(c), |all| all.contains(c));
+    Ok(if at_start { text.trim_start_matches(is_cut) } else { text.trim_end_matches(is_cut) })
 }
 
 /// The first letter large, the others small.
@@ -267,72 +229,6 @@ pub(super) fn lines(text: &str, keeps_ends: bool) -> Vec<&str> {
         rest = &rest[at + n_end..];
     }
     lines
-}
-
-/// Methods that look for a text between two places.
-fn within(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
-    let [what, start, end] = bind(args, 1, ["sub", "start", "end"])?;
-    let n_letters = text.chars().count() as i64;
-    let place = |value: &Value, default: i64| {
-        int_or(value, default).map(|at| if at < 0 { (at + n_letters).max(0) } else { at })
-    };
-    let (start, end) = (place(&start, 0)?, place(&end, n_letters)?.min(n_letters));
-    let offset = |at: i64| text.char_indices().nth(at as usize).map_or(text.len(), |(at, _)| at);
-    let part = (start <= end).then(|| &text[offset(start)..offset(end)]);
-    if matches!(method, "startswith" | "endswith") {
-        let options = if what.is_tuple() { items(&what)? } else { vec![what] };
-        let mut found = false;
-        for option in &options {
-            let option = str_of(option, "what it starts or ends with")?;
-            found |= part.is_some_and(|part| {
-                if method == "startswith" {
-                    part.starts_with(option)
-                } else {
-                    part.ends_with(option)
-                }
-            });
-        }
-        return Ok(Value::from(found));
-    }
-    let what = str_of(&what, "what to look for")?;
-    if method == "count" {
-        return Ok(Value::from(part.map_or(0, |part| part.matches(what).count())));
-    }
-    let found = part.and_then(|part| {
-        let at = if method.starts_with('r') { part.rfind(what) } else { part.find(what) };
-        at.map(|at| part[..at].chars().count() as i64 + start)
-    });
-    match found {
-        None if method.ends_with("index") => Err(failed("substring not found")),
-        found => Ok(Value::from(found.unwrap_or(-1))),
-    }
-}
-
-/// `zfill`, `center`, `ljust` and `rjust`.
-pub(super) fn padded(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
-    let [width, fill] = bind(args, 1, ["width", "fillchar"])?;
-    let fill = if fill.is_undefined() { " " } else { str_of(&fill, "fillchar")? };
-    if fill.chars().count() != 1 {
-        return Err(failed("the fill must be one letter"));
-    }
-    let width = usize::try_from(int_or(&width, 0)?).unwrap_or(0);
-    if width > 1 << 16 {
-        return Err(failed("more than 65,536 letters"));
-    }
-    let n = width.saturating_sub(text.chars().count());
-    Ok(Value::from(match method {
-        "zfill" => {
-            let n_sign = usize::from(text.starts_with(['+', '-']));
-            [&text[..n_sign], &"0".repeat(n), &text[n_sign..]].concat()
-        }
-        "ljust" => [text, &fill.repeat(n)].concat(),
-        "rjust" => [&fill.repeat(n), text].concat(),
-        // CPython puts the odd one to the left when the width is odd.
-        _ => {
-            let left = n / 2 + (n & width & 1);
-            [&fill.repeat(left), text, &fill.repeat(n - left)].concat()
-        }
-    }))
 }
 
 fn formatted(text: &str, args: &[Value]) -> Result<Value, Error> {

@@ -222,5 +222,10 @@ pub(super) fn items(value: &Value) -> Result<Vec<Value>, Error> {
 
 /// White space to Python's texts.
 pub(super) fn is_space(letter: char) -> bool {
-    letter.is_whitespace() || matches!(letter, '\u{1c}'..='\u{1f}')
+    letter.is_whitespace() || is_odd_space(letter)
+}
+
+/// What is white space to Python alone.
+pub(super) fn is_odd_space(letter: char) -> bool {
+    matches!(letter, '\u{1c}'..='\u{1f}')
 }
