@@ -33,6 +33,8 @@ pub(super) fn install(environment: &mut Environment<'static>) {
         ValueKind::None | ValueKind::Bool | ValueKind::Number => {
             Err(failed(format!("{} has no items", value.kind())))
         }
+        // The library does not see which letter of a text is the last.
+        ValueKind::String => items(&value).map(Value::from),
         _ => Ok(value),
     });
     environment.add_filter("_item", item);
@@ -55,6 +57,9 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     });
     environment.add_filter("upper", |value: &Value| plain(value).map(|text| text.to_uppercase()));
     environment.add_filter("lower", |value: &Value| plain(value).map(|text| text.to_lowercase()));
+    environment.add_filter("title", |value: &Value| {
+        plain(value).map(|text| minijinja::filters::title(text.into()))
+    });
     environment.add_filter("capitalize", |value: &Value| {
         plain(value).map(|text| methods::capitalized(&text))
     });
@@ -99,11 +104,9 @@ pub(super) fn install(environment: &mut Environment<'static>) {
         true => Err(failed("what is read once has no last item: put `| list` before it")),
         false => Ok(items(&value)?.pop().unwrap_or_default()),
     });
-    environment.add_test("sequence", |value: &Value| {
-        matches!(
-            value.kind(),
-            ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined
-        )
+    environment.add_test("sequence", |value: &Value| match value.kind() {
+        ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined => true,
+        kind => kind == ValueKind::Iterable && value.downcast_object_ref::<Generator>().is_none(),
     });
     environment.add_test("iterable", |value: &Value| !value.is_none() && value.try_iter().is_ok());
     environment.add_test("callable", |value: &Value| {
@@ -246,6 +249,9 @@ fn float(_: &State, given: Given) -> Result<Value, Error> {
     let default = if default.is_undefined() { Value::from(0.0) } else { default };
     Ok(match value.as_str() {
         Some(text) => of_text(text).map_or(default, Value::from),
+        None if value.kind() == ValueKind::Bool => {
+            Value::from(f64::from(u8::from(value.is_true())))
+        }
         None => f64::try_from(value).map_or(default, Value::from),
     })
 }
@@ -253,14 +259,12 @@ fn float(_: &State, given: Given) -> Result<Value, Error> {
 /// `value[start:stop:step]` of Python.
 fn slice(value: Value, start: Value, stop: Value, step: Value) -> Result<Value, Error> {
     let items = match value.kind() {
-        ValueKind::Undefined => return Err(failed("an undefined value has no part")),
-        ValueKind::String | ValueKind::Seq => items(&value)?,
+        ValueKind::String | ValueKind::Seq if !value.is_safe() => items(&value)?,
         ValueKind::Iterable if value.downcast_object_ref::<Generator>().is_none() => items(&value)?,
         ValueKind::Iterable => {
             return Err(failed("what is read once has no part: put `| list` before it"));
         }
-        // Jinja takes what has no parts for undefined.
-        _ => return Ok(Value::UNDEFINED),
+        other => return Err(failed(format!("{other} has no part"))),
     };
     let n = items.len() as i64;
     let step = int_or(&step, 1)?;

@@ -54,10 +54,12 @@ struct Scan<'a> {
     tokens: Vec<Token<'a>>,
     /// First and last byte of each token, and its line.
     places: Vec<(usize, usize, u16)>,
-    /// Bytes to put in place of others; what closes goes before what stands at the same place.
-    edits: Vec<(usize, u8, usize, String)>,
-    blocks: Vec<Block>,
-    macros: Vec<Macro>,
+    /// Texts to put in place of the bytes from one place to another. Of those at one place what closes
+    /// goes before what opens, and what closes the shorter first.
+    edits: Vec<(usize, usize, usize, String)>,
+    blocks: Vec<Block<'a>>,
+    /// What the macros so far read of what every template is given.
+    read_by_macros: Vec<&'static str>,
     /// Whether a filter marks texts as safe.
     marks_safe: bool,
 }
@@ -70,16 +72,11 @@ enum Level {
     Product,
 }
 
-struct Block {
-    name: String,
-    /// Whether `continue` is in its body, or it is recursive.
+/// A tag that is open.
+struct Block<'a> {
+    name: &'a str,
     has_continue: bool,
     is_recursive: bool,
-}
-
-/// A macro that reads what a template is given.
-struct Macro {
-    reads: Vec<&'static str>,
 }
 
 /// The template as `minijinja` is to compile it.
@@ -96,7 +93,7 @@ pub(super) fn rewritten(source: &str, syntax: SyntaxConfig) -> Result<String, St
         places: Vec::new(),
         edits: Vec::new(),
         blocks: Vec::new(),
-        macros: Vec::new(),
+        read_by_macros: Vec::new(),
         marks_safe: false,
     };
     for token in tokenize(source, false, syntax) {
@@ -134,14 +131,14 @@ impl<'a> Scan<'a> {
 
     fn replace(&mut self, token: usize, text: &str) {
         let (start, end, _) = self.places[token];
-        self.edits.push((start, 1, end, text.to_owned()));
+        self.edits.push((start, usize::MAX, end, text.to_owned()));
     }
 
     /// Puts a text before or behind what stands from one token to another.
     fn wrap(&mut self, first: usize, last: usize, before: &str, behind: &str) {
         let (start, end) = (self.places[first].0, self.places[last].1);
-        self.edits.push((start, 1, start, before.to_owned()));
-        self.edits.push((end, 0, end, behind.to_owned()));
+        self.edits.push((start, usize::MAX, start, before.to_owned()));
+        self.edits.push((end, self.source.len() - start, end, behind.to_owned()));
     }
 
     /// `{% raw %}` at the end of a line keeps the line's end in Jinja.
@@ -432,19 +429,15 @@ impl<'a> Scan<'a> {
             "endgeneration" => self.replace(at + 1, "endwith"),
             "with" | "macro" | "call" => self.shadowed(at, end, word)?,
             "set" if is_set_block => {
-                let mark = self.mark(self.places[end].1 - 2, self.places[end].1 - 3);
-                self.edits.push((
-                    self.places[end].1,
-                    1,
-                    self.places[end].1,
-                    format!("{{% with {mark}%}}"),
-                ));
+                let mark = self.mark(self.places[end].1 - 3);
+                let behind = self.places[end].1;
+                self.edits.push((behind, usize::MAX, behind, format!("{{% with {mark}%}}")));
             }
             "set" => self.set_given(at)?,
             "endset" => {
                 let start = self.places[at].0;
-                let mark = self.mark(start, start + 2);
-                self.edits.push((start, 1, start, format!("{{%{mark} endwith %}}")));
+                let mark = self.mark(start + 2);
+                self.edits.push((start, usize::MAX, start, format!("{{%{mark} endwith %}}")));
             }
             "break" | "continue" => self.leave(word)?,
             "else" => {
@@ -460,9 +453,10 @@ impl<'a> Scan<'a> {
         if opens || is_set_block {
             let is_recursive = (at..end).any(|at| self.name(at) == Some("recursive"));
             if word == "macro" {
-                self.macros.push(Macro { reads: self.reads(end) });
+                let reads = self.reads(end);
+                self.read_by_macros.extend(reads);
             }
-            self.blocks.push(Block { name: word.to_owned(), has_continue: false, is_recursive });
+            self.blocks.push(Block { name: word, has_continue: false, is_recursive });
         } else if word.starts_with("end") {
             self.blocks.pop();
         }
@@ -470,7 +464,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The mark of white space (`-`, `+`) at a byte of a tag.
-    fn mark(&self, _tag: usize, at: usize) -> &'a str {
+    fn mark(&self, at: usize) -> &'a str {
         match self.source.get(at..=at) {
             Some(mark @ ("-" | "+")) => mark,
             _ => "",
@@ -540,7 +534,7 @@ impl<'a> Scan<'a> {
     /// `set tools = …` behind a macro that reads `tools`: before it the macro sees none in Jinja.
     fn set_given(&self, at: usize) -> Result<(), String> {
         let Some(name) = self.name(at + 2) else { return Ok(()) };
-        if self.macros.iter().any(|known| known.reads.contains(&name)) {
+        if self.read_by_macros.contains(&name) {
             return other(&format!("`{name}` set behind a macro that reads it"));
         }
         Ok(())
@@ -548,7 +542,7 @@ impl<'a> Scan<'a> {
 
     fn leave(&mut self, word: &str) -> Result<(), String> {
         for block in self.blocks.iter_mut().rev() {
-            match block.name.as_str() {
+            match block.name {
                 "for" => {
                     block.has_continue |= word == "continue";
                     return Ok(());

@@ -143,6 +143,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     ("no items", &["none | map('upper') | list"]),
+    ("none has no part", &["none[1:]"]),
     ("not iterable", &["0 | select | list", "for_unpack"]),
     ("outside ASCII", &["'é'.isalpha()"]),
     ("read once", &["d.keys()[0]"]),
@@ -195,7 +196,6 @@ const LAX: &[&str] = &[
     "1.",
     "[[1], [1]] | unique | list",
     "d.get([1])",
-    "d[1:]",
     "dict(a=1, **{'a': 2})",
     "hard_filter",
     "missing < 1",
@@ -209,7 +209,7 @@ const LAX: &[&str] = &[
 ];
 
 /// Runs of the corpus: equal, failing in both, refused here, refused in transformers alone.
-const COUNTS: [usize; 4] = [786, 161, 129, 19];
+const COUNTS: [usize; 4] = [785, 162, 130, 18];
 
 fn messages(text: &str) -> Vec<Message> {
     let all: Vec<Fields<'_>> = serde_json::from_str(text).unwrap();
