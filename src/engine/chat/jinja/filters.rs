@@ -38,22 +38,31 @@ pub(super) fn install(environment: &mut Environment<'static>) {
         _ => Ok(value),
     });
     environment.add_filter("_item", item);
-    environment.add_filter("string", |value: Value| match value.is_safe() {
-        true => Ok(value),
-        false => text(&value).map(Value::from),
+    environment.add_filter("default", default);
+    environment.add_filter("d", default);
+    environment.add_filter("join", join);
+    environment.add_filter("int", int);
+    environment.add_filter("float", float);
+    of_texts(environment);
+    of_lists(environment);
+    tests(environment);
+}
+
+fn of_texts(environment: &mut Environment<'static>) {
+    environment.add_filter("string", |value: Value| {
+        if value.is_safe() { Ok(value) } else { text(&value).map(Value::from) }
     });
     environment.add_filter("safe", |value: &Value| text(value).map(Value::from_safe_string));
     for name in ["e", "escape", "forceescape"] {
         environment.add_filter(name, move |value: &Value| {
-            match value.is_safe() && name != "forceescape" {
-                true => Ok(value.clone()),
-                false => text(value).map(|text| Value::from_safe_string(escaped(&text))),
+            if value.is_safe() && name != "forceescape" {
+                return Ok(value.clone());
             }
+            text(value).map(|text| Value::from_safe_string(escaped(&text)))
         });
     }
-    environment.add_filter("_plain", |value: Value| match value.is_safe() {
-        true => plain(&value).map(Value::from),
-        false => Ok(value),
+    environment.add_filter("_plain", |value: Value| {
+        if value.is_safe() { plain(&value).map(Value::from) } else { Ok(value) }
     });
     environment.add_filter("upper", |value: &Value| plain(value).map(|text| text.to_uppercase()));
     environment.add_filter("lower", |value: &Value| plain(value).map(|text| text.to_lowercase()));
@@ -73,12 +82,10 @@ pub(super) fn install(environment: &mut Environment<'static>) {
         let count = usize::try_from(int_or(&count, -1)?).unwrap_or(usize::MAX);
         Ok::<_, Error>(text(&value)?.replacen(&text(&old)?, &text(&new)?, count))
     });
-    environment.add_filter("join", join);
-    environment.add_filter("default", default);
-    environment.add_filter("d", default);
     environment.add_filter("indent", indent);
-    environment.add_filter("int", int);
-    environment.add_filter("float", float);
+}
+
+fn of_lists(environment: &mut Environment<'static>) {
     environment.add_filter("items", |value: &Value| match value.kind() {
         ValueKind::Undefined => Ok(Generator::value(Vec::new(), None)),
         ValueKind::Map => pairs(value).map(|pairs| Generator::value(pairs, None)),
@@ -100,10 +107,15 @@ pub(super) fn install(environment: &mut Environment<'static>) {
             items(&value).map(|items| Generator::value(items.into_iter().rev().collect(), None))
         }
     });
-    environment.add_filter("last", |value: Value| match Generator::is_lazy(&value) {
-        true => Err(failed("what is read once has no last item: put `| list` before it")),
-        false => Ok(items(&value)?.pop().unwrap_or_default()),
+    environment.add_filter("last", |value: &Value| {
+        if Generator::is_lazy(value) {
+            return Err(failed("what is read once has no last item: put `| list` before it"));
+        }
+        Ok(items(value)?.pop().unwrap_or_default())
     });
+}
+
+fn tests(environment: &mut Environment<'static>) {
     environment.add_test("sequence", |value: &Value| match value.kind() {
         ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined => true,
         kind => kind == ValueKind::Iterable && value.downcast_object_ref::<Generator>().is_none(),
@@ -178,10 +190,10 @@ fn default(_: &State, given: Given) -> Result<Value, Error> {
     let given = given.into_values();
     let [value, default, boolean] = bind(&given, 0, ["value", "default_value", "boolean"])?;
     let is_missing = value.is_undefined() || (boolean.is_true() && !value.is_true());
-    Ok(match is_missing {
-        true if given.len() < 2 => Value::from(""),
-        true => default,
-        false => value,
+    Ok(match (is_missing, given.len()) {
+        (false, _) => value,
+        (true, 0 | 1) => Value::from(""),
+        (true, _) => default,
     })
 }
 
@@ -257,17 +269,17 @@ fn float(_: &State, given: Given) -> Result<Value, Error> {
 }
 
 /// `value[start:stop:step]` of Python.
-fn slice(value: Value, start: Value, stop: Value, step: Value) -> Result<Value, Error> {
+fn slice(value: &Value, start: &Value, stop: &Value, step: &Value) -> Result<Value, Error> {
     let items = match value.kind() {
-        ValueKind::String | ValueKind::Seq if !value.is_safe() => items(&value)?,
-        ValueKind::Iterable if value.downcast_object_ref::<Generator>().is_none() => items(&value)?,
+        ValueKind::String | ValueKind::Seq if !value.is_safe() => items(value)?,
+        ValueKind::Iterable if value.downcast_object_ref::<Generator>().is_none() => items(value)?,
         ValueKind::Iterable => {
             return Err(failed("what is read once has no part: put `| list` before it"));
         }
         other => return Err(failed(format!("{other} has no part"))),
     };
     let n = items.len() as i64;
-    let step = int_or(&step, 1)?;
+    let step = int_or(step, 1)?;
     if step == 0 {
         return Err(failed("a step of 0"));
     }
@@ -284,9 +296,9 @@ fn slice(value: Value, start: Value, stop: Value, step: Value) -> Result<Value, 
         Ok::<_, Error>(at.clamp(low, high))
     };
     let (mut at, end) = if step > 0 {
-        (place(&start, 0)?, place(&stop, n)?)
+        (place(start, 0)?, place(stop, n)?)
     } else {
-        (place(&start, n - 1)?, place(&stop, -1)?)
+        (place(start, n - 1)?, place(stop, -1)?)
     };
     let mut part = Vec::new();
     while if step > 0 { at < end } else { at > end } {

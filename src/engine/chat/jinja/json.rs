@@ -142,8 +142,10 @@ impl Writer {
             match key.kind() {
                 ValueKind::String => self.write_text(key.as_str().unwrap_or_default(), out),
                 ValueKind::None => out.push_str("\"null\""),
-                ValueKind::Bool => *out += &format!("\"{}\"", key.is_true()),
-                ValueKind::Number => *out += &format!("\"{}\"", json_number(&key)),
+                ValueKind::Bool => {
+                    out.extend(["\"", if key.is_true() { "true" } else { "false" }, "\""])
+                }
+                ValueKind::Number => out.extend(["\"", &json_number(&key), "\""]),
                 other => return Err(failed(format!("a key in JSON is no {other}"))),
             }
             out.push_str(&self.after_key);
@@ -186,7 +188,7 @@ impl Writer {
                 '\u{c}' => out.push_str("\\f"),
                 _ if letter < ' ' || (self.is_ascii && !matches!(letter, ' '..='~')) => {
                     for unit in letter.encode_utf16(&mut [0; 2]) {
-                        *out += &format!("\\u{unit:04x}");
+                        out.extend(["\\u", &format!("{unit:04x}")]);
                     }
                 }
                 _ => out.push(letter),

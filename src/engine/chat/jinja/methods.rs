@@ -84,11 +84,13 @@ fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>
         "partition" | "rpartition" => {
             let [separator] = bind(args, 1, ["sep"])?;
             let separator = some_text(str_of(&separator, "sep")?)?;
-            let parts = match (method, text.split_once(separator), text.rsplit_once(separator)) {
-                ("partition", Some((before, after)), _) => [before, separator, after],
-                ("partition", None, _) => [text, "", ""],
-                (_, _, Some((before, after))) => [before, separator, after],
-                (_, _, None) => ["", "", text],
+            let is_first = method == "partition";
+            let found =
+                if is_first { text.split_once(separator) } else { text.rsplit_once(separator) };
+            let parts = match found {
+                Some((before, after)) => [before, separator, after],
+                None if is_first => [text, "", ""],
+                None => ["", "", text],
             };
             Value::from(Tuple::from(parts.map(Value::from)))
         }
@@ -149,9 +151,9 @@ fn titled(text: &str) -> String {
     let mut is_inside = false;
     for letter in text.chars() {
         if is_inside {
-            out.extend(letter.to_lowercase())
+            out.extend(letter.to_lowercase());
         } else {
-            out += &capitalized(letter.encode_utf8(&mut [0; 4]))
+            out += &capitalized(letter.encode_utf8(&mut [0; 4]));
         }
         is_inside = letter.is_lowercase() || letter.is_uppercase();
     }

@@ -7,10 +7,10 @@ use minijinja::value::{Value, ValueKind};
 use super::python::{failed, int_or, items, repr, str_of, text, write_quoted};
 
 /// `left % right` where the left side is a text in the template.
-pub(super) fn modulo(left: &Value, right: Value) -> Result<Value, Error> {
+pub(super) fn modulo(left: &Value, right: &Value) -> Result<Value, Error> {
     let pattern = str_of(left, "the left side of `%`")?;
     let is_tuple = right.is_tuple();
-    let mut given = if is_tuple { items(&right)? } else { vec![right.clone()] }.into_iter();
+    let mut given = if is_tuple { items(right)? } else { vec![right.clone()] }.into_iter();
     let mut next = || given.next().ok_or_else(|| failed("not enough arguments for the format"));
     let mut out = String::new();
     let mut rest = pattern;

@@ -133,9 +133,9 @@ pub(super) fn write_quoted(text: &str, out: &mut String, is_ascii: bool) {
             _ if letter == quote => out.extend(['\\', letter]),
             _ if letter.is_ascii() && !letter.is_ascii_control() => out.push(letter),
             _ if !(is_ascii || is_unprintable(letter)) => out.push(letter),
-            _ if code < 0x100 => *out += &format!("\\x{code:02x}"),
-            _ if code < 0x1_0000 => *out += &format!("\\u{code:04x}"),
-            _ => *out += &format!("\\U{code:08x}"),
+            _ if code < 0x100 => out.extend(["\\x", &format!("{code:02x}")]),
+            _ if code < 0x1_0000 => out.extend(["\\u", &format!("{code:04x}")]),
+            _ => out.extend(["\\U", &format!("{code:08x}")]),
         }
     }
     out.push(quote);

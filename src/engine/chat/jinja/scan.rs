@@ -176,7 +176,7 @@ impl<'a> Scan<'a> {
             Token::Tilde => self.both(at, Level::Join, "_text"),
             // Python escapes what is added to a text that is marked as safe.
             Token::Plus if self.marks_safe && self.ends_operand(at - 1) => {
-                self.both(at, Level::Sum, "_plain")
+                self.both(at, Level::Sum, "_plain");
             }
             Token::Mod => self.percent(at),
             Token::BracketOpen if self.ends_operand(at.wrapping_sub(1)) => self.subscript(at)?,
@@ -465,10 +465,7 @@ impl<'a> Scan<'a> {
 
     /// The mark of white space (`-`, `+`) at a byte of a tag.
     fn mark(&self, at: usize) -> &'a str {
-        match self.source.get(at..=at) {
-            Some(mark @ ("-" | "+")) => mark,
-            _ => "",
-        }
+        self.source.get(at..=at).filter(|mark| ["-", "+"].contains(mark)).unwrap_or_default()
     }
 
     /// `for x in value`: a value without items fails in Python, and one of several is a tuple.
