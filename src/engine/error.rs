@@ -247,6 +247,9 @@ pub enum EngineError {
     },
 }
 
+/// What to do about templates that have names.
+const NAMED_TEMPLATE: &str = "write the one you mean to a file and choose it with \
+     `--set model.chat_template=FILE`; `plain` takes none";
 /// What to do about a template that cannot be used.
 const OTHER_TEMPLATE: &str = "set `model.chat_template` to another one: `plain` takes every text";
 
@@ -362,10 +365,7 @@ impl EngineError {
                 "export the tokenizer again as a fast tokenizer (`tokenizer.json`)"
             }
             Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
-            Self::NoDefaultChatTemplate { .. } => {
-                "write the one you mean to a file and choose it with \
-                 `--set model.chat_template=FILE`; `plain` takes none"
-            }
+            Self::NoDefaultChatTemplate { .. } => NAMED_TEMPLATE,
             Self::UnknownChatTemplate { .. } => return Some(super::chat::choices()),
             Self::TooManyTokens { limit, .. } => {
                 return Some(format!("set `model.max_tokens` to {limit} or less"));

@@ -143,7 +143,7 @@ impl Writer {
                 ValueKind::String => self.write_text(key.as_str().unwrap_or_default(), out),
                 ValueKind::None => out.push_str("\"null\""),
                 ValueKind::Bool => {
-                    out.extend(["\"", if key.is_true() { "true" } else { "false" }, "\""])
+                    out.extend(["\"", if key.is_true() { "true" } else { "false" }, "\""]);
                 }
                 ValueKind::Number => out.extend(["\"", &json_number(&key), "\""]),
                 other => return Err(failed(format!("a key in JSON is no {other}"))),
