@@ -14,6 +14,7 @@ use crate::domain::data_files::Part;
 use crate::domain::preference::PreferencePair;
 use crate::domain::spec::{Amount, SourcePart};
 use crate::domain::split::SplitRule;
+use crate::engine::chat::ChatTemplate;
 use crate::engine::weights::ModelFiles;
 use crate::engine::{Backbone, PairText};
 
@@ -89,6 +90,10 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
         print_json(&report)?;
     } else {
         let mut out = std::io::stdout().lock();
+        let template = tokenizer.as_ref().and_then(|files| files.tokenizer.chat_template());
+        if template.is_some_and(ChatTemplate::prints_the_day) {
+            writeln!(out, "chat template  {}", words::THE_DAY)?;
+        }
         for line in report_lines(&report, args, context.ascii) {
             writeln!(out, "{}", clean_line(&line))?;
         }

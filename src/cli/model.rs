@@ -69,6 +69,8 @@ struct Document {
     reward_at: Option<String>,
     /// How `tokenizer.json` is read, in words.
     tokenizer: Option<String>,
+    /// Whether that template writes what day it is.
+    prints_the_day: Option<bool>,
     n_bytes: u64,
     path: Option<PathBuf>,
     /// Why it cannot be used.
@@ -144,6 +146,7 @@ fn look(name: String, path: Option<PathBuf>) -> Document {
         has_chat_template: of.map(|s| s.has_chat_template),
         reward_at: of.map(reward_at),
         tokenizer: of.map(tokenizer),
+        prints_the_day: of.map(|s| s.prints_the_day),
         n_bytes,
         path,
         problem,
@@ -228,6 +231,10 @@ fn check(context: &Context, args: &CheckArgs) -> CliResult {
     if args.json {
         return print_json(&found);
     }
+    let template = match found.prints_the_day {
+        Some(true) => format!("yes; {}", words::THE_DAY),
+        _ => yes(found.has_chat_template.unwrap_or_default()),
+    };
     let count = |n: Option<usize>| words::count(n.unwrap_or_default() as u64);
     let lines = [
         ("model", found.name.clone()),
@@ -239,7 +246,7 @@ fn check(context: &Context, args: &CheckArgs) -> CliResult {
         ("reward head", yes(found.has_reward_head.unwrap_or_default())),
         ("reward read", found.reward_at.clone().unwrap_or_default()),
         ("tokenizer", found.tokenizer.clone().unwrap_or_default()),
-        ("chat template", yes(found.has_chat_template.unwrap_or_default())),
+        ("chat template", template),
     ];
     for (name, value) in lines {
         print_line(&clean_line(&format!("{name:<14} {value}")))?;

@@ -86,13 +86,6 @@ impl Message {
         self.role == ASSISTANT_ROLE
     }
 
-    /// Its reasoning as JSON, under whichever of its three names it stands; the name that templates know
-    /// comes first.
-    #[must_use]
-    pub fn reasoning(&self) -> Option<&str> {
-        shown::reasoning_field(&self.fields)
-    }
-
     /// Its tool calls, each as one JSON object of name and arguments on a line of its own; empty
     /// when there are none.
     #[must_use]

@@ -182,6 +182,14 @@ pub enum EngineError {
         /// What is wrong, with the line.
         detail: String,
     },
+    /// A model has chat templates, of which none is taken without a name.
+    #[error("`{}` has no chat template that is taken by default: {detail}", path.display())]
+    NoDefaultChatTemplate {
+        /// The model's folder, or the file.
+        path: PathBuf,
+        /// What there is instead.
+        detail: String,
+    },
     /// There is no chat template of that name.
     #[error("`model.chat_template` is `{name}`, which is no template and no file")]
     UnknownChatTemplate {
@@ -268,6 +276,9 @@ pub enum EngineError {
 const OTHER_CLASS: &str = "name the class that wrote it in `tokenizer_class` of \
                            `tokenizer_config.json`, or save it again with transformers' class of the \
                            model (`BertTokenizer`, `RobertaTokenizer`, …)";
+/// What to do about templates that have names.
+const NAMED_TEMPLATE: &str = "write the one you mean to a file and choose it with \
+     `--set model.chat_template=FILE`; `plain` takes none";
 /// What to do about a template that cannot be used.
 const OTHER_TEMPLATE: &str = "set `model.chat_template` to another one: `plain` takes every text";
 
@@ -383,6 +394,7 @@ impl EngineError {
             Self::TooFewEmbeddings { .. } => NO_VECTORS,
             Self::WrongTokenizerClass { .. } => OTHER_CLASS,
             Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
+            Self::NoDefaultChatTemplate { .. } => NAMED_TEMPLATE,
             Self::UnknownChatTemplate { .. } => return Some(super::chat::choices()),
             Self::TooManyTokens { limit, .. } => {
                 return Some(format!("set `model.max_tokens` to {limit} or less"));

@@ -67,6 +67,27 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The files of a folder beside the model with this ending: their names without it, and their
+    /// paths, in the order of the names.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`] when the folder cannot be read.
+    pub fn list(&self, folder: &str, ending: &str) -> Result<Vec<(String, PathBuf)>, EngineError> {
+        let folder = match self {
+            Self::Directory(dir) if dir.join(folder).is_dir() => dir.join(folder),
+            _ => return Ok(Vec::new()),
+        };
+        let failed = |error| EngineError::io("read", &folder)(error);
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(ending));
+            found.extend(name.map(str::to_owned).map(|name| (name, path.clone())));
+        }
+        found.sort();
+        Ok(found)
+    }
+
     /// The whole file. Never mapped: a file truncated while mapped ends the process.
     ///
     /// # Errors

@@ -12,12 +12,13 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
+use super::chat::ChatTemplate;
 use super::config::ModelConfig;
 use super::layout::{Layout, Part};
 use super::manifest::{hash_file, hex};
 use super::peft::{Adapter, AdapterError, PutOver};
 use super::source::{INDEX, Source, WEIGHTS};
-use super::tokenize::files::{TOKENIZER, has_own_template, read_tokenizer};
+use super::tokenize::files::{TOKENIZER, own_template, read_tokenizer};
 use super::tokenize::{PairTokenizer, RewardAt, TokenizerClass};
 use super::{Backbone, EngineError, OpenSettings};
 
@@ -72,6 +73,8 @@ pub struct ModelSummary {
     pub tokenizer_class: TokenizerClass,
     /// Whether an encoder's answer has another token type than its prompt.
     pub has_token_types: bool,
+    /// Whether that template writes what day it is.
+    pub prints_the_day: bool,
 }
 
 impl ModelFiles {
@@ -93,14 +96,16 @@ impl ModelFiles {
     }
 
     /// Checks a directory: configuration, names and shapes of the tensors, lengths of the files,
-    /// tokenizer.
+    /// tokenizer, chat template.
     ///
     /// # Errors
     /// As [`ModelFiles::open`].
     pub fn check(dir: &Path) -> Result<ModelSummary, EngineError> {
         let files = Self::read(&Backbone::Directory(dir.to_owned()), None, "plain")?;
-        let has_chat_template = has_own_template(&files.source())?;
-        Ok(ModelSummary { has_chat_template, ..files.summary() })
+        let own = own_template(&files.source())?;
+        let has_chat_template = own.is_some();
+        let prints_the_day = own.is_some_and(|template| template.prints_the_day());
+        Ok(ModelSummary { has_chat_template, prints_the_day, ..files.summary() })
     }
 
     fn read(
@@ -207,6 +212,10 @@ impl ModelFiles {
             end: self.tokenizer.end_token(),
             tokenizer_class: self.tokenizer.class(),
             has_token_types: self.tokenizer.has_token_types(),
+            prints_the_day: self
+                .tokenizer
+                .chat_template()
+                .is_some_and(ChatTemplate::prints_the_day),
         }
     }
 

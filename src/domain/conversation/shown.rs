@@ -74,8 +74,8 @@ fn line(call: &str) -> Option<String> {
     Some(format!("{{\"name\": {}, \"arguments\": {arguments}}}", call.name?.get()))
 }
 
-/// See [`super::Message::reasoning`].
-pub(super) fn reasoning_field(fields: &str) -> Option<&str> {
+/// The reasoning of a message under whichever of its three names it stands, as JSON.
+fn reasoning_field(fields: &str) -> Option<&str> {
     let fields = (!fields.is_empty()).then(|| read::<Fields<'_>>(fields)).flatten()?;
     let named = [fields.reasoning_content, fields.thinking, fields.reasoning];
     named.into_iter().flatten().map(RawValue::get).find(|text| *text != "null")

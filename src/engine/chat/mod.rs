@@ -1,8 +1,8 @@
 //! Chat templates: how a conversation is written as the one text that a model reads.
 //!
 //! A template is Jinja, as Hugging Face models carry it. [`ChatTemplate::resolve`] finds the one that
-//! `model.chat_template` names: the model's own (`chat_template.jinja`, else `chat_template` of
-//! `tokenizer_config.json`), one of `assets/chat-templates/`, or a file. What a stored prompt says is
+//! `model.chat_template` names: the model's own (`chat_template.jinja` and
+//! `additional_chat_templates/`, else `chat_template` of `tokenizer_config.json`), one of `assets/chat-templates/`, or a file. What a stored prompt says is
 //! read back into messages by `turns`.
 //!
 //! Where the special tokens come from is part of a template: one of a model writes them itself
@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use super::EngineError;
 use super::manifest::hex;
 use super::source::Source;
-use crate::domain::conversation::{ASSISTANT_ROLE, Content, Message, USER_ROLE};
+use crate::domain::conversation::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, USER_ROLE};
 use crate::domain::spec::{CHAT_TEMPLATES, ChatTemplateRecord};
 
 mod jinja;
@@ -31,10 +31,20 @@ mod tests;
 
 /// The file a model keeps its template in.
 pub const OWN_FILE: &str = "chat_template.jinja";
+/// The folder of those that have another name than [`DEFAULT`].
+pub const NAMED_FOLDER: &str = "additional_chat_templates";
+/// The name of the template that is taken without one.
+pub const DEFAULT: &str = "default";
+/// The name of the template for conversations with tools.
+pub const TOOL_USE: &str = "tool_use";
+/// The file that processors of images keep theirs in; no tokenizer reads it.
+const OF_PROCESSOR: &str = "chat_template.json";
 /// A function's name that no template writes by itself.
 const CALLED: &str = "probe_of_calls";
 /// The fields of a message that calls it.
 const CALL_PROBE: &str = r#"{"tool_calls":[{"type":"function","id":"123456789","function":{"name":"probe_of_calls","arguments":{}}}]}"#;
+/// Globals with one tool.
+const TOOLS_PROBE: &str = r#"{"tools":[{"type":"function","function":{"name":"probe","description":"A probe.","parameters":{"type":"object","properties":{}}}}]}"#;
 /// Larger templates are refused: real ones are a few kilobytes.
 const BYTES_MAX: usize = 1 << 20;
 
@@ -89,50 +99,92 @@ pub struct ChatTemplate {
     text: String,
     special_tokens: SpecialTokensBy,
     program: jinja::Program,
+    /// The template for conversations with tools, where the model has one.
+    with_tools: Option<Box<ChatTemplate>>,
     /// Whether it writes the tool calls of a message.
     writes_tool_calls: bool,
 }
 
 impl ChatTemplate {
     /// The template that `choice` (`model.chat_template`) names for the model of `source`; `None` for
-    /// prompt and answer as they stand. `own` is `chat_template` of `tokenizer_config.json`, `tokens`
-    /// the special tokens by key (`bos_token`, …).
+    /// prompt and answer as they stand. `own` is `chat_template` of `tokenizer_config.json` by name,
+    /// `tokens` the special tokens by key (`bos_token`, …).
     ///
     /// # Errors
-    /// When there is no such template or file, or it does not work.
+    /// When there is no such template or file, it does not work, or the model has several and none that
+    /// is taken without a name.
     pub fn resolve(
         choice: &str,
         source: &Source<'_>,
-        own: Option<&str>,
+        own: Option<&BTreeMap<String, String>>,
         tokens: &BTreeMap<String, String>,
     ) -> Result<Option<Self>, EngineError> {
-        let (name, path, text, special_tokens) = match choice {
+        let (path, text, special_tokens) = match choice {
             "plain" => return Ok(None),
-            "auto" if source.has(OWN_FILE) => {
-                let path = source.path(OWN_FILE);
-                let text = utf8(&path, source.read(OWN_FILE)?.into_owned())?;
-                ("own", path, text, SpecialTokensBy::Template)
-            }
-            "auto" => {
-                let Some(own) = own else { return Ok(None) };
-                let path = source.path("tokenizer_config.json");
-                ("own", path, own.to_owned(), SpecialTokensBy::Template)
-            }
+            "auto" => return Self::own(source, own, tokens),
             name => match NAMED.iter().find(|(known, ..)| *known == name) {
-                Some((_, text, by)) => (name, PathBuf::from(name), (*text).to_owned(), *by),
-                None => (name, PathBuf::from(name), read(name)?, SpecialTokensBy::Template),
+                Some((_, text, by)) => (PathBuf::from(name), (*text).to_owned(), *by),
+                None => (PathBuf::from(name), read(name)?, SpecialTokensBy::Template),
             },
         };
-        Self::new(name, &path, text, special_tokens, tokens).map(Some)
+        Self::new(choice, &path, text, special_tokens, tokens, "").map(Some)
     }
 
-    /// Compiles a template and tries it; `path` is for messages.
+    /// The model's own template, as transformers 5 takes it: files go before `tokenizer_config.json`,
+    /// all of them; of several that have names, `default`, and `tool_use` for conversations with tools.
+    fn own(
+        source: &Source<'_>,
+        own: Option<&BTreeMap<String, String>>,
+        tokens: &BTreeMap<String, String>,
+    ) -> Result<Option<Self>, EngineError> {
+        let mut named = BTreeMap::new();
+        if source.has(OWN_FILE) {
+            let path = source.path(OWN_FILE);
+            let text = utf8(&path, source.read(OWN_FILE)?.into_owned())?;
+            named.insert(DEFAULT.to_owned(), (path, text));
+        }
+        for (name, path) in source.list(NAMED_FOLDER, ".jinja")? {
+            let bytes = std::fs::read(&path).map_err(EngineError::io("read", &path))?;
+            let text = utf8(&path, bytes)?;
+            named.insert(name, (path, text));
+        }
+        let mut path = source.path(NAMED_FOLDER);
+        if let (true, Some(own)) = (named.is_empty(), own) {
+            path = source.path("tokenizer_config.json");
+            let texts = own.iter().map(|(name, text)| (name.clone(), (path.clone(), text.clone())));
+            named = texts.collect();
+        } else if named.is_empty() && source.has(OF_PROCESSOR) {
+            let detail = "the model's tokenizer does not read this file".to_owned();
+            return Err(EngineError::NoDefaultChatTemplate {
+                path: source.path(OF_PROCESSOR),
+                detail,
+            });
+        } else if named.is_empty() {
+            return Ok(None);
+        }
+        let Some((path, text)) = named.remove(DEFAULT) else {
+            let names: Vec<String> = named.keys().map(|name| format!("`{name}`")).collect();
+            let names = if names.is_empty() { "no template".to_owned() } else { names.join(", ") };
+            let detail = format!("there is {names}");
+            return Err(EngineError::NoDefaultChatTemplate { path, detail });
+        };
+        let by = SpecialTokensBy::Template;
+        let mut template = Self::new("own", &path, text, by, tokens, "")?;
+        if let Some((path, text)) = named.remove(TOOL_USE) {
+            let with_tools = Self::new("own", &path, text, by, tokens, TOOLS_PROBE)?;
+            template.with_tools = Some(Box::new(with_tools));
+        }
+        Ok(Some(template))
+    }
+
+    /// Compiles a template and tries it with these globals; `path` is for messages.
     fn new(
         name: &str,
         path: &Path,
         text: String,
         special_tokens: SpecialTokensBy,
         tokens: &BTreeMap<String, String>,
+        globals: &str,
     ) -> Result<Self, EngineError> {
         let broken =
             |detail: String| EngineError::BrokenChatTemplate { path: path.to_owned(), detail };
@@ -140,16 +192,18 @@ impl ChatTemplate {
             return Err(broken(format!("{} bytes are more than 1 MiB", text.len())));
         }
         let program = jinja::Program::new(&text, tokens).map_err(broken)?;
+        let (name, with_tools, writes_tool_calls) = (name.to_owned(), None, true);
         let mut template =
-            Self { name: name.to_owned(), text, special_tokens, program, writes_tool_calls: true };
+            Self { name, text, special_tokens, program, with_tools, writes_tool_calls };
         let question = Message::new(USER_ROLE, "question");
         let answer = Message::new(ASSISTANT_ROLE, "answer");
-        let rendered = template.render(&[question.clone(), answer.clone()], "").map_err(broken)?;
+        let rendered =
+            template.render(&[question.clone(), answer.clone()], globals).map_err(broken)?;
         if !(rendered.contains("question") && rendered.contains("answer")) {
             return Err(broken("it leaves out what is said".to_owned()));
         }
         let call = Message { fields: CALL_PROBE.to_owned(), ..answer };
-        let rendered = template.render(&[question, call], "");
+        let rendered = template.render(&[question, call], globals);
         template.writes_tool_calls = rendered.is_ok_and(|text| text.contains(CALLED));
         Ok(template)
     }
@@ -160,7 +214,8 @@ impl ChatTemplate {
     /// # Errors
     /// In words, when the template refuses it (`Conversation roles must alternate`).
     pub fn render(&self, messages: &[Message], globals: &str) -> Result<String, String> {
-        self.program.render(&self.with_calls(messages), globals, false)
+        let template = self.of(globals);
+        template.program.render(&template.with_calls(messages), globals, false)
     }
 
     /// The conversation up to where the next answer begins.
@@ -168,7 +223,32 @@ impl ChatTemplate {
     /// # Errors
     /// As [`ChatTemplate::render`].
     pub fn render_prompt(&self, messages: &[Message], globals: &str) -> Result<String, String> {
-        self.program.render(&self.with_calls(messages), globals, true)
+        let template = self.of(globals);
+        template.program.render(&template.with_calls(messages), globals, true)
+    }
+
+    /// The template for these globals.
+    fn of(&self, globals: &str) -> &Self {
+        match &self.with_tools {
+            Some(with_tools) if jinja::has_tools(globals) => with_tools,
+            _ => self,
+        }
+    }
+
+    /// Whether it writes what day it is; here that is always 26 Jul 2024, so that a reward does not
+    /// depend on the day.
+    #[must_use]
+    pub fn prints_the_day(&self) -> bool {
+        let told = Message::new(SYSTEM_ROLE, "told");
+        let asked = [Message::new(USER_ROLE, "question"), Message::new(ASSISTANT_ROLE, "answer")];
+        let prints = |messages: &[Message]| self.program.prints_the_day(messages);
+        prints(&asked) || prints(&[&[told], &asked[..]].concat())
+    }
+
+    /// The text of the template for conversations with tools, where the model has one.
+    #[must_use]
+    pub fn tool_use(&self) -> Option<&str> {
+        self.with_tools.as_ref().map(|template| template.text.as_str())
     }
 
     /// The messages, of which those that only call tools say so where the template does not.

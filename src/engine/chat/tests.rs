@@ -14,7 +14,8 @@ fn tokens() -> BTreeMap<String, String> {
 
 fn resolve(choice: &str, own: Option<&str>) -> Result<Option<ChatTemplate>, EngineError> {
     let dir = llama_dir();
-    ChatTemplate::resolve(choice, &Source::Directory(dir.path()), own, &tokens())
+    let own = own.map(|text| [(DEFAULT.to_owned(), text.to_owned())].into());
+    ChatTemplate::resolve(choice, &Source::Directory(dir.path()), own.as_ref(), &tokens())
 }
 
 fn render(choice: &str, own: Option<&str>) -> String {
@@ -82,7 +83,9 @@ fn the_models_own_template_is_taken_first() {
     let dir = llama_dir();
     std::fs::write(dir.path().join(OWN_FILE), "{{ messages | map(attribute='role') | join(' ') }}{{ messages | map(attribute='content') | join }}").unwrap();
     let source = Source::Directory(dir.path());
-    let template = ChatTemplate::resolve("auto", &source, Some(own), &tokens()).unwrap().unwrap();
+    let in_config = [(DEFAULT.to_owned(), own.to_owned())].into();
+    let template = ChatTemplate::resolve("auto", &source, Some(&in_config), &tokens());
+    let template = template.unwrap().unwrap();
     let record = template.record();
     assert_eq!(record.name, "own");
     assert!(record.text.contains("join(' ')"));
@@ -165,4 +168,70 @@ fn a_template_that_does_not_work_says_why() {
     let template = resolve("auto", Some(alternating)).unwrap().unwrap();
     let refused = template.render(&messages("\n\nAssistant: x\n\nHuman: y\n\nAssistant:", "z"), "");
     assert!(refused.unwrap_err().contains("roles must alternate"));
+}
+
+/// A model with these files (`chat_template` of the configuration apart).
+fn of_files(
+    files: &[(&str, &str)],
+    own: Option<&[(&str, &str)]>,
+) -> Result<Option<ChatTemplate>, EngineError> {
+    let dir = llama_dir();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(
+            path,
+            [text, "{{ messages[0].content }}{{ messages[-1].content }}"].concat(),
+        )
+        .unwrap();
+    }
+    let text = |text: &str| [text, ":{{ messages[0].content }}{{ messages[-1].content }}"].concat();
+    let own =
+        own.map(|own| own.iter().map(|(name, own)| ((*name).to_owned(), text(own))).collect());
+    ChatTemplate::resolve("auto", &Source::Directory(dir.path()), own.as_ref(), &tokens())
+}
+
+/// What transformers 5.24 takes without tools, with an empty list of them, and with one.
+#[test]
+fn of_several_templates_that_of_transformers_is_taken() {
+    let (file, tool_use) = ("chat_template.jinja", "additional_chat_templates/tool_use.jinja");
+    let of_default = "additional_chat_templates/default.jinja";
+    let two = Some(&[("default", "d"), ("tool_use", "t")][..]);
+    for (files, own, expected) in [
+        (&[(file, "f")][..], Some(&[("default", "d")][..]), ["f", "f", "f"]),
+        (&[], two, ["d:", "t:", "t:"]),
+        (&[(file, "f")], two, ["f", "f", "f"]),
+        (&[(file, "f"), (tool_use, "t")], None, ["f", "t", "t"]),
+        (&[(file, "f"), (of_default, "a")], None, ["a", "a", "a"]),
+    ] {
+        let template = of_files(files, own).unwrap().unwrap();
+        let rendered = ["", r#"{"tools":[]}"#, r#"{"tools":[{"name":"n"}]}"#]
+            .map(|globals| template.render(&messages("", "x"), globals).unwrap());
+        assert_eq!(rendered, expected.map(|text| format!("{text}x")), "{files:?} {own:?}");
+    }
+}
+
+#[test]
+fn several_templates_without_a_default_are_refused_with_their_names() {
+    let tool_use = ("additional_chat_templates/tool_use.jinja", "t");
+    for (files, own, found) in [
+        (&[][..], Some(&[("rag", "r"), ("tool_use", "t")][..]), "`rag`, `tool_use`"),
+        (&[tool_use], Some(&[("default", "d")]), "`tool_use`"),
+        (&[], Some(&[]), "no template"),
+        (&[("chat_template.json", "")], None, "the model's tokenizer does not read this file"),
+    ] {
+        let error = of_files(files, own).unwrap_err();
+        assert!(error.to_string().ends_with(found), "{error}");
+        assert!(error.hint().unwrap().contains("--set model.chat_template=FILE"));
+    }
+}
+
+#[test]
+fn a_template_that_prints_the_day_says_so() {
+    let said = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    let of_system = "{% if messages[0].role == 'system' %}{{ strftime_now('%d') }}{% endif %}";
+    let prints = |own: String| resolve("auto", Some(&own)).unwrap().unwrap().prints_the_day();
+    assert!(prints(["{{ strftime_now('%d %b %Y') }}", said].concat()));
+    assert!(prints([of_system, said].concat()));
+    assert!(!prints(said.to_owned()));
 }

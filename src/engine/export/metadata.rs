@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{Exported, text_form};
-use crate::engine::chat::OWN_FILE;
+use crate::engine::chat::{ChatTemplate, NAMED_FOLDER, OWN_FILE, TOOL_USE};
 use crate::engine::config::ModelConfig;
 use crate::engine::source::Source;
 use crate::engine::tokenize::{PairTokenizer, RewardAt};
@@ -129,6 +129,12 @@ pub(super) fn write(
     }
     if let Some(template) = files.tokenizer.portable_template() {
         let path = dir.join(OWN_FILE);
+        std::fs::write(&path, template).map_err(EngineError::io("write", &path))?;
+    }
+    if let Some(template) = files.tokenizer.chat_template().and_then(ChatTemplate::tool_use) {
+        let folder = dir.join(NAMED_FOLDER);
+        std::fs::create_dir_all(&folder).map_err(EngineError::io("create", &folder))?;
+        let path = folder.join(format!("{TOOL_USE}.jinja"));
         std::fs::write(&path, template).map_err(EngineError::io("write", &path))?;
     }
     let text = text_form(&files.config, end);

@@ -54,7 +54,7 @@ fn open(case: &Case, max_tokens: usize) -> Option<PairTokenizer> {
     let special = SpecialTokens::of(&[case.tokens.as_object().unwrap().clone(), beside]);
     let mut tokenizer = PairTokenizer::parse(&dir, &bytes, &special, &config, max_tokens).unwrap();
     let source = Source::Directory(&dir);
-    let own = special.chat_template.as_deref();
+    let own = special.chat_templates.as_ref();
     let choice = match case.choice.as_str() {
         path if path.contains("/chat/") => {
             format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))

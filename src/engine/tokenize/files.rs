@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{PairTokenizer, SpecialTokens};
-use crate::engine::chat::{ChatTemplate, OWN_FILE};
+use crate::engine::chat::ChatTemplate;
 use crate::engine::config::ModelConfig;
 use crate::engine::peft::Adapter;
 use crate::engine::source::Source;
@@ -33,7 +33,7 @@ pub(in crate::engine) fn read_tokenizer(
     }
     let mut tokenizer =
         PairTokenizer::parse(&source.path(TOKENIZER), &bytes, &special, config, max_tokens)?;
-    let own = special.chat_template.as_deref();
+    let own = special.chat_templates.as_ref();
     tokenizer.chat_template = ChatTemplate::resolve(chat_template, source, own, &special.all)?;
     Ok(tokenizer)
 }
@@ -56,12 +56,15 @@ fn read_keys(source: &Source<'_>, name: &'static str) -> Result<Map<String, Valu
         .map_err(|error| EngineError::json(source.path(name), &error))
 }
 
-/// Whether a model has a chat template of its own.
+/// The chat template that is a model's own.
 ///
 /// # Errors
-/// When a file beside the tokenizer does not parse.
-pub(in crate::engine) fn has_own_template(source: &Source<'_>) -> Result<bool, EngineError> {
-    Ok(source.has(OWN_FILE) || read_special_tokens(source)?.chat_template.is_some())
+/// When a file beside the tokenizer does not parse, or the template does not work.
+pub(in crate::engine) fn own_template(
+    source: &Source<'_>,
+) -> Result<Option<ChatTemplate>, EngineError> {
+    let special = read_special_tokens(source)?;
+    ChatTemplate::resolve("auto", source, special.chat_templates.as_ref(), &special.all)
 }
 
 /// The chat template that a run of these settings reads with, without opening the model; `None` where
@@ -73,6 +76,6 @@ pub fn chat_template(settings: &OpenSettings) -> Result<Option<ChatTemplate>, En
     let adapter = Adapter::of(&settings.backbone)?;
     let source = Source::of(&settings.backbone, adapter.as_ref());
     let special = read_special_tokens(&source)?;
-    let own = special.chat_template.as_deref();
+    let own = special.chat_templates.as_ref();
     ChatTemplate::resolve(&settings.chat_template, &source, own, &special.all)
 }

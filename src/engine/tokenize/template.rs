@@ -20,6 +20,7 @@ use tokenizers::{Encoding, Tokenizer};
 
 use super::class::{Refusal, TokenizerClass};
 use super::guarded;
+use crate::engine::chat::DEFAULT;
 use crate::engine::config::{EncoderConfig, ModelConfig};
 
 /// What `tokenizer_config.json` and `special_tokens_map.json` say.
@@ -31,8 +32,8 @@ pub struct SpecialTokens {
     pub padding: Option<String>,
     /// Every `…_token` by its key, for chat templates.
     pub all: BTreeMap<String, String>,
-    /// `chat_template`; the `default` one of several.
-    pub chat_template: Option<String>,
+    /// `chat_template`: one text is the template `default`, several have names.
+    pub chat_templates: Option<BTreeMap<String, String>>,
     /// Every key, for the tokenizer's class.
     pub settings: Map<String, Value>,
 }
@@ -48,7 +49,7 @@ impl SpecialTokens {
             end: token("eos_token"),
             padding: token("pad_token"),
             all: tokens(files),
-            chat_template: files.iter().find_map(|file| own_template(file.get("chat_template")?)),
+            chat_templates: files.iter().find_map(|file| own_templates(file.get("chat_template")?)),
             settings: settings.collect(),
         }
     }
@@ -59,14 +60,20 @@ fn tokens(files: &[Map<String, Value>]) -> BTreeMap<String, String> {
     keys.filter_map(|(key, value)| Some((key.clone(), content(value)?))).collect()
 }
 
-/// A template is written as its text, or several are as a list of objects with names.
-fn own_template(value: &Value) -> Option<String> {
+/// A template is written as its text, or several are as a list of objects with names (of one name the
+/// last counts), or as an object by name.
+fn own_templates(value: &Value) -> Option<BTreeMap<String, String>> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    text(value).or_else(|| {
-        let mut named = value.as_array()?.iter();
-        let default = named.find(|entry| entry["name"] == "default")?;
-        text(&default["template"])
-    })
+    let named = |entry: &Value| Some((text(&entry["name"])?, text(&entry["template"])?));
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some([(DEFAULT.to_owned(), text.clone())].into()),
+        Value::Object(named) => {
+            let named = named.iter();
+            Some(named.filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect())
+        }
+        other => Some(other.as_array().into_iter().flatten().filter_map(named).collect()),
+    }
 }
 
 /// A token is written as its text, or as an object with settings of its own.
