@@ -4,8 +4,7 @@ use crate::domain::metrics::Evaluation;
 pub use crate::report::{status, timestamp};
 
 /// What is said of a chat template that writes what day it is.
-pub const THE_DAY: &str =
-    "writes the day, which is always 26 Jul 2024 here: no reward depends on the day it is computed";
+pub const THE_DAY: &str = "writes the day (`strftime_now`), which is always 26 Jul 2024 here: no reward depends on the day it is computed";
 
 /// A share as a percentage with one decimal.
 #[must_use]

@@ -302,6 +302,7 @@ fn bad_value_hint(key: &str) -> &'static str {
         "rope_scaling" | "rope_parameters" => {
             "use a model with plain, `linear` or `llama3` rotary positions"
         }
+        "id2label" => "write the one label there (`{\"0\": \"LABEL_0\"}`) if the head gives rewards",
         _ => "use a model without this variant of the architecture",
     }
 }

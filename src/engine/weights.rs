@@ -128,6 +128,7 @@ impl ModelFiles {
         let shards = source.shards()?;
         let mut weights = open_weights(&source, &shards, &layout)?;
         check_shapes(&source, &layout, &shards, &weights.shapes())?;
+        check_labels(&source, &layout, &weights)?;
         let put_over = |adapter: Adapter| {
             let done = adapter.put_over(&mut weights, &Layout::of(&config))?;
             Ok::<_, EngineError>((adapter, done))
@@ -249,6 +250,31 @@ impl ModelFiles {
             hash_file(&file, &mut hash)?;
         }
         Ok(self.digest.get_or_init(|| hex(&hash.finalize())))
+    }
+}
+
+/// Refuses a head of one row beside a configuration that names several labels: transformers would make
+/// another head in its place, from random numbers.
+fn check_labels(
+    source: &Source<'_>,
+    layout: &Layout,
+    weights: &StoredTensors,
+) -> Result<(), EngineError> {
+    let mut heads = layout.tensors().iter().filter(|tensor| tensor.part.is_head());
+    if !heads.any(|tensor| weights.contains(&tensor.name)) {
+        return Ok(());
+    }
+    let path = source.path(CONFIG);
+    let keys: serde_json::Value = serde_json::from_slice(&source.read(CONFIG)?)
+        .map_err(|error| EngineError::json(&path, &error))?;
+    match keys.get("id2label").and_then(serde_json::Value::as_object) {
+        Some(labels) if labels.len() > 1 => Err(EngineError::BadValue {
+            path,
+            key: "id2label",
+            value: format!("{} labels", labels.len()),
+            expected: "one label, as the stored head has one row".to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -43,8 +43,6 @@ const OF_PROCESSOR: &str = "chat_template.json";
 const CALLED: &str = "probe_of_calls";
 /// The fields of a message that calls it.
 const CALL_PROBE: &str = r#"{"tool_calls":[{"type":"function","id":"123456789","function":{"name":"probe_of_calls","arguments":{}}}]}"#;
-/// Globals with one tool.
-const TOOLS_PROBE: &str = r#"{"tools":[{"type":"function","function":{"name":"probe","description":"A probe.","parameters":{"type":"object","properties":{}}}}]}"#;
 /// Larger templates are refused: real ones are a few kilobytes.
 const BYTES_MAX: usize = 1 << 20;
 
@@ -127,7 +125,7 @@ impl ChatTemplate {
                 None => (PathBuf::from(name), read(name)?, SpecialTokensBy::Template),
             },
         };
-        Self::new(choice, &path, text, special_tokens, tokens, "").map(Some)
+        Self::new(choice, &path, text, special_tokens, tokens).map(Some)
     }
 
     /// The model's own template, as transformers 5 takes it: files go before `tokenizer_config.json`,
@@ -169,22 +167,22 @@ impl ChatTemplate {
             return Err(EngineError::NoDefaultChatTemplate { path, detail });
         };
         let by = SpecialTokensBy::Template;
-        let mut template = Self::new("own", &path, text, by, tokens, "")?;
+        let mut template = Self::new("own", &path, text, by, tokens)?;
         if let Some((path, text)) = named.remove(TOOL_USE) {
-            let with_tools = Self::new("own", &path, text, by, tokens, TOOLS_PROBE)?;
+            // Whether it works shows with the first conversation that has tools.
+            let with_tools = Self::compiled("own", &path, text, by, tokens)?;
             template.with_tools = Some(Box::new(with_tools));
         }
         Ok(Some(template))
     }
 
-    /// Compiles a template and tries it with these globals; `path` is for messages.
-    fn new(
+    /// Compiles a template; `path` is for messages.
+    fn compiled(
         name: &str,
         path: &Path,
         text: String,
         special_tokens: SpecialTokensBy,
         tokens: &BTreeMap<String, String>,
-        globals: &str,
     ) -> Result<Self, EngineError> {
         let broken =
             |detail: String| EngineError::BrokenChatTemplate { path: path.to_owned(), detail };
@@ -193,17 +191,28 @@ impl ChatTemplate {
         }
         let program = jinja::Program::new(&text, tokens).map_err(broken)?;
         let (name, with_tools, writes_tool_calls) = (name.to_owned(), None, true);
-        let mut template =
-            Self { name, text, special_tokens, program, with_tools, writes_tool_calls };
+        Ok(Self { name, text, special_tokens, program, with_tools, writes_tool_calls })
+    }
+
+    /// Compiles a template and tries it; `path` is for messages.
+    fn new(
+        name: &str,
+        path: &Path,
+        text: String,
+        special_tokens: SpecialTokensBy,
+        tokens: &BTreeMap<String, String>,
+    ) -> Result<Self, EngineError> {
+        let mut template = Self::compiled(name, path, text, special_tokens, tokens)?;
+        let broken =
+            |detail: String| EngineError::BrokenChatTemplate { path: path.to_owned(), detail };
         let question = Message::new(USER_ROLE, "question");
         let answer = Message::new(ASSISTANT_ROLE, "answer");
-        let rendered =
-            template.render(&[question.clone(), answer.clone()], globals).map_err(broken)?;
+        let rendered = template.render(&[question.clone(), answer.clone()], "").map_err(broken)?;
         if !(rendered.contains("question") && rendered.contains("answer")) {
             return Err(broken("it leaves out what is said".to_owned()));
         }
         let call = Message { fields: CALL_PROBE.to_owned(), ..answer };
-        let rendered = template.render(&[question, call], globals);
+        let rendered = template.render(&[question, call], "");
         template.writes_tool_calls = rendered.is_ok_and(|text| text.contains(CALLED));
         Ok(template)
     }

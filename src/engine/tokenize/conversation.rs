@@ -105,7 +105,7 @@ impl Rendered {
     pub(super) fn as_pair(&self) -> PairText<'_> {
         let [a, b] = &self.texts;
         PairText {
-            form: &TextForm::Whole,
+            form: &TextForm::Plain,
             prompt: &a[..self.prompt_bytes],
             response_a: &a[self.prompt_bytes..],
             response_b: &b[self.prompt_bytes..],

@@ -163,14 +163,20 @@ impl PairTokenizer {
     }
 
     fn encode_whole(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
-        let Some(chat) = &self.chat_template else { return self.encode_texts(pairs) };
-        if pairs.iter().all(|pair| *pair.form != TextForm::Whole) {
-            return self.encode_with(chat, pairs);
+        let is_decoder = matches!(self.template, Template::Decoder { .. });
+        let has_whole = pairs.iter().any(|pair| *pair.form == TextForm::Whole);
+        let encode = |pairs: &[PairText<'_>]| match &self.chat_template {
+            Some(chat) => self.encode_with(chat, pairs),
+            None => self.encode_texts(pairs),
+        };
+        // A decoder without a template reads everything as one text.
+        if !has_whole || (is_decoder && self.chat_template.is_none()) {
+            return encode(pairs);
         }
         let [(places, conversations), (whole_places, wholes)] = conversation::apart(pairs);
         let mut encoded = vec![EncodedPair::default(); pairs.len()];
-        let conversations = self.encode_with(chat, &conversations)?;
-        let wholes = self.encode_texts(&wholes)?;
+        let conversations = encode(&conversations)?;
+        let wholes = self.encode_alone(&wholes)?;
         let found = places.into_iter().chain(whole_places);
         for (place, pair) in found.zip(conversations.into_iter().chain(wholes)) {
             encoded[place] = pair;
@@ -201,10 +207,24 @@ impl PairTokenizer {
     fn encode_texts(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
         match &self.template {
             Template::Decoder { start, end } => self.encode_decoder(pairs, start, end),
-            Template::Encoder { start, middle, end, has_types } => {
+            Template::Encoder { start, middle, end, has_types, .. } => {
                 self.encode_encoder(pairs, [start, middle, end], *has_types)
             }
         }
+    }
+
+    /// Prompt and answer as one text, also for models that otherwise read two.
+    fn encode_alone(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        let Template::Encoder { alone: [start, end], .. } = &self.template else {
+            return self.encode_texts(pairs);
+        };
+        let mut encoded = self.encode_decoder(pairs, start, end)?;
+        for pair in &mut encoded {
+            pair.n_shared = 0;
+            // There is no second segment.
+            pair.answer_start = [pair.tokens_a.len(), pair.tokens_b.len()];
+        }
+        Ok(encoded)
     }
 
     /// Token ids of one text without special tokens, for language modelling.

@@ -101,6 +101,8 @@ pub enum Template {
         end: Vec<u32>,
         /// Whether `answer` and `end` have the token type 1.
         has_types: bool,
+        /// Before and after a text that stands alone.
+        alone: [Vec<u32>; 2],
     },
 }
 
@@ -186,7 +188,9 @@ fn encoder(
             "its token types for two texts are {types:?}, expected 0 up to the answer and 1 from it on"
         )));
     };
-    Ok(Template::Encoder { start, middle, end, has_types })
+    let single = guarded(|| tokenizer.encode("a", true)).map_err(Refusal::Broken)?;
+    let [before, _, after] = special_runs(&single, 1);
+    Ok(Template::Encoder { start, middle, end, has_types, alone: [before, after] })
 }
 
 /// The special tokens before, between and after the `n_texts` texts of an encoding.

@@ -147,13 +147,17 @@ fn an_encoder_without_a_post_processor_gets_the_tokens_of_its_class() {
         let bytes = tokenizer.to_string();
         PairTokenizer::parse(Path::new("tokenizer.json"), bytes.as_bytes(), &special, &config, 16)
     };
-    let (start, middle, end) = (vec![2], vec![3], vec![3]);
-    let expected = Template::Encoder { start, middle, end, has_types: true };
+    let around = |separator: u32| Template::Encoder {
+        start: vec![2],
+        middle: vec![separator],
+        end: vec![separator],
+        has_types: true,
+        alone: [vec![2], vec![separator]],
+    };
+    let expected = around(3);
     assert_eq!(parse(json!({})).unwrap().template, expected);
     let named = json!({"tokenizer_class": "BertTokenizerFast", "sep_token": "[PAD]"});
-    let (start, middle, end) = (vec![2], vec![0], vec![0]);
-    let expected = Template::Encoder { start, middle, end, has_types: true };
-    assert_eq!(parse(named).unwrap().template, expected);
+    assert_eq!(parse(named).unwrap().template, around(0));
     let error = parse(json!({"tokenizer_class": "PreTrainedTokenizerFast"})).unwrap_err();
     assert!(error.to_string().contains("no special tokens around two texts"), "{error}");
     let error = parse(json!({"tokenizer_class": "RobertaTokenizer"})).unwrap_err();
@@ -329,4 +333,20 @@ fn real_tokenizers_count_bytes_and_share_prompts() {
         assert_eq!(pair.tokens_a[start..], [2009, 2003, 2006, 1996, 3420, 1012, 102]);
         assert_eq!((pair.tokens_a[0], pair.tokens_a[start - 1]), (101, 102));
     }
+}
+
+#[test]
+fn a_whole_text_is_one_segment_of_an_encoder() {
+    let dir = bert_dir();
+    let backbone = Backbone::Directory(dir.path().to_owned());
+    let files = ModelFiles::open(&backbone, 16).unwrap();
+    let pair = |form| PairText { form, prompt: "the ", response_a: "cat", response_b: "dog sat" };
+    let pairs = [pair(&TextForm::Whole), pair(&TextForm::Plain)];
+    let [whole, two] = &files.tokenizer.encode(&pairs).unwrap()[..] else { panic!("two pairs") };
+    // `[CLS]` is 2 and `[SEP]` is 3.
+    let count = |tokens: &[u32]| tokens.iter().filter(|id| **id == 3).count();
+    assert_eq!((count(&whole.tokens_a), count(&two.tokens_a)), (1, 2));
+    assert_eq!((whole.tokens_a.len(), whole.tokens_b.len()), (4, 5));
+    assert_eq!(whole.answer_start, [4, 5], "no token has type 1");
+    assert!(two.answer_start[0] < two.tokens_a.len());
 }
