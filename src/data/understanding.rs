@@ -109,25 +109,26 @@ fn look(
 ) {
     let Json::Object(entries) = record else { return };
     for (column, (name, value)) in entries.iter().take(N_COLUMNS).enumerate() {
-        let parts = parts.entry(name.to_string()).or_default();
+        let known = parts.entry(name.to_string()).or_default();
         if value.is_null() {
             continue;
         }
+        let mut parts = BTreeSet::new();
         let with = |value: Json<'static>| {
             let mut entries: Vec<_> = entries.clone();
             entries[column].1 = value;
             read(&Json::Object(entries))
         };
-        let n_before = parts.len();
         // All texts of a column at once break what two columns have in common; its last one does not.
         for which in [Which::All, Which::Last] {
-            if parts.len() == n_before {
+            if parts.is_empty() {
                 parts.extend(with(marked(value, which)).iter().flatten().flat_map(marks));
             }
         }
-        if parts.len() == n_before && with(Json::Null).as_deref() != Some(found) {
+        if parts.is_empty() && with(Json::Null).as_deref() != Some(found) {
             parts.insert(Part::Label);
         }
+        known.extend(parts);
     }
 }
 
@@ -248,6 +249,12 @@ mod tests {
         assert_eq!((it.prompt, it.answers), (vec!["question".into()], vec!["responses".into()]));
         assert_eq!((it.label, it.unused), (vec!["scores".into()], vec!["models".into()]));
         assert_eq!(it.example[1], "b");
+    }
+
+    #[test]
+    fn a_second_record_says_the_same_as_the_first() {
+        let line = r#"{"question":"q","responses":["a","b"],"scores":[1,2]}"#;
+        assert_eq!(of(&format!("{line}\n{line}")).label, ["scores"]);
     }
 
     #[test]

@@ -181,8 +181,8 @@ impl FlatPair {
 }
 
 impl FlatPair {
-    /// Writes a prompt that one message of a person is, and the answers that continue it, without any
-    /// mark; a space stands before an answer that begins without white space.
+    /// Writes a prompt that one message of a person is, and the answers that continue it without any
+    /// mark, one space after it; a space that an answer begins with is that space.
     #[must_use]
     pub fn continued(prompt: &str, answers: [&str; 2]) -> Self {
         let span = |role: &str, n_skipped: usize, text: &str| Span {
@@ -192,15 +192,15 @@ impl FlatPair {
             content: None,
             fields: String::new(),
         };
-        let gap = |answer: &str| if answer.starts_with(char::is_whitespace) { "" } else { " " };
+        let answers = answers.map(|answer| answer.strip_prefix(' ').unwrap_or(answer));
         let spans = Spans {
             prompt: vec![span(USER_ROLE, 0, prompt)],
-            answers: answers.map(|text| vec![span(ASSISTANT_ROLE, gap(text).len(), text)]),
+            answers: answers.map(|text| vec![span(ASSISTANT_ROLE, 1, text)]),
             globals: String::new(),
         };
         Self {
             prompt: prompt.to_owned(),
-            answers: answers.map(|text| [gap(text), text].concat()),
+            answers: answers.map(|text| format!(" {text}")),
             form: TextForm::Messages(Box::new(spans)),
         }
     }

@@ -302,7 +302,12 @@ fn bad_value_hint(key: &str) -> &'static str {
         "rope_scaling" | "rope_parameters" => {
             "use a model with plain, `linear` or `llama3` rotary positions"
         }
-        "id2label" => "write the one label there (`{\"0\": \"LABEL_0\"}`) if the head gives rewards",
+        "split_special_tokens" => {
+            "set it to `false`: with it TRL and transformers read the end of a text as letters"
+        }
+        "id2label" => {
+            "write the one label there (`{\"0\": \"LABEL_0\"}`) if the head gives rewards"
+        }
         _ => "use a model without this variant of the architecture",
     }
 }

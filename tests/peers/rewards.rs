@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Expect, Outcome, Verdict, conclude, first, fixtures, judged, refusal, stored};
@@ -65,7 +66,8 @@ struct Part {
 #[derive(Deserialize)]
 struct Case {
     name: String,
-    input: Value,
+    /// As it is written: of an object the order of its keys counts.
+    input: Box<RawValue>,
     expect: Expect,
     words: Vec<String>,
     /// One reward for each text of the input, or what the peer raised.
@@ -166,7 +168,7 @@ fn merged(base: &Map<String, Value>, changes: &Map<String, Value>) -> Map<String
 }
 
 fn score(place: &Place, group: &Group, cases: &[&Case]) -> Output {
-    let lines: Vec<String> = cases.iter().map(|case| case.input.to_string()).collect();
+    let lines: Vec<String> = cases.iter().map(|case| case.input.get().replace('\n', " ")).collect();
     place.write("lines.jsonl", jsonl(&lines));
     let model = format!("./{}", group.score);
     place

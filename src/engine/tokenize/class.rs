@@ -11,7 +11,7 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use super::guarded;
 use super::rebuilt::Parts;
-use super::template::SpecialTokens;
+use super::template::{SpecialTokens, splits_special_tokens};
 use crate::engine::config::{DecoderFamily, EncoderFamily, ModelConfig};
 
 /// What a class is chosen by.
@@ -196,6 +196,8 @@ pub(super) enum Refusal {
     Broken(String),
     /// The class that its files name cannot read it.
     Class(String),
+    /// A key of `tokenizer_config.json` takes the token apart that a decoder's text has to end with.
+    SplitEnd,
 }
 
 /// Loads the bytes of a `tokenizer.json` as transformers does.
@@ -253,8 +255,7 @@ fn add_tokens(tokenizer: &mut Tokenizer, special: &SpecialTokens) -> Result<(), 
         }
     }
     tokenizer.add_tokens(tokens).map_err(|error| error.to_string())?;
-    let splits = special.settings.get("split_special_tokens").and_then(Value::as_bool);
-    tokenizer.set_encode_special_tokens(splits.unwrap_or(false));
+    tokenizer.set_encode_special_tokens(splits_special_tokens(special));
     Ok(())
 }
 

@@ -86,6 +86,12 @@ impl PairTokenizer {
             Refusal::Class(detail) => {
                 EngineError::WrongTokenizerClass { path: path.to_owned(), detail }
             }
+            Refusal::SplitEnd => EngineError::BadValue {
+                path: path.with_file_name("tokenizer_config.json"),
+                key: "split_special_tokens",
+                value: "true".to_owned(),
+                expected: "`false`, as a text could not end with its end token".to_owned(),
+            },
         };
         let (mut tokenizer, class) = class::load(bytes, special, config).map_err(refused)?;
         tokenizer.with_padding(None);

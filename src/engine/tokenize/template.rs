@@ -119,6 +119,7 @@ impl Template {
         config: &ModelConfig,
     ) -> Result<Self, Refusal> {
         match config {
+            ModelConfig::Decoder(_) if splits_special_tokens(special) => Err(Refusal::SplitEnd),
             ModelConfig::Decoder(config) => {
                 decoder(tokenizer, class, special, config.eos_token_id).map_err(Refusal::Broken)
             }
@@ -141,6 +142,11 @@ impl Template {
 
 fn id(tokenizer: &Tokenizer, token: &str) -> Result<u32, String> {
     tokenizer.token_to_id(token).ok_or_else(|| format!("it has no `{token}` token"))
+}
+
+/// Whether transformers reads special tokens that are written in a text as ordinary characters.
+pub(super) fn splits_special_tokens(special: &SpecialTokens) -> bool {
+    special.settings.get("split_special_tokens").and_then(Value::as_bool).unwrap_or_default()
 }
 
 fn decoder(
