@@ -344,6 +344,14 @@ impl RecordError {
             }
             Self::EmptyConversation { .. } => "give at least one message",
             Self::NoContent { .. } => "give every message a `content`, or tool calls",
+            layout => layout.layout_hint(),
+        }
+        .into()
+    }
+
+    /// What to do about records whose fields are as they should be and say too little.
+    fn layout_hint(&self) -> &'static str {
+        match self {
             Self::NoAssistantTurn { .. } => {
                 "read the file with `data.format = \"trl\"` if it holds no dialogues"
             }
@@ -379,8 +387,8 @@ impl RecordError {
             Self::Unpaired { .. } => {
                 "pair good and bad answers to one prompt as `prompt`, `chosen` and `rejected`"
             }
+            _ => "repair or remove that record",
         }
-        .into()
     }
 }
 
