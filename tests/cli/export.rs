@@ -189,7 +189,7 @@ fn an_exported_model_scores_and_evaluates_as_its_run() {
     let (some, said) = score(&place, "out", input, &["--full"]);
     assert_eq!(some.len(), 2, "what came before the bad line is there");
     assert_eq!(some[0]["response"], " good answer");
-    assert!(said.contains("`-`, line 4: no `response`"), "{said}");
+    assert!(said.contains("`-`: line 4: no `response`"), "{said}");
 
     let all = place.json(&["eval", "out", "pairs.jsonl", "--json"]);
     assert_eq!(all["all"]["n"], 200);
