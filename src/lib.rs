@@ -48,6 +48,9 @@
 //! 8. A hidden label cannot leak: the pool is handed out as
 //!    [`domain::preference::CandidatePair`], which has no label field. Only metrics read hidden
 //!    labels, and the oracle reviewer where `review.oracle` asks for one.
+//! 9. A conversation reaches the chat template, and leaves in exports, as it stood in its file: roles,
+//!    contents and fields ([`domain::conversation`]). What cannot be read so is refused by name;
+//!    `tests/peers.rs` holds it against the programs that people come from.
 
 pub mod cli;
 pub mod data;

@@ -154,7 +154,7 @@ fn columns_in_words(it: &Understanding) -> String {
     );
     for (what, columns) in [("slices from", &it.slices), ("not used:", &it.unused)] {
         if !columns.is_empty() {
-            words += &format!("; {what} {}", names(columns));
+            words.extend(["; ", what, " ", &names(columns)]);
         }
     }
     words

@@ -1,7 +1,7 @@
 //! Single answers: what is to be scored where no pair is needed.
 
 use super::error::RecordError;
-use super::format::{self, Found, Said, Texts};
+use super::format::{self, DatasetFormat, Found, Said, Texts};
 use super::json::{Json, PackedColumns};
 use super::settings::ReadSettings;
 use crate::domain::conversation::TextForm;
@@ -127,10 +127,15 @@ fn whole_text(record: &Json<'_>) -> Result<Answer, RecordError> {
 /// A record of one pair, whatever its layout.
 fn pair(record: &Json<'_>) -> Result<Answers, RecordError> {
     let (settings, mut found) = (ReadSettings::default(), Vec::new());
+    let nothing = || RecordError::NothingToScore { available: record.keys() };
     let layout = format::detect(record).map_err(|error| match error {
-        RecordError::UnknownLayout { available } => RecordError::NothingToScore { available },
+        RecordError::UnknownLayout { .. } => nothing(),
         other => other,
     })?;
+    // A prompt alone is read as a pair that lacks its answers.
+    if layout == DatasetFormat::Trl && !(record.has_key("chosen") || record.has_key("rejected")) {
+        return Err(nothing());
+    }
     format::read(record, layout, &settings, &mut found)?;
     match <[_; 1]>::try_from(found) {
         Ok([Ok(texts)]) => Ok(Answers::Pair(["chosen", "rejected"], Answer::pair_of(texts))),

@@ -362,6 +362,14 @@ impl RecordError {
             }
             Self::EmptyConversation { .. } => "give at least one message",
             Self::NoContent { .. } => "give every message a `content`, or tool calls",
+            layout => layout.layout_hint(),
+        }
+        .into()
+    }
+
+    /// What to do about records whose fields are as they should be and say too little.
+    fn layout_hint(&self) -> &'static str {
+        match self {
             Self::NoAssistantTurn { .. } => {
                 "read the file with `data.format = \"trl\"` if it holds no dialogues"
             }
@@ -416,8 +424,8 @@ impl RecordError {
                 "pair good and bad answers to one prompt as `prompt`, `chosen` and `rejected`; `ser score` \
                  takes single answers and conversations"
             }
+            _ => "repair or remove that record",
         }
-        .into()
     }
 }
 

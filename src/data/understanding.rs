@@ -14,7 +14,7 @@ use super::json::Json;
 use super::reader::open_rows;
 use super::settings::{GroupBy, ReadSettings};
 use super::source::Source;
-use crate::domain::conversation::TextForm;
+use crate::domain::conversation::{Message, TextForm};
 
 /// Records that are looked at.
 const N_RECORDS: usize = 20;
@@ -211,8 +211,24 @@ fn told(
             TextForm::Whole => "whole texts",
             TextForm::Messages(_) => "messages",
         },
-        example: [&texts.prompt, &texts.chosen, &texts.rejected].map(|text| excerpt(text.trim())),
+        example: example(texts),
     }
+}
+
+/// The last thing that was asked, and the two answers, as people said them.
+fn example(texts: &Texts) -> [String; 3] {
+    let Texts { prompt, chosen, rejected, form, .. } = texts;
+    let said = |text: &str| excerpt(text.trim());
+    let parts = [(chosen, 0), (rejected, 1)].map(|(text, which)| form.parts(prompt, text, which));
+    let [Some([asked, chosen_said]), Some([_, rejected_said])] = parts else {
+        return [prompt, chosen, rejected].map(|text| said(text));
+    };
+    let one = |messages: &[Message], flat: &str| match messages {
+        [only] if !only.text().is_empty() => said(only.text()),
+        _ => said(flat),
+    };
+    let asked = asked.last().map_or_else(String::new, |message| said(message.text()));
+    [asked, one(&chosen_said, chosen), one(&rejected_said, rejected)]
 }
 
 #[cfg(test)]

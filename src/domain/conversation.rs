@@ -69,12 +69,12 @@ impl Message {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let mut out = format!("{{\"role\":{}", text(&self.role));
         match &self.content {
-            Content::Text(content) => out += &format!(",\"content\":{}", text(content)),
-            Content::Json(json) => out += &format!(",\"content\":{json}"),
+            Content::Text(content) => out.extend([",\"content\":", &text(content)]),
+            Content::Json(json) => out.extend([",\"content\":", json]),
             Content::Absent => {}
         }
         match self.fields.strip_prefix('{') {
-            Some(fields) => out += &format!(",{fields}"),
+            Some(fields) => out.extend([",", fields]),
             None => out.push('}'),
         }
         out
@@ -355,7 +355,12 @@ impl TextForm {
         match self {
             Self::Messages(spans) => {
                 let mut spans = spans.clone();
-                spans.answers[1 - which] = spans.answers[which].clone();
+                let [first, second] = &mut spans.answers;
+                if which == 0 {
+                    second.clone_from(first);
+                } else {
+                    first.clone_from(second);
+                }
                 Self::Messages(spans)
             }
             other => other.clone(),
@@ -413,93 +418,4 @@ impl TextForm {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn conversation() -> (Vec<Message>, [Vec<Message>; 2]) {
-        let prompt = vec![
-            Message::new(SYSTEM_ROLE, " Be brief.\n"),
-            Message::new(USER_ROLE, "Quote:\n\nAssistant: no"),
-        ];
-        let call = Message {
-            content: Content::Json("null".into()),
-            fields: r#"{"tool_calls":[{"name":"clock"}]}"#.into(),
-            ..Message::new(ASSISTANT_ROLE, "")
-        };
-        let answers = [
-            vec![call, Message::new("tool", "12:30"), Message::new(ASSISTANT_ROLE, "  Noon é")],
-            vec![Message::new(ASSISTANT_ROLE, "")],
-        ];
-        (prompt, answers)
-    }
-
-    #[test]
-    fn messages_come_back_as_they_went_in_whatever_they_hold() {
-        let (prompt, [a, b]) = conversation();
-        let flat = FlatPair::of(&prompt, [&a, &b], "{\"tools\":[]}".into());
-        assert_eq!(flat.prompt, " Be brief.\n\n\nHuman: Quote:\n\nAssistant: no\n\nAssistant:");
-        let [first, second] = &flat.answers;
-        assert_eq!(
-            first,
-            " {\"name\": \"clock\", \"arguments\": {}}\n\nTool: 12:30\n\nAssistant:   Noon é"
-        );
-        assert_eq!(second, " ");
-        for form in [
-            flat.form.clone(),
-            TextForm::from_stored(flat.form.to_stored().as_deref(), &flat.prompt, [first, second])
-                .unwrap(),
-        ] {
-            let found = [0, 1].map(|i| form.messages(&flat.prompt, &flat.answers[i], i).unwrap());
-            for (found, answer) in found.iter().zip([&a, &b]) {
-                assert_eq!(*found, [&prompt[..], answer].concat());
-            }
-            assert_eq!(form.globals(), "{\"tools\":[]}");
-            let parts = form.parts(&flat.prompt, first, 0).unwrap();
-            assert_eq!(parts, [prompt.clone(), a.clone()]);
-            let swapped = form.swapped();
-            assert_eq!(swapped.messages(&flat.prompt, second, 0).unwrap(), found[1]);
-            let doubled = form.doubled(1);
-            assert_eq!(doubled.messages(&flat.prompt, second, 0).unwrap(), found[1]);
-        }
-    }
-
-    #[test]
-    fn the_mark_of_an_answer_ends_the_prompt_only_where_both_answers_are_the_models() {
-        let prompt = [Message::new(USER_ROLE, "q")];
-        let (bye, answer) = (Message::new(USER_ROLE, "Bye"), Message::new(ASSISTANT_ROLE, "a"));
-        let flat = FlatPair::of(&prompt, [&[bye], &[answer]], String::new());
-        assert_eq!(flat.prompt, "\n\nHuman: q");
-        assert_eq!(flat.answers, ["\n\nHuman: Bye", "\n\nAssistant: a"]);
-        // Instructions in the middle have a mark, at the start none.
-        let late = [Message::new(SYSTEM_ROLE, "s"), Message::new(ASSISTANT_ROLE, "a")];
-        let flat = FlatPair::of(&prompt, [&late, &late], String::new());
-        assert_eq!(flat.answers[0], "\n\nSystem: s\n\nAssistant: a");
-    }
-
-    #[test]
-    fn a_message_is_one_json_object_again() {
-        let (prompt, [a, _]) = conversation();
-        assert_eq!(prompt[1].to_json(), r#"{"role":"user","content":"Quote:\n\nAssistant: no"}"#);
-        let call = r#"{"role":"assistant","content":null,"tool_calls":[{"name":"clock"}]}"#;
-        assert_eq!(a[0].to_json(), call);
-        let absent = Message { content: Content::Absent, ..Message::new(USER_ROLE, "") };
-        assert_eq!(absent.to_json(), r#"{"role":"user"}"#);
-    }
-
-    #[test]
-    fn forms_without_places_are_words_and_damage_is_noticed() {
-        for form in [TextForm::Dialogue, TextForm::Plain, TextForm::Whole] {
-            let stored = form.to_stored();
-            assert_eq!(TextForm::from_stored(stored.as_deref(), "", ["", ""]), Ok(form.clone()));
-            assert_eq!(form.swapped(), form);
-        }
-        let plain = TextForm::Plain.messages(" p\n", " a", 0).unwrap();
-        assert_eq!((plain[0].text(), plain[1].text()), (" p\n", " a"));
-        assert_eq!(TextForm::Whole.messages("p", "a", 0), None);
-        let spans = r#"{"p":[{"r":"user","s":1,"n":2}],"a":[[],[]]}"#;
-        assert!(TextForm::from_stored(Some(spans), "abc", ["", ""]).is_ok());
-        for (stored, prompt) in [(spans, "ab"), (spans, "éé"), ("{", "abc"), ("other", "abc")] {
-            assert!(TextForm::from_stored(Some(stored), prompt, ["", ""]).is_err(), "{stored}");
-        }
-    }
-}
+mod tests;

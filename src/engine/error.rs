@@ -297,6 +297,12 @@ fn bytes(n: u64) -> String {
 }
 
 /// What to do about a value of a model's settings.
+fn not_built_hint(device: &str) -> String {
+    format!(
+        "set `model.device` to `cpu`, or build with `cargo build --release --features {device}`"
+    )
+}
+
 fn bad_value_hint(key: &str) -> &'static str {
     match key {
         "rope_scaling" | "rope_parameters" => {
@@ -409,12 +415,7 @@ impl EngineError {
                 return Some(format!("set `model.max_tokens` to {minimum} or more"));
             }
             Self::BadPair { .. } => "encode the pair with the tokenizer of this model",
-            Self::DeviceNotBuilt { device } => {
-                return Some(format!(
-                    "set `model.device` to `cpu`, or build with `cargo build --release --features \
-                     {device}`"
-                ));
-            }
+            Self::DeviceNotBuilt { device } => return Some(not_built_hint(device)),
             Self::DeviceUnavailable { .. } => "check the driver, or set `model.device` to `cpu`",
             Self::Adapter(error) => return Some(error.hint()),
             Self::NoEmbeddedModel => "set `model.backbone` to a model directory",

@@ -34,7 +34,11 @@ fn a_table_is_imported_by_its_columns() {
     place.write("x.csv", table());
     let (out, said) = imported(&place, &[&["x.csv"], &COLUMNS[..]].concat());
     assert!(out.starts_with("imported 60 pairs of `x.csv` (read as columns)"), "{out}");
-    assert_eq!(said, "");
+    assert_eq!(
+        said,
+        "understood: columns (messages); prompt from `ask`; answers from `one`, `two`; label from \
+         `better`\nfirst pair: to “question 0”, “good, answer 0” is better than “poor answer 0”\n"
+    );
     let listed = place.json(&["data", "list", "--json"]);
     assert_eq!((&listed[0]["format"], &listed[0]["n_pairs"]), (&"columns".into(), &60.into()));
     // A run takes the same keys, and finds the same data set.

@@ -187,8 +187,10 @@ fn followed(place: &Place) -> (Child, BufReader<std::process::ChildStderr>) {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    lines.read_line(&mut line).unwrap();
-    assert!(line.starts_with("seed set "), "{line}");
+    while !line.starts_with("seed set ") {
+        line.clear();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "nothing said of the seed set");
+    }
     (child, lines)
 }
 

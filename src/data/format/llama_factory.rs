@@ -19,7 +19,7 @@ pub(super) fn fits(record: &Json<'_>) -> bool {
         && (is_pair_of_texts || record.get("output").as_list().is_some());
     let is_message = |key: &&str| matches!(record.get(key), Json::Object(_));
     let is_sharegpt = record.get("conversations").as_list().is_some()
-        && ["chosen", "rejected"].iter().any(|key| is_message(&key));
+        && ["chosen", "rejected"].iter().any(is_message);
     is_alpaca || (is_pair && is_sharegpt)
 }
 

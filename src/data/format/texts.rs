@@ -280,8 +280,8 @@ mod tests {
         Texts::conversation(prompt, answers, "").map(|it| [it.prompt, it.chosen, it.rejected])
     }
 
-    fn flat(prompt: &str, chosen: &str, rejected: &str) -> Result<[String; 3], DropReason> {
-        Ok([prompt, chosen, rejected].map(str::to_owned))
+    fn flat(prompt: &str, chosen: &str, rejected: &str) -> [String; 3] {
+        [prompt, chosen, rejected].map(str::to_owned)
     }
 
     #[test]
@@ -289,11 +289,11 @@ mod tests {
         let asked = "\n\nHuman: q\n\nAssistant:";
         let said = |text| Said::Text(Cow::Borrowed(text));
         let whole = |answer| vec![user("q"), model(answer)];
-        assert_eq!(of(said("q "), whole("a"), whole("b")), flat(asked, " a", " b"));
-        assert_eq!(of(Said::NOTHING, whole("a"), whole("b")), flat(asked, " a", " b"));
+        assert_eq!(of(said("q "), whole("a"), whole("b")).unwrap(), flat(asked, " a", " b"));
+        assert_eq!(of(Said::NOTHING, whole("a"), whole("b")).unwrap(), flat(asked, " a", " b"));
         // Not what they hold: it comes before.
         assert_eq!(
-            of(said("Be brief."), whole("a"), whole("b")),
+            of(said("Be brief."), whole("a"), whole("b")).unwrap(),
             flat(
                 "\n\nHuman: Be brief.",
                 "\n\nHuman: q\n\nAssistant: a",
@@ -302,11 +302,14 @@ mod tests {
         );
         // Instructions before the repeated question.
         let told = |answer| vec![Message::new("system", "s"), user("q"), model(answer)];
-        assert_eq!(of(said("q"), told("a"), told("b")), flat(&format!("s{asked}"), " a", " b"));
+        assert_eq!(
+            of(said("q"), told("a"), told("b")).unwrap(),
+            flat(&format!("s{asked}"), " a", " b")
+        );
         // Answers that hold a question of their own after it.
         let goes_on = vec![model("a"), user("r"), model("c")];
         assert_eq!(
-            of(said("q"), goes_on, vec![model("b")]),
+            of(said("q"), goes_on, vec![model("b")]).unwrap(),
             flat(asked, " a\n\nHuman: r\n\nAssistant: c", " b")
         );
     }
@@ -317,17 +320,17 @@ mod tests {
         let mut b = a.clone();
         b[3] = model("b");
         let prompt = "\n\nHuman: q\n\nAssistant: x\n\nHuman: r\n\nAssistant:";
-        assert_eq!(of(Said::NOTHING, a.clone(), b), flat(prompt, " a", " b"));
+        assert_eq!(of(Said::NOTHING, a.clone(), b).unwrap(), flat(prompt, " a", " b"));
         let other = vec![user("other"), model("a")];
         assert_eq!(of(Said::NOTHING, a.clone(), other), Err(DropReason::NoSharedPrompt));
         // One answer is the other's beginning.
         let longer = [&a[..], &[user("s"), model("t")]].concat();
         assert_eq!(
-            of(Said::NOTHING, a.clone(), longer),
+            of(Said::NOTHING, a.clone(), longer).unwrap(),
             flat(prompt, " a", " a\n\nHuman: s\n\nAssistant: t")
         );
         assert_eq!(
-            of(Said::NOTHING, vec![model("a")], vec![model("b")]),
+            of(Said::NOTHING, vec![model("a")], vec![model("b")]).unwrap(),
             flat("", "\n\nAssistant: a", "\n\nAssistant: b")
         );
     }

@@ -130,7 +130,7 @@ pub(super) fn render(
 }
 
 /// The pairs that are conversations, and those that no template touches, each with its place.
-pub(super) fn apart<'p, 'a>(pairs: &'p [PairText<'a>]) -> [(Vec<usize>, Vec<PairText<'a>>); 2] {
+pub(super) fn apart<'a>(pairs: &[PairText<'a>]) -> [(Vec<usize>, Vec<PairText<'a>>); 2] {
     let is_whole = |pair: &PairText<'_>| *pair.form == TextForm::Whole;
     [false, true].map(|wanted| {
         let found = pairs.iter().enumerate().filter(|(_, pair)| is_whole(pair) == wanted);

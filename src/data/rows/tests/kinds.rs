@@ -131,21 +131,17 @@ fn an_answer_that_is_null_is_counted_and_a_column_without_one_refused() {
         let bad = format!(r#"{{"prompt":"q","chosen":"c","rejected":{null}}}"#);
         assert_eq!(
             pairs("x.jsonl", format!("{good}\n{bad}\n{good}").as_bytes()),
-            ["p a b @ line 1", "`chosen` or `rejected` is null", "p a b @ line 3"]
+            ["p a b @ line 1", "an answer is missing", "p a b @ line 3"]
         );
         assert_eq!(
             error("x.jsonl", format!("{bad}\n{bad}").as_bytes()).0,
-            "`x.jsonl`: line 1: all `2` pairs are unusable, the first: `chosen` or `rejected` is null"
+            "`x.jsonl`: line 1: all `2` pairs are unusable, the first: an answer is missing"
         );
     }
     // pandas, polars and DuckDB read an empty cell as null.
     assert_eq!(
         pairs("x.csv", b"prompt,chosen,rejected\np,a,b\nq,c,\n,The sky,The sea\n"),
-        [
-            "p a b @ row 1 (line 2)",
-            "`chosen` or `rejected` is null",
-            " The sky The sea @ row 3 (line 4)"
-        ]
+        ["p a b @ row 1 (line 2)", "an answer is missing", " The sky The sea @ row 3 (line 4)"]
     );
     // A record without the field is of another layout.
     let (message, _) =
