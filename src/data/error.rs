@@ -309,6 +309,9 @@ impl RecordError {
     /// What to do about it, as a sentence.
     #[must_use]
     pub fn hint(&self) -> String {
+        if let Some(hint) = self.hint_with_names() {
+            return hint;
+        }
         match self {
             Self::BrokenJson { fault, .. } => fault.hint(),
             Self::RepeatedKey { .. } => "keep one of the two: a key that stands twice has no one value",
@@ -330,10 +333,7 @@ impl RecordError {
                 "repair that row: a text with the separator, a quote or a line end stands in double quotes"
             }
             Self::CellNotUtf8 { .. } => "convert the file with `iconv -f LATIN1 -t UTF-8`",
-            Self::MissingField { field, available } if field == "chosen" || field == "rejected" => {
-                if let Some(columns) = suggestion::columns(available) {
-                    return format!("name the columns, such as `{columns}`");
-                }
+            Self::MissingField { field, .. } if field == "chosen" || field == "rejected" => {
                 "a pair needs `chosen` and `rejected`, and `prompt` unless both repeat it"
             }
             Self::MissingField { field, .. } if field.contains(',') => {
@@ -367,6 +367,28 @@ impl RecordError {
         .into()
     }
 
+    /// A hint that names columns of the record.
+    fn hint_with_names(&self) -> Option<String> {
+        Some(match self {
+            Self::UnknownLayout { available } => {
+                let columns = suggestion::columns(available)?;
+                format!("name the columns, such as `{columns}` (`data.columns` in a spec)")
+            }
+            Self::MissingField { field, available } if field == "chosen" || field == "rejected" => {
+                format!("name the columns, such as `{}`", suggestion::columns(available)?)
+            }
+            Self::Unordered { field } => format!(
+                "write `data.format = \"ranked\"` (`--format ranked`) if the first answer is the best \
+                 one, else name their scores: `--column a={field} --column score=\u{2026}`"
+            ),
+            Self::AnswersByName { better, worse } => format!(
+                "name the columns: `--column a={better} --column b={worse} --column label=chosen`, and \
+                 `--column prompt=\u{2026}`"
+            ),
+            _ => return None,
+        })
+    }
+
     /// What to do about records whose fields are as they should be and say too little.
     fn layout_hint(&self) -> &'static str {
         match self {
@@ -374,12 +396,7 @@ impl RecordError {
                 "read the file with `data.format = \"trl\"` if it holds no dialogues"
             }
             Self::WrongCount { .. } => "each answer needs its own entry",
-            Self::UnknownLayout { available } => {
-                if let Some(columns) = suggestion::columns(available) {
-                    return format!(
-                        "name the columns, such as `{columns}` (`data.columns` in a spec)"
-                    );
-                }
+            Self::UnknownLayout { .. } => {
                 "name the columns: `data.columns.prompt`, `.a`, `.b` and `.label` in a spec, \
                  `--column a=…` and so on for `ser data` and `ser eval`"
             }
@@ -403,18 +420,6 @@ impl RecordError {
             Self::LabelStudio => {
                 "name them: `--column prompt=data.prompt --column a=data.answer1 --column b=data.answer2 \
                  --column label=annotations.0.result.0.value.selected`"
-            }
-            Self::Unordered { field } => {
-                return format!(
-                    "write `data.format = \"ranked\"` (`--format ranked`) if the first answer is the \
-                     best one, else name their scores: `--column a={field} --column score=\u{2026}`"
-                );
-            }
-            Self::AnswersByName { better, worse } => {
-                return format!(
-                    "name the columns: `--column a={better} --column b={worse} --column label=chosen`, \
-                     and `--column prompt=\u{2026}`"
-                );
             }
             Self::SeveralAnswers { .. } => {
                 "`--column prompt=prompt --column a=chosen --column b=rejected` pairs the one with each \
