@@ -6,6 +6,7 @@ use super::json::JsonFault;
 use super::place::Place;
 use super::reader::DropReason;
 use super::rows::ByColumn;
+use super::suggestion;
 use crate::domain::data_files::Part;
 
 /// Why a data set could not be read. `path` is the file as the person wrote it, or `embedded:…`.
@@ -173,6 +174,12 @@ pub enum RecordError {
     /// Answers in a list, without a word about which is better.
     #[error("the answers in `{field}` have no scores")]
     Unordered { field: &'static str },
+    /// Answers that are only the names of the columns that hold them.
+    #[error("`chosen` and `rejected` are `{better}` and `{worse}`, names of other columns")]
+    AnswersByName { better: String, worse: String },
+    /// Several answers beside one.
+    #[error("field `{field}` is a list of several answers")]
+    SeveralAnswers { field: &'static str },
     /// A record that gives no pair.
     #[error("no pair: {reason}")]
     NoPair { reason: DropReason },
@@ -186,7 +193,7 @@ pub enum RecordError {
     )]
     NothingToScore { available: Vec<String> },
     /// Feedback on single answers.
-    #[error("feedback on one answer (`{field}`), not a pair")]
+    #[error("one answer alone (`{field}`), not a pair")]
     Unpaired { field: &'static str },
 }
 
@@ -206,6 +213,11 @@ impl DataError {
                  `load_from_disk(…)['train']`)"
             ),
             Self::Foreign { path, kind } => kind.hint(path),
+            Self::NoSplit { path, splits, .. } => {
+                let (folder, split) =
+                    (path.trim_end_matches('/'), splits.first().map_or("", String::as_str));
+                format!("name the files, or a pattern: `'{folder}/**/{split}*'`")
+            }
             Self::SeveralLists { path, keys } => {
                 let key = keys.first().map_or("", String::as_str);
                 format!("take one out: jq -c '.{key}[]' {path} > pairs.jsonl")
@@ -231,9 +243,7 @@ impl DataError {
             Self::NoDataFile { .. } => {
                 "name a file that ends in .jsonl, .json, .csv, .tsv or .parquet (also .gz, .zst)"
             }
-            Self::NoSplit { .. } | Self::SeveralSplits { .. } => {
-                "name the files, or a pattern: `'FOLDER/test*.jsonl'`"
-            }
+            Self::SeveralSplits { .. } => "name the files, or a pattern: `'FOLDER/test*.jsonl'`",
             Self::Pattern { .. } => "quote the pattern, and check it with `ls`",
             Self::Empty { .. } => {
                 "put one JSON object a line: {\"prompt\", \"chosen\", \"rejected\"}"
@@ -286,6 +296,7 @@ impl DataError {
             // These have a hint that names something.
             Self::SavedToDisk { .. }
             | Self::Foreign { .. }
+            | Self::NoSplit { .. }
             | Self::SeveralLists { .. }
             | Self::ByColumn { .. }
             | Self::Record { .. }
@@ -298,6 +309,9 @@ impl RecordError {
     /// What to do about it, as a sentence.
     #[must_use]
     pub fn hint(&self) -> String {
+        if let Some(hint) = self.hint_with_names() {
+            return hint;
+        }
         match self {
             Self::BrokenJson { fault, .. } => fault.hint(),
             Self::RepeatedKey { .. } => "keep one of the two: a key that stands twice has no one value",
@@ -321,6 +335,10 @@ impl RecordError {
             Self::CellNotUtf8 { .. } => "convert the file with `iconv -f LATIN1 -t UTF-8`",
             Self::MissingField { field, .. } if field == "chosen" || field == "rejected" => {
                 "a pair needs `chosen` and `rejected`, and `prompt` unless both repeat it"
+            }
+            Self::MissingField { field, .. } if field.contains(',') => {
+                "a prompt of several columns is a text with their names in braces: \
+                 `--column 'prompt={instruction} {input}'`"
             }
             Self::MissingField { .. } => {
                 "write it, or name one of the fields that are there: `--column` for prompts, answers \
@@ -347,6 +365,28 @@ impl RecordError {
             layout => layout.layout_hint(),
         }
         .into()
+    }
+
+    /// A hint that names columns of the record.
+    fn hint_with_names(&self) -> Option<String> {
+        Some(match self {
+            Self::UnknownLayout { available } => {
+                let columns = suggestion::columns(available)?;
+                format!("name the columns, such as `{columns}` (`data.columns` in a spec)")
+            }
+            Self::MissingField { field, available } if field == "chosen" || field == "rejected" => {
+                format!("name the columns, such as `{}`", suggestion::columns(available)?)
+            }
+            Self::Unordered { field } => format!(
+                "write `data.format = \"ranked\"` (`--format ranked`) if the first answer is the best \
+                 one, else name their scores: `--column a={field} --column score=\u{2026}`"
+            ),
+            Self::AnswersByName { better, worse } => format!(
+                "name the columns: `--column a={better} --column b={worse} --column label=chosen`, and \
+                 `--column prompt=\u{2026}`"
+            ),
+            _ => return None,
+        })
     }
 
     /// What to do about records whose fields are as they should be and say too little.
@@ -381,11 +421,13 @@ impl RecordError {
                 "name them: `--column prompt=data.prompt --column a=data.answer1 --column b=data.answer2 \
                  --column label=annotations.0.result.0.value.selected`"
             }
-            Self::Unordered { .. } => {
-                "write `data.format = \"ranked\"` if the first answer is the best one"
+            Self::SeveralAnswers { .. } => {
+                "`--column prompt=prompt --column a=chosen --column b=rejected` pairs the one with each \
+                 of the others"
             }
             Self::Unpaired { .. } => {
-                "pair good and bad answers to one prompt as `prompt`, `chosen` and `rejected`"
+                "pair good and bad answers to one prompt as `prompt`, `chosen` and `rejected`; `ser score` \
+                 takes single answers and conversations"
             }
             _ => "repair or remove that record",
         }

@@ -125,7 +125,14 @@ fn look(
                 parts.extend(with(marked(value, which)).iter().flatten().flat_map(marks));
             }
         }
-        if parts.is_empty() && with(Json::Null).as_deref() != Some(found) {
+        // One vote of several may change nothing, and yet its column must be there.
+        let without = || {
+            let mut entries: Vec<_> = entries.clone();
+            entries.remove(column);
+            read(&Json::Object(entries))
+        };
+        let is_same = |it: Option<Vec<Found>>| it.as_deref() == Some(found);
+        if parts.is_empty() && !(is_same(with(Json::Null)) && is_same(without())) {
             parts.insert(Part::Label);
         }
         known.extend(parts);
@@ -271,6 +278,21 @@ mod tests {
     fn a_second_record_says_the_same_as_the_first() {
         let line = r#"{"question":"q","responses":["a","b"],"scores":[1,2]}"#;
         assert_eq!(of(&format!("{line}\n{line}")).label, ["scores"]);
+    }
+
+    #[test]
+    fn every_one_of_several_annotators_is_a_label() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.jsonl");
+        let record = r#"{"q":"Q","x":"X","y":"Y","l":2,"m":2,"n":2}"#;
+        std::fs::write(&path, record).unwrap();
+        let columns = "prompt = 'q'\na = 'x'\nb = 'y'\nlabel = ['l', 'm', 'n']";
+        let columns = toml::from_str(columns).unwrap();
+        let settings = ReadSettings { columns, ..ReadSettings::default() };
+        let source = Source::from(path.as_path());
+        let it = understand(&source, DatasetFormat::Columns, &settings).unwrap().unwrap();
+        assert_eq!(it.label, ["l", "m", "n"]);
+        assert!(it.unused.is_empty());
     }
 
     #[test]

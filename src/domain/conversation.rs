@@ -325,6 +325,17 @@ impl TextForm {
         }
     }
 
+    /// The form with what a template is given beside the messages, unless it has its own.
+    #[must_use]
+    pub fn with_globals(mut self, globals: &str) -> Self {
+        if let Self::Messages(spans) = &mut self
+            && spans.globals.is_empty()
+        {
+            globals.clone_into(&mut spans.globals);
+        }
+        self
+    }
+
     /// The form of the same texts with the answers in the other order.
     #[must_use]
     pub fn swapped(&self) -> Self {

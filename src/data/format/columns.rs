@@ -45,7 +45,7 @@ const FOR_B: [&str; 13] = [
     "a<<b",
     "[[b]]",
 ];
-const FOR_TIE: [&str; 12] = [
+const FOR_TIE: [&str; 14] = [
     "tie",
     "0",
     "equal",
@@ -54,6 +54,8 @@ const FOR_TIE: [&str; 12] = [
     "neither",
     "draw",
     "tie (bothbad)",
+    "both_bad",
+    "bothbad",
     "a=b",
     "a==b",
     "a~=b",
@@ -69,12 +71,22 @@ pub(super) fn read(
     cap: usize,
     out: &mut Vec<Found>,
 ) -> Read {
-    let prompt = prompt(record, &columns.prompt)?;
+    read_to(record, &prompt(record, &columns.prompt)?, columns, cap, out)
+}
+
+/// The same with a prompt that is known already.
+pub(super) fn read_to(
+    record: &Json<'_>,
+    prompt: &Said<'_>,
+    columns: &ColumnsSpec,
+    cap: usize,
+    out: &mut Vec<Found>,
+) -> Read {
     let first = answers(record, &columns.a)?;
     let second = answers(record, &columns.b)?;
     let is_list = columns.b.is_empty();
     if !is_list && columns.label.is_empty() && columns.score.is_empty() {
-        ranking::good_and_bad(&prompt, &first, &second, cap, out);
+        ranking::good_and_bad(prompt, &first, &second, cap, out);
         return Ok(());
     }
     if !is_list {
@@ -87,20 +99,20 @@ pub(super) fn read(
     let all: Vec<Said<'_>> = first.into_iter().chain(second).collect();
     if !columns.score.is_empty() {
         let scores = scores(record, &columns.score, all.len())?;
-        ranking::by_score(&prompt, &all, &scores, cap, out);
+        ranking::by_score(prompt, &all, &scores, cap, out);
     } else if columns.label.is_empty() {
-        ranking::by_rank(&prompt, &all, cap, out);
+        ranking::by_rank(prompt, &all, cap, out);
     } else {
         let votes = votes(record, columns, all.len())?;
         // Labels stand in the order (1,2), (1,3), …, (2,3), …
         let position = |i: usize, j: usize| i * all.len() - i * (i + 1) / 2 + j - i - 1;
-        ranking::pair_up(&prompt, &all, cap, |i, j| votes[position(i, j)], out);
+        ranking::pair_up(prompt, &all, cap, |i, j| votes[position(i, j)], out);
     }
     Ok(())
 }
 
 /// The prompt: nothing, a column, or a text with columns in braces.
-fn prompt<'r>(record: &'r Json<'_>, template: &str) -> Result<Said<'r>, RecordError> {
+pub(super) fn prompt<'r>(record: &'r Json<'_>, template: &str) -> Result<Said<'r>, RecordError> {
     if template.is_empty() {
         return Ok(Said::NOTHING);
     }

@@ -24,9 +24,16 @@ pub(super) fn fits(record: &Json<'_>) -> bool {
 }
 
 pub(super) fn read(record: &Json<'_>, cap: usize, out: &mut Vec<Found>) -> Read {
+    let n_before = out.len();
     if record.has("conversations") {
-        return read_sharegpt(record, out);
+        read_sharegpt(record, out)?;
+    } else {
+        read_alpaca(record, cap, out)?;
     }
+    super::trl::give_globals(record, out.iter_mut().skip(n_before))
+}
+
+fn read_alpaca(record: &Json<'_>, cap: usize, out: &mut Vec<Found>) -> Read {
     let prompt = alpaca_prompt(record)?;
     if record.has("output") && !record.has("chosen") {
         let answers: Vec<_> = texts(record, "output")?.into_iter().map(Said::of).collect();

@@ -4,6 +4,7 @@
 //! conversations; layouts in which the answer continues the prompt keep their texts as they stand (see
 //! `texts`).
 
+mod arena;
 mod axolotl;
 mod columns;
 mod hh;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{DataError, RecordError};
 use super::json::Json;
 use super::settings::ReadSettings;
+use super::suggestion;
 
 pub(super) use columns::{is_ambiguous, unexplained_labels};
 pub use hh::{ASSISTANT, HUMAN};
@@ -204,10 +206,14 @@ pub(super) type Read = Result<(), RecordError>;
 
 /// What the answers of a record are answers to; nothing where it has no prompt.
 pub(super) fn prompt<'r>(record: &'r Json<'_>) -> Result<Said<'r>, RecordError> {
-    match record.get("prompt") {
-        Json::Null => Ok(Said::NOTHING),
-        prompt => Said::read("prompt", prompt),
-    }
+    let asked = match record.get("prompt") {
+        Json::Null => Said::NOTHING,
+        prompt => Said::read("prompt", prompt)?,
+    };
+    Ok(match told::system(record) {
+        None => asked,
+        Some(system) => told::before(&system, asked),
+    })
 }
 
 /// Which layout a record has.
@@ -258,6 +264,9 @@ fn other_layout(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
     if let Some(format) = recipes::detect(record) {
         return Ok(format);
     }
+    if arena::fits_turns(record) {
+        return Ok(DatasetFormat::Arena);
+    }
     if oasst::is_message_row(record) {
         return Err(RecordError::TreeTakenApart);
     }
@@ -271,8 +280,12 @@ fn other_layout(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
             Err(RecordError::Unordered { field })
         };
     }
-    for field in ["completion", "messages"] {
-        if record.has(field) && record.has("label") {
+    let keys = record.keys();
+    let is_pair = keys.iter().any(|key| key == "chosen" || key == "rejected");
+    for field in ["completion", "messages", "response", "conversations", "output"] {
+        let is_judged = ["label", "kto_tag"].iter().any(|key| record.has(key));
+        let is_alone = field != "output" && suggestion::columns(&keys).is_none();
+        if record.has(field) && !is_pair && (is_judged || is_alone) {
             return Err(RecordError::Unpaired { field });
         }
     }
@@ -317,11 +330,9 @@ pub(super) fn read(
         | F::HelpSteer3
         | F::PkuSafeRlhf
         | F::Webgpt
-        | F::Shp
-        | F::Arena => match recipes::columns(format, record) {
-            Some(columns) => columns::read(record, columns, cap, out),
-            None => Err(RecordError::UnknownLayout { available: record.keys() }),
-        },
+        | F::Shp => recipes::read(format, record, cap, out),
+        F::Arena if arena::fits_turns(record) => arena::read_turns(record, out),
+        F::Arena => recipes::read(format, record, cap, out),
         F::Scored => scored::read(record, cap, out),
         F::Ranked => scored::read_ranked(record, cap, out),
         F::Columns => columns::read(record, &settings.columns, cap, out),

@@ -3,7 +3,8 @@
 
 use std::sync::LazyLock;
 
-use super::DatasetFormat as F;
+use super::{DatasetFormat as F, Found, Read, columns, told, trl};
+use crate::data::error::RecordError;
 use crate::data::json::Json;
 use crate::domain::spec::{ColumnsSpec, Names};
 
@@ -116,8 +117,25 @@ pub(super) fn detect(record: &Json<'_>) -> Option<F> {
     RECIPES.iter().find(has_all).map(|recipe| recipe.format)
 }
 
+/// Pushes the pairs of a record, with the instructions and the tools that stand beside them.
+pub(super) fn read(format: F, record: &Json<'_>, cap: usize, out: &mut Vec<Found>) -> Read {
+    let Some(columns) = columns_of(format, record) else {
+        return Err(RecordError::UnknownLayout { available: record.keys() });
+    };
+    let asked = columns::prompt(record, &columns.prompt)?;
+    let prompt = match told::system(record) {
+        None => asked,
+        Some(system) => told::before(&system, asked),
+    };
+    let n_before = out.len();
+    columns::read_to(record, &prompt, columns, cap, out)?;
+    // OpenAI's tools stand beside the messages of the question.
+    let place = if format == F::OpenaiPreference { record.get("input") } else { record };
+    trl::give_globals(place, out.iter_mut().skip(n_before))
+}
+
 /// The columns of a layout; of several variants the one that the record has.
-pub(super) fn columns(format: F, record: &Json<'_>) -> Option<&'static ColumnsSpec> {
+fn columns_of(format: F, record: &Json<'_>) -> Option<&'static ColumnsSpec> {
     let mut variants = RECIPES.iter().filter(|recipe| recipe.format == format);
     let has_prompt = |recipe: &&Recipe| !record.at(&recipe.columns.prompt).is_null();
     let fitting = variants.clone().find(has_prompt).or_else(|| variants.next());

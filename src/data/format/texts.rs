@@ -93,6 +93,36 @@ pub(super) fn is_dialogue(prompt: &str) -> bool {
         || prompt.starts_with(ASSISTANT)
 }
 
+/// How prompts begin that a chat template has written already.
+const RENDERED: [&str; 9] = [
+    "<|im_start|>",
+    "<|start_header_id|>",
+    "<start_of_turn>",
+    "<|start_of_role|>",
+    "<|START_OF_TURN_TOKEN|>",
+    "<\u{ff5c}User\u{ff5c}>",
+    "<|system|>",
+    "<|user|>",
+    "[INST]",
+];
+/// Marks of the beginning of a text, which may stand before.
+const BEGINNINGS: [&str; 5] = [
+    "<s>",
+    "<bos>",
+    "<|begin_of_text|>",
+    "<BOS_TOKEN>",
+    "<\u{ff5c}begin\u{2581}of\u{2581}sentence\u{ff5c}>",
+];
+
+/// Whether a prompt is what a chat template wrote: another one must not touch it again.
+fn is_rendered(prompt: &str) -> bool {
+    let mut start = prompt.trim_start();
+    if let Some(rest) = BEGINNINGS.iter().find_map(|mark| start.strip_prefix(mark)) {
+        start = rest.trim_start();
+    }
+    RENDERED.iter().any(|mark| start.starts_with(mark))
+}
+
 /// The texts of a pair and what they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Texts {
@@ -118,6 +148,7 @@ impl Texts {
     pub(in super::super) fn continued(prompt: &str, chosen: &str, rejected: &str) -> Self {
         let form = match prompt {
             "" => TextForm::Whole,
+            rendered if is_rendered(rendered) => TextForm::Whole,
             dialogue if is_dialogue(dialogue) => TextForm::Dialogue,
             _ => TextForm::Plain,
         };
@@ -134,6 +165,8 @@ impl Texts {
             (Said::Text(prompt), Said::Text(chosen), Said::Text(rejected)) => {
                 Ok(if prompt.trim().is_empty() {
                     Self::flat("", chosen, rejected, TextForm::Whole)
+                } else if is_rendered(prompt) {
+                    Self::continued(prompt, chosen, rejected)
                 } else if is_dialogue(prompt) {
                     let reply = |answer: &str| format!(" {}", answer.trim());
                     let (chosen, rejected) = (reply(chosen), reply(rejected));
@@ -161,19 +194,22 @@ impl Texts {
         let is_explicit = !prompt.is_blank();
         let mut prompt = prompt.into_prompt();
         let mut answers = answers.map(Said::into_answer);
-        // Instructions alone are no question: they belong before what the answers hold.
-        let is_system = |message: &Message| message.role == SYSTEM_ROLE;
-        if is_explicit && prompt.iter().all(is_system) {
-            for answer in answers.iter_mut().filter(|answer| !answer.first().is_some_and(is_system))
-            {
-                answer.splice(..0, prompt.iter().cloned());
-            }
-            return Self::conversation(Said::NOTHING, answers.map(Said::Messages), globals);
-        }
         if answers.iter().any(Vec::is_empty) {
             return Err(DropReason::MissingAnswer);
         }
         let n_held = n_shared(&answers);
+        // Instructions are no question: alone, or with the question that the answers hold, they belong
+        // before what these begin with.
+        let is_system = |message: &Message| message.role == SYSTEM_ROLE;
+        let (told, asked) = prompt.split_at(prompt.iter().take_while(|it| is_system(it)).count());
+        let held = &answers[0][..n_held];
+        if is_explicit && (asked.is_empty() || !told.is_empty() && ends_with(held, asked)) {
+            for answer in answers.iter_mut().filter(|answer| !answer.first().is_some_and(is_system))
+            {
+                answer.splice(..0, told.iter().cloned());
+            }
+            return Self::conversation(Said::NOTHING, answers.map(Said::Messages), globals);
+        }
         if is_explicit && !ends_with(&answers[0][..n_held], &prompt) {
             return Ok(Self::written(&prompt, [&answers[0], &answers[1]], globals));
         }

@@ -4,6 +4,8 @@
 //! (with the record's `tools` and `chat_template_kwargs`), whole dialogues and other whole texts are cut
 //! by [`super::hh`].
 
+use std::borrow::Cow;
+
 use super::hh::{self, ASSISTANT};
 use super::texts::{Said, Texts};
 use super::{Found, Read, messages, missing, told, wrong_type};
@@ -52,10 +54,21 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     let is_said = |value: &Json<'_>| value.as_list().is_some() || messages::is_message(value);
     match (chosen, rejected) {
         (Json::Text(_), Json::Text(_)) => {}
+        (Json::Text(_), Json::List(list)) if list.iter().all(|it| it.as_text().is_some()) => {
+            return Err(RecordError::SeveralAnswers { field: "rejected" });
+        }
         (Json::Text(_), other) => return Err(wrong_type("rejected", other, "a text")),
         (other, _) if !is_said(other) => return Err(wrong_type("chosen", other, EITHER)),
         (_, other) if !is_said(other) => return Err(wrong_type("rejected", other, LIST)),
         _ => {}
+    }
+    if let (Json::Text(chosen), Json::Text(rejected)) = (chosen, rejected)
+        && [chosen, rejected].iter().all(|name| names_a_column(record, name))
+    {
+        return Err(RecordError::AnswersByName {
+            better: chosen.to_string(),
+            worse: rejected.to_string(),
+        });
     }
     let answers = [Said::read("chosen", chosen)?, Said::read("rejected", rejected)?];
     let system = told::system(record);
@@ -86,12 +99,19 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     Ok(())
 }
 
+/// Whether an answer is only the name of the column that holds it.
+fn names_a_column(record: &Json<'_>, name: &str) -> bool {
+    !matches!(name, "prompt" | "chosen" | "rejected") && record.get(name).as_text().is_some()
+}
+
 /// Columns that hold what two answers are answers to, where it is not called `prompt`.
-const PROMPTS: [&str; 9] = [
+const PROMPTS: [&str; 11] = [
     "question",
     "instruction",
     "query",
     "input",
+    "inputs",
+    "problem",
     "messages",
     "conversations",
     "conversation",
@@ -99,7 +119,8 @@ const PROMPTS: [&str; 9] = [
     "history",
 ];
 /// The column of another name that holds the prompt; none where the answers are whole conversations.
-fn beside(record: &Json<'_>, answers: &[Said<'_>; 2]) -> Option<&'static str> {
+/// Without a usual name it is the one list of messages that waits for an answer.
+fn beside<'r>(record: &'r Json<'_>, answers: &[Said<'_>; 2]) -> Option<&'r str> {
     let holds_prompt = |answer: &Said<'_>| match answer {
         Said::Text(text) => text.contains(ASSISTANT),
         Said::Messages(messages) => messages.iter().any(|message| message.role == USER_ROLE),
@@ -111,7 +132,20 @@ fn beside(record: &Json<'_>, answers: &[Said<'_>; 2]) -> Option<&'static str> {
         value.as_text().is_some()
             || value.as_list().is_some_and(|list| list.iter().all(messages::is_message))
     };
-    PROMPTS.into_iter().find(|key| is_said(record.get(key)))
+    if let Some(usual) = PROMPTS.into_iter().find(|key| is_said(record.get(key))) {
+        return Some(usual);
+    }
+    let Json::Object(entries) = record else { return None };
+    let waits = |(key, value): &&(Cow<'_, str>, Json<'_>)| {
+        let last = value.as_list().and_then(<[_]>::last);
+        let read = last.filter(|it| messages::is_message(it)).map(|it| messages::message(key, it));
+        read.is_some_and(|it| it.is_ok_and(|message| message.role == USER_ROLE))
+    };
+    let mut waiting = entries.iter().filter(waits);
+    match (waiting.next(), waiting.next()) {
+        (Some((key, _)), None) => Some(key),
+        _ => None,
+    }
 }
 
 /// What the answers are answers to.
@@ -128,6 +162,18 @@ fn asked<'r>(record: &'r Json<'_>, answers: &[Said<'_>; 2]) -> Result<Said<'r>, 
         messages.pop();
     }
     Ok(asked)
+}
+
+/// Gives pairs of messages what the record has for their template, as [`globals`] reads it.
+pub(super) fn give_globals<'f>(
+    record: &Json<'_>,
+    found: impl Iterator<Item = &'f mut Found>,
+) -> Read {
+    let globals = globals(record)?;
+    for texts in found.flatten() {
+        texts.form = std::mem::take(&mut texts.form).with_globals(&globals);
+    }
+    Ok(())
 }
 
 /// What the record gives a chat template beside the messages: `tools` (a list, or the same as JSON in a

@@ -3,6 +3,7 @@
 
 mod columns;
 mod layouts;
+mod published;
 mod real;
 mod refused;
 

@@ -84,5 +84,5 @@ fn sets_that_need_their_columns() {
 fn feedback_on_single_answers_is_refused() {
     let Some(file) = shared("data/llama-factory-demo/kto_en_demo.json") else { return };
     let error = open(&file, &ReadSettings::default()).err().unwrap().to_string();
-    assert!(error.ends_with("element 1 (line 2): feedback on one answer (`messages`), not a pair"));
+    assert!(error.ends_with("element 1 (line 2): one answer alone (`messages`), not a pair"));
 }

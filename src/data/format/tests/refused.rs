@@ -307,9 +307,9 @@ fn what_no_format_fits() {
         (r#"{"x":1,"y":2}"#, "no known layout has the fields `x`, `y`"),
         (
             r#"{"prompt":"q","completion":"a","label":true}"#,
-            "feedback on one answer (`completion`), not a pair",
+            "one answer alone (`completion`), not a pair",
         ),
-        (r#"{"messages":[],"label":true}"#, "feedback on one answer (`messages`), not a pair"),
+        (r#"{"messages":[],"label":true}"#, "one answer alone (`messages`), not a pair"),
         (r#"{"prompt":"q","responses":["a","b"]}"#, "the answers in `responses` have no scores"),
         (r#"{"prompt":"q"}"#, "no field `chosen`, only `prompt`"),
         ("{}", "no known layout has the fields an empty object"),

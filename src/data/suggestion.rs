@@ -1,0 +1,267 @@
+//! Which columns of an unknown layout look like a prompt, two answers and a label: for a hint, never
+//! for reading.
+
+/// Words in which the names of two answers differ, where something else says which is better.
+const SIDES: [(&str, &str); 7] = [
+    ("a", "b"),
+    ("1", "2"),
+    ("0", "1"),
+    ("left", "right"),
+    ("first", "second"),
+    ("one", "two"),
+    ("x", "y"),
+];
+/// Words in which they differ and that say it themselves, the better first.
+const VERDICTS: [(&str, &str); 16] = [
+    ("chosen", "rejected"),
+    ("chosen", "reject"),
+    ("accepted", "rejected"),
+    ("preferred", "dispreferred"),
+    ("preferred", "rejected"),
+    ("better", "worse"),
+    ("best", "worst"),
+    ("good", "bad"),
+    ("correct", "incorrect"),
+    ("right", "wrong"),
+    ("winner", "loser"),
+    ("win", "lose"),
+    ("positive", "negative"),
+    ("pos", "neg"),
+    ("matching", "not_matching"),
+    ("targets", "generations"),
+];
+/// Columns that come in pairs and are no answers.
+const NO_ANSWERS: [&str; 17] = [
+    "model",
+    "score",
+    "rating",
+    "reward",
+    "rank",
+    "feedback",
+    "rationale",
+    "critique",
+    "token",
+    "logp",
+    "id",
+    "safe",
+    "winner_model",
+    "policy",
+    "annotator",
+    "prob",
+    "length",
+];
+const ANSWERS: [&str; 12] = [
+    "response",
+    "answer",
+    "output",
+    "completion",
+    "reply",
+    "summary",
+    "text",
+    "sentence",
+    "prediction",
+    "conversation",
+    "generation",
+    "chosen",
+];
+const PROMPTS: [&str; 13] = [
+    "prompt",
+    "instruction",
+    "question",
+    "query",
+    "input",
+    "inputs",
+    "problem",
+    "post",
+    "context",
+    "history",
+    "messages",
+    "conversation",
+    "title",
+];
+const LABELS: [&str; 12] = [
+    "label",
+    "winner",
+    "preference",
+    "preferred",
+    "choice",
+    "chosen",
+    "better",
+    "verdict",
+    "gold",
+    "pairwise",
+    "best",
+    "selected",
+];
+
+/// `--column …` for columns of these names; nothing where no two of them look like answers.
+pub(super) fn columns(names: &[String]) -> Option<String> {
+    let (a, b, is_verdict) = answers(names)?;
+    let is_answer = |name: &str| name == a || name == b;
+    let mut words = Vec::new();
+    if let Some(prompt) = prompt(names, a).filter(|name| !is_answer(name)) {
+        words.push(argument("prompt", prompt));
+    }
+    words.extend([argument("a", a), argument("b", b)]);
+    if !is_verdict {
+        let label = LABELS.iter().find_map(|word| {
+            let mut fitting = names.iter().filter(|name| words_of(name).any(|it| it == *word));
+            fitting.find(|name| !is_answer(name))
+        });
+        words.push(argument("label", label.map_or("\u{2026}", String::as_str)));
+    }
+    Some(words.join(" "))
+}
+
+fn argument(key: &str, column: &str) -> String {
+    if column.contains(|c: char| c.is_whitespace() || "#$&;|'\"".contains(c)) {
+        format!("--column '{key}={column}'")
+    } else {
+        format!("--column {key}={column}")
+    }
+}
+
+/// The two answers, and whether their names say which is better.
+fn answers(names: &[String]) -> Option<(&str, &str, bool)> {
+    let mut found: Vec<(&str, &str, bool)> = Vec::new();
+    let kinds = [(&VERDICTS[..], true), (&SIDES[..], false)];
+    for (pairs, is_verdict) in kinds {
+        for (one, other) in pairs {
+            for name in names {
+                let partner = names.iter().find(|it| is_partner(name, it, one, other));
+                found.extend(partner.map(|partner| (name.as_str(), partner.as_str(), is_verdict)));
+            }
+        }
+    }
+    found.retain(|(a, ..)| {
+        let lower = a.to_lowercase();
+        let is_other = |word: &&str| match *word {
+            "id" => words_of(a).any(|it| it == "id"),
+            word => lower.contains(word),
+        };
+        !NO_ANSWERS.iter().any(|word| is_other(&word))
+    });
+    let is_answer = |(a, ..): &&(&str, &str, bool)| {
+        let lower = a.to_lowercase();
+        ANSWERS.iter().any(|word| lower.contains(word))
+    };
+    found.iter().find(is_answer).or_else(|| found.first()).copied()
+}
+
+/// Whether two names are one but for a word.
+fn is_partner(name: &str, partner: &str, one: &str, other: &str) -> bool {
+    let (name, partner) = (name.to_lowercase(), partner.to_lowercase());
+    name.match_indices(one).any(|(at, _)| {
+        let (before, after) = (&name[..at], &name[at + one.len()..]);
+        let begins = before.chars().next_back().is_none_or(|c| {
+            // `response1`, `a1`, but not `gpt41` for `4`.
+            !c.is_alphanumeric() || (!c.is_numeric() && one.bytes().all(|it| it.is_ascii_digit()))
+        });
+        let ends = after.chars().next().is_none_or(|c| !c.is_alphanumeric());
+        begins && ends && partner == format!("{before}{other}{after}")
+    })
+}
+
+/// The prompt: best by the beginning that the answers' names have (`orig_`).
+fn prompt<'n>(names: &'n [String], answer: &str) -> Option<&'n str> {
+    let beginning = answer.split_inclusive(['_', '-', ' ', '.']).next().unwrap_or_default();
+    let named = |name: &str| names.iter().find(|it| it.eq_ignore_ascii_case(name));
+    let alike = PROMPTS.iter().find_map(|word| named(&format!("{beginning}{word}")));
+    let usual = || PROMPTS.iter().find_map(|word| named(word));
+    let loose = || {
+        let in_name = |word: &&str| names.iter().find(|name| words_of(name).any(|it| it == **word));
+        PROMPTS.iter().take(4).find_map(|word| in_name(&word))
+    };
+    alike.or_else(usual).or_else(loose).map(String::as_str)
+}
+
+/// The words of a name, in small letters.
+fn words_of(name: &str) -> impl Iterator<Item = String> + '_ {
+    name.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_of_published_sets_are_found() {
+        for (names, expected) in [
+            (
+                "input label output_1 output_2",
+                "--column prompt=input --column a=output_1 --column b=output_2 --column label=label",
+            ),
+            (
+                "label original_id pair_id question response_A response_B response_model source",
+                "--column prompt=question --column a=response_A --column b=response_B --column \
+                 label=label",
+            ),
+            (
+                "input instruction messages orig_criteria orig_feedback_A orig_feedback_B \
+                 orig_instruction orig_preference orig_response_A orig_response_B orig_score_A \
+                 orig_score_B output",
+                "--column prompt=orig_instruction --column a=orig_response_A --column \
+                 b=orig_response_B --column label=orig_preference",
+            ),
+            (
+                "conv_id dispreferred preferred prompt utterance_id",
+                "--column prompt=prompt --column a=preferred --column b=dispreferred",
+            ),
+            (
+                "accepted input instruction rejected",
+                "--column prompt=instruction --column a=accepted --column b=rejected",
+            ),
+            (
+                "chosen chosen_reward prompt reject reject_reward response_0 response_1",
+                "--column prompt=prompt --column a=chosen --column b=reject",
+            ),
+            (
+                "chosen instruction response_a response_b",
+                "--column prompt=instruction --column a=response_a --column b=response_b --column \
+                 label=chosen",
+            ),
+            (
+                "Chosen Notes Prompt Rejected",
+                "--column prompt=Prompt --column a=Chosen --column b=Rejected",
+            ),
+            (
+                "UID field sentence_bad sentence_good",
+                "--column a=sentence_good --column b=sentence_bad",
+            ),
+            (
+                "correct_answers incorrect_answers instruction",
+                "--column prompt=instruction --column a=correct_answers --column b=incorrect_answers",
+            ),
+            (
+                "answer_matching_behavior answer_not_matching_behavior behavior question",
+                "--column prompt=question --column a=answer_matching_behavior --column \
+                 b=answer_not_matching_behavior",
+            ),
+            (
+                "a1 a2 gold id stance title topic votes",
+                "--column prompt=title --column a=a1 --column b=a2 --column label=gold",
+            ),
+            (
+                "annotator1 annotator2 cmp_key idx input instruction response1 response2",
+                "--column prompt=instruction --column a=response1 --column b=response2 --column \
+                 label=\u{2026}",
+            ),
+        ] {
+            let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(columns(&names).as_deref(), Some(expected), "{names:?}");
+        }
+        let spaced = ["my prompt", "text A", "text B"].map(str::to_owned);
+        let expected = "--column 'prompt=my prompt' --column 'a=text A' --column 'b=text B' \
+                        --column label=\u{2026}";
+        assert_eq!(columns(&spaced).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn nothing_is_made_up() {
+        for names in ["category is_safe prompt response", "model_a model_b prompt", "messages", ""]
+        {
+            let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(columns(&names), None, "{names:?}");
+        }
+    }
+}
