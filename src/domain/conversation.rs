@@ -7,6 +7,8 @@
 //! message, so that the template gets every content as it stood in the file, whatever it holds,
 //! and no text is stored twice.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::dialogue::{self, ASSISTANT, HUMAN};
@@ -382,13 +384,13 @@ impl TextForm {
 
     /// As the store keeps it; nothing for a flat dialogue.
     #[must_use]
-    pub fn to_stored(&self) -> Option<String> {
+    pub fn to_stored(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::Dialogue => None,
-            Self::Plain => Some(PLAIN.to_owned()),
-            Self::Whole => Some(WHOLE.to_owned()),
+            Self::Plain => Some(Cow::Borrowed(PLAIN)),
+            Self::Whole => Some(Cow::Borrowed(WHOLE)),
             // Texts and numbers in a struct cannot fail to serialize.
-            Self::Messages(spans) => serde_json::to_string(spans).ok(),
+            Self::Messages(spans) => serde_json::to_string(spans).ok().map(Cow::Owned),
         }
     }
 

@@ -80,7 +80,9 @@ pub(super) fn message(field: &str, entry: &Json<'_>) -> Result<Message, RecordEr
 
 /// A role as templates name it; nothing where none is known by that name.
 fn role(who: &str) -> Option<String> {
-    if OTHER_ROLES.contains(&who) {
+    // Most sets write the roles as templates do.
+    let is_usual = matches!(who, USER_ROLE | ASSISTANT_ROLE | SYSTEM_ROLE | "tool");
+    if is_usual || OTHER_ROLES.contains(&who) {
         return Some(who.to_owned());
     }
     let who = who.trim().to_lowercase();
