@@ -12,7 +12,7 @@ const SIDES: [(&str, &str); 7] = [
     ("x", "y"),
 ];
 /// Words in which they differ and that say it themselves, the better first.
-const VERDICTS: [(&str, &str); 16] = [
+const VERDICTS: [(&str, &str); 15] = [
     ("chosen", "rejected"),
     ("chosen", "reject"),
     ("accepted", "rejected"),
@@ -28,7 +28,6 @@ const VERDICTS: [(&str, &str); 16] = [
     ("positive", "negative"),
     ("pos", "neg"),
     ("matching", "not_matching"),
-    ("targets", "generations"),
 ];
 /// Columns that come in pairs and are no answers.
 const NO_ANSWERS: [&str; 17] = [
