@@ -134,11 +134,11 @@ fn answers(names: &[String]) -> Option<(&str, &str, bool)> {
     }
     found.retain(|(a, ..)| {
         let lower = a.to_lowercase();
-        let is_other = |word: &&str| match *word {
+        let is_other = |word: &str| match word {
             "id" => words_of(a).any(|it| it == "id"),
             word => lower.contains(word),
         };
-        !NO_ANSWERS.iter().any(|word| is_other(&word))
+        !NO_ANSWERS.iter().any(|word| is_other(word))
     });
     let is_answer = |(a, ..): &&(&str, &str, bool)| {
         let lower = a.to_lowercase();
@@ -169,7 +169,7 @@ fn prompt<'n>(names: &'n [String], answer: &str) -> Option<&'n str> {
     let usual = || PROMPTS.iter().find_map(|word| named(word));
     let loose = || {
         let in_name = |word: &&str| names.iter().find(|name| words_of(name).any(|it| it == **word));
-        PROMPTS.iter().take(4).find_map(|word| in_name(&word))
+        PROMPTS.iter().take(4).find_map(in_name)
     };
     alike.or_else(usual).or_else(loose).map(String::as_str)
 }
