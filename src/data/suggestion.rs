@@ -12,7 +12,7 @@ const SIDES: [(&str, &str); 7] = [
     ("x", "y"),
 ];
 /// Words in which they differ and that say it themselves, the better first.
-const VERDICTS: [(&str, &str); 16] = [
+const VERDICTS: [(&str, &str); 15] = [
     ("chosen", "rejected"),
     ("chosen", "reject"),
     ("accepted", "rejected"),
@@ -28,7 +28,6 @@ const VERDICTS: [(&str, &str); 16] = [
     ("positive", "negative"),
     ("pos", "neg"),
     ("matching", "not_matching"),
-    ("targets", "generations"),
 ];
 /// Columns that come in pairs and are no answers.
 const NO_ANSWERS: [&str; 17] = [
@@ -135,11 +134,11 @@ fn answers(names: &[String]) -> Option<(&str, &str, bool)> {
     }
     found.retain(|(a, ..)| {
         let lower = a.to_lowercase();
-        let is_other = |word: &&str| match *word {
+        let is_other = |word: &str| match word {
             "id" => words_of(a).any(|it| it == "id"),
             word => lower.contains(word),
         };
-        !NO_ANSWERS.iter().any(|word| is_other(&word))
+        !NO_ANSWERS.iter().any(|word| is_other(word))
     });
     let is_answer = |(a, ..): &&(&str, &str, bool)| {
         let lower = a.to_lowercase();
@@ -170,7 +169,7 @@ fn prompt<'n>(names: &'n [String], answer: &str) -> Option<&'n str> {
     let usual = || PROMPTS.iter().find_map(|word| named(word));
     let loose = || {
         let in_name = |word: &&str| names.iter().find(|name| words_of(name).any(|it| it == **word));
-        PROMPTS.iter().take(4).find_map(|word| in_name(&word))
+        PROMPTS.iter().take(4).find_map(in_name)
     };
     alike.or_else(usual).or_else(loose).map(String::as_str)
 }

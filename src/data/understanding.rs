@@ -132,11 +132,26 @@ fn look(
             read(&Json::Object(entries))
         };
         let is_same = |it: Option<Vec<Found>>| it.as_deref() == Some(found);
-        if parts.is_empty() && !(is_same(with(Json::Null)) && is_same(without())) {
-            parts.insert(Part::Label);
+        if parts.is_empty() {
+            let nulled = with(Json::Null);
+            // What a template is told beside the messages (`tools`) changes no text.
+            if nulled.as_deref() != Some(found) && nulled.is_some_and(|it| same_texts(&it, found)) {
+                parts.insert(Part::Prompt);
+            } else if !(is_same(with(Json::Null)) && is_same(without())) {
+                parts.insert(Part::Label);
+            }
         }
         known.extend(parts);
     }
+}
+
+/// Whether two readings give the same pairs of texts, whatever these are to a template.
+fn same_texts(a: &[Found], b: &[Found]) -> bool {
+    let texts = |found: &Found| {
+        let texts = found.as_ref().ok()?;
+        Some([&texts.prompt, &texts.chosen, &texts.rejected].map(String::clone))
+    };
+    a.iter().map(texts).eq(b.iter().map(texts))
 }
 
 /// Where the mark came out.
@@ -227,7 +242,12 @@ fn example(texts: &Texts) -> [String; 3] {
         [only] if !only.text().is_empty() => said(only.text()),
         _ => said(flat),
     };
-    let asked = asked.last().map_or_else(String::new, |message| said(message.text()));
+    let asked = match asked.last() {
+        None => String::new(),
+        // Parts are no text of their own.
+        Some(message) if message.text().trim().is_empty() => said(prompt),
+        Some(message) => said(message.text()),
+    };
     [asked, one(&chosen_said, chosen), one(&rejected_said, rejected)]
 }
 
@@ -272,6 +292,18 @@ mod tests {
         assert_eq!((it.prompt, it.answers), (vec!["question".into()], vec!["responses".into()]));
         assert_eq!((it.label, it.unused), (vec!["scores".into()], vec!["models".into()]));
         assert_eq!(it.example[1], "b");
+    }
+
+    #[test]
+    fn tools_and_parts_belong_to_the_prompt() {
+        let it = of(concat!(
+            r#"{"prompt":[{"role":"user","content":[{"type":"text","text":"q"}]}],"tools":[{"name":"t"}],"#,
+            r#""chosen":[{"role":"assistant","content":"a"}],"#,
+            r#""rejected":[{"role":"assistant","content":"b"}]}"#
+        ));
+        assert_eq!(it.prompt, ["prompt", "tools"]);
+        assert!(it.label.is_empty() && it.unused.is_empty());
+        assert!(it.example[0].contains('q'), "{:?}", it.example);
     }
 
     #[test]

@@ -322,6 +322,7 @@ pub(super) fn read(
         F::RmBench => rm_bench::read(record, cap, out),
         F::Swift => swift::read(record, out),
         F::Oasst => oasst::read(record, cap, out),
+        F::Arena if arena::fits_turns(record) => arena::read_turns(record, out),
         F::OpenaiPreference
         | F::Torchtune
         | F::LlamaFactoryMessages
@@ -330,9 +331,8 @@ pub(super) fn read(
         | F::HelpSteer3
         | F::PkuSafeRlhf
         | F::Webgpt
-        | F::Shp => recipes::read(format, record, cap, out),
-        F::Arena if arena::fits_turns(record) => arena::read_turns(record, out),
-        F::Arena => recipes::read(format, record, cap, out),
+        | F::Shp
+        | F::Arena => recipes::read(format, record, cap, out),
         F::Scored => scored::read(record, cap, out),
         F::Ranked => scored::read_ranked(record, cap, out),
         F::Columns => columns::read(record, &settings.columns, cap, out),
