@@ -15,6 +15,8 @@ use crate::store::{Batches, ImportItem, NewDataset, Store};
 
 /// What stands for the data set inside the program, whose layout nobody needs to be told.
 const EMBEDDED: &str = "embedded";
+/// Columns without a use that are named.
+const UNUSED_MAX: usize = 12;
 /// Pairs between two updates of the progress line.
 const PAIRS_PER_UPDATE: u64 = 5_000;
 
@@ -152,10 +154,15 @@ fn columns_in_words(it: &Understanding) -> String {
         it.reading,
         names(&it.answers)
     );
-    for (what, columns) in [("slices from", &it.slices), ("not used:", &it.unused)] {
-        if !columns.is_empty() {
-            words.extend(["; ", what, " ", &names(columns)]);
-        }
+    if !it.slices.is_empty() {
+        words.extend(["; slices from ", &names(&it.slices)]);
+    }
+    let n_shown = it.unused.len().min(UNUSED_MAX);
+    if n_shown > 0 {
+        words.extend(["; not used: ", &names(&it.unused[..n_shown])]);
+    }
+    if n_shown < it.unused.len() {
+        words.extend([" and ", &(it.unused.len() - n_shown).to_string(), " more"]);
     }
     words
 }

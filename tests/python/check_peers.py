@@ -26,7 +26,7 @@ GROUPS = (
     "padding is an ordinary token", "padding null",
     "no padding token at all", "one special token and no padding", "one special token that pads", "qwen2", "qwen3", "mistral", "bert", "roberta", "distilbert", "deberta",
     "a beginning of the post-processor", "class GPT2Tokenizer", "model_input_names without token types", "control",
-    "own-template", "alpha-pattern", "grown-embedding", "base-with-a-head",
+    "own-tokenizer", "alpha-pattern", "grown-embedding", "base-with-a-head",
 )
 
 

@@ -139,6 +139,16 @@ impl DecoderConfig {
 
 pub(super) fn parse(family: DecoderFamily, keys: &Keys<'_>) -> Result<DecoderConfig, EngineError> {
     keys.expect_text("hidden_act", "silu")?;
+    // Turned into an encoder (LLM2Vec): transformers then attends both ways.
+    if !keys.flag("is_causal", true)? {
+        return Err(
+            keys.bad("is_causal", "`true`, as decoders here attend to what comes before".into())
+        );
+    }
+    // transformers takes such a checkpoint for another architecture (`ministral`).
+    if family == DecoderFamily::Mistral && keys.get("layer_types").is_some() {
+        return Err(keys.bad("layer_types", "none, as Mistral's blocks are all alike".into()));
+    }
     let hidden_size = keys.count("hidden_size")?;
     let n_heads = keys.count("num_attention_heads")?;
     let n_kv_heads = keys.optional_count("num_key_value_heads")?.unwrap_or(n_heads);

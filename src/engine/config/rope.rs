@@ -35,9 +35,11 @@ pub enum RopeScaling {
 pub(super) fn parse(keys: &Keys<'_>) -> Result<(f32, Option<RopeScaling>), EngineError> {
     const DEFAULT_BASE: f32 = 10_000.0;
     let base = keys.optional_float("rope_theta")?;
-    let (key, rope) = match keys.object("rope_parameters")? {
-        Some(rope) => ("rope_parameters", Some(rope)),
-        None => ("rope_scaling", keys.object("rope_scaling")?),
+    // Where both stand, transformers takes the older one.
+    let older = keys.object("rope_scaling")?.filter(|rope| !rope.keys.is_empty());
+    let (key, rope) = match older {
+        Some(rope) => ("rope_scaling", Some(rope)),
+        None => ("rope_parameters", keys.object("rope_parameters")?),
     };
     let Some(rope) = rope else { return Ok((base.unwrap_or(DEFAULT_BASE), None)) };
     let base = rope.optional_float("rope_theta")?.or(base).unwrap_or(DEFAULT_BASE);
@@ -51,7 +53,11 @@ pub(super) fn parse(keys: &Keys<'_>) -> Result<(f32, Option<RopeScaling>), Engin
             factor: rope.float("factor")?,
             low_freq_factor: rope.float("low_freq_factor")?,
             high_freq_factor: rope.float("high_freq_factor")?,
-            original_max_positions: rope.count("original_max_position_embeddings")?,
+            // At the top of the file it counts more than here.
+            original_max_positions: match keys.optional_count("original_max_position_embeddings")? {
+                Some(length) => length,
+                None => rope.count("original_max_position_embeddings")?,
+            },
         }),
         _ => {
             return Err(keys.bad(key, "`rope_type` `default`, `linear` or `llama3`".into()));

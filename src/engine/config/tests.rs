@@ -80,6 +80,15 @@ fn both_spellings_of_scaled_positions_mean_the_same() {
     assert_eq!((old.rope_theta, old.rope_scaling), (5e5, Some(expected)));
     let new = with(LLAMA, "rope_parameters", &with(llama3, "rope_theta", "5e5"));
     assert_eq!(decoder(&new), old);
+    // As transformers 5.24: the older of two, and the length at the top of the file.
+    let two = with(&new, "rope_scaling", r#"{"rope_type": "linear", "factor": 2}"#);
+    assert_eq!(decoder(&two).rope_scaling, Some(RopeScaling::Linear { factor: 2.0 }));
+    assert_eq!(decoder(&with(&new, "rope_scaling", "{}")), old);
+    let above = decoder(&with(&new, "original_max_position_embeddings", "64"));
+    let Some(RopeScaling::Llama3 { original_max_positions, .. }) = above.rope_scaling else {
+        panic!("llama3")
+    };
+    assert_eq!(original_max_positions, 64);
     let linear = decoder(&with(LLAMA, "rope_scaling", r#"{"type": "linear", "factor": 2}"#));
     assert_eq!(linear.rope_scaling, Some(RopeScaling::Linear { factor: 2.0 }));
     let plain = r#"{"rope_type": "default", "rope_theta": 1e6}"#;
@@ -170,6 +179,8 @@ fn unusable_values_are_named() {
         (BERT, "hidden_act", r#""relu""#, "`hidden_act` `relu`, expected `gelu` or `gelu_new`"),
         (DISTILBERT, "activation", r#""relu""#, "`activation` `relu`"),
         (DISTILBERT, "n_heads", "7", "expected a divisor of 48"),
+        (LLAMA, "is_causal", "false", "`is_causal` `false`, expected `true`"),
+        (&family(LLAMA, "mistral"), "layer_types", r#"["sliding_attention"]"#, "`layer_types`"),
         (LLAMA, "rope_scaling", r#"{"rope_type": "yarn"}"#, "`rope_scaling`"),
         (LLAMA, "rope_scaling", r#"{"rope_type": "linear"}"#, "has no `factor`"),
         (LLAMA, "rope_parameters", r#"{"rope_type": "yarn"}"#, "`rope_parameters`"),
