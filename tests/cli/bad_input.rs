@@ -138,7 +138,7 @@ fn a_layout_that_no_format_has() {
         "x.jsonl",
         line,
         &["line 1", "no known layout", "`answer_1`", "`better`"],
-        "data.columns.prompt",
+        "--column prompt=question --column a=answer_1 --column b=answer_2 --column label=better",
     );
     let unpaired = r#"{"prompt": "q", "completion": "x", "label": true}"#;
     refused_data("x.jsonl", unpaired, &["line 1", "`completion`", "not a pair"], "`rejected`");

@@ -31,6 +31,64 @@ struct Kind {
     name: String,
 }
 
+/// Classes of transformers 5.24 that build their tokenizers in ways of their own, which are not known
+/// here; without the `Tokenizer` that ends each name.
+const BUILT_OTHERWISE: [&str; 53] = [
+    "Albert",
+    "Bart",
+    "Barthez",
+    "BertGeneration",
+    "BigBird",
+    "Blenderbot",
+    "BlenderbotSmall",
+    "CLIP",
+    "CTRL",
+    "Camembert",
+    "CodeGen",
+    "CodeLlama",
+    "Cohere",
+    "ConvBert",
+    "Cpm",
+    "DPRQuestionEncoder",
+    "Deberta",
+    "FNet",
+    "Funnel",
+    "GPTNeoX",
+    "GPTNeoXJapanese",
+    "GPTSw3",
+    "Gemma",
+    "Herbert",
+    "LED",
+    "LayoutLMv2",
+    "LayoutLMv3",
+    "LayoutXLM",
+    "Luke",
+    "Lxmert",
+    "M2M100",
+    "MBart",
+    "MBart50",
+    "MPNet",
+    "MarkupLM",
+    "Mvp",
+    "Nllb",
+    "OpenAIGPT",
+    "Parakeet",
+    "Pegasus",
+    "Qwen3_5",
+    "Reformer",
+    "RemBert",
+    "RoFormer",
+    "SeamlessM4T",
+    "Siglip2",
+    "Splinter",
+    "SqueezeBert",
+    "T5",
+    "Udop",
+    "Whisper",
+    "XGLM",
+    "XLNet",
+];
+
 /// A class of transformers 5 that loads a `tokenizer.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenizerClass {
@@ -81,7 +139,9 @@ impl TokenizerClass {
     fn named(name: &str) -> Self {
         match name {
             "TokenizersBackend" | "PreTrainedTokenizer" => Self::Plain,
-            "BertTokenizer" | "ElectraTokenizer" => Self::Bert,
+            "BertTokenizer" | "ElectraTokenizer" | "LayoutLMTokenizer" | "MobileBertTokenizer" => {
+                Self::Bert
+            }
             "DistilBertTokenizer" => Self::DistilBert,
             "RobertaTokenizer" => Self::Roberta,
             "XLMRobertaTokenizer" => Self::XlmRoberta,
@@ -208,6 +268,14 @@ pub(super) fn load(
 ) -> Result<(Tokenizer, TokenizerClass), Refusal> {
     let named = special.settings.get("tokenizer_class").and_then(Value::as_str);
     let class = TokenizerClass::of(config, named, bytes);
+    let stem = named.map(|name| name.strip_suffix("Fast").unwrap_or(name));
+    let stem = stem.and_then(|name| name.strip_suffix("Tokenizer"));
+    if class == TokenizerClass::Unknown && stem.is_some_and(|it| BUILT_OTHERWISE.contains(&it)) {
+        let name = named.unwrap_or_default();
+        return Err(Refusal::Class(format!(
+            "`tokenizer_class` is `{name}`, which transformers builds in a way that is not known here"
+        )));
+    }
     let parsed = |bytes: &[u8]| guarded(|| Tokenizer::from_bytes(bytes)).map_err(Refusal::Broken);
     let mut tokenizer = if class.name().is_some() {
         let said: Value =

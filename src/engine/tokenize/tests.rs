@@ -254,6 +254,29 @@ fn classes_and_settings_count_as_in_transformers() {
     assert!(document.cases.len() > 50);
 }
 
+#[test]
+fn a_class_that_is_built_otherwise_is_refused_and_a_name_of_ones_own_is_not() {
+    let config = ModelConfig::Decoder(llama());
+    let parse = |class: &str| {
+        let keys = json!({"tokenizer_class": class});
+        let special = SpecialTokens::of(&[keys.as_object().unwrap().clone()]);
+        let bytes = llama_tokenizer().to_string();
+        PairTokenizer::parse(Path::new("tokenizer.json"), bytes.as_bytes(), &special, &config, 16)
+    };
+    let error = parse("CodeLlamaTokenizerFast").unwrap_err();
+    assert!(error.to_string().contains("`CodeLlamaTokenizerFast`"), "{error}");
+    assert!(error.hint().is_some());
+    assert!(parse("MyOwnTokenizer").is_ok() && parse("PreTrainedTokenizerFast").is_ok());
+}
+
+fn llama() -> crate::engine::config::DecoderConfig {
+    let text = llama_config().to_string();
+    match ModelConfig::parse(Path::new("config.json"), text.as_bytes()).unwrap() {
+        ModelConfig::Decoder(config) => config,
+        ModelConfig::Encoder(_) => panic!("a decoder"),
+    }
+}
+
 /// `classes.json`.
 #[derive(serde::Deserialize)]
 struct Classes {
