@@ -7,7 +7,7 @@
 //!
 //! `config.json` says what those classes need beyond the base model: `architectures`, one label in
 //! `id2label` (without it transformers assumes two), and the `pad_token_id` that a decoder finds the
-//! token to read the reward at by (see [`metadata::padding`]).
+//! token to read the reward at by (see `metadata::padding`).
 
 use std::path::{Path, PathBuf};
 
