@@ -60,6 +60,14 @@ pub enum EngineError {
         /// A tokenizer stands there that is not `tokenizer.json`.
         has_sentencepiece: bool,
     },
+    /// The reward head stands in a file of its own, as some trainers keep it.
+    #[error("`{}` keeps its reward head in `{file}`, which is not read", dir.display())]
+    HeadApart {
+        /// The directory.
+        dir: PathBuf,
+        /// The head's file.
+        file: &'static str,
+    },
     /// A JSON file does not parse.
     #[error("`{}`, line {line}, column {column}: {detail}", path.display())]
     BrokenJson {
@@ -380,6 +388,10 @@ impl EngineError {
             Self::TooLarge { .. } => {
                 "keep frozen weights in half the memory (`model.frozen_precision = \"bf16\"`), or \
                  lower `model.max_tokens`"
+            }
+            Self::HeadApart { .. } => {
+                "take that file away to begin with a new head, or save the model with one label as \
+                 `AutoModelForSequenceClassification`"
             }
             Self::NotAModel { dir, file, has_pickle, has_sentencepiece } => {
                 let is_tokenizer = *file == "tokenizer.json" && *has_sentencepiece;

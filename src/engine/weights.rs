@@ -26,6 +26,8 @@ pub use super::stored::StoredTensors;
 pub use super::tensor_file::{Tensor, read_tensors, write_half_tensors, write_tensors};
 
 const CONFIG: &str = "config.json";
+/// Where LLaMA-Factory keeps the head of a reward model.
+const HEADS_APART: [&str; 2] = ["value_head.safetensors", "value_head.bin"];
 
 /// Everything a model directory holds, checked; the weights still in their files.
 #[derive(Debug)]
@@ -129,6 +131,7 @@ impl ModelFiles {
         let mut weights = open_weights(&source, &shards, &layout)?;
         check_shapes(&source, &layout, &shards, &weights.shapes())?;
         check_labels(&source, &layout, &weights)?;
+        check_head_apart(backbone)?;
         let put_over = |adapter: Adapter| {
             let done = adapter.put_over(&mut weights, &Layout::of(&config))?;
             Ok::<_, EngineError>((adapter, done))
@@ -275,6 +278,15 @@ fn check_labels(
             expected: "one label, as the stored head has one row".to_owned(),
         }),
         _ => Ok(()),
+    }
+}
+
+/// Refuses a folder whose head would be passed over and made anew (LLaMA-Factory's).
+fn check_head_apart(backbone: &Backbone) -> Result<(), EngineError> {
+    let Backbone::Directory(dir) = backbone else { return Ok(()) };
+    match HEADS_APART.into_iter().find(|file| dir.join(file).is_file()) {
+        Some(file) => Err(EngineError::HeadApart { dir: dir.clone(), file }),
+        None => Ok(()),
     }
 }
 

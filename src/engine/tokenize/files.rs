@@ -33,9 +33,32 @@ pub(in crate::engine) fn read_tokenizer(
     }
     let mut tokenizer =
         PairTokenizer::parse(&source.path(TOKENIZER), &bytes, &special, config, max_tokens)?;
+    check_added_tokens(source, &special, &tokenizer)?;
     let own = special.chat_templates.as_ref();
     tokenizer.chat_template = ChatTemplate::resolve(chat_template, source, own, &special.all)?;
     Ok(tokenizer)
+}
+
+/// Where older versions kept tokens that were added to the vocabulary.
+const ADDED_TOKENS: &str = "added_tokens.json";
+
+/// Refuses a token that transformers would add from an older file, where nothing newer lists them.
+fn check_added_tokens(
+    source: &Source<'_>,
+    special: &SpecialTokens,
+    tokenizer: &PairTokenizer,
+) -> Result<(), EngineError> {
+    if special.settings.contains_key("added_tokens_decoder") || !source.has(ADDED_TOKENS) {
+        return Ok(());
+    }
+    let added = read_keys(source, ADDED_TOKENS)?;
+    match added.keys().find(|token| tokenizer.id(token).is_none()) {
+        None => Ok(()),
+        Some(token) => Err(EngineError::BrokenTokenizer {
+            path: source.path(TOKENIZER),
+            detail: format!("`{ADDED_TOKENS}` beside it adds `{token}`, which it lacks"),
+        }),
+    }
 }
 
 fn read_special_tokens(source: &Source<'_>) -> Result<SpecialTokens, EngineError> {

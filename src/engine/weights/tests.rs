@@ -220,3 +220,16 @@ fn the_embedded_model_opens_or_says_that_it_is_not_there() {
         Err(error) => assert!(matches!(error, EngineError::NoEmbeddedModel), "{error}"),
     }
 }
+
+#[test]
+fn heads_and_tokens_that_would_be_passed_over_are_refused() {
+    let dir = llama_dir();
+    std::fs::write(dir.path().join("value_head.safetensors"), b"").unwrap();
+    assert!(refusal(dir.path()).to_string().contains("`value_head.safetensors`"));
+    std::fs::remove_file(dir.path().join("value_head.safetensors")).unwrap();
+    let added = dir.path().join("added_tokens.json");
+    std::fs::write(&added, r#"{"<|new|>": 10}"#).unwrap();
+    assert!(refusal(dir.path()).to_string().contains("`<|new|>`"));
+    std::fs::write(&added, r#"{"cat": 4}"#).unwrap();
+    assert!(open(dir.path()).is_ok());
+}
