@@ -59,6 +59,7 @@ pub mod engine;
 pub mod hub;
 pub mod logging;
 pub mod report;
+pub mod spec;
 pub mod store;
 pub mod supervisor;
 pub mod tui;

@@ -21,8 +21,17 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["domain", "store"],
         &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
     ),
+    (
+        "spec",
+        &["domain", "supervisor", "store"],
+        &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
+    ),
     ("report", &["domain", "store"], &["candle", "rusqlite", "tokio", "ratatui", "crossterm"]),
-    ("tui", &["domain", "store", "supervisor", "report"], &["candle", "rusqlite", "tokenizers"]),
+    (
+        "tui",
+        &["domain", "store", "spec", "supervisor", "report"],
+        &["candle", "rusqlite", "tokenizers"],
+    ),
     (
         "cli",
         &[
@@ -32,6 +41,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "hub",
             "store",
             "worker",
+            "spec",
             "supervisor",
             "report",
             "tui",

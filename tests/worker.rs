@@ -95,7 +95,7 @@ impl World {
                 prompt: format!("question {i}:"),
                 chosen,
                 rejected,
-                form: ser::domain::conversation::TextForm::Dialogue,
+                form: ser::domain::text::conversation::TextForm::Dialogue,
                 group: format!("question {i}"),
                 slice: String::new(),
                 label_noise: false,
@@ -400,8 +400,8 @@ fn a_round_that_drops_is_undone() {
     assert!(rounds[1].is_rolled_back());
     assert_eq!(ser::store::best_round(&rounds), Some(0));
     let checkpoints = world.home().checkpoints(&run);
-    let newest = ser::engine::checkpoint::latest_valid(&checkpoints).unwrap().unwrap();
-    let digest = ser::engine::checkpoint::verify(&newest).unwrap().weights_digest;
+    let newest = ser::engine::files::checkpoint::latest_valid(&checkpoints).unwrap().unwrap();
+    let digest = ser::engine::files::checkpoint::verify(&newest).unwrap().weights_digest;
     assert_eq!(Some(&digest), rounds[0].weights_digest.as_ref());
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{CliError, CliResult, Context, ErrorKind, words};
-use crate::domain::hub_name::{BadName, HubName, RepositoryKind};
+use crate::domain::source::hub_name::{BadName, HubName, RepositoryKind};
 use crate::domain::spec::{ExperimentSpec, SourcePart};
 use crate::engine::missing_base;
 use crate::hub::{self, Hub, HubError, Part, Progress, Settings};

@@ -1,15 +1,18 @@
 //! `ser data`: import, list and check preference data.
 
-use serde::Serialize;
+pub mod check;
+pub mod data_source;
+pub mod generate;
 
-use super::data_source::{GroupArgs, SourceArgs};
 use super::import;
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
-use super::{CliResult, Context, by_name, check, generate, words};
-use crate::domain::clean::clean_line;
+use super::{CliResult, Context, by_name, words};
+use crate::domain::text::clean::clean_line;
 use crate::hub::Part;
 use crate::store::rows::DatasetRow;
 use crate::store::{Access, Store, StoreError};
+use data_source::{GroupArgs, SourceArgs};
+use serde::Serialize;
 
 /// `ser data …`
 #[derive(Debug, clap::Subcommand)]

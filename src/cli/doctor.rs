@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::table::{print_json, print_line};
 use super::{CliError, CliResult, Context, words};
-use crate::domain::clean::clean_line;
-use crate::engine::checkpoint;
+use crate::domain::text::clean::clean_line;
+use crate::engine::files::checkpoint;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store, StoreError};
 use crate::tui::Settings;

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::CliResult;
-use crate::domain::audit::SelectionAudit;
+use crate::domain::teacher::audit::SelectionAudit;
 pub use crate::report::{EvaluationDocument, RunDocument};
 use crate::store::Store;
 pub use crate::store::best_round;

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use crate::data::DataError;
-use crate::domain::clean::clean_line;
+use crate::domain::text::clean::clean_line;
 use crate::engine::EngineError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;

@@ -8,7 +8,7 @@ use crate::data::{
     self, BadPairPolicy, DataError, DatasetFormat, DropReason, Fingerprint, GroupBy, MixtureReader,
     Part, ReadSettings, SourceItem, Understanding,
 };
-use crate::domain::data_files;
+use crate::domain::source::data_files;
 use crate::domain::spec::{ColumnsSpec, DataSpec, SourcePart};
 use crate::store::rows::DatasetRow;
 use crate::store::{Batches, ImportItem, NewDataset, Store};

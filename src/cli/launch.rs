@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use super::by_name::{self, LocalSpec};
 use super::import::{self, ImportSettings, Imported};
 use super::{CliError, CliResult, Context, words};
-use crate::domain::data_files::Part;
 use crate::domain::run::RunId;
+use crate::domain::source::data_files::Part;
 use crate::domain::spec::{ExperimentSpec, PoolLabels, SourcePart};
 use crate::domain::split::{DataSplit, SplitRule, split};
+use crate::engine::files::weights::ModelFiles;
 use crate::engine::memory::{self, Load};
-use crate::engine::weights::ModelFiles;
-use crate::engine::{Backbone, OpenSettings, tokenize};
+use crate::engine::text::tokenize;
+use crate::engine::{Backbone, OpenSettings};
+use crate::spec as spec_file;
 use crate::store::rows::RunRow;
 use crate::store::{NewRun, Store};
-use crate::supervisor::spec as spec_file;
 
 /// What the runs of a launch are called, and whether they are made.
 #[derive(Debug, Clone, Copy, Default)]

@@ -3,6 +3,17 @@
 //! A command reads arguments, calls one or two functions of the modules below it and prints.
 //! Results go to standard output, everything said on the way to standard error.
 
+use crate::cli::model::bench;
+use crate::cli::model::pretrain;
+use crate::cli::run::attach;
+use crate::cli::run::reproduce;
+use crate::cli::run::request;
+use crate::cli::run::worker;
+use crate::cli::show::compare;
+use crate::cli::show::rounds;
+use crate::cli::show::runs;
+use crate::cli::show::samples;
+use crate::cli::verdict::annotate;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -13,45 +24,26 @@ use crate::domain::verdict::Verdict;
 use crate::logging;
 use crate::store::{Access, Home, Store, StoreError};
 
-mod annotate;
 mod arguments;
-mod arms;
-mod attach;
-mod bench;
 mod by_name;
-mod check;
-mod compare;
 mod data;
-mod data_source;
 mod doctor;
 mod document;
 mod error;
 mod eval;
 mod examples;
 mod export;
-mod follow;
-mod generate;
 mod import;
 mod launch;
 mod model;
-mod pretrain;
 mod read_ahead;
-mod reproduce;
-mod request;
-mod round_audit;
-mod rounds;
 mod run;
-mod runs;
-mod samples;
 mod score;
-mod scorer;
 mod shell;
 mod show;
 mod table;
-mod trained;
 mod verdict;
 mod words;
-mod worker;
 
 pub use arguments::read;
 pub use error::{CliError, CliResult, ErrorKind};
@@ -255,7 +247,7 @@ impl Context {
     fn say(&self, text: &str) {
         if !self.quiet {
             // A closed standard error must not end the command.
-            let _ = writeln!(std::io::stderr(), "{}", crate::domain::clean::clean_line(text));
+            let _ = writeln!(std::io::stderr(), "{}", crate::domain::text::clean::clean_line(text));
         }
     }
 }

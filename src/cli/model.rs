@@ -1,16 +1,21 @@
 //! `ser model`: list, check and import models.
 
+pub mod bench;
+pub mod pretrain;
+pub mod scorer;
+pub mod trained;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
 use super::{CliError, CliResult, Context, by_name, words};
-use crate::domain::clean::clean_line;
-use crate::domain::hub_name::{HubName, cache_root};
+use crate::domain::source::hub_name::{HubName, cache_root};
+use crate::domain::text::clean::clean_line;
 use crate::engine::Backbone;
-use crate::engine::tokenize::{RewardAt, TokenizerClass};
-use crate::engine::weights::{ModelFiles, ModelSummary};
+use crate::engine::files::weights::{ModelFiles, ModelSummary};
+use crate::engine::text::tokenize::{RewardAt, TokenizerClass};
 use crate::hub;
 use crate::store::Access;
 

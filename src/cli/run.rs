@@ -1,15 +1,22 @@
 //! `ser run`: start runs, and watch them to their end if asked.
 
-use std::path::PathBuf;
+pub mod arms;
+pub mod attach;
+pub mod follow;
+pub mod reproduce;
+pub mod request;
+pub mod worker;
 
 use super::launch::LaunchPlan;
 use super::table::{Form, print_line};
-use super::{CliError, CliResult, Context, arms, attach, follow, is_interactive, launch};
+use super::{CliError, CliResult, Context, is_interactive, launch};
 use crate::domain::run::RunId;
 use crate::domain::spec::{ExperimentSpec, NONE};
+use crate::spec;
+use crate::spec::SpecInput;
 use crate::store::comparison::RoundChoice;
 use crate::supervisor::Supervisor;
-use crate::supervisor::spec::{self, SpecInput};
+use std::path::PathBuf;
 
 /// Arguments of `ser run`.
 #[derive(Debug, clap::Args)]

@@ -1,10 +1,16 @@
 //! `ser show RUN`: one run with its spec and rounds.
 
+pub mod compare;
+pub mod round_audit;
+pub mod rounds;
+pub mod runs;
+pub mod samples;
+
 use super::document::{ShowDocument, best_round};
-use super::rounds;
+
 use super::table::{Form, print_json, print_line};
 use super::{CliResult, Context, words};
-use crate::domain::clean::clean_line;
+use crate::domain::text::clean::clean_line;
 use crate::store::rows::{RoundRow, RunDetail};
 
 /// Arguments of `ser show`.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::{CliError, CliResult};
-use crate::domain::clean::clean_line;
+use crate::domain::text::clean::clean_line;
 
 /// Spaces between two columns.
 const GAP: usize = 2;

@@ -1,6 +1,9 @@
 //! `ser veto`, `keep`, `flip`, `undo` and `redo`: what a person decides about pairs.
 
-use super::samples::{self, ListArgs, QueueName};
+pub mod annotate;
+
+use super::show::samples;
+use super::show::samples::{ListArgs, QueueName};
 use super::table::print_line;
 use super::{CliError, CliResult, Context, words};
 use crate::domain::preference::PairId;

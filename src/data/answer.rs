@@ -4,7 +4,7 @@ use super::error::RecordError;
 use super::format::{self, DatasetFormat, Found, Said, Texts};
 use super::json::{Json, PackedColumns};
 use super::settings::ReadSettings;
-use crate::domain::conversation::TextForm;
+use crate::domain::text::conversation::TextForm;
 
 /// An answer with its prompt, as it would stand in a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]

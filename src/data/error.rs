@@ -7,7 +7,7 @@ use super::place::Place;
 use super::reader::DropReason;
 use super::rows::ByColumn;
 use super::suggestion;
-use crate::domain::data_files::Part;
+use crate::domain::source::data_files::Part;
 
 /// Why a data set could not be read. `path` is the file as the person wrote it, or `embedded:…`.
 // The fields are what the message of each variant names.

@@ -5,13 +5,12 @@ mod fault;
 mod lenient;
 mod packed;
 
-use std::borrow::Cow;
-use std::fmt;
-
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Number;
 use serde_json::error::Category;
+use std::borrow::Cow;
+use std::fmt;
 
 use super::error::{RecordError, excerpt};
 

@@ -1,7 +1,7 @@
 //! How a source is read: its format, its groups, its limit, and what becomes of unusable pairs.
 
 use super::format::DatasetFormat;
-use crate::domain::data_files;
+use crate::domain::source::data_files;
 use crate::domain::spec::ColumnsSpec;
 
 /// Which pairs must stay on the same side of a split.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::error::DataError;
-use crate::domain::data_files::{self, NoFiles};
+use crate::domain::source::data_files;
+use crate::domain::source::data_files::NoFiles;
 
 /// A part of the data set inside the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -187,7 +188,7 @@ pub(super) fn extension(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::data_files::Part;
+    use crate::domain::source::data_files::Part;
 
     fn names(sources: &[Source], folder: &Path) -> Vec<String> {
         let root = format!("{}/", folder.display());

@@ -14,7 +14,7 @@ use super::json::Json;
 use super::reader::open_rows;
 use super::settings::{GroupBy, ReadSettings};
 use super::source::Source;
-use crate::domain::conversation::{Message, TextForm};
+use crate::domain::text::conversation::{Message, TextForm};
 
 /// Records that are looked at.
 const N_RECORDS: usize = 20;

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::SelectionAudit;
-use super::histogram::ConfidenceHistogram;
-use super::learning_status::LearningStatus;
+use super::metrics::histogram::ConfidenceHistogram;
 use super::metrics::{Evaluation, Split};
-use super::model_spec::ChatTemplateRecord;
 use super::preference::{PairId, Side};
 use super::run::{RequestKind, RunId, RunStatus, StopReason};
+use super::selection::learning_status::LearningStatus;
 use super::selection::{LeftOut, ScoredPair, confidence_floor};
+use super::spec::model::ChatTemplateRecord;
 use super::spec::{OracleQueue, SelectionSpec};
+use super::teacher::audit::SelectionAudit;
 use super::verdict::Verdict;
 
 /// An event with its place in the run's history.

@@ -1,12 +1,16 @@
 //! What a model's margins on labelled pairs say about it.
 
+pub mod calibration;
+pub mod histogram;
+pub mod reward_bench;
+
 use serde::{Deserialize, Serialize};
 
-use super::bradley_terry::{log_sigmoid, preference_probability};
-use super::calibration::{ReliabilityBin, expected_calibration_error, reliability_bins};
 use super::preference::Side;
 use super::pseudo_label::{PairScore, PseudoLabel};
+use super::stats::bradley_terry::{log_sigmoid, preference_probability};
 use super::stats::wilson_interval;
+use calibration::{ReliabilityBin, expected_calibration_error, reliability_bins};
 
 /// Which labelled pairs were evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conversation::TextForm;
 use super::random::{Place, Purpose};
+use super::text::conversation::TextForm;
 
 /// The position of a pair in its data set, counted from 0 over the accepted pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

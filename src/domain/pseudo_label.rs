@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bradley_terry::preference_probability;
 use super::preference::{PairId, Side};
+use super::stats::bradley_terry::preference_probability;
 
 /// Rewards of the two answers of one pair.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,18 +1,21 @@
 //! Which pseudo-labels are kept, and why the others are not.
 
+pub mod learning_status;
+pub mod risk;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::PairFacts;
-use super::bradley_terry::preference_probability;
-use super::histogram::ConfidenceHistogram;
-use super::learning_status::LearningStatus;
+use super::metrics::histogram::ConfidenceHistogram;
 use super::preference::PairId;
 use super::pseudo_label::{PairScore, PseudoLabel};
-use super::risk::Certificate;
 use super::spec::{RuleName, SelectionSpec, Uncertified};
+use super::stats::bradley_terry::preference_probability;
+use super::teacher::audit::PairFacts;
 use super::verdict::{Verdict, VerdictSet};
+use learning_status::LearningStatus;
+use risk::Certificate;
 
 mod rule;
 #[cfg(test)]

@@ -13,11 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::learning_status::LearningStatus;
 use super::metrics::Split;
 use super::preference::{LabelSource, PairId, TrainingLabel};
 use super::pseudo_label::PseudoLabel;
 use super::run::StopReason;
+use super::selection::learning_status::LearningStatus;
 use super::spec::{Accumulation, ExperimentSpec, OracleQueue, PoolLabels, ReviewMode};
 use super::verdict::{Verdict, VerdictSet};
 

@@ -3,20 +3,23 @@
 //! The names are the keys of a spec file and of `--set`. There is no `Option` and no hidden
 //! default: a stored spec says everything, so a result can be run again.
 
-use std::collections::BTreeMap;
+pub mod data;
+pub mod method;
+pub mod model;
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use super::review::Queue;
 use super::review::queue::N_TEACH;
 
-pub use super::data_spec::{ColumnsSpec, Names, SourcePart, Sources};
-pub use super::method_spec::{
+pub use data::{ColumnsSpec, Names, SourcePart, Sources};
+pub use method::{
     Accumulation, CalibrationName, DropAction, KeepWeights, PoolLabels, PseudoTargets,
     RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom, TeacherName,
     Uncertified,
 };
-pub use super::model_spec::{
+pub use model::{
     CHAT_TEMPLATES, ChatTemplateRecord, Device, LoraSpec, LoraTarget, ModelSpec, Precision,
     TrunkCacheSpec, TuningName,
 };
@@ -98,7 +101,7 @@ pub struct DataSpec {
     pub format: String,
     /// Most pairs that are made of one record of several answers; 0 makes all.
     // Before this key no format gave more than one.
-    #[serde(default = "super::data_spec::default_pairs_per_record")]
+    #[serde(default = "self::data::default_pairs_per_record")]
     pub pairs_per_record: u32,
     /// A source of test pairs, or `split` to split `test_share` off by group.
     pub test: String,

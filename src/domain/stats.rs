@@ -1,5 +1,8 @@
 //! Intervals around what was measured, and tests of differences.
 
+pub mod bradley_terry;
+pub mod logistic;
+
 use serde::{Deserialize, Serialize};
 
 pub mod gap;

@@ -419,7 +419,7 @@ impl EngineError {
             Self::WrongTokenizerClass { .. } => OTHER_CLASS,
             Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
             Self::NoDefaultChatTemplate { .. } => NAMED_TEMPLATE,
-            Self::UnknownChatTemplate { .. } => return Some(super::chat::choices()),
+            Self::UnknownChatTemplate { .. } => return Some(super::text::chat::choices()),
             Self::TooManyTokens { limit, .. } => {
                 return Some(format!("set `model.max_tokens` to {limit} or less"));
             }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::config::ModelConfig;
-use super::layout::Layout;
-use super::weights::write_tensors;
+use super::files::layout::Layout;
+use super::files::weights::write_tensors;
 use crate::domain::random::{Place, Purpose};
 
 /// The families with fixtures.

@@ -5,10 +5,10 @@ use super::cpu::micro_batch::DEFAULT_ROWS;
 use super::cpu::network::Transformer;
 use super::cpu::network::memory::MicroBatchShape;
 use super::cpu::table::Store;
-use super::weights::ModelFiles;
+use super::files::weights::ModelFiles;
 use super::{Backbone, Device, EncodedPair, EngineError, OpenSettings, Tuning};
-use crate::domain::second_view::View;
 use crate::domain::spec::ExperimentSpec;
+use crate::domain::teacher::second_view::View;
 
 /// Bytes a run needs at its peak, by purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,7 +225,7 @@ fn resident_bytes() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::model_spec::{LoraSpec, Precision};
+    use crate::domain::spec::model::{LoraSpec, Precision};
 
     const LOAD: Load =
         Load { n_pairs: 100, batch_pairs: 32, has_dropout: false, has_second_view: false };

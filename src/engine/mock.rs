@@ -10,8 +10,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::checkpoint::digest_floats;
-use super::tensor_file::{broken, read_tensors, write_tensors};
+use super::files::checkpoint::digest_floats;
+use super::files::tensor_file::{broken, read_tensors, write_tensors};
 use super::{
     Claim, EncodedPair, EngineError, LabeledPair, Loss, ModelInfo, OpenSettings, PairText,
     RewardModel, StepReport, StepSettings,

@@ -5,48 +5,37 @@
 //! over flat buffers), [`candle`] (the same models on GPUs, and the oracle of the tests) and [`mock`]
 //! (a deterministic stand-in for process tests).
 
+pub mod files;
+pub mod text;
+
+use crate::engine::files::hub_cache;
 use std::path::{Path, PathBuf};
 
-use crate::domain::conversation::TextForm;
-use crate::domain::hub_name::HubName;
 use crate::domain::preference::{PreferencePair, Side};
+use crate::domain::source::hub_name::HubName;
 use crate::domain::spec::{ChatTemplateRecord, ExperimentSpec, ModelSpec, TuningName};
+use crate::domain::text::conversation::TextForm;
 
 pub mod candle;
-pub mod chat;
-pub mod checkpoint;
 pub mod config;
 pub mod cpu;
-mod embedded;
 mod error;
 pub mod export;
 #[cfg(test)]
 mod fixture;
-mod hub_cache;
-pub mod layout;
 mod low_rank;
-mod manifest;
 pub mod measure;
 pub mod memory;
 pub mod mock;
-mod peft;
 pub mod pretrain;
 pub mod schedule;
 pub mod score;
 pub mod scoring;
-mod source;
-mod stored;
-#[cfg(test)]
-mod stored_heads;
-mod tensor_file;
-pub mod tokenize;
-mod tuned_files;
-pub mod weights;
 
 pub use crate::domain::spec::{Device, LoraSpec, LoraTarget, Precision};
 pub use cpu::trunk_cache::CacheSettings;
 pub use error::EngineError;
-pub use peft::{AdapterError, missing_base};
+pub use files::peft::{AdapterError, missing_base};
 
 /// The texts of one pair. `prompt` followed directly by a response is the whole text.
 #[derive(Debug, Clone, Copy)]

@@ -15,8 +15,8 @@ use crate::domain::random::{Place, Purpose};
 
 use super::config::DecoderConfig;
 use super::cpu::LanguageModel;
+use super::files::weights::write_half_tensors;
 use super::schedule::{Decay, Schedule};
-use super::weights::write_half_tensors;
 use super::{EngineError, Loss, StepSettings};
 
 /// First token of every sequence.
@@ -286,7 +286,7 @@ mod tests {
             let bytes = |dir: &Path| std::fs::read(dir.join(name)).unwrap();
             assert_eq!(bytes(first.path()), bytes(second.path()), "{name} differs");
         }
-        let summary = crate::engine::weights::ModelFiles::check(first.path()).unwrap();
+        let summary = crate::engine::files::weights::ModelFiles::check(first.path()).unwrap();
         assert_eq!((summary.vocab_size, summary.n_layers), (300, 2));
     }
 }

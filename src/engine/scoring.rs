@@ -5,17 +5,17 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::checkpoint::read_checkpoint;
 use super::cpu::CpuModel;
-use super::peft::Adapter;
+use super::files::checkpoint::read_checkpoint;
+use super::files::peft::Adapter;
+use super::files::source::Source;
+use super::files::weights::ModelFiles;
 use super::score::score_all;
-use super::source::Source;
-use super::weights::ModelFiles;
 use super::{
     Backbone, CacheSettings, Device, EncodedPair, EngineError, OpenSettings, PairText, RewardModel,
     Tuning,
 };
-use crate::domain::conversation::TextForm;
+use crate::domain::text::conversation::TextForm;
 
 /// Sequences are no longer than this where neither the person nor the model's files say.
 const MAX_TOKENS_DEFAULT: usize = 1024;

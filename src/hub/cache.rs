@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::HubError;
 use super::listing::{Listing, RemoteFile};
-use crate::domain::hub_name::{HubName, RepositoryKind, is_commit, is_plain_path};
+use crate::domain::source::hub_name::{HubName, RepositoryKind, is_commit, is_plain_path};
 
 /// The folder of one repository.
 #[derive(Debug, Clone)]

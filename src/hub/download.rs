@@ -12,7 +12,7 @@ use super::http::Client;
 use super::listing::{Listing, RemoteFile, escaped};
 use super::reply::{NoAnswer, Reply};
 use super::{HubError, Progress, Settings};
-use crate::domain::hub_name::RepositoryKind;
+use crate::domain::source::hub_name::RepositoryKind;
 
 /// Requests in a row that may come to nothing.
 const ATTEMPTS_MAX: u32 = 5;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::reply::Reply;
-use crate::domain::hub_name::HubName;
+use crate::domain::source::hub_name::HubName;
 
 /// A name that could not be brought here.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::http::Client;
 use super::reply::Reply;
 use super::{HubError, Progress, Settings, download};
-use crate::domain::hub_name::{HubName, RepositoryKind, is_commit, is_plain_path};
+use crate::domain::source::hub_name::{HubName, RepositoryKind, is_commit, is_plain_path};
 
 /// A listing of this many bytes is no listing.
 const BYTES_MAX: u64 = 64 << 20;

@@ -12,7 +12,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::domain::hub_name::{self, HubName, RepositoryKind};
+use crate::domain::source::hub_name;
+use crate::domain::source::hub_name::{HubName, RepositoryKind};
 
 mod cache;
 mod download;

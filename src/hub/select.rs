@@ -2,9 +2,9 @@
 
 use super::HubError;
 use super::listing::{Listing, RemoteFile};
-use crate::domain::data_files::{NoFiles, choose};
+use crate::domain::source::data_files::{NoFiles, choose};
 
-pub use crate::domain::data_files::Part;
+pub use crate::domain::source::data_files::Part;
 
 /// Files of a model besides its weights, those that are there.
 const MODEL_FILES: [&str; 7] = [
@@ -149,7 +149,7 @@ fn matches(pattern: &str, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::hub_name::{HubName, RepositoryKind};
+    use crate::domain::source::hub_name::{HubName, RepositoryKind};
 
     fn listing(name: &str, paths: &[&str]) -> Listing {
         let name = HubName::parse(name).unwrap();

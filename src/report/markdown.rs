@@ -1,7 +1,7 @@
 //! A comparison as a Markdown table, for a note, an issue or a paper.
 
 use super::words::{letter, metric_value, setting_value, share, signed};
-use crate::domain::clean::clean_line;
+use crate::domain::text::clean::clean_line;
 use crate::store::comparison::{Comparison, Difference, MetricRow, RoundChoice};
 
 /// A table of what differs, runs as columns, and a line that says how it was computed.

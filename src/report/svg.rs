@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::curve::{CurveAxis, CurveMetric, CurvePoint, curve};
 use super::scale::{Scale, plain};
 use super::words::{letter, share};
-use crate::domain::clean::clean_line;
+use crate::domain::text::clean::clean_line;
 use crate::store::comparison::Comparison;
 
 const WIDTH: f64 = 860.0;

@@ -1,6 +1,6 @@
 //! Values as people read them.
 
-use crate::domain::clean::clean_line;
+use crate::domain::text::clean::clean_line;
 
 /// What a value that does not exist shows.
 const NONE: &str = "–";

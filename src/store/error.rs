@@ -306,12 +306,12 @@ impl StoreError {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => {
-                let n_bytes_available = super::filesystem::n_bytes_available(&path);
+                let n_bytes_available = super::database::filesystem::n_bytes_available(&path);
                 Self::DiskFull { path, n_bytes_available }
             }
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                Self::Locked { path, waited_s: super::connection::BUSY_TIMEOUT.as_secs() }
+                Self::Locked { path, waited_s: super::database::connection::BUSY_TIMEOUT.as_secs() }
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged { path, source }

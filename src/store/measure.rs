@@ -39,7 +39,7 @@ fn long_pairs(n: usize) -> impl Iterator<Item = PreferencePair> {
         let text = |kind: &str| format!("{kind} {i} {}", "lorem ipsum ".repeat(41));
         let prompt = text("prompt");
         PreferencePair {
-            form: crate::domain::conversation::TextForm::Dialogue,
+            form: crate::domain::text::conversation::TextForm::Dialogue,
             group: prompt.clone(),
             prompt,
             chosen: text("chosen"),

@@ -12,55 +12,44 @@
 //! Reads are short transactions that see one state of the file; no cursor stays open between
 //! calls, so a viewer never holds back a checkpoint of the write-ahead log.
 
-mod annotations;
-mod apply;
-mod attempts;
 mod chat_template;
 mod clock;
 mod columns;
 pub mod comparison;
-mod connection;
-mod datasets;
-mod derive;
+pub(crate) mod database;
 mod error;
+pub mod events;
 mod experiments;
-mod filesystem;
 mod filter;
 mod find;
-mod health;
-mod import;
-pub mod liveness;
 #[cfg(test)]
 mod measure;
-mod migrations;
 mod naming;
-mod opinions;
 mod pairs;
 mod paths;
 mod people;
-mod review;
 mod rounds;
 pub mod rows;
 mod runs;
 mod samples;
-mod search;
 #[cfg(test)]
 pub(crate) mod testing;
-mod verdicts;
-mod writer;
 
+use crate::store::database::connection;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use annotations::{Annotation, RunEdit};
-pub use attempts::Attempt;
+pub use database::health::Health;
 pub use error::StoreError;
+pub use events::attempts::Attempt;
+pub use events::writer::EventWriter;
 pub use experiments::StepsTaken;
 pub use filter::{FilterError, RunFilter};
-pub use health::Health;
-pub use import::{Batches, ImportBatch, ImportItem, NewDataset};
-pub use opinions::{PairOpinions, RoundOpinion, RunOpinion};
+pub use pairs::import::{Batches, ImportBatch, ImportItem, NewDataset};
 pub use paths::Home;
-pub use review::{RoundReview, SampleLine};
+pub use people::annotations::{Annotation, RunEdit};
+pub use people::opinions::{PairOpinions, RoundOpinion, RunOpinion};
+pub use people::review::{RoundReview, SampleLine};
+pub use people::verdicts::{BatchRow, Decision, ReviewState, VerdictRow};
 pub use rounds::{LossCurve, best_round};
 pub use rows::{
     DatasetRow, EncodingRow, EventLine, LossPoint, MarginRow, ProgressRow, RequestRow, RoundRow,
@@ -68,8 +57,6 @@ pub use rows::{
 };
 pub use runs::NewRun;
 pub use samples::{SampleOrder, SampleQuery};
-pub use verdicts::{BatchRow, Decision, ReviewState, VerdictRow};
-pub use writer::EventWriter;
 
 /// Whether a connection may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

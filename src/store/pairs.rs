@@ -1,11 +1,14 @@
 //! Reading pairs back: groups for the split, texts with or without their labels.
 
-use rusqlite::Connection;
+pub(crate) mod datasets;
+pub(crate) mod import;
+pub(crate) mod search;
 
 use super::Store;
 use super::error::StoreError;
-use crate::domain::conversation::TextForm;
 use crate::domain::preference::{CandidatePair, PairId, PreferencePair};
+use crate::domain::text::conversation::TextForm;
+use rusqlite::Connection;
 
 impl Store {
     /// The group hash of every pair, by [`PairId`].

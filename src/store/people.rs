@@ -1,5 +1,10 @@
 //! What people ask of a run's worker. (What they decide about its pairs: `verdicts`.)
 
+pub(crate) mod annotations;
+pub(crate) mod opinions;
+pub(crate) mod review;
+pub(crate) mod verdicts;
+
 use super::clock::now_ms;
 use super::error::StoreError;
 use super::rows::RequestRow;

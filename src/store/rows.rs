@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{SelectionSummary, WorkerIdentity};
-use crate::domain::learning_status::LearningStatus;
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
+use crate::domain::selection::learning_status::LearningStatus;
 use crate::domain::verdict::Verdict;
 
-use super::annotations::Annotation;
+use super::people::annotations::Annotation;
 
 /// One line of the runs list. A screen keeps ten thousand of them: words that many runs share are
 /// kept once (`Shared`), and what few have is not kept inside.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-use super::attempts::{claim_of, is_alive, liveness_of, status_in_force};
 use super::clock::now_ms;
 use super::error::StoreError;
-use super::liveness::Claim;
+use super::events::attempts;
+use super::events::attempts::{claim_of, is_alive, liveness_of, status_in_force};
+use super::events::liveness::Claim;
+use super::people::annotations;
 use super::rows::{ProgressRow, RunDetail, RunRow, Shared, SpecFacts};
-use super::{Annotation, Store, annotations, attempts, experiments, find, naming};
+use super::{Annotation, Store, experiments, find, naming};
 use crate::domain::run::{RunId, RunStatus, StopReason};
 use crate::domain::spec::ExperimentSpec;
 

@@ -4,8 +4,9 @@ use rusqlite::{Connection, Transaction};
 
 use super::error::StoreError;
 use super::pairs::pair;
+use super::people::verdicts;
 use super::rows::SampledPair;
-use super::{Store, columns, runs, verdicts};
+use super::{Store, columns, runs};
 use crate::domain::event::{PairMargin, RunEvent};
 use crate::domain::metrics::Split;
 use crate::domain::preference::{PairId, chosen_side};

@@ -2,15 +2,14 @@
 
 use tempfile::TempDir;
 
-use super::{
-    Access, Attempt, Batches, Home, ImportItem, NewDataset, NewRun, Store, StoreError, liveness,
-};
+use super::events::liveness;
+use super::{Access, Attempt, Batches, Home, ImportItem, NewDataset, NewRun, Store, StoreError};
 use crate::domain::event::{EventRecord, RunEvent, SelectionSummary};
-use crate::domain::histogram::ConfidenceHistogram;
-use crate::domain::learning_status::LearningStatus;
+use crate::domain::metrics::histogram::ConfidenceHistogram;
 use crate::domain::preference::{PairId, PreferencePair};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
+use crate::domain::selection::learning_status::LearningStatus;
 use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::spec::{Amount, ExperimentSpec, RuleName, SelectionSpec, TrainSpec};
 
@@ -99,7 +98,7 @@ pub(crate) fn pairs(n: usize) -> Vec<PreferencePair> {
         prompt: format!("prompt {i} é"),
         chosen: format!("good {i}"),
         rejected: format!("bad {i}"),
-        form: crate::domain::conversation::TextForm::Dialogue,
+        form: crate::domain::text::conversation::TextForm::Dialogue,
         group: if i.is_multiple_of(2) {
             format!("prompt {i} é")
         } else {

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use super::{Supervisor, SupervisorError};
 use crate::domain::event::WorkerIdentity;
 use crate::domain::run::RunId;
-use crate::store::liveness;
+use crate::store::events::liveness;
 
 /// A worker process this process has started.
 #[derive(Debug)]

@@ -75,7 +75,7 @@ pub enum SupervisorError {
 impl SupervisorError {
     /// The same mistake in a spec with a hint.
     #[must_use]
-    pub(super) fn with_hint(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn with_hint(mut self, text: impl Into<String>) -> Self {
         if let Self::Spec { hint, .. } = &mut self {
             *hint = Some(text.into());
         }

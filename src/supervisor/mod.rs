@@ -10,7 +10,6 @@
 mod child;
 mod error;
 mod queue;
-pub mod spec;
 
 use std::path::PathBuf;
 use std::sync::Mutex;

@@ -183,7 +183,7 @@ mod tests {
         let supervisor = supervisor(&fixture, "exit 0");
         assert!(supervisor.kill(&fixture.store, &run).is_err());
         let mut victim = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-        let worker = crate::store::liveness::identity_of(victim.id()).unwrap();
+        let worker = crate::store::events::liveness::identity_of(victim.id()).unwrap();
         fixture.store.begin_attempt(&run, &worker).unwrap();
         supervisor.kill(&fixture.store, &run).unwrap();
         assert!(!victim.wait().unwrap().success());

@@ -10,73 +10,43 @@
 //! The viewer is disposable. It reads the store through a read-only connection, asks for things
 //! through requests and the supervisor, and holds nothing that a run needs.
 
-mod app;
-mod ascii;
-mod clipboard;
-mod commands;
-mod compare;
-mod costs;
-mod data;
-mod editor;
-mod effect;
-mod encode;
 mod error;
-mod executor;
-mod field;
-mod frame;
-mod input;
-mod keymap;
-mod launch;
-mod live;
-mod message;
-mod model;
-mod overlay;
-mod resources;
-mod samples;
-mod settings;
-mod source;
-mod split;
-mod terminal;
-mod text;
-mod theme;
-mod update;
-mod view;
-mod widgets;
-mod words;
-
-#[cfg(test)]
-mod behavior;
-#[cfg(test)]
-mod fixtures;
-#[cfg(test)]
-mod monkey;
-#[cfg(test)]
-mod panes_behavior;
-#[cfg(test)]
-mod runs_behavior;
-#[cfg(test)]
+mod feed;
+mod kit;
 mod screens;
+mod settings;
+mod shell;
+mod terminal;
+#[cfg(test)]
+mod tests;
 
+use crate::tui::feed::executor;
+use crate::tui::feed::source;
+use crate::tui::kit::theme;
+use crate::tui::screens::samples;
+use crate::tui::shell::update;
+use crate::tui::terminal::editor;
+use crate::tui::terminal::input;
 use std::io::{self, IsTerminal};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
-pub use data::{MemoryNeed, MemoryPlanner};
 pub use error::TuiError;
+pub use feed::data::{MemoryNeed, MemoryPlanner};
+pub use kit::theme::ColorChoice;
 pub use settings::Settings;
-pub use theme::ColorChoice;
 
 use crate::domain::run::RunId;
 use crate::store::Home;
 
-use app::{App, Ports};
-use frame::FrameWriter;
-use message::Message;
-use model::{Model, Size};
+use kit::theme::Theme;
+use shell::app::{App, Ports};
+use shell::message::Message;
+use shell::model::{Model, Size};
 use terminal::TerminalGuard;
-use theme::Theme;
+use terminal::frame::FrameWriter;
 
 /// How many messages may wait. Senders wait beyond that: a stalled screen must not fill memory.
 const N_MESSAGES: usize = 256;

@@ -23,14 +23,15 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use crate::domain::clean::clean_line;
 use crate::domain::review::SampleFilter;
+use crate::domain::text::clean::clean_line;
 use crate::store::Home;
 
 use super::error::TuiError;
-use super::keymap::{self, Context, Key, Keymap};
-use super::model::SortKey;
-use super::theme::{ColorChoice, ThemeName};
+use super::kit::theme::{ColorChoice, ThemeName};
+use super::shell::keymap;
+use super::shell::keymap::{Context, Key, Keymap};
+use super::shell::model::SortKey;
 
 /// A name this dissimilar to every valid one is not a misspelling of any.
 const SIMILARITY_MIN: f64 = 0.6;
@@ -328,8 +329,8 @@ fn context_words(context: Context) -> &'static str {
 mod tests {
     use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-    use super::super::keymap::Command;
     use super::*;
+    use crate::tui::shell::keymap::Command;
 
     fn parse(text: &str) -> Result<Settings, (usize, String, String)> {
         Settings::parse(text, Path::new("config.toml")).map_err(|error| match error {

@@ -4,6 +4,13 @@
 //! only once. While the screen is ours, file descriptor 2 goes to a log: a warning of a library
 //! must not land between two cells.
 
+pub mod ascii;
+pub mod clipboard;
+pub mod editor;
+pub mod encode;
+pub mod frame;
+pub mod input;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,8 +20,6 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
 
 use nix::unistd;
-
-use super::input;
 
 /// Alternate screen on, cursor hidden.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[0m\x1b[2J";

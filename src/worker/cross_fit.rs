@@ -19,17 +19,17 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::RunEvent;
-use crate::domain::guard::chance_p_value;
 use crate::domain::metrics::labeled_margin;
 use crate::domain::preference::{PairId, TrainingLabel, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::random::{Place, Purpose};
-use crate::domain::risk::HeldOutPair;
 use crate::domain::run::StopReason;
-use crate::domain::second_view::{REWARD_ALONE, fit_weights};
 use crate::domain::selection::Ranking;
+use crate::domain::selection::risk::HeldOutPair;
 use crate::domain::ser::Outcome;
 use crate::domain::split::folds;
+use crate::domain::teacher::guard::chance_p_value;
+use crate::domain::teacher::second_view::{REWARD_ALONE, fit_weights};
 
 use super::control::Flow;
 use super::evaluate::{Pass, score};

@@ -1,10 +1,10 @@
 //! Looks at the validation pairs after a round: may the loop go on?
 
-use crate::domain::calibration::fit_temperature;
 use crate::domain::event::RunEvent;
-use crate::domain::guard::{Probabilities, calibration_p_value, drop_p_value};
+use crate::domain::metrics::calibration::fit_temperature;
 use crate::domain::run::StopReason;
 use crate::domain::spec::{CalibrationName, DropAction, PoolLabels};
+use crate::domain::teacher::guard::{Probabilities, calibration_p_value, drop_p_value};
 
 use super::WorkerError;
 use super::cross_fit::refuse_chance;

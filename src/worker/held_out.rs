@@ -1,12 +1,12 @@
 //! Who labels a round, and human pairs that it has not learned.
 
-use crate::domain::logistic::dot;
 use crate::domain::preference::PairId;
 use crate::domain::pseudo_label::PairScore;
-use crate::domain::risk::HeldOutPair;
-use crate::domain::second_view::{Margins, REWARD_ALONE, ViewWeights, fit_weights, weigh};
+use crate::domain::selection::risk::HeldOutPair;
 use crate::domain::selection::{Ranking, ScoredPair};
 use crate::domain::spec::TeacherName;
+use crate::domain::stats::logistic::dot;
+use crate::domain::teacher::second_view::{Margins, REWARD_ALONE, ViewWeights, fit_weights, weigh};
 
 use super::cross_fit::{FoldJudgements, margin_scale};
 use super::session::Session;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::audit::PairFacts;
 use crate::domain::preference::{CandidatePair, LabelSource, PairId, TrainingLabel, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::split::{DataSplit, SplitRule, split};
+use crate::domain::teacher::audit::PairFacts;
 use crate::engine::score::{TruncationReport, truncation_report};
 use crate::engine::{EncodedPair, PairText, RewardModel};
 use crate::store::{RunDetail, Store};

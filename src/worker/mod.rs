@@ -32,7 +32,8 @@ pub use error::WorkerError;
 use crate::domain::event::RunEvent;
 use crate::domain::run::{RunId, StopReason};
 use crate::domain::ser::{Outcome, Step};
-use crate::store::{Access, EventWriter, Home, Store, StoreError, liveness};
+use crate::store::events::liveness;
+use crate::store::{Access, EventWriter, Home, Store, StoreError};
 
 use control::Flow;
 use session::Session;

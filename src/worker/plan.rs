@@ -133,9 +133,9 @@ mod tests {
     use PseudoTargets::{Hard, Soft};
 
     use super::*;
-    use crate::domain::learning_status::LearningStatus;
     use crate::domain::preference::{PairId, Side};
     use crate::domain::pseudo_label::PseudoLabel;
+    use crate::domain::selection::learning_status::LearningStatus;
     use crate::domain::ser::{LoopRule, Outcome};
 
     fn spec(change: impl Fn(&mut ExperimentSpec)) -> ExperimentSpec {

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::domain::audit::{PairFacts, SelectionAudit, audit};
-use crate::domain::calibration::{CalibrationReport, fit_temperature};
 use crate::domain::event::{RunEvent, SelectionSummary};
-use crate::domain::guard::one_sided_share;
-use crate::domain::histogram::ConfidenceHistogram;
+use crate::domain::metrics::calibration::{CalibrationReport, fit_temperature};
+use crate::domain::metrics::histogram::ConfidenceHistogram;
 use crate::domain::metrics::pseudo_label_precision;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::pseudo_label::{PairScore, PseudoLabel};
-use crate::domain::risk::{Certificate, HeldOutPair, RiskTarget, certify};
 use crate::domain::run::StopReason;
-use crate::domain::second_view::{REWARD_ALONE, View, ViewWeights};
+use crate::domain::selection::risk::{Certificate, HeldOutPair, RiskTarget, certify};
 use crate::domain::selection::{self, Ranking, ScoredPair, Selection, SelectionContext};
 use crate::domain::ser::Outcome;
 use crate::domain::spec::{CalibrationName, RuleName, TeacherName};
+use crate::domain::teacher::audit::{PairFacts, SelectionAudit, audit};
+use crate::domain::teacher::guard::one_sided_share;
+use crate::domain::teacher::second_view::{REWARD_ALONE, View, ViewWeights};
 
 use super::cross_fit::margin_scale;
 use super::evaluate::{Pass, score};

@@ -11,8 +11,10 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::{RunId, StopReason};
 use crate::domain::ser::{LoopRule, Outcome, SerLoop, Step};
 use crate::domain::spec::{DropAction, ExperimentSpec, KeepWeights, StartFrom};
+use crate::engine;
+use crate::engine::files::checkpoint;
 use crate::engine::memory::{self, Load};
-use crate::engine::{self, OpenSettings, RewardModel, checkpoint};
+use crate::engine::{OpenSettings, RewardModel};
 use crate::store::{EventWriter, Home, RoundRow, Store, best_round};
 
 use super::control::{Flow, Signals};

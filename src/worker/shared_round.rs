@@ -18,7 +18,8 @@ use crate::domain::metrics::Split;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::RunId;
 use crate::domain::spec::PoolLabels;
-use crate::engine::{EncodedPair, EngineError, checkpoint};
+use crate::engine::files::checkpoint;
+use crate::engine::{EncodedPair, EngineError};
 
 use super::WorkerError;
 use super::evaluate::Pass;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::event::RunEvent;
 use crate::domain::preference::{PairId, Side, chosen_side};
-use crate::domain::second_view::{Margins, View};
-use crate::domain::surface::{Features, SurfaceModel, features};
+use crate::domain::teacher::second_view::{Margins, View};
+use crate::domain::text::surface::{Features, SurfaceModel, features};
 use crate::engine::cpu::LanguageModel;
 use crate::engine::{EncodedPair, OpenSettings};
 

@@ -1,15 +1,16 @@
 //! A run whose rounds scored as many pairs as a bench wants.
 
 use ser::domain::event::{EventRecord, RunEvent, SelectionSummary};
-use ser::domain::histogram::ConfidenceHistogram;
-use ser::domain::learning_status::LearningStatus;
+use ser::domain::metrics::histogram::ConfidenceHistogram;
 use ser::domain::preference::{PairId, PreferencePair};
 use ser::domain::pseudo_label::PairScore;
 use ser::domain::random::{Place, Purpose};
 use ser::domain::run::RunId;
+use ser::domain::selection::learning_status::LearningStatus;
 use ser::domain::selection::{LeftOut, ScoredPair};
 use ser::domain::spec::ExperimentSpec;
-use ser::store::{Batches, ImportItem, NewDataset, NewRun, Store, StoreError, liveness};
+use ser::store::events::liveness;
+use ser::store::{Batches, ImportItem, NewDataset, NewRun, Store, StoreError};
 
 /// A word that one pair in ten thousand holds.
 pub const RARE: &str = "zanzibar";
@@ -57,7 +58,7 @@ fn text_pair(i: usize, n_chars: usize) -> PreferencePair {
         chosen.push_str(" Zanzibar");
     }
     PreferencePair {
-        form: ser::domain::conversation::TextForm::Dialogue,
+        form: ser::domain::text::conversation::TextForm::Dialogue,
         group: format!("g{i}"),
         prompt: text("prompt"),
         chosen,

@@ -93,7 +93,7 @@ fn write_adapter(place: &Place) {
     let (shape, values) = ([1, 4], [0.5; 4]);
     let score = ("base_model.model.score.weight".to_owned(), shape.as_slice(), values.as_slice());
     let path = path.with_file_name("adapter_model.safetensors");
-    ser::engine::weights::write_tensors(&path, &[score]).unwrap();
+    ser::engine::files::weights::write_tensors(&path, &[score]).unwrap();
 }
 
 fn cache(place: &Place) -> PathBuf {

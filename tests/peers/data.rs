@@ -6,8 +6,9 @@ use std::process::Output;
 use serde::Deserialize;
 use serde_json::Value;
 
-use ser::domain::conversation::{self, Message};
 use ser::domain::preference::{PairId, PreferencePair};
+use ser::domain::text::conversation;
+use ser::domain::text::conversation::Message;
 use ser::store::{Access, Home, Store};
 
 use super::{Expect, Outcome, Verdict, conclude, first, judged, refusal, stored};

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::scorer::{self, Scorer};
 use super::super::table::{Cell, Form, Table, number, print_json, text};
 use super::super::{CliError, CliResult, Context, words};
 use super::{EvalArgs, SCORE_TOKENS, write_results};
+use crate::cli::model::scorer;
+use crate::cli::model::scorer::Scorer;
 use crate::data::{BestOfPrompt, BestOfReader, DatasetFormat, Part, Source};
-use crate::domain::reward_bench::{TiedPrompt, best_of_credit, ties_score};
+use crate::domain::metrics::reward_bench::{TiedPrompt, best_of_credit, ties_score};
 use crate::engine::scoring::{Text, encode_texts, score_texts};
 
 /// Prompts in memory at one time.

@@ -6,17 +6,18 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::data_source::SourceArgs;
+use super::data::data_source::SourceArgs;
 use super::export::Target;
 use super::import::{self, ImportSettings};
-use super::scorer::{self, ModelArgs, Scorer};
+use super::model::scorer;
+use super::model::scorer::{ModelArgs, Scorer};
 use super::table::{Cell, Column, Form, FormArgs, Table, number, print_json, print_line, text};
 use super::{CliError, CliResult, Context, by_name, words};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
-use crate::domain::data_files::Part;
 use crate::domain::metrics::Evaluation;
+use crate::domain::metrics::reward_bench::section_scores;
 use crate::domain::preference::PreferencePair;
-use crate::domain::reward_bench::section_scores;
+use crate::domain::source::data_files::Part;
 use crate::engine::PairText;
 use crate::engine::score::score_all;
 

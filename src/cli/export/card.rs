@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::trained::TrainedRound;
 use super::super::words;
-use crate::domain::clean::clean_line;
+use crate::cli::model::trained::TrainedRound;
+use crate::domain::text::clean::clean_line;
 use crate::engine::export::{Exported, TextForm};
 use crate::report::EvaluationDocument;
 

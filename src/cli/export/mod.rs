@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::trained::RoundArgs;
+use super::model::trained::RoundArgs;
 use super::{CliError, CliResult, Context};
 use crate::store::comparison::RoundChoice;
 use rows::What;

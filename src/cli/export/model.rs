@@ -1,8 +1,9 @@
 //! `--format hf` and `--format peft`: the reward model of a round.
 
-use super::super::trained::{self, RoundArgs};
 use super::super::{CliError, CliResult, Context, words};
 use super::{Target, card, say_done, target};
+use crate::cli::model::trained;
+use crate::cli::model::trained::RoundArgs;
 use crate::engine::export::TrainedModel;
 use crate::engine::{EngineError, OpenSettings, Tuning};
 use crate::store::Store;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::super::{CliError, CliResult};
 use super::rows::{Cell, Source, What};
-use crate::domain::conversation::{Content, Message};
+use crate::domain::text::conversation::{Content, Message};
 
 /// Rows of a group.
 const ROWS_AT_ONCE: usize = 8192;

@@ -6,11 +6,11 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::super::{CliError, CliResult};
-use crate::domain::bradley_terry::preference_probability;
-use crate::domain::conversation::Message;
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{CandidatePair, PairId, Side};
 use crate::domain::selection::{LeftOut, ScoredPair};
+use crate::domain::stats::bradley_terry::preference_probability;
+use crate::domain::text::conversation::Message;
 use crate::domain::verdict::{Verdict, VerdictSet};
 use crate::store::rows::RunDetail;
 use crate::store::{RoundRow, Store};

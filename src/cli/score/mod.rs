@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::scorer::{self, ModelArgs, Scorer};
+use super::model::scorer;
+use super::model::scorer::{ModelArgs, Scorer};
 use super::{CliError, CliResult, Context, words};
 use crate::engine::scoring::{EncodedText, Text, encode_texts, score_texts};
 use record::Record;

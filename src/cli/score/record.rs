@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::data::{Answer, Answers};
-use crate::domain::bradley_terry::preference_probability;
+use crate::domain::stats::bradley_terry::preference_probability;
 
 /// The answers of a record, with the record itself where it is to be given back.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::domain::near_duplicate::{MIN_SHINGLES, MIN_SIMILARITY, Shingles, shingles};
+use crate::domain::text::near_duplicate::{MIN_SHINGLES, MIN_SIMILARITY, Shingles, shingles};
 
 const N_BINS: usize = 64;
 const N_ROWS: usize = 4;

@@ -8,7 +8,7 @@ use super::{Found, Read, missing, wrong_type};
 use crate::data::error::RecordError;
 use crate::data::json::Json;
 use crate::data::reader::DropReason;
-use crate::domain::conversation::{ASSISTANT_ROLE, Message, USER_ROLE};
+use crate::domain::text::conversation::{ASSISTANT_ROLE, Message, USER_ROLE};
 
 const WINNERS: [&str; 2] = ["winner_model_a", "winner_model_b"];
 const ANSWERS: [&str; 2] = ["response_a", "response_b"];

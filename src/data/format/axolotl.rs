@@ -3,7 +3,7 @@
 use super::texts::{Said, Texts};
 use super::{Found, Read, optional_text, text};
 use crate::data::json::Json;
-use crate::domain::conversation::{Message, SYSTEM_ROLE, USER_ROLE};
+use crate::domain::text::conversation::{Message, SYSTEM_ROLE, USER_ROLE};
 
 pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     let input = text(record, "input")?;

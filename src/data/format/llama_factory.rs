@@ -8,7 +8,7 @@ use super::{
 };
 use crate::data::error::RecordError;
 use crate::data::json::Json;
-use crate::domain::conversation::{ASSISTANT_ROLE, Message, SYSTEM_ROLE, USER_ROLE};
+use crate::domain::text::conversation::{ASSISTANT_ROLE, Message, SYSTEM_ROLE, USER_ROLE};
 
 /// Whether a record is one of these.
 pub(super) fn fits(record: &Json<'_>) -> bool {

@@ -7,7 +7,7 @@
 use super::{missing, wrong_type};
 use crate::data::error::{RecordError, excerpt};
 use crate::data::json::Json;
-use crate::domain::conversation::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, USER_ROLE};
+use crate::domain::text::conversation::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, USER_ROLE};
 
 /// The keys of who speaks and of what is said, by how often they are used.
 const ROLE_KEYS: [&str; 3] = ["role", "from", "speaker"];

@@ -14,8 +14,6 @@ mod messages;
 mod oasst;
 mod ranking;
 mod recipes;
-mod reward_bench;
-mod rm_bench;
 mod scored;
 mod stack_exchange;
 mod summarize;
@@ -25,10 +23,11 @@ mod told;
 mod trl;
 mod ultrafeedback;
 
+use crate::data::format::ranking::reward_bench;
+use crate::data::format::ranking::rm_bench;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 
 use super::error::{DataError, RecordError};
 use super::json::Json;
@@ -37,7 +36,7 @@ use super::suggestion;
 
 pub(super) use columns::{is_ambiguous, unexplained_labels};
 pub use hh::{ASSISTANT, HUMAN};
-pub(super) use reward_bench::best_of;
+pub(super) use ranking::reward_bench::best_of;
 pub(super) use texts::{Found, Said, Texts};
 pub(super) use trl::globals;
 

@@ -3,7 +3,7 @@
 use super::texts::Said;
 use super::{Found, Read, list, missing, ranking, text};
 use crate::data::json::Json;
-use crate::domain::conversation::{ASSISTANT_ROLE, Message, USER_ROLE};
+use crate::domain::text::conversation::{ASSISTANT_ROLE, Message, USER_ROLE};
 
 /// Replies below replies that are read; real trees are a dozen deep.
 const DEPTH_MAX: usize = 64;

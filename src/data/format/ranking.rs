@@ -1,10 +1,12 @@
 //! Pairs from several answers to one prompt.
 
-use std::cmp::Ordering;
+pub(crate) mod reward_bench;
+pub(crate) mod rm_bench;
 
 use super::texts::{Found, Said, Texts};
 use crate::data::reader::DropReason;
 use crate::domain::random::text_hash;
+use std::cmp::Ordering;
 
 /// Pushes the pairs of `answers`: `order` compares two of them by
 /// index, `Greater` when the first is better. Equal ones are ties; of more than `cap` pairs

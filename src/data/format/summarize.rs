@@ -3,7 +3,7 @@
 use super::{Found, Read, Texts, list, missing, text, wrong_type};
 use crate::data::error::RecordError;
 use crate::data::json::Json;
-use crate::domain::conversation::FlatPair;
+use crate::domain::text::conversation::FlatPair;
 
 pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     let prompt = prompt(record.get("info"), record)?;

@@ -4,7 +4,7 @@
 use super::texts::{Said, Texts};
 use super::{Found, Read, list, messages};
 use crate::data::json::Json;
-use crate::domain::conversation::{Message, SYSTEM_ROLE};
+use crate::domain::text::conversation::{Message, SYSTEM_ROLE};
 
 /// Whether a record is one of these.
 pub(super) fn fits(record: &Json<'_>) -> bool {

@@ -11,10 +11,10 @@ use super::{messages, wrong_type};
 use crate::data::error::RecordError;
 use crate::data::json::Json;
 use crate::data::reader::DropReason;
-use crate::domain::conversation::{
+use crate::domain::text::conversation::{
     ASSISTANT_ROLE, FlatPair, Message, SYSTEM_ROLE, TextForm, USER_ROLE,
 };
-use crate::domain::dialogue;
+use crate::domain::text::dialogue;
 
 /// A prompt or an answer as a record has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::texts::Said;
 use crate::data::json::Json;
-use crate::domain::conversation::{Message, SYSTEM_ROLE};
+use crate::domain::text::conversation::{Message, SYSTEM_ROLE};
 
 const SYSTEMS: [&str; 5] =
     ["system", "system_prompt", "system_message", "systemInstruction", "system_instruction"];

@@ -12,7 +12,7 @@ use super::{Found, Read, messages, missing, told, wrong_type};
 use crate::data::error::{RecordError, excerpt};
 use crate::data::json::Json;
 use crate::data::reader::DropReason;
-use crate::domain::conversation::{TextForm, USER_ROLE};
+use crate::domain::text::conversation::{TextForm, USER_ROLE};
 
 const EITHER: &str = "a text or a list of messages";
 const LIST: &str = "a list of messages";

@@ -18,11 +18,10 @@ mod style;
 mod words;
 mod writing;
 
-use std::collections::HashSet;
-use std::io::Write;
-
 use flate2::{Compression, GzBuilder};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::io::Write;
 
 use self::draw::{Draw, Family};
 use self::skill::{SKILLS, Task};

@@ -1,9 +1,9 @@
 //! The scored pairs of one round as columns: 13 bytes a pair, scanned rather than queried.
 
-use crate::domain::bradley_terry::sigmoid;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::selection::{LeftOut, ScoredPair};
+use crate::domain::stats::bradley_terry::sigmoid;
 
 /// Every scored pair of one round, by ascending pair. All columns have the same length.
 #[derive(Debug, Clone, Default, PartialEq)]

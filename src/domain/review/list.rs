@@ -1,7 +1,7 @@
 //! From columns and a filter to the rows of a list, in order.
 
-use crate::domain::bradley_terry::sigmoid;
 use crate::domain::preference::{PairId, Side};
+use crate::domain::stats::bradley_terry::sigmoid;
 use crate::domain::verdict::{Verdict, VerdictSet};
 
 use super::columns::{PairFacts, RoundColumns, side_of};

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::super::audit::PairFacts;
-use super::super::bradley_terry::{preference_probability, sigmoid};
-use super::super::learning_status::LearningStatus;
 use super::super::pseudo_label::PairScore;
 use super::super::spec::{CalibrationName, RewardOffset, RuleName, SelectionSpec};
+use super::learning_status::LearningStatus;
 use super::{LeftOut, SelectionContext};
+use crate::domain::stats::bradley_terry::{preference_probability, sigmoid};
+use crate::domain::teacher::audit::PairFacts;
 
 /// The tests of a rule on one pair.
 pub(super) struct Tests<'a> {

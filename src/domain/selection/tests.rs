@@ -1,12 +1,12 @@
 //! Every rule on hand-computed cases.
 
-use super::super::audit::PairFacts;
 use super::super::preference::Side;
-use super::super::risk::Certificate;
 use super::super::spec::{
     Amount, CalibrationName, RewardOffset, SecondView, TeacherName, Uncertified,
 };
+use super::risk::Certificate;
 use super::*;
+use crate::domain::teacher::audit::PairFacts;
 
 fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
     SelectionSpec {

@@ -11,7 +11,7 @@ use super::network::Pass;
 use super::operations::{attend, join_heads, repeat_heads, rms_norm, rotate, split_heads};
 use super::parameters::Parameters;
 use crate::engine::config::DecoderConfig;
-use crate::engine::layout::{Layout, Part};
+use crate::engine::files::layout::{Layout, Part};
 use crate::engine::{EngineError, Tuning};
 
 /// The tensors of a block.

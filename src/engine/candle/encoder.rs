@@ -14,7 +14,7 @@ use super::operations::{attend, gelu, gelu_tanh, join_heads, layer_norm, split_h
 use super::parameters::Parameters;
 use super::relative::{Relative, RelativeTable};
 use crate::engine::config::{Activation, EncoderConfig, EncoderFamily, RelativePositions};
-use crate::engine::layout::{Layout, Part};
+use crate::engine::files::layout::{Layout, Part};
 use crate::engine::{EngineError, Tuning};
 
 /// Weight and bias of a layer norm.

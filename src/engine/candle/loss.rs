@@ -1,7 +1,7 @@
 //! Pairwise losses and their slopes, on the host in `f64` (the formulas are `domain`'s).
 
-use crate::domain::bradley_terry::{hinge_loss, loss, sigmoid};
 use crate::domain::preference::Side;
+use crate::domain::stats::bradley_terry::{hinge_loss, loss, sigmoid};
 use crate::engine::{Claim, LabeledPair, Loss};
 
 /// Sums over pairs.

@@ -9,8 +9,6 @@
 //!
 //! [`Oracle`] is a third opinion: the stock models of `candle-transformers`, inference only.
 
-use super::EngineError;
-
 pub mod adamw;
 pub mod batch;
 pub mod decoder;
@@ -29,6 +27,8 @@ pub mod relative;
 #[cfg(test)]
 pub(super) mod tests;
 pub mod trainer;
+
+use super::EngineError;
 
 pub use model::CandleModel;
 pub use oracle::Oracle;

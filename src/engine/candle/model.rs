@@ -7,10 +7,10 @@ use super::operations::Arithmetic;
 use super::parameters::{Origin, Parameters};
 use super::trainer::Trainer;
 use super::{device, persistence};
-use crate::engine::chat::ChatTemplate;
-use crate::engine::layout::Layout;
-use crate::engine::tokenize::PairTokenizer;
-use crate::engine::weights::ModelFiles;
+use crate::engine::files::layout::Layout;
+use crate::engine::files::weights::ModelFiles;
+use crate::engine::text::chat::ChatTemplate;
+use crate::engine::text::tokenize::PairTokenizer;
 use crate::engine::{
     EncodedPair, EngineError, LabeledPair, ModelInfo, OpenSettings, PairText, RewardModel,
     StepReport, StepSettings,

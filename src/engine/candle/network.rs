@@ -12,7 +12,7 @@ use super::encoder::Encoder;
 use super::operations::Arithmetic;
 use super::parameters::Parameters;
 use crate::engine::config::ModelConfig;
-use crate::engine::layout::Layout;
+use crate::engine::files::layout::Layout;
 use crate::engine::{EngineError, Tuning};
 
 /// What a training pass does beyond a scoring one.

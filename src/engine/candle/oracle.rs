@@ -18,8 +18,8 @@ use crate::engine::EngineError;
 use crate::engine::config::{
     Activation, DecoderConfig, DecoderFamily, EncoderConfig, EncoderFamily, ModelConfig,
 };
-use crate::engine::layout::Layout;
-use crate::engine::weights::Tensor;
+use crate::engine::files::layout::Layout;
+use crate::engine::files::weights::Tensor;
 
 /// Rewards by an independent forward pass on the CPU.
 pub struct Oracle {

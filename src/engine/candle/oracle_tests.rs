@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::engine::cpu::CpuModel;
+use crate::engine::files::weights::{ModelFiles, read_tensors};
 use crate::engine::fixture::{bert_dir, llama_dir, shared_model};
-use crate::engine::weights::{ModelFiles, read_tensors};
 use crate::engine::{Backbone, OpenSettings, PairText, RewardModel};
 
 fn head(names: &[(&str, Vec<usize>)]) -> BTreeMap<String, Tensor> {
@@ -115,7 +115,7 @@ fn the_cpu_engine_gives_the_rewards_of_the_oracle() {
 fn the_families_give_the_rewards_of_the_stock_models() {
     use super::super::tests::support::trainer;
     use crate::engine::cpu::tests::support::{FAMILIES, cases, config, fixture};
-    use crate::engine::weights::StoredTensors;
+    use crate::engine::files::weights::StoredTensors;
     use crate::engine::{EncodedPair, Precision, Tuning};
 
     let mut n_checked = 0;

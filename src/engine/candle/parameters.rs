@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use super::dropout::Site;
 use super::linear::{Adapter, Linear};
 use crate::domain::random::{Place, Purpose};
-use crate::engine::layout::{Kind, Layout, Part, TensorSpec, adapter_names};
-use crate::engine::manifest::hex;
-use crate::engine::weights::StoredTensors;
+use crate::engine::files::layout::{Kind, Layout, Part, TensorSpec, adapter_names};
+use crate::engine::files::manifest::hex;
+use crate::engine::files::weights::StoredTensors;
 use crate::engine::{EngineError, LoraSpec, LoraTarget, Precision, Tuning};
 
 /// A trained tensor.

@@ -7,7 +7,8 @@ use candle_core::Tensor as CandleTensor;
 
 use super::parameters::{Parameters, Trained};
 use crate::engine::EngineError;
-use crate::engine::tuned_files::{self, TunedReader, TunedTensor};
+use crate::engine::files::tuned_files;
+use crate::engine::files::tuned_files::{TunedReader, TunedTensor};
 
 /// Writes the files into `dir`.
 ///

@@ -16,7 +16,7 @@ use super::network::workspace::Workspace;
 use super::parameters::{NoSource, Parameters};
 use super::trainer::{Running, Trainer, Update};
 use crate::engine::config::{DecoderConfig, ModelConfig};
-use crate::engine::weights::ModelFiles;
+use crate::engine::files::weights::ModelFiles;
 use crate::engine::{
     Backbone, Device, EncodedPair, EngineError, OpenSettings, Precision, StepReport, StepSettings,
     Tuning,

@@ -22,11 +22,10 @@ pub mod network;
 pub mod parameters;
 pub mod persistence;
 pub mod table;
-pub mod trainer;
-pub mod trunk_cache;
-
 #[cfg(test)]
 pub(in crate::engine) mod tests;
+pub mod trainer;
+pub mod trunk_cache;
 
 pub use language_model::LanguageModel;
 pub use model::CpuModel;

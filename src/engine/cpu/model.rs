@@ -8,9 +8,9 @@ use super::network::Transformer;
 use super::parameters::{Parameters, TensorSource};
 use super::persistence;
 use super::trainer::{Running, Trainer};
-use crate::engine::chat::ChatTemplate;
-use crate::engine::tokenize::PairTokenizer;
-use crate::engine::weights::{ModelFiles, StoredTensors};
+use crate::engine::files::weights::{ModelFiles, StoredTensors};
+use crate::engine::text::chat::ChatTemplate;
+use crate::engine::text::tokenize::PairTokenizer;
 use crate::engine::{
     EncodedPair, EngineError, LabeledPair, ModelInfo, OpenSettings, PairText, RewardModel,
     StepReport, StepSettings,

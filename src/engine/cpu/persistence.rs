@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::parameters::Parameters;
 use crate::engine::EngineError;
-use crate::engine::tuned_files::{self, TunedReader, TunedTensor};
+use crate::engine::files::tuned_files;
+use crate::engine::files::tuned_files::{TunedReader, TunedTensor};
 
-pub use crate::engine::tuned_files::{BASE, OPTIMIZER, WEIGHTS};
+pub use crate::engine::files::tuned_files::{BASE, OPTIMIZER, WEIGHTS};
 
 /// Writes the files into `dir`.
 ///

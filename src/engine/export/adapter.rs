@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use super::metadata::write_json;
 use super::tensors::{tensor, write_plain};
 use crate::engine::cpu::parameters::Parameters;
-use crate::engine::layout::{Kind, Layout, Part, TensorSpec, adapter_names, whole_name};
+use crate::engine::files::layout::{Kind, Layout, Part, TensorSpec, adapter_names, whole_name};
+use crate::engine::files::peft::{ADAPTER, ADAPTER_CONFIG};
+use crate::engine::files::stored::{StoredTensors, Update};
+use crate::engine::files::tensor_file::Tensor;
 use crate::engine::low_rank::add_low_rank;
-use crate::engine::peft::{ADAPTER, ADAPTER_CONFIG};
-use crate::engine::stored::{StoredTensors, Update};
-use crate::engine::tensor_file::Tensor;
 use crate::engine::{EngineError, LoraSpec};
 
 /// Writes both files for the base model in `base`, over which `first` has put another adapter, if any;

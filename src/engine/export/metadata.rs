@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{Exported, text_form};
-use crate::engine::chat::{ChatTemplate, NAMED_FOLDER, OWN_FILE, TOOL_USE};
 use crate::engine::config::ModelConfig;
-use crate::engine::source::Source;
-use crate::engine::tokenize::{PairTokenizer, RewardAt};
-use crate::engine::weights::ModelFiles;
+use crate::engine::files::source::Source;
+use crate::engine::files::weights::ModelFiles;
+use crate::engine::text::chat::{ChatTemplate, NAMED_FOLDER, OWN_FILE, TOOL_USE};
+use crate::engine::text::tokenize::{PairTokenizer, RewardAt};
 use crate::engine::{Backbone, EngineError};
 
 pub(super) const CONFIG: &str = "config.json";

@@ -3,7 +3,7 @@
 //! What is written is what the run's last optimiser step left, in `f32`: low-rank updates are added
 //! to their matrices for [`TrainedModel::write_model`] and kept apart for
 //! [`TrainedModel::write_adapter`]. The head is the one that transformers' sequence-classification
-//! classes compute, under their names (see [`super::layout`]), with one output.
+//! classes compute, under their names (see [`super::files::layout`]), with one output.
 //!
 //! `config.json` says what those classes need beyond the base model: `architectures`, one label in
 //! `id2label` (without it transformers assumes two), and the `pad_token_id` that a decoder finds the
@@ -12,11 +12,11 @@
 use std::path::{Path, PathBuf};
 
 use self::metadata::Padding;
-use super::checkpoint::read_checkpoint;
 use super::config::ModelConfig;
 use super::cpu::CpuModel;
-use super::layout::Layout;
-use super::weights::ModelFiles;
+use super::files::checkpoint::read_checkpoint;
+use super::files::layout::Layout;
+use super::files::weights::ModelFiles;
 use super::{Backbone, Device, EngineError, OpenSettings, Tuning};
 
 mod adapter;

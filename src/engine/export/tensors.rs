@@ -10,9 +10,9 @@ use crate::engine::EngineError;
 use crate::engine::cpu::kernel::Weight;
 use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::table::Entry;
-use crate::engine::layout::{Layout, Part, adapter_names};
+use crate::engine::files::layout::{Layout, Part, adapter_names};
+use crate::engine::files::tensor_file::{Tensor, broken};
 use crate::engine::low_rank::add_low_rank;
-use crate::engine::tensor_file::{Tensor, broken};
 
 /// A tensor of a table and what is added to it.
 struct Merged<'a> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::domain::preference::Side;
 use crate::domain::spec::LoraTarget;
-use crate::engine::checkpoint::write_checkpoint;
+use crate::engine::files::checkpoint::write_checkpoint;
 use crate::engine::fixture::{bert_dir, deberta_dir, fixture_dir, llama_dir};
 use crate::engine::scoring::open_to_score;
 use crate::engine::{LabeledPair, LoraSpec, Loss, PairText, StepSettings};

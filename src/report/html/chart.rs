@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::element::line as escaped;
-use crate::domain::calibration::ReliabilityBin;
+use crate::domain::metrics::calibration::ReliabilityBin;
 use crate::report::curve::CurvePoint;
 use crate::report::scale::{Scale, plain};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use crate::domain::clean::{clean_line, clean_text};
+use crate::domain::text::clean::{clean_line, clean_text};
 
 /// A text of one line.
 pub fn line(text: &str) -> String {

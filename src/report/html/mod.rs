@@ -4,8 +4,6 @@
 //! cleaned where it enters. A content security policy forbids everything but its own styles, in case
 //! something should get through.
 
-use std::fmt::Write as _;
-
 mod chart;
 mod element;
 mod run;
@@ -15,6 +13,7 @@ use crate::domain::review::PrecisionEstimate;
 use crate::domain::stats::paired::PairedDifference;
 use crate::store::comparison::Comparison;
 use crate::store::rows::{RunDetail, SampledPair};
+use std::fmt::Write as _;
 
 use super::words::{letter, share};
 use element::line;

@@ -267,7 +267,7 @@ fn samples(samples: &[SampledPair]) -> String {
 
 fn article(sample: &SampledPair) -> String {
     let margin = f64::from(sample.reward_a) - f64::from(sample.reward_b);
-    let probability = crate::domain::bradley_terry::preference_probability(margin.abs());
+    let probability = crate::domain::stats::bradley_terry::preference_probability(margin.abs());
     let preferred = if margin >= 0.0 { Side::A } else { Side::B };
     let kept = match sample.left_out {
         None => "selected".to_owned(),

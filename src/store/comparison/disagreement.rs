@@ -7,10 +7,10 @@ use super::super::error::StoreError;
 use super::super::pairs::pair;
 use super::super::{Store, runs, samples};
 use super::ComparedRun;
-use crate::domain::bradley_terry::preference_probability;
 use crate::domain::metrics::Split;
 use crate::domain::preference::{PairId, Side, chosen_side};
 use crate::domain::pseudo_label::PairScore;
+use crate::domain::stats::bradley_terry::preference_probability;
 use crate::domain::stats::paired::PairedOutcomes;
 
 /// Where two runs disagree.

@@ -12,15 +12,14 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use rusqlite::Connection;
-use serde::Serialize;
-
 use super::error::StoreError;
 use super::rows::{LossPoint, RoundRow, RunDetail, RunRow};
 use super::{Store, rounds, runs};
 use crate::domain::run::RunId;
 use crate::domain::stats::Interval;
 use crate::domain::stats::paired::{PairedDifference, PairedOutcomes};
+use rusqlite::Connection;
+use serde::Serialize;
 
 pub use arms::{ArmComparison, ArmDifference, ArmRow, CEILING, FLOOR, MeanOverSeeds};
 pub use disagreement::{

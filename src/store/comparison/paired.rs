@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::super::error::StoreError;
 use super::super::{runs, samples};
 use super::ComparedRun;
-use crate::domain::bradley_terry::{log_sigmoid, preference_probability};
 use crate::domain::event::PairMargin;
 use crate::domain::metrics::Split;
 use crate::domain::run::RunId;
+use crate::domain::stats::bradley_terry::{log_sigmoid, preference_probability};
 use crate::domain::stats::paired::{
     PairedDifference, PairedOutcomes, accuracy_difference, mean_difference,
 };

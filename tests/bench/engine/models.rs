@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use ser::domain::random::{Place, Purpose};
 use ser::engine::config::ModelConfig;
-use ser::engine::layout::{Kind, Layout};
-use ser::engine::weights::write_tensors;
+use ser::engine::files::layout::{Kind, Layout};
+use ser::engine::files::weights::write_tensors;
 
 /// A model of the bench.
 pub struct BenchModel {

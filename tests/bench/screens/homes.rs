@@ -8,9 +8,8 @@ use ser::domain::metrics::{Evaluation, Split};
 use ser::domain::preference::PreferencePair;
 use ser::domain::run::StopReason;
 use ser::domain::spec::ExperimentSpec;
-use ser::store::{
-    Access, Batches, Home, ImportItem, NewDataset, NewRun, Store, StoreError, liveness,
-};
+use ser::store::events::liveness;
+use ser::store::{Access, Batches, Home, ImportItem, NewDataset, NewRun, Store, StoreError};
 
 fn spec() -> ExperimentSpec {
     toml::from_str(include_str!("../../../assets/default.toml"))
@@ -22,7 +21,7 @@ fn small_dataset(store: &mut Store) -> i64 {
         NewDataset { source: "small".into(), format: "jsonl".into(), grouped_by: "prompt".into() };
     let items = (0..10_u64).map(|i| -> Result<ImportItem, StoreError> {
         let pair = PreferencePair {
-            form: ser::domain::conversation::TextForm::Dialogue,
+            form: ser::domain::text::conversation::TextForm::Dialogue,
             group: format!("g{i}"),
             prompt: format!("prompt {i}"),
             chosen: "yes".into(),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::data::testing::only_pair;
-use crate::domain::conversation::TextForm;
+use crate::domain::text::conversation::TextForm;
 
 fn form(record: &str) -> TextForm {
     only_pair(&record.replace('\n', " ")).pair.form

@@ -11,9 +11,9 @@ use crate::engine::cpu::tests::differences::relative_error;
 use crate::engine::cpu::tests::support::{
     Cases, FAMILIES, cases, fixture, labeled, lora, settings,
 };
+use crate::engine::files::layout::whole_name;
+use crate::engine::files::weights::read_tensors;
 use crate::engine::fixture::shared_model;
-use crate::engine::layout::whole_name;
-use crate::engine::weights::read_tensors;
 use crate::engine::{Backbone, Device, EncodedPair, OpenSettings, RewardModel, Tuning};
 
 fn assert_matches(trainer: &Trainer, name: &str, file_name: impl Fn(&str) -> String) {

@@ -10,9 +10,9 @@ use crate::engine::candle::parameters::{Origin, Parameters};
 use crate::engine::candle::trainer::{Gradients, Trainer};
 use crate::engine::config::ModelConfig;
 use crate::engine::cpu::tests::support::config;
+use crate::engine::files::layout::Layout;
+use crate::engine::files::weights::StoredTensors;
 use crate::engine::fixture::fixture_dir;
-use crate::engine::layout::Layout;
-use crate::engine::weights::StoredTensors;
 use crate::engine::{Precision, Tuning};
 
 /// The tiny model of a family; micro-batches of so many padded tokens.

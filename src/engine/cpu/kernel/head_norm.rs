@@ -6,7 +6,7 @@
 //! of `xh` in the output; it counts as 0 there.
 
 use super::math;
-use super::partial::summed;
+use super::product::partial::summed;
 use super::profile::{self, Kernel};
 use super::rows_per_task;
 use super::simd::kernel;

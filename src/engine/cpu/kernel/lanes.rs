@@ -10,15 +10,14 @@
 #![expect(clippy::needless_range_loop, reason = "iterators are not inlined into vector code")]
 #![expect(clippy::inline_always, reason = "compiled with the instructions of `Lanes::run`")]
 
-use std::ops::Range;
-
-use half::bf16;
-
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+use half::bf16;
+use std::ops::Range;
 
 #[cfg(target_arch = "aarch64")]
 pub(super) use neon::Neon;

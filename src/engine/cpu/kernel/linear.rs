@@ -1,8 +1,8 @@
 //! The matrix product, and the three products of a linear layer built on it.
 
 use super::format::Source;
-use super::pack::Grid;
 use super::product::Product;
+use super::product::pack::Grid;
 use super::profile::{self, Kernel};
 use super::{Compute, Weight};
 

@@ -7,8 +7,6 @@
 //! This directory is the only place of the crate that holds `unsafe` code: vector intrinsics and
 //! slices that several threads write to, each to its own part.
 
-use half::bf16;
-
 pub mod activation;
 pub mod attention;
 mod buffer;
@@ -21,8 +19,6 @@ pub mod mask;
 pub mod math;
 pub mod norm;
 pub mod optimizer;
-mod pack;
-mod partial;
 mod product;
 pub mod profile;
 pub mod rotary;
@@ -31,8 +27,10 @@ mod simd;
 mod split;
 mod team;
 
+use half::bf16;
+
 /// Operands of matrix products are rounded to it; sums are always formed in `f32`.
-pub use crate::domain::model_spec::Precision;
+pub use crate::domain::spec::model::Precision;
 #[cfg(test)]
 mod measure;
 

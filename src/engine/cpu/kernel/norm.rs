@@ -8,7 +8,7 @@
 //!   `dx = r (g w - mean(g w) - xh mean(g w xh))`, `dw = sum g xh`, `db = sum g`.
 
 use super::math;
-use super::partial::summed;
+use super::product::partial::summed;
 use super::profile::{self, Kernel};
 use super::rows_per_task;
 use super::simd::kernel;

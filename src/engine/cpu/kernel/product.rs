@@ -9,14 +9,16 @@
 
 #![expect(unsafe_code, reason = "raw operands")]
 
-use std::cell::Cell;
+pub(crate) mod pack;
+pub(crate) mod partial;
 
 use super::buffer::{self, Buffer};
 use super::format::{Format, Source, Tile, Work, dispatch, panel};
 use super::lanes::Lanes;
-use super::pack::Grid;
 use super::team::Team;
 use super::{Precision, Write};
+use pack::Grid;
+use std::cell::Cell;
 
 /// Steps along `k` in a block.
 const K_STEPS: usize = 384;

@@ -1,6 +1,6 @@
 //! Moving and adding rows of row-major matrices.
 
-use super::partial::summed;
+use super::product::partial::summed;
 use super::profile::{self, Kernel};
 use super::simd::kernel;
 use super::split::cut;

@@ -8,7 +8,7 @@ use super::stage::Stage;
 use crate::engine::cpu::dropout::Site;
 use crate::engine::cpu::kernel::Linear;
 use crate::engine::cpu::table::{Role, Slot, Span, Store, Table, Tensor};
-use crate::engine::layout::{Kind, Layout, Part, TensorSpec, adapter_names};
+use crate::engine::files::layout::{Kind, Layout, Part, TensorSpec, adapter_names};
 use crate::engine::{Precision, Tuning};
 
 /// Appends tensors in order; the stage in work decides what is trained.

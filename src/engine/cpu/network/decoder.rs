@@ -12,7 +12,7 @@ use crate::engine::config::{DecoderConfig, ModelConfig};
 use crate::engine::cpu::kernel::attention::Heads;
 use crate::engine::cpu::kernel::rotary::RotaryTable;
 use crate::engine::cpu::table::Table;
-use crate::engine::layout::{Layout, Part};
+use crate::engine::files::layout::{Layout, Part};
 use crate::engine::{Precision, Tuning};
 
 impl Transformer {

@@ -12,7 +12,7 @@ use super::{Packing, Transformer};
 use crate::engine::config::{Activation, EncoderConfig, EncoderFamily, ModelConfig};
 use crate::engine::cpu::kernel::attention::Heads;
 use crate::engine::cpu::table::Table;
-use crate::engine::layout::{Layout, Part};
+use crate::engine::files::layout::{Layout, Part};
 use crate::engine::{Precision, Tuning};
 
 impl Transformer {

@@ -5,8 +5,8 @@ use super::support::{Cases, FAMILIES, cases, fixture, labeled, settings, tiny};
 use crate::engine::cpu::CpuModel;
 use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::trainer::Trainer;
+use crate::engine::files::weights::read_tensors;
 use crate::engine::fixture::shared_model;
-use crate::engine::weights::read_tensors;
 use crate::engine::{Backbone, EncodedPair, OpenSettings};
 
 fn assert_rewards(trainer: &mut Trainer, cases: &Cases, tolerance: f32) {

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::domain::model_spec::{LoraSpec, LoraTarget};
 use crate::domain::preference::Side;
+use crate::domain::spec::model::{LoraSpec, LoraTarget};
 use crate::engine::config::{DecoderConfig, ModelConfig};
 use crate::engine::cpu::network::Transformer;
 use crate::engine::cpu::parameters::{NoSource, Parameters, TensorSource};
 use crate::engine::cpu::trainer::{Running, Trainer};
+use crate::engine::files::weights::{Tensor, read_tensors};
 pub use crate::engine::fixture::FAMILIES;
-use crate::engine::weights::{Tensor, read_tensors};
 use crate::engine::{EncodedPair, EngineError, LabeledPair, Loss, Precision, StepSettings, Tuning};
 
 /// One pair of a fixture with PyTorch's rewards.

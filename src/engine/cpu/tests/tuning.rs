@@ -11,8 +11,8 @@ use crate::engine::cpu::network::Transformer;
 use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::persistence;
 use crate::engine::cpu::trainer::{Running, Trainer};
-use crate::engine::layout::{Layout, whole_name};
-use crate::engine::weights::read_tensors;
+use crate::engine::files::layout::{Layout, whole_name};
+use crate::engine::files::weights::read_tensors;
 use crate::engine::{EncodedPair, EngineError, LoraTarget, Precision, StepSettings, Tuning};
 
 /// Every family is one of these wirings.

@@ -17,7 +17,7 @@ use super::{
 use crate::engine::cpu::kernel::buffer::{self, Buffer};
 use crate::engine::cpu::kernel::format::{Format, Tile, Work, dispatch};
 use crate::engine::cpu::kernel::lanes::Lanes;
-use crate::engine::cpu::kernel::pack::Grid;
+use crate::engine::cpu::kernel::product::pack::Grid;
 use crate::engine::cpu::kernel::split::cut;
 use relative::{TURNED, TURNED_GRADIENT};
 

@@ -15,7 +15,7 @@ use super::{
 use crate::engine::cpu::kernel::buffer::{self, Buffer};
 use crate::engine::cpu::kernel::format::{Format, Work, dispatch};
 use crate::engine::cpu::kernel::lanes::Lanes;
-use crate::engine::cpu::kernel::pack::Grid;
+use crate::engine::cpu::kernel::product::pack::Grid;
 use crate::engine::cpu::kernel::split::cut;
 
 /// Query rows worked on at a time: whole tiles; keys after the last of them are skipped.

@@ -5,7 +5,7 @@
 
 use crate::engine::cpu::kernel::format::{Format, Tile};
 use crate::engine::cpu::kernel::lanes::Lanes;
-use crate::engine::cpu::kernel::pack::Grid;
+use crate::engine::cpu::kernel::product::pack::Grid;
 
 use super::visible::Keys;
 

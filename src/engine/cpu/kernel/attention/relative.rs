@@ -17,7 +17,7 @@ use super::{Compute, Heads, Pattern};
 use crate::engine::cpu::kernel::buffer::{self, Buffer};
 use crate::engine::cpu::kernel::format::{Format, Work, dispatch};
 use crate::engine::cpu::kernel::math::fit_zeroed;
-use crate::engine::cpu::kernel::pack::Grid;
+use crate::engine::cpu::kernel::product::pack::Grid;
 use crate::engine::cpu::kernel::simd::kernel;
 use crate::engine::cpu::kernel::split::{Cut, cut};
 use crate::engine::cpu::kernel::{Team, rows_per_task};

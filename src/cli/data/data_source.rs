@@ -1,0 +1,112 @@
+//! The arguments that say what to read and how, for `ser data import`, `ser data check` and `ser eval`.
+
+use clap::builder::PossibleValuesParser;
+
+use crate::cli::import::ImportSettings;
+use crate::cli::{CliError, CliResult};
+use crate::data::FORMATS;
+use crate::domain::source::data_files::Part;
+use crate::domain::spec::{ColumnsSpec, Names, SourcePart};
+
+/// What to read, and how.
+#[derive(Debug, clap::Args)]
+pub struct SourceArgs {
+    /// Files, folders or quoted patterns, read as one data set: JSON lines, a JSON array, .csv, .tsv
+    /// or .parquet, plain, .gz or .zst; `embedded:train`,
+    /// `embedded:test`, or `hf:owner/name[@revision][/path]`
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// The layout of the records; `auto` looks at the first one
+    #[arg(long, default_value = "auto", value_parser = format_names(), hide_possible_values = true,
+          long_help = formats_help())]
+    format: String,
+    /// A column of any other layout: prompt, a, b, label, values, score or slice, as in
+    /// `data.columns`; several names are separated by commas
+    #[arg(long = "column", value_name = "KEY=COLUMN")]
+    columns: Vec<String>,
+    /// Most pairs made of one record that holds several answers; 0 makes all
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pairs_per_record: u32,
+    /// Read at most this many pairs; 0 reads all
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    limit: u64,
+}
+
+/// What keeps pairs on one side of a split.
+#[derive(Debug, clap::Args)]
+pub struct GroupArgs {
+    /// Column whose values never stand on both sides of a split
+    #[arg(long, default_value = "prompt", value_name = "COLUMN")]
+    pub group: String,
+}
+
+fn format_names() -> PossibleValuesParser {
+    let names = FORMATS.iter().map(|(name, ..)| *name);
+    PossibleValuesParser::new(["auto"].into_iter().chain(names).chain(["jsonl", "openrlhf"]))
+}
+
+fn formats_help() -> String {
+    let lines = FORMATS.iter().map(|(name, _, what)| format!("  {name:<24} {what}"));
+    let head = "The layout of the records; `auto` looks at the first one:".to_owned();
+    [head].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+impl SourceArgs {
+    /// The sources, without weights.
+    pub fn parts(&self) -> Vec<SourcePart> {
+        self.sources.iter().map(SourcePart::whole).collect()
+    }
+
+    /// The sources as they were typed.
+    pub fn names(&self) -> String {
+        self.sources.join(", ")
+    }
+
+    /// Most pairs to read; 0 reads all.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The columns that were named.
+    ///
+    /// # Errors
+    /// When a key is unknown, or the columns do not go together.
+    pub fn columns(&self) -> CliResult<ColumnsSpec> {
+        let mut columns = ColumnsSpec::default();
+        for argument in &self.columns {
+            let malformed = || {
+                CliError::input(format!("`--column {argument}` is not `KEY=COLUMN`")).with_hint(
+                    "keys are prompt, a, b, label, values, score and slice: `--column a=answer_1`",
+                )
+            };
+            let (key, value) = argument.split_once('=').ok_or_else(malformed)?;
+            let names = || Names::Many(value.split(',').map(str::to_owned).collect());
+            match key {
+                "prompt" => value.clone_into(&mut columns.prompt),
+                "a" => columns.a = names(),
+                "b" => columns.b = names(),
+                "label" => columns.label = names(),
+                "values" => columns.values = names(),
+                "score" => columns.score = names(),
+                "slice" => value.clone_into(&mut columns.slice),
+                _ => return Err(malformed()),
+            }
+        }
+        columns.validate().map_err(|error| {
+            CliError::input(format!("{error}")).with_hint("name the columns of both answers")
+        })?;
+        Ok(columns)
+    }
+
+    /// How to read them, where `group` is `prompt` or a column.
+    pub fn settings<'a>(&'a self, columns: &'a ColumnsSpec, group: &'a str) -> ImportSettings<'a> {
+        ImportSettings {
+            part: Part::Train,
+            format: &self.format,
+            group,
+            limit: self.limit,
+            pairs_per_record: self.pairs_per_record,
+            columns,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `ser attach [RUN]`: watch a run, and the door to the interface.
+
+use super::follow;
+use crate::cli::{CliError, CliResult, Color, Context, is_interactive};
+use crate::domain::run::RunId;
+use crate::domain::spec::ExperimentSpec;
+use crate::engine::OpenSettings;
+use crate::engine::memory::{self, Load};
+use crate::store::rows::RunRow;
+use crate::store::{Access, Store};
+use crate::tui::{self, ColorChoice, MemoryNeed, StartScreen, TuiOptions};
+
+/// Arguments of `ser attach`.
+#[derive(Debug, clap::Args)]
+pub struct AttachArgs {
+    /// Id, unique prefix of an id, or name; without one, the latest running or else the latest run
+    run: Option<String>,
+    /// Print progress lines instead of opening the interface
+    #[arg(long)]
+    plain: bool,
+}
+
+/// Watches a run.
+///
+/// # Errors
+/// When there is no such run, or it fails while followed.
+pub fn run(context: &Context, args: &AttachArgs) -> CliResult {
+    let store = context.store_to_read()?;
+    let run = match &args.run {
+        Some(run) => store.find_run(run)?,
+        None => latest(&store)?,
+    };
+    if is_interactive() && !args.plain {
+        drop(store);
+        return open_interface(context, Some(run.id));
+    }
+    follow::to_the_end(context, &store, &run.id, follow::Output::Lines)
+}
+
+/// Opens the interface, on a run's live screen if one is given.
+///
+/// # Errors
+/// When the terminal cannot be used.
+pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
+    let options = TuiOptions {
+        start: run.map_or(StartScreen::Runs, StartScreen::Live),
+        read_only: context.access == Access::ReadOnly,
+        ascii: context.ascii,
+        color: match context.color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always | Color::Ansi256 => ColorChoice::Ansi256,
+            Color::Ansi16 => ColorChoice::Ansi16,
+            Color::True => ColorChoice::True,
+            Color::Never => ColorChoice::None,
+        },
+        mouse: context.mouse,
+        slow: context.slow,
+    };
+    let note = tui::run(&context.home, &options, memory_need)?;
+    if let Some(line) = note.line() {
+        context.say(&line);
+    }
+    Ok(())
+}
+
+/// What a run needs in memory, for the launch form.
+fn memory_need(spec: &ExperimentSpec, n_pairs: u64) -> Option<MemoryNeed> {
+    let load = Load::of_spec(spec, n_pairs as usize);
+    let plan = memory::plan(&OpenSettings::of_spec(spec), load).ok()??;
+    Some(MemoryNeed { n_bytes: plan.total(), n_total: memory::total_bytes() })
+}
+
+fn latest(store: &Store) -> CliResult<RunRow> {
+    let mut runs = store.runs()?;
+    runs.sort_by_key(|run| (run.status.wants_worker(), run.created_at_ms));
+    runs.pop().ok_or_else(|| {
+        CliError::input("there is no run to watch").with_hint("start one with `ser run`")
+    })
+}

@@ -1,0 +1,305 @@
+//! Following a run without a screen: progress lines from its events, to its end.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::cli::document::ShowDocument;
+use crate::cli::table::{print_json, print_line};
+use crate::cli::{CliError, CliResult, Context, words};
+use crate::domain::event::{RunEvent, SelectionSummary};
+use crate::domain::metrics::{Evaluation, Split};
+use crate::domain::run::{Liveness, RunId, RunStatus};
+use crate::domain::text::clean::clean_line;
+use crate::store::rows::RunRow;
+use crate::store::{Access, Store};
+use crate::supervisor::Supervisor;
+
+/// Between two looks at the database.
+const POLL: Duration = Duration::from_millis(200);
+/// Between two attempts to start a queued run, and two looks at whether the worker lives.
+const CHECK: Duration = Duration::from_secs(2);
+/// Between two progress lines, on a terminal and in a log.
+const THROTTLE_TERMINAL: Duration = Duration::from_secs(2);
+const THROTTLE_LOG: Duration = Duration::from_secs(15);
+/// Events read at once.
+const EVENTS_MAX: usize = 1000;
+
+/// What is printed in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// A line for each round on standard output.
+    Lines,
+    /// Those lines on standard error, and the JSON document on standard output.
+    Json,
+    /// Those lines on standard error, and nothing on standard output.
+    Silent,
+}
+
+/// Follows a run until it ends. Ctrl-C ends the following, not the run.
+///
+/// # Errors
+/// [`crate::cli::ErrorKind::Failure`] when the run fails or its worker is lost,
+/// [`crate::cli::ErrorKind::Interrupted`] on Ctrl-C.
+pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output) -> CliResult {
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
+            .map_err(|error| CliError::failure(format!("cannot listen for signals: {error}")))?;
+    }
+    let mut printer = Printer::new(context, output);
+    let mut seen = 0;
+    let mut version = None;
+    let mut checked: Option<Instant> = None;
+    loop {
+        if is_interrupted.load(Ordering::Relaxed) {
+            return Err(CliError::interrupted(format!("run `{run}` goes on without this command"))
+                .with_hint(format!(
+                    "watch it with `ser attach {run}`, end it with `ser stop {run}`"
+                )));
+        }
+        let now = store.data_version()?;
+        let has_changed = version.replace(now) != Some(now);
+        if has_changed {
+            seen = printer.print_events(store, run, seen)?;
+        }
+        if printer.is_ended || checked.is_none_or(|at| at.elapsed() >= CHECK) {
+            checked = Some(Instant::now());
+            let row = store.run(run)?.row;
+            if row.status.is_ended() {
+                printer.print_events(store, run, seen)?;
+                return finish(store, run, &row, output);
+            }
+            keep_going(context, &row)?;
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Follows runs one after the other. One failed run of several does not hide the others; what comes
+/// last is the error.
+///
+/// # Errors
+/// As [`to_the_end`].
+pub fn all_to_the_end(
+    context: &Context,
+    store: &Store,
+    runs: &[RunRow],
+    output: Output,
+) -> CliResult {
+    let mut failed = None;
+    for (index, run) in runs.iter().enumerate() {
+        if runs.len() > 1 {
+            context.say(&format!("run {} of {}: {}", index + 1, runs.len(), run.name));
+        }
+        match to_the_end(context, store, &run.id, output) {
+            Err(error) if error.kind == crate::cli::ErrorKind::Failure && runs.len() > 1 => {
+                context.say(error.report().trim_end());
+                failed = Some(error);
+            }
+            result => result?,
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Starts the run if it waits and a slot is free; gives up when its worker is gone.
+fn keep_going(context: &Context, row: &RunRow) -> CliResult {
+    if row.liveness == Liveness::Gone {
+        let message = format!("the worker of `{}` is gone: the run is interrupted", row.name);
+        return Err(CliError::failure(message)
+            .with_hint(format!("go on from its last checkpoint with `ser resume {}`", row.id)));
+    }
+    if row.status == RunStatus::Queued && context.access == Access::ReadWrite {
+        let mut store = context.store_to_write("attach")?;
+        Supervisor::new(context.home.clone()).start_next(&mut store)?;
+    }
+    Ok(())
+}
+
+fn finish(store: &Store, run: &RunId, row: &RunRow, output: Output) -> CliResult {
+    if output == Output::Json {
+        print_json(&ShowDocument::read(store, &store.run(run)?)?)?;
+    }
+    match row.status {
+        RunStatus::Failed => {
+            let failure = row.failure.as_deref().unwrap_or("it says nothing about why");
+            let hint = match failure_hint(store, run)? {
+                Some(hint) => hint,
+                None => format!("once the cause is gone, go on with `ser resume {run}`"),
+            };
+            Err(CliError::failure(format!("run `{}` failed: {failure}", row.name)).with_hint(hint))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The hint that the worker left with its failure.
+fn failure_hint(store: &Store, run: &RunId) -> CliResult<Option<String>> {
+    let events = store.last_events(run, 1)?;
+    Ok(events.first().and_then(|line| match serde_json::from_str(&line.body) {
+        Ok(RunEvent::RunFailed { hint, .. }) => hint,
+        _ => None,
+    }))
+}
+
+/// Turns events into lines.
+struct Printer<'a> {
+    context: &'a Context,
+    output: Output,
+    throttle: Duration,
+    printed_at: Option<Instant>,
+    selection: Option<SelectionSummary>,
+    validation: Option<Evaluation>,
+    test: Option<Evaluation>,
+    is_ended: bool,
+}
+
+impl<'a> Printer<'a> {
+    fn new(context: &'a Context, output: Output) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        Self {
+            context,
+            output,
+            throttle: if is_terminal { THROTTLE_TERMINAL } else { THROTTLE_LOG },
+            printed_at: None,
+            selection: None,
+            validation: None,
+            test: None,
+            is_ended: false,
+        }
+    }
+
+    /// Prints the events after `seen`; returns the last one seen.
+    fn print_events(&mut self, store: &Store, run: &RunId, mut seen: u64) -> CliResult<u64> {
+        loop {
+            let lines = store.events_after(run, seen, EVENTS_MAX)?;
+            let n_lines = lines.len();
+            for line in lines {
+                seen = line.seq;
+                match serde_json::from_str::<RunEvent>(&line.body) {
+                    Ok(event) => self.print(event)?,
+                    // A newer worker may say things this version does not know.
+                    Err(error) => tracing::warn!(seq = line.seq, %error, "unreadable event"),
+                }
+            }
+            if n_lines < EVENTS_MAX {
+                return Ok(seen);
+            }
+        }
+    }
+
+    fn print(&mut self, event: RunEvent) -> CliResult {
+        self.is_ended |= event.status().is_some_and(RunStatus::is_ended);
+        match event {
+            RunEvent::RunStarted { resumed_from: Some(name), .. } => {
+                self.context.say(&format!("resumed from checkpoint {name}"));
+            }
+            RunEvent::RoundReused { round, run, wall_ms, .. } => {
+                let saved = words::duration(wall_ms);
+                self.context.say(&format!("round {round} taken from run {run}: {saved} saved"));
+            }
+            RunEvent::OracleAnswered { queue, answers, n_wrong, .. } => {
+                let (n, queue) = (words::count(answers.len() as u64), queue.name());
+                self.context
+                    .say(&format!("the oracle answered {n} {queue} pairs, {n_wrong} wrongly"));
+            }
+            RunEvent::StepsMatched { arm, n_steps, .. } => {
+                let n_steps = words::count(n_steps);
+                self.context.say(&format!("at least {n_steps} steps, as `{arm}` took"));
+            }
+            RunEvent::DataSplitMade {
+                n_seed_set, n_validation, n_unlabeled_pool, n_test, ..
+            } => {
+                self.context.say(&format!(
+                    "seed set {}, validation {}, unlabeled pool {}, test {}",
+                    words::count(n_seed_set),
+                    words::count(n_validation),
+                    words::count(n_unlabeled_pool),
+                    words::count(n_test)
+                ));
+            }
+            RunEvent::Progressed { round, step, n_done, n_total, n_tokens, elapsed_ms } => {
+                self.progress(round, &step, [n_done, n_total], n_tokens, elapsed_ms);
+            }
+            RunEvent::SelectionMade { summary, .. } => self.selection = Some(summary),
+            RunEvent::Evaluated { split: Split::Validation, evaluation, .. } => {
+                self.validation = Some(evaluation);
+            }
+            RunEvent::Evaluated { split: Split::Test, evaluation, .. } => {
+                self.test = Some(evaluation);
+            }
+            RunEvent::RoundFinished { round, wall_ms, n_tokens } => {
+                let line = self.round_line(round, wall_ms, n_tokens);
+                self.result(&line)?;
+            }
+            RunEvent::Paused { reason } => {
+                self.context.say(&format!("paused ({reason})"));
+            }
+            RunEvent::Resumed => self.context.say("resumed"),
+            RunEvent::Warned { message } => self.context.say(&format!("warning: {message}")),
+            RunEvent::RunFinished { reason } => {
+                self.result(&format!("finished: {}", reason.name()))?;
+            }
+            RunEvent::RunStopped => self.result("stopped; a checkpoint holds its state")?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn result(&self, line: &str) -> CliResult {
+        match self.output {
+            Output::Lines => print_line(&clean_line(line)),
+            Output::Json | Output::Silent => {
+                self.context.say(line);
+                Ok(())
+            }
+        }
+    }
+
+    fn progress(
+        &mut self,
+        round: u32,
+        step: &str,
+        [done, total]: [u64; 2],
+        n_tokens: u64,
+        ms: u64,
+    ) {
+        if self.printed_at.is_some_and(|at| at.elapsed() < self.throttle) {
+            return;
+        }
+        self.printed_at = Some(Instant::now());
+        let speed = words::rate(n_tokens, ms)
+            .map_or_else(String::new, |rate| format!("  {} tokens/s", words::count(rate)));
+        let (done, total) = (words::count(done), words::count(total));
+        self.context.say(&format!("round {round}  {step} {done} of {total}{speed}"));
+    }
+
+    /// One line of what a round came to; forgets it afterwards.
+    fn round_line(&mut self, round: u32, wall_ms: u64, n_tokens: u64) -> String {
+        let mut parts = vec![format!("round {round}")];
+        if let Some(summary) = self.selection.take() {
+            let percent = |share: Option<f64>| share.map_or("–".to_owned(), words::percent);
+            parts.push(summary.learning_status.name().to_owned());
+            parts.push(format!(
+                "selected {} of {} ({})",
+                words::count(summary.n_selected),
+                words::count(summary.n_scored),
+                percent(summary.coverage)
+            ));
+            parts.push(format!("label precision {}", percent(summary.pseudo_label_precision)));
+        }
+        let evaluations = [("validation", self.validation.take()), ("test", self.test.take())];
+        for (name, evaluation) in evaluations {
+            parts.extend(evaluation.map(|e| format!("{name} {}", words::accuracy(&e))));
+        }
+        parts.push(words::duration(wall_ms));
+        parts.extend(
+            words::rate(n_tokens, wall_ms).map(|n| format!("{} tokens/s", words::count(n))),
+        );
+        parts.join("  ")
+    }
+}

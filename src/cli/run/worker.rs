@@ -1,0 +1,36 @@
+//! `ser worker`: the child side of a run. Started by the supervisor, never by hand.
+
+use crate::cli::{CliResult, Context};
+use crate::domain::run::RunId;
+use crate::supervisor::Supervisor;
+use crate::{logging, worker};
+
+/// Arguments of `ser worker`.
+#[derive(Debug, clap::Args)]
+pub struct WorkerArgs {
+    /// Which run
+    #[arg(long, value_name = "ID")]
+    run: String,
+}
+
+/// Executes the run to its end.
+///
+/// # Errors
+/// When the run fails; the run's own rows say so too.
+pub fn run(context: &Context, args: &WorkerArgs) -> CliResult {
+    let run = RunId(args.run.clone());
+    // A session of its own: no signal meant for the terminal or for the command that started the
+    // run reaches it. It fails only where the worker leads its session already.
+    let _ = nix::unistd::setsid();
+    logging::to_file(&context.home.worker_log(&run), context.n_verbose);
+    let ending = worker::run(&context.home, &run);
+    // There is no daemon: whoever frees the slot gives it to the next run.
+    let next = context
+        .store_to_write("worker")
+        .and_then(|mut store| Ok(Supervisor::new(context.home.clone()).start_next(&mut store)?));
+    if let Err(error) = next {
+        tracing::warn!(%run, error = %error.message, "cannot start the next run");
+    }
+    ending?;
+    Ok(())
+}

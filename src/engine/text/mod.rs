@@ -1,0 +1,4 @@
+//! From texts to token ids: chat templates and tokenizers.
+
+pub mod chat;
+pub mod tokenize;

@@ -1,0 +1,435 @@
+//! From layers to a validated [`ExperimentSpec`]: default, arm, file, `--arm`, `--set`, `--rng-seeds`.
+//!
+//! Each assignment is applied and checked on its own, so that a wrong one is reported with its key,
+//! its place and what would be accepted. An arm that a file names stands below the file's own keys;
+//! an arm given as a flag stands above them, since whoever types it means it.
+
+pub mod form;
+mod layer;
+
+use layer::{Assignment, Origin};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::domain::source::hub_name::HubName;
+use crate::domain::spec::{CHAT_TEMPLATES, ExperimentSpec};
+use crate::supervisor::SupervisorError;
+
+/// The default spec, with a comment for every key.
+pub const DEFAULT: &str = include_str!("../../assets/default.toml");
+
+/// The known recipes and the keys they set.
+const ARMS: [(&str, &str); 7] = [
+    ("ser", include_str!("../../assets/arms/ser.toml")),
+    ("seed-only", include_str!("../../assets/arms/seed-only.toml")),
+    ("full-labels", include_str!("../../assets/arms/full-labels.toml")),
+    ("naive", include_str!("../../assets/arms/naive.toml")),
+    ("confidence", include_str!("../../assets/arms/confidence.toml")),
+    ("ser-paper", include_str!("../../assets/arms/ser-paper.toml")),
+    ("ser-code", include_str!("../../assets/arms/ser-code.toml")),
+];
+
+/// A spec, or what is wrong with it.
+pub type SpecResult<T = ()> = Result<T, SupervisorError>;
+
+/// A mistake in what the person gave.
+fn refuse(message: impl Into<String>) -> SupervisorError {
+    SupervisorError::Spec { message: message.into(), hint: None }
+}
+
+/// A key this dissimilar to every valid one is not a misspelling of any.
+const SIMILARITY_MIN: f64 = 0.6;
+
+/// What the person gave.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SpecInput<'a> {
+    /// A spec file.
+    pub file: Option<&'a Path>,
+    /// An arm given as a flag.
+    pub arm: Option<&'a str>,
+    /// `key=value` arguments.
+    pub sets: &'a [String],
+    /// A random seed given as a flag.
+    pub rng_seed: Option<u64>,
+}
+
+/// Puts the layers together and checks every value.
+///
+/// # Errors
+/// The first unknown key, wrong type or value out of range, with its place.
+pub fn resolve(input: &SpecInput<'_>) -> SpecResult<ExperimentSpec> {
+    let file = input.file.map(layer::read_file).transpose()?.unwrap_or_default();
+    let sets =
+        input.sets.iter().map(|set| layer::parse_set(set)).collect::<SpecResult<Vec<_>>>()?;
+    let mut draft = Draft::new()?;
+    let flag = input.arm.map(known_arm).transpose()?;
+    let named = file.iter().chain(&sets).rev().find(|a| a.key == "arm");
+    if let Some(name) = named.and_then(|assignment| assignment.value.as_str())
+        && flag.is_none()
+        && let Ok(arm) = known_arm(name)
+    {
+        draft.apply_all(arm_layer(arm)?)?;
+    }
+    draft.apply_all(file)?;
+    if let Some(arm) = flag {
+        draft.apply_all(arm_layer(arm)?)?;
+    }
+    draft.apply_all(sets)?;
+    if let Some(rng_seed) = input.rng_seed {
+        draft.apply(Assignment {
+            key: "rng_seed".into(),
+            value: toml::Value::Integer(rng_seed as i64),
+            written: rng_seed.to_string(),
+            origin: Origin::Flag(format!("--rng-seeds {rng_seed}")),
+        })?;
+    }
+    draft.finish().map(with_test_source)
+}
+
+/// Says what `data.test = "auto"` means for this source, so that a stored spec says it too.
+fn with_test_source(mut spec: ExperimentSpec) -> ExperimentSpec {
+    if spec.data.test == "auto" {
+        let test = if spec.data.source.is_embedded() { "embedded" } else { "split" };
+        test.clone_into(&mut spec.data.test);
+    }
+    spec
+}
+
+/// The spec as a file a person can run again.
+///
+/// # Errors
+/// When a value has no TOML form.
+pub fn to_toml(spec: &ExperimentSpec) -> SpecResult<String> {
+    toml::to_string(spec).map_err(|error| refuse(format!("cannot write the spec: {error}")))
+}
+
+/// The same spec with paths that mean the same from every folder.
+#[must_use]
+pub fn with_absolute_paths(mut spec: ExperimentSpec) -> ExperimentSpec {
+    let absolute = |path: &str, words: &[&str]| {
+        if words.contains(&path) || HubName::is_meant(path) {
+            return path.to_owned();
+        }
+        std::path::absolute(path).map_or_else(|_| path.to_owned(), |p| p.display().to_string())
+    };
+    spec.model.backbone = absolute(&spec.model.backbone, &["embedded", "mock"]);
+    spec.model.chat_template = absolute(&spec.model.chat_template, &CHAT_TEMPLATES);
+    spec.data.test = absolute(&spec.data.test, &["embedded", "split"]);
+    spec.data.source = spec.data.source.map(|source| absolute(source, &["embedded"]));
+    spec
+}
+
+/// The most similar of some words, if one is similar enough to be meant.
+pub fn nearest<'a>(wanted: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    words
+        .into_iter()
+        .map(|word| (strsim::jaro_winkler(wanted, word), word))
+        .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, word)| word)
+}
+
+fn known_arm(name: &str) -> SpecResult<&'static str> {
+    ARMS.iter().map(|(arm, _)| *arm).find(|arm| *arm == name).ok_or_else(|| {
+        let names: Vec<_> = ARMS.iter().map(|(arm, _)| format!("`{arm}`")).collect();
+        refuse(format!("there is no arm `{name}`"))
+            .with_hint(format!("known arms: {}", names.join(", ")))
+    })
+}
+
+fn arm_layer(name: &'static str) -> SpecResult<Vec<Assignment>> {
+    let text = ARMS.iter().find(|(arm, _)| *arm == name).map_or("", |(_, text)| text);
+    let origin = || Origin::Arm(name.to_owned());
+    let mut layer = layer::parse(text, |_| origin())?;
+    layer.push(Assignment {
+        key: "arm".into(),
+        value: toml::Value::String(name.to_owned()),
+        written: name.to_owned(),
+        origin: origin(),
+    });
+    Ok(layer)
+}
+
+/// A spec under construction: always complete, since it starts from the default.
+struct Draft {
+    table: toml::Table,
+    spec: ExperimentSpec,
+    /// Every valid key with its default value.
+    defaults: BTreeMap<String, toml::Value>,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Draft {
+    fn new() -> SpecResult<Self> {
+        let broken = |error: toml::de::Error| refuse(format!("the default spec: {error}"));
+        let table: toml::Table = toml::from_str(DEFAULT).map_err(broken)?;
+        let spec = toml::from_str(DEFAULT).map_err(broken)?;
+        let defaults = layer::parse(DEFAULT, |_| Origin::Default)?
+            .into_iter()
+            .map(|assignment| (assignment.key, assignment.value))
+            .collect();
+        Ok(Self { table, spec, defaults, origins: BTreeMap::new() })
+    }
+
+    fn apply_all(&mut self, layer: Vec<Assignment>) -> SpecResult {
+        layer.into_iter().try_for_each(|assignment| self.apply(assignment))
+    }
+
+    fn apply(&mut self, assignment: Assignment) -> SpecResult {
+        let Assignment { key, value, written, origin } = assignment;
+        let Some(default) = self.defaults.get(&key) else {
+            return Err(self.unknown_key(&key, &written, &origin));
+        };
+        let mut table = self.table.clone();
+        insert(&mut table, &key, value);
+        match table.clone().try_into::<ExperimentSpec>() {
+            Ok(spec) => {
+                self.table = table;
+                self.spec = spec;
+                self.origins.insert(key, origin);
+                Ok(())
+            }
+            Err(error) => {
+                let expected = expected(&key, default, error.message());
+                let message = format!("`{key}` is {written} in {origin}, expected {expected}");
+                Err(refuse(message).with_hint(format!("for example `{key} = {default}`")))
+            }
+        }
+    }
+
+    fn unknown_key(&self, key: &str, written: &str, origin: &Origin) -> SupervisorError {
+        let prefix = format!("{key}.");
+        if let Some((inner, default)) = self.defaults.iter().find(|(k, _)| k.starts_with(&prefix)) {
+            let message = format!("`{key}` is {written} in {origin}, expected a section of keys");
+            return refuse(message).with_hint(format!("for example `{inner} = {default}`"));
+        }
+        let message = format!("unknown key `{key}` in {origin}");
+        let words = self.defaults.keys().map(String::as_str);
+        // A key in the wrong section is closer by its last part than as a whole.
+        let last = key.rsplit('.').next().unwrap_or(key);
+        let same_name = self.defaults.keys().find(|k| k.rsplit('.').next() == Some(last));
+        let hint = match same_name.map(String::as_str).or_else(|| nearest(key, words)) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => "`ser run --print-spec` lists every key".to_owned(),
+        };
+        refuse(message).with_hint(hint)
+    }
+
+    fn finish(self) -> SpecResult<ExperimentSpec> {
+        let Err(error) = self.spec.validate() else { return Ok(self.spec) };
+        let place = match self.origins.get(error.key) {
+            None | Some(Origin::Default) => String::new(),
+            Some(origin) => format!(" in {origin}"),
+        };
+        let message =
+            format!("`{}` is {}{place}, which is not {}", error.key, error.value, error.expected);
+        let hint = self.defaults.get(error.key).map_or_else(String::new, |default| {
+            format!("the default is `{} = {default}`", error.key)
+        });
+        Err(refuse(message).with_hint(hint))
+    }
+}
+
+fn insert(table: &mut toml::Table, key: &str, value: toml::Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((section, rest)) => {
+            if let Some(toml::Value::Table(inner)) = table.get_mut(section) {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// What a key accepts, in words, from its default and from what serde said about the wrong value.
+fn expected(key: &str, default: &toml::Value, message: &str) -> String {
+    if let Some((_, variants)) = message.split_once("unknown variant") {
+        return variants.split_once("expected ").map_or(variants, |(_, list)| list).to_owned();
+    }
+    match key {
+        "data.seed_labels" | "selection.min_selected" => {
+            "a share such as 0.15, or a count such as 300"
+        }
+        "data.source" => "a text, a list of texts, or a list of `{ path, weight, cap }`",
+        "data.columns.a"
+        | "data.columns.b"
+        | "data.columns.label"
+        | "data.columns.values"
+        | "data.columns.score" => "a text, or a list of texts",
+        _ => match default {
+            toml::Value::Integer(_) => "a whole number, 0 or more",
+            toml::Value::Float(_) => "a number",
+            toml::Value::Boolean(_) => "`true` or `false`",
+            _ => "a text",
+        },
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::spec::{
+        Amount, CalibrationName, DropAction, PoolLabels, PseudoTargets, SecondView,
+    };
+
+    fn from_text(text: &str, arm: Option<&str>, sets: &[&str]) -> SpecResult<ExperimentSpec> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.toml");
+        std::fs::write(&path, text).unwrap();
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        resolve(&SpecInput { file: Some(&path), arm, sets: &sets, rng_seed: None })
+    }
+
+    fn message(text: &str, sets: &[&str]) -> (String, String) {
+        let error = from_text(text, None, sets).unwrap_err();
+        let text = error.to_string();
+        let start = text.find('`').unwrap();
+        (text[start..].to_owned(), error.hint().unwrap())
+    }
+
+    #[test]
+    fn the_default_holds_every_key_and_is_valid() {
+        let spec = resolve(&SpecInput::default()).unwrap();
+        spec.validate().unwrap();
+        let keys = |text: &str| -> Vec<String> {
+            layer::parse(text, |_| Origin::Default).unwrap().into_iter().map(|a| a.key).collect()
+        };
+        assert_eq!(keys(DEFAULT), keys(&to_toml(&spec).unwrap()));
+    }
+
+    #[test]
+    fn every_arm_is_valid_and_ours_is_the_default() {
+        for (arm, _) in ARMS {
+            let spec = resolve(&SpecInput { arm: Some(arm), ..SpecInput::default() }).unwrap();
+            assert_eq!(spec.arm, arm);
+        }
+        let ours = resolve(&SpecInput { arm: Some("ser"), ..SpecInput::default() }).unwrap();
+        assert_eq!(ours, resolve(&SpecInput::default()).unwrap());
+    }
+
+    #[test]
+    fn an_arm_of_others_has_none_of_our_parts() {
+        for arm in ["confidence", "naive", "ser-paper", "ser-code"] {
+            let spec = resolve(&SpecInput { arm: Some(arm), ..SpecInput::default() }).unwrap();
+            assert_eq!(spec.selection.calibration, CalibrationName::None, "{arm}");
+            assert_eq!(spec.selection.second_view, SecondView::None, "{arm}");
+            assert!(!spec.selection.cross_fits(), "{arm}");
+            assert_eq!(spec.train.pseudo_targets, PseudoTargets::Hard, "{arm}");
+            assert_eq!(spec.rounds.on_drop, DropAction::Ignore, "{arm}");
+            let rounds = &spec.rounds;
+            assert_eq!(rounds.chance_level, 0.0, "{arm}");
+            assert_eq!((rounds.one_sided_max, rounds.calibration_level), (1.0, 0.0), "{arm}");
+        }
+    }
+
+    #[test]
+    fn a_resolved_spec_is_the_same_spec_again() {
+        let spec = from_text("[train]\nlearning_rate = 1e-4", Some("seed-only"), &[]).unwrap();
+        let text = to_toml(&spec).unwrap();
+        assert!(text.contains("learning_rate = 0.0001\n"), "{text}");
+        assert_eq!(from_text(&text, None, &[]).unwrap(), spec);
+    }
+
+    #[test]
+    fn a_mixture_and_columns_are_the_same_again() {
+        let text = "[[data.source]]\npath = \"a\"\nweight = 2.0\n[[data.source]]\npath = \"b\"\n\
+                    weight = 1.0\ncap = 5\n[data.columns]\na = [\"x\", \"y\"]\n";
+        let spec = from_text(text, None, &["data.columns.prompt=q"]).unwrap();
+        assert_eq!(spec.data.source.parts()[1].cap, 5);
+        assert_eq!(spec.data.columns.a.list(), ["x", "y"]);
+        assert_eq!(from_text(&to_toml(&spec).unwrap(), None, &[]).unwrap(), spec);
+        let (message, _) = message("[data]\nsource = [{path = \"a\", wight = 1}]", &[]);
+        assert!(message.ends_with("or a list of `{ path, weight, cap }`"), "{message}");
+    }
+
+    #[test]
+    fn a_spec_without_the_newer_keys_still_loads() {
+        let spec = resolve(&SpecInput::default()).unwrap();
+        let mut table: toml::Table = toml::from_str(&to_toml(&spec).unwrap()).unwrap();
+        let data = table.get_mut("data").and_then(toml::Value::as_table_mut).unwrap();
+        assert!(data.remove("columns").is_some() && data.remove("pairs_per_record").is_some());
+        let old: ExperimentSpec = table.try_into().unwrap();
+        assert_eq!(old, spec);
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let file = "[rounds]\nmax = 5\n[data]\nseed_labels = 300\n";
+        let spec = from_text(file, None, &["rng_seed=9", "data.source=[\"a\", \"b\"]"]).unwrap();
+        assert_eq!((spec.rounds.max, spec.rng_seed), (5, 9));
+        assert_eq!(spec.data.seed_labels, Amount::Count(300));
+        assert_eq!(spec.data.source.to_string(), "a, b");
+        assert_eq!(from_text(file, Some("seed-only"), &[]).unwrap().rounds.max, 0);
+        assert_eq!(from_text(file, Some("seed-only"), &["rounds.max=1"]).unwrap().rounds.max, 1);
+        let named = from_text("arm = \"full-labels\"", None, &[]).unwrap();
+        assert_eq!(named.rounds.pool_labels, PoolLabels::Human);
+        assert_eq!(from_text("arm = \"mine\"", None, &[]).unwrap().arm, "mine");
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_line_and_the_nearest() {
+        let (text, hint) = message("rng_seed = 1\n\n[train]\nlearnng_rate = 1e-4", &[]);
+        assert!(text.starts_with("`train.learnng_rate` in `"), "{text}");
+        assert!(text.ends_with("x.toml` line 4"), "{text}");
+        assert_eq!(hint, "did you mean `train.learning_rate`?");
+        assert_eq!(message("epochs = 1", &[]).1, "did you mean `train.epochs`?");
+        assert_eq!(message("", &["zzzzz=1"]).1, "`ser run --print-spec` lists every key");
+    }
+
+    #[test]
+    fn a_wrong_type_names_value_and_expectation() {
+        for (text, expect) in [
+            (
+                "[train]\nepochs = 2.5",
+                "`train.epochs` is 2.5 in PLACE 2, expected a whole number, 0 or more",
+            ),
+            (
+                "[train]\nepochs = -1",
+                "`train.epochs` is -1 in PLACE 2, expected a whole number, 0 or more",
+            ),
+            (
+                "[train]\nschedule = \"liner\"",
+                "`train.schedule` is \"liner\" in PLACE 2, expected one of `linear`, `cosine`, `constant`",
+            ),
+            ("train = 3", "`train` is 3 in PLACE 1, expected a section of keys"),
+            (
+                "rng_seed = \"x\"",
+                "`rng_seed` is \"x\" in PLACE 1, expected a whole number, 0 or more",
+            ),
+            (
+                "[data]\nseed_labels = \"few\"",
+                "`data.seed_labels` is \"few\" in PLACE 2, expected a share such as 0.15, or a count such as 300",
+            ),
+        ] {
+            let found = message(text, &[]).0;
+            let (head, tail) = expect.split_once("PLACE").unwrap();
+            assert!(
+                found.starts_with(head) && found.ends_with(&format!("x.toml` line{tail}")),
+                "{found}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_its_line() {
+        let (text, hint) = message("[data]\n\nseed_labels = 0\n", &[]);
+        assert!(text.starts_with("`data.seed_labels` is 0 in `"), "{text}");
+        assert!(text.contains("x.toml` line 3, which is not a share above 0"), "{text}");
+        assert_eq!(hint, "the default is `data.seed_labels = 0.15`");
+        let (text, _) = message("", &["data.seed_labels=1.5"]);
+        assert!(text.contains("is 1.5 in `--set data.seed_labels=1.5`"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_arm_lists_the_known_ones() {
+        let error = from_text("", Some("sed-only"), &[]).unwrap_err();
+        assert_eq!(
+            error.hint().unwrap(),
+            "known arms: `ser`, `seed-only`, `full-labels`, `naive`, `confidence`, `ser-paper`, \
+             `ser-code`"
+        );
+    }
+}

@@ -1,0 +1,403 @@
+//! The one way into a run's rows: events, in order, of the attempt in force.
+
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::{attempts, derive};
+use crate::domain::event::{EventRecord, RunEvent};
+use crate::domain::run::{RunId, RunStatus};
+use crate::store::error::StoreError;
+use crate::store::rows::EventLine;
+use crate::store::{Store, runs, samples};
+
+impl Store {
+    /// Stores events and everything that follows from them, in one transaction.
+    ///
+    /// A batch with a change of state or a checkpoint is on the disk when this returns; others
+    /// survive the death of the process but may be lost with the power.
+    ///
+    /// # Errors
+    /// [`StoreError::Superseded`] for events of an attempt that is not in force,
+    /// [`StoreError::Gap`] for a missing or repeated number; nothing is stored then.
+    pub fn apply(&mut self, records: &[EventRecord]) -> Result<(), StoreError> {
+        let is_durable = |record: &EventRecord| {
+            record.event.status().is_some()
+                || matches!(record.event, RunEvent::CheckpointSaved { .. })
+        };
+        let must_sync = records.iter().any(is_durable);
+        if must_sync {
+            self.connection.pragma_update(None, "synchronous", "FULL")?;
+        }
+        let outcome = self.write(|transaction| append(transaction, records));
+        if must_sync {
+            self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        }
+        outcome
+    }
+
+    /// Empties what is derived from a run's events and derives it again. The bulk tables
+    /// (`pair_scores`, `evaluations`) are not in the events and stay.
+    ///
+    /// # Errors
+    /// When an event cannot be read; nothing is changed then.
+    pub fn rebuild(&mut self, run: &RunId) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let key = runs::key(transaction, run)?;
+            for table in ["rounds", "metrics", "checkpoints", "run_states"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [key])?;
+            }
+            transaction.execute("INSERT INTO run_states (run) VALUES (?1)", [key])?;
+            let sql = "SELECT seq, at_ms, body FROM events WHERE run = ?1 ORDER BY seq";
+            let mut statement = transaction.prepare_cached(sql)?;
+            let mut rows = statement.query([key])?;
+            let mut last_seq = 0;
+            while let Some(row) = rows.next()? {
+                last_seq = row.get::<_, i64>(0)? as u64;
+                let body = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+                let event = parse(run, last_seq, body)?;
+                derive::derive(transaction, key, last_seq, row.get(1)?, &event)?;
+            }
+            set_last_seq(transaction, key, last_seq)
+        })
+    }
+
+    /// Events with a number above `seq`, the oldest first. Numbers may be missing where older
+    /// progress was pruned.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn events_after(
+        &self,
+        run: &RunId,
+        seq: u64,
+        limit: usize,
+    ) -> Result<Vec<EventLine>, StoreError> {
+        let sql = "SELECT seq, attempt, at_ms, body FROM events
+                   WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            event_lines(connection, sql, (key, seq as i64, limit as i64))
+        })
+    }
+
+    /// The last `n` events, the oldest first.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn last_events(&self, run: &RunId, n: usize) -> Result<Vec<EventLine>, StoreError> {
+        let sql = "SELECT seq, attempt, at_ms, body FROM events
+                   WHERE run = ?1 ORDER BY seq DESC LIMIT ?2";
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let mut lines = event_lines(connection, sql, (key, n as i64))?;
+            lines.reverse();
+            Ok(lines)
+        })
+    }
+
+    /// The newest `n` events that are more than a point of a curve or a progress bar, oldest first.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn last_log_events(&self, run: &RunId, n: usize) -> Result<Vec<EventLine>, StoreError> {
+        // The tag of the event comes first in its JSON.
+        let sql = r#"SELECT seq, attempt, at_ms, body FROM events
+                     WHERE run = ?1 AND body NOT LIKE '{"event":"train_step_taken"%'
+                       AND body NOT LIKE '{"event":"progressed"%'
+                       AND body NOT LIKE '{"event":"step_started"%'
+                     ORDER BY seq DESC LIMIT ?2"#;
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let mut lines = event_lines(connection, sql, (key, n as i64))?;
+            lines.reverse();
+            Ok(lines)
+        })
+    }
+}
+
+fn event_lines(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<EventLine>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let lines = statement.query_map(params, |row| {
+        Ok(EventLine {
+            seq: row.get::<_, i64>(0)? as u64,
+            attempt: row.get(1)?,
+            at_ms: row.get(2)?,
+            body: row.get(3)?,
+        })
+    })?;
+    Ok(lines.collect::<Result<_, _>>()?)
+}
+
+/// Stores a batch within the caller's transaction.
+pub(in crate::store) fn append(
+    transaction: &Transaction<'_>,
+    records: &[EventRecord],
+) -> Result<(), StoreError> {
+    for batch in records.chunk_by(|a, b| a.run == b.run) {
+        let Some(first) = batch.first() else { continue };
+        let key = runs::key(transaction, &first.run)?;
+        let current = attempts::claim(transaction, key)?.map_or(0, |claim| claim.attempt);
+        let mut seq = last_seq(transaction, key)?;
+        for record in batch {
+            let (run, attempt) = (record.run.clone(), record.attempt);
+            if attempt != current {
+                return Err(StoreError::Superseded { run, attempt, current });
+            }
+            seq += 1;
+            if record.seq != seq {
+                return Err(StoreError::Gap { run, expected: seq, found: record.seq });
+            }
+            append_one(transaction, key, record)?;
+        }
+        set_last_seq(transaction, key, seq)?;
+    }
+    Ok(())
+}
+
+/// Rows are derived from the event as it was stored, not as it was given: printing a number and
+/// reading it back may change its last bit, and a rebuild must come to the same rows.
+fn append_one(
+    transaction: &Transaction<'_>,
+    key: i64,
+    record: &EventRecord,
+) -> Result<(), StoreError> {
+    let body = serde_json::to_string(&record.event)
+        .map_err(|source| unreadable(&record.run, record.seq, source))?;
+    let stored = parse(&record.run, record.seq, &body)?;
+    if let RunEvent::Progressed { round, step, .. } = &stored {
+        prune_progress(transaction, key, *round, step)?;
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO events (run, seq, attempt, at_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((key, record.seq as i64, record.attempt, record.at_ms, &body))?;
+    samples::store_bulk(transaction, key, &record.event)?;
+    derive::derive(transaction, key, record.seq, record.at_ms, &stored)?;
+    if record.event.status().is_some_and(RunStatus::is_ended) {
+        attempts::release(transaction, key, record.attempt)?;
+    }
+    Ok(())
+}
+
+/// Progress is only ever read as "now": the event before in the same step goes.
+fn prune_progress(
+    transaction: &Transaction<'_>,
+    key: i64,
+    round: u32,
+    step: &str,
+) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached(
+            "DELETE FROM events WHERE run = ?1 AND seq = (
+                 SELECT progress_seq FROM run_states
+                 WHERE run = ?1 AND progress_round = ?2 AND progress_step = ?3)",
+        )?
+        .execute((key, round, step))?;
+    Ok(())
+}
+
+fn parse(run: &RunId, seq: u64, body: &str) -> Result<RunEvent, StoreError> {
+    serde_json::from_str(body).map_err(|source| unreadable(run, seq, source))
+}
+
+fn unreadable(run: &RunId, seq: u64, source: serde_json::Error) -> StoreError {
+    StoreError::Json { what: format!("event {seq} of `{run}`"), source }
+}
+
+/// The number of a run's newest event; 0 before the first.
+pub(in crate::store) fn last_seq(connection: &Connection, key: i64) -> Result<u64, StoreError> {
+    let seq: Option<i64> = connection
+        .prepare_cached("SELECT last_seq FROM run_states WHERE run = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()?;
+    Ok(seq.unwrap_or(0) as u64)
+}
+
+fn set_last_seq(transaction: &Transaction<'_>, key: i64, seq: u64) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("UPDATE run_states SET last_seq = ?2 WHERE run = ?1")?
+        .execute((key, seq as i64))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::PairMargin;
+    use crate::domain::metrics::{Evaluation, Split};
+    use crate::domain::preference::PairId;
+    use crate::domain::run::StopReason;
+    use crate::store::testing;
+    use crate::store::testing::{Fixture, train_step};
+
+    fn evaluated(round: u32, margins: &[f64]) -> RunEvent {
+        let pair =
+            |(id, margin): (u32, &f64)| PairMargin { pair: PairId(id), margin: *margin as f32 };
+        RunEvent::Evaluated {
+            round,
+            split: Split::Test,
+            evaluation: Evaluation::from_margins(margins).unwrap(),
+            margins: (0..).zip(margins).map(pair).collect(),
+        }
+    }
+
+    fn progressed(n_done: u64) -> RunEvent {
+        let step = "train".to_owned();
+        RunEvent::Progressed { round: 0, step, n_done, n_total: 9, n_tokens: 70, elapsed_ms: 8 }
+    }
+
+    /// Every derived row of every run, as text.
+    fn derived_rows(fixture: &Fixture) -> Vec<String> {
+        let mut rows = Vec::new();
+        for table in ["run_states", "rounds", "metrics", "checkpoints"] {
+            let sql = format!("SELECT * FROM {table} ORDER BY 1, 2");
+            let mut statement = fixture.store.connection.prepare(&sql).unwrap();
+            let n = statement.column_count();
+            let mut found = statement.query([]).unwrap();
+            while let Some(row) = found.next().unwrap() {
+                let cells: Vec<_> =
+                    (0..n).map(|i| format!("{:?}", row.get_ref(i).unwrap())).collect();
+                rows.push(format!("{table}: {}", cells.join(" ")));
+            }
+        }
+        rows
+    }
+
+    /// A life with a death in it: attempt 2 goes on from the checkpoint at step 2.
+    fn two_attempts(fixture: &mut Fixture) -> RunId {
+        let run = fixture.run("a");
+        let first = fixture.begin_as_dead(&run);
+        let worker = crate::store::events::liveness::current_worker();
+        let checkpoint = RunEvent::CheckpointSaved {
+            name: "step-2".into(),
+            round: 0,
+            global_step: 2,
+            n_bytes: 10,
+            digest: "d".into(),
+        };
+        let started = |resumed_from| RunEvent::RunStarted { worker: worker.clone(), resumed_from };
+        let mut events = vec![started(None), testing::step_started(0, "train", 9)];
+        events.extend([train_step(1, 0.7), train_step(2, 0.6), progressed(2), checkpoint]);
+        events.extend([train_step(3, 0.5), progressed(3), train_step(4, 0.4)]);
+        fixture.apply(&run, first, events);
+        let second = fixture.begin(&run);
+        assert_eq!((second.number, second.next_seq), (2, 10));
+        let mut events = vec![started(Some("step-2".into())), testing::step_started(0, "train", 9)];
+        events.extend([train_step(3, 0.55), train_step(4, 0.45), progressed(4)]);
+        events.push(evaluated(0, &[0.1, -0.3, 1.0 / 3.0, 2.0]));
+        events.push(testing::selection_made(1, 20));
+        events.push(evaluated(1, &[0.7, 0.123_456_789_012_345, -1e-7]));
+        events.push(RunEvent::RunFinished { reason: StopReason::RoundLimit });
+        fixture.apply(&run, second, events);
+        run
+    }
+
+    #[test]
+    fn steps_taken_again_replace_those_of_the_attempt_before() {
+        let mut fixture = testing::store();
+        let run = two_attempts(&mut fixture);
+        let points = fixture.store.loss_points(&run, 100).unwrap();
+        let losses: Vec<f32> = points.iter().map(|point| point.loss).collect();
+        assert_eq!(losses, [0.7, 0.6, 0.55, 0.45]);
+        let detail = fixture.store.run(&run).unwrap();
+        assert_eq!(detail.row.status, RunStatus::Finished);
+        assert_eq!(detail.row.stop_reason, Some(StopReason::RoundLimit));
+        assert_eq!((detail.row.attempt, detail.row.round), (2, 0));
+        assert_eq!(*detail.row.test_accuracy, [Some(0.75), Some(2.0 / 3.0)]);
+        assert_eq!(detail.row.latest_test.unwrap().n, 3);
+        assert_eq!(detail.checkpoint.as_deref(), Some("step-2"));
+        assert!(detail.row.finished_at_ms.is_some() && detail.row.progress.is_none());
+    }
+
+    #[test]
+    fn rebuilding_comes_to_the_same_rows() {
+        let mut fixture = testing::store();
+        let run = two_attempts(&mut fixture);
+        let other = fixture.run("b");
+        let attempt = fixture.begin(&other);
+        fixture.apply(&other, attempt, vec![train_step(1, 0.1)]);
+        let before = derived_rows(&fixture);
+        assert!(before.len() > 9, "{before:#?}");
+        fixture.store.rebuild(&run).unwrap();
+        assert_eq!(derived_rows(&fixture), before);
+        assert_eq!(fixture.store.pair_scores(&run, 1).unwrap().len(), 20);
+        // The run goes on where it was.
+        fixture.store.rebuild(&other).unwrap();
+        let next = crate::store::Attempt { next_seq: 2, ..attempt };
+        fixture.apply(&other, next, vec![train_step(2, 0.2)]);
+    }
+
+    #[test]
+    fn only_the_newest_progress_of_a_step_is_kept() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        fixture.apply(&run, attempt, (0..50).map(progressed).collect());
+        let events = fixture.store.events_after(&run, 0, 100).unwrap();
+        assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), [50]);
+        let progress = fixture.store.run(&run).unwrap().row.progress.unwrap();
+        assert_eq!((progress.n_done, progress.n_total, progress.step.as_str()), (49, 9, "train"));
+    }
+
+    #[test]
+    fn older_attempts_and_gaps_store_nothing() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let first = fixture.begin_as_dead(&run);
+        fixture.apply(&run, first, vec![train_step(1, 0.5)]);
+        let second = fixture.begin(&run);
+        let stale = crate::store::Attempt { number: first.number, ..second };
+        let error = fixture
+            .store
+            .apply(&testing::records(&run, stale, vec![train_step(2, 0.1)]))
+            .unwrap_err();
+        assert!(matches!(error, StoreError::Superseded { attempt: 1, current: 2, .. }), "{error}");
+        let mut records =
+            testing::records(&run, second, vec![train_step(2, 0.2), train_step(3, 0.3)]);
+        records[1].seq += 1;
+        let error = fixture.store.apply(&records).unwrap_err();
+        assert!(matches!(error, StoreError::Gap { expected: 3, found: 4, .. }), "{error}");
+        records[1].seq -= 1;
+        records[0].seq -= 1;
+        assert!(fixture.store.apply(&records).is_err());
+        assert_eq!(fixture.store.loss_points(&run, 10).unwrap().len(), 1);
+        assert_eq!(fixture.store.last_events(&run, 10).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn bulk_payloads_lie_in_their_tables_and_not_in_the_journal() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let selection = testing::selection_made(1, 30);
+        let RunEvent::SelectionMade { pairs, .. } = selection.clone() else { unreachable!() };
+        // The second evaluation of a round, with fewer pairs, replaces the first.
+        let events = vec![selection, evaluated(1, &[1.0, 2.0, 3.0]), evaluated(1, &[-1.0, 0.5])];
+        fixture.apply(&run, attempt, events);
+        assert_eq!(fixture.store.pair_scores(&run, 1).unwrap(), pairs);
+        let margins = fixture.store.margins(&run, 1, Split::Test).unwrap();
+        assert_eq!(margins.iter().map(|m| m.margin).collect::<Vec<_>>(), [-1.0, 0.5]);
+        for event in fixture.store.last_events(&run, 3).unwrap() {
+            assert!(!event.body.contains("pairs\":[") && !event.body.contains("margins"));
+        }
+        let round = &fixture.store.rounds(&run).unwrap()[0];
+        assert_eq!(round.selection.as_ref().unwrap().n_scored, 30);
+        assert_eq!(round.test.as_ref().unwrap().reliability.len(), 10);
+        assert!(round.validation.is_none());
+    }
+
+    #[test]
+    fn a_number_that_json_cannot_hold_is_refused_at_once() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let records = testing::records(&run, attempt, vec![train_step(1, f32::NAN)]);
+        let error = fixture.store.apply(&records).unwrap_err();
+        assert_eq!(error.to_string(), format!("event 1 of `{run}` cannot be read"));
+        assert!(fixture.store.last_events(&run, 1).unwrap().is_empty());
+    }
+}

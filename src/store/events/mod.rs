@@ -1,0 +1,7 @@
+//! Events and what follows from them: the one place that writes a run's rows.
+
+pub(crate) mod apply;
+pub(crate) mod attempts;
+pub(crate) mod derive;
+pub mod liveness;
+pub(crate) mod writer;

@@ -1,0 +1,234 @@
+//! What the data thread hands to the model: store rows whose texts are already harmless.
+
+use std::sync::Arc;
+
+use crate::domain::event::SelectionSummary;
+use crate::domain::preference::Side;
+use crate::domain::pseudo_label::PairScore;
+use crate::domain::run::RunId;
+use crate::domain::spec::ExperimentSpec;
+use crate::domain::text::clean::{clean_line, clean_text};
+use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, SampledPair};
+
+use super::resources::Resources;
+use crate::tui::kit::words::{LogLine, log_line};
+use crate::tui::screens::compare::data::{CompareData, CompareInterest};
+use crate::tui::screens::launch::{PastRun, Preset};
+
+/// Longest text of a sampled pair that a screen keeps, in characters.
+const N_CHARS_MAX: usize = 8_000;
+
+/// What the data thread should read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// The run whose details a screen shows.
+    pub run: Option<RunId>,
+    /// Whether its curves and sampled pairs are shown too.
+    pub live: bool,
+    /// The run behind those curves.
+    pub ghost: Option<RunId>,
+    /// What finished runs cost, for the estimate of the next one.
+    pub costs: bool,
+    /// The spec file of the next one, whose memory is planned.
+    pub planned: Option<String>,
+    /// What the compare screen shows, while it is shown.
+    pub compare: Option<CompareInterest>,
+}
+
+/// Everything the current screen needs, read at one time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// All runs; `None` where they are those of the snapshot before. Ten thousand of them are kept
+    /// once, however they are sorted and filtered.
+    pub runs: Option<Vec<Arc<RunRow>>>,
+    /// The run asked for, where it exists.
+    pub run: Option<RunData>,
+    /// The run behind its curves, where one was asked for.
+    pub ghost: Option<Ghost>,
+    /// What finished runs cost, where it was asked for.
+    pub costs: Option<Costs>,
+    /// The comparison asked for, where a run of it exists.
+    pub compare: Option<CompareData>,
+}
+
+/// A run behind the curves of another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ghost {
+    /// Which.
+    pub run: RunId,
+    /// Its rounds, in order.
+    pub rounds: Vec<RoundRow>,
+    /// Its train loss, thinned.
+    pub loss: Vec<LossPoint>,
+}
+
+impl Ghost {
+    /// Its latest selection and the round of it.
+    pub fn selection(&self) -> Option<(u32, &SelectionSummary)> {
+        let mut rounds = self.rounds.iter().rev();
+        rounds.find_map(|round| Some((round.round, round.selection.as_ref()?)))
+    }
+}
+
+/// What the estimate of a launch rests on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Costs {
+    /// Finished runs.
+    pub past: Vec<PastRun>,
+    /// Free bytes where runs are kept.
+    pub n_free: Option<u64>,
+    /// What the planned run needs in memory.
+    pub memory: Option<MemoryNeed>,
+    /// Specs kept under a name.
+    pub presets: Vec<Preset>,
+}
+
+/// What a run needs in memory at its peak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryNeed {
+    /// Bytes of the run.
+    pub n_bytes: u64,
+    /// Bytes of the machine, where it tells.
+    pub n_total: Option<u64>,
+}
+
+/// What a run of a spec on so many pairs needs in memory, where its model can tell. Only the engine
+/// knows, and this layer does not know the engine: whoever opens the interface hands it in.
+pub type MemoryPlanner = fn(&ExperimentSpec, u64) -> Option<MemoryNeed>;
+
+impl Snapshot {
+    /// A snapshot of rows as the store returned them.
+    #[cfg(test)]
+    pub fn new(at_ms: i64, runs: Vec<RunRow>, run: Option<RunData>) -> Self {
+        let runs = Some(runs.into_iter().map(|row| Arc::new(clean_row(row))).collect());
+        Self { at_ms, runs, run, ..Self::default() }
+    }
+}
+
+/// One run in detail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunData {
+    /// The run as a whole.
+    pub detail: RunDetail,
+    /// Its spec, where this version can read it.
+    pub spec: Option<ExperimentSpec>,
+    /// Its rounds, in order.
+    pub rounds: Vec<RoundRow>,
+    /// Whether the curves and sampled pairs were read too.
+    pub has_curves: bool,
+    /// The train loss, thinned.
+    pub loss: Vec<LossPoint>,
+    /// One step of so many was read for it.
+    pub loss_stride: u64,
+    /// The event log, oldest first.
+    pub log: Vec<LogLine>,
+    /// Pairs of the latest selection.
+    pub sampled: Vec<SampledPair>,
+    /// What its worker takes, where that can be known.
+    pub resources: Option<Resources>,
+}
+
+impl RunData {
+    /// A run's rows as the store returned them.
+    pub fn new(
+        mut detail: RunDetail,
+        rounds: Vec<RoundRow>,
+        loss: Vec<LossPoint>,
+        events: &[EventLine],
+        sampled: Vec<SampledPair>,
+    ) -> Self {
+        let spec = serde_json::from_str(&detail.spec_json).ok();
+        detail.row = clean_row(detail.row);
+        detail.checkpoint = detail.checkpoint.as_deref().map(clean_line);
+        detail.model = detail.model.as_deref().map(clean_line);
+        Self {
+            detail,
+            spec,
+            rounds,
+            has_curves: true,
+            loss,
+            loss_stride: 1,
+            log: events.iter().filter_map(log_line).collect(),
+            sampled: sampled.into_iter().map(clean_pair).collect(),
+            resources: None,
+        }
+    }
+
+    /// The latest selection and its round.
+    pub fn selection(&self) -> Option<(u32, &SelectionSummary)> {
+        self.selections().next()
+    }
+
+    /// Every selection and its round, the latest first.
+    pub fn selections(&self) -> impl Iterator<Item = (u32, &SelectionSummary)> {
+        let rounds = self.rounds.iter().rev();
+        rounds.filter_map(|round| Some((round.round, round.selection.as_ref()?)))
+    }
+}
+
+/// The rewards of a sampled pair as a score.
+pub fn score_of(pair: &SampledPair) -> PairScore {
+    PairScore { pair: pair.pair, reward_a: pair.reward_a, reward_b: pair.reward_b }
+}
+
+/// The side that the model prefers; `None` for equal rewards.
+pub fn preferred_side(pair: &SampledPair) -> Option<Side> {
+    score_of(pair).pseudo_label().map(|label| label.preferred)
+}
+
+/// A row whose texts cannot reach the terminal as commands.
+pub fn clean_row(mut row: RunRow) -> RunRow {
+    row.name = clean_line(&row.name);
+    row.failure = row.failure.as_deref().map(clean_line);
+    let shared = [&mut row.arm, &mut row.facts.backbone, &mut row.facts.source];
+    for text in shared.into_iter().chain(&mut row.experiment) {
+        let clean = clean_line(text);
+        // Rows go on sharing what was clean before.
+        if clean != **text {
+            *text = clean.into();
+        }
+    }
+    let note = clean_line(&row.annotation.note);
+    if note != row.annotation.note {
+        Arc::make_mut(&mut row.annotation).note = note;
+    }
+    if let Some(progress) = &mut row.progress {
+        progress.step = clean_line(&progress.step);
+    }
+    row
+}
+
+/// A pair whose texts are safe to show.
+pub fn clean_pair(mut pair: SampledPair) -> SampledPair {
+    for text in [&mut pair.prompt, &mut pair.response_a, &mut pair.response_b] {
+        *text = clean_text(&shortened(text));
+    }
+    pair
+}
+
+/// A text without its middle when it is too long for any screen: the end of a prompt and the
+/// beginning of an answer are what a person reads.
+fn shortened(text: &str) -> String {
+    let n_chars = text.chars().count();
+    if n_chars <= N_CHARS_MAX {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(N_CHARS_MAX / 2).collect();
+    let tail: String = text.chars().skip(n_chars - N_CHARS_MAX / 2).collect();
+    format!("{head}\n…\n{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_keep_both_ends() {
+        let text = format!("begin{}end", "x".repeat(1_000_000));
+        let short = shortened(&text);
+        assert!(short.chars().count() <= N_CHARS_MAX + 3);
+        assert!(short.starts_with("begin") && short.ends_with("end"));
+    }
+}

@@ -1,0 +1,390 @@
+//! The launch screen: a form that starts runs.
+//!
+//! The form is a list of rows: name, arms, random seeds, then every key of a spec. It starts from the
+//! default spec or from a past run, and what it would start is always the command a shell would take:
+//! [`Launch::arguments`] is both what `y` copies and what Ctrl-s runs.
+
+mod estimate;
+pub mod find;
+pub mod keys;
+pub mod presets;
+#[cfg(test)]
+mod tests;
+pub mod update;
+pub mod view;
+
+use crate::domain::run::RunId;
+use crate::domain::spec::ExperimentSpec;
+use crate::spec;
+use crate::spec::form;
+use crate::tui::feed::data::{Costs, MemoryNeed};
+use crate::tui::shell::update::command_line;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+pub use estimate::PastRun;
+pub use presets::Preset;
+
+/// The keys that most runs change; the form begins with them.
+const USUAL: [&str; 12] = [
+    "model.backbone",
+    "data.source",
+    "data.seed_labels",
+    "data.limit",
+    "rounds.max",
+    "selection.rule",
+    "selection.min_selected",
+    "train.learning_rate",
+    "train.batch_pairs",
+    "train.epochs",
+    "review.mode",
+    "model.tuning",
+];
+
+/// The state of the screen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Launch {
+    /// The run whose spec the form starts from; `None` is the default spec.
+    pub from: Option<RunId>,
+    /// Its name.
+    pub from_name: String,
+    /// The spec of `from` is not here yet.
+    pub is_waiting: bool,
+    /// The text of the spec the form starts from; `None` is the default spec.
+    base: Option<String>,
+    /// What is filled in.
+    pub rows: Vec<FormRow>,
+    /// Index of the selected row.
+    pub cursor: usize,
+    /// Rows scrolled off the top.
+    pub offset: usize,
+    /// The spec that would run, or what is wrong with it as a whole.
+    pub checked: Option<Result<ExperimentSpec, String>>,
+    /// The same as a spec file: asked for with every message, made with every change.
+    text: Option<String>,
+    /// Finished runs, for the estimate.
+    pub past: Vec<PastRun>,
+    /// Free bytes where runs are kept.
+    pub n_free: Option<u64>,
+    /// What the spec needs in memory.
+    pub memory: Option<MemoryNeed>,
+    /// Specs kept under a name.
+    pub presets: Vec<Preset>,
+    /// The file of the preset the form starts from.
+    pub preset: Option<PathBuf>,
+    /// What a row was looked for by.
+    pub found: String,
+    /// The latest dry run.
+    pub dry_run: Option<String>,
+}
+
+/// What a row fills in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowKey {
+    /// The name of the run.
+    Name,
+    /// The recipes, a run each.
+    Arms,
+    /// The random seeds, a run each.
+    RngSeeds,
+    /// A key of the spec.
+    Spec(String),
+}
+
+/// One row of the form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FormRow {
+    /// What it fills in.
+    pub key: RowKey,
+    /// The value.
+    pub value: String,
+    /// The value of the spec the form starts from.
+    pub before: String,
+    /// What it means.
+    pub help: String,
+    /// The values it may have, where they can be listed.
+    pub choices: Vec<String>,
+    /// What is wrong with the value.
+    pub problem: Option<String>,
+}
+
+impl FormRow {
+    /// What the form calls it.
+    pub fn label(&self) -> &str {
+        match &self.key {
+            RowKey::Name => "name",
+            RowKey::Arms => "arms",
+            RowKey::RngSeeds => "rng seeds",
+            RowKey::Spec(key) => key,
+        }
+    }
+
+    /// Whether it differs from where the form started.
+    pub fn is_changed(&self) -> bool {
+        self.value != self.before
+    }
+}
+
+impl Launch {
+    /// A form that starts from the default spec, or from the text of another.
+    pub fn new(base: Option<String>) -> Self {
+        let mut launch = Self { base, ..Self::default() };
+        launch.fill();
+        launch.check();
+        launch
+    }
+
+    /// What the data thread found out for the estimate.
+    pub fn take_costs(&mut self, costs: Costs) {
+        let Costs { past, n_free, memory, presets } = costs;
+        (self.past, self.n_free, self.memory, self.presets) = (past, n_free, memory, presets);
+    }
+
+    /// Takes over what does not depend on where the form starts.
+    fn known_from(&mut self, before: Self) {
+        self.past = before.past;
+        self.n_free = before.n_free;
+        self.presets = before.presets;
+    }
+
+    /// Rows with the values of the spec the form starts from.
+    fn fill(&mut self) {
+        let Ok(spec) = form::check(self.base.as_deref(), None, &[]) else { return };
+        let values = form::values(self.base.as_deref()).unwrap_or_default();
+        let row = |key, value: &str, help: &str, choices: Vec<String>| FormRow {
+            key,
+            value: value.to_owned(),
+            before: value.to_owned(),
+            help: help.to_owned(),
+            choices,
+            problem: None,
+        };
+        let arms = form::arms().map(str::to_owned).collect();
+        self.rows = vec![
+            row(
+                RowKey::Name,
+                "",
+                "of the run, or of the experiment where several start; empty: one is made up",
+                Vec::new(),
+            ),
+            row(RowKey::Arms, &spec.arm, "recipes, a run each: `ser, seed-only`", arms),
+            row(
+                RowKey::RngSeeds,
+                &spec.rng_seed.to_string(),
+                "random seeds, a run each: `1, 2, 3`",
+                Vec::new(),
+            ),
+        ];
+        let mut keys = form::keys().unwrap_or_default();
+        // Stable: what is seldom changed keeps the order of the default spec.
+        keys.sort_by_key(|help| {
+            USUAL.iter().position(|usual| *usual == help.key).unwrap_or(USUAL.len())
+        });
+        for help in keys {
+            let value = values.iter().find(|(key, _)| *key == help.key);
+            let value = value.map_or(String::new(), |(_, value)| bare(value));
+            self.rows.push(row(RowKey::Spec(help.key), &value, &help.help, help.choices));
+        }
+    }
+
+    /// Checks every row and the spec as a whole, as `ser run` would.
+    pub fn check(&mut self) {
+        let base = self.base.as_deref();
+        let (arms, seeds) = (self.arms(), self.rng_seeds());
+        for row in &mut self.rows {
+            row.problem = match &row.key {
+                RowKey::Arms => unknown_arm(&row.value, &row.before),
+                RowKey::RngSeeds => seeds.as_ref().err().cloned(),
+                RowKey::Spec(key) if row.value != row.before => {
+                    // Only its own type: ranges that hold together are checked together below.
+                    let set = format!("{key}={}", row.value);
+                    form::check_type(&set).err().map(|error| form::problem(&error))
+                }
+                RowKey::Name | RowKey::Spec(_) => None,
+            };
+        }
+        let arm = arms.first().map(String::as_str);
+        let checked = form::check(base, arm, &self.sets());
+        if let Err(error) = &checked {
+            let text = error.to_string();
+            let is_named = |row: &&mut FormRow| match &row.key {
+                RowKey::Spec(key) => text.starts_with(&format!("`{key}` is ")),
+                _ => false,
+            };
+            let row = self.rows.iter_mut().find(is_named);
+            if let Some(row) = row.filter(|row| row.problem.is_none()) {
+                row.problem = Some(form::problem(error));
+            }
+        }
+        self.text = checked.as_ref().ok().and_then(|spec| spec::to_toml(spec).ok());
+        self.checked = Some(checked.map_err(|error| error.to_string()));
+    }
+
+    /// Why nothing can be started.
+    pub fn problem(&self) -> Option<String> {
+        let wrong = self.rows.iter().find_map(|row| {
+            row.problem.as_ref().map(|problem| format!("{}: {problem}", row.label()))
+        });
+        wrong.or_else(|| match &self.checked {
+            Some(Err(error)) => Some(error.clone()),
+            _ => None,
+        })
+    }
+
+    /// Sets a row and checks everything.
+    pub fn set(&mut self, at: usize, value: &str) {
+        if let Some(row) = self.rows.get_mut(at) {
+            value.trim().clone_into(&mut row.value);
+        }
+        self.check();
+    }
+
+    /// The row of a key.
+    fn value(&self, key: &RowKey) -> &str {
+        self.rows.iter().find(|row| row.key == *key).map_or("", |row| &row.value)
+    }
+
+    fn is_changed(&self, key: &RowKey) -> bool {
+        self.rows.iter().any(|row| row.key == *key && row.is_changed())
+    }
+
+    /// The arms asked for; none leaves that of the spec.
+    fn arms(&self) -> Vec<String> {
+        if !self.is_changed(&RowKey::Arms) {
+            return Vec::new();
+        }
+        listed(self.value(&RowKey::Arms)).map(str::to_owned).collect()
+    }
+
+    /// The random seeds; none leaves that of the spec.
+    fn rng_seeds(&self) -> Result<Vec<u64>, String> {
+        if !self.is_changed(&RowKey::RngSeeds) {
+            return Ok(Vec::new());
+        }
+        let mut seen = BTreeSet::new();
+        let seeds = listed(self.value(&RowKey::RngSeeds)).map(|word| {
+            let seed = word.parse::<i64>().ok().and_then(|seed| u64::try_from(seed).ok());
+            let seed = seed.ok_or_else(|| format!("`{word}` is no whole number"))?;
+            if seen.insert(seed) { Ok(seed) } else { Err(format!("{seed} stands there twice")) }
+        });
+        let seeds = seeds.collect::<Result<Vec<u64>, String>>()?;
+        if seeds.is_empty() { Err("one random seed at least".to_owned()) } else { Ok(seeds) }
+    }
+
+    /// `key=value` for every changed key.
+    fn sets(&self) -> Vec<String> {
+        let changed = self.rows.iter().filter(|row| row.is_changed());
+        let set = |row: &FormRow| match &row.key {
+            RowKey::Spec(key) => Some(format!("{key}={}", row.value)),
+            _ => None,
+        };
+        changed.filter_map(set).collect()
+    }
+
+    /// How many runs start.
+    pub fn n_runs(&self) -> usize {
+        self.arms().len().max(1) * self.rng_seeds().map_or(1, |seeds| seeds.len().max(1))
+    }
+
+    /// What `ser run` would be given.
+    pub fn arguments(&self) -> Vec<String> {
+        let file = self.preset.iter().map(|path| path.display().to_string());
+        let mut arguments: Vec<String> = file.collect();
+        let mut option = |name: &str, value: String| {
+            arguments.push(name.to_owned());
+            arguments.push(value);
+        };
+        if let Some(from) = &self.from {
+            option("--from", from.to_string());
+        }
+        let name = self.value(&RowKey::Name);
+        if !name.is_empty() {
+            option("--name", name.to_owned());
+        }
+        for arm in self.arms() {
+            option("--arm", arm);
+        }
+        let seeds = self.rng_seeds().unwrap_or_default();
+        if !seeds.is_empty() {
+            let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+            option("--rng-seeds", seeds.join(","));
+        }
+        for set in self.sets() {
+            option("--set", set);
+        }
+        arguments
+    }
+
+    /// The same for a shell.
+    pub fn command(&self) -> String {
+        let mut words = vec!["run".to_owned()];
+        words.extend(self.arguments());
+        words.push("--detach".to_owned());
+        command_line(&words)
+    }
+
+    /// The complete spec as a file; of the first run where there are several.
+    pub fn toml(&self) -> Option<String> {
+        self.text.clone()
+    }
+
+    /// Takes the values of an edited spec file.
+    ///
+    /// # Errors
+    /// What is wrong with the text; the form stays as it was.
+    pub fn take_toml(&mut self, text: &str) -> Result<(), String> {
+        let spec = form::check(Some(text), None, &[]).map_err(|error| error.to_string())?;
+        let text = spec::to_toml(&spec).map_err(|error| error.to_string())?;
+        let values = form::values(Some(&text)).map_err(|error| error.to_string())?;
+        // What the form gave the editor: only what was changed there is a change here.
+        let given = self.toml().map(|text| form::values(Some(&text)).unwrap_or_default());
+        let given = given.unwrap_or_default();
+        for row in &mut self.rows {
+            let key = match &row.key {
+                RowKey::Spec(key) => key,
+                RowKey::RngSeeds => "rng_seed",
+                RowKey::Arms | RowKey::Name => continue,
+            };
+            let find = |values: &[(String, String)]| {
+                values.iter().find(|(k, _)| k == key).map(|(_, value)| bare(value))
+            };
+            if let Some(value) = find(&values).filter(|value| find(&given).as_ref() != Some(value))
+            {
+                row.value = value;
+            }
+        }
+        self.check();
+        Ok(())
+    }
+}
+
+/// The parts of a comma-separated list.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+fn unknown_arm(value: &str, before: &str) -> Option<String> {
+    if value == before {
+        return None;
+    }
+    let unknown = listed(value).find(|word| !form::arms().any(|arm| arm == *word));
+    match unknown {
+        Some(word) => {
+            Some(format!("`{word}` is none of {}", form::arms().collect::<Vec<_>>().join(", ")))
+        }
+        None if value.is_empty() => Some("one arm at least".to_owned()),
+        None => None,
+    }
+}
+
+/// A TOML value without the quotes that `--set` does not need.
+fn bare(value: &str) -> String {
+    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inner {
+        // A text that reads as a number needs its quotes.
+        Some(text) if text.parse::<f64>().is_err() && !text.contains(['"', '\\']) => {
+            text.to_owned()
+        }
+        _ => value.to_owned(),
+    }
+}

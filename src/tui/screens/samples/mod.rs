@@ -1,0 +1,127 @@
+//! The samples screen: the pairs a run scored, and what a person decides about them.
+//!
+//! A list can hold a million pairs. The screen knows the lines around its cursor and the pair under
+//! it; a thread of its own ([`reader`]) keeps the columns of the round and answers with both. The
+//! same thread writes decisions, in the order of the keys, so that what is shown next knows them.
+
+pub mod data;
+mod diff;
+pub mod keys;
+mod marks;
+mod pair_view;
+mod popups;
+pub mod reader;
+#[cfg(test)]
+mod tests;
+pub mod update;
+pub mod view;
+mod words;
+
+use crate::domain::preference::PairId;
+use crate::domain::review::Order;
+use crate::domain::run::RunId;
+use data::{Find, SamplesData, Wanted};
+use std::collections::BTreeSet;
+
+/// Where the moving keys go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pane {
+    /// The list.
+    #[default]
+    List,
+    /// The prompt.
+    Prompt,
+    /// The first answer.
+    A,
+    /// The second answer.
+    B,
+}
+
+impl Pane {
+    /// All of them, in the order of the Tab key.
+    pub const ALL: [Self; 4] = [Self::List, Self::Prompt, Self::A, Self::B];
+}
+
+/// What a line of text on this screen is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SamplesPrompt {
+    /// A comment on the decision about a pair.
+    Comment(PairId),
+    /// A pair to go to.
+    GoTo,
+}
+
+/// A decision about one pair, made here or on the live screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// Of which run.
+    pub run: RunId,
+    /// Which pair.
+    pub pair: PairId,
+}
+
+/// The state of the screen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Samples {
+    /// The run whose pairs are shown.
+    pub run: Option<RunId>,
+    /// The round; `None` takes the latest, which is then kept.
+    pub round: Option<u32>,
+    /// The filter as typed; one that cannot be read is never put here.
+    pub filter: String,
+    /// The order of the list.
+    pub order: Order,
+    /// How often the list was to be read again.
+    pub n_refreshed: u32,
+    /// Where to go in the next list: a pair, or the first one to be done.
+    pub find: Option<Find>,
+    /// Index of the selected pair in the list.
+    pub cursor: usize,
+    /// Lines scrolled off the top.
+    pub offset: usize,
+    /// Which pane has the keys.
+    pub pane: Pane,
+    /// Lines scrolled off the top of prompt and answers.
+    pub scrolled: [usize; 3],
+    /// Whether lines of the texts are cut at the edge of their pane, not wrapped.
+    pub cuts_lines: bool,
+    /// Columns of cut lines scrolled off to the left.
+    pub n_left: usize,
+    /// Whether the pane with the keys has the whole screen.
+    pub is_zoomed: bool,
+    /// Whether words that both answers share are drawn dim.
+    pub has_diff: bool,
+    /// Whether the human label is shown. Never kept: it would bias the next decision.
+    pub shows_gold: bool,
+    /// Pairs marked for the next decision.
+    pub marked: BTreeSet<PairId>,
+    /// Where a range began.
+    pub range_from: Option<usize>,
+    /// The latest decision about one pair: a reason or a comment can follow it.
+    pub decided: Option<Decided>,
+    /// Whether the next digit is its reason.
+    pub takes_reason: bool,
+    /// What was read last.
+    pub data: Option<Box<SamplesData>>,
+    /// Whether the run is known to have scored nothing yet.
+    pub has_none: bool,
+    /// Why nothing can be shown.
+    pub failure: Option<String>,
+    /// Lists with a name from the config file: name and filter.
+    pub views: Vec<(String, String)>,
+    /// What the reader was asked for last.
+    pub asked: Option<Wanted>,
+}
+
+impl Samples {
+    /// The data, when they are of the run that is shown.
+    pub fn current(&self) -> Option<&SamplesData> {
+        self.data.as_deref().filter(|data| Some(&data.run) == self.run.as_ref())
+    }
+
+    /// The pair under the cursor.
+    pub fn selected(&self) -> Option<PairId> {
+        let data = self.current()?;
+        data.line(self.cursor).map(|line| line.pair)
+    }
+}

@@ -1,0 +1,8 @@
+//! The interface driven by keys, and its screens as text.
+
+pub mod behavior;
+pub mod fixtures;
+mod monkey;
+mod panes_behavior;
+mod runs_behavior;
+pub mod screens;
