@@ -94,16 +94,23 @@ fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     modules
 }
 
-/// Whether the file of a module that is compiled into tests only.
+/// Whether the file, or a folder it lies in, is a module that is compiled into tests only.
 fn is_test_module(path: &Path) -> bool {
-    let path = root().join("src").join(path);
-    let (Some(folder), Some(name)) = (path.parent(), path.file_stem().and_then(|it| it.to_str()))
-    else {
-        return false;
-    };
-    [folder.join("mod.rs"), folder.join("lib.rs"), folder.with_extension("rs")].iter().any(|file| {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        text.contains(&format!("#[cfg(test)]\nmod {name};"))
+    path.ancestors().any(|path| {
+        let path = root().join("src").join(path);
+        let (Some(folder), Some(name)) =
+            (path.parent(), path.file_stem().and_then(|it| it.to_str()))
+        else {
+            return false;
+        };
+        [folder.join("mod.rs"), folder.join("lib.rs"), folder.with_extension("rs")].iter().any(
+            |file| {
+                let text = std::fs::read_to_string(file).unwrap_or_default();
+                ["mod", "pub mod", "pub(crate) mod"]
+                    .iter()
+                    .any(|word| text.contains(&format!("#[cfg(test)]\n{word} {name};")))
+            },
+        )
     })
 }
 
