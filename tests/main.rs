@@ -5,6 +5,7 @@
 
 mod cli;
 mod ecosystem;
+mod invariants;
 mod layering;
 mod peers;
 mod pty;
