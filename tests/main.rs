@@ -6,6 +6,7 @@
 mod cli;
 mod ecosystem;
 mod layering;
+mod pages;
 mod peers;
 mod pty;
 mod resume;

@@ -53,6 +53,8 @@ mod monkey;
 #[cfg(test)]
 mod panes_behavior;
 #[cfg(test)]
+mod picture;
+#[cfg(test)]
 mod runs_behavior;
 #[cfg(test)]
 mod screens;
