@@ -14,7 +14,6 @@ use ratatui::style::{Color, Modifier};
 use crate::domain::bradley_terry::sigmoid;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::RunId;
-use crate::domain::selection::LeftOut;
 use crate::domain::verdict::Verdict;
 use crate::store::rows::SampledPair;
 use crate::store::{BatchRow, PairOpinions, RoundOpinion, RunOpinion, SampleLine, VerdictRow};
@@ -282,7 +281,7 @@ fn line(index: usize) -> SampleLine {
         confidence: sigmoid(f64::from(margin.abs())),
         change: (index % 4 != 1).then_some(0.02 * (index % 7) as f64 - 0.05),
         is_flipped: index == 4,
-        left_out: (index % 4 == 3).then_some(LeftOut::NotSeparated),
+        left_out: None,
         verdict: match index {
             0 | 2 | 3 => Some(Verdict::Keep),
             1 => Some(Verdict::Flip),
@@ -319,7 +318,7 @@ fn opinions(run: &RunId, line: &SampleLine) -> PairOpinions {
             previous_confidence: None,
         },
         slice: line.slice.clone(),
-        rounds: vec![round(1, 0.02), round(2, -0.21), round(3, f64::from(line.margin))],
+        rounds: vec![round(2, -0.21), round(3, f64::from(line.margin))],
         others: vec![other("ser-embedded-s1", -0.16, false), other("ser-embedded-s3", 0.83, true)],
         verdict: line.verdict.map(|verdict| VerdictRow {
             verdict,
@@ -339,7 +338,7 @@ fn found(wanted: &Wanted) -> SamplesData {
         wanted: wanted.clone(),
         n_scored: 71_204,
         n_selected: 58_916,
-        n_listed: 71_204,
+        n_listed: 58_916,
         first: wanted.first,
         pair: Some(Box::new(opinions(&wanted.run, &line(wanted.cursor)))),
         lines,
