@@ -7,6 +7,7 @@ mod cli;
 mod ecosystem;
 mod invariants;
 mod layering;
+mod pages;
 mod peers;
 mod pty;
 mod resume;

@@ -110,7 +110,10 @@ mod tests {
             let found = incomplete_beta(a, b, x);
             // The logarithm of a beta function of a million is known to nine digits in an `f64`.
             let tolerance = if a + b < 1e5 { 1e-10 } else { 1e-8 };
-            assert!((found / want - 1.0).abs() < tolerance, "I_{x}({a}, {b}) = {found}, not {want}");
+            assert!(
+                (found / want - 1.0).abs() < tolerance,
+                "I_{x}({a}, {b}) = {found}, not {want}"
+            );
         }
         for row in fixture["student_t_95"].as_array().unwrap() {
             let [df, want] = [0, 1].map(|i| row[i].as_f64().unwrap());

@@ -4,5 +4,6 @@ pub mod behavior;
 pub mod fixtures;
 mod monkey;
 mod panes_behavior;
+mod picture;
 mod runs_behavior;
 pub mod screens;
