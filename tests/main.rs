@@ -9,6 +9,7 @@ mod invariants;
 mod layering;
 mod pages;
 mod peers;
+mod properties;
 mod pty;
 mod resume;
 mod worker;

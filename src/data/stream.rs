@@ -64,7 +64,6 @@ impl Eq for Stream {}
 
 #[cfg(all(test, unix))]
 mod tests {
-    use super::*;
     use crate::data::source::Source;
     use crate::domain::source::data_files::Part;
 

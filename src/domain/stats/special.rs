@@ -15,7 +15,7 @@ pub fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
 
 /// `ln(gamma(x))` for `x > 0`.
 fn ln_gamma(x: f64) -> f64 {
-    x.ln_gamma().0
+    Gamma::ln_gamma(x).0
 }
 
 /// `P(|T| >= |t|)` of Student's t.
