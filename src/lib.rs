@@ -130,6 +130,7 @@ pub mod data;
 pub mod domain;
 pub mod engine;
 pub mod hub;
+pub mod launch;
 pub mod logging;
 pub mod report;
 pub mod spec;

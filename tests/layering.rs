@@ -22,14 +22,15 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
     ),
     (
-        "spec",
-        &["domain", "supervisor", "store"],
-        &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
+        "launch",
+        &["domain", "data", "engine", "hub", "report", "spec", "store", "supervisor"],
+        &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"],
     ),
+    ("spec", &["domain"], &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"]),
     ("report", &["domain", "store"], &["candle", "rusqlite", "tokio", "ratatui", "crossterm"]),
     (
         "tui",
-        &["domain", "store", "spec", "supervisor", "report"],
+        &["domain", "launch", "store", "spec", "supervisor", "report"],
         &["candle", "rusqlite", "tokenizers"],
     ),
     (
@@ -39,6 +40,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "data",
             "engine",
             "hub",
+            "launch",
             "store",
             "worker",
             "spec",

@@ -4,11 +4,12 @@ pub mod check;
 pub mod data_source;
 pub mod generate;
 
-use super::import;
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
-use super::{CliResult, Context, by_name, words};
+use super::{CliResult, Context, words};
 use crate::domain::text::clean::clean_line;
 use crate::hub::Part;
+use crate::launch::by_name;
+use crate::launch::import;
 use crate::store::rows::DatasetRow;
 use crate::store::{Access, Store, StoreError};
 use data_source::{GroupArgs, SourceArgs};
@@ -59,10 +60,10 @@ pub fn run(context: &Context, command: &DataCommand) -> CliResult {
 
 fn import(context: &Context, args: &ImportArgs) -> CliResult {
     let columns = args.source.columns()?;
-    let parts = by_name::parts(context, &args.source.parts(), Part::Train)?.files;
+    let parts = by_name::parts(context.place(), &args.source.parts(), Part::Train)?.files;
     let mut store = context.store_to_write("data import")?;
     let settings = args.source.settings(&columns, &args.group.group);
-    let imported = import::import(context, &mut store, &parts, &settings)?;
+    let imported = import::import(context.place(), &mut store, &parts, &settings)?;
     let DatasetRow { id, n_pairs, source, format, .. } = &imported.dataset;
     let pairs = words::count(*n_pairs);
     if !imported.is_new {

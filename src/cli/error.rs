@@ -9,6 +9,10 @@ use std::process::ExitCode;
 use crate::data::DataError;
 use crate::domain::text::clean::clean_line;
 use crate::engine::EngineError;
+use crate::hub::HubError;
+use crate::launch::LaunchError;
+use crate::report::words::{io_reason, one_line};
+use crate::spec::SpecError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
 use crate::tui::TuiError;
@@ -66,7 +70,7 @@ impl CliError {
 
     /// Joins a typed error with its causes.
     pub fn from_error(kind: ErrorKind, error: &dyn Error, hint: Option<String>) -> Self {
-        Self { kind, message: chain(error), hint }
+        Self { kind, message: one_line(error), hint }
     }
 
     /// A file the person named cannot be read or written.
@@ -102,33 +106,6 @@ impl CliError {
             None => format!("{word}: {message}\n"),
         }
     }
-}
-
-/// The message and its causes, joined by colons; a cause that repeats what stands before is left
-/// out.
-fn chain(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text =
-            cause.downcast_ref::<std::io::Error>().map_or_else(|| cause.to_string(), io_reason);
-        if !message.contains(&text) {
-            message.push_str(": ");
-            message.push_str(&text);
-        }
-        source = cause.source();
-    }
-    message
-}
-
-/// What the system said, in lower case and without `(os error 2)`.
-fn io_reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.rsplit_once(" (os error").map_or(text.as_str(), |(head, _)| head);
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_lowercase().collect::<String>() + chars.as_str())
 }
 
 impl From<TuiError> for CliError {
@@ -175,12 +152,48 @@ impl From<EngineError> for CliError {
 
 impl From<SupervisorError> for CliError {
     fn from(error: SupervisorError) -> Self {
+        let hint = error.hint();
+        Self::from_error(ErrorKind::Failure, &error, hint)
+    }
+}
+
+impl From<SpecError> for CliError {
+    fn from(error: SpecError) -> Self {
+        let hint = error.hint();
+        Self::from_error(ErrorKind::Input, &error, hint)
+    }
+}
+
+impl From<HubError> for CliError {
+    fn from(error: HubError) -> Self {
         let kind = match &error {
-            SupervisorError::Spec { .. } | SupervisorError::SpecFile { .. } => ErrorKind::Input,
-            _ => ErrorKind::Failure,
+            HubError::Unreachable { .. }
+            | HubError::Busy { .. }
+            | HubError::Unexpected { .. }
+            | HubError::Malformed { .. }
+            | HubError::WrongContent { .. }
+            | HubError::Io { .. } => ErrorKind::Failure,
+            _ => ErrorKind::Input,
         };
         let hint = error.hint();
         Self::from_error(kind, &error, hint)
+    }
+}
+
+impl From<LaunchError> for CliError {
+    fn from(error: LaunchError) -> Self {
+        match error {
+            LaunchError::Store(error) => error.into(),
+            LaunchError::Data(error) => error.into(),
+            LaunchError::Engine(error) => error.into(),
+            LaunchError::Hub(error) => error.into(),
+            LaunchError::Spec(error) => error.into(),
+            LaunchError::Supervisor(error) => error.into(),
+            error => {
+                let hint = error.hint();
+                Self::from_error(ErrorKind::Input, &error, hint)
+            }
+        }
     }
 }
 

@@ -21,11 +21,12 @@ use std::sync::LazyLock;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::domain::verdict::Verdict;
+use crate::launch;
 use crate::logging;
 use crate::store::{Access, Home, Store, StoreError};
+use crate::supervisor::Supervisor;
 
 mod arguments;
-mod by_name;
 mod data;
 mod doctor;
 mod document;
@@ -33,10 +34,7 @@ mod error;
 mod eval;
 mod examples;
 mod export;
-mod import;
-mod launch;
 mod model;
-mod read_ahead;
 mod run;
 mod score;
 mod shell;
@@ -207,6 +205,8 @@ pub struct Context {
     mouse: bool,
     quiet: bool,
     n_verbose: u8,
+    /// One for the whole process, so that it knows which workers it has started.
+    supervisor: Supervisor,
 }
 
 impl Context {
@@ -216,6 +216,7 @@ impl Context {
             update_schema(&home)?;
         }
         Ok(Self {
+            supervisor: Supervisor::new(home.clone()),
             home,
             access: if global.read_only { Access::ReadOnly } else { Access::ReadWrite },
             color: global.color,
@@ -249,6 +250,31 @@ impl Context {
             // A closed standard error must not end the command.
             let _ = writeln!(std::io::stderr(), "{}", crate::domain::text::clean::clean_line(text));
         }
+    }
+}
+
+impl Context {
+    /// Where launches happen, and who hears about them.
+    fn place(&self) -> launch::Place<'_> {
+        launch::Place { home: &self.home, say: self }
+    }
+}
+
+impl launch::Say for Context {
+    fn say(&self, line: &str) {
+        Self::say(self, line);
+    }
+
+    fn progress(&self, line: Option<&str>) {
+        if self.shows_progress() {
+            // Back to the first column, and erase to the end of the line.
+            let line = crate::domain::text::clean::clean_line(line.unwrap_or_default());
+            let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+        }
+    }
+
+    fn shows_progress(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
     }
 }
 

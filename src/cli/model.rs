@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
-use super::{CliError, CliResult, Context, by_name, words};
+use super::{CliError, CliResult, Context, words};
 use crate::domain::source::hub_name::{HubName, cache_root};
 use crate::domain::text::clean::clean_line;
 use crate::engine::Backbone;
 use crate::engine::files::weights::{ModelFiles, ModelSummary};
 use crate::engine::text::tokenize::{RewardAt, TokenizerClass};
 use crate::hub;
+use crate::launch::by_name;
 use crate::store::Access;
 
 /// `ser model …`
@@ -226,7 +227,7 @@ fn table(models: &[Document]) -> Table {
 }
 
 fn check(context: &Context, args: &CheckArgs) -> CliResult {
-    let model = by_name::model(context, &args.model)?;
+    let model = by_name::model(context.place(), &args.model)?;
     if model.name == "mock" {
         return Err(CliError::input("`mock` is a stand-in for tests without files"));
     }
@@ -267,7 +268,7 @@ fn import(context: &Context, args: &ImportArgs) -> CliResult {
         return Err(CliError::input("`ser model import` writes, but `--read-only` is set")
             .with_hint("leave `--read-only` out"));
     }
-    let model = by_name::model(context, &args.model)?;
+    let model = by_name::model(context.place(), &args.model)?;
     let Some(dir) = &model.dir else {
         return Err(CliError::input(format!("`{}` is part of the program", model.name))
             .with_hint(format!("use it as it is: `--set model.backbone={}`", model.name)));

@@ -7,15 +7,14 @@ pub mod reproduce;
 pub mod request;
 pub mod worker;
 
-use super::launch::LaunchPlan;
 use super::table::{Form, print_line};
-use super::{CliError, CliResult, Context, is_interactive, launch};
+use super::{CliResult, Context, is_interactive};
 use crate::domain::run::RunId;
-use crate::domain::spec::{ExperimentSpec, NONE};
+use crate::domain::spec::ExperimentSpec;
+use crate::launch::{self, Base, Request};
 use crate::spec;
 use crate::spec::SpecInput;
 use crate::store::comparison::RoundChoice;
-use crate::supervisor::Supervisor;
 use std::path::PathBuf;
 
 /// Arguments of `ser run`.
@@ -66,24 +65,14 @@ struct FollowArgs {
 /// # Errors
 /// When the input is wrong (nothing is left behind), or a followed run fails.
 pub fn run(context: &Context, args: &RunArgs) -> CliResult {
-    let specs = specs(context, args)?;
+    let request = request(context, args)?;
     if args.print_spec {
-        return specs.iter().try_for_each(print_spec);
+        return request.specs(context.place())?.iter().try_for_each(print_spec);
     }
     let mut store = context.store_to_write("run")?;
-    let name = args.name.as_deref();
-    let experiment = match name {
-        _ if specs.len() == 1 => None,
-        Some(name) => Some(name.to_owned()),
-        None => Some(store.unused_experiment_name()?),
-    };
-    let plan = LaunchPlan {
-        name: name.filter(|_| experiment.is_none()),
-        experiment: experiment.as_deref(),
-        reuses_runs: false,
-    };
-    let runs = launch::launch(context, &mut store, &specs, plan)?;
-    Supervisor::new(context.home.clone()).start_next(&mut store)?;
+    let launch::Started { experiment, runs } =
+        launch::start(context.place(), &mut store, &request)?;
+    context.supervisor.start_next(&mut store)?;
     if args.detach {
         return runs.iter().try_for_each(|run| print_line(run.id.as_str()));
     }
@@ -114,45 +103,17 @@ fn print_spec(resolved: &ExperimentSpec) -> CliResult {
     print_line(text.trim_end())
 }
 
-/// One spec for each arm and random seed.
-fn specs(context: &Context, args: &RunArgs) -> CliResult<Vec<ExperimentSpec>> {
-    let from = args.from.as_ref().map(|run| -> CliResult<PathBuf> {
-        let row = context.store_to_read()?.find_run(run)?;
-        Ok(context.home.run_dir(&row.id).join("spec.toml"))
-    });
-    let from = from.transpose()?;
-    let file = args.spec.as_deref().or(from.as_deref());
-    let mut seen = std::collections::BTreeSet::new();
-    if let Some(twice) = args.rng_seeds.iter().find(|rng_seed| !seen.insert(**rng_seed)) {
-        return Err(CliError::input(format!("`--rng-seeds` holds {twice} twice"))
-            .with_hint("the same random seed gives the same run"));
-    }
-    let arms: Vec<&str> = args.arms.iter().map(String::as_str).collect();
-    let base = SpecInput { file, arm: None, sets: &args.sets, rng_seed: None };
-    specs_of(base, &arms, &args.rng_seeds)
-}
-
-/// One spec for each random seed and arm: the arms of a seed stand together, so that they can share
-/// their first round, and those that match the steps of others come last.
-pub fn specs_of(
-    base: SpecInput<'_>,
-    arms: &[&str],
-    rng_seeds: &[u64],
-) -> CliResult<Vec<ExperimentSpec>> {
-    let mut specs = Vec::new();
-    for rng_seed in or_none(rng_seeds.iter().copied()) {
-        let mut of_seed = Vec::new();
-        for arm in or_none(arms.iter().copied()) {
-            of_seed.push(spec::resolve(&SpecInput { arm, rng_seed, ..base })?);
-        }
-        of_seed.sort_by_key(|spec: &ExperimentSpec| spec.train.match_steps != NONE);
-        specs.extend(of_seed);
-    }
-    Ok(specs)
-}
-
-/// Each value, or once `None` when there is none.
-fn or_none<T>(values: impl Iterator<Item = T>) -> Vec<Option<T>> {
-    let values: Vec<_> = values.map(Some).collect();
-    if values.is_empty() { vec![None] } else { values }
+fn request(context: &Context, args: &RunArgs) -> CliResult<Request> {
+    let base = match (&args.spec, &args.from) {
+        (Some(file), _) => Base::File(file.clone()),
+        (None, Some(run)) => Base::Run(context.store_to_read()?.find_run(run)?.id),
+        (None, None) => Base::Default,
+    };
+    Ok(Request {
+        base,
+        name: args.name.clone(),
+        arms: args.arms.clone(),
+        rng_seeds: args.rng_seeds.clone(),
+        sets: args.sets.clone(),
+    })
 }

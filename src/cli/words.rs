@@ -1,6 +1,7 @@
 //! Numbers, times and states in the words of the command line.
 
 use crate::domain::metrics::Evaluation;
+pub use crate::report::words::{bytes, count, rate};
 pub use crate::report::{status, timestamp};
 
 /// What is said of a chat template that writes what day it is.
@@ -28,42 +29,6 @@ pub fn duration(milliseconds: u64) -> String {
         60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
     }
-}
-
-/// A count with thousands apart: `12,345`.
-#[must_use]
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Things a second, rounded; `None` before any time has passed.
-#[must_use]
-pub fn rate(n: u64, milliseconds: u64) -> Option<u64> {
-    (milliseconds > 0).then(|| (n as f64 * 1000.0 / milliseconds as f64).round() as u64)
-}
-
-/// Bytes in binary units: `1.5 GiB`.
-#[must_use]
-pub fn bytes(n: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if n < 1024 {
-        return format!("{n} B");
-    }
-    let mut value = n as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
 }
 
 #[cfg(test)]

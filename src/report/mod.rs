@@ -14,7 +14,7 @@ pub mod paper;
 mod run;
 mod scale;
 mod svg;
-mod words;
+pub mod words;
 
 pub use arms::ArmsDocument;
 pub use csv::comparison_csv;

@@ -3,10 +3,10 @@
 
 use std::sync::OnceLock;
 
+use super::SpecError;
 use super::layer::{self, Origin};
 use super::{ARMS, DEFAULT, Draft, SpecResult, arm_layer, known_arm, with_test_source};
 use crate::domain::spec::ExperimentSpec;
-use crate::supervisor::SupervisorError;
 
 /// What a form says about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub fn check_type(set: &str) -> SpecResult {
 }
 
 /// What is wrong with a value of a key, without the key and the place that a form shows anyway.
-pub fn problem(error: &SupervisorError) -> String {
+pub fn problem(error: &SpecError) -> String {
     let text = error.to_string();
     let tail = text.split_once(", expected ").map(|(_, tail)| format!("expected {tail}"));
     let tail = tail.or_else(|| text.split_once(", which is not ").map(|(_, t)| format!("not {t}")));

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::SpecError;
 use super::{SpecResult, refuse};
-use crate::supervisor::SupervisorError;
 
 /// A spec is a page of text; anything longer is another file given by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -77,8 +77,8 @@ pub fn read_file(path: &Path) -> SpecResult<Vec<Assignment>> {
     parse(&text, |line| Origin::File { path: path.to_owned(), line })
 }
 
-fn unreadable(path: &Path, source: std::io::Error) -> SupervisorError {
-    SupervisorError::SpecFile { path: path.to_owned(), source }
+fn unreadable(path: &Path, source: std::io::Error) -> SpecError {
+    SpecError::File { path: path.to_owned(), source }
 }
 
 /// A spec of data given where a spec of a run was expected is the likely slip.

@@ -4,16 +4,17 @@
 //! its place and what would be accepted. An arm that a file names stands below the file's own keys;
 //! an arm given as a flag stands above them, since whoever types it means it.
 
+mod error;
 pub mod form;
 mod layer;
 
+pub use error::SpecError;
 use layer::{Assignment, Origin};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::domain::source::hub_name::HubName;
 use crate::domain::spec::{CHAT_TEMPLATES, ExperimentSpec};
-use crate::supervisor::SupervisorError;
 
 /// The default spec, with a comment for every key.
 pub const DEFAULT: &str = include_str!("../../assets/default.toml");
@@ -30,11 +31,11 @@ const ARMS: [(&str, &str); 7] = [
 ];
 
 /// A spec, or what is wrong with it.
-pub type SpecResult<T = ()> = Result<T, SupervisorError>;
+pub type SpecResult<T = ()> = Result<T, SpecError>;
 
 /// A mistake in what the person gave.
-fn refuse(message: impl Into<String>) -> SupervisorError {
-    SupervisorError::Spec { message: message.into(), hint: None }
+fn refuse(message: impl Into<String>) -> SpecError {
+    SpecError::Refused { message: message.into(), hint: None }
 }
 
 /// A key this dissimilar to every valid one is not a misspelling of any.
@@ -197,7 +198,7 @@ impl Draft {
         }
     }
 
-    fn unknown_key(&self, key: &str, written: &str, origin: &Origin) -> SupervisorError {
+    fn unknown_key(&self, key: &str, written: &str, origin: &Origin) -> SpecError {
         let prefix = format!("{key}.");
         if let Some((inner, default)) = self.defaults.iter().find(|(k, _)| k.starts_with(&prefix)) {
             let message = format!("`{key}` is {written} in {origin}, expected a section of keys");

@@ -40,7 +40,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use database::health::Health;
 pub use error::StoreError;
-pub use events::attempts::Attempt;
+pub use events::attempts::{Attempt, QueuedRun};
 pub use events::writer::EventWriter;
 pub use experiments::StepsTaken;
 pub use filter::{FilterError, RunFilter};

@@ -1,20 +1,21 @@
 //! Starts, steers and ends worker processes.
 //!
 //! There is no daemon. Whoever finds a free slot starts the head of the queue: a command, a
-//! viewer, or a worker that has just ended. Two of them may start the same run; the store gives it
-//! to one ([`Store::begin_attempt`]) and the other worker leaves quietly.
+//! viewer, or a worker that has just ended. The store gives each start to one of them
+//! ([`Store::claim_next`]), and each run to one worker ([`Store::begin_attempt`]).
 //!
 //! People never signal a worker to steer it. They append a request, which the worker reads between
 //! two steps. Only [`Supervisor::kill`] ends a process, for a worker that reads nothing any more.
 
-mod child;
 mod error;
+mod launcher;
+mod printed;
 mod queue;
 
-use std::path::PathBuf;
 use std::sync::Mutex;
 
 pub use error::SupervisorError;
+pub use launcher::{Launcher, Local, SubmissionState, Submitted};
 
 use crate::domain::event::RunEvent;
 use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus};
@@ -24,23 +25,22 @@ use crate::store::{Home, RunRow, Store, StoreError};
 #[derive(Debug)]
 pub struct Supervisor {
     home: Home,
-    /// The `ser` binary; `None` is the running one.
-    program: Option<PathBuf>,
+    launcher: Box<dyn Launcher>,
     /// Workers this process has started and not seen end.
-    children: Mutex<Vec<child::StartedWorker>>,
+    children: Mutex<Vec<queue::StartedWorker>>,
 }
 
 impl Supervisor {
-    /// A supervisor that starts the running binary.
+    /// A supervisor that starts the running binary on this machine.
     #[must_use]
     pub fn new(home: Home) -> Self {
-        Self { home, program: None, children: Mutex::default() }
+        Self::with_launcher(home, Box::new(Local::default()))
     }
 
-    /// A supervisor that starts another binary: tests are not `ser` themselves.
+    /// A supervisor that starts workers elsewhere, or otherwise.
     #[must_use]
-    pub fn with_program(home: Home, program: PathBuf) -> Self {
-        Self { program: Some(program), ..Self::new(home) }
+    pub fn with_launcher(home: Home, launcher: Box<dyn Launcher>) -> Self {
+        Self { home, launcher, children: Mutex::default() }
     }
 
     /// Asks a running worker to hold.
@@ -110,7 +110,7 @@ impl Supervisor {
     pub fn kill(&self, store: &Store, run: &RunId) -> Result<(), SupervisorError> {
         let detail = store.run(run)?;
         match detail.worker {
-            Some(worker) if has_worker(&detail.row) => child::kill(&worker),
+            Some(worker) if has_worker(&detail.row) => self.launcher.cancel(&worker),
             _ => Err(refused("nothing to kill", detail.row)),
         }
     }

@@ -1,15 +1,21 @@
-//! The queue: one run at a time on the device, the next one when the slot is free.
+//! The queue: as many runs at a time as there are slots, the next one when a slot is free.
 
 use std::sync::PoisonError;
 
-use super::child::StartedWorker;
-use super::{Supervisor, SupervisorError, has_worker};
+use super::launcher::{SubmissionState, Submitted};
+use super::{Supervisor, SupervisorError};
 use crate::domain::event::RunEvent;
 use crate::domain::run::{RunId, RunStatus};
-use crate::store::Store;
+use crate::store::events::liveness;
+use crate::store::{QueuedRun, Store};
 
-/// Workers at the same time. There is one device.
-const N_SLOTS: usize = 1;
+/// A worker that this process has asked for and not seen end.
+#[derive(Debug)]
+pub(super) struct StartedWorker {
+    /// What it should work on, and the attempt before its own.
+    queued: QueuedRun,
+    submitted: Box<dyn Submitted>,
+}
 
 impl Supervisor {
     /// Starts the head of the queue if a slot is free; says which run that was. Cheap enough to
@@ -20,40 +26,46 @@ impl Supervisor {
     pub fn start_next(&self, store: &mut Store) -> Result<Option<RunId>, SupervisorError> {
         let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
         reap(&mut children, store)?;
-        let n_working = store.running()?.iter().filter(|detail| has_worker(&detail.row)).count();
-        let Some(run) = store.next_queued()? else { return Ok(None) };
-        // A worker that was just started needs a moment until it takes its run.
-        let is_started = children.iter().any(|child| child.run == run);
-        if n_working >= N_SLOTS || is_started {
+        let this = liveness::current_worker();
+        let Some(queued) = store.claim_next(&this, self.launcher.n_slots())? else {
             return Ok(None);
-        }
-        let attempt_before = store.run(&run)?.row.attempt;
-        let process = self.start_worker(&run)?;
-        children.push(StartedWorker { run: run.clone(), attempt_before, process });
+        };
+        let run = queued.run.clone();
+        let submitted = match self.launcher.submit(&self.home, &run) {
+            Ok(submitted) => submitted,
+            Err(error) => {
+                store.hand_claim(&run, None)?;
+                return Err(error);
+            }
+        };
+        // A job that waits has no process yet: this one stands for it.
+        let worker = submitted.worker().unwrap_or(this);
+        children.push(StartedWorker { queued, submitted });
+        store.hand_claim(&run, Some(&worker))?;
         Ok(Some(run))
     }
 }
 
-/// Collects children that ended. A run whose worker ended without ever taking it has failed: left
+/// Collects workers that ended. A run whose worker ended without ever taking it has failed: left
 /// at the head of the queue it would be started again for ever.
 fn reap(children: &mut Vec<StartedWorker>, store: &mut Store) -> Result<(), SupervisorError> {
     let mut index = 0;
     while index < children.len() {
-        let Ok(Some(exit)) = children[index].process.try_wait() else {
+        let SubmissionState::Ended(exit) = children[index].submitted.state() else {
             index += 1;
             continue;
         };
-        let child = children.swap_remove(index);
-        let Ok(detail) = store.run(&child.run) else { continue };
+        let QueuedRun { run, attempt } = children.swap_remove(index).queued;
+        let Ok(detail) = store.run(&run) else { continue };
         let row = detail.row;
-        if row.status == RunStatus::Queued && row.attempt == child.attempt_before {
-            let log = store.home().worker_log(&child.run);
+        if row.status == RunStatus::Queued && row.attempt == attempt {
+            let log = store.home().worker_log(&run);
             let event = RunEvent::RunFailed {
                 reason: None,
                 message: format!("the worker ended before it took the run ({exit})"),
                 hint: Some(format!("read `{}`", log.display())),
             };
-            store.end_queued(&child.run, event)?;
+            store.end_queued(&run, event)?;
         }
     }
     Ok(())
@@ -62,10 +74,14 @@ fn reap(children: &mut Vec<StartedWorker>, store: &mut Store) -> Result<(), Supe
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::domain::event::WorkerIdentity;
     use crate::domain::run::{Liveness, RequestKind};
+    use crate::store::Home;
     use crate::store::testing::{self, Fixture};
+    use crate::supervisor::{Launcher, Local};
 
     /// A supervisor whose workers are a shell script.
     fn supervisor(fixture: &Fixture, script: &str) -> Supervisor {
@@ -73,14 +89,15 @@ mod tests {
         let path: PathBuf = fixture.home.root().join("fake-ser");
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Supervisor::with_program(fixture.home.clone(), path)
+        Supervisor::with_launcher(fixture.home.clone(), Box::new(Local::with_program(path)))
     }
 
     /// Waits until the children of a supervisor have ended, without reaping them.
     fn wait(supervisor: &Supervisor) {
         let children = supervisor.children.lock().unwrap();
         for child in children.iter() {
-            let stat = format!("/proc/{}/stat", child.process.id());
+            let Some(worker) = child.submitted.worker() else { continue };
+            let stat = format!("/proc/{}/stat", worker.pid);
             while !std::fs::read_to_string(&stat).unwrap().contains(") Z") {
                 std::thread::yield_now();
             }
@@ -111,10 +128,81 @@ mod tests {
         let supervisor = supervisor(&fixture, "exec sleep 600");
         assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), Some(run));
         assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), None);
-        let mut children = supervisor.children.lock().unwrap();
+        let children = supervisor.children.lock().unwrap();
         assert_eq!(children.len(), 1);
-        children[0].process.kill().unwrap();
-        children[0].process.wait().unwrap();
+        supervisor.launcher.cancel(&children[0].submitted.worker().unwrap()).unwrap();
+    }
+
+    /// A viewer looks at the queue while a command has just started its head.
+    #[test]
+    fn of_two_supervisors_one_starts_a_worker() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let [first, second] = [(); 2].map(|()| supervisor(&fixture, "exec sleep 600"));
+        assert_eq!(first.start_next(&mut fixture.store).unwrap(), Some(run.clone()));
+        assert_eq!(second.start_next(&mut fixture.store).unwrap(), None);
+        let worker = first.children.lock().unwrap()[0].submitted.worker().unwrap();
+        first.launcher.cancel(&worker).unwrap();
+        wait(&first);
+        // The worker died before it took the run: who has started it says so, or, when that process
+        // is gone, the next one starts the run again.
+        drop(first);
+        assert_eq!(second.start_next(&mut fixture.store).unwrap(), Some(run));
+        let worker = second.children.lock().unwrap()[0].submitted.worker().unwrap();
+        second.launcher.cancel(&worker).unwrap();
+    }
+
+    /// Jobs that wait in a queue of somebody else's, two at a time.
+    #[derive(Debug, Default)]
+    struct Cluster {
+        asked: std::sync::Mutex<Vec<RunId>>,
+    }
+
+    #[derive(Debug)]
+    struct Job;
+
+    impl Submitted for Job {
+        fn worker(&self) -> Option<WorkerIdentity> {
+            None
+        }
+
+        fn state(&mut self) -> SubmissionState {
+            SubmissionState::Going
+        }
+    }
+
+    impl Launcher for Arc<Cluster> {
+        fn n_slots(&self) -> usize {
+            2
+        }
+
+        fn submit(&self, _: &Home, run: &RunId) -> Result<Box<dyn Submitted>, SupervisorError> {
+            self.asked.lock().unwrap().push(run.clone());
+            Ok(Box::new(Job))
+        }
+
+        fn cancel(&self, worker: &WorkerIdentity) -> Result<(), SupervisorError> {
+            Err(SupervisorError::Elsewhere { pid: worker.pid, host: worker.host.clone() })
+        }
+    }
+
+    #[test]
+    fn jobs_that_wait_elsewhere_are_submitted_once() {
+        let mut fixture = testing::store();
+        let [a, b, c] = ["a", "b", "c"].map(|name| fixture.run(name));
+        let cluster = Arc::new(Cluster::default());
+        let supervisor =
+            Supervisor::with_launcher(fixture.home.clone(), Box::new(Arc::clone(&cluster)));
+        for expected in [Some(&a), Some(&b), None, None] {
+            let started = supervisor.start_next(&mut fixture.store).unwrap();
+            assert_eq!(started.as_ref(), expected);
+        }
+        assert_eq!(*cluster.asked.lock().unwrap(), [a.clone(), b]);
+        // A job that has begun and ended leaves its slot to the next one.
+        let attempt = fixture.begin(&a);
+        assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), None);
+        fixture.apply(&a, attempt, vec![RunEvent::RunStopped]);
+        assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), Some(c));
     }
 
     #[test]
@@ -188,23 +276,5 @@ mod tests {
         supervisor.kill(&fixture.store, &run).unwrap();
         assert!(!victim.wait().unwrap().success());
         assert_eq!(fixture.store.run(&run).unwrap().row.liveness, Liveness::Gone);
-    }
-
-    #[test]
-    fn a_launch_returns_its_last_line_or_its_error() {
-        let fixture = testing::store();
-        let supervisor_of = |script| supervisor(&fixture, script);
-        let launched = supervisor_of("echo importing; echo r1234567").launch_detached(&[]);
-        assert_eq!(launched.unwrap(), "r1234567");
-        let args = ["--set".to_owned(), "rng_seed=2".to_owned()];
-        let echoed = supervisor_of("echo \"$@\"").launch_detached(&args).unwrap();
-        let home = fixture.home.root().display();
-        assert_eq!(echoed, format!("run --detach --home {home} --set rng_seed=2"));
-        let script = "echo 'error: `x` is unknown' >&2; echo 'hint: use `y`' >&2; exit 2";
-        let error = supervisor_of(script).launch_detached(&[]).unwrap_err();
-        assert_eq!(
-            (error.to_string().as_str(), error.hint().as_deref()),
-            ("`x` is unknown", Some("use `y`"))
-        );
     }
 }

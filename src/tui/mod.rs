@@ -31,7 +31,7 @@ use std::io::{self, IsTerminal};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 pub use error::TuiError;
 pub use feed::data::{MemoryNeed, MemoryPlanner};
@@ -78,10 +78,12 @@ pub struct TuiOptions {
 }
 
 /// What to tell the person who left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ExitNote {
     /// Runs that go on without the viewer.
     pub n_going: usize,
+    /// Launches that were still reading their data.
+    launches: Vec<JoinHandle<()>>,
 }
 
 impl ExitNote {
@@ -92,6 +94,20 @@ impl ExitNote {
             0 => None,
             1 => Some("1 run keeps going; `ser attach` returns".to_owned()),
             n => Some(format!("{n} runs keep going; `ser attach` returns")),
+        }
+    }
+
+    /// Whether a run that was asked for is not queued yet.
+    #[must_use]
+    pub fn is_launching(&self) -> bool {
+        self.launches.iter().any(|launch| !launch.is_finished())
+    }
+
+    /// Waits until every run that was asked for is queued, or was refused.
+    pub fn wait(self) {
+        for launch in self.launches {
+            // A launch that panicked has left nothing, and nobody is there to be told.
+            let _ = launch.join();
         }
     }
 }
@@ -138,7 +154,7 @@ pub fn run(
         let (home, sender) = (home.clone(), sender.clone());
         move || samples::reader::serve(&home, &to_reader, &sender)
     })?;
-    start_thread("executor", {
+    let executor = start_thread("executor", {
         let (home, sender, read_only) = (home.clone(), sender.clone(), options.read_only);
         move || executor::execute(&home, read_only, &to_executor, &sender)
     })?;
@@ -160,7 +176,11 @@ pub fn run(
         App::new(model, frames, Ports { interests, samples: to_samples, effects, suspend, edit });
     app.is_slow = is_slow;
     runtime.block_on(app.run(&mut messages));
-    Ok(ExitNote { n_going: app.model.n_going() })
+    let n_going = app.model.n_going();
+    // Its channels closed and the terminal given back, the executor ends.
+    drop((app, messages, guard));
+    let launches = executor.join().unwrap_or_default();
+    Ok(ExitNote { n_going, launches })
 }
 
 /// What the interface knows before the first look at the store.
@@ -190,7 +210,9 @@ fn first_model(settings: Settings, options: &TuiOptions, size: Size) -> Model {
     model
 }
 
-fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), TuiError> {
-    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
-    thread.map(drop).map_err(TuiError::Thread)
+fn start_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, TuiError> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(TuiError::Thread)
 }

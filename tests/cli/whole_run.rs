@@ -60,6 +60,29 @@ fn a_followed_run_prints_its_rounds() {
     assert!(markdown.contains("| first | finished |"), "{markdown}");
 }
 
+/// A second worker would find the first one at work, say so in the log, and leave.
+#[test]
+fn a_run_has_one_worker() {
+    let place = place();
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        succeeded(&place.ser(&[
+            "run",
+            "spec.toml",
+            "--plain",
+            "--arm",
+            "seed-only",
+            "--name",
+            name,
+        ]));
+    }
+    let logs = std::fs::read_dir(place.home().join("runs")).unwrap();
+    let logs = logs.map(|run| run.unwrap().path().join("worker.log"));
+    let doubled = logs.filter(|log| {
+        std::fs::read_to_string(log).unwrap().contains("another worker has this run")
+    });
+    assert_eq!(doubled.count(), 0);
+}
+
 #[test]
 fn the_json_document_keeps_its_promise() {
     let place = place();

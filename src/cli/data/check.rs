@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::data_source::{GroupArgs, SourceArgs};
 use crate::cli::table::print_json;
-use crate::cli::{CliError, CliResult, Context, by_name, import, words};
+use crate::cli::{CliError, CliResult, Context, words};
 use crate::data::{
     self, BadPairPolicy, CheckReport, CheckSettings, PairTokens, ReadSettings, TokenCounter,
     TokenReport,
@@ -17,6 +17,7 @@ use crate::domain::text::clean::clean_line;
 use crate::engine::files::weights::ModelFiles;
 use crate::engine::text::chat::ChatTemplate;
 use crate::engine::{Backbone, PairText};
+use crate::launch::{by_name, import};
 
 /// Arguments of `ser data check`.
 #[derive(Debug, clap::Args)]
@@ -66,14 +67,14 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
         },
         max_share: args.max_share,
     };
-    let sources = by_name::parts(context, &args.source.parts(), Part::Train)?.files;
-    let parts = import::find_parts(context, &sources, &settings.read)?;
-    import::say_understanding(context, &parts, &settings.read)?;
+    let sources = by_name::parts(context.place(), &args.source.parts(), Part::Train)?.files;
+    let parts = import::find_parts(context.place(), &sources, &settings.read)?;
+    import::say_understanding(context.place(), &parts, &settings.read)?;
     let test = match &args.test {
         Some(test) => {
             let test = [SourcePart::whole(test.as_str())];
             let read = ReadSettings { part: Part::Test, ..settings.read.clone() };
-            Some(import::find_parts(context, &test, &read)?)
+            Some(import::find_parts(context.place(), &test, &read)?)
         }
         None => None,
     };

@@ -8,11 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::data::data_source::SourceArgs;
 use super::export::Target;
-use super::import::{self, ImportSettings};
 use super::model::scorer;
 use super::model::scorer::{ModelArgs, Scorer};
 use super::table::{Cell, Column, Form, FormArgs, Table, number, print_json, print_line, text};
-use super::{CliError, CliResult, Context, by_name, words};
+use super::{CliError, CliResult, Context, words};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
 use crate::domain::metrics::Evaluation;
 use crate::domain::metrics::reward_bench::section_scores;
@@ -20,6 +19,8 @@ use crate::domain::preference::PreferencePair;
 use crate::domain::source::data_files::Part;
 use crate::engine::PairText;
 use crate::engine::score::score_all;
+use crate::launch::by_name;
+use crate::launch::import::{self, ImportSettings};
 
 mod best_of;
 
@@ -73,8 +74,8 @@ pub fn run(context: &Context, args: &EvalArgs) -> CliResult {
     let group = args.by.as_deref().unwrap_or("prompt");
     let settings = ImportSettings { part: Part::Test, ..args.source.settings(&columns, group) };
     let read = settings.read(BadPairPolicy::Drop)?;
-    let sources = by_name::parts(context, &args.source.parts(), Part::Test)?.files;
-    let parts = import::find_parts(context, &sources, &read)?;
+    let sources = by_name::parts(context.place(), &args.source.parts(), Part::Test)?.files;
+    let parts = import::find_parts(context.place(), &sources, &read)?;
     if let Some(files) = best_of::files(&parts) {
         return best_of::run(context, args, &files);
     }

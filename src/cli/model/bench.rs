@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::import;
-use crate::cli::import::ImportSettings;
 use crate::cli::table::print_line;
 use crate::cli::{CliError, CliResult, Context, words};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
@@ -12,6 +10,8 @@ use crate::domain::preference::PreferencePair;
 use crate::domain::spec::DataSpec;
 use crate::engine::measure::{MeasureSettings, Measurement, PassCost, measure};
 use crate::engine::{OpenSettings, PairText};
+use crate::launch::import;
+use crate::launch::import::ImportSettings;
 use crate::spec;
 use crate::spec::SpecInput;
 
@@ -77,7 +77,7 @@ pub fn run(context: &Context, args: &BenchArgs) -> CliResult {
 fn read(context: &Context, spec: &DataSpec, limit: u64) -> CliResult<Vec<PreferencePair>> {
     let settings = ImportSettings { limit, ..ImportSettings::of_spec(spec) };
     let settings = settings.read(BadPairPolicy::Drop)?;
-    let parts = import::find_parts(context, &spec.source.parts(), &settings)?;
+    let parts = import::find_parts(context.place(), &spec.source.parts(), &settings)?;
     let mut pairs = Vec::new();
     for item in MixtureReader::new(parts, settings) {
         if let SourceItem::Pair(pair) = item? {

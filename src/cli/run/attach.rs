@@ -60,6 +60,10 @@ pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
     if let Some(line) = note.line() {
         context.say(&line);
     }
+    if note.is_launching() {
+        context.say("the data of a run is still read; Ctrl-C gives it up");
+    }
+    note.wait();
     Ok(())
 }
 

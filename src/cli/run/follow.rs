@@ -16,7 +16,6 @@ use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
-use crate::supervisor::Supervisor;
 
 /// Between two looks at the database.
 const POLL: Duration = Duration::from_millis(200);
@@ -115,7 +114,7 @@ fn keep_going(context: &Context, row: &RunRow) -> CliResult {
     }
     if row.status == RunStatus::Queued && context.access == Access::ReadWrite {
         let mut store = context.store_to_write("attach")?;
-        Supervisor::new(context.home.clone()).start_next(&mut store)?;
+        context.supervisor.start_next(&mut store)?;
     }
     Ok(())
 }

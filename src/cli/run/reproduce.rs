@@ -8,18 +8,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::specs_of;
 use super::{arms, follow};
-use crate::cli::launch::LaunchPlan;
 use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
-use crate::cli::{CliError, CliResult, Context, ErrorKind, launch};
+use crate::cli::{CliError, CliResult, Context, ErrorKind};
 use crate::domain::run::{Liveness, RunId, RunStatus};
+use crate::launch::specs_of;
+use crate::launch::{self, LaunchPlan};
 use crate::report::ArmsDocument;
 use crate::report::paper::{self, PaperRow};
 use crate::spec::SpecInput;
 use crate::store::comparison::{ArmComparison, RoundChoice};
 use crate::store::{RunRow, Store};
-use crate::supervisor::Supervisor;
 
 /// Arguments of `ser reproduce`.
 #[derive(Debug, clap::Args)]
@@ -96,7 +95,7 @@ struct Protocol {
 pub fn run(context: &Context, args: &ReproduceArgs) -> CliResult {
     let mut store = context.store_to_write("reproduce")?;
     let protocols = protocols(context, &mut store, args)?;
-    let supervisor = Supervisor::new(context.home.clone());
+    let supervisor = &context.supervisor;
     for run in protocols.iter().flat_map(|protocol| &protocol.runs) {
         let is_stopped = run.status == RunStatus::Stopped || run.liveness == Liveness::Gone;
         if is_stopped {
@@ -158,7 +157,7 @@ fn protocols(
         let source = first.data.source.to_string();
         let experiment = experiment_name(&source, &first.model.backbone);
         let plan = LaunchPlan { name: None, experiment: Some(&experiment), reuses_runs: true };
-        let runs = launch::launch(context, store, &specs, plan)?;
+        let runs = launch::launch(context.place(), store, &specs, plan)?;
         protocols.push(Protocol { source, experiment, runs });
     }
     Ok(protocols)

@@ -23,6 +23,19 @@ pub struct Attempt {
     pub next_seq: u64,
 }
 
+/// A run whose worker may be started now, by whoever was given it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedRun {
+    /// Which run.
+    pub run: RunId,
+    /// The latest attempt at it; 0 where there was none.
+    pub attempt: u32,
+}
+
+/// A claim from another host, whose processes cannot be looked at, holds this long: a worker takes
+/// its run within seconds.
+const CLAIM_ELSEWHERE_MS: i64 = 60_000;
+
 impl Store {
     /// Takes a queued or interrupted run for a worker.
     ///
@@ -98,6 +111,56 @@ impl Store {
         })
     }
 
+    /// Claims the head of the queue for whoever is about to start its worker, if fewer than `n_slots`
+    /// runs are at work or being started. `None` where there is nothing to start, or somebody else
+    /// does it: one transaction decides, so that of many processes that look at the queue one starts a
+    /// worker.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn claim_next(
+        &mut self,
+        by: &WorkerIdentity,
+        n_slots: usize,
+    ) -> Result<Option<QueuedRun>, StoreError> {
+        let is_idle = self.next_queued()?.is_none();
+        if is_idle {
+            // Polls of an empty queue take no lock.
+            return Ok(None);
+        }
+        let running = self.running()?;
+        let n_working = running.iter().filter(|detail| is_alive(detail.row.liveness)).count();
+        self.write(|transaction| {
+            let waiting = waiting(transaction)?;
+            let n_starting = waiting.iter().filter(|run| run.is_claimed).count();
+            let free = waiting.iter().find(|run| !run.is_claimed);
+            let Some(run) = free.filter(|_| n_working + n_starting < n_slots) else {
+                return Ok(None);
+            };
+            let id: String =
+                transaction
+                    .query_row("SELECT id FROM runs WHERE key = ?1", [run.key], |row| row.get(0))?;
+            let attempt = claim(transaction, run.key)?.map_or(0, |claim| claim.attempt);
+            set_claim(transaction, run.key, Some(by))?;
+            Ok(Some(QueuedRun { run: RunId(id), attempt }))
+        })
+    }
+
+    /// Hands the claim on a run to the worker that was started for it, or gives it up.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn hand_claim(
+        &mut self,
+        run: &RunId,
+        to: Option<&WorkerIdentity>,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let key = runs::key(transaction, run)?;
+            set_claim(transaction, key, to)
+        })
+    }
+
     /// Every run that a worker should be working on, whether its process is alive or not.
     ///
     /// # Errors
@@ -163,6 +226,41 @@ impl Store {
             apply::append(transaction, std::slice::from_ref(&record))
         })
     }
+}
+
+/// A run in the queue.
+struct Waiting {
+    key: i64,
+    /// Whether a living process has started a worker for it, or is about to.
+    is_claimed: bool,
+}
+
+/// The queue in its order.
+fn waiting(transaction: &Transaction<'_>) -> Result<Vec<Waiting>, StoreError> {
+    let sql = "SELECT run, claimed_by, claimed_ms FROM queue ORDER BY position";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let (by, at_ms): (Option<String>, Option<i64>) = (row.get(1)?, row.get(2)?);
+        let worker = by.and_then(|text| serde_json::from_str::<WorkerIdentity>(&text).ok());
+        let is_recent = now_ms().saturating_sub(at_ms.unwrap_or(0)) < CLAIM_ELSEWHERE_MS;
+        let holds = |worker: &WorkerIdentity| {
+            liveness::exists(worker) || (liveness::is_elsewhere(worker) && is_recent)
+        };
+        Ok(Waiting { key: row.get(0)?, is_claimed: worker.as_ref().is_some_and(holds) })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn set_claim(
+    transaction: &Transaction<'_>,
+    key: i64,
+    by: Option<&WorkerIdentity>,
+) -> Result<(), StoreError> {
+    // Texts and numbers in a struct cannot fail to serialize.
+    let by = by.and_then(|worker| serde_json::to_string(worker).ok());
+    let sql = "UPDATE queue SET claimed_by = ?2, claimed_ms = ?3 WHERE run = ?1";
+    transaction.prepare_cached(sql)?.execute((key, by, now_ms()))?;
+    Ok(())
 }
 
 /// Whether a process may be writing.

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 
 use crate::domain::run::{RequestKind, RunId, RunStatus};
+use crate::launch::{self, LaunchError, Request as LaunchRequest};
+use crate::report::words::one_line;
 use crate::store::{Access, Home, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
 
@@ -22,21 +24,29 @@ use crate::tui::terminal::clipboard;
 /// How often the head of the queue is looked at: there is no daemon, so whoever is here does it.
 const QUEUE: Duration = Duration::from_secs(3);
 
-/// Does effects until the interface is gone.
-pub fn execute(home: &Home, read_only: bool, effects: &Receiver<Effect>, to: &Sender<Message>) {
+/// Does effects until the interface is gone. Launches that are under way then are given back: a
+/// person who leaves while data is imported wants the run all the same.
+pub fn execute(
+    home: &Home,
+    read_only: bool,
+    effects: &Receiver<Effect>,
+    to: &Sender<Message>,
+) -> Vec<JoinHandle<()>> {
     let supervisor = Arc::new(Supervisor::new(home.clone()));
+    let mut launches: Vec<JoinHandle<()>> = Vec::new();
     loop {
         let message = match effects.recv_timeout(QUEUE) {
             Ok(Effect::Ask { run, name, kind }) => {
                 Some(answer(ask(home, &supervisor, &run, &name, kind)))
             }
             Ok(Effect::Kill { run, name }) => Some(answer(kill(home, &supervisor, &run, &name))),
-            Ok(Effect::Launch(args)) => {
-                launch(&supervisor, args, to);
+            Ok(Effect::Launch(request)) => {
+                launches.retain(|launch| !launch.is_finished());
+                launches.push(launch(home, &supervisor, request, to));
                 None
             }
             Ok(Effect::DryRun { spec }) => {
-                dry_run(&supervisor, spec, to);
+                dry_run(spec, to);
                 None
             }
             Ok(Effect::Save { path, contents: Contents::Text(text), overwrites }) => {
@@ -60,10 +70,10 @@ pub fn execute(home: &Home, read_only: bool, effects: &Receiver<Effect>, to: &Se
                 }
                 None
             }
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => return launches,
         };
         if message.is_some_and(|message| to.blocking_send(message).is_err()) {
-            return;
+            return launches;
         }
     }
 }
@@ -71,7 +81,7 @@ pub fn execute(home: &Home, read_only: bool, effects: &Receiver<Effect>, to: &Se
 fn answer(result: Result<String, SupervisorError>) -> Message {
     match result {
         Ok(words) => Message::Done(words),
-        Err(error) => Message::Failed(with_hint(&error.to_string(), error.hint())),
+        Err(error) => Message::Failed(with_hint(&one_line(&error), error.hint())),
     }
 }
 
@@ -196,30 +206,53 @@ fn edit(home: &Home, edited: Edited) -> Message {
         Store::open(home, Access::ReadWrite).and_then(|mut store| store.edit_runs(&edited.edits));
     match made {
         Ok(inverse) => Message::RunsEdited { edited, inverse },
-        Err(error) => Message::Failed(with_hint(&error.to_string(), error.hint())),
+        Err(error) => Message::Failed(with_hint(&one_line(&error), error.hint())),
     }
 }
 
 /// A launch imports its data first, which can take minutes: other effects do not wait for it.
-fn launch(supervisor: &Arc<Supervisor>, args: Vec<String>, to: &Sender<Message>) {
-    let (supervisor, to) = (Arc::clone(supervisor), to.clone());
+fn launch(
+    home: &Home,
+    supervisor: &Arc<Supervisor>,
+    request: LaunchRequest,
+    to: &Sender<Message>,
+) -> JoinHandle<()> {
+    let (home, supervisor, to) = (home.clone(), Arc::clone(supervisor), to.clone());
     thread::spawn(move || {
-        let message = match supervisor.launch_detached(&args) {
+        let message = match start(&home, &supervisor, &request) {
             Ok(run) => Message::Started(run),
-            Err(error) => answer(Err(error)),
+            Err(error) => Message::Failed(with_hint(&one_line(&error), error.hint())),
         };
         // The interface may be gone by now; the run is not.
         let _ = to.blocking_send(message);
-    });
+    })
+}
+
+/// Queues the runs and starts the first; its id.
+fn start(
+    home: &Home,
+    supervisor: &Supervisor,
+    request: &LaunchRequest,
+) -> Result<String, LaunchError> {
+    let mut store = Store::open(home, Access::ReadWrite)?;
+    let place = launch::Place { home, say: &launch::Silent };
+    let started = launch::start(place, &mut store, request)?;
+    supervisor.start_next(&mut store)?;
+    Ok(started.runs.last().map(|run| run.id.to_string()).unwrap_or_default())
 }
 
 /// A dry run takes as long as a small run: other effects do not wait for it.
-fn dry_run(supervisor: &Arc<Supervisor>, spec: String, to: &Sender<Message>) {
-    let (supervisor, to) = (Arc::clone(supervisor), to.clone());
+fn dry_run(spec: String, to: &Sender<Message>) {
+    let to = to.clone();
     thread::spawn(move || {
-        let words = match supervisor.dry_run(&spec) {
-            Ok(words) => words,
-            Err(error) => with_hint(&error.to_string(), error.hint()),
+        let words = match launch::dry_run(&spec) {
+            Ok(done) => {
+                format!(
+                    "ok: 200 pairs and one round in {:.0} s, nothing kept",
+                    done.took.as_secs_f64()
+                )
+            }
+            Err(error) => with_hint(&one_line(&error), error.hint()),
         };
         let _ = to.blocking_send(Message::DryRunEnded(words));
     });

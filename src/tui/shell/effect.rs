@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::domain::run::{RequestKind, RunId};
+use crate::launch::Request as LaunchRequest;
 
 use super::model::Edited;
 use crate::tui::feed::data::Interest;
@@ -84,8 +85,8 @@ pub enum Effect {
         /// The text of the spec file.
         spec: String,
     },
-    /// Start a run with these arguments of `ser run`.
-    Launch(Vec<String>),
+    /// Start runs.
+    Launch(LaunchRequest),
     /// Give the terminal back until `fg`.
     Suspend,
     /// Forget what is on the screen and draw it again.

@@ -5,6 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
 
 use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus};
+use crate::launch::{Base, Request};
 
 use super::fixtures::{
     NOW_MS, early_data, model, row, running_data, running_row, sampled, twelve_runs,
@@ -164,10 +165,10 @@ fn requests_go_to_the_selected_run() {
     let mut new = list();
     press(&mut new, &["n"]);
     assert_eq!((new.screen, new.launch.from.clone()), (Screen::Launch, Some(id(1))));
-    let from = vec!["--from".to_owned(), id(1).to_string()];
+    let from = Request { base: Base::Run(id(1)), ..Request::default() };
     assert_eq!(press(&mut new, &["Ctrl-s"]), [Effect::Launch(from)]);
     let mut empty = model(80, 24, Vec::new(), None);
-    assert_eq!(press(&mut empty, &["Enter"]), [Effect::Launch(Vec::new())]);
+    assert_eq!(press(&mut empty, &["Enter"]), [Effect::Launch(Request::default())]);
 }
 
 #[test]

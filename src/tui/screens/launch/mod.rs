@@ -15,6 +15,7 @@ pub mod view;
 
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
+use crate::launch::{Base, Request};
 use crate::spec;
 use crate::spec::form;
 use crate::tui::feed::data::{Costs, MemoryNeed};
@@ -286,39 +287,40 @@ impl Launch {
         self.arms().len().max(1) * self.rng_seeds().map_or(1, |seeds| seeds.len().max(1))
     }
 
-    /// What `ser run` would be given.
-    pub fn arguments(&self) -> Vec<String> {
-        let file = self.preset.iter().map(|path| path.display().to_string());
-        let mut arguments: Vec<String> = file.collect();
-        let mut option = |name: &str, value: String| {
-            arguments.push(name.to_owned());
-            arguments.push(value);
+    /// The runs that the form asks for.
+    pub fn request(&self) -> Request {
+        let base = match (&self.preset, &self.from) {
+            (Some(path), _) => Base::File(path.clone()),
+            (None, Some(run)) => Base::Run(run.clone()),
+            (None, None) => Base::Default,
         };
-        if let Some(from) = &self.from {
-            option("--from", from.to_string());
-        }
         let name = self.value(&RowKey::Name);
-        if !name.is_empty() {
-            option("--name", name.to_owned());
+        Request {
+            base,
+            name: (!name.is_empty()).then(|| name.to_owned()),
+            arms: self.arms(),
+            rng_seeds: self.rng_seeds().unwrap_or_default(),
+            sets: self.sets(),
         }
-        for arm in self.arms() {
-            option("--arm", arm);
-        }
-        let seeds = self.rng_seeds().unwrap_or_default();
-        if !seeds.is_empty() {
-            let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-            option("--rng-seeds", seeds.join(","));
-        }
-        for set in self.sets() {
-            option("--set", set);
-        }
-        arguments
     }
 
-    /// The same for a shell.
+    /// The same as a command, for a shell.
     pub fn command(&self) -> String {
+        let Request { base, name, arms, rng_seeds, sets } = self.request();
         let mut words = vec!["run".to_owned()];
-        words.extend(self.arguments());
+        match base {
+            Base::Default => {}
+            Base::File(path) => words.push(path.display().to_string()),
+            Base::Run(run) => words.extend(["--from".to_owned(), run.to_string()]),
+        }
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        name.into_iter().for_each(|name| option("--name", name));
+        arms.into_iter().for_each(|arm| option("--arm", arm));
+        if !rng_seeds.is_empty() {
+            let seeds: Vec<String> = rng_seeds.iter().map(u64::to_string).collect();
+            option("--rng-seeds", seeds.join(","));
+        }
+        sets.into_iter().for_each(|set| option("--set", set));
         words.push("--detach".to_owned());
         command_line(&words)
     }

@@ -10,7 +10,7 @@ fn set(launch: &mut Launch, label: &str, value: &str) {
 #[test]
 fn an_untouched_form_is_the_default_experiment() {
     let launch = Launch::new(None);
-    assert_eq!(launch.arguments(), [""; 0]);
+    assert_eq!(launch.request(), Request::default());
     assert_eq!(launch.command(), "ser run --detach");
     assert_eq!((launch.problem(), launch.n_runs()), (None, 1));
     assert!(launch.rows.len() > 25);
@@ -74,10 +74,10 @@ fn an_editor_fills_the_form_and_a_mistake_changes_nothing() {
     let mut launch = Launch::new(None);
     let text = launch.toml().unwrap().replace("epochs = 3", "epochs = 9");
     launch.take_toml(&text).unwrap();
-    assert_eq!(launch.arguments(), ["--set", "train.epochs=9"]);
+    assert_eq!(launch.request().sets, ["train.epochs=9"]);
     let error = launch.take_toml("[train]\nepochz = 1").unwrap_err();
     assert!(error.contains("unknown key `train.epochz`"), "{error}");
-    assert_eq!(launch.arguments(), ["--set", "train.epochs=9"]);
+    assert_eq!(launch.request().sets, ["train.epochs=9"]);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_run_is_the_base_of_the_next_one() {
     let base = form::check(None, Some("seed-only"), &["rng_seed=4".to_owned()]).unwrap();
     let mut launch = Launch::new(Some(spec::to_toml(&base).unwrap()));
     assert_eq!((launch.value(&RowKey::Arms), launch.value(&RowKey::RngSeeds)), ("seed-only", "4"));
-    assert_eq!(launch.arguments(), [""; 0]);
+    assert_eq!(launch.request(), Request::default());
     set(&mut launch, "rounds.max", "2");
     let Some(Ok(spec)) = &launch.checked else { panic!("{:?}", launch.checked) };
     assert_eq!((spec.rounds.max, spec.rng_seed), (2, 4));

@@ -130,7 +130,7 @@ fn on_own(model: &mut Model, command: LaunchCommand, n: usize) -> Vec<Effect> {
 
 /// Starts the runs; several ask first.
 fn start(model: &mut Model) -> Vec<Effect> {
-    let effect = Effect::Launch(model.launch.arguments());
+    let effect = Effect::Launch(model.launch.request());
     let n_runs = model.launch.n_runs();
     if n_runs == 1 {
         say(model, Tone::Note, "starting: the data is checked first …");

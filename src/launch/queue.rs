@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::by_name::{self, LocalSpec};
 use super::import::{self, ImportSettings, Imported};
-use super::{CliError, CliResult, Context, words};
+use super::{LaunchError, LaunchResult, Place};
 use crate::domain::run::RunId;
 use crate::domain::source::data_files::Part;
 use crate::domain::spec::{ExperimentSpec, PoolLabels, SourcePart};
@@ -13,6 +13,7 @@ use crate::engine::files::weights::ModelFiles;
 use crate::engine::memory::{self, Load};
 use crate::engine::text::tokenize;
 use crate::engine::{Backbone, OpenSettings};
+use crate::report::words::count;
 use crate::spec as spec_file;
 use crate::store::rows::RunRow;
 use crate::store::{NewRun, Store};
@@ -33,23 +34,23 @@ pub struct LaunchPlan<'a> {
 /// # Errors
 /// Anything wrong with a spec, its model or its data. Nothing is left behind then.
 pub fn launch(
-    context: &Context,
+    place: Place<'_>,
     store: &mut Store,
     specs: &[ExperimentSpec],
     plan: LaunchPlan<'_>,
-) -> CliResult<Vec<RunRow>> {
+) -> LaunchResult<Vec<RunRow>> {
     let specs: Vec<LocalSpec> =
-        specs.iter().map(|spec| by_name::localize(context, spec)).collect::<CliResult<_>>()?;
+        specs.iter().map(|spec| by_name::localize(place, spec)).collect::<LaunchResult<_>>()?;
     for local in &specs {
         check_model(&local.spec)?;
     }
     let mut made = Made::default();
     let launched = specs
         .iter()
-        .map(|spec| launch_one(context, store, spec, plan, &mut made))
-        .collect::<CliResult<Vec<_>>>();
+        .map(|spec| launch_one(place, store, spec, plan, &mut made))
+        .collect::<LaunchResult<Vec<_>>>();
     if launched.is_err() {
-        made.take_back(context, store);
+        made.take_back(place, store);
     }
     launched
 }
@@ -63,13 +64,13 @@ struct Made {
 
 impl Made {
     /// Takes everything away again. A failure here is logged: the first error is the one to tell.
-    fn take_back(&self, context: &Context, store: &mut Store) {
+    fn take_back(&self, place: Place<'_>, store: &mut Store) {
         for run in &self.runs {
             if let Err(error) = store.delete_run(run) {
                 tracing::warn!(%run, %error, "cannot take back a run");
             }
             // A missing folder is what is wanted.
-            let _ = std::fs::remove_dir_all(context.home.run_dir(run));
+            let _ = std::fs::remove_dir_all(place.home.run_dir(run));
         }
         for dataset in &self.datasets {
             if let Err(error) = store.delete_dataset(*dataset) {
@@ -77,7 +78,7 @@ impl Made {
             }
         }
         // Only an empty folder goes.
-        let _ = std::fs::remove_dir(context.home.root().join("runs"));
+        let _ = std::fs::remove_dir(place.home.root().join("runs"));
     }
 
     fn note(&mut self, imported: &Imported) -> i64 {
@@ -89,13 +90,13 @@ impl Made {
 }
 
 fn launch_one(
-    context: &Context,
+    place: Place<'_>,
     store: &mut Store,
     local: &LocalSpec,
     plan: LaunchPlan<'_>,
     made: &mut Made,
-) -> CliResult<RunRow> {
-    let (dataset, test_dataset) = import_pairs(context, store, local, made)?;
+) -> LaunchResult<RunRow> {
+    let (dataset, test_dataset) = import_pairs(place, store, local, made)?;
     let spec = &local.spec;
     let absolute = spec_file::with_absolute_paths(spec.clone());
     if plan.reuses_runs
@@ -105,7 +106,7 @@ fn launch_one(
     }
     let parts = check_split(store, spec, dataset, test_dataset)?;
     check_memory(spec, &parts)?;
-    warn_of_a_short_run(context, spec, &parts);
+    warn_of_a_short_run(place, spec, &parts);
     let run = store.create_run(&NewRun {
         name: plan.name.map(str::to_owned),
         spec: &absolute,
@@ -114,23 +115,23 @@ fn launch_one(
         experiment: plan.experiment.map(str::to_owned),
     })?;
     made.runs.push(run.id.clone());
-    context.home.ensure_run_dir(&run.id)?;
-    let path = context.home.run_dir(&run.id).join("spec.toml");
+    place.home.ensure_run_dir(&run.id)?;
+    let path = place.home.run_dir(&run.id).join("spec.toml");
     std::fs::write(&path, spec_file::to_toml(&absolute)?)
-        .map_err(|error| CliError::io("write", &path, &error))?;
+        .map_err(|source| LaunchError::Write { path, source })?;
     Ok(run)
 }
 
 /// The data sets of the training pairs and, where they are separate, of the test pairs.
 fn import_pairs(
-    context: &Context,
+    place: Place<'_>,
     store: &mut Store,
     local: &LocalSpec,
     made: &mut Made,
-) -> CliResult<(i64, Option<i64>)> {
+) -> LaunchResult<(i64, Option<i64>)> {
     let spec = &local.spec;
     let settings = ImportSettings::of_spec(&spec.data);
-    let dataset = import::import(context, store, &local.sources, &settings)?;
+    let dataset = import::import(place, store, &local.sources, &settings)?;
     let dataset = made.note(&dataset);
     let test_dataset = match spec.data.test.as_str() {
         "split" => None,
@@ -142,14 +143,14 @@ fn import_pairs(
             // The test source may stand in another format than the training source.
             let settings =
                 ImportSettings { part: Part::Test, format: "auto", limit: 0, ..settings };
-            Some(made.note(&import::import(context, store, &sources, &settings)?))
+            Some(made.note(&import::import(place, store, &sources, &settings)?))
         }
     };
     Ok((dataset, test_dataset))
 }
 
 /// The model has to be usable before anything is imported for it. Weights are not read here.
-fn check_model(spec: &ExperimentSpec) -> CliResult {
+fn check_model(spec: &ExperimentSpec) -> LaunchResult {
     let max_tokens = spec.model.max_tokens as usize;
     match spec.model.backbone.as_str() {
         "mock" => Ok(()),
@@ -160,12 +161,8 @@ fn check_model(spec: &ExperimentSpec) -> CliResult {
             let limit = ModelFiles::check(&dir)?.max_positions;
             tokenize::chat_template(&OpenSettings::of_spec(spec))?;
             if max_tokens > limit {
-                let message = format!(
-                    "`model.max_tokens` is {max_tokens}, but `{}` has {limit} positions",
-                    dir.join("config.json").display()
-                );
-                return Err(CliError::input(message)
-                    .with_hint(format!("set `model.max_tokens` to {limit} or less")));
+                let config = dir.join("config.json");
+                return Err(LaunchError::TooManyTokens { n: max_tokens, limit, config });
             }
             Ok(())
         }
@@ -174,7 +171,7 @@ fn check_model(spec: &ExperimentSpec) -> CliResult {
 
 /// A model that this machine can never hold is refused now; whether the memory is free is looked at
 /// when the run starts.
-fn check_memory(spec: &ExperimentSpec, parts: &DataSplit) -> CliResult {
+fn check_memory(spec: &ExperimentSpec, parts: &DataSplit) -> LaunchResult {
     let n_pairs = parts.seed_set.len()
         + parts.validation.len()
         + parts.unlabeled_pool.len()
@@ -189,7 +186,7 @@ fn check_split(
     spec: &ExperimentSpec,
     dataset: i64,
     test_dataset: Option<i64>,
-) -> CliResult<DataSplit> {
+) -> LaunchResult<DataSplit> {
     let rule = SplitRule {
         rng_seed: spec.rng_seed,
         seed_labels: spec.data.seed_labels,
@@ -201,22 +198,20 @@ fn check_split(
         Some(test) => Some(store.group_hashes(test)?.into_iter().collect::<BTreeSet<_>>()),
         None => None,
     };
-    split(&groups, test_groups.as_ref(), &rule).map_err(|error| {
-        CliError::input(format!("`{}` cannot be divided: {error}", spec.data.source))
-            .with_hint("give more pairs, or change `data.seed_labels` and `data.validation_share`")
-    })
+    split(&groups, test_groups.as_ref(), &rule)
+        .map_err(|error| LaunchError::Split { source_name: spec.data.source.to_string(), error })
 }
 
 /// A gate larger than the pool stops the loop before its first round; that is allowed, and rarely
 /// meant.
-fn warn_of_a_short_run(context: &Context, spec: &ExperimentSpec, parts: &DataSplit) {
+fn warn_of_a_short_run(place: Place<'_>, spec: &ExperimentSpec, parts: &DataSplit) {
     let n_pool = parts.unlabeled_pool.len();
     let gate = spec.selection.min_selected.of(n_pool).max(1);
     if spec.rounds.max > 0 && spec.rounds.pool_labels == PoolLabels::Pseudo && gate > n_pool {
-        context.say(&format!(
+        place.say(&format!(
             "warning: `selection.min_selected` is {gate}, but the unlabeled pool has only {} \
              pairs: the run ends after round 0",
-            words::count(n_pool as u64)
+            count(n_pool as u64)
         ));
     }
 }

@@ -1,0 +1,134 @@
+//! What can go wrong before a worker takes over.
+
+use std::path::PathBuf;
+
+use crate::data::DataError;
+use crate::domain::source::hub_name::BadName;
+use crate::domain::split::SplitError;
+use crate::engine::EngineError;
+use crate::hub::HubError;
+use crate::spec::SpecError;
+use crate::store::StoreError;
+use crate::supervisor::SupervisorError;
+
+/// A launch, an import or a dry run that failed; nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A source cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A model cannot be opened, or is too large for this machine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A name on the Hub cannot be fetched.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A text is no name on the Hub.
+    #[error(transparent)]
+    Name(#[from] BadName),
+    /// The spec is wrong.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// No worker can be started.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    /// `data.source` names nothing.
+    #[error("`data.source` is an empty list")]
+    NoSource,
+    /// One weight or cap cannot be divided over files.
+    #[error("`{path}` is {n_files} files, but has one weight or cap")]
+    WeightOfFiles {
+        /// The name on the Hub.
+        path: String,
+        /// How many files it means.
+        n_files: usize,
+    },
+    /// A model that is neither a folder nor a known name.
+    #[error("there is no model `{name}`: it is no folder")]
+    NoModel {
+        /// What was written.
+        name: String,
+    },
+    /// A model is fetched whole.
+    #[error("`{name}` has a path after its name, but a model is all of it")]
+    PathInModel {
+        /// What was written.
+        name: String,
+    },
+    /// The model cannot read texts that long.
+    #[error("`model.max_tokens` is {n}, but `{}` has {limit} positions", config.display())]
+    TooManyTokens {
+        /// The value of `model.max_tokens`.
+        n: usize,
+        /// The positions of the model.
+        limit: usize,
+        /// The model's `config.json`.
+        config: PathBuf,
+    },
+    /// Too few pairs for the splits.
+    #[error("`{source_name}` cannot be divided: {error}")]
+    Split {
+        /// The value of `data.source`.
+        source_name: String,
+        /// Which part would be empty.
+        error: SplitError,
+    },
+    /// A file of the home cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A random seed was given twice.
+    #[error("`--rng-seeds` holds {rng_seed} twice")]
+    SeedTwice {
+        /// Which one.
+        rng_seed: u64,
+    },
+    /// The small run of a dry run failed.
+    #[error("{message}")]
+    DryRun {
+        /// What its worker reported.
+        message: String,
+        /// The worker's hint.
+        hint: Option<String>,
+    },
+}
+
+impl LaunchError {
+    /// What the person can do about it, as one sentence.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Store(error) => return error.hint(),
+            Self::Data(error) => return error.hint(),
+            Self::Engine(error) => return error.hint(),
+            Self::Hub(error) => return error.hint(),
+            Self::Spec(error) => return error.hint(),
+            Self::Supervisor(error) => return error.hint(),
+            Self::DryRun { hint, .. } => return hint.clone(),
+            Self::TooManyTokens { limit, .. } => {
+                return Some(format!("set `model.max_tokens` to {limit} or less"));
+            }
+            Self::Name(_) => "for example `hf:sentence-transformers/all-MiniLM-L6-v2@main`",
+            Self::NoSource => "name a file",
+            Self::WeightOfFiles { .. } => "name one file after a `/`",
+            Self::NoModel { .. } => {
+                "write `embedded`, a folder with `config.json`, a name of `ser model list`, or \
+                 `hf:owner/name`"
+            }
+            Self::PathInModel { .. } => "write `hf:owner/name[@revision]`",
+            Self::Split { .. } => {
+                "give more pairs, or change `data.seed_labels` and `data.validation_share`"
+            }
+            Self::Write { .. } => "check the path and its permissions",
+            Self::SeedTwice { .. } => "the same random seed gives the same run",
+        };
+        Some(hint.to_owned())
+    }
+}

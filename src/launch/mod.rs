@@ -1,0 +1,64 @@
+//! What both front ends do with runs and data before a worker takes over: bring named models and
+//! data here, import pairs, check specs, queue runs, try one on a few pairs.
+//!
+//! The command line and the interface call the same functions and get typed results; what is said on
+//! the way goes to whoever asked ([`Say`]).
+
+pub mod by_name;
+mod dry_run;
+mod error;
+pub mod import;
+mod queue;
+mod read_ahead;
+mod request;
+
+pub use dry_run::{DryRun, dry_run};
+pub use error::LaunchError;
+pub use queue::{LaunchPlan, launch};
+pub use request::{Base, Request, Started, specs_of, start};
+
+use crate::store::Home;
+
+/// What a launch returns.
+pub type LaunchResult<T = ()> = Result<T, LaunchError>;
+
+/// Who hears what is said on the way to a result.
+pub trait Say: Sync {
+    /// A note or a warning: one line, which may hold anything that a file or a name holds.
+    fn say(&self, line: &str);
+
+    /// How far a long part has come, in place of what was shown before; `None` ends it.
+    fn progress(&self, line: Option<&str>);
+
+    /// Whether anybody sees [`Say::progress`], so that nothing is written for nobody.
+    fn shows_progress(&self) -> bool;
+}
+
+/// Nobody listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Say for Silent {
+    fn say(&self, _: &str) {}
+
+    fn progress(&self, _: Option<&str>) {}
+
+    fn shows_progress(&self) -> bool {
+        false
+    }
+}
+
+/// The home that something is launched in, and who hears about it.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Where runs, data sets and imported models are kept.
+    pub home: &'a Home,
+    /// Who hears what is said on the way.
+    pub say: &'a dyn Say,
+}
+
+impl Place<'_> {
+    fn say(&self, line: &str) {
+        self.say.say(line);
+    }
+}
