@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod closed;
+mod rooms;
+
 /// For each top-level module: the crate modules it may name, and the external crates it must not.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("domain", &[], &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "nix", "tokenizers"]),
@@ -80,7 +83,7 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Source files by top-level module (`src/tui/view/live.rs` belongs to `tui`).
+/// Source files by top-level module (`src/tui/shell/view/mod.rs` belongs to `tui`).
 fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     let src = root().join("src");
     let mut modules: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();

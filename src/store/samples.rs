@@ -171,7 +171,30 @@ pub(super) fn store_bulk(
                 insert.execute((run, round, split.name(), pair.0, margin))?;
             }
         }
-        _ => {}
+        RunEvent::RunStarted { .. }
+        | RunEvent::ModelOpened { .. }
+        | RunEvent::DataSplitMade { .. }
+        | RunEvent::TextsEncoded { .. }
+        | RunEvent::StepsMatched { .. }
+        | RunEvent::RoundReused { .. }
+        | RunEvent::StepStarted { .. }
+        | RunEvent::Progressed { .. }
+        | RunEvent::TrainStepTaken { .. }
+        | RunEvent::RoundTrained { .. }
+        | RunEvent::OracleAnswered { .. }
+        | RunEvent::PoolScored { .. }
+        | RunEvent::CrossFitted { .. }
+        | RunEvent::RoundFinished { .. }
+        | RunEvent::CheckpointSaved { .. }
+        | RunEvent::VerdictsRead { .. }
+        | RunEvent::RequestRead { .. }
+        | RunEvent::Paused { .. }
+        | RunEvent::Resumed
+        | RunEvent::RolledBack { .. }
+        | RunEvent::Warned { .. }
+        | RunEvent::RunStopped
+        | RunEvent::RunFinished { .. }
+        | RunEvent::RunFailed { .. } => {}
     }
     Ok(())
 }

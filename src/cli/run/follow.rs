@@ -139,9 +139,11 @@ fn finish(store: &Store, run: &RunId, row: &RunRow, output: Output) -> CliResult
 /// The hint that the worker left with its failure.
 fn failure_hint(store: &Store, run: &RunId) -> CliResult<Option<String>> {
     let events = store.last_events(run, 1)?;
-    Ok(events.first().and_then(|line| match serde_json::from_str(&line.body) {
-        Ok(RunEvent::RunFailed { hint, .. }) => hint,
-        _ => None,
+    Ok(events.first().and_then(|line| {
+        let Ok(RunEvent::RunFailed { hint, .. }) = serde_json::from_str(&line.body) else {
+            return None;
+        };
+        hint
     }))
 }
 
@@ -244,7 +246,19 @@ impl<'a> Printer<'a> {
                 self.result(&format!("finished: {}", reason.name()))?;
             }
             RunEvent::RunStopped => self.result("stopped; a checkpoint holds its state")?,
-            _ => {}
+            RunEvent::RunStarted { .. }
+            | RunEvent::ModelOpened { .. }
+            | RunEvent::TextsEncoded { .. }
+            | RunEvent::StepStarted { .. }
+            | RunEvent::TrainStepTaken { .. }
+            | RunEvent::RoundTrained { .. }
+            | RunEvent::PoolScored { .. }
+            | RunEvent::CrossFitted { .. }
+            | RunEvent::CheckpointSaved { .. }
+            | RunEvent::VerdictsRead { .. }
+            | RunEvent::RequestRead { .. }
+            | RunEvent::RolledBack { .. }
+            | RunEvent::RunFailed { .. } => {}
         }
         Ok(())
     }

@@ -186,7 +186,30 @@ fn progress(state: &State<'_>, seq: u64, at_ms: i64, event: &RunEvent) -> Result
         RunEvent::Progressed { round, step, n_done, n_total, n_tokens, elapsed_ms } => {
             (Some(seq as i64), round, step, [*n_done, *n_total, *n_tokens, *elapsed_ms])
         }
-        _ => return Ok(()),
+        RunEvent::RunStarted { .. }
+        | RunEvent::ModelOpened { .. }
+        | RunEvent::DataSplitMade { .. }
+        | RunEvent::TextsEncoded { .. }
+        | RunEvent::StepsMatched { .. }
+        | RunEvent::RoundReused { .. }
+        | RunEvent::TrainStepTaken { .. }
+        | RunEvent::RoundTrained { .. }
+        | RunEvent::OracleAnswered { .. }
+        | RunEvent::PoolScored { .. }
+        | RunEvent::CrossFitted { .. }
+        | RunEvent::SelectionMade { .. }
+        | RunEvent::Evaluated { .. }
+        | RunEvent::RoundFinished { .. }
+        | RunEvent::CheckpointSaved { .. }
+        | RunEvent::VerdictsRead { .. }
+        | RunEvent::RequestRead { .. }
+        | RunEvent::Paused { .. }
+        | RunEvent::Resumed
+        | RunEvent::RolledBack { .. }
+        | RunEvent::Warned { .. }
+        | RunEvent::RunStopped
+        | RunEvent::RunFinished { .. }
+        | RunEvent::RunFailed { .. } => return Ok(()),
     };
     let [n_done, n_total, n_tokens, elapsed_ms] = counts.map(|count| count as i64);
     state
@@ -297,7 +320,29 @@ fn preparation(state: &State<'_>, event: &RunEvent) -> Result<(), StoreError> {
             };
             state.set("encoding", &json("the encoding", &encoding)?)
         }
-        _ => Ok(()),
+        RunEvent::RunStarted { .. }
+        | RunEvent::StepsMatched { .. }
+        | RunEvent::RoundReused { .. }
+        | RunEvent::StepStarted { .. }
+        | RunEvent::Progressed { .. }
+        | RunEvent::TrainStepTaken { .. }
+        | RunEvent::RoundTrained { .. }
+        | RunEvent::OracleAnswered { .. }
+        | RunEvent::PoolScored { .. }
+        | RunEvent::CrossFitted { .. }
+        | RunEvent::SelectionMade { .. }
+        | RunEvent::Evaluated { .. }
+        | RunEvent::RoundFinished { .. }
+        | RunEvent::CheckpointSaved { .. }
+        | RunEvent::VerdictsRead { .. }
+        | RunEvent::RequestRead { .. }
+        | RunEvent::Paused { .. }
+        | RunEvent::Resumed
+        | RunEvent::RolledBack { .. }
+        | RunEvent::Warned { .. }
+        | RunEvent::RunStopped
+        | RunEvent::RunFinished { .. }
+        | RunEvent::RunFailed { .. } => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The thread that does what `update` asks for: requests to workers and new runs.
+//! The thread that makes the changes `update` asks for: requests to workers, new runs, files, copies.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,64 +6,60 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
-
 use crate::domain::run::{RequestKind, RunId, RunStatus};
 use crate::launch::{self, LaunchError, Request as LaunchRequest};
 use crate::report::words::one_line;
 use crate::store::{Access, Home, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
 
-use super::source::with_hint;
-use crate::tui::screens::launch::presets;
-use crate::tui::shell::effect::{Contents, Effect};
-use crate::tui::shell::message::Message;
-use crate::tui::shell::model::Edited;
+use super::change::{Answer, Change, Contents, Edited};
+use super::presets;
+use crate::tui::kit::words::with_hint;
+use crate::tui::outlet::Outlet;
 use crate::tui::terminal::clipboard;
 
 /// How often the head of the queue is looked at: there is no daemon, so whoever is here does it.
 const QUEUE: Duration = Duration::from_secs(3);
 
-/// Does effects until the interface is gone. Launches that are under way then are given back: a
+/// Makes changes until the interface is gone. Launches that are under way then are given back: a
 /// person who leaves while data is imported wants the run all the same.
 pub fn execute(
     home: &Home,
     read_only: bool,
-    effects: &Receiver<Effect>,
-    to: &Sender<Message>,
+    changes: &Receiver<Change>,
+    to: &Outlet<Answer>,
 ) -> Vec<JoinHandle<()>> {
     let supervisor = Arc::new(Supervisor::new(home.clone()));
     let mut launches: Vec<JoinHandle<()>> = Vec::new();
     loop {
-        let message = match effects.recv_timeout(QUEUE) {
-            Ok(Effect::Ask { run, name, kind }) => {
+        let answered = match changes.recv_timeout(QUEUE) {
+            Ok(Change::Ask { run, name, kind }) => {
                 Some(answer(ask(home, &supervisor, &run, &name, kind)))
             }
-            Ok(Effect::Kill { run, name }) => Some(answer(kill(home, &supervisor, &run, &name))),
-            Ok(Effect::Launch(request)) => {
+            Ok(Change::Kill { run, name }) => Some(answer(kill(home, &supervisor, &run, &name))),
+            Ok(Change::Launch(request)) => {
                 launches.retain(|launch| !launch.is_finished());
                 launches.push(launch(home, &supervisor, request, to));
                 None
             }
-            Ok(Effect::DryRun { spec }) => {
+            Ok(Change::DryRun { spec }) => {
                 dry_run(spec, to);
                 None
             }
-            Ok(Effect::Save { path, contents: Contents::Text(text), overwrites }) => {
+            Ok(Change::Save { path, contents: Contents::Text(text), overwrites }) => {
                 Some(save(&path, text, overwrites))
             }
-            Ok(Effect::Save { path, contents: Contents::Printed(args), overwrites }) => {
+            Ok(Change::Save { path, contents: Contents::Printed(args), overwrites }) => {
                 save_printed(&supervisor, path, args, overwrites, to);
                 None
             }
-            Ok(Effect::SavePreset { name, contents }) => Some(save_preset(home, &name, contents)),
-            Ok(Effect::CopyPrinted { what, args }) => {
+            Ok(Change::SavePreset { name, contents }) => Some(save_preset(home, &name, contents)),
+            Ok(Change::CopyPrinted { what, args }) => {
                 copy_printed(home, &supervisor, what, args, to);
                 None
             }
-            Ok(Effect::EditRuns(edited)) => Some(edit(home, edited)),
-            Ok(Effect::Copy { what, text }) => Some(copy(home, &what, &text)),
-            Ok(_) => None,
+            Ok(Change::EditRuns(edited)) => Some(edit(home, edited)),
+            Ok(Change::Copy { what, text }) => Some(copy(home, &what, &text)),
             Err(RecvTimeoutError::Timeout) => {
                 if !read_only && home.database().exists() {
                     start_queued(home, &supervisor);
@@ -72,16 +68,16 @@ pub fn execute(
             }
             Err(RecvTimeoutError::Disconnected) => return launches,
         };
-        if message.is_some_and(|message| to.blocking_send(message).is_err()) {
+        if answered.is_some_and(|answer| !to.send(answer)) {
             return launches;
         }
     }
 }
 
-fn answer(result: Result<String, SupervisorError>) -> Message {
+fn answer(result: Result<String, SupervisorError>) -> Answer {
     match result {
-        Ok(words) => Message::Done(words),
-        Err(error) => Message::Failed(with_hint(&one_line(&error), error.hint())),
+        Ok(words) => Answer::Done(words),
+        Err(error) => Answer::Failed(with_hint(&one_line(&error), error.hint())),
     }
 }
 
@@ -123,44 +119,44 @@ fn kill(
 
 /// Writes a file that a person named: all of it or nothing, and over another one only when they
 /// said so.
-fn save(path: &Path, text: String, overwrites: bool) -> Message {
+fn save(path: &Path, text: String, overwrites: bool) -> Answer {
     let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if !overwrites && path.exists() {
         let contents = Contents::Text(text);
-        return Message::FileExists { path: path.to_owned(), contents };
+        return Answer::FileExists { path: path.to_owned(), contents };
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
     let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
     match written {
-        Ok(()) => Message::Done(format!("wrote {}", shown.display())),
+        Ok(()) => Answer::Done(format!("wrote {}", shown.display())),
         Err(error) => {
             let _ = std::fs::remove_file(&part);
-            Message::Failed(format!("cannot write {}: {error}", shown.display()))
+            Answer::Failed(format!("cannot write {}: {error}", shown.display()))
         }
     }
 }
 
-/// A command over a large run takes seconds: other effects do not wait for it.
+/// A command over a large run takes seconds: other changes do not wait for it.
 fn save_printed(
     supervisor: &Arc<Supervisor>,
     path: PathBuf,
     args: Vec<String>,
     overwrites: bool,
-    to: &Sender<Message>,
+    to: &Outlet<Answer>,
 ) {
     let (supervisor, to) = (Arc::clone(supervisor), to.clone());
     thread::spawn(move || {
         let message = if !overwrites && path.exists() {
-            Message::FileExists { path, contents: Contents::Printed(args) }
+            Answer::FileExists { path, contents: Contents::Printed(args) }
         } else {
             match supervisor.output(&args) {
                 Ok(text) => save(&path, text, overwrites),
                 Err(error) => answer(Err(error)),
             }
         };
-        let _ = to.blocking_send(message);
+        let _ = to.send(message);
     });
 }
 
@@ -170,7 +166,7 @@ fn copy_printed(
     supervisor: &Arc<Supervisor>,
     what: String,
     args: Vec<String>,
-    to: &Sender<Message>,
+    to: &Outlet<Answer>,
 ) {
     let (home, supervisor, to) = (home.clone(), Arc::clone(supervisor), to.clone());
     thread::spawn(move || {
@@ -178,57 +174,57 @@ fn copy_printed(
             Ok(text) => copy(&home, &what, &text),
             Err(error) => answer(Err(error)),
         };
-        let _ = to.blocking_send(message);
+        let _ = to.send(message);
     });
 }
 
 /// Keeps a spec in the home, where the form finds it.
-fn save_preset(home: &Home, name: &str, contents: String) -> Message {
+fn save_preset(home: &Home, name: &str, contents: String) -> Answer {
     let folder = presets::folder(home);
     if let Err(error) = std::fs::create_dir_all(&folder) {
-        return Message::Failed(format!("cannot make {}: {error}", folder.display()));
+        return Answer::Failed(format!("cannot make {}: {error}", folder.display()));
     }
     save(&folder.join(format!("{name}.toml")), contents, false)
 }
 
 /// Puts a text on the person's clipboard.
-fn copy(home: &Home, what: &str, text: &str) -> Message {
+fn copy(home: &Home, what: &str, text: &str) -> Answer {
     let path = home.root().join("last-copy.txt");
     match clipboard::copy(&path, what, text, |name| std::env::var(name).ok()) {
-        Ok(copied) => Message::Copied { bytes: copied.bytes, words: copied.words },
-        Err(error) => Message::Failed(format!("cannot write {}: {error}", path.display())),
+        Ok(copied) => Answer::Copied { bytes: copied.bytes, words: copied.words },
+        Err(error) => Answer::Failed(format!("cannot write {}: {error}", path.display())),
     }
 }
 
 /// Changes what is kept about runs.
-fn edit(home: &Home, edited: Edited) -> Message {
+fn edit(home: &Home, edited: Edited) -> Answer {
     let made =
         Store::open(home, Access::ReadWrite).and_then(|mut store| store.edit_runs(&edited.edits));
     match made {
-        Ok(inverse) => Message::RunsEdited { edited, inverse },
-        Err(error) => Message::Failed(with_hint(&one_line(&error), error.hint())),
+        Ok(inverse) => Answer::RunsEdited { edited, inverse },
+        Err(error) => Answer::Failed(with_hint(&one_line(&error), error.hint())),
     }
 }
 
-/// A launch imports its data first, which can take minutes: other effects do not wait for it.
+/// A launch imports its data first, which can take minutes: other changes do not wait for it.
 fn launch(
     home: &Home,
     supervisor: &Arc<Supervisor>,
     request: LaunchRequest,
-    to: &Sender<Message>,
+    to: &Outlet<Answer>,
 ) -> JoinHandle<()> {
     let (home, supervisor, to) = (home.clone(), Arc::clone(supervisor), to.clone());
     thread::spawn(move || {
-        let message = match start(&home, &supervisor, &request) {
-            Ok(run) => Message::Started(run),
-            Err(error) => Message::Failed(with_hint(&one_line(&error), error.hint())),
+        let answer = match start(&home, &supervisor, &request) {
+            Ok(run) => Answer::Started(run),
+            Err(error) => Answer::Failed(with_hint(&one_line(&error), error.hint())),
         };
         // The interface may be gone by now; the run is not.
-        let _ = to.blocking_send(message);
+        let _ = to.send(answer);
     })
 }
 
-/// Queues the runs and starts the first; its id.
+/// Queues the runs and starts the first; the id of the last.
 fn start(
     home: &Home,
     supervisor: &Supervisor,
@@ -241,20 +237,18 @@ fn start(
     Ok(started.runs.last().map(|run| run.id.to_string()).unwrap_or_default())
 }
 
-/// A dry run takes as long as a small run: other effects do not wait for it.
-fn dry_run(spec: String, to: &Sender<Message>) {
+/// A dry run takes as long as a small run: other changes do not wait for it.
+fn dry_run(spec: String, to: &Outlet<Answer>) {
     let to = to.clone();
     thread::spawn(move || {
         let words = match launch::dry_run(&spec) {
             Ok(done) => {
-                format!(
-                    "ok: 200 pairs and one round in {:.0} s, nothing kept",
-                    done.took.as_secs_f64()
-                )
+                let seconds = done.took.as_secs_f64();
+                format!("ok: 200 pairs and one round in {seconds:.0} s, nothing kept")
             }
             Err(error) => with_hint(&one_line(&error), error.hint()),
         };
-        let _ = to.blocking_send(Message::DryRunEnded(words));
+        let _ = to.send(Answer::DryRunEnded(words));
     });
 }
 

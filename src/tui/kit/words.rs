@@ -28,9 +28,7 @@ pub enum Condition {
     Queued,
     /// Ended by an error.
     Failed,
-    /// Ended on request.
     Stopped,
-    /// Ended by itself.
     Done,
 }
 
@@ -193,9 +191,7 @@ where
 pub struct LogLine {
     /// Milliseconds since 1970.
     pub at_ms: i64,
-    /// One word.
     pub kind: &'static str,
-    /// The rest.
     pub text: String,
     /// Something a person should look at.
     pub is_warning: bool,
@@ -332,7 +328,24 @@ fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
         RunEvent::RoundFinished { round, wall_ms, .. } => {
             ("round", format!("round {round} done in {}", duration(*wall_ms)))
         }
-        _ => return None,
+        RunEvent::RunStarted { .. }
+        | RunEvent::ModelOpened { .. }
+        | RunEvent::DataSplitMade { .. }
+        | RunEvent::TextsEncoded { .. }
+        | RunEvent::StepStarted { .. }
+        | RunEvent::Progressed { .. }
+        | RunEvent::TrainStepTaken { .. }
+        | RunEvent::CrossFitted { .. }
+        | RunEvent::CheckpointSaved { .. }
+        | RunEvent::VerdictsRead { .. }
+        | RunEvent::RequestRead { .. }
+        | RunEvent::Paused { .. }
+        | RunEvent::Resumed
+        | RunEvent::RolledBack { .. }
+        | RunEvent::Warned { .. }
+        | RunEvent::RunStopped
+        | RunEvent::RunFinished { .. }
+        | RunEvent::RunFailed { .. } => return None,
     })
 }
 
@@ -365,6 +378,11 @@ pub fn error_bound(summary: &SelectionSummary) -> String {
         Some(it) if it.is_certified => format!(" · error ≤ {}", share(Some(it.bound), 3)),
         Some(_) => " · not certified".to_owned(),
     }
+}
+
+/// An error and what to do about it on one line.
+pub fn with_hint(error: &str, hint: Option<String>) -> String {
+    hint.map_or_else(|| error.to_owned(), |hint| format!("{error} · {hint}"))
 }
 
 /// A size in the unit that leaves one to three digits before the point.

@@ -19,13 +19,14 @@ use crate::store::rows::SampledPair;
 use crate::store::{BatchRow, PairOpinions, RoundOpinion, RunOpinion, SampleLine, VerdictRow};
 
 use super::fixtures::{finished_data, model};
-use super::screens::draw;
+use super::pictures::draw;
+use crate::tui::feed::samples::{Found, SamplesData, Wanted};
 use crate::tui::kit::text;
 use crate::tui::kit::theme::{Depth, Theme, ThemeName};
-use crate::tui::screens::samples::data::{Found, SamplesData, Wanted};
+use crate::tui::screens::live::open::open as open_live;
 use crate::tui::shell::message::Message;
 use crate::tui::shell::model::{Model, Screen};
-use crate::tui::shell::update::{open_live, update};
+use crate::tui::shell::update::update;
 
 /// Pixels of a cell: eighths of both are whole, which is how block characters divide it.
 const CELL: (usize, usize) = (8, 16);
@@ -362,7 +363,7 @@ fn samples() -> Model {
 
 fn press(model: &mut Model, key: char) {
     use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-    update(model, Message::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)));
+    update(model, super::drive::key(&key.to_string()));
     if let Some(wanted) = model.samples.asked.clone() {
         update(model, Message::Samples(Found::Data(Box::new(found(&wanted)))));
     }

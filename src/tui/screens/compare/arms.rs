@@ -9,11 +9,11 @@ use crate::report::{letter, signed};
 use crate::store::comparison::{ArmComparison, ArmRow, MeanOverSeeds};
 
 use super::chart;
+use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
 use crate::tui::kit::text::{count, duration, share};
 use crate::tui::kit::widgets::{LineChart, Point, Series};
 use crate::tui::shell::model::Model;
-use crate::tui::shell::view::{pane, put};
 
 /// More intervals than this hide the lines.
 const N_WITH_INTERVALS: usize = 4;

@@ -10,12 +10,12 @@ use crate::report::{CurveAxis, CurveMetric, CurvePoint, curve, letter};
 use crate::store::comparison::{ComparedRun, Comparison};
 
 use super::Compare;
+use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
 use crate::tui::kit::text::share;
 use crate::tui::kit::theme::{Theme, ThemeName};
 use crate::tui::kit::widgets::{LineChart, Point, Series, Stroke};
 use crate::tui::shell::model::Model;
-use crate::tui::shell::view::{pane, put};
 
 /// More intervals than this hide the lines.
 const N_WITH_INTERVALS: usize = 3;

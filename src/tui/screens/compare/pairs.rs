@@ -8,10 +8,10 @@ use crate::report::letter;
 use crate::store::comparison::{Comparison, Disagreement, DisagreementSplit, Disagreements};
 
 use super::Pane;
+use crate::tui::kit::draw::{put, rule};
 use crate::tui::kit::text;
 use crate::tui::kit::text::share;
 use crate::tui::shell::model::Model;
-use crate::tui::shell::view::{put, rule};
 
 /// Draws counts and, below them, the pairs, the surest first.
 pub fn draw(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {

@@ -4,27 +4,29 @@
 //! default spec or from a past run, and what it would start is always the command a shell would take:
 //! [`Launch::arguments`] is both what `y` copies and what Ctrl-s runs.
 
+pub mod command;
 mod estimate;
 pub mod find;
 pub mod keys;
-pub mod presets;
+pub mod layout;
+pub mod open;
+pub mod refuse;
 #[cfg(test)]
 mod tests;
 pub mod update;
 pub mod view;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::launch::{Base, Request};
 use crate::spec;
 use crate::spec::form;
-use crate::tui::feed::data::{Costs, MemoryNeed};
-use crate::tui::shell::update::command_line;
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-
-pub use estimate::PastRun;
-pub use presets::Preset;
+use crate::tui::feed::data::{Costs, MemoryNeed, PastRun};
+use crate::tui::feed::presets::Preset;
+use crate::tui::kit::command_line::command_line;
 
 /// The keys that most runs change; the form begins with them.
 const USUAL: [&str; 12] = [
@@ -47,7 +49,6 @@ const USUAL: [&str; 12] = [
 pub struct Launch {
     /// The run whose spec the form starts from; `None` is the default spec.
     pub from: Option<RunId>,
-    /// Its name.
     pub from_name: String,
     /// The spec of `from` is not here yet.
     pub is_waiting: bool,
@@ -97,11 +98,9 @@ pub enum RowKey {
 pub struct FormRow {
     /// What it fills in.
     pub key: RowKey,
-    /// The value.
     pub value: String,
     /// The value of the spec the form starts from.
     pub before: String,
-    /// What it means.
     pub help: String,
     /// The values it may have, where they can be listed.
     pub choices: Vec<String>,
@@ -210,7 +209,7 @@ impl Launch {
             let text = error.to_string();
             let is_named = |row: &&mut FormRow| match &row.key {
                 RowKey::Spec(key) => text.starts_with(&format!("`{key}` is ")),
-                _ => false,
+                RowKey::Name | RowKey::Arms | RowKey::RngSeeds => false,
             };
             let row = self.rows.iter_mut().find(is_named);
             if let Some(row) = row.filter(|row| row.problem.is_none()) {

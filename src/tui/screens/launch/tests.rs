@@ -1,6 +1,9 @@
 //! Tests: what the form fills in is what the command gets.
 
 use super::*;
+use crate::tui::tests::drive::{press, type_text};
+use crate::tui::tests::fixtures::{form_rows, model, running_data, twelve_runs};
+use crate::tui::tests::pictures::snapshots;
 
 fn set(launch: &mut Launch, label: &str, value: &str) {
     let at = launch.rows.iter().position(|row| row.label() == label).unwrap();
@@ -89,4 +92,27 @@ fn a_run_is_the_base_of_the_next_one() {
     set(&mut launch, "rounds.max", "2");
     let Some(Ok(spec)) = &launch.checked else { panic!("{:?}", launch.checked) };
     assert_eq!((spec.rounds.max, spec.rng_seed), (2, 4));
+}
+
+#[test]
+fn pictures() {
+    let form = |width, height, keys: &str| {
+        let mut model = model(width, height, twelve_runs(), Some(running_data()));
+        press(&mut model, &["5"]);
+        // The keys of a spec are others' to change; the pictures show the form, not the spec.
+        model.launch.rows = form_rows();
+        type_text(&mut model, keys);
+        model
+    };
+    snapshots("launch_default", |width, height| form(width, height, ""));
+    snapshots("launch_changed", |width, height| {
+        let mut model = form(width, height, "jjl");
+        for (label, value) in [("train.learning_rate", "1e-4"), ("train.epochs", "0")] {
+            let at = model.launch.rows.iter().position(|row| row.label() == label).unwrap();
+            model.launch.set(at, value);
+        }
+        model.launch.dry_run = Some("ok: 200 pairs and one round in 3 s, nothing kept".to_owned());
+        model
+    });
+    snapshots("launch_typing", |width, height| form(width, height, "jjjjjji"));
 }

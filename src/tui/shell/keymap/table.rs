@@ -1,16 +1,15 @@
-//! The keys that all screens share, and those of the runs list and the live screen.
+//! The keys that more than one screen shares, those of popups and of text fields.
 
 use crossterm::event::KeyCode;
 
-use super::Command as C;
-use super::Context::{Choice, Compare, Confirm, Launch, Live, Prompt, Runs, Samples};
-use super::Key::{Alt, Char, Code, Ctrl};
-use super::{Binding, Context, bind};
+use super::binding::Context::{Choice, Compare, Confirm, Launch, Live, Prompt, Runs, Samples};
+use super::binding::{Binding, Context, bind};
+use super::command::{
+    Command, ListCommand, Motion, PaneCommand, PopupCommand, ShowCommand, ViewerCommand,
+};
+use crate::tui::kit::key::Key::{Alt, Char, Code, Ctrl};
 
-/// Every screen.
 const SCREENS: &[Context] = &[Runs, Live, Samples, Compare, Launch];
-/// Screens whose keys act on a run.
-const ON_RUNS: &[Context] = &[Runs, Live];
 /// Screens with a list to filter.
 const LISTS: &[Context] = &[Runs, Samples];
 /// What can be scrolled.
@@ -23,16 +22,44 @@ const SPLIT: &[Context] = &[Runs, Live, Samples, Compare];
 const TEXTS: &[Context] = &[Runs, Live, Samples];
 const EVERYWHERE: &[Context] = &[Runs, Live, Samples, Compare, Launch, Confirm, Choice, Prompt];
 
-/// What the hint bar shows first.
-pub const FIRST: &[Binding] = &[
-    bind!("popup.yes", C::Yes, [Char('y')], &[Confirm], "yes", "yes"),
-    bind!("popup.no", C::No, [Char('n'), Char('q')], &[Confirm], "no", "no"),
-    bind!("popup.choose", C::Yes, [Code(KeyCode::Enter)], &[Choice], "take this one", "take"),
-    bind!("field.accept", C::Yes, [Code(KeyCode::Enter)], &[Prompt], "take it", "take"),
-    bind!("field.complete", C::Complete, [Code(KeyCode::Tab)], &[Prompt], "complete", "complete"),
+/// What the hint bar of a popup shows.
+pub const POPUPS: &[Binding] = &[
+    bind!("popup.yes", Command::Popup(PopupCommand::Yes), [Char('y')], &[Confirm], "yes", "yes"),
+    bind!(
+        "popup.no",
+        Command::Popup(PopupCommand::No),
+        [Char('n'), Char('q')],
+        &[Confirm],
+        "no",
+        "no"
+    ),
+    bind!(
+        "popup.choose",
+        Command::Popup(PopupCommand::Yes),
+        [Code(KeyCode::Enter)],
+        &[Choice],
+        "take this one",
+        "take"
+    ),
+    bind!(
+        "field.accept",
+        Command::Popup(PopupCommand::Yes),
+        [Code(KeyCode::Enter)],
+        &[Prompt],
+        "take it",
+        "take"
+    ),
+    bind!(
+        "field.complete",
+        Command::Popup(PopupCommand::Complete),
+        [Code(KeyCode::Tab)],
+        &[Prompt],
+        "complete",
+        "complete"
+    ),
     bind!(
         "field.up",
-        C::Up,
+        Command::Move(Motion::Up),
         [Code(KeyCode::Up), Ctrl('p')],
         &[Prompt],
         "previous in the list, or earlier text",
@@ -40,113 +67,110 @@ pub const FIRST: &[Binding] = &[
     ),
     bind!(
         "field.down",
-        C::Down,
+        Command::Move(Motion::Down),
         [Code(KeyCode::Down), Ctrl('n')],
         &[Prompt],
         "next in the list, or later text",
         ""
     ),
-    bind!("field.page_up", C::PageUp, [Code(KeyCode::PageUp)], &[Prompt], "half a page up", ""),
+    bind!(
+        "field.page_up",
+        Command::Move(Motion::PageUp),
+        [Code(KeyCode::PageUp)],
+        &[Prompt],
+        "half a page up",
+        ""
+    ),
     bind!(
         "field.page_down",
-        C::PageDown,
+        Command::Move(Motion::PageDown),
         [Code(KeyCode::PageDown)],
         &[Prompt],
         "half a page down",
-        ""
-    ),
-    bind!(
-        "runs.open",
-        C::Open,
-        [Code(KeyCode::Enter), Char('l'), Code(KeyCode::Right)],
-        &[Runs],
-        "open the run (empty list: start the embedded one)",
-        "open"
-    ),
-    bind!("runs.new", C::New, [Char('n')], ON_RUNS, "start a new run", "new"),
-    bind!(
-        "run.pause",
-        C::Pause,
-        [Char('p')],
-        ON_RUNS,
-        "pause between two steps, or go on",
-        "pause"
-    ),
-    bind!("run.stop", C::Stop, [Char('x')], &[Runs], "stop after this step (asks)", "stop"),
-    bind!("run.kill", C::Kill, [Char('X')], &[Runs], "kill its process now (asks)", ""),
-    // On the live screen `x` is for the pair, as on the samples screen.
-    bind!("run.stop", C::Stop, [Char('X')], &[Live], "stop after this step (asks)", "stop"),
-    bind!(
-        "run.resume",
-        C::Resume,
-        [Char('R')],
-        ON_RUNS,
-        "resume what was stopped, failed or cut off",
-        "resume"
-    ),
-    bind!("runs.sort", C::Sort, [Char('s')], &[Runs], "next order of the list", "sort"),
-    bind!("runs.sort_menu", C::SortMenu, [Char('S')], &[Runs], "choose the order of the list", ""),
-    bind!(
-        "runs.compare",
-        C::ShowCompare,
-        [Char('c')],
-        &[Runs],
-        "compare the marked runs with the baseline",
-        "compare"
-    ),
-    bind!(
-        "runs.star",
-        C::Star,
-        [Char('b')],
-        &[Runs],
-        "the baseline that others are measured against",
-        "baseline"
-    ),
-    bind!("runs.tag", C::Tag, [Char('t')], &[Runs], "tags of the run", "tag"),
-    bind!("runs.note", C::Note, [Char('o')], &[Runs], "note on the run", "note"),
-    bind!(
-        "runs.experiments",
-        C::Experiments,
-        [Char('E')],
-        &[Runs],
-        "experiments and their arms …",
-        ""
-    ),
-    bind!(
-        "runs.archive",
-        C::Archive,
-        [Char('d')],
-        &[Runs],
-        "out of the list, or back (filter is:archived)",
-        "archive"
-    ),
-    bind!(
-        "runs.archive_marked",
-        C::ArchiveMarked,
-        [Char('D')],
-        &[Runs],
-        "every marked run out of the list (asks)",
         ""
     ),
 ];
 
 /// What holds on most screens.
 pub const BINDINGS: &[Binding] = &[
-    bind!("list.filter", C::Filter, [Char('/')], LISTS, "show only rows that match", "filter"),
-    bind!("list.mark", C::Mark, [Char(' ')], LISTS, "mark, and go to the next row", "mark"),
-    bind!("list.mark_all", C::MarkAll, [Char('*')], LISTS, "mark every row shown", ""),
-    bind!("list.range", C::Range, [Char('v')], LISTS, "begin a range; v again marks it", ""),
-    bind!("list.clear_marks", C::ClearMarks, [Ctrl('\\')], LISTS, "unmark everything", ""),
-    bind!("undo", C::Undo, [Char('u')], SCREENS, "take the last decision back", "undo"),
-    bind!("redo", C::Redo, [Ctrl('r')], SCREENS, "take the last undo back", ""),
-    bind!("view.zoom", C::Zoom, [Char('z')], PANES, "this pane on the whole screen", "zoom"),
-    bind!("view.grow", C::Grow, [Char('+')], SPLIT, "more room for the pane with the keys", ""),
-    bind!("view.shrink", C::Shrink, [Char('-')], SPLIT, "less room for it", ""),
-    bind!("view.wrap", C::Wrap, [Char('W')], TEXTS, "long lines wrapped, or cut", ""),
-    bind!("view.next_pane", C::NextPane, [Code(KeyCode::Tab)], PANES, "next pane", "pane"),
+    bind!(
+        "list.filter",
+        Command::Viewer(ViewerCommand::Filter),
+        [Char('/')],
+        LISTS,
+        "show only rows that match",
+        "filter"
+    ),
+    bind!(
+        "list.mark",
+        Command::List(ListCommand::Mark),
+        [Char(' ')],
+        LISTS,
+        "mark, and go to the next row",
+        "mark"
+    ),
+    bind!(
+        "list.mark_all",
+        Command::List(ListCommand::MarkAll),
+        [Char('*')],
+        LISTS,
+        "mark every row shown",
+        ""
+    ),
+    bind!(
+        "list.range",
+        Command::List(ListCommand::Range),
+        [Char('v')],
+        LISTS,
+        "begin a range; v again marks it",
+        ""
+    ),
+    bind!(
+        "list.clear_marks",
+        Command::List(ListCommand::ClearMarks),
+        [Ctrl('\\')],
+        LISTS,
+        "unmark everything",
+        ""
+    ),
+    bind!("undo", Command::Undo, [Char('u')], SCREENS, "take the last decision back", "undo"),
+    bind!("redo", Command::Redo, [Ctrl('r')], SCREENS, "take the last undo back", ""),
+    bind!(
+        "view.zoom",
+        Command::Pane(PaneCommand::Zoom),
+        [Char('z')],
+        PANES,
+        "this pane on the whole screen",
+        "zoom"
+    ),
+    bind!(
+        "view.grow",
+        Command::Viewer(ViewerCommand::Grow),
+        [Char('+')],
+        SPLIT,
+        "more room for the pane with the keys",
+        ""
+    ),
+    bind!(
+        "view.shrink",
+        Command::Viewer(ViewerCommand::Shrink),
+        [Char('-')],
+        SPLIT,
+        "less room for it",
+        ""
+    ),
+    bind!("view.wrap", Command::Wrap, [Char('W')], TEXTS, "long lines wrapped, or cut", ""),
+    bind!(
+        "view.next_pane",
+        Command::Pane(PaneCommand::Next),
+        [Code(KeyCode::Tab)],
+        PANES,
+        "next pane",
+        "pane"
+    ),
     bind!(
         "view.previous_pane",
-        C::PreviousPane,
+        Command::Pane(PaneCommand::Previous),
         [Code(KeyCode::BackTab)],
         PANES,
         "previous pane",
@@ -154,26 +178,33 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "view.freeze",
-        C::Freeze,
+        Command::Viewer(ViewerCommand::Freeze),
         [Char('F')],
         SCREENS,
         "hold the view still; data keeps arriving",
         "freeze"
     ),
-    bind!("copy", C::Copy, [Char('y')], SCREENS, "copy …", "copy"),
+    bind!("copy", Command::Copy, [Char('y')], SCREENS, "copy …", "copy"),
     bind!(
         "export",
-        C::Export,
+        Command::Viewer(ViewerCommand::Export),
         [Char('e')],
         &[Runs, Live, Samples],
         "write what is shown to a file …",
         "export"
     ),
-    bind!("down", C::Down, [Char('j'), Code(KeyCode::Down)], SCROLLING, "down", ""),
-    bind!("up", C::Up, [Char('k'), Code(KeyCode::Up)], SCROLLING, "up", ""),
+    bind!(
+        "down",
+        Command::Move(Motion::Down),
+        [Char('j'), Code(KeyCode::Down)],
+        SCROLLING,
+        "down",
+        ""
+    ),
+    bind!("up", Command::Move(Motion::Up), [Char('k'), Code(KeyCode::Up)], SCROLLING, "up", ""),
     bind!(
         "page_down",
-        C::PageDown,
+        Command::Move(Motion::PageDown),
         [Ctrl('d'), Code(KeyCode::PageDown)],
         SCROLLING,
         "half a page down",
@@ -181,7 +212,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "page_up",
-        C::PageUp,
+        Command::Move(Motion::PageUp),
         [Ctrl('u'), Code(KeyCode::PageUp)],
         SCROLLING,
         "half a page up",
@@ -189,25 +220,39 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "first",
-        C::First,
+        Command::Move(Motion::First),
         [Char('g'), Code(KeyCode::Home)],
         &[Runs, Samples, Compare, Launch, Choice],
         "to the first",
         ""
     ),
-    bind!("first", C::First, [Code(KeyCode::Home)], &[Live], "to the oldest event", ""),
+    bind!(
+        "first",
+        Command::Move(Motion::First),
+        [Code(KeyCode::Home)],
+        &[Live],
+        "to the oldest event",
+        ""
+    ),
     bind!(
         "last",
-        C::Last,
+        Command::Move(Motion::Last),
         [Char('G'), Code(KeyCode::End)],
         SCROLLING,
         "to the last, the newest",
         ""
     ),
-    bind!("show.runs", C::ShowRuns, [Char('1'), Alt('1')], SCREENS, "the runs list", ""),
+    bind!(
+        "show.runs",
+        Command::Show(ShowCommand::Runs),
+        [Char('1'), Alt('1')],
+        SCREENS,
+        "the runs list",
+        ""
+    ),
     bind!(
         "show.live",
-        C::ShowLive,
+        Command::Show(ShowCommand::Live),
         [Char('2'), Alt('2')],
         SCREENS,
         "the live screen of the selected run",
@@ -215,7 +260,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "show.samples",
-        C::ShowSamples,
+        Command::Show(ShowCommand::Samples),
         [Char('3'), Alt('3')],
         SCREENS,
         "the pairs the selected run scored",
@@ -223,7 +268,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "show.compare",
-        C::ShowCompare,
+        Command::Show(ShowCommand::Compare),
         [Char('4'), Alt('4')],
         SCREENS,
         "the marked runs side by side",
@@ -231,26 +276,47 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "show.launch",
-        C::ShowLaunch,
+        Command::Show(ShowCommand::Launch),
         [Char('5'), Alt('5')],
         SCREENS,
         "the form that starts runs",
         ""
     ),
-    bind!("view.theme", C::Theme, [Char('T')], SCREENS, "next theme", ""),
-    bind!("view.mouse", C::Mouse, [Char('M')], SCREENS, "mouse for the viewer: on or off", ""),
+    bind!(
+        "view.theme",
+        Command::Viewer(ViewerCommand::Theme),
+        [Char('T')],
+        SCREENS,
+        "next theme",
+        ""
+    ),
+    bind!(
+        "view.mouse",
+        Command::Viewer(ViewerCommand::Mouse),
+        [Char('M')],
+        SCREENS,
+        "mouse for the viewer: on or off",
+        ""
+    ),
     bind!(
         "out",
-        C::Out,
+        Command::Viewer(ViewerCommand::Out),
         [Code(KeyCode::Esc)],
         EVERYWHERE,
         "one layer out; never leaves the viewer",
         ""
     ),
-    bind!("live.back", C::Out, [Char('h'), Code(KeyCode::Left)], &[Live], "back to the list", ""),
+    bind!(
+        "live.back",
+        Command::Viewer(ViewerCommand::Out),
+        [Char('h'), Code(KeyCode::Left)],
+        &[Live],
+        "back to the list",
+        ""
+    ),
     bind!(
         "back",
-        C::Back,
+        Command::Viewer(ViewerCommand::Back),
         [Char('q')],
         &[Runs, Live, Samples, Compare, Launch, Choice],
         "back; at the top leaves, and runs keep going",
@@ -258,21 +324,42 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "palette",
-        C::Palette,
+        Command::Viewer(ViewerCommand::Palette),
         [Char(':'), Ctrl('p')],
         SCREENS,
         "every action by name",
         "command"
     ),
-    bind!("help", C::Help, [Char('?'), Code(KeyCode::F(1))], SCREENS, "these keys", "help"),
+    bind!(
+        "help",
+        Command::Viewer(ViewerCommand::Help),
+        [Char('?'), Code(KeyCode::F(1))],
+        SCREENS,
+        "these keys",
+        "help"
+    ),
     bind!(
         "quit",
-        C::QuitNow,
+        Command::Viewer(ViewerCommand::QuitNow),
         [Ctrl('c')],
         EVERYWHERE,
         "leave the viewer at once; no run notices",
         ""
     ),
-    bind!("suspend", C::Suspend, [Ctrl('z')], EVERYWHERE, "suspend the viewer; `fg` returns", ""),
-    bind!("redraw", C::Redraw, [Ctrl('l')], EVERYWHERE, "draw everything again", ""),
+    bind!(
+        "suspend",
+        Command::Viewer(ViewerCommand::Suspend),
+        [Ctrl('z')],
+        EVERYWHERE,
+        "suspend the viewer; `fg` returns",
+        ""
+    ),
+    bind!(
+        "redraw",
+        Command::Viewer(ViewerCommand::Redraw),
+        [Ctrl('l')],
+        EVERYWHERE,
+        "draw everything again",
+        ""
+    ),
 ];
