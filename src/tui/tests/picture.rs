@@ -362,7 +362,6 @@ fn samples() -> Model {
 }
 
 fn press(model: &mut Model, key: char) {
-    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
     update(model, super::drive::key(&key.to_string()));
     if let Some(wanted) = model.samples.asked.clone() {
         update(model, Message::Samples(Found::Data(Box::new(found(&wanted)))));
