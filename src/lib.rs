@@ -12,9 +12,11 @@
 //! cli → hub                  models and data sets by name; the only code that talks to a network
 //! cli, tui → supervisor      processes; never imports engine
 //! cli, tui → report          results as text: JSON, CSV, Markdown, SVG
+//! cli, tui, report → analysis    runs side by side: differences and how sure one can be of them
 //! cli → worker               the child side: runs ONE run to its end
 //! cli → data, engine         what needs no run: checks, scoring, evaluation, exports of models
 //! worker → data, engine, store     three siblings that never import each other
+//! analysis → store
 //! data, engine, store, hub → domain     pure: the algorithm and what its numbers mean
 //! ```
 //!
@@ -52,6 +54,7 @@
 //!    contents and fields ([`domain::conversation`]). What cannot be read so is refused by name;
 //!    `tests/peers.rs` holds it against the programs that people come from.
 
+pub mod analysis;
 pub mod cli;
 pub mod data;
 pub mod domain;

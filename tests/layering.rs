@@ -26,10 +26,19 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["domain", "supervisor", "store"],
         &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
     ),
-    ("report", &["domain", "store"], &["candle", "rusqlite", "tokio", "ratatui", "crossterm"]),
+    (
+        "analysis",
+        &["domain", "store"],
+        &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"],
+    ),
+    (
+        "report",
+        &["domain", "store", "analysis"],
+        &["candle", "rusqlite", "tokio", "ratatui", "crossterm"],
+    ),
     (
         "tui",
-        &["domain", "store", "spec", "supervisor", "report"],
+        &["domain", "store", "analysis", "spec", "supervisor", "report"],
         &["candle", "rusqlite", "tokenizers"],
     ),
     (
@@ -40,6 +49,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "engine",
             "hub",
             "store",
+            "analysis",
             "worker",
             "spec",
             "supervisor",

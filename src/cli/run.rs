@@ -10,11 +10,12 @@ pub mod worker;
 use super::launch::LaunchPlan;
 use super::table::{Form, print_line};
 use super::{CliError, CliResult, Context, is_interactive, launch};
+use crate::analysis;
+use crate::analysis::RoundChoice;
 use crate::domain::run::RunId;
 use crate::domain::spec::{ExperimentSpec, NONE};
 use crate::spec;
 use crate::spec::SpecInput;
-use crate::store::comparison::RoundChoice;
 use crate::supervisor::Supervisor;
 use std::path::PathBuf;
 
@@ -100,7 +101,7 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     {
         print_line(&format!("\nexperiment `{experiment}`"))?;
         let ids: Vec<RunId> = runs.iter().map(|run| run.id.clone()).collect();
-        arms::table(&store.compare_arms(&ids, RoundChoice::Last)?)
+        arms::table(&analysis::compare_arms(&store, &ids, RoundChoice::Last)?)
             .print(Form::Human, context.ascii)?;
     }
     outcome

@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use super::specs_of;
 use super::{arms, follow};
+use crate::analysis;
+use crate::analysis::{ArmComparison, RoundChoice};
 use crate::cli::launch::LaunchPlan;
 use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
 use crate::cli::{CliError, CliResult, Context, ErrorKind, launch};
@@ -17,7 +19,6 @@ use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::report::ArmsDocument;
 use crate::report::paper::{self, PaperRow};
 use crate::spec::SpecInput;
-use crate::store::comparison::{ArmComparison, RoundChoice};
 use crate::store::{RunRow, Store};
 use crate::supervisor::Supervisor;
 
@@ -192,7 +193,7 @@ fn print(context: &Context, store: &Store, protocols: &[Protocol], form: Form) -
     let mut documents = Vec::new();
     for protocol in protocols {
         let ids: Vec<RunId> = protocol.runs.iter().map(|run| run.id.clone()).collect();
-        let comparison = store.compare_arms(&ids, RoundChoice::Last)?;
+        let comparison = analysis::compare_arms(store, &ids, RoundChoice::Last)?;
         let mut n_missing = 0;
         for id in &ids {
             n_missing += usize::from(!is_done(&store.run(id)?.row));

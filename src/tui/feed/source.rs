@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
+use crate::analysis::AnalysisError;
 use crate::domain::run::RunId;
 use crate::store::{
     Access, EventLine, Home, LossCurve, RunRow, SampleOrder, SampleQuery, SampledPair, Store,
@@ -137,7 +138,7 @@ impl Reader {
     }
 
     /// A snapshot if there is something new to show.
-    fn poll(&mut self) -> Result<Option<Snapshot>, StoreError> {
+    fn poll(&mut self) -> Result<Option<Snapshot>, AnalysisError> {
         let store = match self.store.take() {
             Some(store) => store,
             None => match Store::open(&self.home, Access::ReadOnly) {
@@ -170,7 +171,7 @@ impl Reader {
 
     /// Reads what is wanted. Ten thousand runs are not read again for another row under the cursor,
     /// only where the file `has_changed`.
-    fn read(&mut self, store: &Store, has_changed: bool) -> Result<Snapshot, StoreError> {
+    fn read(&mut self, store: &Store, has_changed: bool) -> Result<Snapshot, AnalysisError> {
         let needs_runs = has_changed || self.interest.costs;
         if needs_runs {
             let mut before = std::mem::take(&mut self.known).into_iter().peekable();

@@ -11,9 +11,9 @@ mod tests;
 pub mod update;
 pub mod view;
 
+use crate::analysis::RoundChoice;
 use crate::domain::run::RunId;
 use crate::report::{CurveAxis, CurveMetric};
-use crate::store::comparison::RoundChoice;
 
 use data::{CompareData, CompareInterest};
 

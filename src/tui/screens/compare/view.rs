@@ -6,8 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::analysis::{Comparison, RoundChoice};
 use crate::report::letter;
-use crate::store::comparison::{Comparison, RoundChoice};
 
 use super::table::{self, Meaning};
 use super::{Pane, arms, chart, pairs};
