@@ -125,6 +125,7 @@
 //! Nothing is released yet; 0.1.0 is the first version, and a home of an earlier build is refused
 //! with a line that says so.
 
+pub mod analysis;
 pub mod cli;
 pub mod data;
 pub mod domain;

@@ -30,10 +30,19 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"],
     ),
     ("spec", &["domain"], &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"]),
-    ("report", &["domain", "store"], &["candle", "rusqlite", "tokio", "ratatui", "crossterm"]),
+    (
+        "analysis",
+        &["domain", "store"],
+        &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"],
+    ),
+    (
+        "report",
+        &["domain", "store", "analysis"],
+        &["candle", "rusqlite", "tokio", "ratatui", "crossterm"],
+    ),
     (
         "tui",
-        &["domain", "launch", "store", "spec", "supervisor", "report"],
+        &["domain", "launch", "store", "analysis", "spec", "supervisor", "report"],
         &["candle", "rusqlite", "tokenizers"],
     ),
     (
@@ -45,6 +54,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "hub",
             "launch",
             "store",
+            "analysis",
             "worker",
             "spec",
             "supervisor",

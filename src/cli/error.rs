@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::analysis::AnalysisError;
 use crate::data::DataError;
 use crate::domain::text::clean::clean_line;
 use crate::engine::EngineError;
@@ -124,7 +125,6 @@ impl From<StoreError> for CliError {
             | StoreError::UnknownExperiment { .. }
             | StoreError::BadTag { .. }
             | StoreError::BadNote { .. }
-            | StoreError::NotComparable { .. }
             | StoreError::WrongState { .. }
             | StoreError::Missing { .. }
             | StoreError::NoHome => ErrorKind::Input,
@@ -132,6 +132,20 @@ impl From<StoreError> for CliError {
         };
         let hint = error.hint();
         Self::from_error(kind, &error, hint)
+    }
+}
+
+impl From<AnalysisError> for CliError {
+    fn from(error: AnalysisError) -> Self {
+        match error {
+            AnalysisError::Store(error) => error.into(),
+            AnalysisError::NotComparable { .. } => {
+                Self::from_error(ErrorKind::Input, &error, error.hint())
+            }
+            AnalysisError::Spec { .. } => {
+                Self::from_error(ErrorKind::Failure, &error, error.hint())
+            }
+        }
     }
 }
 

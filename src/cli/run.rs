@@ -9,12 +9,13 @@ pub mod worker;
 
 use super::table::{Form, print_line};
 use super::{CliResult, Context, is_interactive};
+use crate::analysis;
+use crate::analysis::RoundChoice;
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::launch::{self, Base, Request};
 use crate::spec;
 use crate::spec::SpecInput;
-use crate::store::comparison::RoundChoice;
 use std::path::PathBuf;
 
 /// Arguments of `ser run`.
@@ -89,7 +90,7 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     {
         print_line(&format!("\nexperiment `{experiment}`"))?;
         let ids: Vec<RunId> = runs.iter().map(|run| run.id.clone()).collect();
-        arms::table(&store.compare_arms(&ids, RoundChoice::Last)?)
+        arms::table(&analysis::compare_arms(&store, &ids, RoundChoice::Last)?)
             .print(Form::Human, context.ascii)?;
     }
     outcome

@@ -40,25 +40,19 @@ pub enum LeftOut {
     DeltaTooSmall,
     /// The confidence is below the threshold, or not among the share that is taken.
     BelowThreshold,
-    /// The round before preferred the other answer (in runs of earlier versions).
-    Flipped,
-    /// Near a tie, and the longer answer is preferred (in runs of earlier versions).
-    LongerNearTie,
     /// The loop stops here: nothing is selected.
     Stopped,
 }
 
 impl LeftOut {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 7] = [
         Self::AlreadySelected,
         Self::Vetoed,
         Self::Tie,
         Self::NotSeparated,
         Self::DeltaTooSmall,
         Self::BelowThreshold,
-        Self::Flipped,
-        Self::LongerNearTie,
         Self::Stopped,
     ];
 
@@ -72,8 +66,6 @@ impl LeftOut {
             Self::NotSeparated => "not_separated",
             Self::DeltaTooSmall => "delta_too_small",
             Self::BelowThreshold => "below_threshold",
-            Self::Flipped => "flipped",
-            Self::LongerNearTie => "longer_near_tie",
             Self::Stopped => "stopped",
         }
     }

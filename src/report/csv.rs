@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::store::comparison::Comparison;
+use crate::analysis::Comparison;
 
 /// `kind,key,run,name,value,difference,ci_low,ci_high,p,p_holm,n`: a line for each metric and each
 /// differing setting of each run. What does not exist is empty.

@@ -24,8 +24,8 @@ pub fn arms() -> impl Iterator<Item = &'static str> {
     ARMS.iter().map(|(name, _)| *name)
 }
 
-/// Every key in the order of the default spec, without the arm and the random seed: a form asks for
-/// those by several values at once.
+/// Every key in the order of the default spec, without the arm and the random seed, for which a form
+/// asks by several values at once, and without the kind, of which there is one.
 ///
 /// # Errors
 /// When the default spec cannot be read.
@@ -44,7 +44,7 @@ fn read_keys() -> SpecResult<Vec<KeyHelp>> {
     let mut keys = Vec::new();
     for assignment in assignments {
         let Origin::File { line, .. } = assignment.origin else { continue };
-        if matches!(assignment.key.as_str(), "arm" | "rng_seed") {
+        if matches!(assignment.key.as_str(), "arm" | "kind" | "rng_seed") {
             continue;
         }
         let choices = match &assignment.value {

@@ -298,7 +298,19 @@ mod tests {
         let keys = |text: &str| -> Vec<String> {
             layer::parse(text, |_| Origin::Default).unwrap().into_iter().map(|a| a.key).collect()
         };
-        assert_eq!(keys(DEFAULT), keys(&to_toml(&spec).unwrap()));
+        // The one kind there is goes without saying.
+        let all: Vec<String> = keys(DEFAULT).into_iter().filter(|key| key != "kind").collect();
+        assert_eq!(all, keys(&to_toml(&spec).unwrap()));
+    }
+
+    #[test]
+    fn a_kind_that_is_not_there_is_refused_with_the_list() {
+        assert!(from_text("kind = \"ser\"\n", None, &["kind=ser"]).is_ok());
+        let (message, hint) = message("kind = \"policy\"\n", &[]);
+        assert!(
+            message.contains("policy") && format!("{message} {hint}").contains("`ser`"),
+            "{message} {hint}"
+        );
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub use error::WorkerError;
 
 use crate::domain::event::RunEvent;
 use crate::domain::run::{RunId, StopReason};
-use crate::domain::ser::{Outcome, Step};
+use crate::domain::run_loop::{Driven, Executor, drive};
+use crate::domain::ser::{Outcome, SerLoop, Step};
 use crate::store::events::liveness;
 use crate::store::{Access, EventWriter, Home, Store, StoreError};
 
@@ -69,7 +70,8 @@ pub fn run(home: &Home, run: &RunId) -> Result<Ending, WorkerError> {
     let result = Session::open(home, run, store, &writer, identity, signals)
         .and_then(|mut session| drive(&mut session));
     let ending = match result {
-        Ok(ending) => ending,
+        Ok(Driven::Finished) => Ending::Finished,
+        Ok(Driven::Stopped) => Ending::Stopped,
         Err(WorkerError::Store(error)) if is_superseded(&error) => return Ok(Ending::Superseded),
         Err(error) => {
             tracing::error!(%run, error = %error.chain(), "the run failed");
@@ -89,32 +91,44 @@ fn is_superseded(error: &StoreError) -> bool {
     matches!(error, StoreError::Superseded { .. } | StoreError::Held { .. })
 }
 
-/// The loop itself.
-fn drive(session: &mut Session<'_>) -> Result<Ending, WorkerError> {
-    loop {
-        if session.journal.read_people()? == Flow::Stop {
-            return session.stop();
-        }
-        let step = session.journal.state.ser.pending();
+impl Executor<SerLoop> for Session<'_> {
+    type Error = WorkerError;
+
+    fn run_loop(&self) -> &SerLoop {
+        &self.journal.state.ser
+    }
+
+    fn is_to_stop(&mut self) -> Result<bool, WorkerError> {
+        Ok(self.journal.read_people()? == Flow::Stop)
+    }
+
+    fn execute(&mut self, step: Step) -> StepResult {
         tracing::info!(step = ?step, "step");
-        let outcome = match step {
-            Step::Train { round } => train::train(session, round)?,
-            Step::Evaluate { round, split } => evaluate::evaluate(session, round, split)?,
-            Step::CrossFit { round } => cross_fit::cross_fit(session, round)?,
-            Step::Score { round } => select::score_pool(session, round)?,
-            Step::Select { round } => select::select(session, round)?,
-            Step::Review { .. } => session.wait_for_release()?,
-            Step::Finish { reason } => {
-                session.roll_back(reason)?;
-                session.checkpoint("finish")?;
-                session.journal.send(RunEvent::RunFinished { reason })?;
-                return Ok(Ending::Finished);
-            }
-        };
-        let Some(outcome) = outcome else {
-            return session.stop();
-        };
-        session.finish_step(step, outcome)?;
+        match step {
+            Step::Train { round } => train::train(self, round),
+            Step::Evaluate { round, split } => evaluate::evaluate(self, round, split),
+            Step::CrossFit { round } => cross_fit::cross_fit(self, round),
+            Step::Score { round } => select::score_pool(self, round),
+            Step::Select { round } => select::select(self, round),
+            Step::Review { .. } => self.wait_for_release(),
+            Step::Finish { .. } => Ok(None),
+        }
+    }
+
+    fn take(&mut self, step: Step, outcome: Outcome) -> Result<(), WorkerError> {
+        self.finish_step(step, outcome)
+    }
+
+    fn finish(&mut self, step: Step) -> Result<(), WorkerError> {
+        tracing::info!(step = ?step, "step");
+        let Step::Finish { reason } = step else { return Ok(()) };
+        self.roll_back(reason)?;
+        self.checkpoint("finish")?;
+        self.journal.send(RunEvent::RunFinished { reason })
+    }
+
+    fn stop(&mut self) -> Result<(), WorkerError> {
+        Session::stop(self)
     }
 }
 

@@ -22,7 +22,7 @@ use super::inputs::Inputs;
 use super::journal::{Journal, round_of};
 use super::shared_round::{self, SharedScores};
 use super::state::RunState;
-use super::{Ending, StepResult, WorkerError};
+use super::{StepResult, WorkerError};
 
 /// Checkpoints kept for going on: the newest, and one to fall back on.
 const CHECKPOINTS_KEPT: usize = 2;
@@ -68,7 +68,6 @@ impl<'a> Session<'a> {
     ) -> Result<Self, WorkerError> {
         let detail = store.run(run)?;
         let spec = store.spec(run)?;
-        spec.check_retired()?;
         let checkpoints = home.checkpoints(run);
         let survey = survey(&checkpoints)?;
         let latest = survey.latest;
@@ -276,10 +275,9 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// When the checkpoint cannot be written.
-    pub fn stop(&mut self) -> Result<Ending, WorkerError> {
+    pub fn stop(&mut self) -> Result<(), WorkerError> {
         self.checkpoint("stopped")?;
-        self.journal.send(RunEvent::RunStopped)?;
-        Ok(Ending::Stopped)
+        self.journal.send(RunEvent::RunStopped)
     }
 
     /// Forgets what was learned and loads the pretrained weights again.

@@ -1,9 +1,9 @@
 //! Arms over random seeds as a table.
 
+use crate::analysis::{ArmComparison, ArmRow, MeanOverSeeds};
 use crate::cli::table::{Cell, Column, Table, number, text};
 use crate::cli::words;
 use crate::domain::stats::Interval;
-use crate::store::comparison::{ArmComparison, ArmRow, MeanOverSeeds};
 
 /// What stands at the head of the columns of rounds; longer experiments show the first ones.
 const ROUNDS: [(&str, &str); 8] = [

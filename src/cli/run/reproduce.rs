@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{arms, follow};
+use crate::analysis;
+use crate::analysis::{ArmComparison, RoundChoice};
 use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
 use crate::cli::{CliError, CliResult, Context, ErrorKind};
 use crate::domain::run::{Liveness, RunId, RunStatus};
@@ -17,7 +19,6 @@ use crate::launch::{self, LaunchPlan};
 use crate::report::ArmsDocument;
 use crate::report::paper::{self, PaperRow};
 use crate::spec::SpecInput;
-use crate::store::comparison::{ArmComparison, RoundChoice};
 use crate::store::{RunRow, Store};
 
 /// Arguments of `ser reproduce`.
@@ -191,7 +192,7 @@ fn print(context: &Context, store: &Store, protocols: &[Protocol], form: Form) -
     let mut documents = Vec::new();
     for protocol in protocols {
         let ids: Vec<RunId> = protocol.runs.iter().map(|run| run.id.clone()).collect();
-        let comparison = store.compare_arms(&ids, RoundChoice::Last)?;
+        let comparison = analysis::compare_arms(store, &ids, RoundChoice::Last)?;
         let mut n_missing = 0;
         for id in &ids {
             n_missing += usize::from(!is_done(&store.run(id)?.row));

@@ -1,5 +1,10 @@
 //! `ser compare RUN RUN...`: runs side by side, with intervals.
 
+use crate::analysis;
+use crate::analysis::{
+    ArmComparison, Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX,
+    RoundChoice,
+};
 use crate::cli::run::arms;
 use crate::cli::run::arms::p_words;
 use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
@@ -7,10 +12,6 @@ use crate::cli::{CliError, CliResult, Context};
 use crate::domain::text::clean::clean_line;
 use crate::report::{self, letter, metric_value, setting_value, share, signed};
 use crate::store::Store;
-use crate::store::comparison::{
-    ArmComparison, Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX,
-    RoundChoice,
-};
 
 /// More runs than this are not looked at pair by pair on a terminal.
 const N_RUNS_IN_DETAIL: usize = 8;
@@ -48,7 +49,7 @@ pub struct CompareArgs {
 pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
     let store = context.store_to_read()?;
     let query = query(&store, args)?;
-    let arms = store.compare_arms(&query.runs, query.rounds)?;
+    let arms = analysis::compare_arms(&store, &query.runs, query.rounds)?;
     let form = args.form.form();
     let is_table = matches!(form, Form::Human | Form::Markdown);
     if is_table && args.experiment.is_some() && query.runs.len() > N_RUNS_IN_DETAIL {
@@ -65,7 +66,7 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
         );
         return Err(CliError::input(message).with_hint(hint));
     }
-    let comparison = store.compare(&query, &mut ComparisonCache::default())?;
+    let comparison = analysis::compare(&store, &query, &mut ComparisonCache::default())?;
     match form {
         Form::Csv => print_line(report::comparison_csv(&comparison).trim_end()),
         Form::Markdown => {
@@ -147,7 +148,7 @@ fn disagreements(
         all.push(if index == comparison.base {
             None
         } else {
-            Some(store.disagreements(base, run, n_pairs)?)
+            Some(analysis::disagreements(store, base, run, n_pairs)?)
         });
     }
     Ok(all)

@@ -223,7 +223,7 @@ impl Store {
                 at_ms: now_ms(),
                 event,
             };
-            apply::append(transaction, std::slice::from_ref(&record))
+            apply::append_record(transaction, &record)
         })
     }
 }

@@ -32,8 +32,12 @@ pub(in crate::store) fn derive(
         RunEvent::StepStarted { .. } | RunEvent::Progressed { .. } => {
             progress(&state, seq, at_ms, event)
         }
-        RunEvent::SelectionMade { round, summary, .. } => selection_made(&state, *round, summary),
+        RunEvent::SelectionMade { round, summary, .. } => {
+            state.set_round(*round, "selection_seq", &(seq as i64))?;
+            selection_made(&state, *round, summary)
+        }
         RunEvent::Evaluated { round, split, evaluation, .. } => {
+            state.set_round(*round, margins_seq(*split), &(seq as i64))?;
             evaluated(&state, *round, *split, evaluation)
         }
         RunEvent::OracleAnswered { round, queue, answers, .. } => {
@@ -87,6 +91,14 @@ pub(in crate::store) fn derive(
         | RunEvent::Paused { .. }
         | RunEvent::Resumed
         | RunEvent::Warned { .. } => Ok(()),
+    }
+}
+
+/// The column that numbers the event with the margins of a split.
+pub(super) fn margins_seq(split: Split) -> &'static str {
+    match split {
+        Split::Validation => "validation_seq",
+        Split::Test => "test_seq",
     }
 }
 

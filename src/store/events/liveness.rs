@@ -37,8 +37,9 @@ pub fn current_worker() -> WorkerIdentity {
 }
 
 /// The identity of a living process of this host.
+#[cfg(test)]
 #[must_use]
-pub fn identity_of(pid: u32) -> Option<WorkerIdentity> {
+pub(crate) fn identity_of(pid: u32) -> Option<WorkerIdentity> {
     let process_start = process_start(pid)?;
     Some(WorkerIdentity { pid, process_start, boot_id: boot_id(), host: host() })
 }

@@ -1,12 +1,13 @@
 //! What the data thread reads for the compare screen.
 
+use crate::analysis;
+use crate::analysis::{
+    AnalysisError, ArmComparison, ComparedRun, Comparison, ComparisonCache, ComparisonQuery,
+    Disagreements, RoundChoice,
+};
 use crate::domain::run::RunId;
 use crate::domain::text::clean::clean_line;
-use crate::store::comparison::{
-    ArmComparison, ComparedRun, Comparison, ComparisonCache, ComparisonQuery, Disagreements,
-    RoundChoice,
-};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 use super::clean::clean_row;
 
@@ -103,7 +104,7 @@ impl CompareReader {
         store: &Store,
         interest: &CompareInterest,
         exists: impl Fn(&RunId) -> bool,
-    ) -> Result<Option<CompareData>, StoreError> {
+    ) -> Result<Option<CompareData>, AnalysisError> {
         let runs: Vec<RunId> = interest.runs.iter().filter(|run| exists(run)).cloned().collect();
         if runs.is_empty() {
             return Ok(None);
@@ -113,7 +114,7 @@ impl CompareReader {
         let beside = interest.beside.as_ref().and_then(place).filter(|index| *index != base);
         let (rounds, n_loss_points) = (interest.rounds, interest.n_loss_points);
         let query = ComparisonQuery { runs: runs.clone(), base, rounds, n_loss_points };
-        let comparison = store.compare(&query, &mut self.paired)?;
+        let comparison = analysis::compare(store, &query, &mut self.paired)?;
         let beside = match beside {
             None => None,
             Some(index) => {
@@ -122,7 +123,7 @@ impl CompareReader {
                 let known = self.beside.as_ref().filter(|(known, _)| *known == versions);
                 let found = match known {
                     Some((_, found)) => found.clone(),
-                    None => store.disagreements(ours, theirs, N_PAIRS)?,
+                    None => analysis::disagreements(store, ours, theirs, N_PAIRS)?,
                 };
                 self.beside = Some((versions, found.clone()));
                 Some((index, found))
@@ -140,14 +141,14 @@ impl CompareReader {
         store: &Store,
         comparison: &Comparison,
         runs: &[RunId],
-    ) -> Result<ArmComparison, StoreError> {
+    ) -> Result<ArmComparison, AnalysisError> {
         let versions: Vec<Version> = comparison.runs.iter().map(version).collect();
         if let Some((rounds, known, arms)) = &self.arms
             && (*rounds, known) == (comparison.rounds, &versions)
         {
             return Ok(arms.clone());
         }
-        let arms = store.compare_arms(runs, comparison.rounds)?;
+        let arms = analysis::compare_arms(store, runs, comparison.rounds)?;
         self.arms = Some((comparison.rounds, versions, arms.clone()));
         Ok(arms)
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use crate::analysis::AnalysisError;
 use crate::domain::run::RunId;
 use crate::store::{
     Access, EventLine, Home, LossCurve, RunRow, SampleOrder, SampleQuery, SampledPair, Store,
@@ -141,7 +142,7 @@ impl Reader {
     }
 
     /// A snapshot if there is something new to show.
-    fn poll(&mut self) -> Result<Option<Snapshot>, StoreError> {
+    fn poll(&mut self) -> Result<Option<Snapshot>, AnalysisError> {
         let store = match self.store.take() {
             Some(store) => store,
             None => match Store::open(&self.home, Access::ReadOnly) {
@@ -174,7 +175,7 @@ impl Reader {
 
     /// Reads what is wanted. Ten thousand runs are not read again for another row under the cursor,
     /// only where the file `has_changed`.
-    fn read(&mut self, store: &Store, has_changed: bool) -> Result<Snapshot, StoreError> {
+    fn read(&mut self, store: &Store, has_changed: bool) -> Result<Snapshot, AnalysisError> {
         let needs_runs = has_changed || self.interest.costs;
         if needs_runs {
             let mut before = std::mem::take(&mut self.known).into_iter().peekable();

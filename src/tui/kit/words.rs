@@ -111,8 +111,6 @@ pub fn left_out(reason: LeftOut) -> &'static str {
         LeftOut::NotSeparated => "left out: not one high and one low",
         LeftOut::DeltaTooSmall => "left out: too close together",
         LeftOut::BelowThreshold => "left out: confidence below the threshold",
-        LeftOut::Flipped => "left out: the label flipped since the last round",
-        LeftOut::LongerNearTie => "left out: near a tie, and the longer is preferred",
         LeftOut::Stopped => "left out: the loop stops here",
     }
 }

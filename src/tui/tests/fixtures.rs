@@ -54,6 +54,7 @@ pub fn row(id: u64, name: &str, status: RunStatus, liveness: Liveness) -> RunRow
     RunRow {
         id: RunId::from_bits(id),
         name: name.to_owned(),
+        kind: crate::domain::run::RunKind::Ser,
         arm: "ser".into(),
         experiment: None,
         status,

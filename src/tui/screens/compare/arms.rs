@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::analysis::{ArmComparison, ArmRow, MeanOverSeeds};
 use crate::domain::stats::Interval;
 use crate::report::{letter, signed};
-use crate::store::comparison::{ArmComparison, ArmRow, MeanOverSeeds};
 
 use super::chart;
 use crate::tui::kit::draw::{pane, put};

@@ -6,8 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use crate::analysis::{ComparedRun, Comparison};
 use crate::report::{CurveAxis, CurveMetric, CurvePoint, curve, letter};
-use crate::store::comparison::{ComparedRun, Comparison};
 
 use super::Compare;
 use crate::tui::kit::draw::{pane, put};

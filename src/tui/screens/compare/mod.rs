@@ -14,9 +14,9 @@ mod tests;
 pub mod update;
 pub mod view;
 
+use crate::analysis::RoundChoice;
 use crate::domain::run::RunId;
 use crate::report::{CurveAxis, CurveMetric};
-use crate::store::comparison::RoundChoice;
 use crate::tui::feed::compare::{CompareData, CompareInterest};
 
 /// Points of a loss curve: two for each column of the widest chart.

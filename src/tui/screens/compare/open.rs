@@ -2,7 +2,7 @@
 
 use super::{Compare, Pane};
 use crate::domain::run::RunId;
-use crate::store::comparison::N_RUNS_MAX;
+use crate::analysis::N_RUNS_MAX;
 use crate::tui::shell::model::{Model, Screen, Tone};
 
 /// Shows these runs side by side; the baseline joins them and stands first.

@@ -1,7 +1,7 @@
 //! The table of the compare screen: a row for each metric and setting, a column for each run.
 
+use crate::analysis::{Comparison, Difference, Direction, MetricRow};
 use crate::report::{metric_value, setting_value, signed};
-use crate::store::comparison::{Comparison, Difference, Direction, MetricRow};
 
 use super::Compare;
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::analysis::DisagreementSplit;
 use crate::domain::event::{PairMargin, RunEvent};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{PairId, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::{RunId, StopReason};
 use crate::domain::selection::{LeftOut, ScoredPair};
-use crate::store::comparison::DisagreementSplit;
 use crate::store::testing::{self, Fixture};
 use crate::store::{Access, NewRun, Store};
 

@@ -1,8 +1,8 @@
 //! What keys and messages do on the compare screen.
 
+use crate::analysis::{DisagreementSplit, RoundChoice};
 use crate::domain::run::RunId;
 use crate::report::{ComparisonDocument, comparison_csv, comparison_markdown, comparison_svg};
-use crate::store::comparison::{DisagreementSplit, RoundChoice};
 
 use super::command::CompareCommand as K;
 use super::table;

@@ -6,8 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::analysis::{Comparison, RoundChoice};
 use crate::report::letter;
-use crate::store::comparison::{Comparison, RoundChoice};
 
 use super::layout::n_curve_rows;
 use super::table::{self, Meaning};

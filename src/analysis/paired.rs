@@ -2,10 +2,6 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
-
-use super::super::error::StoreError;
-use super::super::{runs, samples};
 use super::ComparedRun;
 use crate::domain::event::PairMargin;
 use crate::domain::metrics::Split;
@@ -14,6 +10,7 @@ use crate::domain::stats::bradley_terry::{log_sigmoid, preference_probability};
 use crate::domain::stats::paired::{
     PairedDifference, PairedOutcomes, accuracy_difference, mean_difference,
 };
+use crate::store::{Store, StoreError};
 
 /// The random seed of the bootstrap: fixed, so that everybody sees the same interval.
 const BOOTSTRAP_SEED: u64 = 1;
@@ -38,7 +35,7 @@ pub struct ComparisonCache {
 
 /// Every run beside the base; `None` for the base itself and where there are no common pairs.
 pub(super) fn beside_base(
-    connection: &Connection,
+    store: &Store,
     compared: &[ComparedRun],
     base: usize,
     cache: &mut ComparisonCache,
@@ -60,10 +57,10 @@ pub(super) fn beside_base(
         }
         let paired = if run.row.facts.shares_test_with(&compared[base].row.facts) {
             if base_margins.is_none() {
-                base_margins = Some(margins(connection, &base_version)?);
+                base_margins = Some(margins(store, &base_version)?);
             }
             let base_margins = base_margins.as_deref().unwrap_or_default();
-            paired(base_margins, &margins(connection, &run_version)?)
+            paired(base_margins, &margins(store, &run_version)?)
         } else {
             None
         };
@@ -77,11 +74,8 @@ fn version(run: &ComparedRun) -> Option<Version> {
     Some((run.row.id.clone(), run.round?, run.row.attempt))
 }
 
-fn margins(
-    connection: &Connection,
-    (run, round, _): &Version,
-) -> Result<Vec<PairMargin>, StoreError> {
-    samples::margins_of(connection, runs::key(connection, run)?, *round, Split::Test)
+fn margins(store: &Store, (run, round, _): &Version) -> Result<Vec<PairMargin>, StoreError> {
+    store.margins(run, *round, Split::Test)
 }
 
 /// The figures over the common pairs of two ascending lists.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::super::error::StoreError;
-use super::{ComparedRun, SeedGroup, SettingRow};
+use super::{AnalysisError, ComparedRun, SeedGroup, SettingRow};
 use crate::domain::stats::mean_with_t_interval;
+use crate::store::RunDetail;
 
 /// The key of the random seed.
 pub(super) const RNG_SEED: &str = "rng_seed";
@@ -14,12 +14,12 @@ pub(super) const RNG_SEED: &str = "rng_seed";
 pub(super) const ARM: &str = "arm";
 
 /// Every setting, in alphabetical order.
-pub(super) fn rows(specs: &[&str]) -> Result<Vec<SettingRow>, StoreError> {
+pub(super) fn rows(runs: &[RunDetail]) -> Result<Vec<SettingRow>, AnalysisError> {
     let mut keys: Vec<String> = Vec::new();
     let mut by_run: Vec<BTreeMap<String, String>> = Vec::new();
-    for spec in specs {
-        let value: Value = serde_json::from_str(spec)
-            .map_err(|source| StoreError::Json { what: "a spec".to_owned(), source })?;
+    for run in runs {
+        let value: Value = serde_json::from_str(&run.spec_json)
+            .map_err(|source| AnalysisError::Spec { run: run.row.name.clone(), source })?;
         let mut leaves = Vec::new();
         flatten("", &value, &mut leaves);
         // A key that only a later version has stands behind those all know.

@@ -1,30 +1,31 @@
 //! Runs side by side: what their specs differ in, what they measured, and how sure one can be that
 //! one is better than another.
 //!
+//! The store hands out rows and columns; what they mean beside each other is worked out here.
+//!
 //! Test metrics are compared pair by pair with the base, on the test pairs both were evaluated on.
 //! Which round speaks for a run is never chosen by test pairs ([`RoundChoice`]).
 
 mod arms;
 mod disagreement;
+mod error;
 mod metrics;
 mod paired;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-use super::error::StoreError;
-use super::rows::{LossPoint, RoundRow, RunDetail, RunRow};
-use super::{Store, rounds, runs};
 use crate::domain::run::RunId;
 use crate::domain::stats::Interval;
 use crate::domain::stats::paired::{PairedDifference, PairedOutcomes};
-use rusqlite::Connection;
+use crate::store::{LossPoint, RoundRow, RunDetail, RunRow, Store, best_of};
 use serde::Serialize;
 
-pub use arms::{ArmComparison, ArmDifference, ArmRow, CEILING, FLOOR, MeanOverSeeds};
+pub use arms::{ArmComparison, ArmDifference, ArmRow, CEILING, FLOOR, MeanOverSeeds, compare_arms};
 pub use disagreement::{
-    Disagreement, DisagreementSplit, Disagreements, Opinion, PoolDisagreements,
+    Disagreement, DisagreementSplit, Disagreements, Opinion, PoolDisagreements, disagreements,
 };
+pub use error::AnalysisError;
 pub use paired::ComparisonCache;
 
 /// More runs than this are not compared at once.
@@ -48,7 +49,7 @@ impl RoundChoice {
             || rounds.iter().filter(|round| round.test.is_some() && !round.is_rolled_back());
         match self {
             Self::Last => tested().next_back().map(|round| round.round),
-            Self::Best => rounds::best_of(tested()),
+            Self::Best => best_of(tested()),
         }
     }
 }
@@ -193,59 +194,56 @@ pub struct SeedGroup {
     pub accuracy: Option<(f64, Option<Interval>)>,
 }
 
-impl Store {
-    /// Reads runs side by side. What was computed before is taken from the cache, so a viewer can
-    /// ask again whenever a run has gone on.
-    ///
-    /// # Errors
-    /// When there are too few or too many runs, or one does not exist.
-    pub fn compare(
-        &self,
-        query: &ComparisonQuery,
-        cache: &mut ComparisonCache,
-    ) -> Result<Comparison, StoreError> {
-        if query.runs.is_empty() || query.runs.len() > N_RUNS_MAX || query.base >= query.runs.len()
-        {
-            return Err(StoreError::NotComparable { n_runs: query.runs.len() });
-        }
-        self.read(|connection| {
-            let mut details = Vec::with_capacity(query.runs.len());
-            let mut compared = Vec::with_capacity(query.runs.len());
-            for run in &query.runs {
-                let detail = runs::detail(connection, run)?;
-                compared.push(compared_run(connection, &detail, query)?);
-                details.push(detail);
-            }
-            let paired = paired::beside_base(connection, &compared, query.base, cache)?;
-            let specs: Vec<&str> = details.iter().map(|detail| detail.spec_json.as_str()).collect();
-            let settings = settings::rows(&specs)?;
-            let groups = settings::groups(&settings, &compared);
-            let metrics = metrics::rows(&compared, &paired);
-            let outcomes =
-                paired.into_iter().map(|paired| paired.map(|paired| paired.outcomes)).collect();
-            Ok(Comparison {
-                runs: compared,
-                base: query.base,
-                rounds: query.rounds,
-                settings,
-                metrics,
-                outcomes,
-                groups,
-            })
-        })
+/// Reads runs side by side. What was computed before is taken from the cache, so a viewer can ask
+/// again whenever a run has gone on.
+///
+/// # Errors
+/// When there are too few or too many runs, or one does not exist.
+pub fn compare(
+    store: &Store,
+    query: &ComparisonQuery,
+    cache: &mut ComparisonCache,
+) -> Result<Comparison, AnalysisError> {
+    if query.runs.is_empty() || query.runs.len() > N_RUNS_MAX || query.base >= query.runs.len() {
+        return Err(AnalysisError::NotComparable { n_runs: query.runs.len() });
     }
+    store.snapshot(|store| {
+        let mut details = Vec::with_capacity(query.runs.len());
+        let mut compared = Vec::with_capacity(query.runs.len());
+        for run in &query.runs {
+            let detail = store.run(run)?;
+            compared.push(compared_run(store, &detail, query.rounds, query.n_loss_points)?);
+            details.push(detail);
+        }
+        let paired = paired::beside_base(store, &compared, query.base, cache)?;
+        let settings = settings::rows(&details)?;
+        let groups = settings::groups(&settings, &compared);
+        let metrics = metrics::rows(&compared, &paired);
+        let outcomes =
+            paired.into_iter().map(|paired| paired.map(|paired| paired.outcomes)).collect();
+        Ok(Comparison {
+            runs: compared,
+            base: query.base,
+            rounds: query.rounds,
+            settings,
+            metrics,
+            outcomes,
+            groups,
+        })
+    })
 }
 
 fn compared_run(
-    connection: &Connection,
+    store: &Store,
     detail: &RunDetail,
-    query: &ComparisonQuery,
-) -> Result<ComparedRun, StoreError> {
-    let key = runs::key(connection, &detail.row.id)?;
-    let rounds = rounds::of_run(connection, key)?;
-    let loss = match query.n_loss_points {
+    choice: RoundChoice,
+    n_loss_points: usize,
+) -> Result<ComparedRun, AnalysisError> {
+    let run = &detail.row.id;
+    let rounds = store.rounds(run)?;
+    let loss = match n_loss_points {
         0 => Vec::new(),
-        n => rounds::loss_of_run(connection, key, n)?,
+        n => store.loss_points(run, n)?,
     };
-    Ok(ComparedRun { row: detail.row.clone(), round: query.rounds.of(&rounds), rounds, loss })
+    Ok(ComparedRun { row: detail.row.clone(), round: choice.of(&rounds), rounds, loss })
 }

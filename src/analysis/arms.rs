@@ -5,10 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::error::StoreError;
-use super::super::{Store, runs, samples};
 use super::settings::{self, ARM, RNG_SEED};
-use super::{ComparedRun, ComparisonQuery, RoundChoice, SettingRow, compared_run};
+use super::{AnalysisError, ComparedRun, RoundChoice, SettingRow, compared_run};
 use crate::domain::metrics::Split;
 use crate::domain::preference::PairId;
 use crate::domain::run::{RunId, RunStatus, StopReason};
@@ -18,6 +16,7 @@ use crate::domain::stats::paired::{
     PairedDifference, PairedOutcomes, accuracy_difference, mean_difference,
 };
 use crate::domain::stats::{Interval, mean_with_t_interval};
+use crate::store::Store;
 
 /// The random seed of the bootstrap: fixed, so that everybody sees the same interval.
 const BOOTSTRAP_SEED: u64 = 1;
@@ -85,44 +84,38 @@ pub struct ArmDifference {
     pub pooled_p_holm: Option<f64>,
 }
 
-impl Store {
-    /// Reads arms over random seeds. The base is the arm `seed-only` where there is one, else the arm
-    /// of the first run.
-    ///
-    /// # Errors
-    /// When there are too few or too many runs, or one does not exist.
-    pub fn compare_arms(
-        &self,
-        runs: &[RunId],
-        rounds: RoundChoice,
-    ) -> Result<ArmComparison, StoreError> {
-        if runs.is_empty() || runs.len() > N_ARM_RUNS_MAX {
-            return Err(StoreError::NotComparable { n_runs: runs.len() });
-        }
-        let query = ComparisonQuery { runs: runs.to_vec(), base: 0, rounds, n_loss_points: 0 };
-        self.read(|connection| {
-            let mut members = Vec::with_capacity(runs.len());
-            let mut specs = Vec::with_capacity(runs.len());
-            for run in runs {
-                let detail = runs::detail(connection, run)?;
-                let compared = compared_run(connection, &detail, &query)?;
-                let right = match compared.round {
-                    Some(round) => {
-                        let key = runs::key(connection, run)?;
-                        samples::margins_of(connection, key, round, Split::Test)?
-                            .into_iter()
-                            .map(|margin| (margin.pair, margin.margin > 0.0))
-                            .collect()
-                    }
-                    None => Vec::new(),
-                };
-                members.push(Member { compared, right });
-                specs.push(detail.spec_json);
-            }
-            let specs: Vec<&str> = specs.iter().map(String::as_str).collect();
-            Ok(Arms::new(&members, &settings::rows(&specs)?).compare())
-        })
+/// Reads arms over random seeds. The base is the arm `seed-only` where there is one, else the arm of
+/// the first run.
+///
+/// # Errors
+/// When there are too few or too many runs, or one does not exist.
+pub fn compare_arms(
+    store: &Store,
+    runs: &[RunId],
+    rounds: RoundChoice,
+) -> Result<ArmComparison, AnalysisError> {
+    if runs.is_empty() || runs.len() > N_ARM_RUNS_MAX {
+        return Err(AnalysisError::NotComparable { n_runs: runs.len() });
     }
+    store.snapshot(|store| {
+        let mut members = Vec::with_capacity(runs.len());
+        let mut details = Vec::with_capacity(runs.len());
+        for run in runs {
+            let detail = store.run(run)?;
+            let compared = compared_run(store, &detail, rounds, 0)?;
+            let right = match compared.round {
+                Some(round) => store
+                    .margins(run, round, Split::Test)?
+                    .into_iter()
+                    .map(|margin| (margin.pair, margin.margin > 0.0))
+                    .collect(),
+                None => Vec::new(),
+            };
+            members.push(Member { compared, right });
+            details.push(detail);
+        }
+        Ok(Arms::new(&members, &settings::rows(&details)?).compare())
+    })
 }
 
 /// A run with who it is right about, by ascending pair.

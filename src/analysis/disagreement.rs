@@ -1,17 +1,14 @@
 //! Pairs on which two runs disagree: what to look at to learn why one is better.
 
-use rusqlite::{Connection, Row};
 use serde::Serialize;
 
-use super::super::error::StoreError;
-use super::super::pairs::pair;
-use super::super::{Store, runs, samples};
-use super::ComparedRun;
+use super::{AnalysisError, ComparedRun};
 use crate::domain::metrics::Split;
 use crate::domain::preference::{PairId, Side, chosen_side};
-use crate::domain::pseudo_label::PairScore;
+use crate::domain::selection::ScoredPair;
 use crate::domain::stats::bradley_terry::preference_probability;
 use crate::domain::stats::paired::PairedOutcomes;
+use crate::store::{Store, StoreError};
 
 /// Where two runs disagree.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -90,33 +87,32 @@ impl Disagreement {
     }
 }
 
-impl Store {
-    /// Pairs on which two compared runs disagree, at most `n_max` of them with their prompts.
-    ///
-    /// # Errors
-    /// When a run or pair does not exist any more.
-    pub fn disagreements(
-        &self,
-        base: &ComparedRun,
-        other: &ComparedRun,
-        n_max: usize,
-    ) -> Result<Disagreements, StoreError> {
-        self.read(|connection| {
-            let mut top = Surest { pairs: Vec::new(), n_max };
-            let test = test_pairs(connection, base, other, &mut top)?;
-            let pool = pool_pairs(connection, base, other, &mut top)?;
-            let mut pairs = top.into_sorted();
-            let (dataset, test_dataset) = datasets(connection, base)?;
-            for found in &mut pairs {
-                let dataset = match found.split {
-                    DisagreementSplit::Test => test_dataset,
-                    DisagreementSplit::Pool => dataset,
-                };
-                found.prompt = pair(connection, dataset, found.pair)?.prompt;
-            }
-            Ok(Disagreements { test, pool, pairs })
-        })
-    }
+/// Pairs on which two compared runs disagree, at most `n_max` of them with their prompts.
+///
+/// # Errors
+/// When a run or pair does not exist any more.
+pub fn disagreements(
+    store: &Store,
+    base: &ComparedRun,
+    other: &ComparedRun,
+    n_max: usize,
+) -> Result<Disagreements, AnalysisError> {
+    store.snapshot(|store| {
+        let mut top = Surest { pairs: Vec::new(), n_max };
+        let test = test_pairs(store, base, other, &mut top)?;
+        let pool = pool_pairs(store, base, other, &mut top)?;
+        let mut pairs = top.into_sorted();
+        let dataset = store.run(&base.row.id)?.dataset;
+        for found in &mut pairs {
+            let dataset = match found.split {
+                DisagreementSplit::Test => base.row.facts.test_dataset,
+                DisagreementSplit::Pool => dataset,
+            };
+            let texts = store.preference_pairs(dataset, &[found.pair])?;
+            found.prompt = texts.into_iter().next().map_or_else(String::new, |texts| texts.prompt);
+        }
+        Ok(Disagreements { test, pool, pairs })
+    })
 }
 
 /// Keeps the surest of many.
@@ -145,15 +141,8 @@ impl Surest {
     }
 }
 
-fn datasets(connection: &Connection, run: &ComparedRun) -> Result<(i64, i64), StoreError> {
-    let key = runs::key(connection, &run.row.id)?;
-    let sql = "SELECT dataset FROM runs WHERE key = ?1";
-    let dataset = connection.prepare_cached(sql)?.query_row([key], |row| row.get(0))?;
-    Ok((dataset, run.row.facts.test_dataset))
-}
-
 fn test_pairs(
-    connection: &Connection,
+    store: &Store,
     base: &ComparedRun,
     other: &ComparedRun,
     top: &mut Surest,
@@ -163,9 +152,7 @@ fn test_pairs(
     else {
         return Ok(PairedOutcomes::default());
     };
-    let margins = |run: &ComparedRun, round| {
-        samples::margins_of(connection, runs::key(connection, &run.row.id)?, round, Split::Test)
-    };
+    let margins = |run: &ComparedRun, round| store.margins(&run.row.id, round, Split::Test);
     let mut others = margins(other, other_round)?.into_iter().peekable();
     let mut outcomes = Vec::new();
     for margin in margins(base, base_round)? {
@@ -190,9 +177,9 @@ fn test_pairs(
     Ok(PairedOutcomes::of(outcomes))
 }
 
-/// Walks through both selections at once, so that a million pairs take no memory.
+/// Walks through both selections at once.
 fn pool_pairs(
-    connection: &Connection,
+    store: &Store,
     base: &ComparedRun,
     other: &ComparedRun,
     top: &mut Surest,
@@ -201,39 +188,25 @@ fn pool_pairs(
     let (Some(base_round), Some(other_round)) = (round(base), round(other)) else {
         return Ok(None);
     };
-    let (base_dataset, other_dataset) =
-        (datasets(connection, base)?.0, datasets(connection, other)?.0);
-    if base_dataset != other_dataset {
+    if store.run(&base.row.id)?.dataset != store.run(&other.row.id)?.dataset {
         return Ok(None);
     }
-    let sql = "SELECT pair, reward_a, reward_b, left_out IS NULL FROM pair_scores
-               WHERE run = ?1 AND round = ?2 ORDER BY pair";
-    let base_key = runs::key(connection, &base.row.id)?;
-    let other_key = runs::key(connection, &other.row.id)?;
-    let (mut base_statement, mut other_statement) =
-        (connection.prepare_cached(sql)?, connection.prepare_cached(sql)?);
-    let mut ours = base_statement.query((base_key, base_round))?;
-    let mut theirs = other_statement.query((other_key, other_round))?;
+    let ours = store.pair_scores(&base.row.id, base_round)?;
+    let theirs = store.pair_scores(&other.row.id, other_round)?;
+    let mut theirs = theirs.iter().peekable();
     let mut counts = PoolDisagreements::default();
-    let opinion_of =
-        |row: &Row<'_>, run: &ComparedRun, round| opinion(row, run.row.rng_seed, round);
-    let mut our = ours.next()?.map(|row| opinion_of(row, base, base_round)).transpose()?;
-    let mut their = theirs.next()?.map(|row| opinion_of(row, other, other_round)).transpose()?;
-    while let (Some((our_pair, mine)), Some((their_pair, yours))) = (our, their) {
-        if our_pair == their_pair {
-            counts.add(mine, yours);
-            if let (Some(base), Some(other)) = (mine, yours)
-                && base.is_right != other.is_right
-            {
-                let split = DisagreementSplit::Pool;
-                top.add(Disagreement { pair: our_pair, split, base, other, prompt: String::new() });
-            }
-        }
-        if our_pair <= their_pair {
-            our = ours.next()?.map(|row| opinion_of(row, base, base_round)).transpose()?;
-        }
-        if their_pair <= our_pair {
-            their = theirs.next()?.map(|row| opinion_of(row, other, other_round)).transpose()?;
+    for our in &ours {
+        let pair = our.score.pair;
+        while theirs.next_if(|their| their.score.pair < pair).is_some() {}
+        let Some(their) = theirs.next_if(|their| their.score.pair == pair) else { continue };
+        let mine = opinion(our, base.row.rng_seed, base_round);
+        let yours = opinion(their, other.row.rng_seed, other_round);
+        counts.add(mine, yours);
+        if let (Some(base), Some(other)) = (mine, yours)
+            && base.is_right != other.is_right
+        {
+            let split = DisagreementSplit::Pool;
+            top.add(Disagreement { pair, split, base, other, prompt: String::new() });
         }
     }
     Ok((counts.n_common > 0).then_some(counts))
@@ -264,20 +237,14 @@ impl PoolDisagreements {
 
 /// A scored pair as an opinion; `None` for equal rewards, which prefer nothing. Answers a and b are
 /// in the run's own order, so they are turned into chosen and rejected first.
-fn opinion(
-    row: &Row<'_>,
-    rng_seed: u64,
-    round: u32,
-) -> rusqlite::Result<(PairId, Option<Opinion>)> {
-    let id = PairId(row.get(0)?);
-    let score = PairScore { pair: id, reward_a: row.get(1)?, reward_b: row.get(2)? };
+fn opinion(scored: &ScoredPair, rng_seed: u64, round: u32) -> Option<Opinion> {
+    let ScoredPair { score, left_out } = scored;
     let margin = score.margin();
     let preferred = if margin > 0.0 { Side::A } else { Side::B };
-    let opinion = (margin != 0.0).then_some(Opinion {
+    (margin != 0.0).then(|| Opinion {
         round,
-        is_right: preferred == chosen_side(rng_seed, id),
+        is_right: preferred == chosen_side(rng_seed, score.pair),
         confidence: score.confidence(),
-        is_selected: Some(row.get(3)?),
-    });
-    Ok((id, opinion))
+        is_selected: Some(left_out.is_none()),
+    })
 }

@@ -1,4 +1,4 @@
-//! The schema's history: an append-only list, whose length is the file's `user_version`.
+//! Which database files are read: those of this very schema.
 
 use std::path::Path;
 
@@ -9,26 +9,19 @@ use crate::store::error::StoreError;
 /// `SERL` in ASCII; marks the file as ours.
 const APPLICATION_ID: i32 = 0x5345_524c;
 
-/// Every schema change, oldest first. Never edit one, append the next.
-const MIGRATIONS: [&str; 9] = [
-    include_str!("../migrations/0001_initial.sql"),
-    include_str!("../migrations/0002_review.sql"),
-    include_str!("../migrations/0003_annotations.sql"),
-    include_str!("../migrations/0004_below_threshold.sql"),
-    include_str!("../migrations/0005_method_reasons.sql"),
-    include_str!("../migrations/0006_human_labels.sql"),
-    include_str!("../migrations/0007_retired_parts.sql"),
-    include_str!("../migrations/0008_text_forms.sql"),
-    include_str!("../migrations/0009_queue_claims.sql"),
-];
+/// The number of [`SCHEMA`], which a file keeps as its `user_version`. The numbers 1 to 8 were those
+/// of steps before the first release, whose files are not read.
+const VERSION: usize = 9;
+
+const SCHEMA: &str = include_str!("schema.sql");
 
 /// The file's schema; 0 for an empty file.
-pub(in crate::store) fn version(connection: &Connection) -> Result<usize, StoreError> {
+fn version(connection: &Connection) -> Result<usize, StoreError> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
-/// Refuses files of other programs and of newer versions.
+/// Refuses files of other programs, of older and of newer versions; an empty file passes.
 pub(in crate::store) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let application_id: i32 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -38,51 +31,47 @@ pub(in crate::store) fn check(connection: &Connection, path: &Path) -> Result<()
     if !is_ours {
         return Err(StoreError::Foreign { path: path.to_owned(), application_id });
     }
-    let found = version(connection)?;
-    if found > MIGRATIONS.len() {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
+    match version(connection)? {
+        0 | VERSION => Ok(()),
+        found if found > VERSION => {
+            Err(StoreError::Newer { path: path.to_owned(), found, known: VERSION })
+        }
+        found => Err(StoreError::Older { path: path.to_owned(), found, known: VERSION }),
     }
-    Ok(())
 }
 
-/// Refuses a file whose schema is not there yet, or is older than what is read.
+/// Refuses, beside what [`check`] does, a file whose schema is not there yet.
 pub(in crate::store) fn check_current(
     connection: &Connection,
     path: &Path,
 ) -> Result<(), StoreError> {
-    match version(connection)? {
-        0 => Err(StoreError::Missing { path: path.to_owned() }),
-        found if found < MIGRATIONS.len() => {
-            Err(StoreError::Older { path: path.to_owned(), found, known: MIGRATIONS.len() })
-        }
-        _ => Ok(()),
+    check(connection, path)?;
+    if version(connection)? == 0 {
+        return Err(StoreError::Missing { path: path.to_owned() });
     }
+    Ok(())
 }
 
-/// Applies what is missing in one exclusive transaction, so that two processes never migrate at
-/// the same time and a failure leaves the old schema.
-pub(in crate::store) fn migrate(
-    connection: &mut Connection,
-    path: &Path,
-) -> Result<(), StoreError> {
-    if version(connection)? == MIGRATIONS.len() {
+/// Gives an empty file the schema, in one exclusive transaction: two processes never do it at the
+/// same time, and a failure leaves the file empty.
+pub(in crate::store) fn create(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    if version(connection)? == VERSION {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     // Another process may have been faster.
     check(&transaction, path)?;
-    for migration in MIGRATIONS.iter().skip(version(&transaction)?) {
-        transaction.execute_batch(migration)?;
+    if version(&transaction)? == 0 {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION as i64)?;
     }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     Ok(transaction.commit()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::spec::ExperimentSpec;
     use crate::store::{Access, Home, Store};
 
     fn schema(home: &Home) -> Vec<String> {
@@ -102,18 +91,17 @@ mod tests {
         assert_eq!(schema(&home), first);
         let tables: Vec<&String> =
             first.iter().filter(|sql| sql.starts_with("CREATE TABLE")).collect();
-        assert!(tables.len() >= 18, "{}", tables.len());
+        assert!(tables.len() >= 17, "{}", tables.len());
         let is_internal = |sql: &str| sql.contains("sqlite_sequence");
         assert!(tables.iter().all(|sql| sql.contains("STRICT") || is_internal(sql)));
     }
 
     #[test]
-    fn a_failing_migration_leaves_no_table() {
+    fn a_schema_that_fails_leaves_no_table() {
         let mut connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE runs (id TEXT); DROP TABLE runs;").unwrap();
         connection.execute_batch("CREATE TABLE requests (id TEXT)").unwrap();
         connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-        assert!(migrate(&mut connection, Path::new("x")).is_err());
+        assert!(create(&mut connection, Path::new("x")).is_err());
         assert_eq!(version(&connection).unwrap(), 0);
         let n: i64 = connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
@@ -139,77 +127,29 @@ mod tests {
     }
 
     #[test]
-    fn every_older_file_is_brought_up_to_date_and_not_read_before() {
+    fn every_older_file_is_refused_and_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let newest = Home::new(folder.path().join("newest"));
-        Store::open(&newest, Access::ReadWrite).unwrap();
-        for n in 1..MIGRATIONS.len() {
+        for n in 1..VERSION {
             let home = Home::new(folder.path().join(n.to_string()));
             std::fs::create_dir(home.root()).unwrap();
             let connection = Connection::open(home.database()).unwrap();
-            for migration in &MIGRATIONS[..n] {
-                connection.execute_batch(migration).unwrap();
-            }
+            connection.execute_batch("CREATE TABLE runs (id TEXT)").unwrap();
             connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
             connection.pragma_update(None, "user_version", n as i64).unwrap();
             drop(connection);
-            let error = Store::open(&home, Access::ReadOnly).unwrap_err();
-            assert!(matches!(error, StoreError::Older { found, .. } if found == n), "{error}");
-            Store::open(&home, Access::ReadWrite).unwrap();
-            assert_eq!(schema(&home), schema(&newest), "from {n}");
+            let before = std::fs::read(home.database()).unwrap();
+            for access in [Access::ReadWrite, Access::ReadOnly] {
+                let error = Store::open(&home, access).unwrap_err();
+                let expected = format!(
+                    "`{}` was made by an older `ser` (schema {n}), which this one (schema 9) does \
+                     not read",
+                    home.database().display()
+                );
+                assert_eq!(error.to_string(), expected);
+                assert!(error.hint().unwrap().contains("ser export"));
+            }
+            assert_eq!(std::fs::read(home.database()).unwrap(), before);
         }
-    }
-
-    #[test]
-    fn parts_that_are_gone_are_set_aside_in_stored_specs() {
-        let mut spec = serde_json::to_value(crate::store::testing::spec()).unwrap();
-        spec["train"]["token_dropout"] = 0.0.into();
-        spec["train"]["pseudo_weights"] = "equal".into();
-        spec["selection"]["agreement"] = false.into();
-        spec["selection"]["length_guard"] = 0.5.into();
-        spec["rounds"]["seed_share"] = 0.0.into();
-        let off = spec.clone();
-        spec["rounds"]["seed_share"] = 0.25.into();
-        spec["train"]["token_dropout"] = 0.1.into();
-        spec["train"]["pseudo_weights"] = "information".into();
-        spec["train"]["pseudo_targets"] = "smoothed".into();
-        spec["selection"]["agreement"] = true.into();
-        spec["selection"]["length_guard"] = 0.75.into();
-        let mut older = off.clone();
-        for (table, key) in [
-            ("train", "token_dropout"),
-            ("train", "pseudo_weights"),
-            ("train", "pseudo_targets"),
-            ("selection", "agreement"),
-            ("selection", "length_guard"),
-            ("rounds", "seed_share"),
-        ] {
-            older[table].as_object_mut().unwrap().remove(key);
-        }
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE run_specs (run INTEGER, spec TEXT)").unwrap();
-        for (run, spec) in (0_i64..).zip([off, spec, older]) {
-            let row = (run, spec.to_string());
-            connection.execute("INSERT INTO run_specs VALUES (?1, ?2)", row).unwrap();
-        }
-        connection.execute_batch(MIGRATIONS[6]).unwrap();
-        let read = |run: i64| -> ExperimentSpec {
-            let sql = "SELECT spec FROM run_specs WHERE run = ?1";
-            let text: String = connection.query_row(sql, [run], |row| row.get(0)).unwrap();
-            serde_json::from_str(&text).unwrap()
-        };
-        assert_eq!(read(0), crate::store::testing::spec());
-        assert!(read(2).check_retired().is_ok());
-        let retired = [
-            ("rounds.seed_share", "0.25"),
-            ("selection.agreement", "true"),
-            ("selection.length_guard", "0.75"),
-            ("train.pseudo_targets", "smoothed"),
-            ("train.pseudo_weights", "information"),
-            ("train.token_dropout", "0.1"),
-        ];
-        assert_eq!(read(1).retired, retired.map(|(k, v)| (k.into(), v.into())).into());
-        assert!(read(1).check_retired().is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::domain::metrics::Evaluation;
 use crate::domain::stats::gap_closed;
 use crate::domain::stats::holm::holm;
 use crate::domain::stats::paired::PairedDifference;
+use crate::store::RoundRow;
 
 /// The recipe that trains on every label from people.
 const FULL_LABELS: &str = "full-labels";
@@ -85,7 +86,7 @@ fn labels_trained_on(run: &ComparedRun) -> Option<f64> {
 }
 
 /// A sum over the rounds up to the one that speaks for the run.
-fn sum(run: &ComparedRun, field: fn(&super::super::rows::RoundRow) -> Option<u64>) -> Option<f64> {
+fn sum(run: &ComparedRun, field: fn(&RoundRow) -> Option<u64>) -> Option<f64> {
     let last = run.round?;
     let rounds = run.rounds.iter().filter(|round| round.round <= last);
     rounds.map(field).sum::<Option<u64>>().map(|total| total as f64)

@@ -1,13 +1,13 @@
 //! Tests: two or three small runs side by side.
 
-use super::super::testing::{self, Fixture};
-use super::super::{Attempt, NewRun};
 use super::*;
 use crate::domain::event::{PairMargin, RunEvent};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{PairId, Side, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::selection::{LeftOut, ScoredPair};
+use crate::store::testing::{self, Fixture};
+use crate::store::{Attempt, NewRun};
 
 fn evaluated(round: u32, split: Split, margins: &[f64]) -> RunEvent {
     let pair = |(id, margin): (u32, &f64)| PairMargin { pair: PairId(id), margin: *margin as f32 };
@@ -66,7 +66,7 @@ fn only_common_pairs_are_compared_and_p_values_are_adjusted() {
     let untested = run(&mut fixture, "d", 1, 1e-4, Vec::new());
     let mut cache = ComparisonCache::default();
     let ask = query(&[&base, &better, &fewer, &untested]);
-    let comparison = fixture.store.compare(&ask, &mut cache).unwrap();
+    let comparison = compare(&fixture.store, &ask, &mut cache).unwrap();
     let row = metric(&comparison, "test/accuracy");
     assert_eq!(row.values, [Some(0.4), Some(0.7), Some(4.0 / 6.0), None]);
     let difference = row.differences[1].unwrap();
@@ -81,7 +81,7 @@ fn only_common_pairs_are_compared_and_p_values_are_adjusted() {
     assert_eq!((outcomes.n_both_right, outcomes.n_only_base, outcomes.n_only_other), (3, 1, 4));
     // p moved from 0.5 to 0.75 correct by margin: the loss fell as well.
     assert!(metric(&comparison, "test/nll").differences[1].unwrap().paired.difference < 0.0);
-    assert_eq!(fixture.store.compare(&ask, &mut cache).unwrap(), comparison, "from the cache");
+    assert_eq!(compare(&fixture.store, &ask, &mut cache).unwrap(), comparison, "from the cache");
     let settings: Vec<&str> =
         comparison.settings.iter().filter(|row| row.is_different).map(|row| &*row.key).collect();
     assert_eq!(settings, ["train.learning_rate"]);
@@ -111,7 +111,7 @@ fn the_round_is_the_last_or_the_best_by_validation() {
     );
     let mut ask = query(&[&first, &second, &full]);
     let mut cache = ComparisonCache::default();
-    let last = fixture.store.compare(&ask, &mut cache).unwrap();
+    let last = compare(&fixture.store, &ask, &mut cache).unwrap();
     assert_eq!(
         last.runs.iter().map(|run| run.round).collect::<Vec<_>>(),
         [Some(2), Some(2), Some(0)]
@@ -123,7 +123,7 @@ fn the_round_is_the_last_or_the_best_by_validation() {
     assert_eq!(gaps[2], None);
     ask.rounds = RoundChoice::Best;
     ask.base = 1;
-    let best = fixture.store.compare(&ask, &mut cache).unwrap();
+    let best = compare(&fixture.store, &ask, &mut cache).unwrap();
     // The run without validation has no best round.
     assert_eq!(best.runs.iter().map(|run| run.round).collect::<Vec<_>>(), [Some(1), Some(1), None]);
     let difference = metric(&best, "test/accuracy").differences[0].unwrap();
@@ -162,8 +162,8 @@ fn disagreements_are_counted_in_both_kinds_of_pairs() {
     let base = run(&mut fixture, "a", 1, 1e-4, vec![test(&[0, 1]), selected(1, 1, &ours)]);
     let other = run(&mut fixture, "b", 2, 1e-4, vec![test(&[1, 2, 3]), selected(2, 1, &theirs)]);
     let mut cache = ComparisonCache::default();
-    let comparison = fixture.store.compare(&query(&[&base, &other]), &mut cache).unwrap();
-    let found = fixture.store.disagreements(&comparison.runs[0], &comparison.runs[1], 4).unwrap();
+    let comparison = compare(&fixture.store, &query(&[&base, &other]), &mut cache).unwrap();
+    let found = disagreements(&fixture.store, &comparison.runs[0], &comparison.runs[1], 4).unwrap();
     assert_eq!(Some(found.test), comparison.outcomes[1]);
     let pool = found.pool.unwrap();
     assert_eq!((pool.n_common, pool.n_opposite, pool.n_opposite_selected), (4, 2, 1));
@@ -184,12 +184,12 @@ fn too_many_runs_and_no_runs_are_refused() {
     let id = fixture.run("a");
     let mut cache = ComparisonCache::default();
     for runs in [Vec::new(), vec![&id; 101]] {
-        let error = fixture.store.compare(&query(&runs), &mut cache).unwrap_err();
+        let error = compare(&fixture.store, &query(&runs), &mut cache).unwrap_err();
         assert!(error.hint().is_some(), "{error}");
     }
     let gone = RunId("rnothing".into());
-    assert!(fixture.store.compare(&query(&[&id, &gone]), &mut cache).is_err());
-    let alone = fixture.store.compare(&query(&[&id]), &mut cache).unwrap();
+    assert!(compare(&fixture.store, &query(&[&id, &gone]), &mut cache).is_err());
+    let alone = compare(&fixture.store, &query(&[&id]), &mut cache).unwrap();
     assert!(alone.outcomes == [None] && alone.groups.is_empty());
 }
 
@@ -205,9 +205,9 @@ fn a_run_that_goes_on_is_compared_anew() {
     let difference = |comparison: &Comparison| {
         metric(comparison, "test/accuracy").differences[1].unwrap().paired.difference
     };
-    assert_eq!(difference(&fixture.store.compare(&ask, &mut cache).unwrap()), 0.0);
+    assert_eq!(difference(&compare(&fixture.store, &ask, &mut cache).unwrap()), 0.0);
     let next = Attempt { next_seq: attempt.next_seq + 1, ..attempt };
     fixture.apply(&id, next, vec![evaluated(1, Split::Test, &margins(&[0, 1]))]);
-    let later = fixture.store.compare(&ask, &mut cache).unwrap();
+    let later = compare(&fixture.store, &ask, &mut cache).unwrap();
     assert!((difference(&later) - 0.1).abs() < 1e-12);
 }
