@@ -8,7 +8,6 @@ pub mod method;
 pub mod model;
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 use super::review::Queue;
 use super::review::queue::N_TEACH;
@@ -17,7 +16,6 @@ pub use data::{ColumnsSpec, Names, SourcePart, Sources};
 pub use method::{
     Accumulation, CalibrationName, DropAction, KeepWeights, PoolLabels, PseudoTargets,
     RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom, TeacherName,
-    Uncertified,
 };
 pub use model::{
     CHAT_TEMPLATES, ChatTemplateRecord, Device, LoraSpec, LoraTarget, ModelSpec, Precision,
@@ -75,20 +73,6 @@ pub struct ExperimentSpec {
     pub rounds: RoundsSpec,
     /// When a person looks.
     pub review: ReviewSpec,
-    /// Settings of a stored run that this version has no part for any more, by dotted key. Empty in
-    /// every spec that can be run.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub retired: BTreeMap<String, String>,
-}
-
-/// A run was started with a part of the method that has been taken out since.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the run was started with `{key} = {value}`, which this version no longer has")]
-pub struct RetiredPart {
-    /// The dotted key.
-    pub key: String,
-    /// Its value.
-    pub value: String,
 }
 
 /// `[data]`
@@ -279,17 +263,6 @@ pub struct SpecError {
 }
 
 impl ExperimentSpec {
-    /// Checks that this version can run the spec as it was meant.
-    ///
-    /// # Errors
-    /// The first part that is gone.
-    pub fn check_retired(&self) -> Result<(), RetiredPart> {
-        match self.retired.first_key_value() {
-            Some((key, value)) => Err(RetiredPart { key: key.clone(), value: value.clone() }),
-            None => Ok(()),
-        }
-    }
-
     /// Checks every range.
     ///
     /// # Errors
@@ -311,8 +284,6 @@ impl ExperimentSpec {
             share,
         )?;
         check("data.test_share", data.test_share, inside(data.test_share), share)?;
-        let retired = self.retired.keys().next().map_or("", String::as_str);
-        check("retired", retired, retired.is_empty(), "a key of a spec that can be run")?;
         data.source.validate()?;
         data.columns.validate()?;
         self.model.validate()?;

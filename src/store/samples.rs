@@ -186,8 +186,6 @@ pub(super) fn code(reason: LeftOut) -> i64 {
         LeftOut::DeltaTooSmall => 4,
         LeftOut::Stopped => 5,
         LeftOut::BelowThreshold => 6,
-        LeftOut::Flipped => 7,
-        LeftOut::LongerNearTie => 8,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::domain::spec::RetiredPart;
 use crate::store::StoreError;
 
 /// A failed supervisor operation.
@@ -11,9 +10,6 @@ pub enum SupervisorError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The run was started with a part of the method that is gone.
-    #[error(transparent)]
-    Retired(#[from] RetiredPart),
     /// A process could not be started.
     #[error("failed to start `{}`", program.display())]
     Start {
@@ -96,9 +92,6 @@ impl SupervisorError {
                 Some(format!("check the room and the permissions at `{}`", path.display()))
             }
             Self::Elsewhere { host, .. } => Some(format!("run the command on `{host}`")),
-            Self::Retired(_) => Some(
-                "start a new run; this one can still be read, compared and exported".to_owned(),
-            ),
             Self::Signal { .. } => None,
         }
     }

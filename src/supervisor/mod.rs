@@ -77,7 +77,6 @@ impl Supervisor {
             store.add_request(run, RequestKind::Resume)?;
             return Ok(());
         }
-        store.spec(run)?.check_retired()?;
         store.requeue(run)?;
         self.start_next(store)?;
         Ok(())

@@ -3,27 +3,33 @@
 //! The loop is short: ask [`crate::domain::ser::SerLoop`] for the pending step, execute it with the
 //! engine, report what came of it as events, tell the loop. Between steps the worker reads what
 //! people wrote: requests (pause, resume, stop) and verdicts. It owns no terminal and no socket;
-//! the database is the only way in and out.
+//! the database is the only way in and out. What the method decides is in
+//! [`crate::domain::teacher`] and [`crate::domain::selection`]; here are order, files and events.
+//!
+//! A step takes the three things it may need by themselves: the state of the run, its resources (the
+//! model, the pairs, the folder) and its reporter (events, requests, verdicts). The reporter speaks
+//! to a trait, so every step is tested with a record in memory and the mock model.
 //!
 //! A worker can die at any moment. What it had reported stays; the next attempt goes on from the
 //! newest whole checkpoint and, because all randomness is a function of its place, trains the very
 //! same steps again.
 
+mod checkpoints;
 mod control;
 mod cross_fit;
 mod error;
 mod evaluate;
 mod gold;
-mod guards;
-mod held_out;
 mod inputs;
-mod journal;
-mod oracle;
-mod plan;
+mod record;
+mod reporter;
+mod resources;
 mod select;
 mod session;
 mod shared_round;
 mod state;
+#[cfg(test)]
+mod testing;
 mod train;
 mod views;
 
@@ -36,7 +42,7 @@ use crate::store::events::liveness;
 use crate::store::{Access, EventWriter, Home, Store, StoreError};
 
 use control::Flow;
-use session::Session;
+use session::{Session, finish_step, wait_for_release};
 
 /// How a worker's part in a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,32 +95,35 @@ fn is_superseded(error: &StoreError) -> bool {
     matches!(error, StoreError::Superseded { .. } | StoreError::Held { .. })
 }
 
-/// The loop itself.
+/// Executes steps until the loop has none left, or a person asks to stop.
 fn drive(session: &mut Session<'_>) -> Result<Ending, WorkerError> {
     loop {
-        if session.journal.read_people()? == Flow::Stop {
+        let Session { state, resources, reporter } = &mut *session;
+        if reporter.read_people(&mut state.saved)? == Flow::Stop {
             return session.stop();
         }
-        let step = session.journal.state.ser.pending();
+        let step = state.saved.ser.pending();
         tracing::info!(step = ?step, "step");
         let outcome = match step {
-            Step::Train { round } => train::train(session, round)?,
-            Step::Evaluate { round, split } => evaluate::evaluate(session, round, split)?,
-            Step::CrossFit { round } => cross_fit::cross_fit(session, round)?,
-            Step::Score { round } => select::score_pool(session, round)?,
-            Step::Select { round } => select::select(session, round)?,
-            Step::Review { .. } => session.wait_for_release()?,
+            Step::Train { round } => train::train(state, resources, reporter, round)?,
+            Step::Evaluate { round, split } => {
+                evaluate::evaluate(state, resources, reporter, round, split)?
+            }
+            Step::CrossFit { round } => cross_fit::cross_fit(state, resources, reporter, round)?,
+            Step::Score { round } => select::score_pool(state, resources, reporter, round)?,
+            Step::Select { round } => select::select(state, resources, reporter, round)?,
+            Step::Review { .. } => wait_for_release(state, resources, reporter)?,
             Step::Finish { reason } => {
-                session.roll_back(reason)?;
+                checkpoints::roll_back(state, resources, reporter, reason)?;
                 session.checkpoint("finish")?;
-                session.journal.send(RunEvent::RunFinished { reason })?;
+                session.reporter.send(RunEvent::RunFinished { reason })?;
                 return Ok(Ending::Finished);
             }
         };
         let Some(outcome) = outcome else {
             return session.stop();
         };
-        session.finish_step(step, outcome)?;
+        finish_step(state, resources, reporter, step, outcome)?;
     }
 }
 

@@ -81,7 +81,6 @@ pub(in crate::store) fn migrate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::spec::ExperimentSpec;
     use crate::store::{Access, Home, Store};
 
     fn schema(home: &Home) -> Vec<String> {
@@ -157,58 +156,6 @@ mod tests {
             Store::open(&home, Access::ReadWrite).unwrap();
             assert_eq!(schema(&home), schema(&newest), "from {n}");
         }
-    }
-
-    #[test]
-    fn parts_that_are_gone_are_set_aside_in_stored_specs() {
-        let mut spec = serde_json::to_value(crate::store::testing::spec()).unwrap();
-        spec["train"]["token_dropout"] = 0.0.into();
-        spec["train"]["pseudo_weights"] = "equal".into();
-        spec["selection"]["agreement"] = false.into();
-        spec["selection"]["length_guard"] = 0.5.into();
-        spec["rounds"]["seed_share"] = 0.0.into();
-        let off = spec.clone();
-        spec["rounds"]["seed_share"] = 0.25.into();
-        spec["train"]["token_dropout"] = 0.1.into();
-        spec["train"]["pseudo_weights"] = "information".into();
-        spec["train"]["pseudo_targets"] = "smoothed".into();
-        spec["selection"]["agreement"] = true.into();
-        spec["selection"]["length_guard"] = 0.75.into();
-        let mut older = off.clone();
-        for (table, key) in [
-            ("train", "token_dropout"),
-            ("train", "pseudo_weights"),
-            ("train", "pseudo_targets"),
-            ("selection", "agreement"),
-            ("selection", "length_guard"),
-            ("rounds", "seed_share"),
-        ] {
-            older[table].as_object_mut().unwrap().remove(key);
-        }
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE run_specs (run INTEGER, spec TEXT)").unwrap();
-        for (run, spec) in (0_i64..).zip([off, spec, older]) {
-            let row = (run, spec.to_string());
-            connection.execute("INSERT INTO run_specs VALUES (?1, ?2)", row).unwrap();
-        }
-        connection.execute_batch(MIGRATIONS[6]).unwrap();
-        let read = |run: i64| -> ExperimentSpec {
-            let sql = "SELECT spec FROM run_specs WHERE run = ?1";
-            let text: String = connection.query_row(sql, [run], |row| row.get(0)).unwrap();
-            serde_json::from_str(&text).unwrap()
-        };
-        assert_eq!(read(0), crate::store::testing::spec());
-        assert!(read(2).check_retired().is_ok());
-        let retired = [
-            ("rounds.seed_share", "0.25"),
-            ("selection.agreement", "true"),
-            ("selection.length_guard", "0.75"),
-            ("train.pseudo_targets", "smoothed"),
-            ("train.pseudo_weights", "information"),
-            ("train.token_dropout", "0.1"),
-        ];
-        assert_eq!(read(1).retired, retired.map(|(k, v)| (k.into(), v.into())).into());
-        assert!(read(1).check_retired().is_err());
     }
 
     #[test]

@@ -98,7 +98,6 @@ pub fn stop_reason(reason: StopReason) -> &'static str {
         StopReason::NothingNew => "another round would bring no new label",
         StopReason::SelectionOneSided => "the selection is one-sided by length",
         StopReason::ValidationDropped => "the round dropped on the validation pairs",
-        StopReason::CalibrationWorsened => "the round's probabilities got worse",
         StopReason::NonFinite => "a number was not finite",
         StopReason::UserStopped => "stopped on request",
     }
@@ -113,8 +112,6 @@ pub fn left_out(reason: LeftOut) -> &'static str {
         LeftOut::NotSeparated => "left out: not one high and one low",
         LeftOut::DeltaTooSmall => "left out: too close together",
         LeftOut::BelowThreshold => "left out: confidence below the threshold",
-        LeftOut::Flipped => "left out: the label flipped since the last round",
-        LeftOut::LongerNearTie => "left out: near a tie, and the longer is preferred",
         LeftOut::Stopped => "left out: the loop stops here",
     }
 }
