@@ -100,7 +100,7 @@ mod tests {
         let mut throttle = Throttle { interval: Duration::from_millis(20), last: None };
         assert!(throttle.is_due());
         assert!(!throttle.is_due());
-        throttle.last = throttle.last.map(|last| last - Duration::from_millis(21));
+        throttle.last = throttle.last.and_then(|last| last.checked_sub(Duration::from_millis(21)));
         assert!(throttle.is_due());
     }
 }

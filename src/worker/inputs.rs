@@ -112,10 +112,8 @@ impl Inputs {
         let mut train = vec![EncodedPair::default(); groups.len()];
         let mut marks = vec![Mark::default(); groups.len()];
         let mut slices = Slices::default();
-        let mut surface = match asks_surface(spec) {
-            true => vec![[[0.0; N_FEATURES]; 2]; groups.len()],
-            false => Vec::new(),
-        };
+        let n_described = if asks_surface(spec) { groups.len() } else { 0 };
+        let mut surface = vec![[[0.0; N_FEATURES]; 2]; n_described];
         let parts = [&split.seed_set, &split.validation, &split.unlabeled_pool];
         for (ids, is_asked) in
             parts.map(|ids| (ids, true)).into_iter().chain([(&split.test, false)])

@@ -251,7 +251,9 @@ mod tests {
             ),
         ] {
             let mut bench = Bench::new(spec(|_| ()));
-            requests.iter().for_each(|kind| bench.record.request(Some(*kind)));
+            for kind in requests {
+                bench.record.request(Some(*kind));
+            }
             assert_eq!(read(&mut bench), flow, "{requests:?}");
             assert_eq!(names(&bench.record.take_events()), said);
         }

@@ -79,8 +79,8 @@ pub fn select(
     let pool_before =
         if round < 2 { Vec::new() } else { reporter.record.pair_scores(round - 1)? };
     let facts: Vec<PairFacts> = scores.iter().map(|score| inputs.facts(score.pair)).collect();
-    let chosen = choose(state, inputs, round, scores, &facts, &pool_before);
-    let Choice { lesson, appraisal, selection } = chosen;
+    let Choice { lesson, appraisal, selection } =
+        choose(state, inputs, round, scores, &facts, &pool_before);
     let background = Background {
         facts: &facts,
         appraisal: &appraisal,

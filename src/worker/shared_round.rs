@@ -322,10 +322,10 @@ mod tests {
 
     #[test]
     fn a_digest_depends_on_what_round_0_depends_on() {
+        type Change = fn(&mut ExperimentSpec);
         let mut first = Bench::new(spec(|_| ()));
         let expected = digest_of(&mut first, 10);
         assert_ne!(digest_of(&mut first, 11), expected, "steps");
-        type Change = fn(&mut ExperimentSpec);
         let cases: [(&str, Change, bool); 6] = [
             ("another rule", |spec| spec.selection.top_share = 0.25, true),
             ("another name", |spec| spec.arm = "other".into(), true),

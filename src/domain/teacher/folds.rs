@@ -242,8 +242,10 @@ mod tests {
 
     /// Forty pairs of which the reward ranks half right, and a view that ranks 36 right.
     fn with_a_view() -> FoldJudgements {
-        let held_out =
-            |i: u32| HeldOutPair { margin: if i % 2 == 0 { 0.1 } else { -0.1 }, rank: 0.5 };
+        let held_out = |i: u32| HeldOutPair {
+            margin: if i.is_multiple_of(2) { 0.1 } else { -0.1 },
+            rank: 0.5,
+        };
         let view = |i: u32| if i < 36 { 1.0 } else { -1.0 };
         FoldJudgements {
             held_out: (0..40).map(held_out).collect(),

@@ -188,6 +188,7 @@ mod tests {
 
     #[test]
     fn what_the_validation_pairs_end() {
+        type Change = fn(&mut ExperimentSpec);
         let (fell, at_chance) =
             (Some(StopReason::ValidationDropped), Some(StopReason::SeedNotBetterThanChance));
         let groups: Vec<u64> = (0..20).collect();
@@ -195,7 +196,6 @@ mod tests {
             spec.selection.calibration_folds = 0;
             spec.rounds.on_drop = DropAction::Stop;
         };
-        type Change = fn(&mut ExperimentSpec);
         let cases: [(&str, Change, u32, usize, Option<StopReason>); 9] = [
             ("a good seed model", |_| (), 0, 18, None),
             ("a coin", |_| (), 0, 11, at_chance),

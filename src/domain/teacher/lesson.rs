@@ -4,6 +4,12 @@
 //! whose errors agree less than their judgements, with second views beside it. In later rounds it is
 //! the teacher before, joined by the present model as far as held-out pairs show that it adds
 //! something (compare temporal ensembling, Laine and Aila 2017).
+//!
+//! Let `r` be the present model's reward of an answer and `r_1 … r_K` those of the fold models. The
+//! ensemble gives it `m = (r + r_1 + … + r_K) / (K + 1)` in round 1, and with views `v`, which say `s_v`
+//! of it, `w_0 m + sum(w_v s_v)`. From round 2 on it gives `u_0 t + u_1 r`, `t` being the teacher's reward
+//! of the round before. The weights `w` and `u` are those of a logistic regression on held-out margins
+//! ([`super::second_view`]); what is not significantly worth having has the weight 0.
 
 use serde::{Deserialize, Serialize};
 

@@ -29,7 +29,8 @@ pub struct Asking<'a> {
 pub struct Open<'a> {
     asking: Asking<'a>,
     columns: RoundColumns,
-    is_open: Vec<bool>,
+    /// By row of the columns.
+    has_no_verdict: Vec<bool>,
 }
 
 impl<'a> Open<'a> {
@@ -45,9 +46,9 @@ impl<'a> Open<'a> {
         sorted.sort_unstable_by_key(|scored| scored.score.pair);
         let mut columns = RoundColumns::of(sorted);
         columns.follow(&RoundColumns::of(before.iter().copied()));
-        let is_open = columns.pairs.iter().map(|pair| verdicts.get(PairId(*pair)).is_none());
-        let is_open = is_open.collect();
-        Self { asking, columns, is_open }
+        let has_no_verdict = |pair: &u32| verdicts.get(PairId(*pair)).is_none();
+        let has_no_verdict = columns.pairs.iter().map(has_no_verdict).collect();
+        Self { asking, columns, has_no_verdict }
     }
 
     /// Returns the pairs at the head of the queue of the spec. Only the teach queue calls `facets`, for
@@ -61,7 +62,7 @@ impl<'a> Open<'a> {
     ) -> Result<Vec<PairScore>, E> {
         let Asking { review, rng_seed, round } = self.asking;
         let columns = &self.columns;
-        let is_open = |row: &u32| self.is_open[*row as usize];
+        let is_open = |row: &u32| self.has_no_verdict[*row as usize];
         let rows = match review.oracle {
             OracleQueue::None => Vec::new(),
             OracleQueue::Random => queue::pool_sample(columns, rng_seed, round),
