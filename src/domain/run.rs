@@ -151,8 +151,6 @@ pub enum StopReason {
     NothingNew,
     /// A round ranks the validation pairs significantly worse than the one before.
     ValidationDropped,
-    /// A round's probabilities of the validation pairs are significantly worse than before.
-    CalibrationWorsened,
     /// A loss, gradient or reward was not a finite number; the update was not applied.
     NonFinite,
     /// A person asked.
@@ -161,7 +159,7 @@ pub enum StopReason {
 
 impl StopReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::RoundLimit,
         Self::SelectionExhausted,
         Self::SeedNotBetterThanChance,
@@ -169,7 +167,6 @@ impl StopReason {
         Self::SelectionOneSided,
         Self::NothingNew,
         Self::ValidationDropped,
-        Self::CalibrationWorsened,
         Self::NonFinite,
         Self::UserStopped,
     ];
@@ -185,7 +182,6 @@ impl StopReason {
             Self::SelectionOneSided => "selection_one_sided",
             Self::NothingNew => "nothing_new",
             Self::ValidationDropped => "validation_dropped",
-            Self::CalibrationWorsened => "calibration_worsened",
             Self::NonFinite => "non_finite",
             Self::UserStopped => "user_stopped",
         }

@@ -32,6 +32,7 @@ pub mod schedule;
 pub mod score;
 pub mod scoring;
 
+pub use crate::domain::pseudo_label::Claim;
 pub use crate::domain::spec::{Device, LoraSpec, LoraTarget, Precision};
 pub use cpu::trunk_cache::CacheSettings;
 pub use error::EngineError;
@@ -124,17 +125,6 @@ impl<'a> LabeledPair<'a> {
     pub fn certain(pair: &'a EncodedPair, preferred: Side) -> Self {
         Self { pair, preferred, claim: Claim::Certain }
     }
-}
-
-/// What a label says about the answer it prefers.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub enum Claim {
-    /// It is better.
-    #[default]
-    Certain,
-    /// It is better with this probability `q`: the loss is `q loss(d) + (1 - q) loss(-d)`, the
-    /// expectation over the true label.
-    Probable(f32),
 }
 
 /// Pairwise losses on a margin `d = reward(preferred) - reward(other)`.

@@ -5,16 +5,7 @@
 
 use std::f64::consts::PI;
 
-/// What happens after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decay {
-    /// The base rate to the end.
-    Constant,
-    /// A straight line to 0.
-    Linear,
-    /// Half a cosine wave to 0.
-    Cosine,
-}
+pub use crate::domain::spec::ScheduleName as Decay;
 
 /// A resolved schedule: changing any number of it makes another run.
 #[derive(Debug, Clone, Copy, PartialEq)]

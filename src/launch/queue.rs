@@ -187,12 +187,7 @@ fn check_split(
     dataset: i64,
     test_dataset: Option<i64>,
 ) -> LaunchResult<DataSplit> {
-    let rule = SplitRule {
-        rng_seed: spec.rng_seed,
-        seed_labels: spec.data.seed_labels,
-        validation_share: spec.data.validation_share,
-        test_share: spec.data.test_share,
-    };
+    let rule = SplitRule::of_spec(spec);
     let groups = store.group_hashes(dataset)?;
     let test_groups = match test_dataset {
         Some(test) => Some(store.group_hashes(test)?.into_iter().collect::<BTreeSet<_>>()),

@@ -37,9 +37,8 @@ pub fn current_worker() -> WorkerIdentity {
 }
 
 /// The identity of a living process of this host.
-#[cfg(test)]
 #[must_use]
-pub(crate) fn identity_of(pid: u32) -> Option<WorkerIdentity> {
+pub fn identity_of(pid: u32) -> Option<WorkerIdentity> {
     let process_start = process_start(pid)?;
     Some(WorkerIdentity { pid, process_start, boot_id: boot_id(), host: host() })
 }

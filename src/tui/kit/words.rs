@@ -96,7 +96,6 @@ pub fn stop_reason(reason: StopReason) -> &'static str {
         StopReason::NothingNew => "another round would bring no new label",
         StopReason::SelectionOneSided => "the selection is one-sided by length",
         StopReason::ValidationDropped => "the round dropped on the validation pairs",
-        StopReason::CalibrationWorsened => "the round's probabilities got worse",
         StopReason::NonFinite => "a number was not finite",
         StopReason::UserStopped => "stopped on request",
     }

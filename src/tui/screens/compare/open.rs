@@ -1,8 +1,8 @@
 //! How the compare screen is opened.
 
 use super::{Compare, Pane};
-use crate::domain::run::RunId;
 use crate::analysis::N_RUNS_MAX;
+use crate::domain::run::RunId;
 use crate::tui::shell::model::{Model, Screen, Tone};
 
 /// Shows these runs side by side; the baseline joins them and stands first.

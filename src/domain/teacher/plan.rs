@@ -1,20 +1,20 @@
-//! What a round's training does at each step: a pure function of its labels and the spec.
+//! What the student of a round is taught at each step: a pure function of its labels and the spec.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::preference::{LabelSource, TrainingLabel};
+use crate::domain::pseudo_label::Claim;
 use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::{SerLoop, apply_verdict};
 use crate::domain::spec::{ExperimentSpec, PseudoTargets};
 use crate::domain::verdict::{Verdict, VerdictSet};
-use crate::engine::Claim;
 
 /// A label with what it claims.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedLabel {
     /// The label.
     pub label: TrainingLabel,
-    /// What it claims.
+    /// How sure it is.
     pub claim: Claim,
 }
 
@@ -23,8 +23,9 @@ impl PlannedLabel {
         Self { label, claim: Claim::Certain }
     }
 
-    /// The label after the person's verdict: one that a person has looked at is certain. `None` when
-    /// it must not be trained on.
+    /// Returns the label after the person's verdict: one that a person has looked at is certain. `None`
+    /// when it must not be trained on.
+    #[must_use]
     pub fn judged(self, verdicts: &VerdictSet) -> Option<Self> {
         let label = apply_verdict(self.label, verdicts)?;
         let is_pseudo = label.source != LabelSource::Human;
@@ -36,12 +37,13 @@ impl PlannedLabel {
 }
 
 /// The plan of one round's training.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Which round.
+    /// The round that is trained.
     pub round: u32,
     /// Everything that is trained on, before verdicts.
     pub labels: Vec<PlannedLabel>,
-    /// Optimiser steps in all.
+    /// Optimizer steps in all.
     pub n_steps: u64,
     steps_per_epoch: u64,
     batch_pairs: usize,
@@ -53,7 +55,8 @@ pub struct Plan {
 pub struct LastOrder(Option<(u32, Vec<u32>)>);
 
 impl Plan {
-    /// A plan for the labels. `order_seed` keys the order in which they come.
+    /// Plans the training on some labels. `order_seed` keys the order in which they come.
+    #[must_use]
     pub fn new(
         round: u32,
         labels: Vec<PlannedLabel>,
@@ -70,17 +73,20 @@ impl Plan {
         Self { round, labels, n_steps, steps_per_epoch, batch_pairs, order_seed }
     }
 
-    /// The same with more epochs, the last one cut short, where they come to fewer steps.
+    /// Returns a plan of at least `n_least` steps: epochs are added until there are as many, and the
+    /// last one is cut short.
+    #[must_use]
     pub fn with_steps_at_least(self, n_least: u64) -> Self {
         Self { n_steps: self.n_steps.max(n_least), ..self }
     }
 
-    /// The epoch of a step.
+    /// Returns the epoch that a step belongs to.
+    #[must_use]
     pub fn epoch(&self, step: u64) -> u32 {
         (step / self.steps_per_epoch) as u32
     }
 
-    /// The labels of a step's batch.
+    /// Returns the labels of a step's batch; `last` keeps the order of an epoch between its steps.
     pub fn batch(&self, step: u64, last: &mut LastOrder) -> Vec<PlannedLabel> {
         let epoch = self.epoch(step);
         if last.0.as_ref().is_none_or(|(of, _)| *of != epoch) {
@@ -96,8 +102,9 @@ impl Plan {
     }
 }
 
-/// What the labels of a round's training set claim, by the spec: human labels are certain, and
-/// pseudo-labels go by the confidence that their selection recorded.
+/// Adds to the labels of a round's training set what they claim, by the spec: human labels are
+/// certain, and pseudo-labels go by the confidence that their selection recorded.
+#[must_use]
 pub fn planned(
     labels: Vec<TrainingLabel>,
     ser: &SerLoop,
@@ -140,7 +147,7 @@ mod tests {
 
     fn spec(change: impl Fn(&mut ExperimentSpec)) -> ExperimentSpec {
         let mut spec: ExperimentSpec =
-            toml::from_str(include_str!("../../assets/default.toml")).unwrap();
+            toml::from_str(include_str!("../../../assets/default.toml")).unwrap();
         spec.train.epochs = 2;
         spec.train.steps = 0;
         spec.train.batch_pairs = 4;
@@ -184,6 +191,22 @@ mod tests {
         let plan = Plan::new(0, labels(10, 0), &spec(|spec| spec.train.steps = 100), 5);
         assert_eq!((plan.n_steps, plan.epoch(99)), (100, 33));
         assert_eq!(pairs(&plan, 98).len(), 2, "the last batch of an epoch is the rest");
+    }
+
+    #[test]
+    fn a_plan_can_be_made_longer_but_not_shorter() {
+        for (n_least, n_steps) in [(0, 6), (6, 6), (7, 7), (100, 100)] {
+            let plan = Plan::new(1, labels(3, 7), &spec(|_| ()), 5).with_steps_at_least(n_least);
+            assert_eq!(plan.n_steps, n_steps, "{n_least}");
+            assert!(!pairs(&plan, n_steps - 1).is_empty());
+        }
+    }
+
+    #[test]
+    fn nothing_to_learn_takes_no_step() {
+        let plan = Plan::new(1, Vec::new(), &spec(|_| ()), 5);
+        assert_eq!((plan.n_steps, plan.epoch(0)), (0, 0));
+        assert!(pairs(&plan, 0).is_empty());
     }
 
     #[test]
