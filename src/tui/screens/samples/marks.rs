@@ -86,6 +86,7 @@ mod tests {
     use crate::domain::verdict::Verdict;
     use crate::tui::feed::samples::{Found, Target};
     use crate::tui::shell::message::Message;
+    use crate::tui::shell::model::Screen;
     use crate::tui::shell::update::update;
     use crate::tui::tests::drive::toast;
     use crate::tui::tests::pictures::{draw, picture};
@@ -112,5 +113,16 @@ mod tests {
             queue: None,
         });
         assert_eq!(press(&mut model, &["x"]), [decided]);
+    }
+
+    #[test]
+    fn esc_leaves_a_range_and_a_zoomed_pane_before_the_screen() {
+        let mut model = samples_at(80, 24);
+        press(&mut model, &["v", "j", "z", "Esc"]);
+        assert!(model.samples.range_from.is_none() && model.samples.is_zoomed);
+        press(&mut model, &["Esc"]);
+        assert!(!model.samples.is_zoomed);
+        press(&mut model, &["Esc"]);
+        assert_eq!(model.screen, Screen::Runs);
     }
 }

@@ -107,7 +107,7 @@ pub struct Samples {
     pub failure: Option<String>,
     /// Lists with a name from the config file: name and filter.
     pub views: Vec<(String, String)>,
-    /// What the reader was asked for last.
+    /// What the reviewer was asked for last.
     pub asked: Option<Wanted>,
 }
 

@@ -75,7 +75,7 @@ fn opinions(index: usize) -> PairOpinions {
     }
 }
 
-/// What the reader would send for this request.
+/// What the reviewer would send for this request.
 fn answer(wanted: &Wanted) -> SamplesData {
     let all = match wanted.filter.as_str() {
         "" | "selected:yes" => N_LISTED,
@@ -122,7 +122,7 @@ fn feed(model: &mut Model) {
     }
 }
 
-/// Presses keys, answering the reader's part; returns what goes to the reader or the executor.
+/// Presses keys, answering the reviewer's part; returns what goes to it or the executor.
 pub fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
     let mut effects = Vec::new();
     for words in keys {
@@ -213,7 +213,7 @@ fn a_pair_that_is_still_being_read_cannot_be_decided() {
     let wanted = model.samples.asked.clone().unwrap();
     let data = SamplesData { lines: Vec::new(), pair: None, ..answer(&wanted) };
     for keys in ["x", "a", "f", "D"] {
-        // Between two keys the reader answers.
+        // Between two keys the reviewer answers.
         update(&mut model, Message::Samples(Found::Data(Box::new(data.clone()))));
         assert_eq!(press(&mut model, &[keys]), [], "{keys}");
         assert_eq!(model.toast.as_ref().unwrap().text, "this pair is still being read", "{keys}");
@@ -388,7 +388,7 @@ fn undo_release_and_comment_go_to_their_threads() {
     press(&mut model, &["n"]);
     assert_eq!((model.samples.cursor, model.samples.find), (5, None));
     press(&mut model, &["g", "#", "7", "Enter"]);
-    assert_eq!(model.samples.cursor, 5, "where the reader found it");
+    assert_eq!(model.samples.cursor, 5, "where the reviewer found it");
 }
 
 #[test]
@@ -488,15 +488,4 @@ fn the_list_takes_room_from_the_pair() {
     press(&mut model, &["Tab", "-"]);
     assert_eq!(columns(&model), 50, "less for the pair is more for the list");
     draw(&model);
-}
-
-#[test]
-fn esc_leaves_a_range_and_a_zoomed_pane_before_the_screen() {
-    let mut model = samples_at(80, 24);
-    press(&mut model, &["v", "j", "z", "Esc"]);
-    assert!(model.samples.range_from.is_none() && model.samples.is_zoomed);
-    press(&mut model, &["Esc"]);
-    assert!(!model.samples.is_zoomed);
-    press(&mut model, &["Esc"]);
-    assert_eq!(model.screen, Screen::Runs);
 }

@@ -22,7 +22,7 @@ use crate::tui::shell::overlay::{Overlay, Prompt, Purpose};
 /// Columns that a key moves along lines that are cut.
 const N_ASIDE: usize = 16;
 
-/// What the reader should do next; called after every message.
+/// What the reviewer should do next; called after every message.
 pub fn follow(model: &mut Model) -> Option<Effect> {
     if model.screen == Screen::Samples && model.samples.run.is_none() {
         // The tab without a way here: the run under the cursor of the list.
@@ -57,7 +57,7 @@ pub fn follow(model: &mut Model) -> Option<Effect> {
     Some(Effect::Samples(wanted.map_or(Request::Hide, Request::Show)))
 }
 
-/// What the reader found.
+/// What the reviewer found.
 pub fn take(model: &mut Model, found: Found) {
     let size = model.size;
     let samples = &mut model.samples;
@@ -321,7 +321,7 @@ fn decide(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     vec![Effect::Samples(Request::Decide { run, target: Target::Pairs(pairs), verdict, queue })]
 }
 
-/// Shows a decision at once; what the reader sends next is what really holds.
+/// Shows a decision at once; what the reviewer sends next is what really holds.
 fn show_decided(samples: &mut Samples, pairs: &[PairId], verdict: Verdict) {
     let Some(data) = &mut samples.data else { return };
     for line in data.lines.iter_mut().filter(|line| pairs.contains(&line.pair)) {

@@ -5,7 +5,8 @@ use crossterm::event::KeyCode;
 use super::binding::Context::{Choice, Compare, Confirm, Launch, Live, Prompt, Runs, Samples};
 use super::binding::{Binding, Context, bind};
 use super::command::{
-    Command, ListCommand, Motion, PaneCommand, PopupCommand, ShowCommand, ViewerCommand,
+    Command as C, ListCommand as L, Motion as M, PaneCommand as P, PopupCommand as A,
+    ShowCommand as S, ViewerCommand as V,
 };
 use crate::tui::kit::key::Key::{Alt, Char, Code, Ctrl};
 
@@ -24,34 +25,20 @@ const EVERYWHERE: &[Context] = &[Runs, Live, Samples, Compare, Launch, Confirm, 
 
 /// What the hint bar of a popup shows.
 pub const POPUPS: &[Binding] = &[
-    bind!("popup.yes", Command::Popup(PopupCommand::Yes), [Char('y')], &[Confirm], "yes", "yes"),
-    bind!(
-        "popup.no",
-        Command::Popup(PopupCommand::No),
-        [Char('n'), Char('q')],
-        &[Confirm],
-        "no",
-        "no"
-    ),
+    bind!("popup.yes", C::Popup(A::Yes), [Char('y')], &[Confirm], "yes", "yes"),
+    bind!("popup.no", C::Popup(A::No), [Char('n'), Char('q')], &[Confirm], "no", "no"),
     bind!(
         "popup.choose",
-        Command::Popup(PopupCommand::Yes),
+        C::Popup(A::Yes),
         [Code(KeyCode::Enter)],
         &[Choice],
         "take this one",
         "take"
     ),
-    bind!(
-        "field.accept",
-        Command::Popup(PopupCommand::Yes),
-        [Code(KeyCode::Enter)],
-        &[Prompt],
-        "take it",
-        "take"
-    ),
+    bind!("field.accept", C::Popup(A::Yes), [Code(KeyCode::Enter)], &[Prompt], "take it", "take"),
     bind!(
         "field.complete",
-        Command::Popup(PopupCommand::Complete),
+        C::Popup(A::Complete),
         [Code(KeyCode::Tab)],
         &[Prompt],
         "complete",
@@ -59,7 +46,7 @@ pub const POPUPS: &[Binding] = &[
     ),
     bind!(
         "field.up",
-        Command::Move(Motion::Up),
+        C::Move(M::Up),
         [Code(KeyCode::Up), Ctrl('p')],
         &[Prompt],
         "previous in the list, or earlier text",
@@ -67,7 +54,7 @@ pub const POPUPS: &[Binding] = &[
     ),
     bind!(
         "field.down",
-        Command::Move(Motion::Down),
+        C::Move(M::Down),
         [Code(KeyCode::Down), Ctrl('n')],
         &[Prompt],
         "next in the list, or later text",
@@ -75,7 +62,7 @@ pub const POPUPS: &[Binding] = &[
     ),
     bind!(
         "field.page_up",
-        Command::Move(Motion::PageUp),
+        C::Move(M::PageUp),
         [Code(KeyCode::PageUp)],
         &[Prompt],
         "half a page up",
@@ -83,7 +70,7 @@ pub const POPUPS: &[Binding] = &[
     ),
     bind!(
         "field.page_down",
-        Command::Move(Motion::PageDown),
+        C::Move(M::PageDown),
         [Code(KeyCode::PageDown)],
         &[Prompt],
         "half a page down",
@@ -95,7 +82,7 @@ pub const POPUPS: &[Binding] = &[
 pub const BINDINGS: &[Binding] = &[
     bind!(
         "list.filter",
-        Command::Viewer(ViewerCommand::Filter),
+        C::Viewer(V::Filter),
         [Char('/')],
         LISTS,
         "show only rows that match",
@@ -103,41 +90,27 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "list.mark",
-        Command::List(ListCommand::Mark),
+        C::List(L::Mark),
         [Char(' ')],
         LISTS,
         "mark, and go to the next row",
         "mark"
     ),
-    bind!(
-        "list.mark_all",
-        Command::List(ListCommand::MarkAll),
-        [Char('*')],
-        LISTS,
-        "mark every row shown",
-        ""
-    ),
+    bind!("list.mark_all", C::List(L::MarkAll), [Char('*')], LISTS, "mark every row shown", ""),
     bind!(
         "list.range",
-        Command::List(ListCommand::Range),
+        C::List(L::Range),
         [Char('v')],
         LISTS,
         "begin a range; v again marks it",
         ""
     ),
-    bind!(
-        "list.clear_marks",
-        Command::List(ListCommand::ClearMarks),
-        [Ctrl('\\')],
-        LISTS,
-        "unmark everything",
-        ""
-    ),
-    bind!("undo", Command::Undo, [Char('u')], SCREENS, "take the last decision back", "undo"),
-    bind!("redo", Command::Redo, [Ctrl('r')], SCREENS, "take the last undo back", ""),
+    bind!("list.clear_marks", C::List(L::ClearMarks), [Ctrl('\\')], LISTS, "unmark everything", ""),
+    bind!("undo", C::Undo, [Char('u')], SCREENS, "take the last decision back", "undo"),
+    bind!("redo", C::Redo, [Ctrl('r')], SCREENS, "take the last undo back", ""),
     bind!(
         "view.zoom",
-        Command::Pane(PaneCommand::Zoom),
+        C::Pane(P::Zoom),
         [Char('z')],
         PANES,
         "this pane on the whole screen",
@@ -145,32 +118,18 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "view.grow",
-        Command::Viewer(ViewerCommand::Grow),
+        C::Viewer(V::Grow),
         [Char('+')],
         SPLIT,
         "more room for the pane with the keys",
         ""
     ),
-    bind!(
-        "view.shrink",
-        Command::Viewer(ViewerCommand::Shrink),
-        [Char('-')],
-        SPLIT,
-        "less room for it",
-        ""
-    ),
-    bind!("view.wrap", Command::Wrap, [Char('W')], TEXTS, "long lines wrapped, or cut", ""),
-    bind!(
-        "view.next_pane",
-        Command::Pane(PaneCommand::Next),
-        [Code(KeyCode::Tab)],
-        PANES,
-        "next pane",
-        "pane"
-    ),
+    bind!("view.shrink", C::Viewer(V::Shrink), [Char('-')], SPLIT, "less room for it", ""),
+    bind!("view.wrap", C::Wrap, [Char('W')], TEXTS, "long lines wrapped, or cut", ""),
+    bind!("view.next_pane", C::Pane(P::Next), [Code(KeyCode::Tab)], PANES, "next pane", "pane"),
     bind!(
         "view.previous_pane",
-        Command::Pane(PaneCommand::Previous),
+        C::Pane(P::Previous),
         [Code(KeyCode::BackTab)],
         PANES,
         "previous pane",
@@ -178,33 +137,26 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "view.freeze",
-        Command::Viewer(ViewerCommand::Freeze),
+        C::Viewer(V::Freeze),
         [Char('F')],
         SCREENS,
         "hold the view still; data keeps arriving",
         "freeze"
     ),
-    bind!("copy", Command::Copy, [Char('y')], SCREENS, "copy …", "copy"),
+    bind!("copy", C::Copy, [Char('y')], SCREENS, "copy …", "copy"),
     bind!(
         "export",
-        Command::Viewer(ViewerCommand::Export),
+        C::Viewer(V::Export),
         [Char('e')],
         &[Runs, Live, Samples],
         "write what is shown to a file …",
         "export"
     ),
-    bind!(
-        "down",
-        Command::Move(Motion::Down),
-        [Char('j'), Code(KeyCode::Down)],
-        SCROLLING,
-        "down",
-        ""
-    ),
-    bind!("up", Command::Move(Motion::Up), [Char('k'), Code(KeyCode::Up)], SCROLLING, "up", ""),
+    bind!("down", C::Move(M::Down), [Char('j'), Code(KeyCode::Down)], SCROLLING, "down", ""),
+    bind!("up", C::Move(M::Up), [Char('k'), Code(KeyCode::Up)], SCROLLING, "up", ""),
     bind!(
         "page_down",
-        Command::Move(Motion::PageDown),
+        C::Move(M::PageDown),
         [Ctrl('d'), Code(KeyCode::PageDown)],
         SCROLLING,
         "half a page down",
@@ -212,7 +164,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "page_up",
-        Command::Move(Motion::PageUp),
+        C::Move(M::PageUp),
         [Ctrl('u'), Code(KeyCode::PageUp)],
         SCROLLING,
         "half a page up",
@@ -220,39 +172,25 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "first",
-        Command::Move(Motion::First),
+        C::Move(M::First),
         [Char('g'), Code(KeyCode::Home)],
         &[Runs, Samples, Compare, Launch, Choice],
         "to the first",
         ""
     ),
-    bind!(
-        "first",
-        Command::Move(Motion::First),
-        [Code(KeyCode::Home)],
-        &[Live],
-        "to the oldest event",
-        ""
-    ),
+    bind!("first", C::Move(M::First), [Code(KeyCode::Home)], &[Live], "to the oldest event", ""),
     bind!(
         "last",
-        Command::Move(Motion::Last),
+        C::Move(M::Last),
         [Char('G'), Code(KeyCode::End)],
         SCROLLING,
         "to the last, the newest",
         ""
     ),
-    bind!(
-        "show.runs",
-        Command::Show(ShowCommand::Runs),
-        [Char('1'), Alt('1')],
-        SCREENS,
-        "the runs list",
-        ""
-    ),
+    bind!("show.runs", C::Show(S::Runs), [Char('1'), Alt('1')], SCREENS, "the runs list", ""),
     bind!(
         "show.live",
-        Command::Show(ShowCommand::Live),
+        C::Show(S::Live),
         [Char('2'), Alt('2')],
         SCREENS,
         "the live screen of the selected run",
@@ -260,7 +198,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "show.samples",
-        Command::Show(ShowCommand::Samples),
+        C::Show(S::Samples),
         [Char('3'), Alt('3')],
         SCREENS,
         "the pairs the selected run scored",
@@ -268,7 +206,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "show.compare",
-        Command::Show(ShowCommand::Compare),
+        C::Show(S::Compare),
         [Char('4'), Alt('4')],
         SCREENS,
         "the marked runs side by side",
@@ -276,23 +214,16 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "show.launch",
-        Command::Show(ShowCommand::Launch),
+        C::Show(S::Launch),
         [Char('5'), Alt('5')],
         SCREENS,
         "the form that starts runs",
         ""
     ),
-    bind!(
-        "view.theme",
-        Command::Viewer(ViewerCommand::Theme),
-        [Char('T')],
-        SCREENS,
-        "next theme",
-        ""
-    ),
+    bind!("view.theme", C::Viewer(V::Theme), [Char('T')], SCREENS, "next theme", ""),
     bind!(
         "view.mouse",
-        Command::Viewer(ViewerCommand::Mouse),
+        C::Viewer(V::Mouse),
         [Char('M')],
         SCREENS,
         "mouse for the viewer: on or off",
@@ -300,7 +231,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "out",
-        Command::Viewer(ViewerCommand::Out),
+        C::Viewer(V::Out),
         [Code(KeyCode::Esc)],
         EVERYWHERE,
         "one layer out; never leaves the viewer",
@@ -308,7 +239,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.back",
-        Command::Viewer(ViewerCommand::Out),
+        C::Viewer(V::Out),
         [Char('h'), Code(KeyCode::Left)],
         &[Live],
         "back to the list",
@@ -316,7 +247,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "back",
-        Command::Viewer(ViewerCommand::Back),
+        C::Viewer(V::Back),
         [Char('q')],
         &[Runs, Live, Samples, Compare, Launch, Choice],
         "back; at the top leaves, and runs keep going",
@@ -324,7 +255,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "palette",
-        Command::Viewer(ViewerCommand::Palette),
+        C::Viewer(V::Palette),
         [Char(':'), Ctrl('p')],
         SCREENS,
         "every action by name",
@@ -332,7 +263,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "help",
-        Command::Viewer(ViewerCommand::Help),
+        C::Viewer(V::Help),
         [Char('?'), Code(KeyCode::F(1))],
         SCREENS,
         "these keys",
@@ -340,7 +271,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "quit",
-        Command::Viewer(ViewerCommand::QuitNow),
+        C::Viewer(V::QuitNow),
         [Ctrl('c')],
         EVERYWHERE,
         "leave the viewer at once; no run notices",
@@ -348,18 +279,11 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "suspend",
-        Command::Viewer(ViewerCommand::Suspend),
+        C::Viewer(V::Suspend),
         [Ctrl('z')],
         EVERYWHERE,
         "suspend the viewer; `fg` returns",
         ""
     ),
-    bind!(
-        "redraw",
-        Command::Viewer(ViewerCommand::Redraw),
-        [Ctrl('l')],
-        EVERYWHERE,
-        "draw everything again",
-        ""
-    ),
+    bind!("redraw", C::Viewer(V::Redraw), [Ctrl('l')], EVERYWHERE, "draw everything again", ""),
 ];
