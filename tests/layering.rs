@@ -177,6 +177,50 @@ fn no_module_imports_what_its_layer_forbids() {
     assert!(offences.is_empty(), "forbidden imports:\n{}", offences.join("\n"));
 }
 
+/// Who computes a model is chosen in one place: the rest of the engine talks to the traits of
+/// `engine/mod.rs`, and what is outside the engine does not know that there are several.
+#[test]
+fn one_place_knows_who_computes() {
+    let computes = |path: &Path| {
+        ["cpu", "candle"].iter().any(|it| path.starts_with(Path::new("engine").join(it)))
+    };
+    let names = |line: &str| {
+        let names = |it: &str| {
+            line.contains(&format!("engine::{it}::"))
+                || line.contains(&format!("super::{it}::"))
+                || line.contains(&format!("use super::{{{it}"))
+                || line.contains(&format!("engine::{it};"))
+        };
+        names("cpu") || names("candle")
+    };
+    let mut offences = Vec::new();
+    for (path, text) in modules().into_values().flatten() {
+        if computes(&path) || path == Path::new("engine/open.rs") || is_test_module(&path) {
+            continue;
+        }
+        let production = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        for (number, line) in code_lines(production).filter(|(_, line)| names(line)) {
+            offences.push(format!("src/{}:{number} {}", path.display(), line.trim()));
+        }
+    }
+    assert!(offences.is_empty(), "these name an implementation:\n{}", offences.join("\n"));
+    let engine = std::fs::read_to_string(root().join("src/engine/mod.rs")).unwrap();
+    for module in ["cpu", "candle"] {
+        assert!(engine.contains(&format!("\nmod {module};")), "`engine::{module}` is private");
+    }
+}
+
+#[test]
+fn folders_of_the_engine_have_at_most_twenty_files() {
+    let mut folders: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for path in rust_files(&root().join("src/engine")) {
+        *folders.entry(path.parent().unwrap().to_owned()).or_default() += 1;
+    }
+    for (folder, n_files) in folders {
+        assert!(n_files <= 20, "{} has {n_files} files", folder.display());
+    }
+}
+
 #[test]
 fn only_the_hub_talks_to_the_network() {
     for (module, files) in modules() {

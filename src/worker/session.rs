@@ -46,6 +46,8 @@ pub struct Session<'a> {
     pub journal: Journal<'a>,
     /// Where everything lies.
     pub home: &'a Home,
+    /// Checkpoints that this worker has hashed.
+    trust: checkpoint::Trust,
     /// Whether the run stands beside others in an experiment.
     pub is_in_experiment: bool,
     /// Scores of round 0 that came from another run, or that others may take.
@@ -70,7 +72,8 @@ impl<'a> Session<'a> {
         let spec = store.spec(run)?;
         spec.check_retired()?;
         let checkpoints = home.checkpoints(run);
-        let survey = survey(&checkpoints)?;
+        let mut trust = checkpoint::Trust::default();
+        let survey = survey(&mut trust, &checkpoints)?;
         let latest = survey.latest;
         let name_of = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
         let resumed_from = latest.as_deref().and_then(name_of);
@@ -85,7 +88,7 @@ impl<'a> Session<'a> {
         report_inputs(writer, &inputs)?;
         let state = match &latest {
             Some(dir) => {
-                let json = checkpoint::read_checkpoint(dir, model.as_mut())?;
+                let json = trust.read(dir, model.as_mut())?;
                 serde_json::from_str(&json).map_err(|source| WorkerError::State {
                     name: name_of(dir).unwrap_or_default(),
                     source,
@@ -101,6 +104,7 @@ impl<'a> Session<'a> {
             pool_scores: None,
             journal: Journal::new(run.clone(), state, store, writer, signals),
             home,
+            trust,
             is_in_experiment: detail.row.experiment.is_some(),
             shared_scores: SharedScores::default(),
             round_clock: Instant::now(),
@@ -189,7 +193,7 @@ impl<'a> Session<'a> {
         };
         let dir = self.home.checkpoints(&self.journal.run).join(name);
         // The state in it is older than this one.
-        checkpoint::read_checkpoint(&dir, self.model.as_mut())?;
+        self.trust.read(&dir, self.model.as_mut())?;
         self.model.reset_optimizer();
         Ok(())
     }
@@ -238,7 +242,7 @@ impl<'a> Session<'a> {
         let dir = self.home.checkpoints(&self.journal.run);
         let json = serde_json::to_string(&self.journal.state)
             .map_err(|source| WorkerError::State { name: name.clone(), source })?;
-        let manifest = checkpoint::write_checkpoint(&dir, &name, self.model.as_ref(), &json)?;
+        let manifest = self.trust.write(&dir, &name, self.model.as_ref(), &json)?;
         self.journal.send(RunEvent::CheckpointSaved {
             name,
             round,
@@ -250,7 +254,7 @@ impl<'a> Session<'a> {
         let for_use = self.kept_rounds(&dir)?;
         let to_go_back = self.journal.state.trained.values();
         let kept: Vec<&str> = to_go_back.chain(&for_use).map(String::as_str).collect();
-        checkpoint::prune(&dir, CHECKPOINTS_KEPT, &kept)?;
+        self.trust.prune(&dir, CHECKPOINTS_KEPT, &kept)?;
         Ok(())
     }
 
@@ -295,12 +299,15 @@ fn checkpoint_name(number: u64, label: &str) -> String {
     format!("{number:06}-{label}")
 }
 
-fn survey(checkpoints: &Path) -> Result<checkpoint::Survey, WorkerError> {
+fn survey(
+    trust: &mut checkpoint::Trust,
+    checkpoints: &Path,
+) -> Result<checkpoint::Survey, WorkerError> {
     if !checkpoints.exists() {
         return Ok(checkpoint::Survey::default());
     }
     checkpoint::sweep(checkpoints)?;
-    Ok(checkpoint::survey(checkpoints)?)
+    Ok(trust.survey(checkpoints)?)
 }
 
 fn open_model(home: &Home, spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>, WorkerError> {

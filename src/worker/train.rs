@@ -5,9 +5,9 @@ use std::time::Instant;
 use crate::domain::event::RunEvent;
 use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::{Outcome, with_human_labels};
-use crate::domain::spec::{ExperimentSpec, LossName, NONE, PoolLabels, ScheduleName, StartFrom};
-use crate::engine::schedule::{Decay, Schedule};
-use crate::engine::{LabeledPair, Loss, StepReport, StepSettings};
+use crate::domain::spec::{ExperimentSpec, NONE, PoolLabels, StartFrom};
+use crate::engine::schedule::Schedule;
+use crate::engine::{LabeledPair, StepReport, StepSettings};
 use crate::store::StepsTaken;
 
 use super::control::Flow;
@@ -193,17 +193,10 @@ pub fn take_step(
 fn step_settings(spec: &ExperimentSpec, plan: &Plan, step: u64, rng_seed: u64) -> StepSettings {
     let train = &spec.train;
     let place = Place::new(rng_seed, Purpose::Dropout).at(plan.round, plan.epoch(step));
-    let decay = match train.schedule {
-        ScheduleName::Linear => Decay::Linear,
-        ScheduleName::Cosine => Decay::Cosine,
-        ScheduleName::Constant => Decay::Constant,
-    };
-    let schedule = Schedule::new(train.learning_rate, train.warmup_share, plan.n_steps, decay);
+    let (rate, warmup) = (train.learning_rate, train.warmup_share);
+    let schedule = Schedule::new(rate, warmup, plan.n_steps, train.schedule);
     StepSettings {
-        loss: match train.loss {
-            LossName::BradleyTerry => Loss::BradleyTerry,
-            LossName::Hinge => Loss::Hinge { target_margin: train.hinge_margin },
-        },
+        loss: train.loss(),
         learning_rate: schedule.learning_rate(step),
         weight_decay: train.weight_decay,
         clip_norm: train.clip_norm,

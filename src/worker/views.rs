@@ -7,8 +7,8 @@ use crate::domain::event::RunEvent;
 use crate::domain::preference::{PairId, Side, chosen_side};
 use crate::domain::teacher::second_view::{Margins, View};
 use crate::domain::text::surface::{Features, SurfaceModel, features};
-use crate::engine::cpu::LanguageModel;
-use crate::engine::{EncodedPair, OpenSettings};
+use crate::engine::open::open_language_model;
+use crate::engine::{EncodedPair, EngineError, OpenSettings};
 
 use super::WorkerError;
 use super::session::Session;
@@ -56,27 +56,31 @@ fn ask_backbone(
     folds: &[Vec<PairId>],
 ) -> Result<Option<ViewJudgements>, WorkerError> {
     let settings = OpenSettings::of_spec(&session.spec);
-    let Some(mut backbone) = LanguageModel::open(&settings)? else {
-        let message = "the likelihood of `selection.second_view` is left out: the backbone is no \
-                       language model that the engine can read as one"
-            .to_owned();
-        session.journal.send(RunEvent::Warned { message })?;
-        return Ok(None);
+    let mut backbone = match open_language_model(&settings)? {
+        Ok(backbone) => backbone,
+        Err(reason) => {
+            let name = &settings.backbone;
+            let message =
+                format!("the likelihood of `selection.second_view` is left out: `{name}` {reason}");
+            session.journal.send(RunEvent::Warned { message })?;
+            return Ok(None);
+        }
     };
     let inputs = &session.inputs;
-    let mut ask = |ids: &[PairId]| -> Vec<[f32; 2]> {
-        let chunks = ids.chunks(PAIRS_AT_ONCE).map(|ids| {
+    let mut ask = |ids: &[PairId]| -> Result<Vec<[f32; 2]>, EngineError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(PAIRS_AT_ONCE) {
             let pairs: Vec<&EncodedPair> = ids.iter().map(|id| inputs.pair(*id)).collect();
-            backbone.answer_log_likelihoods(&pairs)
-        });
-        chunks.flatten().collect()
+            found.extend(backbone.answer_log_likelihoods(&pairs)?);
+        }
+        Ok(found)
     };
     let seed_pairs: Vec<PairId> = folds.iter().flatten().copied().collect();
-    let held_out = seed_pairs.iter().zip(ask(&seed_pairs));
+    let held_out = seed_pairs.iter().zip(ask(&seed_pairs)?);
     Ok(Some(ViewJudgements {
         view: View::Likelihood,
-        pool: ask(&inputs.split.unlabeled_pool),
-        validation: ask(&inputs.split.validation),
+        pool: ask(&inputs.split.unlabeled_pool)?,
+        validation: ask(&inputs.split.validation)?,
         held_out: held_out.map(|(id, of)| towards_label(session, *id, of)).collect(),
     }))
 }

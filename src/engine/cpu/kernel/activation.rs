@@ -6,12 +6,12 @@
 //! * GELU by tanh `a = x s(2 u)`, `u = sqrt(2 / pi) (x + 0.044715 x^3)`, since
 //!   `(1 + tanh u) / 2 = s(2 u)`: `dx = da (s + x s (1 - s) 2 u')`.
 
-use super::math;
 use super::profile::{self, Kernel};
 use super::rows_per_task;
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::math;
+use super::vector::simd::kernel;
 
 /// Values that one task of a nonlinearity without rows works on.
 const CHUNK: usize = 1 << 12;

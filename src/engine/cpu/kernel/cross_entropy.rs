@@ -1,10 +1,10 @@
 //! Cross-entropy of rows of logits and its gradient, `softmax - one_hot`.
 
-use super::math;
 use super::profile::{self, Kernel};
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::math;
+use super::vector::simd::kernel;
 
 /// What a row says about the token it should predict.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

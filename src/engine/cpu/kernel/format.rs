@@ -14,13 +14,13 @@
 
 use half::bf16;
 
-use super::Precision;
 #[cfg(target_arch = "aarch64")]
-use super::lanes::Neon;
+use super::vector::lanes::Neon;
 #[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
-use super::lanes::{Lanes, Portable, Task};
-use super::simd::{Level, level};
+use super::vector::lanes::{Avx2, Avx512};
+use super::vector::lanes::{Lanes, Portable, Task};
+use super::vector::simd::{Level, level};
+use crate::domain::spec::Precision;
 
 #[cfg(target_arch = "x86_64")]
 mod pairs;

@@ -5,13 +5,13 @@
 //! `dx = r (g w - xh mean(g w xh))` and `dw = sum g xh`. Where a weight is exactly 0 nothing is left
 //! of `xh` in the output; it counts as 0 there.
 
-use super::math;
 use super::product::partial::summed;
 use super::profile::{self, Kernel};
 use super::rows_per_task;
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::math;
+use super::vector::simd::kernel;
 
 /// Norms the first `n_heads` heads, each as wide as `weight`, of every row of `x` (rows `stride`
 /// apart) in place; saves the scale of head `h` of row `i` in `scales[i * n_heads + h]`.

@@ -168,8 +168,9 @@ impl Linear {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::cpu::kernel::simd::at_every_level;
-    use crate::engine::cpu::kernel::{Precision, Team};
+    use crate::domain::spec::Precision;
+    use crate::engine::cpu::kernel::Team;
+    use crate::engine::cpu::kernel::vector::simd::at_every_level;
     use crate::engine::cpu::tests::differences::noise;
     use half::bf16;
 

@@ -2,8 +2,8 @@
 
 use super::profile::{self, Kernel};
 use super::rows_per_task;
-use super::simd::kernel;
 use super::team::Team;
+use super::vector::simd::kernel;
 
 /// The masks of one site of one layer in one step.
 #[derive(Debug, Clone, Copy)]

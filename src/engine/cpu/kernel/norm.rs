@@ -7,13 +7,13 @@
 //! * Layer norm `y = xh w + b`, `xh = (x - mu) r`:
 //!   `dx = r (g w - mean(g w) - xh mean(g w xh))`, `dw = sum g xh`, `db = sum g`.
 
-use super::math;
 use super::product::partial::summed;
 use super::profile::{self, Kernel};
 use super::rows_per_task;
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::math;
+use super::vector::simd::kernel;
 
 /// `y = x r w` for rows as wide as `weight`; saves `r` of each row in `scales`.
 pub fn rms_forward(

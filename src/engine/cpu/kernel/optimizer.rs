@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use super::math;
 use super::profile::{self, Kernel};
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::math;
+use super::vector::simd::kernel;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;

@@ -12,11 +12,12 @@
 pub(crate) mod pack;
 pub(crate) mod partial;
 
-use super::buffer::{self, Buffer};
+use super::Write;
 use super::format::{Format, Source, Tile, Work, dispatch, panel};
-use super::lanes::Lanes;
 use super::team::Team;
-use super::{Precision, Write};
+use super::vector::buffer::{self, Buffer};
+use super::vector::lanes::Lanes;
+use crate::domain::spec::Precision;
 use pack::Grid;
 use std::cell::Cell;
 

@@ -2,9 +2,9 @@
 
 use super::product::partial::summed;
 use super::profile::{self, Kernel};
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::simd::kernel;
 use super::{Weight, rows_per_task};
 
 /// Values that one task of a sum works on.
@@ -56,17 +56,6 @@ pub fn add_to_rows(team: &Team, y: &mut [f32], bias: &[f32]) {
     team.each_chunk(y, rows_per_task(width) * width, |_, y| {
         for row in y.chunks_exact_mut(width) {
             add_values(row, bias);
-        }
-    });
-}
-
-/// Fills every row of `y` with `bias`.
-pub fn fill_rows(team: &Team, y: &mut [f32], bias: &[f32]) {
-    let _span = profile::span(Kernel::Rows, 0);
-    let width = bias.len();
-    team.each_chunk(y, rows_per_task(width) * width, |_, y| {
-        for row in y.chunks_exact_mut(width) {
-            row.copy_from_slice(bias);
         }
     });
 }
@@ -158,7 +147,7 @@ mod tests {
         add_column_sums(&team, &[1.0, 2.0, 3.0, 4.0], &mut sums);
         assert_eq!(sums, [5.0, 6.0]);
         let mut y = [0.0; 4];
-        fill_rows(&team, &mut y, &sums);
+        add_to_rows(&team, &mut y, &sums);
         add(&team, &mut y, &[0.0, 1.0, 2.0, 3.0]);
         assert_eq!(y, [5.0, 7.0, 7.0, 9.0]);
     }

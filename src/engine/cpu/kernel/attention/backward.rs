@@ -14,11 +14,11 @@ use super::{
     Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, profile, share_keys,
     share_queries,
 };
-use crate::engine::cpu::kernel::buffer::{self, Buffer};
 use crate::engine::cpu::kernel::format::{Format, Tile, Work, dispatch};
-use crate::engine::cpu::kernel::lanes::Lanes;
 use crate::engine::cpu::kernel::product::pack::Grid;
 use crate::engine::cpu::kernel::split::cut;
+use crate::engine::cpu::kernel::vector::buffer::{self, Buffer};
+use crate::engine::cpu::kernel::vector::lanes::Lanes;
 use relative::{TURNED, TURNED_GRADIENT};
 
 mod relative;

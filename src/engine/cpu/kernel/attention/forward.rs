@@ -12,11 +12,11 @@ use super::visible::{Keys, Mask};
 use super::{
     Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, profile, share_queries,
 };
-use crate::engine::cpu::kernel::buffer::{self, Buffer};
 use crate::engine::cpu::kernel::format::{Format, Work, dispatch};
-use crate::engine::cpu::kernel::lanes::Lanes;
 use crate::engine::cpu::kernel::product::pack::Grid;
 use crate::engine::cpu::kernel::split::cut;
+use crate::engine::cpu::kernel::vector::buffer::{self, Buffer};
+use crate::engine::cpu::kernel::vector::lanes::Lanes;
 
 /// Query rows worked on at a time: whole tiles; keys after the last of them are skipped.
 const CHUNK: usize = 24;

@@ -4,8 +4,8 @@
 #![expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
 
 use crate::engine::cpu::kernel::format::{Format, Tile};
-use crate::engine::cpu::kernel::lanes::Lanes;
 use crate::engine::cpu::kernel::product::pack::Grid;
+use crate::engine::cpu::kernel::vector::lanes::Lanes;
 
 use super::visible::Keys;
 

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 };
 
 use super::{Format, Source, Tile, Work, store};
-use crate::engine::cpu::kernel::lanes::{Avx512, Lanes};
+use crate::engine::cpu::kernel::vector::lanes::{Avx512, Lanes};
 
 /// Proof of AVX-512 F, VL, DQ, BW and BF16.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@
 #![expect(clippy::inline_always, reason = "compiled with the instructions of `Lanes::run`")]
 
 use crate::engine::cpu::kernel::format::{Format, Source};
-use crate::engine::cpu::kernel::lanes::Lanes;
+use crate::engine::cpu::kernel::vector::lanes::Lanes;
 
 /// Rows fetched ahead where they lie too far apart for the processor to foresee them.
 const AHEAD: usize = 16;

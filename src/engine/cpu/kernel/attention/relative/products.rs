@@ -13,7 +13,7 @@
 
 use crate::engine::cpu::kernel::attention::operand::{Panels, Steps};
 use crate::engine::cpu::kernel::format::{Format, Tile};
-use crate::engine::cpu::kernel::lanes::Lanes;
+use crate::engine::cpu::kernel::vector::lanes::Lanes;
 
 /// Most rows of a tile, in any format.
 const TILE: usize = 12;
