@@ -15,8 +15,9 @@ pub struct Prediction {
     pub is_best: bool,
 }
 
-/// One prediction for each row of `logits`; the logits become `scale` times their gradient, zero
-/// where there is no target.
+/// One prediction for each row of `logits`, `[rows, vocabulary]` in nats, into `predictions`, `[rows]`;
+/// `targets`, `[rows]`, are token ids below the vocabulary. The logits become `scale` times their
+/// gradient, zero where there is no target.
 pub fn cross_entropy(
     team: &Team,
     logits: &mut [f32],

@@ -17,7 +17,8 @@ pub struct Masks {
     pub scale: f32,
 }
 
-/// Masks `x`, one row of `width` values for each of `numbers`, in place.
+/// Masks `x`, `[numbers.len(), width]`, in place; `numbers` are those of the tokens in the whole batch,
+/// the keys of their draws.
 pub fn mask_rows(team: &Team, x: &mut [f32], width: usize, numbers: &[u32], masks: Masks) {
     let _span = profile::span(Kernel::Rows, 0);
     let rows = rows_per_task(width);

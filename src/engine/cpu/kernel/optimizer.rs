@@ -32,7 +32,8 @@ struct Constants {
     keep: f32,
 }
 
-/// The Euclidean norm of a gradient, added up in a fixed order.
+/// The Euclidean norm of a gradient of any length, in the unit of the gradient, added up in a fixed
+/// order.
 #[must_use]
 pub fn norm(team: &Team, gradient: &[f32]) -> f64 {
     let _span = profile::span(Kernel::Optimizer, 0);

@@ -34,7 +34,8 @@ impl RotaryTable {
         }
     }
 
-    /// Turns the first `n_heads` heads of every row of `x` (rows `stride` apart) by its position.
+    /// Turns the first `n_heads` heads of every row of `x`, `[rows, stride]`, by `positions`, `[rows]`, in
+    /// place; a head is twice as wide as the frequencies are many.
     pub fn turn(
         &self,
         team: &Team,
@@ -46,7 +47,7 @@ impl RotaryTable {
         self.turn_by(team, x, (stride, n_heads), positions, 1.0);
     }
 
-    /// The transpose of [`RotaryTable::turn`]: turns a gradient back.
+    /// The transpose of [`RotaryTable::turn`]: turns a gradient, `[rows, stride]`, back in place.
     pub fn turn_back(
         &self,
         team: &Team,

@@ -22,13 +22,14 @@ impl Pairs {
     /// # Safety
     /// The processor must have the five features.
     pub(super) unsafe fn new() -> Self {
-        // SAFETY: passed on.
+        // SAFETY: the caller vouches for AVX-512 with BF16, which has the plain instructions, too.
         Self { lanes: unsafe { Avx512::new() } }
     }
 
     #[inline(always)]
     unsafe fn tile_of<const R: usize>(self, tile: &Tile) {
-        // SAFETY: passed on.
+        // SAFETY: the caller vouches for `R` rows of `tile.columns` columns, which one vector of 16 or two
+        // hold.
         unsafe {
             if tile.columns > 16 {
                 self.tile_in_registers::<R, 2>(tile);
