@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::domain::preference::Side;
-use crate::domain::spec::{LoraSpec, LoraTarget};
-use crate::domain::spec::{Loss, Precision, Tuning};
+use crate::domain::spec::{LoraSpec, LoraTarget, Loss, Precision, Tuning};
 use crate::engine::config::{DecoderConfig, ModelConfig};
 use crate::engine::cpu::network::Transformer;
 use crate::engine::cpu::parameters::{NoSource, Parameters, TensorSource};
