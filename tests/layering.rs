@@ -192,6 +192,51 @@ fn no_module_imports_what_its_layer_forbids() {
     assert!(offences.is_empty(), "forbidden imports:\n{}", offences.join("\n"));
 }
 
+/// Who computes a model is chosen in one place: the rest of the engine talks to the traits of
+/// `engine/mod.rs`, and what is outside the engine does not know that there are several.
+#[test]
+fn one_place_knows_who_computes() {
+    let computes = |path: &Path| {
+        ["cpu", "candle"].iter().any(|it| path.starts_with(Path::new("engine").join(it)))
+    };
+    // Whole `use` statements, since a group may be written over several lines.
+    let names = |statement: &str| {
+        let start = statement.find("use ").map_or("", |start| &statement[start..]);
+        let comes_from = ["use crate::engine::", "use super::", "use crate::{"];
+        let mut words = start.split(|c: char| !c.is_alphanumeric() && c != '_');
+        (comes_from.iter().any(|it| start.starts_with(it))
+            && words.any(|word| word == "cpu" || word == "candle"))
+            || ["engine::cpu", "engine::candle"].iter().any(|it| statement.contains(it))
+    };
+    let mut offences = Vec::new();
+    for (path, text) in modules().into_values().flatten() {
+        if computes(&path) || path == Path::new("engine/open.rs") || is_test_module(&path) {
+            continue;
+        }
+        let production = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let code: Vec<&str> = code_lines(production).map(|(_, line)| line).collect();
+        for statement in code.join("\n").split(';').filter(|it| names(it)) {
+            offences.push(format!("src/{}: {}", path.display(), statement.trim()));
+        }
+    }
+    assert!(offences.is_empty(), "these name an implementation:\n{}", offences.join("\n"));
+    let engine = std::fs::read_to_string(root().join("src/engine/mod.rs")).unwrap();
+    for module in ["cpu", "candle"] {
+        assert!(engine.contains(&format!("\nmod {module};")), "`engine::{module}` is private");
+    }
+}
+
+#[test]
+fn folders_of_the_engine_have_at_most_twenty_files() {
+    let mut folders: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for path in rust_files(&root().join("src/engine")) {
+        *folders.entry(path.parent().unwrap().to_owned()).or_default() += 1;
+    }
+    for (folder, n_files) in folders {
+        assert!(n_files <= 20, "{} has {n_files} files", folder.display());
+    }
+}
+
 #[test]
 fn only_the_hub_talks_to_the_network() {
     for (module, files) in modules() {

@@ -20,7 +20,7 @@ pub use method::{
 };
 pub use model::{
     CHAT_TEMPLATES, ChatTemplateRecord, Device, LoraSpec, LoraTarget, ModelSpec, Precision,
-    TrunkCacheSpec, TuningName,
+    TrunkCacheSpec, Tuning, TuningName,
 };
 
 /// A share of something when written with a fraction (`0.15`), a count when written as a whole
@@ -116,6 +116,29 @@ pub enum LossName {
     BradleyTerry,
     /// `max(0, hinge_margin - margin)`, equation 5 of the paper.
     Hinge,
+}
+
+/// A pairwise loss on a margin `d = reward(preferred) - reward(other)`, with what it takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Loss {
+    /// `-log sigmoid(d)` (Bradley and Terry 1952).
+    BradleyTerry,
+    /// `max(0, target_margin - d)` (SER, equation 5).
+    Hinge {
+        /// The margin beyond which a pair teaches nothing.
+        target_margin: f32,
+    },
+}
+
+impl TrainSpec {
+    /// What the keys `loss` and `hinge_margin` say together.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        match self.loss {
+            LossName::BradleyTerry => Loss::BradleyTerry,
+            LossName::Hinge => Loss::Hinge { target_margin: self.hinge_margin },
+        }
+    }
 }
 
 /// How the learning rate moves after its warm-up.

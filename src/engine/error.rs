@@ -258,6 +258,22 @@ pub enum EngineError {
     /// A model without low-rank updates was to be written as an adapter.
     #[error("this model has no adapter: all its trained parameters are whole tensors")]
     NoAdapter,
+    /// Texts cannot be continued with this model.
+    #[error("`{backbone}` cannot continue texts: {detail}")]
+    CannotGenerate {
+        /// Which model.
+        backbone: String,
+        /// What the stock Llama lacks.
+        detail: String,
+    },
+    /// A prompt leaves no room for an answer.
+    #[error("the prompt has {n_tokens} tokens, but the model reads {limit}")]
+    PromptTooLong {
+        /// Tokens of the prompt, special ones included.
+        n_tokens: usize,
+        /// The longest text.
+        limit: usize,
+    },
     /// The device is not part of this build.
     #[error("this program was built without `{device}`")]
     DeviceNotBuilt {
@@ -435,6 +451,10 @@ impl EngineError {
             Self::NoAdapter => {
                 "export it whole (`--format hf`), or train with `model.tuning = \"lora\"`"
             }
+            Self::CannotGenerate { .. } => {
+                "use a Llama model with plain rotary positions and no biases"
+            }
+            Self::PromptTooLong { .. } => "shorten the prompt",
             Self::BrokenCheckpoint { .. } => {
                 "resume from an older checkpoint, or start the run again"
             }

@@ -43,7 +43,8 @@ pub fn save(
     let dir = resources.home.checkpoints(&state.run);
     let json = serde_json::to_string(saved)
         .map_err(|source| WorkerError::State { name: name.clone(), source })?;
-    let manifest = checkpoint::write_checkpoint(&dir, &name, resources.model.as_ref(), &json)?;
+    let manifest =
+        resources.trust.borrow_mut().write(&dir, &name, resources.model.as_ref(), &json)?;
     reporter.send(RunEvent::CheckpointSaved {
         name,
         round: round_of(saved.ser.pending()),
@@ -55,7 +56,7 @@ pub fn save(
     let for_use = kept_for_use(&reporter.record.rounds()?, state.spec.rounds.keep_weights, &dir)?;
     let to_go_back = state.saved.trained.values();
     let kept: Vec<&str> = to_go_back.chain(&for_use).map(String::as_str).collect();
-    checkpoint::prune(&dir, N_KEPT, &kept)?;
+    resources.trust.borrow_mut().prune(&dir, N_KEPT, &kept)?;
     Ok(())
 }
 
@@ -109,7 +110,7 @@ pub fn restore_round(
     };
     let dir = resources.home.checkpoints(&state.run).join(name);
     // The state in it is older than this one.
-    checkpoint::read_checkpoint(&dir, resources.model.as_mut())?;
+    resources.trust.get_mut().read(&dir, resources.model.as_mut())?;
     resources.model.reset_optimizer();
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! One attempt at a run: opening what it needs, and telling the loop what came of each step.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ impl<'a> Session<'a> {
     ) -> Result<Self, WorkerError> {
         let detail = store.run(run)?;
         let spec = store.spec(run)?;
-        let survey = survey(&home.checkpoints(run))?;
+        let mut trust = checkpoint::Trust::default();
+        let survey = survey(&mut trust, &home.checkpoints(run))?;
         let latest = survey.latest;
         let name_of = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
         let resumed_from = latest.as_deref().and_then(name_of);
@@ -64,7 +66,7 @@ impl<'a> Session<'a> {
         report_inputs(writer, &inputs)?;
         let saved: SavedState = match &latest {
             Some(dir) => {
-                let json = checkpoint::read_checkpoint(dir, model.as_mut())?;
+                let json = trust.read(dir, model.as_mut())?;
                 serde_json::from_str(&json).map_err(|source| WorkerError::State {
                     name: name_of(dir).unwrap_or_default(),
                     source,
@@ -76,7 +78,8 @@ impl<'a> Session<'a> {
         state.is_in_experiment = detail.row.experiment.is_some();
         let record = StoredRecord { run: run.clone(), dataset: detail.dataset, store, writer };
         let reporter = Reporter::new(Box::new(record), signals);
-        Ok(Self { state, resources: Resources { model, inputs, home }, reporter })
+        let resources = Resources { model, inputs, home, trust: RefCell::new(trust) };
+        Ok(Self { state, resources, reporter })
     }
 
     /// Ends the attempt on request, resumable.
@@ -156,12 +159,15 @@ pub fn finish_step(
     }
 }
 
-fn survey(checkpoints: &Path) -> Result<checkpoint::Survey, WorkerError> {
+fn survey(
+    trust: &mut checkpoint::Trust,
+    checkpoints: &Path,
+) -> Result<checkpoint::Survey, WorkerError> {
     if !checkpoints.exists() {
         return Ok(checkpoint::Survey::default());
     }
     checkpoint::sweep(checkpoints)?;
-    Ok(checkpoint::survey(checkpoints)?)
+    Ok(trust.survey(checkpoints)?)
 }
 
 fn open_model(home: &Home, spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>, WorkerError> {

@@ -272,7 +272,12 @@ impl Bench {
         let saved = SavedState::new(SerLoop::new(LoopRule::from(&spec)));
         Self {
             state: RunState::new(RunId("run".to_owned()), spec, saved),
-            resources: Resources { model: Box::new(model), inputs, home },
+            resources: Resources {
+                model: Box::new(model),
+                inputs,
+                home,
+                trust: RefCell::default(),
+            },
             reporter: Reporter::new(Box::new(Rc::clone(&record)), Signals::quiet()),
             record,
             folder,

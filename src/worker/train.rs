@@ -5,10 +5,10 @@ use std::time::Instant;
 use crate::domain::event::RunEvent;
 use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::{Outcome, with_human_labels};
-use crate::domain::spec::{ExperimentSpec, LossName, NONE, StartFrom};
+use crate::domain::spec::{ExperimentSpec, NONE, StartFrom};
 use crate::domain::teacher::plan::{LastOrder, Plan, planned};
 use crate::engine::schedule::Schedule;
-use crate::engine::{LabeledPair, Loss, StepReport, StepSettings};
+use crate::engine::{LabeledPair, StepReport, StepSettings};
 use crate::store::StepsTaken;
 
 use super::control::Flow;
@@ -211,10 +211,7 @@ fn step_settings(spec: &ExperimentSpec, plan: &Plan, step: u64, rng_seed: u64) -
     let schedule =
         Schedule::new(train.learning_rate, train.warmup_share, plan.n_steps, train.schedule);
     StepSettings {
-        loss: match train.loss {
-            LossName::BradleyTerry => Loss::BradleyTerry,
-            LossName::Hinge => Loss::Hinge { target_margin: train.hinge_margin },
-        },
+        loss: train.loss(),
         learning_rate: schedule.learning_rate(step),
         weight_decay: train.weight_decay,
         clip_norm: train.clip_norm,
@@ -225,6 +222,8 @@ fn step_settings(spec: &ExperimentSpec, plan: &Plan, step: u64, rng_seed: u64) -
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::spec::{Loss, LossName};
+
     use super::*;
     use crate::domain::preference::{PairId, Side};
     use crate::domain::run::{RequestKind, RunId};

@@ -5,7 +5,7 @@ use crate::domain::preference::PairId;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::teacher::second_view::View;
 use crate::domain::teacher::views::{Asked, ViewJudgements};
-use crate::engine::cpu::LanguageModel;
+use crate::engine::open::open_language_model;
 use crate::engine::{EncodedPair, OpenSettings};
 
 use super::WorkerError;
@@ -52,19 +52,22 @@ fn ask_backbone(
     asked: Asked<'_>,
 ) -> Result<Option<ViewJudgements>, WorkerError> {
     let settings = OpenSettings::of_spec(spec);
-    let Some(mut backbone) = LanguageModel::open(&settings)? else {
-        reporter.warn(
-            "the likelihood of `selection.second_view` is left out: the backbone is no language \
-             model that the engine can read as one"
-                .to_owned(),
-        )?;
-        return Ok(None);
+    let mut backbone = match open_language_model(&settings)? {
+        Ok(backbone) => backbone,
+        Err(reason) => {
+            let name = &settings.backbone;
+            reporter.warn(format!(
+                "the likelihood of `selection.second_view` is left out: `{name}` {reason}"
+            ))?;
+            return Ok(None);
+        }
     };
     Ok(Some(ViewJudgements::by_likelihood(asked, |ids| {
-        let chunks = ids.chunks(PAIRS_AT_ONCE).map(|ids| {
+        let mut found = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(PAIRS_AT_ONCE) {
             let pairs: Vec<&EncodedPair> = ids.iter().map(|id| inputs.pair(*id)).collect();
-            backbone.answer_log_likelihoods(&pairs)
-        });
-        chunks.flatten().collect()
-    })))
+            found.extend(backbone.answer_log_likelihoods(&pairs)?);
+        }
+        Ok::<_, WorkerError>(found)
+    })?))
 }

@@ -63,19 +63,22 @@ pub fn beside(
 impl ViewJudgements {
     /// Judges by a language model that no label has touched: `ask` gives the log-likelihoods in nats
     /// of both answers `[a, b]` of each pair.
-    pub fn by_likelihood(
+    ///
+    /// # Errors
+    /// As `ask`.
+    pub fn by_likelihood<E>(
         asked: Asked<'_>,
-        mut ask: impl FnMut(&[PairId]) -> Vec<[f32; 2]>,
-    ) -> Self {
+        mut ask: impl FnMut(&[PairId]) -> Result<Vec<[f32; 2]>, E>,
+    ) -> Result<Self, E> {
         let seed_pairs: Vec<PairId> = asked.folds.iter().flatten().copied().collect();
-        let said = ask(&seed_pairs);
+        let said = ask(&seed_pairs)?;
         let held_out = seed_pairs.iter().zip(said);
-        Self {
+        Ok(Self {
             view: View::Likelihood,
-            pool: ask(asked.pool),
-            validation: ask(asked.validation),
+            pool: ask(asked.pool)?,
+            validation: ask(asked.validation)?,
             held_out: held_out.map(|(id, of)| towards_label(asked.rng_seed, *id, of)).collect(),
-        }
+        })
     }
 
     /// Judges by the surface of the answers: a model that learned from the whole seed set says what it
@@ -160,8 +163,9 @@ mod tests {
         let asked =
             Asked { rng_seed: RNG_SEED, folds: &folds, pool: &pool, validation: &validation };
         let judged = ViewJudgements::by_likelihood(asked, |ids| {
-            ids.iter().map(|id| [id.0 as f32, -1.0]).collect()
+            Ok::<_, std::convert::Infallible>(ids.iter().map(|id| [id.0 as f32, -1.0]).collect())
         });
+        let Ok(judged) = judged;
         assert_eq!(judged.pool, [[3.0, -1.0], [4.0, -1.0]]);
         assert_eq!(judged.validation, [[5.0, -1.0]]);
         let expected: Vec<f64> =

@@ -14,7 +14,7 @@ use super::{Lanes, Task};
 
 /// Needs no proof.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Neon;
+pub(in crate::engine::cpu::kernel) struct Neon;
 
 const N: usize = 4;
 

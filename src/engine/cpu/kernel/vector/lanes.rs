@@ -20,19 +20,21 @@ use half::bf16;
 use std::ops::Range;
 
 #[cfg(target_arch = "aarch64")]
-pub(super) use neon::Neon;
-pub(super) use portable::Portable;
+pub(in crate::engine::cpu::kernel) use neon::Neon;
+pub(in crate::engine::cpu::kernel) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{Avx2, Avx512};
+pub(in crate::engine::cpu::kernel) use x86::{Avx2, Avx512};
 
 /// Work that is compiled once for every instruction set.
-pub(super) trait Task {
+pub(in crate::engine::cpu::kernel) trait Task {
     /// Does it. Implementations are `inline(always)`.
     fn run(self);
 }
 
 /// One instruction set's vector of `f32`.
-pub(super) trait Lanes: Copy + Send + Sync {
+pub(in crate::engine::cpu::kernel) trait Lanes:
+    Copy + Send + Sync
+{
     /// The vector.
     type V: Copy;
     /// Values in a vector.

@@ -9,7 +9,7 @@ use super::{Lanes, Task};
 
 /// Needs no proof.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Portable;
+pub(in crate::engine::cpu::kernel) struct Portable;
 
 const N: usize = 4;
 

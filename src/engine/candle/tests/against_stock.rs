@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::*;
+use super::oracle::Oracle;
+use crate::engine::config::ModelConfig;
 use crate::engine::cpu::CpuModel;
-use crate::engine::files::weights::{ModelFiles, read_tensors};
+use crate::engine::files::weights::{ModelFiles, Tensor, read_tensors};
 use crate::engine::fixture::{bert_dir, llama_dir, shared_model};
 use crate::engine::{Backbone, OpenSettings, PairText, RewardModel};
 
@@ -113,10 +114,11 @@ fn the_cpu_engine_gives_the_rewards_of_the_oracle() {
 /// The stock models of every family against the candle path, where they mean the same.
 #[test]
 fn the_families_give_the_rewards_of_the_stock_models() {
-    use super::super::tests::support::trainer;
+    use super::support::trainer;
+    use crate::domain::spec::{Precision, Tuning};
+    use crate::engine::EncodedPair;
     use crate::engine::cpu::tests::support::{FAMILIES, cases, config, fixture};
     use crate::engine::files::weights::StoredTensors;
-    use crate::engine::{EncodedPair, Precision, Tuning};
 
     let mut n_checked = 0;
     for family in FAMILIES {

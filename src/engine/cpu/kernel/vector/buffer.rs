@@ -9,22 +9,23 @@ struct Line([f32; 16]);
 
 /// Steps of packed operands, or scores. Grows and is never cleared: users write before they read.
 #[derive(Debug, Default)]
-pub(super) struct Buffer(Vec<Line>);
+pub(in crate::engine::cpu::kernel) struct Buffer(Vec<Line>);
 
 impl Buffer {
     /// An empty one.
-    pub(super) const fn new() -> Self {
+    pub(in crate::engine::cpu::kernel) const fn new() -> Self {
         Self(Vec::new())
     }
 
     /// Values held.
-    pub(super) fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(in crate::engine::cpu::kernel) fn len(&self) -> usize {
         16 * self.0.len()
     }
 
     /// The first `n` values, whatever they are.
     #[expect(unsafe_code, reason = "sees lines as values")]
-    pub(super) fn fit(&mut self, n: usize) -> &mut [f32] {
+    pub(in crate::engine::cpu::kernel) fn fit(&mut self, n: usize) -> &mut [f32] {
         let n_lines = n.div_ceil(16);
         if self.0.len() < n_lines {
             self.0.resize(n_lines, Line([0.0; 16]));
@@ -35,11 +36,15 @@ impl Buffer {
 }
 
 /// Named buffers of a thread.
-pub(super) type Slot = std::thread::LocalKey<Cell<Buffer>>;
+pub(in crate::engine::cpu::kernel) type Slot = std::thread::LocalKey<Cell<Buffer>>;
 
 /// Lends `f` the buffer of this thread in `slot`, with room for `n` values. A nested call for the
 /// same slot gets a fresh one.
-pub(super) fn with<R>(slot: &'static Slot, n: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
+pub(in crate::engine::cpu::kernel) fn with<R>(
+    slot: &'static Slot,
+    n: usize,
+    f: impl FnOnce(&mut [f32]) -> R,
+) -> R {
     let mut buffer = slot.take();
     let result = f(buffer.fit(n));
     slot.set(buffer);

@@ -7,7 +7,7 @@
 
 /// What the processor offers; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
+pub(in crate::engine::cpu::kernel) enum Level {
     /// What every processor of the architecture has.
     Baseline,
     /// NEON, by its own instructions.
@@ -27,7 +27,7 @@ pub(super) enum Level {
 impl Level {
     /// All levels of the architecture.
     #[cfg(test)]
-    pub(super) const ALL: &[Self] = &[
+    pub(in crate::engine::cpu::kernel) const ALL: &[Self] = &[
         Self::Baseline,
         #[cfg(target_arch = "aarch64")]
         Self::Neon,
@@ -42,7 +42,7 @@ impl Level {
 
 /// The best level of this processor. The detection caches its answer in an atomic.
 #[inline]
-pub(super) fn level() -> Level {
+pub(in crate::engine::cpu::kernel) fn level() -> Level {
     #[cfg(test)]
     if let Some(limit) = LIMIT.get() {
         return detected().min(limit);
@@ -83,7 +83,7 @@ thread_local! {
 /// Runs `f` once for each level this processor has, as if it had no better one. Kernels under test
 /// must stay on this thread (a team of one).
 #[cfg(test)]
-pub(super) fn at_every_level(f: impl Fn(Level)) {
+pub(in crate::engine::cpu::kernel) fn at_every_level(f: impl Fn(Level)) {
     for level in Level::ALL.iter().filter(|level| **level <= detected()) {
         LIMIT.set(Some(*level));
         f(*level);
@@ -114,25 +114,25 @@ macro_rules! kernel {
             fn avx512($($argument: $type),*) $(-> $result)? {
                 baseline($($argument),*)
             }
-            match $crate::engine::cpu::kernel::simd::level() {
-                $crate::engine::cpu::kernel::simd::Level::Baseline => baseline($($argument),*),
+            match $crate::engine::cpu::kernel::vector::simd::level() {
+                $crate::engine::cpu::kernel::vector::simd::Level::Baseline => baseline($($argument),*),
                 // The compiler turns plain loops into NEON by itself.
                 #[cfg(target_arch = "aarch64")]
-                $crate::engine::cpu::kernel::simd::Level::Neon => baseline($($argument),*),
+                $crate::engine::cpu::kernel::vector::simd::Level::Neon => baseline($($argument),*),
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: `level` returns `Avx2` only after detecting that feature.
-                $crate::engine::cpu::kernel::simd::Level::Avx2 => unsafe { avx2($($argument),*) },
+                $crate::engine::cpu::kernel::vector::simd::Level::Avx2 => unsafe { avx2($($argument),*) },
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: `level` returns these only after detecting all four features.
-                $crate::engine::cpu::kernel::simd::Level::Avx512
-                | $crate::engine::cpu::kernel::simd::Level::Avx512Bf16 => unsafe {
+                $crate::engine::cpu::kernel::vector::simd::Level::Avx512
+                | $crate::engine::cpu::kernel::vector::simd::Level::Avx512Bf16 => unsafe {
                     avx512($($argument),*)
                 },
             }
         }
     };
 }
-pub(super) use kernel;
+pub(in crate::engine::cpu::kernel) use kernel;
 
 #[cfg(test)]
 mod tests {

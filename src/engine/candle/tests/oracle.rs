@@ -15,6 +15,7 @@ use candle_transformers::models::{
 use serde_json::json;
 
 use crate::engine::EngineError;
+use crate::engine::candle::generate::{lacking, llama_config};
 use crate::engine::config::{
     Activation, DecoderConfig, DecoderFamily, EncoderConfig, EncoderFamily, ModelConfig,
 };
@@ -166,13 +167,13 @@ fn decoder(
     if config.rope_scaling.is_some() {
         return Err(unknown("scaled rotary positions"));
     }
-    let has_plain_heads = config.query_width() == config.hidden_size;
     match config.family {
-        DecoderFamily::Llama if config.qkv_bias || config.mlp_bias => Err(unknown("biases")),
-        DecoderFamily::Llama if !has_plain_heads => Err(unknown("head width of its own")),
         DecoderFamily::Llama => {
+            if let Some(lacking) = lacking(config) {
+                return Err(unknown(lacking));
+            }
             let weights = with_output(config, weights)?;
-            let config = llama_config(config);
+            let config = llama::Config { tie_word_embeddings: false, ..llama_config(config) };
             let builder = VarBuilder::from_tensors(weights, DType::F32, device);
             Ok(Model::Llama { model: llama::Llama::load(builder, &config)?, config })
         }
@@ -192,25 +193,6 @@ fn decoder(
             let builder = VarBuilder::from_tensors(weights, DType::F32, device);
             Ok(Model::Qwen3 { model: qwen3::Model::new(&qwen3_config(config), builder)?, score })
         }
-    }
-}
-
-fn llama_config(config: &DecoderConfig) -> llama::Config {
-    llama::Config {
-        hidden_size: config.hidden_size,
-        intermediate_size: config.intermediate_size,
-        vocab_size: config.vocab_size,
-        num_hidden_layers: config.n_layers,
-        num_attention_heads: config.n_heads,
-        num_key_value_heads: config.n_kv_heads,
-        use_flash_attn: false,
-        rms_norm_eps: f64::from(config.rms_norm_eps),
-        rope_theta: config.rope_theta,
-        bos_token_id: None,
-        eos_token_id: None,
-        rope_scaling: None,
-        max_position_embeddings: config.max_positions,
-        tie_word_embeddings: false,
     }
 }
 
@@ -380,7 +362,3 @@ fn distilbert_config(config: &EncoderConfig) -> Result<distilbert::Config, Engin
     });
     serde_json::from_value(keys).map_err(|error| EngineError::json("config.json", &error))
 }
-
-#[cfg(test)]
-#[path = "oracle_tests.rs"]
-mod tests;

@@ -24,16 +24,16 @@ use super::{Lanes, Task};
 
 /// Proof of AVX-512 F, VL, DQ and BW.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Avx512(());
+pub(in crate::engine::cpu::kernel) struct Avx512(());
 
 /// Proof of AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Avx2(());
+pub(in crate::engine::cpu::kernel) struct Avx2(());
 
 impl Avx512 {
     /// # Safety
     /// The processor must have the four features.
-    pub(in super::super) unsafe fn new() -> Self {
+    pub(in crate::engine::cpu::kernel) unsafe fn new() -> Self {
         Self(())
     }
 
@@ -46,7 +46,7 @@ impl Avx512 {
 impl Avx2 {
     /// # Safety
     /// The processor must have both features.
-    pub(in super::super) unsafe fn new() -> Self {
+    pub(in crate::engine::cpu::kernel) unsafe fn new() -> Self {
         Self(())
     }
 
