@@ -51,11 +51,9 @@ pub fn dry_run(spec: &str) -> LaunchResult<DryRun> {
             match row.status {
                 RunStatus::Failed => {
                     let last = store.last_events(&run.id, 1)?;
+                    let told = last.first().and_then(|line| serde_json::from_str(&line.body).ok());
                     let hint =
-                        last.first().and_then(|line| match serde_json::from_str(&line.body) {
-                            Ok(RunEvent::RunFailed { hint, .. }) => hint,
-                            _ => None,
-                        });
+                        if let Some(RunEvent::RunFailed { hint, .. }) = told { hint } else { None };
                     let message = row.failure.unwrap_or_else(|| "the run failed".to_owned());
                     return Err(LaunchError::DryRun { message, hint });
                 }
