@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::super::{CliError, CliResult, Context, words};
+use super::super::{CliError, CliResult, Context};
 use super::rows::{Cell, Source, What};
 use super::{Target, say_done};
+use crate::domain::text::words;
 use crate::store::Store;
 
 /// How a row is written.

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::cli::document::ShowDocument;
-use crate::cli::table::{print_json, print_line};
-use crate::cli::{CliError, CliResult, Context, words};
+use crate::cli::print::{print_json, print_line};
+use crate::cli::{CliError, CliResult, Context};
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
+use crate::domain::text::words;
+use crate::report;
+use crate::report::ShowDocument;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
 
@@ -307,7 +309,7 @@ impl<'a> Printer<'a> {
         }
         let evaluations = [("validation", self.validation.take()), ("test", self.test.take())];
         for (name, evaluation) in evaluations {
-            parts.extend(evaluation.map(|e| format!("{name} {}", words::accuracy(&e))));
+            parts.extend(evaluation.map(|e| format!("{name} {}", report::accuracy(&e))));
         }
         parts.push(words::duration(wall_ms));
         parts.extend(

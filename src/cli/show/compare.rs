@@ -1,16 +1,15 @@
 //! `ser compare RUN RUN...`: runs side by side, with intervals.
 
-use crate::analysis;
 use crate::analysis::{
-    ArmComparison, Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX,
-    RoundChoice,
+    self, Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX, RoundChoice,
 };
-use crate::cli::run::arms;
-use crate::cli::run::arms::p_words;
-use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
+use crate::cli::print::{FormArgs, print_line, print_table, print_text};
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::text::clean::clean_line;
-use crate::report::{self, letter, metric_value, setting_value, share, signed};
+use crate::report::listing::arms::{self, p_words};
+use crate::report::listing::compared::{ComparedList, disagreements};
+use crate::report::table::{Cell, Form, Table, number, text};
+use crate::report::{letter, metric_value, setting_value, share, signed};
 use crate::store::Store;
 
 /// More runs than this are not looked at pair by pair on a terminal.
@@ -54,7 +53,7 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
     let is_table = matches!(form, Form::Human | Form::Markdown);
     if is_table && args.experiment.is_some() && query.runs.len() > N_RUNS_IN_DETAIL {
         // More runs than there is room for side by side.
-        print_arm_table(context, &arms, form)?;
+        print_text(&arms::explained(&arms, form, context.ascii))?;
         let n_runs = query.runs.len();
         context.say(&format!("{n_runs} runs: name some of them to see them one by one"));
         return Ok(());
@@ -66,43 +65,19 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
         );
         return Err(CliError::input(message).with_hint(hint));
     }
+    if form != Form::Human {
+        let list = ComparedList { query, n_pairs: args.pairs, shows_gold: args.gold };
+        return print_text(&list.text(&store, form, context.ascii)?);
+    }
     let comparison = analysis::compare(&store, &query, &mut ComparisonCache::default())?;
-    match form {
-        Form::Csv => print_line(report::comparison_csv(&comparison).trim_end()),
-        Form::Markdown => {
-            print_line(report::comparison_markdown(&comparison).trim_end())?;
-            print_arms(context, &arms, Form::Markdown)
-        }
-        Form::Json => {
-            let found = disagreements(&store, &comparison, args.pairs)?;
-            let arms = Some(&arms);
-            print_json(&report::ComparisonDocument::new(&comparison, arms, &found, args.gold))
-        }
-        Form::Human => {
-            // Of many runs, how they agree two by two is more than anybody reads.
-            let found = if comparison.runs.len() <= N_RUNS_IN_DETAIL {
-                disagreements(&store, &comparison, args.pairs)?
-            } else {
-                Vec::new()
-            };
-            print(context, &comparison, &found)?;
-            print_arms(context, &arms, Form::Human)
-        }
-    }
-}
-
-/// The arms over their random seeds, where there is more than one seed.
-fn print_arms(context: &Context, arms: &ArmComparison, form: Form) -> CliResult {
-    if arms.arms.iter().all(|arm| arm.runs.len() < 2) {
-        return Ok(());
-    }
-    print_line("")?;
-    print_arm_table(context, arms, form)
-}
-
-fn print_arm_table(context: &Context, arms: &ArmComparison, form: Form) -> CliResult {
-    arms::table(arms).print(form, context.ascii)?;
-    print_line(&format!("\n{}", arms::footnote(arms)))
+    // Of many runs, how they agree two by two is more than anybody reads.
+    let found = if comparison.runs.len() <= N_RUNS_IN_DETAIL {
+        disagreements(&store, &comparison, args.pairs)?
+    } else {
+        Vec::new()
+    };
+    print(context, &comparison, &found)?;
+    print_text(&arms::below(&arms, Form::Human, context.ascii))
 }
 
 fn query(store: &Store, args: &CompareArgs) -> CliResult<ComparisonQuery> {
@@ -136,30 +111,12 @@ fn query(store: &Store, args: &CompareArgs) -> CliResult<ComparisonQuery> {
     Ok(ComparisonQuery { runs, base: base.unwrap_or(0), rounds, n_loss_points: 0 })
 }
 
-/// Beside each run but the base.
-fn disagreements(
-    store: &Store,
-    comparison: &Comparison,
-    n_pairs: usize,
-) -> CliResult<Vec<Option<Disagreements>>> {
-    let base = &comparison.runs[comparison.base];
-    let mut all = Vec::with_capacity(comparison.runs.len());
-    for (index, run) in comparison.runs.iter().enumerate() {
-        all.push(if index == comparison.base {
-            None
-        } else {
-            Some(analysis::disagreements(store, base, run, n_pairs)?)
-        });
-    }
-    Ok(all)
-}
-
 fn print(
     context: &Context,
     comparison: &Comparison,
     disagreements: &[Option<Disagreements>],
 ) -> CliResult {
-    run_table(comparison).print(Form::Human, context.ascii)?;
+    print_table(&run_table(comparison), Form::Human, context.ascii)?;
     let differing: Vec<_> = comparison.settings.iter().filter(|row| row.is_different).collect();
     let n_same = comparison.settings.len() - differing.len();
     let line =

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use crate::domain::run::{RequestKind, RunId};
 use crate::launch::Request;
+use crate::report::listing::Printed;
 use crate::store::RunEdit;
 
 /// What a file will hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contents {
     Text(String),
-    /// What `ser` prints with these arguments: the screen and the command line tell one story.
-    Printed(Vec<String>),
+    /// A list as the command line prints it: the two tell one story.
+    Printed(Printed),
 }
 
 /// A decision about runs, with the words that say it.
@@ -53,12 +54,11 @@ pub enum Change {
         what: String,
         text: String,
     },
-    /// Put what a command prints on the clipboard.
+    /// Put a list on the clipboard, as the command line prints it.
     CopyPrinted {
         /// What it is, for the answer.
         what: String,
-        /// The arguments of `ser`.
-        args: Vec<String>,
+        printed: Printed,
     },
     /// Change what is kept about runs.
     EditRuns(Edited),
