@@ -9,11 +9,13 @@
 //!
 //! ```text
 //! main → cli, tui            front ends
-//! cli → hub                  models and data sets by name; the only code that talks to a network
-//! cli, tui → supervisor      processes; never imports engine
+//! cli, tui → launch          from what a person asks for to queued runs, for both front ends
+//! cli, tui, launch → spec    layers of settings into one spec, each with the place it was written
+//! cli, tui, launch → supervisor   the queue and worker processes; never imports engine
+//! cli, launch → hub          models and data sets by name; the only code that talks to a network
 //! cli, tui → report          results as text: JSON, CSV, Markdown, SVG
 //! cli → worker               the child side: runs ONE run to its end
-//! cli → data, engine         what needs no run: checks, scoring, evaluation, exports of models
+//! cli, launch → data, engine      what needs no run: checks, imports, scoring, exports of models
 //! worker → data, engine, store     three siblings that never import each other
 //! data, engine, store, hub → domain     pure: the algorithm and what its numbers mean
 //! ```
@@ -57,6 +59,7 @@ pub mod data;
 pub mod domain;
 pub mod engine;
 pub mod hub;
+pub mod launch;
 pub mod logging;
 pub mod report;
 pub mod spec;

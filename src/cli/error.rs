@@ -7,8 +7,14 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use crate::data::DataError;
+use crate::domain::source::hub_name::BadName;
+use crate::domain::text::causes::{chain, io_reason};
 use crate::domain::text::clean::clean_line;
 use crate::engine::EngineError;
+use crate::hub::HubError;
+use crate::launch::LaunchError;
+use crate::report::ReportError;
+use crate::spec::SpecError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
 use crate::tui::TuiError;
@@ -104,33 +110,6 @@ impl CliError {
     }
 }
 
-/// The message and its causes, joined by colons; a cause that repeats what stands before is left
-/// out.
-fn chain(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text =
-            cause.downcast_ref::<std::io::Error>().map_or_else(|| cause.to_string(), io_reason);
-        if !message.contains(&text) {
-            message.push_str(": ");
-            message.push_str(&text);
-        }
-        source = cause.source();
-    }
-    message
-}
-
-/// What the system said, in lower case and without `(os error 2)`.
-fn io_reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.rsplit_once(" (os error").map_or(text.as_str(), |(head, _)| head);
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_lowercase().collect::<String>() + chars.as_str())
-}
-
 impl From<TuiError> for CliError {
     fn from(error: TuiError) -> Self {
         Self::from_error(ErrorKind::Input, &error, error.hint())
@@ -175,12 +154,71 @@ impl From<EngineError> for CliError {
 
 impl From<SupervisorError> for CliError {
     fn from(error: SupervisorError) -> Self {
+        let hint = error.hint();
+        Self::from_error(ErrorKind::Failure, &error, hint)
+    }
+}
+
+impl From<SpecError> for CliError {
+    fn from(error: SpecError) -> Self {
+        let hint = error.hint();
+        Self::from_error(ErrorKind::Input, &error, hint)
+    }
+}
+
+impl From<HubError> for CliError {
+    fn from(error: HubError) -> Self {
         let kind = match &error {
-            SupervisorError::Spec { .. } | SupervisorError::SpecFile { .. } => ErrorKind::Input,
-            _ => ErrorKind::Failure,
+            HubError::Unreachable { .. }
+            | HubError::Busy { .. }
+            | HubError::Unexpected { .. }
+            | HubError::Malformed { .. }
+            | HubError::WrongContent { .. }
+            | HubError::Io { .. } => ErrorKind::Failure,
+            _ => ErrorKind::Input,
         };
         let hint = error.hint();
         Self::from_error(kind, &error, hint)
+    }
+}
+
+impl From<BadName> for CliError {
+    fn from(error: BadName) -> Self {
+        LaunchError::from(error).into()
+    }
+}
+
+impl From<LaunchError> for CliError {
+    fn from(error: LaunchError) -> Self {
+        match error {
+            LaunchError::Spec(error) => error.into(),
+            LaunchError::Data(error) => error.into(),
+            LaunchError::Engine(error) => error.into(),
+            LaunchError::Hub(error) => error.into(),
+            LaunchError::Store(error) => error.into(),
+            LaunchError::Supervisor(error) => error.into(),
+            error @ (LaunchError::Failed { .. } | LaunchError::GivenUp) => {
+                let hint = error.hint();
+                Self::from_error(ErrorKind::Failure, &error, hint)
+            }
+            error => {
+                let hint = error.hint();
+                Self::from_error(ErrorKind::Input, &error, hint)
+            }
+        }
+    }
+}
+
+impl From<ReportError> for CliError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => error.into(),
+            ReportError::Json(error) => error.into(),
+            error => {
+                let hint = error.hint();
+                Self::from_error(ErrorKind::Input, &error, hint)
+            }
+        }
     }
 }
 
@@ -210,20 +248,6 @@ impl From<serde_json::Error> for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("cannot read `x`")]
-    struct Outer(#[source] std::io::Error);
-
-    #[test]
-    fn causes_are_joined_once() {
-        let error = Outer(std::io::Error::from_raw_os_error(2));
-        let error = CliError::from_error(ErrorKind::Input, &error, Some("check the path".into()));
-        assert_eq!(
-            error.report(),
-            "error: cannot read `x`: no such file or directory\nhint: check the path\n"
-        );
-    }
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {

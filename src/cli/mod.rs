@@ -16,34 +16,30 @@ use crate::cli::show::samples;
 use crate::cli::verdict::annotate;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::domain::verdict::Verdict;
+use crate::launch::Say;
 use crate::logging;
 use crate::store::{Access, Home, Store, StoreError};
+use crate::supervisor::Supervisor;
 
 mod arguments;
-mod by_name;
 mod data;
 mod doctor;
-mod document;
 mod error;
 mod eval;
 mod examples;
 mod export;
-mod import;
-mod launch;
 mod model;
-mod read_ahead;
+mod print;
 mod run;
 mod score;
 mod shell;
 mod show;
-mod table;
 mod verdict;
-mod words;
 
 pub use arguments::read;
 pub use error::{CliError, CliResult, ErrorKind};
@@ -200,6 +196,8 @@ enum Command {
 #[derive(Debug)]
 pub struct Context {
     home: Home,
+    /// The one of this process, which knows the workers it has started.
+    supervisor: Arc<Supervisor>,
     access: Access,
     color: Color,
     ascii: bool,
@@ -216,6 +214,7 @@ impl Context {
             update_schema(&home)?;
         }
         Ok(Self {
+            supervisor: Arc::new(Supervisor::new(home.clone())),
             home,
             access: if global.read_only { Access::ReadOnly } else { Access::ReadWrite },
             color: global.color,
@@ -248,6 +247,29 @@ impl Context {
         if !self.quiet {
             // A closed standard error must not end the command.
             let _ = writeln!(std::io::stderr(), "{}", crate::domain::text::clean::clean_line(text));
+        }
+    }
+}
+
+impl Say for Context {
+    fn say(&self, line: &str) {
+        Self::say(self, line);
+    }
+
+    /// A line that the next one overwrites is for a terminal only.
+    fn progress(&self, line: &str) {
+        let mut out = std::io::stderr();
+        if !self.quiet && out.is_terminal() {
+            let line = crate::domain::text::clean::clean_line(line);
+            let _ = write!(out, "\r\x1b[K{line}");
+        }
+    }
+
+    fn clear(&self) {
+        let mut out = std::io::stderr();
+        if !self.quiet && out.is_terminal() {
+            // Back to the first column, and erase to the end of the line.
+            let _ = write!(out, "\r\x1b[K");
         }
     }
 }

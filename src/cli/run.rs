@@ -1,22 +1,22 @@
 //! `ser run`: start runs, and watch them to their end if asked.
 
-pub mod arms;
 pub mod attach;
 pub mod follow;
 pub mod reproduce;
 pub mod request;
 pub mod worker;
 
-use super::launch::LaunchPlan;
-use super::table::{Form, print_line};
-use super::{CliError, CliResult, Context, is_interactive, launch};
-use crate::domain::run::RunId;
-use crate::domain::spec::{ExperimentSpec, NONE};
-use crate::spec;
-use crate::spec::SpecInput;
-use crate::store::comparison::RoundChoice;
-use crate::supervisor::Supervisor;
 use std::path::PathBuf;
+
+use super::print::{print_line, print_text};
+use super::{CliResult, Context, is_interactive};
+use crate::domain::run::RunId;
+use crate::domain::spec::ExperimentSpec;
+use crate::launch::{self, Launched, Order};
+use crate::report::listing::arms;
+use crate::report::table::Form;
+use crate::spec::{self, Base, SpecInput, SpecSet};
+use crate::store::comparison::RoundChoice;
 
 /// Arguments of `ser run`.
 #[derive(Debug, clap::Args)]
@@ -68,22 +68,14 @@ struct FollowArgs {
 pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     let specs = specs(context, args)?;
     if args.print_spec {
-        return specs.iter().try_for_each(print_spec);
+        return specs.resolve()?.iter().try_for_each(print_spec);
     }
+    // A wrong spec makes no home.
+    specs.resolve()?;
     let mut store = context.store_to_write("run")?;
-    let name = args.name.as_deref();
-    let experiment = match name {
-        _ if specs.len() == 1 => None,
-        Some(name) => Some(name.to_owned()),
-        None => Some(store.unused_experiment_name()?),
-    };
-    let plan = LaunchPlan {
-        name: name.filter(|_| experiment.is_none()),
-        experiment: experiment.as_deref(),
-        reuses_runs: false,
-    };
-    let runs = launch::launch(context, &mut store, &specs, plan)?;
-    Supervisor::new(context.home.clone()).start_next(&mut store)?;
+    let order = Order { specs, name: args.name.clone() };
+    let Launched { runs, experiment } =
+        launch::start(&context.supervisor, &mut store, &order, context)?;
     if args.detach {
         return runs.iter().try_for_each(|run| print_line(run.id.as_str()));
     }
@@ -100,8 +92,8 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     {
         print_line(&format!("\nexperiment `{experiment}`"))?;
         let ids: Vec<RunId> = runs.iter().map(|run| run.id.clone()).collect();
-        arms::table(&store.compare_arms(&ids, RoundChoice::Last)?)
-            .print(Form::Human, context.ascii)?;
+        let comparison = store.compare_arms(&ids, RoundChoice::Last)?;
+        print_text(&arms::table(&comparison).text(Form::Human, context.ascii))?;
     }
     outcome
 }
@@ -115,44 +107,18 @@ fn print_spec(resolved: &ExperimentSpec) -> CliResult {
 }
 
 /// One spec for each arm and random seed.
-fn specs(context: &Context, args: &RunArgs) -> CliResult<Vec<ExperimentSpec>> {
-    let from = args.from.as_ref().map(|run| -> CliResult<PathBuf> {
-        let row = context.store_to_read()?.find_run(run)?;
-        Ok(context.home.run_dir(&row.id).join("spec.toml"))
-    });
-    let from = from.transpose()?;
-    let file = args.spec.as_deref().or(from.as_deref());
-    let mut seen = std::collections::BTreeSet::new();
-    if let Some(twice) = args.rng_seeds.iter().find(|rng_seed| !seen.insert(**rng_seed)) {
-        return Err(CliError::input(format!("`--rng-seeds` holds {twice} twice"))
-            .with_hint("the same random seed gives the same run"));
-    }
-    let arms: Vec<&str> = args.arms.iter().map(String::as_str).collect();
-    let base = SpecInput { file, arm: None, sets: &args.sets, rng_seed: None };
-    specs_of(base, &arms, &args.rng_seeds)
-}
-
-/// One spec for each random seed and arm: the arms of a seed stand together, so that they can share
-/// their first round, and those that match the steps of others come last.
-pub fn specs_of(
-    base: SpecInput<'_>,
-    arms: &[&str],
-    rng_seeds: &[u64],
-) -> CliResult<Vec<ExperimentSpec>> {
-    let mut specs = Vec::new();
-    for rng_seed in or_none(rng_seeds.iter().copied()) {
-        let mut of_seed = Vec::new();
-        for arm in or_none(arms.iter().copied()) {
-            of_seed.push(spec::resolve(&SpecInput { arm, rng_seed, ..base })?);
+fn specs(context: &Context, args: &RunArgs) -> CliResult<SpecSet> {
+    let file = match &args.from {
+        None => args.spec.clone(),
+        Some(run) => {
+            let row = context.store_to_read()?.find_run(run)?;
+            Some(context.home.run_dir(&row.id).join("spec.toml"))
         }
-        of_seed.sort_by_key(|spec: &ExperimentSpec| spec.train.match_steps != NONE);
-        specs.extend(of_seed);
-    }
-    Ok(specs)
-}
-
-/// Each value, or once `None` when there is none.
-fn or_none<T>(values: impl Iterator<Item = T>) -> Vec<Option<T>> {
-    let values: Vec<_> = values.map(Some).collect();
-    if values.is_empty() { vec![None] } else { values }
+    };
+    Ok(SpecSet {
+        base: file.map_or(Base::Default, Base::File),
+        arms: args.arms.clone(),
+        rng_seeds: args.rng_seeds.clone(),
+        sets: args.sets.clone(),
+    })
 }

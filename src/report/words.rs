@@ -1,6 +1,8 @@
 //! Values as people read them.
 
+use crate::domain::metrics::Evaluation;
 use crate::domain::text::clean::clean_line;
+use crate::domain::text::words::{grouped, percent};
 
 /// What a value that does not exist shows.
 const NONE: &str = "–";
@@ -33,7 +35,7 @@ pub fn metric_value(name: &str, value: Option<f64>) -> String {
         "test/nll" => format!("{value:.4}"),
         "gap_closed" => format!("{:.0} %", value * 100.0),
         "n_selected" | "n_vetoed" | "human_labels" | "labels_trained_on" | "n_tokens" => {
-            thousands(value as u64)
+            grouped(&(value as u64).to_string(), ' ')
         }
         "wall_s" => duration(value),
         _ => share(value),
@@ -48,17 +50,11 @@ pub fn setting_value(json: Option<&str>) -> String {
     clean_line(&text)
 }
 
-/// `48 112`
-fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
+/// An accuracy with its 95 % interval: `66.1 % [63.9, 68.2]`.
+#[must_use]
+pub fn accuracy(evaluation: &Evaluation) -> String {
+    let Evaluation { accuracy, ci_low, ci_high, .. } = evaluation;
+    format!("{} [{:.1}, {:.1}]", percent(*accuracy), ci_low * 100.0, ci_high * 100.0)
 }
 
 /// `41s`, `4m08s`, `1h52m`

@@ -4,9 +4,8 @@
 use std::sync::OnceLock;
 
 use super::layer::{self, Origin};
-use super::{ARMS, DEFAULT, Draft, SpecResult, arm_layer, known_arm, with_test_source};
+use super::{ARMS, Base, DEFAULT, Draft, SpecError, SpecInput, SpecResult, resolve};
 use crate::domain::spec::ExperimentSpec;
-use crate::supervisor::SupervisorError;
 
 /// What a form says about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,20 +70,8 @@ pub fn values(base: Option<&str>) -> SpecResult<Vec<(String, String)>> {
 /// # Errors
 /// What is wrong, as the command would say it.
 pub fn check(base: Option<&str>, arm: Option<&str>, sets: &[String]) -> SpecResult<ExperimentSpec> {
-    let mut draft = Draft::new()?;
-    if let Some(text) = base {
-        draft.apply_all(layer::parse(text, |line| Origin::File {
-            path: "spec.toml".into(),
-            line,
-        })?)?;
-    }
-    if let Some(arm) = arm {
-        draft.apply_all(arm_layer(known_arm(arm)?)?)?;
-    }
-    for set in sets {
-        draft.apply(layer::parse_set(set)?)?;
-    }
-    draft.finish().map(with_test_source)
+    let base = base.map_or(Base::Default, |text| Base::Text(text.to_owned()));
+    resolve(&SpecInput { base: &base, arm, sets, rng_seed: None })
 }
 
 /// Whether a `key=value` has a key there is and a value of its type.
@@ -96,7 +83,7 @@ pub fn check_type(set: &str) -> SpecResult {
 }
 
 /// What is wrong with a value of a key, without the key and the place that a form shows anyway.
-pub fn problem(error: &SupervisorError) -> String {
+pub fn problem(error: &SpecError) -> String {
     let text = error.to_string();
     let tail = text.split_once(", expected ").map(|(_, tail)| format!("expected {tail}"));
     let tail = tail.or_else(|| text.split_once(", which is not ").map(|(_, t)| format!("not {t}")));

@@ -1,20 +1,23 @@
 //! Starts, steers and ends worker processes.
 //!
 //! There is no daemon. Whoever finds a free slot starts the head of the queue: a command, a
-//! viewer, or a worker that has just ended. Two of them may start the same run; the store gives it
-//! to one ([`Store::begin_attempt`]) and the other worker leaves quietly.
+//! viewer, or a worker that has just ended. Each claims the run in the store first
+//! ([`Store::claim_next`]), so that it is started once. A process has one supervisor, which knows
+//! the workers it has started; where they run is its [`Launcher`]'s business.
 //!
 //! People never signal a worker to steer it. They append a request, which the worker reads between
 //! two steps. Only [`Supervisor::kill`] ends a process, for a worker that reads nothing any more.
 
-mod child;
 mod error;
+mod launcher;
+mod local;
 mod queue;
 
-use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 pub use error::SupervisorError;
+pub use launcher::{Job, JobState, Launcher};
+pub use local::Local;
 
 use crate::domain::event::RunEvent;
 use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus};
@@ -24,23 +27,34 @@ use crate::store::{Home, RunRow, Store, StoreError};
 #[derive(Debug)]
 pub struct Supervisor {
     home: Home,
-    /// The `ser` binary; `None` is the running one.
-    program: Option<PathBuf>,
+    launcher: Arc<dyn Launcher>,
     /// Workers this process has started and not seen end.
-    children: Mutex<Vec<child::StartedWorker>>,
+    started: Mutex<Vec<queue::Started>>,
 }
 
 impl Supervisor {
-    /// A supervisor that starts the running binary.
+    /// A supervisor of workers on this machine.
     #[must_use]
     pub fn new(home: Home) -> Self {
-        Self { home, program: None, children: Mutex::default() }
+        Self::with_launcher(home, Arc::new(Local::default()))
     }
 
-    /// A supervisor that starts another binary: tests are not `ser` themselves.
+    /// A supervisor of workers in another place.
     #[must_use]
-    pub fn with_program(home: Home, program: PathBuf) -> Self {
-        Self { program: Some(program), ..Self::new(home) }
+    pub fn with_launcher(home: Home, launcher: Arc<dyn Launcher>) -> Self {
+        Self { home, launcher, started: Mutex::default() }
+    }
+
+    /// The home whose runs it starts.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// A supervisor of another home whose workers run in the same place.
+    #[must_use]
+    pub fn for_home(&self, home: Home) -> Self {
+        Self::with_launcher(home, Arc::clone(&self.launcher))
     }
 
     /// Asks a running worker to hold.
@@ -110,7 +124,7 @@ impl Supervisor {
     pub fn kill(&self, store: &Store, run: &RunId) -> Result<(), SupervisorError> {
         let detail = store.run(run)?;
         match detail.worker {
-            Some(worker) if has_worker(&detail.row) => child::kill(&worker),
+            Some(worker) if has_worker(&detail.row) => self.launcher.cancel(&worker),
             _ => Err(refused("nothing to kill", detail.row)),
         }
     }

@@ -1,15 +1,21 @@
-//! The queue: one run at a time on the device, the next one when the slot is free.
+//! The queue: as many runs at a time as the launcher has room for, the next one when a slot is
+//! free.
 
 use std::sync::PoisonError;
 
-use super::child::StartedWorker;
-use super::{Supervisor, SupervisorError, has_worker};
+use super::{Job, JobState, Launcher, Supervisor, SupervisorError};
 use crate::domain::event::RunEvent;
 use crate::domain::run::{RunId, RunStatus};
 use crate::store::Store;
 
-/// Workers at the same time. There is one device.
-const N_SLOTS: usize = 1;
+/// A worker that this process has started.
+#[derive(Debug)]
+pub(super) struct Started {
+    run: RunId,
+    /// The run's attempt before the worker takes it.
+    attempt_before: u32,
+    job: Job,
+}
 
 impl Supervisor {
     /// Starts the head of the queue if a slot is free; says which run that was. Cheap enough to
@@ -18,42 +24,60 @@ impl Supervisor {
     /// # Errors
     /// When the store cannot be read or the process not be started.
     pub fn start_next(&self, store: &mut Store) -> Result<Option<RunId>, SupervisorError> {
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-        reap(&mut children, store)?;
-        let n_working = store.running()?.iter().filter(|detail| has_worker(&detail.row)).count();
-        let Some(run) = store.next_queued()? else { return Ok(None) };
-        // A worker that was just started needs a moment until it takes its run.
-        let is_started = children.iter().any(|child| child.run == run);
-        if n_working >= N_SLOTS || is_started {
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        reap(&mut started, &*self.launcher, store)?;
+        let (n_slots, patience) = (self.launcher.n_slots(), self.launcher.patience());
+        let Some(run) = store.claim_next(n_slots, patience)? else { return Ok(None) };
+        // A worker that lives and has not taken its run when the claim ends is slow, not lost.
+        if started.iter().any(|known| known.run == run) {
             return Ok(None);
         }
         let attempt_before = store.run(&run)?.row.attempt;
-        let process = self.start_worker(&run)?;
-        children.push(StartedWorker { run: run.clone(), attempt_before, process });
+        let job = match self.launcher.submit(&self.home, &run) {
+            Ok(job) => job,
+            Err(error) => {
+                store.release_claim(&run)?;
+                return Err(error);
+            }
+        };
+        started.push(Started { run: run.clone(), attempt_before, job });
         Ok(Some(run))
+    }
+
+    /// Whether a worker that this process has started is still there.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_workers(&self, store: &mut Store) -> Result<bool, SupervisorError> {
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        reap(&mut started, &*self.launcher, store)?;
+        Ok(!started.is_empty())
     }
 }
 
-/// Collects children that ended. A run whose worker ended without ever taking it has failed: left
+/// Forgets workers that ended. A run whose worker ended without ever taking it has failed: left
 /// at the head of the queue it would be started again for ever.
-fn reap(children: &mut Vec<StartedWorker>, store: &mut Store) -> Result<(), SupervisorError> {
+fn reap(
+    started: &mut Vec<Started>,
+    launcher: &dyn Launcher,
+    store: &mut Store,
+) -> Result<(), SupervisorError> {
     let mut index = 0;
-    while index < children.len() {
-        let Ok(Some(exit)) = children[index].process.try_wait() else {
+    while index < started.len() {
+        let JobState::Ended(exit) = launcher.state(&started[index].job) else {
             index += 1;
             continue;
         };
-        let child = children.swap_remove(index);
-        let Ok(detail) = store.run(&child.run) else { continue };
-        let row = detail.row;
-        if row.status == RunStatus::Queued && row.attempt == child.attempt_before {
-            let log = store.home().worker_log(&child.run);
+        let Started { run, attempt_before, .. } = started.swap_remove(index);
+        let Ok(detail) = store.run(&run) else { continue };
+        if detail.row.status == RunStatus::Queued && detail.row.attempt == attempt_before {
+            let log = store.home().worker_log(&run);
             let event = RunEvent::RunFailed {
                 reason: None,
                 message: format!("the worker ended before it took the run ({exit})"),
                 hint: Some(format!("read `{}`", log.display())),
             };
-            store.end_queued(&child.run, event)?;
+            store.end_queued(&run, event)?;
         }
     }
     Ok(())
@@ -62,10 +86,54 @@ fn reap(children: &mut Vec<StartedWorker>, store: &mut Store) -> Result<(), Supe
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
+    use super::super::Local;
     use super::*;
+    use crate::domain::event::WorkerIdentity;
     use crate::domain::run::{Liveness, RequestKind};
     use crate::store::testing::{self, Fixture};
+    use crate::store::{Access, Home};
+
+    /// A place of two machines, whose workers wait until the test says what became of them.
+    #[derive(Debug, Default)]
+    struct Cluster {
+        submitted: Mutex<Vec<RunId>>,
+        ended: Mutex<Option<String>>,
+        is_full: Mutex<bool>,
+        cancelled: Mutex<Vec<u32>>,
+    }
+
+    impl Launcher for Cluster {
+        fn n_slots(&self) -> usize {
+            2
+        }
+
+        fn patience(&self) -> Duration {
+            Duration::from_secs(3600)
+        }
+
+        fn submit(&self, _: &Home, run: &RunId) -> Result<Job, SupervisorError> {
+            if *self.is_full.lock().unwrap() {
+                let source = std::io::Error::other("the queue is full");
+                return Err(SupervisorError::Start { program: "sbatch".into(), source });
+            }
+            let mut submitted = self.submitted.lock().unwrap();
+            submitted.push(run.clone());
+            Ok(Job(submitted.len().to_string()))
+        }
+
+        fn state(&self, _: &Job) -> JobState {
+            let ended = self.ended.lock().unwrap().clone();
+            ended.map_or(JobState::Going, JobState::Ended)
+        }
+
+        fn cancel(&self, worker: &WorkerIdentity) -> Result<(), SupervisorError> {
+            self.cancelled.lock().unwrap().push(worker.pid);
+            Ok(())
+        }
+    }
 
     /// A supervisor whose workers are a shell script.
     fn supervisor(fixture: &Fixture, script: &str) -> Supervisor {
@@ -73,18 +141,40 @@ mod tests {
         let path: PathBuf = fixture.home.root().join("fake-ser");
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Supervisor::with_program(fixture.home.clone(), path)
+        Supervisor::with_launcher(fixture.home.clone(), Arc::new(Local::with_program(path)))
     }
 
-    /// Waits until the children of a supervisor have ended, without reaping them.
-    fn wait(supervisor: &Supervisor) {
-        let children = supervisor.children.lock().unwrap();
-        for child in children.iter() {
-            let stat = format!("/proc/{}/stat", child.process.id());
-            while !std::fs::read_to_string(&stat).unwrap().contains(") Z") {
-                std::thread::yield_now();
-            }
+    #[test]
+    fn another_place_starts_as_many_as_it_has_room_for() {
+        let mut fixture = testing::store();
+        let [a, b, c] = ["a", "b", "c"].map(|name| fixture.run(name));
+        let place = Arc::new(Cluster::default());
+        let ours = Supervisor::with_launcher(fixture.home.clone(), place.clone());
+        let theirs = Supervisor::with_launcher(fixture.home.clone(), place.clone());
+        let mut store = Store::open(&fixture.home, Access::ReadWrite).unwrap();
+        assert_eq!(ours.start_next(&mut fixture.store).unwrap(), Some(a.clone()));
+        assert_eq!(theirs.start_next(&mut store).unwrap(), Some(b.clone()));
+        for _ in 0..3 {
+            assert_eq!(ours.start_next(&mut fixture.store).unwrap(), None);
+            assert_eq!(theirs.start_next(&mut store).unwrap(), None);
         }
+        assert_eq!(*place.submitted.lock().unwrap(), [a.clone(), b.clone()]);
+        // Both take their run, and one ends it: there is room again.
+        let attempt = fixture.begin(&a);
+        fixture.begin(&b);
+        fixture.apply(&a, attempt, vec![RunEvent::RunStopped]);
+        *place.ended.lock().unwrap() = Some("COMPLETED".to_owned());
+        *place.is_full.lock().unwrap() = true;
+        assert!(ours.start_next(&mut fixture.store).is_err());
+        *place.is_full.lock().unwrap() = false;
+        assert_eq!(theirs.start_next(&mut store).unwrap(), Some(c.clone()), "the claim is back");
+        // It ended without taking the run.
+        *place.ended.lock().unwrap() = Some("NODE_FAIL".to_owned());
+        assert_eq!(theirs.start_next(&mut store).unwrap(), None);
+        let row = fixture.store.run(&c).unwrap().row;
+        assert!(row.failure.unwrap().contains("(NODE_FAIL)"));
+        ours.kill(&fixture.store, &b).unwrap();
+        assert_eq!(*place.cancelled.lock().unwrap(), [std::process::id()]);
     }
 
     #[test]
@@ -93,9 +183,11 @@ mod tests {
         let run = fixture.run("a");
         let supervisor = supervisor(&fixture, "echo \"$@\"; read line; pwd; exit 3");
         assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), Some(run.clone()));
-        wait(&supervisor);
-        // The worker never took the run: it has failed, and the log says what it did.
-        assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), None);
+        // The worker never takes the run: it fails, and the log says what it did.
+        while fixture.store.run(&run).unwrap().row.status == RunStatus::Queued {
+            assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), None);
+            std::thread::yield_now();
+        }
         let row = fixture.store.run(&run).unwrap().row;
         assert_eq!(row.status, RunStatus::Failed);
         assert!(row.failure.unwrap().contains("exit status: 3"));
@@ -105,16 +197,15 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_has_not_taken_its_run_yet_is_not_doubled() {
+    fn a_slow_worker_is_not_doubled_when_its_claim_ends() {
         let mut fixture = testing::store();
         let run = fixture.run("a");
-        let supervisor = supervisor(&fixture, "exec sleep 600");
-        assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), Some(run));
+        let place = Arc::new(Cluster::default());
+        let supervisor = Supervisor::with_launcher(fixture.home.clone(), place.clone());
+        assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), Some(run.clone()));
+        fixture.store.release_claim(&run).unwrap();
         assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), None);
-        let mut children = supervisor.children.lock().unwrap();
-        assert_eq!(children.len(), 1);
-        children[0].process.kill().unwrap();
-        children[0].process.wait().unwrap();
+        assert_eq!(place.submitted.lock().unwrap().len(), 1);
     }
 
     #[test]
@@ -139,7 +230,7 @@ mod tests {
         assert_eq!(error.to_string(), "nothing to stop: `a` is interrupted");
         supervisor.resume(&mut fixture.store, &run).unwrap();
         assert_eq!(fixture.store.run(&run).unwrap().row.status, RunStatus::Queued);
-        assert_eq!(supervisor.children.lock().unwrap().len(), 1);
+        assert_eq!(supervisor.started.lock().unwrap().len(), 1);
     }
 
     #[test]
@@ -188,23 +279,5 @@ mod tests {
         supervisor.kill(&fixture.store, &run).unwrap();
         assert!(!victim.wait().unwrap().success());
         assert_eq!(fixture.store.run(&run).unwrap().row.liveness, Liveness::Gone);
-    }
-
-    #[test]
-    fn a_launch_returns_its_last_line_or_its_error() {
-        let fixture = testing::store();
-        let supervisor_of = |script| supervisor(&fixture, script);
-        let launched = supervisor_of("echo importing; echo r1234567").launch_detached(&[]);
-        assert_eq!(launched.unwrap(), "r1234567");
-        let args = ["--set".to_owned(), "rng_seed=2".to_owned()];
-        let echoed = supervisor_of("echo \"$@\"").launch_detached(&args).unwrap();
-        let home = fixture.home.root().display();
-        assert_eq!(echoed, format!("run --detach --home {home} --set rng_seed=2"));
-        let script = "echo 'error: `x` is unknown' >&2; echo 'hint: use `y`' >&2; exit 2";
-        let error = supervisor_of(script).launch_detached(&[]).unwrap_err();
-        assert_eq!(
-            (error.to_string().as_str(), error.hint().as_deref()),
-            ("`x` is unknown", Some("use `y`"))
-        );
     }
 }

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! The viewer is disposable. It reads the store through a read-only connection, asks for things
-//! through requests and the supervisor, and holds nothing that a run needs.
+//! through requests, the supervisor and [`crate::launch`], and holds nothing that a run needs. A run
+//! that was asked for and is not queued yet (its data is being imported, on a thread of this process)
+//! is handed to whoever opened the interface ([`Left::launches`]), who waits for it.
 
 mod error;
 mod feed;
@@ -39,7 +41,8 @@ pub use kit::theme::ColorChoice;
 pub use settings::Settings;
 
 use crate::domain::run::RunId;
-use crate::store::Home;
+use crate::launch::{LaunchError, Launched};
+use crate::supervisor::Supervisor;
 
 use kit::theme::Theme;
 use shell::app::{App, Ports};
@@ -77,14 +80,19 @@ pub struct TuiOptions {
     pub slow: bool,
 }
 
-/// What to tell the person who left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExitNote {
+/// A launch that is being prepared.
+pub type Launching = thread::JoinHandle<Result<Launched, LaunchError>>;
+
+/// What goes on when the person has left.
+#[derive(Debug)]
+pub struct Left {
     /// Runs that go on without the viewer.
     pub n_going: usize,
+    /// Launches that are not queued yet; they end with this process, so it waits for them.
+    pub launches: Vec<Launching>,
 }
 
-impl ExitNote {
+impl Left {
     /// One line, when there is something to say.
     #[must_use]
     pub fn line(&self) -> Option<String> {
@@ -102,10 +110,11 @@ impl ExitNote {
 /// # Errors
 /// There is no usable terminal, or no thread can be started. The terminal is as it was then.
 pub fn run(
-    home: &Home,
+    supervisor: &Arc<Supervisor>,
     options: &TuiOptions,
     planner: MemoryPlanner,
-) -> Result<ExitNote, TuiError> {
+) -> Result<Left, TuiError> {
+    let home = supervisor.home();
     let variable = |name: &str| std::env::var(name).ok();
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(TuiError::NotATerminal);
@@ -138,9 +147,10 @@ pub fn run(
         let (home, sender) = (home.clone(), sender.clone());
         move || samples::reader::serve(&home, &to_reader, &sender)
     })?;
-    start_thread("executor", {
-        let (home, sender, read_only) = (home.clone(), sender.clone(), options.read_only);
-        move || executor::execute(&home, read_only, &to_executor, &sender)
+    let executor = start_thread("executor", {
+        let (supervisor, sender) = (Arc::clone(supervisor), sender.clone());
+        let read_only = options.read_only;
+        move || executor::execute(&supervisor, read_only, &to_executor, &sender)
     })?;
     let log = home.root().join("ser.log");
     let guard = Rc::new(TerminalGuard::enter(log).map_err(TuiError::Terminal)?);
@@ -160,7 +170,14 @@ pub fn run(
         App::new(model, frames, Ports { interests, samples: to_samples, effects, suspend, edit });
     app.is_slow = is_slow;
     runtime.block_on(app.run(&mut messages));
-    Ok(ExitNote { n_going: app.model.n_going() })
+    let n_going = app.model.n_going();
+    // The executor ends when nobody listens and nobody asks any more. The terminal goes back first:
+    // what it still does may take a moment.
+    drop(messages);
+    drop(app);
+    drop(guard);
+    let launches = executor.join().unwrap_or_default();
+    Ok(Left { n_going, launches })
 }
 
 /// What the interface knows before the first look at the store.
@@ -190,7 +207,9 @@ fn first_model(settings: Settings, options: &TuiOptions, size: Size) -> Model {
     model
 }
 
-fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), TuiError> {
-    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
-    thread.map(drop).map_err(TuiError::Thread)
+fn start_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<thread::JoinHandle<T>, TuiError> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(TuiError::Thread)
 }

@@ -2,11 +2,11 @@
 
 use clap::builder::PossibleValuesParser;
 
-use crate::cli::import::ImportSettings;
 use crate::cli::{CliError, CliResult};
 use crate::data::FORMATS;
 use crate::domain::source::data_files::Part;
 use crate::domain::spec::{ColumnsSpec, Names, SourcePart};
+use crate::launch::import::ImportSettings;
 
 /// What to read, and how.
 #[derive(Debug, clap::Args)]

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::words;
 use crate::cli::model::trained::TrainedRound;
 use crate::domain::text::clean::clean_line;
+use crate::domain::text::words;
 use crate::engine::export::{Exported, TextForm};
-use crate::report::EvaluationDocument;
+use crate::report::{EvaluationDocument, accuracy};
 
 /// What was written, beside what it is.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +55,7 @@ pub fn readme(found: &TrainedRound, exported: &Exported, contents: Contents) -> 
     let accuracy = match &row.test {
         Some(test) => format!(
             "It ranks {} of {} test pairs as people did (95 % Wilson interval in brackets).",
-            words::accuracy(test),
+            accuracy(test),
             words::count(test.n)
         ),
         None => "It has not been tested.".to_owned(),

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::cli::{CliResult, Context, words};
+use crate::cli::{CliResult, Context};
 use crate::data::pocket;
+use crate::domain::text::words;
 use crate::engine::pretrain::{PretrainSettings, embedded_shape, pretrain};
 
 /// Between two progress lines.

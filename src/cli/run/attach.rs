@@ -1,5 +1,8 @@
 //! `ser attach [RUN]`: watch a run, and the door to the interface.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use super::follow;
 use crate::cli::{CliError, CliResult, Color, Context, is_interactive};
 use crate::domain::run::RunId;
@@ -8,7 +11,10 @@ use crate::engine::OpenSettings;
 use crate::engine::memory::{self, Load};
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
-use crate::tui::{self, ColorChoice, MemoryNeed, StartScreen, TuiOptions};
+use crate::tui::{self, ColorChoice, Launching, MemoryNeed, StartScreen, TuiOptions};
+
+/// Between two looks at whether a run is queued.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Arguments of `ser attach`.
 #[derive(Debug, clap::Args)]
@@ -56,9 +62,36 @@ pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
         mouse: context.mouse,
         slow: context.slow,
     };
-    let note = tui::run(&context.home, &options, memory_need)?;
-    if let Some(line) = note.line() {
+    let left = tui::run(&context.supervisor, &options, memory_need)?;
+    if let Some(line) = left.line() {
         context.say(&line);
+    }
+    wait_for(context, left.launches)
+}
+
+/// Waits for runs that were asked for in the interface and are not queued yet: leaving it during an
+/// import loses nothing.
+fn wait_for(context: &Context, launches: Vec<Launching>) -> CliResult {
+    if launches.is_empty() {
+        return Ok(());
+    }
+    let is_interrupted = follow::interruption()?;
+    context.say(
+        "a run that you asked for is not in the queue yet: this command ends when its data is read \
+         (Ctrl-C gives it up)",
+    );
+    for launch in launches {
+        while !launch.is_finished() {
+            if is_interrupted.load(Ordering::Relaxed) {
+                return Err(CliError::interrupted("the run was given up; nothing of it is kept"));
+            }
+            std::thread::sleep(POLL);
+        }
+        // A panic has told its own story.
+        let Ok(outcome) = launch.join() else { continue };
+        for run in outcome?.runs {
+            context.say(&format!("started `{}`; `ser attach {}` returns", run.name, run.id));
+        }
     }
     Ok(())
 }

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::cli::document::ShowDocument;
-use crate::cli::table::{print_json, print_line};
-use crate::cli::{CliError, CliResult, Context, words};
+use crate::cli::print::{print_json, print_line};
+use crate::cli::{CliError, CliResult, Context};
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
+use crate::domain::text::words;
+use crate::launch;
+use crate::report::{ShowDocument, accuracy};
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
-use crate::supervisor::Supervisor;
 
 /// Between two looks at the database.
 const POLL: Duration = Duration::from_millis(200);
@@ -45,11 +46,7 @@ pub enum Output {
 /// [`crate::cli::ErrorKind::Failure`] when the run fails or its worker is lost,
 /// [`crate::cli::ErrorKind::Interrupted`] on Ctrl-C.
 pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output) -> CliResult {
-    let is_interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
-            .map_err(|error| CliError::failure(format!("cannot listen for signals: {error}")))?;
-    }
+    let is_interrupted = interruption()?;
     let mut printer = Printer::new(context, output);
     let mut seen = 0;
     let mut version = None;
@@ -77,6 +74,19 @@ pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output)
         }
         std::thread::sleep(POLL);
     }
+}
+
+/// A flag that Ctrl-C sets from now on, instead of ending the process.
+///
+/// # Errors
+/// When the system lets nobody listen.
+pub fn interruption() -> CliResult<Arc<AtomicBool>> {
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
+            .map_err(|error| CliError::failure(format!("cannot listen for signals: {error}")))?;
+    }
+    Ok(is_interrupted)
 }
 
 /// Follows runs one after the other. One failed run of several does not hide the others; what comes
@@ -115,7 +125,7 @@ fn keep_going(context: &Context, row: &RunRow) -> CliResult {
     }
     if row.status == RunStatus::Queued && context.access == Access::ReadWrite {
         let mut store = context.store_to_write("attach")?;
-        Supervisor::new(context.home.clone()).start_next(&mut store)?;
+        context.supervisor.start_next(&mut store)?;
     }
     Ok(())
 }
@@ -127,7 +137,7 @@ fn finish(store: &Store, run: &RunId, row: &RunRow, output: Output) -> CliResult
     match row.status {
         RunStatus::Failed => {
             let failure = row.failure.as_deref().unwrap_or("it says nothing about why");
-            let hint = match failure_hint(store, run)? {
+            let hint = match launch::failure_hint(store, run)? {
                 Some(hint) => hint,
                 None => format!("once the cause is gone, go on with `ser resume {run}`"),
             };
@@ -135,15 +145,6 @@ fn finish(store: &Store, run: &RunId, row: &RunRow, output: Output) -> CliResult
         }
         _ => Ok(()),
     }
-}
-
-/// The hint that the worker left with its failure.
-fn failure_hint(store: &Store, run: &RunId) -> CliResult<Option<String>> {
-    let events = store.last_events(run, 1)?;
-    Ok(events.first().and_then(|line| match serde_json::from_str(&line.body) {
-        Ok(RunEvent::RunFailed { hint, .. }) => hint,
-        _ => None,
-    }))
 }
 
 /// Turns events into lines.
@@ -294,7 +295,7 @@ impl<'a> Printer<'a> {
         }
         let evaluations = [("validation", self.validation.take()), ("test", self.test.take())];
         for (name, evaluation) in evaluations {
-            parts.extend(evaluation.map(|e| format!("{name} {}", words::accuracy(&e))));
+            parts.extend(evaluation.map(|e| format!("{name} {}", accuracy(&e))));
         }
         parts.push(words::duration(wall_ms));
         parts.extend(

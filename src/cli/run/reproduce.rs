@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::specs_of;
-use super::{arms, follow};
-use crate::cli::launch::LaunchPlan;
-use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
-use crate::cli::{CliError, CliResult, Context, ErrorKind, launch};
+use super::follow;
+use crate::cli::print::{FormArgs, print_json, print_line, print_table};
+use crate::cli::{CliError, CliResult, Context, ErrorKind};
 use crate::domain::run::{Liveness, RunId, RunStatus};
+use crate::launch::{self, QueuePlan};
 use crate::report::ArmsDocument;
+use crate::report::listing::arms;
 use crate::report::paper::{self, PaperRow};
-use crate::spec::SpecInput;
+use crate::report::table::{Cell, Form, Table, number, text};
+use crate::spec::{Base, SpecSet};
 use crate::store::comparison::{ArmComparison, RoundChoice};
 use crate::store::{RunRow, Store};
-use crate::supervisor::Supervisor;
 
 /// Arguments of `ser reproduce`.
 #[derive(Debug, clap::Args)]
@@ -96,14 +96,13 @@ struct Protocol {
 pub fn run(context: &Context, args: &ReproduceArgs) -> CliResult {
     let mut store = context.store_to_write("reproduce")?;
     let protocols = protocols(context, &mut store, args)?;
-    let supervisor = Supervisor::new(context.home.clone());
     for run in protocols.iter().flat_map(|protocol| &protocol.runs) {
         let is_stopped = run.status == RunStatus::Stopped || run.liveness == Liveness::Gone;
         if is_stopped {
-            supervisor.resume(&mut store, &run.id)?;
+            context.supervisor.resume(&mut store, &run.id)?;
         }
     }
-    supervisor.start_next(&mut store)?;
+    context.supervisor.start_next(&mut store)?;
     if args.detach {
         let ids = protocols.iter().flat_map(|protocol| &protocol.runs).map(|run| run.id.as_str());
         return ids.into_iter().try_for_each(print_line);
@@ -143,22 +142,26 @@ fn protocols(
         [] => vec![None],
         sources => sources.iter().map(Some).collect(),
     };
-    let arms: Vec<&str> = args.arms.iter().map(String::as_str).collect();
     let mut protocols = Vec::new();
     for source in sources {
         let mut sets = args.sets.clone();
         if let Some(source) = source {
             sets.push(format!("data.source={}", toml::Value::String(source.clone())));
         }
-        let base = SpecInput { file: args.spec.as_deref(), arm: None, sets: &sets, rng_seed: None };
-        let specs = specs_of(base, &arms, &args.rng_seeds)?;
+        let set = SpecSet {
+            base: args.spec.clone().map_or(Base::Default, Base::File),
+            arms: args.arms.clone(),
+            rng_seeds: args.rng_seeds.clone(),
+            sets,
+        };
+        let specs = set.resolve()?;
         let Some(first) = specs.first() else {
             return Err(CliError::input("`--arms` is empty").with_hint("for example `--arms ser`"));
         };
         let source = first.data.source.to_string();
         let experiment = experiment_name(&source, &first.model.backbone);
-        let plan = LaunchPlan { name: None, experiment: Some(&experiment), reuses_runs: true };
-        let runs = launch::launch(context, store, &specs, plan)?;
+        let plan = QueuePlan { name: None, experiment: Some(&experiment), reuses_runs: true };
+        let runs = launch::queue(&context.home, store, &specs, plan, context)?;
         protocols.push(Protocol { source, experiment, runs });
     }
     Ok(protocols)
@@ -225,19 +228,19 @@ fn print_protocol(
             protocol.source, protocol.experiment
         ))?;
     }
-    arms::round_table(comparison).print(form, context.ascii)?;
+    print_table(&arms::round_table(comparison), form, context.ascii)?;
     if form == Form::Csv {
         return Ok(());
     }
     print_line("")?;
-    arms::table(comparison).print(form, context.ascii)?;
+    print_table(&arms::table(comparison), form, context.ascii)?;
     print_line(&format!("\n{}", arms::footnote(comparison)))?;
     let rows = paper::rows_for(&protocol.source);
     if rows.is_empty() {
         return print_line("\nthe paper has no figures for these pairs");
     }
     print_line(&format!("\nthe paper, in percent ({}):\n", paper::SOURCE))?;
-    paper_table(&rows).print(form, context.ascii)
+    print_table(&paper_table(&rows), form, context.ascii)
 }
 
 /// The paper's panels for the same data.

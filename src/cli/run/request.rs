@@ -1,10 +1,9 @@
 //! `ser pause`, `resume` and `stop`: what a person asks of a run.
 
-use crate::cli::table::print_line;
+use crate::cli::print::print_line;
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::run::{Liveness, RunStatus};
 use crate::store::rows::RunRow;
-use crate::supervisor::Supervisor;
 
 /// Arguments of the three.
 #[derive(Debug, clap::Args)]
@@ -21,7 +20,7 @@ pub fn pause(context: &Context, args: &RequestArgs) -> CliResult {
     let mut store = context.store_to_write("pause")?;
     let run = store.find_run(&args.run)?;
     refuse(&run, "pause", run.status != RunStatus::Running)?;
-    Supervisor::new(context.home.clone()).pause(&mut store, &run.id)?;
+    context.supervisor.pause(&mut store, &run.id)?;
     print_line(&format!(
         "`{}` pauses after its present step; go on with `ser resume {}`",
         run.name, run.id
@@ -36,7 +35,7 @@ pub fn resume(context: &Context, args: &RequestArgs) -> CliResult {
     let mut store = context.store_to_write("resume")?;
     let run = store.find_run(&args.run)?;
     refuse(&run, "resume", run.status == RunStatus::Finished)?;
-    Supervisor::new(context.home.clone()).resume(&mut store, &run.id)?;
+    context.supervisor.resume(&mut store, &run.id)?;
     let has_worker = matches!(run.liveness, Liveness::Alive | Liveness::Silent);
     let how = if has_worker { "at once" } else { "from its last checkpoint" };
     print_line(&format!("`{}` goes on {how}; watch it with `ser attach {}`", run.name, run.id))
@@ -50,7 +49,7 @@ pub fn stop(context: &Context, args: &RequestArgs) -> CliResult {
     let mut store = context.store_to_write("stop")?;
     let run = store.find_run(&args.run)?;
     refuse(&run, "stop", run.status.is_ended())?;
-    Supervisor::new(context.home.clone()).stop(&mut store, &run.id)?;
+    context.supervisor.stop(&mut store, &run.id)?;
     let how = if run.status == RunStatus::Queued {
         "leaves the queue"
     } else {
@@ -63,8 +62,7 @@ fn refuse(run: &RunRow, action: &str, is_refused: bool) -> CliResult {
     if !is_refused {
         return Ok(());
     }
-    let message =
-        format!("cannot {action} `{}`: it is {}", run.name, crate::cli::words::status(run));
+    let message = format!("cannot {action} `{}`: it is {}", run.name, crate::report::status(run));
     let hint = match run.status {
         RunStatus::Stopped | RunStatus::Failed => format!("go on with `ser resume {}`", run.id),
         RunStatus::Queued => {

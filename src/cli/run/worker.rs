@@ -2,7 +2,6 @@
 
 use crate::cli::{CliResult, Context};
 use crate::domain::run::RunId;
-use crate::supervisor::Supervisor;
 use crate::{logging, worker};
 
 /// Arguments of `ser worker`.
@@ -23,11 +22,12 @@ pub fn run(context: &Context, args: &WorkerArgs) -> CliResult {
     // run reaches it. It fails only where the worker leads its session already.
     let _ = nix::unistd::setsid();
     logging::to_file(&context.home.worker_log(&run), context.n_verbose);
+    tracing::info!(%run, "worker started");
     let ending = worker::run(&context.home, &run);
     // There is no daemon: whoever frees the slot gives it to the next run.
     let next = context
         .store_to_write("worker")
-        .and_then(|mut store| Ok(Supervisor::new(context.home.clone()).start_next(&mut store)?));
+        .and_then(|mut store| Ok(context.supervisor.start_next(&mut store)?));
     if let Err(error) = next {
         tracing::warn!(%run, error = %error.message, "cannot start the next run");
     }

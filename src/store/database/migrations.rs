@@ -10,7 +10,7 @@ use crate::store::error::StoreError;
 const APPLICATION_ID: i32 = 0x5345_524c;
 
 /// Every schema change, oldest first. Never edit one, append the next.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_review.sql"),
     include_str!("../migrations/0003_annotations.sql"),
@@ -19,6 +19,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0006_human_labels.sql"),
     include_str!("../migrations/0007_retired_parts.sql"),
     include_str!("../migrations/0008_text_forms.sql"),
+    include_str!("../migrations/0009_queue_claims.sql"),
 ];
 
 /// The file's schema; 0 for an empty file.

@@ -1,7 +1,11 @@
 //! Which worker holds a run: the queue, attempts and heartbeats.
 //!
-//! Two processes may try to start the same run at the same time. [`Store::begin_attempt`] decides
-//! in one transaction, and the loser is told who won.
+//! Whoever is about to start a worker claims the head of the queue first ([`Store::claim_next`]), so
+//! that no second one is started while the first has not taken its run yet. A claim ends by itself:
+//! its owner may die. [`Store::begin_attempt`] has the last word: of two workers one gets the run,
+//! and the loser is told who won.
+
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
@@ -86,15 +90,42 @@ impl Store {
         })
     }
 
-    /// The head of the queue.
+    /// Gives the first run of the queue that nobody has claimed to the caller, who starts a worker
+    /// for it; nobody else gets it until `patience` has passed. `None` when no run waits, or when
+    /// living workers and claims fill all `n_slots`. Cheap enough to be called at every poll.
     ///
     /// # Errors
-    /// When the database cannot be read.
-    pub fn next_queued(&self) -> Result<Option<RunId>, StoreError> {
-        self.read(|connection| {
-            let sql = "SELECT id FROM queue JOIN runs ON runs.key = queue.run
-                       ORDER BY position LIMIT 1";
-            Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.map(RunId))
+    /// When the database cannot be read or written.
+    pub fn claim_next(
+        &mut self,
+        n_slots: usize,
+        patience: Duration,
+    ) -> Result<Option<RunId>, StoreError> {
+        // Most polls find nothing, and then nobody has to wait for the write lock.
+        if self.read(|connection| startable(connection, n_slots))?.is_none() {
+            return Ok(None);
+        }
+        self.write(|transaction| {
+            let Some((key, run)) = startable(transaction, n_slots)? else { return Ok(None) };
+            let patience = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX);
+            transaction.execute(
+                "UPDATE queue SET claimed_until_ms = ?2 WHERE run = ?1",
+                (key, now_ms().saturating_add(patience)),
+            )?;
+            Ok(Some(run))
+        })
+    }
+
+    /// Gives a claimed run back to the queue, when its worker could not be started.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn release_claim(&mut self, run: &RunId) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let sql = "UPDATE queue SET claimed_until_ms = NULL
+                       WHERE run = (SELECT key FROM runs WHERE id = ?1)";
+            transaction.execute(sql, [run.as_str()])?;
+            Ok(())
         })
     }
 
@@ -103,17 +134,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn running(&self) -> Result<Vec<RunDetail>, StoreError> {
-        self.read(|connection| {
-            let sql = "SELECT id FROM heartbeats JOIN runs ON runs.key = heartbeats.run
-                       WHERE is_held = 1 ORDER BY runs.key";
-            let ids: Vec<String> = connection
-                .prepare_cached(sql)?
-                .query_map([], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
-            let details = ids.into_iter().map(|id| runs::detail(connection, &RunId(id)));
-            let wants = |detail: &RunDetail| detail.row.status.wants_worker();
-            details.filter(|detail| detail.as_ref().is_ok_and(wants) || detail.is_err()).collect()
-        })
+        self.read(held)
     }
 
     /// Puts a stopped, failed or interrupted run at the end of the queue.
@@ -163,6 +184,35 @@ impl Store {
             apply::append(transaction, std::slice::from_ref(&record))
         })
     }
+}
+
+/// The runs that a worker should be working on.
+fn held(connection: &Connection) -> Result<Vec<RunDetail>, StoreError> {
+    let sql = "SELECT id FROM heartbeats JOIN runs ON runs.key = heartbeats.run
+               WHERE is_held = 1 ORDER BY runs.key";
+    let ids: Vec<String> = connection
+        .prepare_cached(sql)?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let details = ids.into_iter().map(|id| runs::detail(connection, &RunId(id)));
+    let wants = |detail: &RunDetail| detail.row.status.wants_worker();
+    details.filter(|detail| detail.as_ref().is_ok_and(wants) || detail.is_err()).collect()
+}
+
+/// The run that may be started now, with its key.
+fn startable(connection: &Connection, n_slots: usize) -> Result<Option<(i64, RunId)>, StoreError> {
+    let now = now_ms();
+    let sql = "SELECT queue.run, id FROM queue JOIN runs ON runs.key = queue.run
+               WHERE coalesce(claimed_until_ms, 0) <= ?1 ORDER BY position LIMIT 1";
+    let head = connection
+        .prepare_cached(sql)?
+        .query_row([now], |row| Ok((row.get(0)?, RunId(row.get(1)?))))
+        .optional()?;
+    let Some(head) = head else { return Ok(None) };
+    let sql = "SELECT count(*) FROM queue WHERE claimed_until_ms > ?1";
+    let n_claimed: u32 = connection.prepare_cached(sql)?.query_row([now], |row| row.get(0))?;
+    let n_working = held(connection)?.iter().filter(|detail| is_alive(detail.row.liveness)).count();
+    Ok((n_working + (n_claimed as usize) < n_slots).then_some(head))
 }
 
 /// Whether a process may be writing.
@@ -234,18 +284,54 @@ mod tests {
     use crate::domain::run::StopReason;
     use crate::store::Access;
     use crate::store::events::liveness::current_worker;
-    use crate::store::testing;
+    use crate::store::testing::{self, Fixture};
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn claim(fixture: &mut Fixture) -> Option<RunId> {
+        fixture.store.claim_next(1, PATIENCE).unwrap()
+    }
+
+    #[test]
+    fn a_claimed_run_is_nobody_elses_until_the_claim_ends() {
+        let mut fixture = testing::store();
+        let [a, b] = [fixture.run("a"), fixture.run("b")];
+        let mut other = Store::open(&fixture.home, Access::ReadWrite).unwrap();
+        assert_eq!(claim(&mut fixture), Some(a.clone()));
+        assert_eq!(other.claim_next(1, PATIENCE).unwrap(), None);
+        assert_eq!(other.claim_next(2, PATIENCE).unwrap(), Some(b));
+        other.release_claim(&a).unwrap();
+        // A claim of no length has ended already.
+        assert_eq!(other.claim_next(2, Duration::ZERO).unwrap(), Some(a.clone()));
+        assert_eq!(other.claim_next(2, PATIENCE).unwrap(), Some(a));
+    }
+
+    #[test]
+    fn of_many_processes_one_gets_the_claim() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let claims: Vec<_> = std::thread::scope(|scope| {
+            let claim = || {
+                let mut store = Store::open(&fixture.home, Access::ReadWrite).unwrap();
+                store.claim_next(1, PATIENCE).unwrap()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(claim)).collect();
+            threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(claims, [run]);
+    }
 
     #[test]
     fn runs_leave_the_queue_in_the_order_they_came() {
         let mut fixture = testing::store();
         let [a, b] = [fixture.run("a"), fixture.run("b")];
-        assert_eq!(fixture.store.next_queued().unwrap(), Some(a.clone()));
+        assert_eq!(claim(&mut fixture), Some(a.clone()));
         let row = fixture.store.find_run("a").unwrap();
         assert_eq!((row.status, row.liveness), (RunStatus::Queued, Liveness::NotExpected));
         let attempt = fixture.begin(&a);
         assert_eq!(attempt, Attempt { number: 1, next_seq: 1 });
-        assert_eq!(fixture.store.next_queued().unwrap(), Some(b));
+        assert_eq!(claim(&mut fixture), None, "the slot is taken");
+        assert_eq!(fixture.store.claim_next(2, PATIENCE).unwrap(), Some(b));
         // Taken, though it has not said anything yet.
         let running = fixture.store.running().unwrap();
         assert_eq!(running.len(), 1);
@@ -324,7 +410,7 @@ mod tests {
         assert!(fixture.store.end_queued(&run, RunEvent::Resumed).is_err());
         fixture.store.end_queued(&run, RunEvent::RunStopped).unwrap();
         assert_eq!(fixture.store.run(&run).unwrap().row.status, RunStatus::Stopped);
-        assert_eq!(fixture.store.next_queued().unwrap(), None);
+        assert_eq!(claim(&mut fixture), None);
         fixture.store.requeue(&run).unwrap();
         assert_eq!(fixture.begin(&run), Attempt { number: 1, next_seq: 2 });
         assert!(fixture.store.end_queued(&run, RunEvent::RunStopped).is_err());

@@ -190,7 +190,7 @@ impl<W: Write> App<W> {
             effect @ (Effect::Ask { .. }
             | Effect::Kill { .. }
             | Effect::Launch(_)
-            | Effect::DryRun { .. }
+            | Effect::DryRun(_)
             | Effect::Copy { .. }
             | Effect::CopyPrinted { .. }
             | Effect::SavePreset { .. }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use crate::domain::run::{RequestKind, RunId};
 
 use super::model::Edited;
+use crate::launch::Order;
+use crate::report::listing::Printed;
+use crate::spec::SpecSet;
 use crate::tui::feed::data::Interest;
 use crate::tui::screens::samples::data::Request;
 
@@ -13,8 +16,8 @@ use crate::tui::screens::samples::data::Request;
 pub enum Contents {
     /// This text.
     Text(String),
-    /// What `ser` prints with these arguments: the screen and the command line tell one story.
-    Printed(Vec<String>),
+    /// What the command line prints: it and the screen tell one story.
+    Printed(Printed),
 }
 
 /// Something to do outside the model.
@@ -51,8 +54,8 @@ pub enum Effect {
     CopyPrinted {
         /// What it is, for the answer.
         what: String,
-        /// The arguments of `ser`.
-        args: Vec<String>,
+        /// The list, and as what.
+        printed: Printed,
     },
     /// Send these bytes to the terminal with the next frame.
     Emit(Vec<u8>),
@@ -80,12 +83,9 @@ pub enum Effect {
         text: String,
     },
     /// Try a spec on a few pairs, in a home of its own.
-    DryRun {
-        /// The text of the spec file.
-        spec: String,
-    },
-    /// Start a run with these arguments of `ser run`.
-    Launch(Vec<String>),
+    DryRun(SpecSet),
+    /// Start runs.
+    Launch(Order),
     /// Give the terminal back until `fg`.
     Suspend,
     /// Forget what is on the screen and draw it again.

@@ -5,6 +5,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
 
 use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus};
+use crate::launch::Order;
+use crate::spec::Base;
 
 use super::fixtures::{
     NOW_MS, early_data, model, row, running_data, running_row, sampled, twelve_runs,
@@ -164,10 +166,15 @@ fn requests_go_to_the_selected_run() {
     let mut new = list();
     press(&mut new, &["n"]);
     assert_eq!((new.screen, new.launch.from.clone()), (Screen::Launch, Some(id(1))));
-    let from = vec!["--from".to_owned(), id(1).to_string()];
-    assert_eq!(press(&mut new, &["Ctrl-s"]), [Effect::Launch(from)]);
+    let effects = press(&mut new, &["Ctrl-s"]);
+    let [Effect::Launch(order)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(
+        (new.launch.arguments(), order),
+        (vec!["--from".to_owned(), id(1).to_string()], &new.launch.order())
+    );
+    assert!(matches!(order.specs.base, Base::Text(_)), "its spec is at hand");
     let mut empty = model(80, 24, Vec::new(), None);
-    assert_eq!(press(&mut empty, &["Enter"]), [Effect::Launch(Vec::new())]);
+    assert_eq!(press(&mut empty, &["Enter"]), [Effect::Launch(Order::default())]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::store::{Access, NewRun, Store};
 
 use super::data::CompareReader;
 use super::*;
+use crate::report::listing::Listing;
 use crate::tui::feed::data::Snapshot;
 use crate::tui::shell::effect::{Contents, Effect};
 use crate::tui::shell::message::Message;
@@ -298,7 +299,8 @@ fn arms_are_read_when_they_are_looked_at() {
     // Four runs of one recipe that differ in their learning rate.
     assert_eq!(arms.len(), 4);
     let effects = press(&mut model, &["y", "a"]);
-    assert!(matches!(&effects[..], [Effect::CopyPrinted { args, .. }] if args.len() == 6));
+    assert!(matches!(&effects[..], [Effect::CopyPrinted { printed, .. }]
+        if matches!(&printed.listing, Listing::Compared { runs } if runs.len() == 4)));
     press(&mut model, &["G", "Enter"]);
     assert_eq!(model.runs.marked.len(), 1);
     press(&mut model, &["A", "+"]);

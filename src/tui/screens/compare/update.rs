@@ -8,6 +8,8 @@ use super::data::CompareData;
 use super::keys::CompareCommand as K;
 use super::table;
 use super::{Compare, Pane};
+use crate::report::listing::{Listing, Printed};
+use crate::report::table::Form;
 use crate::tui::shell::effect::{Contents, Effect};
 use crate::tui::shell::keymap::Command;
 use crate::tui::shell::message::Message;
@@ -222,13 +224,14 @@ fn open_copy(model: &mut Model) {
         item('y', "ids", "of the runs", ids.join(" ")),
     ];
     if data.arms.is_some() {
-        let args = ["compare".to_owned()].into_iter().chain(ids).chain(["--md".to_owned()]);
-        let (what, args) = ("the arms as Markdown".to_owned(), args.collect());
+        let listing = Listing::Compared { runs: model.compare.runs.clone() };
+        let printed = Printed { listing, form: Form::Markdown };
+        let what = "the arms as Markdown".to_owned();
         items.push(ChoiceItem {
             key: Some('a'),
             label: "arms".to_owned(),
             detail: "what ser compare --md prints of them".to_owned(),
-            then: Then::Effect(Effect::CopyPrinted { what, args }),
+            then: Then::Effect(Effect::CopyPrinted { what, printed }),
         });
     }
     model.overlay = Some(Overlay::Choice(Choice { title: "copy".to_owned(), items, cursor: 0 }));

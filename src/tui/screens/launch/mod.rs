@@ -1,8 +1,8 @@
 //! The launch screen: a form that starts runs.
 //!
 //! The form is a list of rows: name, arms, random seeds, then every key of a spec. It starts from the
-//! default spec or from a past run, and what it would start is always the command a shell would take:
-//! [`Launch::arguments`] is both what `y` copies and what Ctrl-s runs.
+//! default spec or from a past run. What it starts is [`Launch::order`], and [`Launch::arguments`] is
+//! the same for a shell, which `y` copies.
 
 mod estimate;
 pub mod find;
@@ -15,8 +15,8 @@ pub mod view;
 
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
-use crate::spec;
-use crate::spec::form;
+use crate::launch::Order;
+use crate::spec::{self, Base, SpecSet, form};
 use crate::tui::feed::data::{Costs, MemoryNeed};
 use crate::tui::shell::update::command_line;
 use std::collections::BTreeSet;
@@ -150,7 +150,9 @@ impl Launch {
     /// Rows with the values of the spec the form starts from.
     fn fill(&mut self) {
         let Ok(spec) = form::check(self.base.as_deref(), None, &[]) else { return };
-        let values = form::values(self.base.as_deref()).unwrap_or_default();
+        // A preset written by hand may hold a few keys only.
+        let whole = spec::to_toml(&spec).ok();
+        let values = form::values(whole.as_deref()).unwrap_or_default();
         let row = |key, value: &str, help: &str, choices: Vec<String>| FormRow {
             key,
             value: value.to_owned(),
@@ -284,6 +286,20 @@ impl Launch {
     /// How many runs start.
     pub fn n_runs(&self) -> usize {
         self.arms().len().max(1) * self.rng_seeds().map_or(1, |seeds| seeds.len().max(1))
+    }
+
+    /// What Ctrl-s starts.
+    pub fn order(&self) -> Order {
+        let name = self.value(&RowKey::Name);
+        Order {
+            specs: SpecSet {
+                base: self.base.clone().map_or(Base::Default, Base::Text),
+                arms: self.arms(),
+                rng_seeds: self.rng_seeds().unwrap_or_default(),
+                sets: self.sets(),
+            },
+            name: (!name.is_empty()).then(|| name.to_owned()),
+        }
     }
 
     /// What `ser run` would be given.

@@ -31,6 +31,17 @@ fn changes_become_arguments() {
         "ser run --arm ser --arm seed-only --rng-seeds 5,6,7 --set 'data.source=my pairs.jsonl' \
          --set train.learning_rate=1e-4 --detach"
     );
+    let Order { specs, name } = launch.order();
+    assert_eq!(
+        (specs.base.clone(), name, specs.rng_seeds.clone()),
+        (Base::Default, None, vec![5, 6, 7])
+    );
+    let specs = specs.resolve().unwrap();
+    assert_eq!((specs.len(), specs[0].train.learning_rate), (6, 1e-4));
+    assert_eq!(
+        Some(&specs[0].data),
+        launch.checked.as_ref().unwrap().as_ref().ok().map(|s| &s.data)
+    );
     launch.from = Some(RunId::from_bits(7));
     assert!(launch.command().starts_with("ser run --from r7000000 --arm ser"));
 }

@@ -107,9 +107,8 @@ fn on_own(model: &mut Model, command: LaunchCommand, n: usize) -> Vec<Effect> {
         }
         LaunchCommand::Start => return start(model),
         LaunchCommand::DryRun => {
-            let Some(spec) = model.launch.toml() else { return Vec::new() };
             model.launch.dry_run = Some("running on 200 pairs …".to_owned());
-            return vec![Effect::DryRun { spec }];
+            return vec![Effect::DryRun(model.launch.order().specs)];
         }
         LaunchCommand::Editor => {
             return model.launch.toml().map_or(Vec::new(), |text| vec![Effect::Edit { text }]);
@@ -130,7 +129,7 @@ fn on_own(model: &mut Model, command: LaunchCommand, n: usize) -> Vec<Effect> {
 
 /// Starts the runs; several ask first.
 fn start(model: &mut Model) -> Vec<Effect> {
-    let effect = Effect::Launch(model.launch.arguments());
+    let effect = Effect::Launch(model.launch.order());
     let n_runs = model.launch.n_runs();
     if n_runs == 1 {
         say(model, Tone::Note, "starting: the data is checked first …");

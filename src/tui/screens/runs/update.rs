@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::domain::run::{RequestKind, RunId};
+use crate::launch::Order;
 use crate::store::RunFilter;
 use crate::store::rows::RunRow;
 
@@ -28,7 +29,7 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
             Some(run) => live::open(model, run),
             None => {
                 say(model, Tone::Note, "starting the embedded experiment …");
-                return vec![Effect::Launch(Vec::new())];
+                return vec![Effect::Launch(Order::default())];
             }
         },
         Command::Sort => {

@@ -1,22 +1,9 @@
-//! Numbers, times and states in the words of the command line.
+//! Numbers as people read them, written once for every message, table and screen.
 
-use crate::domain::metrics::Evaluation;
-pub use crate::report::{status, timestamp};
-
-/// What is said of a chat template that writes what day it is.
-pub const THE_DAY: &str = "writes the day (`strftime_now`), which is always 26 Jul 2024 here: no reward depends on the day it is computed";
-
-/// A share as a percentage with one decimal.
+/// A share as a percentage with one decimal: `64.5 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
-}
-
-/// An accuracy with its 95 % interval: `66.1 % [63.9, 68.2]`.
-#[must_use]
-pub fn accuracy(evaluation: &Evaluation) -> String {
-    let Evaluation { accuracy, ci_low, ci_high, .. } = evaluation;
-    format!("{} [{:.1}, {:.1}]", percent(*accuracy), ci_low * 100.0, ci_high * 100.0)
 }
 
 /// A duration: `41.2 s`, `3 min 20 s`, `2 h 05 min`.
@@ -33,11 +20,16 @@ pub fn duration(milliseconds: u64) -> String {
 /// A count with thousands apart: `12,345`.
 #[must_use]
 pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
+    grouped(&n.to_string(), ',')
+}
+
+/// Digits with a separator before every third from the end.
+#[must_use]
+pub fn grouped(digits: &str, separator: char) -> String {
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
+            text.push(separator);
         }
         text.push(digit);
     }
@@ -73,7 +65,10 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(grouped("48112", ' '), "48 112");
+        assert_eq!(percent(0.6449), "64.5 %");
         assert_eq!(duration(41_230), "41.2 s");
         assert_eq!(duration(200_000), "3 min 20 s");
         assert_eq!(duration(7_500_000), "2 h 05 min");
@@ -81,12 +76,5 @@ mod tests {
         assert_eq!(rate(500, 0), None);
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(3 << 29), "1.5 GiB");
-    }
-
-    #[test]
-    fn times_are_utc() {
-        assert_eq!(timestamp(0).as_deref(), Some("1970-01-01T00:00:00.000Z"));
-        assert_eq!(timestamp(1_700_000_000_123).as_deref(), Some("2023-11-14T22:13:20.123Z"));
-        assert_eq!(timestamp(i64::MAX), None);
     }
 }

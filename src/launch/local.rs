@@ -1,15 +1,16 @@
 //! Names on the Hub (`hf:owner/name`) become files of the shared cache, before anything is opened.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{CliError, CliResult, Context, ErrorKind, words};
-use crate::domain::source::hub_name::{BadName, HubName, RepositoryKind};
+use super::{LaunchError, Say};
+use crate::domain::source::hub_name::{HubName, RepositoryKind};
 use crate::domain::spec::{ExperimentSpec, SourcePart};
+use crate::domain::text::words;
 use crate::engine::missing_base;
-use crate::hub::{self, Hub, HubError, Part, Progress, Settings};
+use crate::hub::{self, Hub, Part, Progress, Settings};
+use crate::store::Home;
 
 /// Between two drawings of the progress line.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -29,12 +30,16 @@ pub struct LocalSpec {
 ///
 /// # Errors
 /// When a name is malformed or cannot be fetched.
-pub fn localize(context: &Context, spec: &ExperimentSpec) -> CliResult<LocalSpec> {
+pub fn localize(
+    home: &Home,
+    spec: &ExperimentSpec,
+    say: &dyn Say,
+) -> Result<LocalSpec, LaunchError> {
     let mut spec = spec.clone();
-    spec.model.backbone = model(context, &spec.model.backbone)?.name;
-    let train = parts(context, &spec.data.source.parts(), Part::Train)?;
+    spec.model.backbone = model(home, &spec.model.backbone, say)?.name;
+    let train = parts(&spec.data.source.parts(), Part::Train, say)?;
     spec.data.source = spec.data.source.map(|path| train.pinned(path));
-    let test = parts(context, &[SourcePart::whole(&spec.data.test)], Part::Test)?;
+    let test = parts(&[SourcePart::whole(&spec.data.test)], Part::Test, say)?;
     spec.data.test = test.pinned(&spec.data.test);
     Ok(LocalSpec { spec, sources: train.files, tests: test.files })
 }
@@ -58,14 +63,13 @@ impl LocalParts {
 ///
 /// # Errors
 /// As [`data`]; when a name with a weight or a cap means several files.
-pub fn parts(context: &Context, sources: &[SourcePart], part: Part) -> CliResult<LocalParts> {
+pub fn parts(sources: &[SourcePart], part: Part, say: &dyn Say) -> Result<LocalParts, LaunchError> {
     let mut local = LocalParts { files: Vec::new(), names: BTreeMap::new() };
     for source in sources {
-        let found = data(context, &source.path, part)?;
+        let found = data(&source.path, part, say)?;
         if found.files.len() > 1 && (source.weight > 0.0 || source.cap > 0) {
-            let n = found.files.len();
-            let message = format!("`{}` is {n} files, but has one weight or cap", source.path);
-            return Err(CliError::input(message).with_hint("name one file after a `/`"));
+            let (name, n_files) = (source.path.clone(), found.files.len());
+            return Err(LaunchError::OneWeight { name, n_files });
         }
         let part = |path| SourcePart { path, weight: source.weight, cap: source.cap };
         local.files.extend(found.files.into_iter().map(part));
@@ -87,41 +91,34 @@ pub struct LocalModel {
 ///
 /// # Errors
 /// When there is none.
-pub fn model(context: &Context, text: &str) -> CliResult<LocalModel> {
+pub fn model(home: &Home, text: &str, say: &dyn Say) -> Result<LocalModel, LaunchError> {
     if matches!(text, "embedded" | "mock") {
         return Ok(LocalModel { name: text.to_owned(), dir: None });
     }
     if !HubName::is_meant(text) {
-        let imported = context.home.models().join(text);
+        let imported = home.models().join(text);
         let is_name = Path::new(text).components().count() == 1;
         let dir = match Path::new(text) {
             path if path.is_dir() => path.to_owned(),
             _ if is_name && imported.is_dir() => imported,
-            path => {
-                let message = format!("there is no model `{}`: it is no folder", path.display());
-                return Err(CliError::input(message).with_hint(
-                    "write `embedded`, a folder with `config.json`, a name of `ser model list`, or \
-                     `hf:owner/name`",
-                ));
-            }
+            _ => return Err(LaunchError::NoModel { name: text.to_owned() }),
         };
         return Ok(LocalModel { name: dir.display().to_string(), dir: Some(dir) });
     }
     let name = HubName::parse(text)?;
     if !name.path.is_empty() {
-        let message = format!("`{text}` has a path after its name, but a model is all of it");
-        return Err(CliError::input(message).with_hint("write `hf:owner/name[@revision]`"));
+        return Err(LaunchError::PartOfModel { name: text.to_owned() });
     }
-    let model = fetch(context, &name)?;
+    let model = fetch(&name, say)?;
     // An adapter is of no use without the model it names.
     if let Some(base) = model.dir.as_deref().and_then(missing_base) {
-        fetch(context, &HubName::parse(&base)?)?;
+        fetch(&HubName::parse(&base)?, say)?;
     }
     Ok(model)
 }
 
-fn fetch(context: &Context, name: &HubName) -> CliResult<LocalModel> {
-    let mut bar = Bar::new(context);
+fn fetch(name: &HubName, say: &dyn Say) -> Result<LocalModel, LaunchError> {
+    let mut bar = Bar::new(say);
     let hub = Hub::new(Settings::from_environment())?;
     let listing = hub.list(name, RepositoryKind::Model, &mut bar)?;
     let dir = hub.fetch(&listing, &hub::model_files(&listing)?, &mut bar);
@@ -142,12 +139,12 @@ pub struct LocalData {
 ///
 /// # Errors
 /// When there is none, or it has no files of pairs.
-pub fn data(context: &Context, text: &str, part: Part) -> CliResult<LocalData> {
+pub fn data(text: &str, part: Part, say: &dyn Say) -> Result<LocalData, LaunchError> {
     if !HubName::is_meant(text) {
         return Ok(LocalData { name: text.to_owned(), files: vec![text.to_owned()] });
     }
     let name = HubName::parse(text)?;
-    let mut bar = Bar::new(context);
+    let mut bar = Bar::new(say);
     let hub = Hub::new(Settings::from_environment())?;
     let listing = hub.list(&name, RepositoryKind::Dataset, &mut bar)?;
     let files = hub::data_files(&listing, part)?;
@@ -156,7 +153,7 @@ pub fn data(context: &Context, text: &str, part: Part) -> CliResult<LocalData> {
     let dir = dir?;
     if name.path.is_empty() || files.len() > 1 {
         let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-        context.say(&format!("{name}: {}", names.join(", ")));
+        say.say(&format!("{name}: {}", names.join(", ")));
     }
     Ok(LocalData {
         name: name.at(&listing.commit).to_string(),
@@ -164,32 +161,29 @@ pub fn data(context: &Context, text: &str, part: Part) -> CliResult<LocalData> {
     })
 }
 
-/// The progress line of a download, on a terminal only.
+/// Says how far a download is.
 struct Bar<'a> {
-    context: &'a Context,
-    is_shown: bool,
+    say: &'a dyn Say,
     /// The file, where it began, and when.
     began: Option<(String, u64, Instant)>,
     drawn: Option<Instant>,
 }
 
 impl<'a> Bar<'a> {
-    fn new(context: &'a Context) -> Self {
-        let is_shown = !context.quiet && std::io::stderr().is_terminal();
-        Self { context, is_shown, began: None, drawn: None }
+    fn new(say: &'a dyn Say) -> Self {
+        Self { say, began: None, drawn: None }
     }
 
     fn clear(&mut self) {
         if self.drawn.take().is_some() {
-            // Back to the first column, and erase to the end of the line.
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
+            self.say.clear();
         }
     }
 }
 
 impl Progress for Bar<'_> {
     fn advanced(&mut self, file: &str, done: u64, total: Option<u64>) {
-        if !self.is_shown || self.drawn.is_some_and(|at| at.elapsed() < DRAW_EVERY) {
+        if self.drawn.is_some_and(|at| at.elapsed() < DRAW_EVERY) {
             return;
         }
         if self.began.as_ref().is_none_or(|(name, ..)| name != file) {
@@ -206,35 +200,12 @@ impl Progress for Bar<'_> {
         let rate = words::rate(done.saturating_sub(*start), milliseconds)
             .map_or_else(String::new, |rate| format!(", {}/s", words::bytes(rate)));
         let name = file.rsplit('/').next().unwrap_or(file);
-        let _ = write!(std::io::stderr(), "\r\x1b[K{name}: {share}{rate}");
+        self.say.progress(&format!("{name}: {share}{rate}"));
         self.drawn = Some(Instant::now());
     }
 
     fn said(&mut self, text: &str) {
         self.clear();
-        self.context.say(text);
-    }
-}
-
-impl From<BadName> for CliError {
-    fn from(error: BadName) -> Self {
-        Self::input(error.to_string())
-            .with_hint("for example `hf:sentence-transformers/all-MiniLM-L6-v2@main`")
-    }
-}
-
-impl From<HubError> for CliError {
-    fn from(error: HubError) -> Self {
-        let kind = match &error {
-            HubError::Unreachable { .. }
-            | HubError::Busy { .. }
-            | HubError::Unexpected { .. }
-            | HubError::Malformed { .. }
-            | HubError::WrongContent { .. }
-            | HubError::Io { .. } => ErrorKind::Failure,
-            _ => ErrorKind::Input,
-        };
-        let hint = error.hint();
-        Self::from_error(kind, &error, hint)
+        self.say.say(text);
     }
 }

@@ -1,15 +1,15 @@
 //! Sources become a data set of the store, once: the fingerprint of their content names it.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 
-use super::{CliError, CliResult, Context, read_ahead, words};
+use super::{LaunchError, Say, read_ahead};
 use crate::data::{
     self, BadPairPolicy, DataError, DatasetFormat, DropReason, Fingerprint, GroupBy, MixtureReader,
     Part, ReadSettings, SourceItem, Understanding,
 };
 use crate::domain::source::data_files;
 use crate::domain::spec::{ColumnsSpec, DataSpec, SourcePart};
+use crate::domain::text::words;
 use crate::store::rows::DatasetRow;
 use crate::store::{Batches, ImportItem, NewDataset, Store};
 
@@ -55,7 +55,7 @@ impl<'a> ImportSettings<'a> {
     ///
     /// # Errors
     /// When there is no such format.
-    pub fn read(&self, policy: BadPairPolicy) -> CliResult<ReadSettings> {
+    pub fn read(&self, policy: BadPairPolicy) -> Result<ReadSettings, DataError> {
         Ok(ReadSettings {
             part: self.part,
             format: DatasetFormat::parse(self.format)?,
@@ -85,18 +85,18 @@ pub struct Imported {
 /// # Errors
 /// When a source names no file, or the first record of one is broken.
 pub fn find_parts(
-    context: &Context,
     sources: &[SourcePart],
     read: &ReadSettings,
-) -> CliResult<Vec<Part>> {
+    say: &dyn Say,
+) -> Result<Vec<Part>, LaunchError> {
     if sources.is_empty() {
-        return Err(CliError::input("`data.source` is an empty list").with_hint("name a file"));
+        return Err(LaunchError::NoSource);
     }
     let mut parts = Vec::with_capacity(sources.len());
     for source in sources {
         let part = Part::find(source, read)?;
         if let Some(other) = part.others.first() {
-            context.say(&format!(
+            say.say(&format!(
                 "note: {} of the files of `{}` are read for the `{}` split, and {} are not, such \
                  as `{other}`",
                 part.files.len(),
@@ -114,22 +114,26 @@ pub fn find_parts(
 ///
 /// # Errors
 /// When one of the first records is broken.
-pub fn say_understanding(context: &Context, parts: &[Part], read: &ReadSettings) -> CliResult {
+pub fn say_understanding(
+    parts: &[Part],
+    read: &ReadSettings,
+    say: &dyn Say,
+) -> Result<(), DataError> {
     for part in parts {
         for (source, note) in &part.notes {
-            context.say(&format!("note: `{source}`: {note}"));
+            say.say(&format!("note: `{source}`: {note}"));
         }
         let Some((source, format)) = part.files.first() else { continue };
         let Some(it) = data::understand(source, *format, read)? else { continue };
         let name = if parts.len() > 1 { format!(" `{}`", part.name) } else { String::new() };
-        context.say(&format!("understood{name}: {}", columns_in_words(&it)));
+        say.say(&format!("understood{name}: {}", columns_in_words(&it)));
         let [prompt, better, worse] = &it.example;
         let prompt = if prompt.is_empty() {
             String::new()
         } else {
             format!("to \u{201c}{prompt}\u{201d}, ")
         };
-        context.say(&format!(
+        say.say(&format!(
             "first pair: {prompt}\u{201c}{better}\u{201d} is better than \u{201c}{worse}\u{201d}"
         ));
     }
@@ -172,17 +176,17 @@ fn columns_in_words(it: &Understanding) -> String {
 /// # Errors
 /// The first broken record; nothing is kept of the sources then.
 pub fn import(
-    context: &Context,
     store: &mut Store,
     sources: &[SourcePart],
     settings: &ImportSettings<'_>,
-) -> CliResult<Imported> {
+    say: &dyn Say,
+) -> Result<Imported, LaunchError> {
     // Who names a file of finished pairs wants every pair of it: there, records that say nothing
     // are refused by line.
     let read = settings.read(BadPairPolicy::Refuse)?;
-    let parts = find_parts(context, sources, &read)?;
+    let parts = find_parts(sources, &read, say)?;
     if sources.iter().any(|source| source.path != EMBEDDED) {
-        say_understanding(context, &parts, &read)?;
+        say_understanding(&parts, &read, say)?;
     }
     let names: Vec<&str> = sources.iter().map(|part| part.path.as_str()).collect();
     let new = NewDataset {
@@ -190,7 +194,7 @@ pub fn import(
         format: data::format_names(&parts),
         grouped_by: settings.group.to_owned(),
     };
-    let (dataset, done) = std::thread::scope(|scope| -> CliResult<_> {
+    let (dataset, done) = std::thread::scope(|scope| -> Result<_, LaunchError> {
         let hashing = scope.spawn(|| Fingerprint::of(&parts, &read));
         let hashed = || match hashing.join() {
             Ok(fingerprint) => Ok(fingerprint?.0),
@@ -198,23 +202,23 @@ pub fn import(
         };
         if !store.has_datasets_like(&new)? {
             // Nothing can be found, so nothing is waited for.
-            let (dataset, done) = read_pairs(context, store, &new, &parts, &read, hashed)?;
+            let (dataset, done) = read_pairs(store, &new, (&parts, &read), hashed, say)?;
             return Ok((dataset, Some(done)));
         }
         let fingerprint = hashed()?;
         if let Some(dataset) = store.find_dataset(&fingerprint)? {
             return Ok((dataset, None));
         }
-        let (dataset, done) = read_pairs(context, store, &new, &parts, &read, || Ok(fingerprint))?;
+        let (dataset, done) = read_pairs(store, &new, (&parts, &read), || Ok(fingerprint), say)?;
         Ok((dataset, Some(done)))
     })?;
     let Some(Reading { counts, shares }) = done else {
         return Ok(Imported { dataset, is_new: false });
     };
     tracing::info!(source = new.source, format = new.format, "imported");
-    counts.say(context);
+    counts.tell(say);
     if sources.iter().any(|part| part.weight > 0.0 || part.cap > 0) {
-        say_shares(context, &shares);
+        say_shares(&shares, say);
     }
     Ok(Imported { dataset, is_new: true })
 }
@@ -228,14 +232,13 @@ struct Reading {
 
 /// Reads on one thread what the store writes on this one.
 fn read_pairs(
-    context: &Context,
     store: &mut Store,
     new: &NewDataset,
-    parts: &[Part],
-    read: &ReadSettings,
-    fingerprint: impl FnOnce() -> CliResult<String>,
-) -> CliResult<(DatasetRow, Reading)> {
-    let mut progress = Progress::new(context);
+    (parts, read): (&[Part], &ReadSettings),
+    fingerprint: impl FnOnce() -> Result<String, LaunchError>,
+    say: &dyn Say,
+) -> Result<(DatasetRow, Reading), LaunchError> {
+    let mut progress = Progress { say, n_pairs: 0 };
     let (dataset, reading) = read_ahead::with(
         |send| {
             let mut reader = MixtureReader::new(parts.to_vec(), read.clone());
@@ -248,7 +251,7 @@ fn read_pairs(
             Reading { counts, shares }
         },
         |batches| {
-            let mut batches = batches.map(|batch| batch.map_err(CliError::from));
+            let mut batches = batches.map(|batch| batch.map_err(LaunchError::from));
             store.import_dataset(new, &mut batches, fingerprint)
         },
     );
@@ -264,7 +267,7 @@ struct Counts {
 
 impl Counts {
     /// Counts an item and gives it as the store takes it.
-    fn take(&mut self, item: SourceItem, progress: &mut Progress) -> ImportItem {
+    fn take(&mut self, item: SourceItem, progress: &mut Progress<'_>) -> ImportItem {
         match item {
             SourceItem::Dropped { reason, .. } => {
                 *self.left_out.entry(reason).or_default() += 1;
@@ -279,46 +282,41 @@ impl Counts {
     }
 
     /// Every pair that is not there, by reason.
-    fn say(&self, context: &Context) {
+    fn tell(&self, say: &dyn Say) {
         for (reason, n) in &self.left_out {
             let word = if reason.is_expected() { "note" } else { "warning" };
-            context.say(&format!("{word}: {} pairs left out: {reason}", words::count(*n)));
+            say.say(&format!("{word}: {} pairs left out: {reason}", words::count(*n)));
         }
         if self.n_margins > 0 {
             let n = words::count(self.n_margins);
-            context.say(&format!("note: {n} pairs carry a margin, which is not used"));
+            say.say(&format!("note: {n} pairs carry a margin, which is not used"));
         }
     }
 }
 
-fn say_shares(context: &Context, shares: &[(String, u64)]) {
+fn say_shares(shares: &[(String, u64)], say: &dyn Say) {
     let shares: Vec<String> =
         shares.iter().map(|(name, n)| format!("{} of `{name}`", words::count(*n))).collect();
-    context.say(&format!("mixed pairs: {}", shares.join(", ")));
+    say.say(&format!("mixed pairs: {}", shares.join(", ")));
 }
 
-/// A line that counts up, on a terminal only.
-struct Progress {
-    is_shown: bool,
+/// Says from time to time how many pairs were read.
+struct Progress<'a> {
+    say: &'a dyn Say,
     n_pairs: u64,
 }
 
-impl Progress {
-    fn new(context: &Context) -> Self {
-        Self { is_shown: !context.quiet && std::io::stderr().is_terminal(), n_pairs: 0 }
-    }
-
+impl Progress<'_> {
     fn count(&mut self) {
         self.n_pairs += 1;
-        if self.is_shown && self.n_pairs.is_multiple_of(PAIRS_PER_UPDATE) {
-            let _ = write!(std::io::stderr(), "\rreading pairs: {} ", words::count(self.n_pairs));
+        if self.n_pairs.is_multiple_of(PAIRS_PER_UPDATE) {
+            self.say.progress(&format!("reading pairs: {}", words::count(self.n_pairs)));
         }
     }
 
     fn clear(&self) {
-        if self.is_shown && self.n_pairs >= PAIRS_PER_UPDATE {
-            // Back to the first column, and erase to the end of the line.
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        if self.n_pairs >= PAIRS_PER_UPDATE {
+            self.say.clear();
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Arms over random seeds as a table.
 
-use crate::cli::table::{Cell, Column, Table, number, text};
-use crate::cli::words;
 use crate::domain::stats::Interval;
+use crate::domain::text::words;
+use crate::report::table::{Cell, Column, Form, Table, number, text};
 use crate::store::comparison::{ArmComparison, ArmRow, MeanOverSeeds};
 
 /// What stands at the head of the columns of rounds; longer experiments show the first ones.
@@ -17,8 +17,24 @@ const ROUNDS: [(&str, &str); 8] = [
     ("round_7", "round 7"),
 ];
 
+/// The table of the arms and how it was come by, with a line between.
+#[must_use]
+pub fn explained(comparison: &ArmComparison, form: Form, is_ascii: bool) -> String {
+    format!("{}\n{}\n", table(comparison).text(form, is_ascii), footnote(comparison))
+}
+
+/// The same to stand below a comparison of runs, where an arm has several random seeds.
+#[must_use]
+pub fn below(comparison: &ArmComparison, form: Form, is_ascii: bool) -> String {
+    if comparison.arms.iter().all(|arm| arm.runs.len() < 2) {
+        return String::new();
+    }
+    format!("\n{}", explained(comparison, form, is_ascii))
+}
+
 /// One line an arm: mean test accuracy with its t interval, the difference to the base arm, the share
 /// of the gap closed.
+#[must_use]
 pub fn table(comparison: &ArmComparison) -> Table {
     let mut columns = vec![text("arm", "arm")];
     let has_setting = comparison.arms.iter().any(|arm| !arm.setting.is_empty());
@@ -67,6 +83,7 @@ fn cells_of(arm: &ArmRow) -> Vec<Cell> {
 }
 
 /// One line an arm, its rounds side by side.
+#[must_use]
 pub fn round_table(comparison: &ArmComparison) -> Table {
     let n_rounds = ROUNDS.len().min(comparison.n_rounds as usize);
     let rounds = ROUNDS[..n_rounds].iter().map(|(key, head)| text(key, head));
@@ -86,6 +103,7 @@ pub fn round_table(comparison: &ArmComparison) -> Table {
 }
 
 /// How the numbers of both tables were come by.
+#[must_use]
 pub fn footnote(comparison: &ArmComparison) -> String {
     format!(
         "test accuracy in percent: mean over random seeds [95 % t interval]; difference to `{}` in \
@@ -127,6 +145,7 @@ fn gap_words(arm: &ArmRow) -> Option<String> {
 }
 
 /// A p-value with digits that say something.
+#[must_use]
 pub fn p_words(p: f64) -> String {
     if p < 0.001 { "<.001".to_owned() } else { format!("{p:.3}").replacen("0.", ".", 1) }
 }
