@@ -83,7 +83,8 @@ fn wait_for(context: &Context, launches: Vec<Launching>) -> CliResult {
     for launch in launches {
         while !launch.is_finished() {
             if is_interrupted.load(Ordering::Relaxed) {
-                return Err(CliError::interrupted("the run was given up; nothing of it is kept"));
+                return Err(CliError::interrupted("the launch was given up")
+                    .with_hint("`ser runs` shows whether its run was queued before"));
             }
             std::thread::sleep(POLL);
         }

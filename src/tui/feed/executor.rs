@@ -80,8 +80,9 @@ impl Executor {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if message.is_some_and(|message| self.to.blocking_send(message).is_err()) {
-                return;
+            if let Some(message) = message {
+                // The interface may be gone, but what it asked for last is done nevertheless.
+                let _ = self.to.blocking_send(message);
             }
         }
     }
