@@ -5,24 +5,23 @@
 //! (Huang et al., ICLR 2025). `ser` launches such runs, shows them live, lets a person veto what
 //! the model taught itself, and keeps everything in one SQLite file.
 //!
-//! # Layers
+//! # Rooms
 //!
 //! ```text
-//! main → cli, tui            front ends
-//! cli, tui → launch          from what a person asks for to queued runs, for both front ends
-//! cli, tui, launch → spec    layers of settings into one spec, each with the place it was written
-//! cli, tui, launch → supervisor   the queue and worker processes; never imports engine
-//! cli, launch → hub          models and data sets by name; the only code that talks to a network
-//! cli, tui → report          results as text: JSON, CSV, Markdown, SVG
+//! main → cli, tui            front ends: arguments and keys in, tables and screens out
+//! cli, tui → launch          the use cases both share: import data, start runs, try a spec
+//! cli, tui → report          results as text: JSON, CSV, Markdown, HTML, SVG
+//! launch → supervisor        processes: who runs, who waits, who is gone; never imports engine
+//! launch → spec, hub         spec files and their layers; models and data by name, over the network
 //! cli → worker               the child side: runs ONE run to its end
-//! cli, launch → data, engine      what needs no run: checks, imports, scoring, exports of models
+//! report, tui → analysis     runs and arms side by side, with intervals
 //! worker → data, engine, store     three siblings that never import each other
-//! data, engine, store, hub → domain     pure: the algorithm and what its numbers mean
+//! all of them → domain       pure: the algorithm and what its numbers mean
 //! ```
 //!
-//! `tests/layering.rs` fails on any other import.
+//! `tests/layering.rs` holds the exact table and fails on any other import.
 //!
-//! # How a pair of text flows
+//! # How a pair of texts flows
 //!
 //! ```text
 //! dataset file ─▶ data ─▶ PreferencePair ─▶ store ─▶ engine ─▶ PairScore / Evaluation
@@ -34,26 +33,99 @@
 //!
 //! # Invariants
 //!
+//! Each names the tests that keep it.
+//!
 //! 1. [`domain`] does no I/O, reads no clock, owns no random state.
+//!    (`no_module_imports_what_its_layer_forbids`)
 //! 2. Views take `&Model`; `update(&mut Model, Message) -> Vec<Effect>` does no I/O.
+//!    (`views_change_nothing_and_updates_do_no_io`)
 //! 3. Only a run's worker writes that run's rows. People tell a worker things through two
 //!    append-only tables, `verdicts` and `requests`; the worker reads both between steps, and the
 //!    step at which one took effect is itself an event. (An oracle's verdicts, in a spec that asks
 //!    for one, are derived from the worker's event like any other row.) What people keep for
 //!    themselves (tags, notes, the archive, the baseline) lies apart, and no run depends on it.
-//! 4. Every event has a sequence number per run; applying events 1..n in order rebuilds the run.
-//!    There is one function that does so, [`store::Store::apply`].
+//!    (`only_workers_and_the_store_write_events`)
+//! 4. Every event has a sequence number per run; applying events 1..n in order rebuilds the run,
+//!    scores and margins included. There is one function that does so, [`store::Store::apply`].
+//!    (`rebuilding_comes_to_the_same_rows`, `the_history_alone_rebuilds_the_run`)
 //! 5. Losing the viewer never loses a run; losing a worker never hangs the viewer.
+//!    (`a_run_is_of_a_session_of_its_own_and_goes_on_without_its_viewer`,
+//!    `a_lost_worker_is_told_and_can_be_resumed`)
 //! 6. Every number on a screen can be traced to a row: run, round, split, metric.
+//!    (`two_runs_side_by_side_in_every_form`)
 //! 7. Randomness is a pure function of its place ([`domain::random`]), so a resumed run is the same
-//!    run, bit for bit on the same kind of CPU.
+//!    run, bit for bit on the same kind of CPU. (`killed_runs_end_like_the_uninterrupted_one`)
 //! 8. A hidden label cannot leak: the pool is handed out as
 //!    [`domain::preference::CandidatePair`], which has no label field. Only metrics read hidden
 //!    labels, and the oracle reviewer where `review.oracle` asks for one.
+//!    (`hidden_labels_are_read_by_metrics_people_and_the_oracle_alone`,
+//!    `labels_of_the_pool_change_no_weight`)
 //! 9. A conversation reaches the chat template, and leaves in exports, as it stood in its file: roles,
-//!    contents and fields ([`domain::conversation`]). What cannot be read so is refused by name;
-//!    `tests/peers.rs` holds it against the programs that people come from.
+//!    contents and fields ([`domain::text::conversation`]). What cannot be read so is refused by name.
+//!    (`rewards_equal_those_of_the_peers_or_are_refused_by_name`,
+//!    `labels_leave_as_messages_and_without_a_target_margin`)
+//!
+//! # Glossary
+//!
+//! | word | what it means here |
+//! |---|---|
+//! | arm | A recipe of settings in `assets/arms/`: ours, the published ones, and controls. |
+//! | audit | A queue of selected pairs that a person looks through to estimate how many labels are wrong. |
+//! | candidate pair | A prompt with answers a and b in shuffled order, without its label. |
+//! | certificate | An upper bound on the error of the selected labels, shown on held-out human pairs. |
+//! | confidence | The larger of p and 1 − p, where p is the preference probability. |
+//! | coverage | The share of the pool that was selected. |
+//! | fold | A part of the seed set that a model trained on the other parts judges, so that its errors are honest. |
+//! | gate | A pause after each selection, until a person or a time limit opens it (`review.mode`). |
+//! | learning status | SER's rule for which test a pseudo-label has to pass (Huang et al. 2025, section 3.2). |
+//! | margin | The reward of one answer less that of the other. |
+//! | oracle | Held-back labels that answer a review queue in place of a person. |
+//! | peer | Another program that people come from or go to: transformers, TRL, PEFT, datasets. |
+//! | pool | Pairs whose labels the loop does not see. |
+//! | pseudo-label | A label that a model gave a pool pair. |
+//! | round | Label the pool, select, train, evaluate; round 0 trains on the seed set alone. |
+//! | seam cache | The hidden states below the trained layers, kept because they do not change. |
+//! | second view | Another opinion on a pair beside the reward model's: the backbone's likelihood, or the surface. |
+//! | seed set | The pairs that people labeled. |
+//! | selection | The choice of the pseudo-labels that are trained on. |
+//! | spec | The complete settings of a run. |
+//! | stratum | A group of pool pairs that is selected from by itself. |
+//! | surface | Length, words, punctuation and layout of an answer: what can be seen without a model. |
+//! | tape | What a forward pass keeps for its backward pass. |
+//! | teach | A queue of the pairs whose human labels would help most. |
+//! | teacher | Whatever labels the pool in a round: one model, or a mean of models joined by second views. |
+//! | top, trunk | The trained upper layers of a model, and the frozen ones below them. |
+//! | verdict | A person's decision on a pair: veto, keep, flip. |
+//!
+//! # How to add …
+//!
+//! **a model family.** Name its `model_type` and read its settings in `engine/config/` (decoder or
+//! encoder); say how its tensors are called in `engine/files/layout/`; what its blocks do otherwise
+//! goes into `engine/cpu/network/` and `engine/candle/`. Make a tiny checkpoint with
+//! `tests/fixtures/peers/make_cases.py`, so that transformers gives the rewards to be met, and run
+//! `cargo test --release peers`. Name it where the list of supported families stands
+//! (`engine/config/mod.rs`): errors and `ser model check` read it there.
+//!
+//! **a data layout.** One file in `data/format/` with two functions: whether a record is of this
+//! layout, and its pairs; a variant of [`data::DatasetFormat`] with its name. Add two records and the
+//! pairs they mean to `data/format/tests/`, and the layout to `data/README.md`. What was understood
+//! is told by itself, since it is found by experiment (`data/understanding.rs`).
+//!
+//! **a selection rule.** A variant of `domain::selection::Rule` with its own data, and one arm in
+//! `domain/selection/rule.rs` that says which pairs pass and in which order; its keys in
+//! `domain/spec/method.rs` and `assets/default.toml`; a table test beside the others in
+//! `domain/selection/tests.rs`. An arm in `assets/arms/` if it is to be compared.
+//!
+//! **a screen.** A folder in `tui/screens/` with its state (`mod.rs`), `keys.rs`, `update.rs` and
+//! `view.rs`; a variant of `Screen` in `tui/shell/model.rs` (the compiler then lists every place that
+//! has to know it); data it needs in `tui/feed/data.rs`; pictures in its `tests.rs` at four sizes.
+//!
+//! # Versions
+//!
+//! Nothing is released yet; 0.1.0 is the first version, and a home of an earlier build is refused
+//! with a line that says so.
 
+pub mod analysis;
 pub mod cli;
 pub mod data;
 pub mod domain;

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod closed;
+mod rooms;
+
 /// For each top-level module: the crate modules it may name, and the external crates it must not.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("domain", &[], &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "nix", "tokenizers"]),
@@ -22,19 +25,24 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"],
     ),
     (
-        "spec",
-        &["domain"],
-        &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "nix", "tokenizers"],
+        "launch",
+        &["domain", "data", "engine", "hub", "report", "spec", "store", "supervisor"],
+        &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"],
+    ),
+    ("spec", &["domain"], &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"]),
+    (
+        "analysis",
+        &["domain", "store"],
+        &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"],
     ),
     (
-        "launch",
-        &["domain", "data", "engine", "hub", "store", "spec", "supervisor"],
-        &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "nix", "tokenizers"],
+        "report",
+        &["domain", "store", "analysis"],
+        &["candle", "rusqlite", "tokio", "ratatui", "crossterm"],
     ),
-    ("report", &["domain", "store"], &["candle", "rusqlite", "tokio", "ratatui", "crossterm"]),
     (
         "tui",
-        &["domain", "store", "spec", "supervisor", "report", "launch"],
+        &["domain", "launch", "store", "analysis", "spec", "supervisor", "report"],
         &["candle", "rusqlite", "tokenizers"],
     ),
     (
@@ -44,11 +52,12 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "data",
             "engine",
             "hub",
+            "launch",
             "store",
+            "analysis",
             "worker",
             "spec",
             "supervisor",
-            "launch",
             "report",
             "tui",
             "logging",
@@ -84,7 +93,7 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Source files by top-level module (`src/tui/view/live.rs` belongs to `tui`).
+/// Source files by top-level module (`src/tui/shell/view/mod.rs` belongs to `tui`).
 fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     let src = root().join("src");
     let mut modules: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
@@ -183,6 +192,51 @@ fn no_module_imports_what_its_layer_forbids() {
     assert!(offences.is_empty(), "forbidden imports:\n{}", offences.join("\n"));
 }
 
+/// Who computes a model is chosen in one place: the rest of the engine talks to the traits of
+/// `engine/mod.rs`, and what is outside the engine does not know that there are several.
+#[test]
+fn one_place_knows_who_computes() {
+    let computes = |path: &Path| {
+        ["cpu", "candle"].iter().any(|it| path.starts_with(Path::new("engine").join(it)))
+    };
+    // Whole `use` statements, since a group may be written over several lines.
+    let names = |statement: &str| {
+        let start = statement.find("use ").map_or("", |start| &statement[start..]);
+        let comes_from = ["use crate::engine::", "use super::", "use crate::{"];
+        let mut words = start.split(|c: char| !c.is_alphanumeric() && c != '_');
+        (comes_from.iter().any(|it| start.starts_with(it))
+            && words.any(|word| word == "cpu" || word == "candle"))
+            || ["engine::cpu", "engine::candle"].iter().any(|it| statement.contains(it))
+    };
+    let mut offences = Vec::new();
+    for (path, text) in modules().into_values().flatten() {
+        if computes(&path) || path == Path::new("engine/open.rs") || is_test_module(&path) {
+            continue;
+        }
+        let production = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let code: Vec<&str> = code_lines(production).map(|(_, line)| line).collect();
+        for statement in code.join("\n").split(';').filter(|it| names(it)) {
+            offences.push(format!("src/{}: {}", path.display(), statement.trim()));
+        }
+    }
+    assert!(offences.is_empty(), "these name an implementation:\n{}", offences.join("\n"));
+    let engine = std::fs::read_to_string(root().join("src/engine/mod.rs")).unwrap();
+    for module in ["cpu", "candle"] {
+        assert!(engine.contains(&format!("\nmod {module};")), "`engine::{module}` is private");
+    }
+}
+
+#[test]
+fn folders_of_the_engine_have_at_most_twenty_files() {
+    let mut folders: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for path in rust_files(&root().join("src/engine")) {
+        *folders.entry(path.parent().unwrap().to_owned()).or_default() += 1;
+    }
+    for (folder, n_files) in folders {
+        assert!(n_files <= 20, "{} has {n_files} files", folder.display());
+    }
+}
+
 #[test]
 fn only_the_hub_talks_to_the_network() {
     for (module, files) in modules() {
@@ -197,33 +251,6 @@ fn only_the_hub_talks_to_the_network() {
             );
         }
     }
-}
-
-/// Programs of others that are started by their names: an editor and the clipboard of a multiplexer.
-const OTHER_PROGRAMS: &[&str] = &["Command::new(\"sh\")", "Command::new(\"tmux\")"];
-
-/// A front end that runs `ser` again and reads what it prints depends on the command line in a way
-/// that no import shows.
-#[test]
-fn only_the_supervisor_starts_this_program() {
-    let mut offences = Vec::new();
-    for (module, files) in modules() {
-        if module == "supervisor" {
-            continue;
-        }
-        for (path, text) in files.iter().filter(|(path, _)| !is_test_module(path)) {
-            let production = text.split("#[cfg(test)]").next().unwrap_or_default();
-            for (number, line) in code_lines(production) {
-                let starts = line.contains("Command::new(")
-                    && !line.contains("clap::Command::new(")
-                    && !OTHER_PROGRAMS.iter().any(|other| line.contains(other));
-                if starts || line.contains("current_exe") || line.contains("fork(") {
-                    offences.push(format!("src/{}:{number} {}", path.display(), line.trim()));
-                }
-            }
-        }
-    }
-    assert!(offences.is_empty(), "started outside `supervisor`:\n{}", offences.join("\n"));
 }
 
 #[test]

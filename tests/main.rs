@@ -5,8 +5,11 @@
 
 mod cli;
 mod ecosystem;
+mod invariants;
 mod layering;
+mod pages;
 mod peers;
+mod properties;
 mod pty;
 mod resume;
 mod worker;

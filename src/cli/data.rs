@@ -4,14 +4,12 @@ pub mod check;
 pub mod data_source;
 pub mod generate;
 
-use super::{CliResult, Context};
-use crate::cli::print::{FormArgs, print_json, print_line, print_table};
+use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
+use super::{CliResult, Context, words};
 use crate::domain::text::clean::clean_line;
-use crate::domain::text::words;
 use crate::hub::Part;
-use crate::launch::{self, local};
-use crate::report::table::{Cell, Form, Table, number, text};
-use crate::report::timestamp;
+use crate::launch::by_name;
+use crate::launch::import;
 use crate::store::rows::DatasetRow;
 use crate::store::{Access, Store, StoreError};
 use data_source::{GroupArgs, SourceArgs};
@@ -62,10 +60,10 @@ pub fn run(context: &Context, command: &DataCommand) -> CliResult {
 
 fn import(context: &Context, args: &ImportArgs) -> CliResult {
     let columns = args.source.columns()?;
-    let parts = local::parts(&args.source.parts(), Part::Train, context)?.files;
+    let parts = by_name::parts(context.place(), &args.source.parts(), Part::Train)?.files;
     let mut store = context.store_to_write("data import")?;
     let settings = args.source.settings(&columns, &args.group.group);
-    let imported = launch::import::import(&mut store, &parts, &settings, context)?;
+    let imported = import::import(context.place(), &mut store, &parts, &settings)?;
     let DatasetRow { id, n_pairs, source, format, .. } = &imported.dataset;
     let pairs = words::count(*n_pairs);
     if !imported.is_new {
@@ -101,7 +99,7 @@ fn list(context: &Context, form: FormArgs) -> CliResult {
             context.say("there are no data sets yet; `ser run` imports what it needs");
             Ok(())
         }
-        form => print_table(&table(&datasets), form, context.ascii),
+        form => table(&datasets).print(form, context.ascii),
     }
 }
 
@@ -113,7 +111,7 @@ fn document(row: &DatasetRow) -> DatasetDocument<'_> {
         grouped_by: &row.grouped_by,
         n_pairs: row.n_pairs,
         n_dropped: row.n_dropped,
-        imported_at: timestamp(row.imported_at_ms),
+        imported_at: words::timestamp(row.imported_at_ms),
         fingerprint: &row.fingerprint,
     }
 }
@@ -136,7 +134,7 @@ fn table(datasets: &[DatasetRow]) -> Table {
             Cell::new(&row.grouped_by),
             Cell::shown(Some(row.n_pairs), words::count),
             Cell::shown(Some(row.n_dropped), words::count),
-            Cell::maybe(timestamp(row.imported_at_ms)),
+            Cell::maybe(words::timestamp(row.imported_at_ms)),
         ]);
     }
     table

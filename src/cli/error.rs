@@ -6,14 +6,13 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::analysis::AnalysisError;
 use crate::data::DataError;
-use crate::domain::source::hub_name::BadName;
-use crate::domain::text::causes::{chain, io_reason};
 use crate::domain::text::clean::clean_line;
 use crate::engine::EngineError;
 use crate::hub::HubError;
 use crate::launch::LaunchError;
-use crate::report::ReportError;
+use crate::report::words::{io_reason, one_line};
 use crate::spec::SpecError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
@@ -72,7 +71,7 @@ impl CliError {
 
     /// Joins a typed error with its causes.
     pub fn from_error(kind: ErrorKind, error: &dyn Error, hint: Option<String>) -> Self {
-        Self { kind, message: chain(error), hint }
+        Self { kind, message: one_line(error), hint }
     }
 
     /// A file the person named cannot be read or written.
@@ -126,7 +125,6 @@ impl From<StoreError> for CliError {
             | StoreError::UnknownExperiment { .. }
             | StoreError::BadTag { .. }
             | StoreError::BadNote { .. }
-            | StoreError::NotComparable { .. }
             | StoreError::WrongState { .. }
             | StoreError::Missing { .. }
             | StoreError::NoHome => ErrorKind::Input,
@@ -134,6 +132,20 @@ impl From<StoreError> for CliError {
         };
         let hint = error.hint();
         Self::from_error(kind, &error, hint)
+    }
+}
+
+impl From<AnalysisError> for CliError {
+    fn from(error: AnalysisError) -> Self {
+        match error {
+            AnalysisError::Store(error) => error.into(),
+            AnalysisError::NotComparable { .. } => {
+                Self::from_error(ErrorKind::Input, &error, error.hint())
+            }
+            AnalysisError::Spec { .. } => {
+                Self::from_error(ErrorKind::Failure, &error, error.hint())
+            }
+        }
     }
 }
 
@@ -182,38 +194,15 @@ impl From<HubError> for CliError {
     }
 }
 
-impl From<BadName> for CliError {
-    fn from(error: BadName) -> Self {
-        LaunchError::from(error).into()
-    }
-}
-
 impl From<LaunchError> for CliError {
     fn from(error: LaunchError) -> Self {
         match error {
-            LaunchError::Spec(error) => error.into(),
+            LaunchError::Store(error) => error.into(),
             LaunchError::Data(error) => error.into(),
             LaunchError::Engine(error) => error.into(),
             LaunchError::Hub(error) => error.into(),
-            LaunchError::Store(error) => error.into(),
+            LaunchError::Spec(error) => error.into(),
             LaunchError::Supervisor(error) => error.into(),
-            error @ (LaunchError::Failed { .. } | LaunchError::GivenUp) => {
-                let hint = error.hint();
-                Self::from_error(ErrorKind::Failure, &error, hint)
-            }
-            error => {
-                let hint = error.hint();
-                Self::from_error(ErrorKind::Input, &error, hint)
-            }
-        }
-    }
-}
-
-impl From<ReportError> for CliError {
-    fn from(error: ReportError) -> Self {
-        match error {
-            ReportError::Store(error) => error.into(),
-            ReportError::Json(error) => error.into(),
             error => {
                 let hint = error.hint();
                 Self::from_error(ErrorKind::Input, &error, hint)
@@ -248,6 +237,20 @@ impl From<serde_json::Error> for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read `x`")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn causes_are_joined_once() {
+        let error = Outer(std::io::Error::from_raw_os_error(2));
+        let error = CliError::from_error(ErrorKind::Input, &error, Some("check the path".into()));
+        assert_eq!(
+            error.report(),
+            "error: cannot read `x`: no such file or directory\nhint: check the path\n"
+        );
+    }
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {

@@ -16,12 +16,12 @@ use crate::cli::show::samples;
 use crate::cli::verdict::annotate;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::domain::verdict::Verdict;
-use crate::launch::Say;
+use crate::launch;
 use crate::logging;
 use crate::store::{Access, Home, Store, StoreError};
 use crate::supervisor::Supervisor;
@@ -29,17 +29,19 @@ use crate::supervisor::Supervisor;
 mod arguments;
 mod data;
 mod doctor;
+mod document;
 mod error;
 mod eval;
 mod examples;
 mod export;
 mod model;
-mod print;
 mod run;
 mod score;
 mod shell;
 mod show;
+mod table;
 mod verdict;
+mod words;
 
 pub use arguments::read;
 pub use error::{CliError, CliResult, ErrorKind};
@@ -196,8 +198,6 @@ enum Command {
 #[derive(Debug)]
 pub struct Context {
     home: Home,
-    /// The one of this process, which knows the workers it has started.
-    supervisor: Arc<Supervisor>,
     access: Access,
     color: Color,
     ascii: bool,
@@ -205,6 +205,8 @@ pub struct Context {
     mouse: bool,
     quiet: bool,
     n_verbose: u8,
+    /// One for the whole process, so that it knows which workers it has started.
+    supervisor: Supervisor,
 }
 
 impl Context {
@@ -214,7 +216,7 @@ impl Context {
             update_schema(&home)?;
         }
         Ok(Self {
-            supervisor: Arc::new(Supervisor::new(home.clone())),
+            supervisor: Supervisor::new(home.clone()),
             home,
             access: if global.read_only { Access::ReadOnly } else { Access::ReadWrite },
             color: global.color,
@@ -251,26 +253,28 @@ impl Context {
     }
 }
 
-impl Say for Context {
+impl Context {
+    /// Where launches happen, and who hears about them.
+    fn place(&self) -> launch::Place<'_> {
+        launch::Place { home: &self.home, say: self }
+    }
+}
+
+impl launch::Say for Context {
     fn say(&self, line: &str) {
         Self::say(self, line);
     }
 
-    /// A line that the next one overwrites is for a terminal only.
-    fn progress(&self, line: &str) {
-        let mut out = std::io::stderr();
-        if !self.quiet && out.is_terminal() {
-            let line = crate::domain::text::clean::clean_line(line);
-            let _ = write!(out, "\r\x1b[K{line}");
+    fn progress(&self, line: Option<&str>) {
+        if self.shows_progress() {
+            // Back to the first column, and erase to the end of the line.
+            let line = crate::domain::text::clean::clean_line(line.unwrap_or_default());
+            let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
         }
     }
 
-    fn clear(&self) {
-        let mut out = std::io::stderr();
-        if !self.quiet && out.is_terminal() {
-            // Back to the first column, and erase to the end of the line.
-            let _ = write!(out, "\r\x1b[K");
-        }
+    fn shows_progress(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
     }
 }
 

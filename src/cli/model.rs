@@ -9,21 +9,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CliError, CliResult, Context};
-use crate::cli::print::{FormArgs, print_json, print_line, print_table};
+use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
+use super::{CliError, CliResult, Context, words};
 use crate::domain::source::hub_name::{HubName, cache_root};
 use crate::domain::text::clean::clean_line;
-use crate::domain::text::words;
 use crate::engine::Backbone;
 use crate::engine::files::weights::{ModelFiles, ModelSummary};
 use crate::engine::text::tokenize::{RewardAt, TokenizerClass};
 use crate::hub;
-use crate::launch::local;
-use crate::report::table::{Cell, Form, Table, number, text};
+use crate::launch::by_name;
 use crate::store::Access;
-
-/// What is said of a chat template that writes what day it is.
-pub const THE_DAY: &str = "writes the day (`strftime_now`), which is always 26 Jul 2024 here: no reward depends on the day it is computed";
 
 /// `ser model …`
 #[derive(Debug, clap::Subcommand)]
@@ -114,7 +109,7 @@ fn list(context: &Context, form: FormArgs) -> CliResult {
     }
     match form.form() {
         Form::Json => print_json(&found),
-        form => print_table(&table(&found), form, context.ascii),
+        form => table(&found).print(form, context.ascii),
     }
 }
 
@@ -232,7 +227,7 @@ fn table(models: &[Document]) -> Table {
 }
 
 fn check(context: &Context, args: &CheckArgs) -> CliResult {
-    let model = local::model(&context.home, &args.model, context)?;
+    let model = by_name::model(context.place(), &args.model)?;
     if model.name == "mock" {
         return Err(CliError::input("`mock` is a stand-in for tests without files"));
     }
@@ -243,7 +238,7 @@ fn check(context: &Context, args: &CheckArgs) -> CliResult {
         return print_json(&found);
     }
     let template = match found.prints_the_day {
-        Some(true) => format!("yes; {THE_DAY}"),
+        Some(true) => format!("yes; {}", words::THE_DAY),
         _ => yes(found.has_chat_template.unwrap_or_default()),
     };
     let count = |n: Option<usize>| words::count(n.unwrap_or_default() as u64);
@@ -273,7 +268,7 @@ fn import(context: &Context, args: &ImportArgs) -> CliResult {
         return Err(CliError::input("`ser model import` writes, but `--read-only` is set")
             .with_hint("leave `--read-only` out"));
     }
-    let model = local::model(&context.home, &args.model, context)?;
+    let model = by_name::model(context.place(), &args.model)?;
     let Some(dir) = &model.dir else {
         return Err(CliError::input(format!("`{}` is part of the program", model.name))
             .with_hint(format!("use it as it is: `--set model.backbone={}`", model.name)));

@@ -1,22 +1,22 @@
 //! `ser run`: start runs, and watch them to their end if asked.
 
+pub mod arms;
 pub mod attach;
 pub mod follow;
 pub mod reproduce;
 pub mod request;
 pub mod worker;
 
-use std::path::PathBuf;
-
-use super::print::{print_line, print_text};
+use super::table::{Form, print_line};
 use super::{CliResult, Context, is_interactive};
+use crate::analysis;
+use crate::analysis::RoundChoice;
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
-use crate::launch::{self, Launched, Order};
-use crate::report::listing::arms;
-use crate::report::table::Form;
-use crate::spec::{self, Base, SpecInput, SpecSet};
-use crate::store::comparison::RoundChoice;
+use crate::launch::{self, Base, Request};
+use crate::spec;
+use crate::spec::SpecInput;
+use std::path::PathBuf;
 
 /// Arguments of `ser run`.
 #[derive(Debug, clap::Args)]
@@ -66,16 +66,14 @@ struct FollowArgs {
 /// # Errors
 /// When the input is wrong (nothing is left behind), or a followed run fails.
 pub fn run(context: &Context, args: &RunArgs) -> CliResult {
-    let specs = specs(context, args)?;
+    let request = request(context, args)?;
     if args.print_spec {
-        return specs.resolve()?.iter().try_for_each(print_spec);
+        return request.specs(context.place())?.iter().try_for_each(print_spec);
     }
-    // A wrong spec makes no home.
-    specs.resolve()?;
     let mut store = context.store_to_write("run")?;
-    let order = Order { specs, name: args.name.clone() };
-    let Launched { runs, experiment } =
-        launch::start(&context.supervisor, &mut store, &order, context)?;
+    let launch::Started { experiment, runs } =
+        launch::start(context.place(), &mut store, &request)?;
+    context.supervisor.start_next(&mut store)?;
     if args.detach {
         return runs.iter().try_for_each(|run| print_line(run.id.as_str()));
     }
@@ -92,8 +90,8 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     {
         print_line(&format!("\nexperiment `{experiment}`"))?;
         let ids: Vec<RunId> = runs.iter().map(|run| run.id.clone()).collect();
-        let comparison = store.compare_arms(&ids, RoundChoice::Last)?;
-        print_text(&arms::table(&comparison).text(Form::Human, context.ascii))?;
+        arms::table(&analysis::compare_arms(&store, &ids, RoundChoice::Last)?)
+            .print(Form::Human, context.ascii)?;
     }
     outcome
 }
@@ -106,17 +104,15 @@ fn print_spec(resolved: &ExperimentSpec) -> CliResult {
     print_line(text.trim_end())
 }
 
-/// One spec for each arm and random seed.
-fn specs(context: &Context, args: &RunArgs) -> CliResult<SpecSet> {
-    let file = match &args.from {
-        None => args.spec.clone(),
-        Some(run) => {
-            let row = context.store_to_read()?.find_run(run)?;
-            Some(context.home.run_dir(&row.id).join("spec.toml"))
-        }
+fn request(context: &Context, args: &RunArgs) -> CliResult<Request> {
+    let base = match (&args.spec, &args.from) {
+        (Some(file), _) => Base::File(file.clone()),
+        (None, Some(run)) => Base::Run(context.store_to_read()?.find_run(run)?.id),
+        (None, None) => Base::Default,
     };
-    Ok(SpecSet {
-        base: file.map_or(Base::Default, Base::File),
+    Ok(Request {
+        base,
+        name: args.name.clone(),
         arms: args.arms.clone(),
         rng_seeds: args.rng_seeds.clone(),
         sets: args.sets.clone(),

@@ -1,18 +1,16 @@
 //! `ser show RUN`: one run with its spec and rounds.
 
 pub mod compare;
+pub mod round_audit;
 pub mod rounds;
 pub mod runs;
 pub mod samples;
 
-use super::{CliResult, Context};
-use crate::cli::print::{print_json, print_line, print_text};
+use super::document::{ShowDocument, best_round};
+
+use super::table::{Form, print_json, print_line};
+use super::{CliResult, Context, words};
 use crate::domain::text::clean::clean_line;
-use crate::domain::text::words;
-use crate::report::listing::rounds as round_list;
-use crate::report::table::Form;
-use crate::report::{ShowDocument, status, timestamp};
-use crate::store::best_round;
 use crate::store::rows::{RoundRow, RunDetail};
 
 /// Arguments of `ser show`.
@@ -41,7 +39,7 @@ pub fn run(context: &Context, args: &ShowArgs) -> CliResult {
     }
     if !rounds.is_empty() {
         print_line("")?;
-        print_text(&round_list::table(&rounds, Form::Human).text(Form::Human, context.ascii))?;
+        rounds::table(&rounds, Form::Human).print(Form::Human, context.ascii)?;
     }
     Ok(())
 }
@@ -53,8 +51,8 @@ fn facts(run: &RunDetail, rounds: &[RoundRow]) -> Vec<(&'static str, String)> {
         ("status", status_line(run)),
         ("arm", format!("{}, random seed {}", row.arm, row.rng_seed)),
     ];
-    facts.extend(timestamp(row.created_at_ms).map(|time| ("created", time)));
-    facts.extend(row.finished_at_ms.and_then(timestamp).map(|time| ("finished", time)));
+    facts.extend(words::timestamp(row.created_at_ms).map(|time| ("created", time)));
+    facts.extend(row.finished_at_ms.and_then(words::timestamp).map(|time| ("finished", time)));
     facts.extend(run.model.clone().map(|model| ("model", model)));
     facts.extend(run.sizes.map(|sizes| {
         let parts = [
@@ -89,8 +87,8 @@ fn facts(run: &RunDetail, rounds: &[RoundRow]) -> Vec<(&'static str, String)> {
 fn status_line(run: &RunDetail) -> String {
     let row = &run.row;
     let status = match row.stop_reason {
-        Some(reason) => format!("{} ({})", status(row), reason.name()),
-        None => status(row).to_owned(),
+        Some(reason) => format!("{} ({})", words::status(row), reason.name()),
+        None => words::status(row).to_owned(),
     };
     if let Some(failure) = &row.failure {
         format!("{status}: {failure}")

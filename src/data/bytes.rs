@@ -41,10 +41,14 @@ impl Compression {
 
 /// The bytes as stored (still compressed).
 pub(super) fn raw(source: &Source) -> Result<Input, DataError> {
-    match source {
-        Source::Embedded(split) => Ok(Box::new(Cursor::new(super::pocket::embedded(*split)))),
-        Source::File(path) => Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file(path)?))),
-    }
+    let path = match source {
+        Source::Embedded(split) => {
+            return Ok(Box::new(Cursor::new(super::pocket::embedded(*split))));
+        }
+        Source::File(path) => path,
+        Source::Stream(stream) => stream.copy(),
+    };
+    Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file(path)?)))
 }
 
 /// The text bytes, decompressed.
@@ -98,7 +102,7 @@ pub(super) fn wrong_magic(
     DataError::WrongMagic { path, kind, found: found.join(" "), magic }
 }
 
-/// Opens a regular file.
+/// Opens a file, whatever kind it is.
 pub(super) fn file(path: &Path) -> Result<File, DataError> {
     File::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => DataError::Missing { path: path.display().to_string() },

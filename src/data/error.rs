@@ -39,6 +39,9 @@ pub enum DataError {
     /// The operating system refused.
     #[error("`{path}`: line {line}: cannot be read: {source}")]
     Io { path: String, line: u64, source: std::io::Error },
+    /// The bytes of a pipe could not be copied to a temporary file.
+    #[error("`{path}`: a pipe is copied to a temporary file, which failed: {source}")]
+    Pipe { path: String, source: std::io::Error },
     /// The name says one kind of file and the first bytes do not.
     #[error("`{path}`: named as {kind} but starts with bytes `{found}` instead of `{magic}`")]
     WrongMagic { path: String, kind: &'static str, found: String, magic: &'static str },
@@ -248,6 +251,7 @@ impl DataError {
             Self::Empty { .. } => {
                 "put one JSON object a line: {\"prompt\", \"chosen\", \"rejected\"}"
             }
+            Self::Pipe { .. } => "make room there, or name another folder with TMPDIR",
             Self::Io { .. } => "check that the file is readable and its disk healthy",
             Self::WrongMagic { kind: "gzip", .. } => {
                 "rename the file without `.gz` if it is plain text"

@@ -27,6 +27,7 @@ mod reader;
 mod rows;
 mod settings;
 mod source;
+mod stream;
 mod suggestion;
 #[cfg(test)]
 mod testing;

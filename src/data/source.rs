@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::error::DataError;
+use super::stream::Stream;
 use crate::domain::source::data_files;
 use crate::domain::source::data_files::NoFiles;
 
@@ -20,10 +21,12 @@ pub enum EmbeddedSplit {
 /// A data set: a file, or a part of the embedded set. Written `PATH`, `embedded` (its training
 /// part), `embedded:train` or `embedded:test`. A path may also be a folder or a pattern, which
 /// [`Source::files`] turns into files.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// JSON lines, a JSON array, a table or Parquet, plain or compressed.
     File(PathBuf),
+    /// The same out of a pipe, which gives its bytes once.
+    Stream(Stream),
     /// Compiled in.
     Embedded(EmbeddedSplit),
 }
@@ -53,6 +56,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Stream(stream) => write!(f, "{}", stream.shown().display()),
             Self::Embedded(EmbeddedSplit::Train) => f.write_str("embedded:train"),
             Self::Embedded(EmbeddedSplit::Test) => f.write_str("embedded:test"),
         }
@@ -79,6 +83,15 @@ const DESCRIPTIONS: [&str; 5] =
 const MAX_DEPTH: usize = 16;
 
 impl Source {
+    /// The file that holds its bytes, where it is not compiled in.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stream(stream) => Some(stream.copy()),
+            Self::Embedded(_) => None,
+        }
+    }
+
     /// The files this source stands for. A folder stands for those that the Hub's rule gives to the
     /// part ([`data_files::choose`]), a pattern for all that it matches.
     ///
@@ -90,6 +103,10 @@ impl Source {
         };
         if path.is_dir() {
             return in_folder(path, part);
+        }
+        if Stream::is_one(path) {
+            let stream = Self::Stream(Stream::take(path)?);
+            return Ok(Files { files: vec![stream], others: Vec::new() });
         }
         let text = path.to_string_lossy();
         if path.exists() || !text.contains(['*', '?', '[']) {

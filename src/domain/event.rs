@@ -1,8 +1,8 @@
 //! Everything a run can report: the closed list of past-tense facts.
 //!
 //! A worker numbers its events from 1 and never changes one. Applying them in order rebuilds the
-//! run's rows (`Store::apply`). Bulk payloads (a score per pool pair) travel in the event but are
-//! skipped in its JSON: they have tables of their own.
+//! run's rows (`Store::apply`). What an event says of every pair is not in its JSON: it is kept as
+//! columns beside the line (`store/events/columns.rs`).
 
 use std::collections::BTreeMap;
 
@@ -284,7 +284,7 @@ pub enum RunEvent {
         round: u32,
         /// The numbers.
         summary: SelectionSummary,
-        /// Every scored pair with its decision; kept in `pair_scores`.
+        /// Every scored pair with its decision; kept as columns.
         #[serde(skip)]
         pairs: Vec<ScoredPair>,
     },
@@ -296,7 +296,7 @@ pub enum RunEvent {
         split: Split,
         /// The metrics.
         evaluation: Evaluation,
-        /// Every pair's margin; kept in `evaluations`.
+        /// Every pair's margin; kept as columns.
         #[serde(skip)]
         margins: Vec<PairMargin>,
     },

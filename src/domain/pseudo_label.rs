@@ -62,6 +62,17 @@ pub struct PseudoLabel {
     pub confidence: f64,
 }
 
+/// What a label says about the answer it prefers.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Claim {
+    /// It is better.
+    #[default]
+    Certain,
+    /// It is better with this probability `q`: the loss is `q loss(d) + (1 - q) loss(-d)`, the
+    /// expectation over the true label.
+    Probable(f32),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,40 @@ impl std::fmt::Display for RunId {
     }
 }
 
+/// What a run does. Each kind is a loop of its own ([`super::run_loop::RunLoop`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// Self-evolved reward learning ([`super::ser::SerLoop`]).
+    #[default]
+    Ser,
+}
+
+impl RunKind {
+    /// Every kind.
+    pub const ALL: [Self; 1] = [Self::Ser];
+
+    /// The name in tables, specs and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ser => "ser",
+        }
+    }
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it is the one that needs no mention.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What a run's own rows say about it. Whether its process is alive is a separate question
 /// ([`Liveness`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,8 +151,6 @@ pub enum StopReason {
     NothingNew,
     /// A round ranks the validation pairs significantly worse than the one before.
     ValidationDropped,
-    /// A round's probabilities of the validation pairs are significantly worse than before.
-    CalibrationWorsened,
     /// A loss, gradient or reward was not a finite number; the update was not applied.
     NonFinite,
     /// A person asked.
@@ -127,7 +159,7 @@ pub enum StopReason {
 
 impl StopReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::RoundLimit,
         Self::SelectionExhausted,
         Self::SeedNotBetterThanChance,
@@ -135,7 +167,6 @@ impl StopReason {
         Self::SelectionOneSided,
         Self::NothingNew,
         Self::ValidationDropped,
-        Self::CalibrationWorsened,
         Self::NonFinite,
         Self::UserStopped,
     ];
@@ -151,7 +182,6 @@ impl StopReason {
             Self::SelectionOneSided => "selection_one_sided",
             Self::NothingNew => "nothing_new",
             Self::ValidationDropped => "validation_dropped",
-            Self::CalibrationWorsened => "calibration_worsened",
             Self::NonFinite => "non_finite",
             Self::UserStopped => "user_stopped",
         }
@@ -209,7 +239,10 @@ mod tests {
         for kind in ["pause", "resume", "stop"] {
             assert_eq!(RequestKind::from_name(kind).unwrap().name(), kind);
         }
-        assert!(RunStatus::from_name("lost").is_none());
+        for kind in RunKind::ALL {
+            assert_eq!(RunKind::from_name(kind.name()), Some(kind));
+        }
+        assert!(RunStatus::from_name("lost").is_none() && RunKind::from_name("policy").is_none());
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! Which pseudo-labels are kept, and why the others are not.
 
 pub mod learning_status;
+mod ranking;
 pub mod risk;
+mod rule;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +14,16 @@ use serde::{Deserialize, Serialize};
 use super::metrics::histogram::ConfidenceHistogram;
 use super::preference::PairId;
 use super::pseudo_label::{PairScore, PseudoLabel};
-use super::spec::{RuleName, SelectionSpec, Uncertified};
+use super::spec::RewardOffset;
 use super::stats::bradley_terry::preference_probability;
 use super::teacher::audit::PairFacts;
 use super::verdict::{Verdict, VerdictSet};
 use learning_status::LearningStatus;
 use risk::Certificate;
 
-mod rule;
-#[cfg(test)]
-mod tests;
-
-use rule::Tests;
-pub use rule::{Ranking, confidence_floor};
+pub use ranking::Ranking;
+use rule::Pool;
+pub use rule::{Policy, Rule, StatusTests, confidence_floor};
 
 /// Why a scored pair was not selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,25 +41,19 @@ pub enum LeftOut {
     DeltaTooSmall,
     /// The confidence is below the threshold, or not among the share that is taken.
     BelowThreshold,
-    /// The round before preferred the other answer (in runs of earlier versions).
-    Flipped,
-    /// Near a tie, and the longer answer is preferred (in runs of earlier versions).
-    LongerNearTie,
     /// The loop stops here: nothing is selected.
     Stopped,
 }
 
 impl LeftOut {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 7] = [
         Self::AlreadySelected,
         Self::Vetoed,
         Self::Tie,
         Self::NotSeparated,
         Self::DeltaTooSmall,
         Self::BelowThreshold,
-        Self::Flipped,
-        Self::LongerNearTie,
         Self::Stopped,
     ];
 
@@ -72,8 +67,6 @@ impl LeftOut {
             Self::NotSeparated => "not_separated",
             Self::DeltaTooSmall => "delta_too_small",
             Self::BelowThreshold => "below_threshold",
-            Self::Flipped => "flipped",
-            Self::LongerNearTie => "longer_near_tie",
             Self::Stopped => "stopped",
         }
     }
@@ -101,16 +94,10 @@ pub struct Selection {
     pub learning_status: LearningStatus,
     /// The constant taken off the rewards.
     pub reward_offset: f64,
-    /// Pool pairs not selected before that pass the test of status 1.
-    pub n_status_1: usize,
-    /// Pool pairs not selected before that pass the test of status 2.
-    pub n_status_2: usize,
     /// Every scored pair, in the order given.
     pub pairs: Vec<ScoredPair>,
     /// The kept pseudo-labels, with calibrated confidences.
     pub labels: Vec<PseudoLabel>,
-    /// `risk` could certify nothing.
-    pub is_uncertified: bool,
 }
 
 impl Selection {
@@ -178,25 +165,14 @@ impl<'a> SelectionContext<'a> {
     }
 
     /// Why a pair is out whatever the rule says.
-    fn barred(&self, rule: &SelectionSpec, score: &PairScore) -> Option<LeftOut> {
-        if !rule.relabel && self.already_selected.contains(&score.pair) {
+    fn barred(&self, policy: &Policy, score: &PairScore) -> Option<LeftOut> {
+        if !policy.relabel && self.already_selected.contains(&score.pair) {
             return Some(LeftOut::AlreadySelected);
         }
         if self.verdicts.get(score.pair) == Some(Verdict::Veto) {
             return Some(LeftOut::Vetoed);
         }
         score.pseudo_label().is_none().then_some(LeftOut::Tie)
-    }
-
-    /// The most confident share of the pool that a rule by rank takes; `None` when it takes nothing.
-    fn share(&self, rule: &SelectionSpec) -> Option<f64> {
-        match (rule.rule, self.certificate) {
-            (RuleName::Risk, Some(certificate)) if certificate.is_certified => {
-                Some(certificate.coverage)
-            }
-            (RuleName::Risk, _) if rule.uncertified == Uncertified::Stop => None,
-            _ => Some(rule.top_share),
-        }
     }
 }
 
@@ -208,50 +184,38 @@ impl<'a> SelectionContext<'a> {
 /// looks at the probability of the pair instead, `sigmoid((reward_a - reward_b) / T)`, and
 /// `top_share` and `risk` at how many pairs of the pool are more confident: no offset moves them.
 #[must_use]
-pub fn select(
-    scores: &[PairScore],
-    rule: &SelectionSpec,
-    context: SelectionContext<'_>,
-) -> Selection {
-    let share = context.share(rule);
-    let tests = Tests::new(scores, rule, &context, share);
+pub fn select(scores: &[PairScore], policy: &Policy, context: SelectionContext<'_>) -> Selection {
     let barred: Vec<Option<LeftOut>> =
-        scores.iter().map(|score| context.barred(rule, score)).collect();
-    let eligible = || (0..scores.len()).filter(|i| barred[*i].is_none());
-    let n_status_1 = eligible().filter(|i| tests.status_1(&scores[*i])).count();
-    let n_status_2 = eligible().filter(|i| tests.status_2(&scores[*i])).count();
-    let gate = rule.min_selected.of(scores.len()).max(1);
-    let stop_below = |n_least: usize| {
-        let n_passing = eligible().filter(|i| tests.failed(*i, None).is_none()).count();
-        if n_passing < n_least { LearningStatus::Stop } else { LearningStatus::Ungated }
+        scores.iter().map(|score| context.barred(policy, score)).collect();
+    let pool = Pool {
+        scores,
+        context,
+        reward_offset: match policy.reward_offset {
+            RewardOffset::PoolMean => mean_reward(scores),
+            RewardOffset::None => 0.0,
+        },
+        longer_strata: policy.longer_strata,
+        is_eligible: barred.iter().map(Option::is_none).collect(),
     };
-    let learning_status = match rule.rule {
-        RuleName::LearningStatus => {
-            LearningStatus::next(context.previous_status, n_status_1, n_status_2, gate)
-        }
-        RuleName::Risk if share.is_none() => LearningStatus::Stop,
-        RuleName::Confidence | RuleName::TopShare | RuleName::Risk => stop_below(gate),
-        // Neither the script nor the naive control has a gate; with nothing selected, both end.
-        RuleName::EitherTest | RuleName::All => stop_below(1),
-    };
-    let decide = |i: usize| barred[i].or_else(|| tests.failed(i, Some(learning_status)));
+    let judgement = policy.rule.judge(&pool);
+    let stops = judgement.status == LearningStatus::Stop;
+    let by_rule =
+        judgement.reasons.iter().map(|why| if stops { Some(LeftOut::Stopped) } else { *why });
     let pairs: Vec<ScoredPair> = scores
         .iter()
-        .enumerate()
-        .map(|(i, score)| ScoredPair { score: *score, left_out: decide(i) })
+        .zip(barred.iter().zip(by_rule))
+        .map(|(score, (barred, by_rule))| ScoredPair {
+            score: *score,
+            left_out: barred.or(by_rule),
+        })
         .collect();
     let kept = pairs.iter().filter(|pair| pair.left_out.is_none());
     let labels = kept.filter_map(|pair| context.label(&pair.score)).collect();
-    let reward_offset = tests.reward_offset;
-    let is_certified = context.certificate.is_some_and(|it| it.is_certified);
-    let is_uncertified = rule.rule == RuleName::Risk && !is_certified;
-    Selection {
-        learning_status,
-        reward_offset,
-        n_status_1,
-        n_status_2,
-        pairs,
-        labels,
-        is_uncertified,
-    }
+    let (learning_status, reward_offset) = (judgement.status, pool.reward_offset);
+    Selection { learning_status, reward_offset, pairs, labels }
+}
+
+fn mean_reward(scores: &[PairScore]) -> f64 {
+    let sum: f64 = scores.iter().map(|s| f64::from(s.reward_a) + f64::from(s.reward_b)).sum();
+    if scores.is_empty() { 0.0 } else { sum / (2.0 * scores.len() as f64) }
 }

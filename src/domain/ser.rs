@@ -303,7 +303,6 @@ impl SerLoop {
         let first = match self.rule.accumulate {
             Accumulation::Latest => round,
             Accumulation::LastTwo => round.saturating_sub(1),
-            Accumulation::All => 0,
         };
         let mut newer = BTreeSet::new();
         let mut pseudo_labels = Vec::new();

@@ -8,20 +8,19 @@ pub mod method;
 pub mod model;
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 use super::review::Queue;
 use super::review::queue::N_TEACH;
+use super::run::RunKind;
 
 pub use data::{ColumnsSpec, Names, SourcePart, Sources};
 pub use method::{
     Accumulation, CalibrationName, DropAction, KeepWeights, PoolLabels, PseudoTargets,
     RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom, TeacherName,
-    Uncertified,
 };
 pub use model::{
     CHAT_TEMPLATES, ChatTemplateRecord, Device, LoraSpec, LoraTarget, ModelSpec, Precision,
-    TrunkCacheSpec, TuningName,
+    TrunkCacheSpec, Tuning, TuningName,
 };
 
 /// A share of something when written with a fraction (`0.15`), a count when written as a whole
@@ -59,6 +58,9 @@ impl std::fmt::Display for Amount {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExperimentSpec {
+    /// What the run does.
+    #[serde(default, skip_serializing_if = "RunKind::is_default")]
+    pub kind: RunKind,
     /// The name of the recipe, for tables.
     pub arm: String,
     /// Every random choice is a function of this number.
@@ -75,20 +77,6 @@ pub struct ExperimentSpec {
     pub rounds: RoundsSpec,
     /// When a person looks.
     pub review: ReviewSpec,
-    /// Settings of a stored run that this version has no part for any more, by dotted key. Empty in
-    /// every spec that can be run.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub retired: BTreeMap<String, String>,
-}
-
-/// A run was started with a part of the method that has been taken out since.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the run was started with `{key} = {value}`, which this version no longer has")]
-pub struct RetiredPart {
-    /// The dotted key.
-    pub key: String,
-    /// Its value.
-    pub value: String,
 }
 
 /// `[data]`
@@ -128,6 +116,29 @@ pub enum LossName {
     BradleyTerry,
     /// `max(0, hinge_margin - margin)`, equation 5 of the paper.
     Hinge,
+}
+
+/// A pairwise loss on a margin `d = reward(preferred) - reward(other)`, with what it takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Loss {
+    /// `-log sigmoid(d)` (Bradley and Terry 1952).
+    BradleyTerry,
+    /// `max(0, target_margin - d)` (SER, equation 5).
+    Hinge {
+        /// The margin beyond which a pair teaches nothing.
+        target_margin: f32,
+    },
+}
+
+impl TrainSpec {
+    /// What the keys `loss` and `hinge_margin` say together.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        match self.loss {
+            LossName::BradleyTerry => Loss::BradleyTerry,
+            LossName::Hinge => Loss::Hinge { target_margin: self.hinge_margin },
+        }
+    }
 }
 
 /// How the learning rate moves after its warm-up.
@@ -279,17 +290,6 @@ pub struct SpecError {
 }
 
 impl ExperimentSpec {
-    /// Checks that this version can run the spec as it was meant.
-    ///
-    /// # Errors
-    /// The first part that is gone.
-    pub fn check_retired(&self) -> Result<(), RetiredPart> {
-        match self.retired.first_key_value() {
-            Some((key, value)) => Err(RetiredPart { key: key.clone(), value: value.clone() }),
-            None => Ok(()),
-        }
-    }
-
     /// Checks every range.
     ///
     /// # Errors
@@ -311,8 +311,6 @@ impl ExperimentSpec {
             share,
         )?;
         check("data.test_share", data.test_share, inside(data.test_share), share)?;
-        let retired = self.retired.keys().next().map_or("", String::as_str);
-        check("retired", retired, retired.is_empty(), "a key of a spec that can be run")?;
         data.source.validate()?;
         data.columns.validate()?;
         self.model.validate()?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::preference::PairId;
 use super::random::{Place, Purpose, text_hash};
-use super::spec::Amount;
+use super::spec::{Amount, ExperimentSpec};
 
 /// How to divide a data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,19 @@ pub struct SplitRule {
     pub validation_share: f64,
     /// Share of all pairs split off for testing, when no test source is given.
     pub test_share: f64,
+}
+
+impl SplitRule {
+    /// Takes from a spec how its data set is divided, at launch and in the worker alike.
+    #[must_use]
+    pub fn of_spec(spec: &ExperimentSpec) -> Self {
+        Self {
+            rng_seed: spec.rng_seed,
+            seed_labels: spec.data.seed_labels,
+            validation_share: spec.data.validation_share,
+            test_share: spec.data.test_share,
+        }
+    }
 }
 
 /// Which pair belongs where. The four parts are disjoint, and no group is in two of them.

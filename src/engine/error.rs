@@ -5,8 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::text::words::bytes;
-
 /// An engine failure.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -260,6 +258,22 @@ pub enum EngineError {
     /// A model without low-rank updates was to be written as an adapter.
     #[error("this model has no adapter: all its trained parameters are whole tensors")]
     NoAdapter,
+    /// Texts cannot be continued with this model.
+    #[error("`{backbone}` cannot continue texts: {detail}")]
+    CannotGenerate {
+        /// Which model.
+        backbone: String,
+        /// What the stock Llama lacks.
+        detail: String,
+    },
+    /// A prompt leaves no room for an answer.
+    #[error("the prompt has {n_tokens} tokens, but the model reads {limit}")]
+    PromptTooLong {
+        /// Tokens of the prompt, special ones included.
+        n_tokens: usize,
+        /// The longest text.
+        limit: usize,
+    },
     /// The device is not part of this build.
     #[error("this program was built without `{device}`")]
     DeviceNotBuilt {
@@ -295,6 +309,16 @@ const OTHER_TEMPLATE: &str = "set `model.chat_template` to another one: `plain` 
 /// What to do about tokens that the model has no vectors for.
 const NO_VECTORS: &str = "use the tokenizer of this model; an adapter with new tokens has to be saved \
      with their vectors (`save_embedding_layers=True`)";
+
+/// Bytes as `1.5 GiB` or `20.0 MiB`.
+fn bytes(n: u64) -> String {
+    let mebibytes = n as f64 / 1_048_576.0;
+    if mebibytes < 1024.0 {
+        format!("{mebibytes:.1} MiB")
+    } else {
+        format!("{:.1} GiB", mebibytes / 1024.0)
+    }
+}
 
 /// What to do about a value of a model's settings.
 fn not_built_hint(device: &str) -> String {
@@ -427,6 +451,10 @@ impl EngineError {
             Self::NoAdapter => {
                 "export it whole (`--format hf`), or train with `model.tuning = \"lora\"`"
             }
+            Self::CannotGenerate { .. } => {
+                "use a Llama model with plain rotary positions and no biases"
+            }
+            Self::PromptTooLong { .. } => "shorten the prompt",
             Self::BrokenCheckpoint { .. } => {
                 "resume from an older checkpoint, or start the run again"
             }

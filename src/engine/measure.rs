@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::cpu::kernel::profile::{self, Usage, gemm_peak};
-use super::cpu::kernel::{Compute, Team};
+use super::open::{Implementation, implementation};
 use super::{
-    Device, EncodedPair, EngineError, LabeledPair, Loss, ModelInfo, OpenSettings, PairText,
-    StepSettings, open,
+    EncodedPair, EngineError, LabeledPair, ModelInfo, OpenSettings, PairText, StepSettings, open,
 };
 use crate::domain::preference::Side;
+use crate::domain::spec::Loss;
 
 /// What to measure.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +43,20 @@ impl PassCost {
     }
 }
 
+/// What one kind of kernel has used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Name of the kind.
+    pub name: &'static str,
+    /// How often it was called.
+    pub n_calls: u64,
+    /// Time on the calling thread.
+    pub nanoseconds: u64,
+    /// Floating-point operations of its products (a multiply-add is two); 0 for the kernels that
+    /// memory bounds.
+    pub operations: u64,
+}
+
 /// What was found.
 #[derive(Debug, Clone)]
 pub struct Measurement {
@@ -69,7 +82,8 @@ pub fn measure(
     texts: &[PairText<'_>],
     what: MeasureSettings,
 ) -> Result<Measurement, EngineError> {
-    let peak_before = peak_operations_per_s(settings)?;
+    let engine = implementation(settings);
+    let peak_before = engine.peak_operations_per_s(settings)?;
     let mut model = open(settings)?;
     let pairs = model.encode(texts)?;
     let step = StepSettings {
@@ -80,7 +94,7 @@ pub fn measure(
         dropout: what.dropout,
         dropout_key: 1,
     };
-    let training = time(&pairs, what.batch_pairs, what.duration, |batch| {
+    let training = time(engine, &pairs, what.batch_pairs, what.duration, |batch| {
         let labeled: Vec<LabeledPair<'_>> =
             batch.iter().map(|pair| LabeledPair::certain(pair, Side::A)).collect();
         model.train_step(&labeled, &step).map(|_| ())
@@ -88,28 +102,20 @@ pub fn measure(
     // Similar lengths stand together, as in a scoring pass.
     let mut sorted = pairs.clone();
     sorted.sort_by_key(EncodedPair::n_packed_tokens);
-    let scoring = time(&sorted, 4 * what.batch_pairs, what.duration, |batch| {
+    let scoring = time(engine, &sorted, 4 * what.batch_pairs, what.duration, |batch| {
         model.score(&batch.iter().collect::<Vec<_>>()).map(|_| ())
     })?;
     let info = model.info().clone();
     drop(model);
     // Once more: other programs may have had the machine at the first time.
-    let peak_after = peak_operations_per_s(settings)?;
+    let peak_after = engine.peak_operations_per_s(settings)?;
     let peak_operations_per_s = peak_before.zip(peak_after).map(|(a, b)| a.max(b));
     Ok(Measurement { info, n_pairs: pairs.len(), training, scoring, peak_operations_per_s })
 }
 
-/// The rate of the best products here; `None` on another device than this program's own.
-fn peak_operations_per_s(settings: &OpenSettings) -> Result<Option<f64>, EngineError> {
-    if settings.device != Device::Cpu {
-        return Ok(None);
-    }
-    let team = Team::new(settings.n_threads)?;
-    Ok(Some(gemm_peak(Compute { team: &team, precision: settings.precision })))
-}
-
 /// Goes over the pairs in batches until `duration` is over, after one batch to warm up.
 fn time(
+    engine: &dyn Implementation,
     pairs: &[EncodedPair],
     batch_pairs: usize,
     duration: Duration,
@@ -121,7 +127,7 @@ fn time(
     }
     let mut cost =
         PassCost { seconds: 0.0, n_pairs: 0, n_tokens: 0, n_packed_tokens: 0, kernels: Vec::new() };
-    profile::start();
+    engine.start_counting();
     let start = Instant::now();
     for batch in batches.iter().cycle() {
         pass(batch)?;
@@ -135,7 +141,6 @@ fn time(
         }
     }
     cost.seconds = start.elapsed().as_secs_f64();
-    profile::stop();
-    cost.kernels = profile::profile();
+    cost.kernels = engine.stop_counting();
     Ok(cost)
 }

@@ -1,13 +1,8 @@
 //! How much memory a run will need, from the shapes of its model alone, and what fits.
 
-use super::cpu::LanguageModel;
-use super::cpu::micro_batch::DEFAULT_ROWS;
-use super::cpu::network::Transformer;
-use super::cpu::network::memory::MicroBatchShape;
-use super::cpu::table::Store;
-use super::files::weights::ModelFiles;
-use super::{Backbone, Device, EncodedPair, EngineError, OpenSettings, Tuning};
-use crate::domain::spec::ExperimentSpec;
+use super::open::implementation;
+use super::{EngineError, OpenSettings};
+use crate::domain::spec::{Device, ExperimentSpec, Tuning};
 use crate::domain::teacher::second_view::View;
 
 /// Bytes a run needs at its peak, by purpose.
@@ -69,82 +64,19 @@ impl Load {
     }
 }
 
-/// Mean length of a side, as a share of the longest allowed, where nothing better is known: what
-/// HH-RLHF has at 256 tokens.
-const MEAN_FILL: f64 = 0.5;
-
-/// Rows of a pair as a share of two longest sides: their mean, and their standard deviation.
-struct Fill {
-    mean: f64,
-    deviation: f64,
-}
-
-/// What HH-RLHF (helpful) has at 256 tokens a side.
-const APART: Fill = Fill { mean: 0.44, deviation: 0.23 };
-/// The same where a decoder reads the prompt once for both answers.
-const SHARED: Fill = Fill { mean: 0.32, deviation: 0.14 };
-
-/// A plan for training on the CPU; `None` for the mock model, which has no weights.
+/// A plan for training; `None` for the mock model, which has no weights, and on a device whose use of
+/// memory is not known from shapes alone.
 ///
 /// # Errors
 /// When the model cannot be opened.
 pub fn plan(settings: &OpenSettings, load: Load) -> Result<Option<MemoryPlan>, EngineError> {
-    if settings.backbone == Backbone::Mock {
-        return Ok(None);
-    }
-    let files = ModelFiles::open_as(settings)?;
-    let (network, table) =
-        Transformer::new(&files.config, &settings.tuning, settings.frozen_precision);
-    let n = |store| table.n_values(store) as u64;
-    let shape = micro_batch(settings, load, network.shares_prompts());
-    let activations = network.n_activation_values(shape, &settings.tuning, load.has_dropout);
-    let tokens_a_pair = 2.0 * MEAN_FILL * settings.max_tokens as f64;
-    // A checkpoint holds one trained tensor at a time as bytes.
-    let trained = table.entries().iter().filter(|entry| entry.slot.is_trained());
-    let largest_tensor = trained.map(|entry| entry.slot.span.len()).max().unwrap_or(0);
-    let is_asked = load.has_second_view && LanguageModel::can_read(&files.config);
-    // Its gradient and moments are never written, so they take no memory.
-    let n_asked = n(Store::Trained) + n(Store::Frozen) + n(Store::Half);
-    Ok(Some(MemoryPlan {
-        program: resident_bytes().unwrap_or(32 << 20),
-        weights: 4 * (n(Store::Trained) + n(Store::Frozen))
-            + 2 * n(Store::Half)
-            + if is_asked { 4 * n_asked } else { 0 },
-        optimizer: 12 * n(Store::Trained),
-        activations: 4 * activations as u64,
-        data: (4.0 * tokens_a_pair * load.n_pairs as f64) as u64 + 4 * largest_tensor as u64,
-        trunk_cache: trunk_cache(settings, &network, load),
-        micro_batch_rows: shape.n_rows,
-    }))
+    implementation(settings).plan(settings, load)
 }
 
-/// Bytes of the trunk's activations that stay in memory: bf16, for every pair, within the budget.
-fn trunk_cache(settings: &OpenSettings, network: &Transformer, load: Load) -> u64 {
-    if !network.has_cacheable_trunk() {
-        return 0;
-    }
-    let n = (MEAN_FILL * settings.max_tokens as f64) as usize;
-    let side = EncodedPair { tokens_a: vec![0; n], tokens_b: vec![0; n], ..EncodedPair::default() };
-    let all = 2 * (network.n_seam_values(&side) * load.n_pairs) as u64;
-    all.min(settings.trunk_cache.memory_bytes)
-}
-
-/// The largest micro-batch of a run as it usually is: as many pairs as fit the setting, at least one,
-/// and no more than a batch of pairs that are longer than usual by two standard deviations.
-fn micro_batch(settings: &OpenSettings, load: Load, shares_prompts: bool) -> MicroBatchShape {
-    let rows_a_pair = 2 * settings.max_tokens;
-    let limit = match settings.micro_batch_tokens {
-        0 => DEFAULT_ROWS,
-        rows => rows,
-    };
-    let Fill { mean, deviation } = if shares_prompts { SHARED } else { APART };
-    let n_pairs = load.batch_pairs as f64;
-    let longest = (mean * n_pairs + 2.0 * deviation * n_pairs.sqrt()) * rows_a_pair as f64;
-    let n_rows = limit.min(longest as usize).max(rows_a_pair);
-    // Sides of half the longest length are usual.
-    let n_rewards = 2 * n_rows.div_ceil(settings.max_tokens);
-    MicroBatchShape { n_rows, n_rewards, longest: settings.max_tokens }
-}
+/// Packed rows of a micro-batch unless a setting says otherwise: with fewer the packing of weights is
+/// paid for more often, with more the activations leave the caches (`ser bench --set
+/// train.micro_batch_tokens=N` shows both).
+pub(super) const DEFAULT_MICRO_BATCH_ROWS: usize = 2304;
 
 /// The largest `micro_batch_tokens` whose plan stays within `available` bytes; `None` when not even
 /// one pair at a time fits.
@@ -157,7 +89,7 @@ pub fn fitting_micro_batch(
     available: u64,
 ) -> Result<Option<usize>, EngineError> {
     let smallest = 2 * settings.max_tokens;
-    let mut rows = DEFAULT_ROWS.max(smallest);
+    let mut rows = DEFAULT_MICRO_BATCH_ROWS.max(smallest);
     loop {
         let settings = OpenSettings { micro_batch_tokens: rows, ..settings.clone() };
         if plan(&settings, load)?.is_none_or(|plan| plan.total() <= available) {
@@ -218,14 +150,15 @@ fn proc_bytes(path: &str, name: &str) -> Option<u64> {
 }
 
 /// Bytes of this process in memory.
-fn resident_bytes() -> Option<u64> {
+pub(super) fn resident_bytes() -> Option<u64> {
     proc_bytes("/proc/self/status", "VmRSS:")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::spec::model::{LoraSpec, Precision};
+    use crate::domain::spec::{LoraSpec, Precision};
+    use crate::engine::Backbone;
 
     const LOAD: Load =
         Load { n_pairs: 100, batch_pairs: 32, has_dropout: false, has_second_view: false };
@@ -257,7 +190,7 @@ mod tests {
         // The plan holds what this process has in memory now, which moves while tests run.
         let slack = 64 << 20;
         let fitting = |bytes| fitting_micro_batch(&settings, LOAD, bytes).unwrap();
-        assert_eq!(fitting(u64::MAX), Some(DEFAULT_ROWS));
+        assert_eq!(fitting(u64::MAX), Some(DEFAULT_MICRO_BATCH_ROWS));
         assert!(fitting(total(&least) + slack).is_some());
         assert_eq!(fitting(0), None);
     }

@@ -12,12 +12,15 @@ use std::time::Duration;
 
 use super::files::checkpoint::digest_floats;
 use super::files::tensor_file::{broken, read_tensors, write_tensors};
+use super::memory::{Load, MemoryPlan};
+use super::open::Implementation;
 use super::{
-    Claim, EncodedPair, EngineError, LabeledPair, Loss, ModelInfo, OpenSettings, PairText,
-    RewardModel, StepReport, StepSettings,
+    CausalLm, Claim, EncodedPair, EngineError, LabeledPair, ModelInfo, ModelTensor, NoLikelihood,
+    OpenSettings, PairText, RewardModel, StepReport, StepSettings,
 };
 use crate::domain::preference::Side;
 use crate::domain::random::{Place, Purpose, text_hash};
+use crate::domain::spec::Loss;
 
 /// Number of hashed features.
 pub const N_FEATURES: usize = 4096;
@@ -78,6 +81,27 @@ impl MockModel {
         if !self.delay.is_zero() {
             std::thread::sleep(self.delay * n_pairs as u32);
         }
+    }
+}
+
+/// The stand-in as an implementation of the models: it reads no files.
+#[derive(Debug, Clone, Copy)]
+pub struct Mock;
+
+impl Implementation for Mock {
+    fn open(&self, settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError> {
+        Ok(Box::new(MockModel::new(settings)))
+    }
+
+    fn language_model(
+        &self,
+        _: &OpenSettings,
+    ) -> Result<Result<Box<dyn CausalLm>, NoLikelihood>, EngineError> {
+        Ok(Err(NoLikelihood::Mock))
+    }
+
+    fn plan(&self, _: &OpenSettings, _: Load) -> Result<Option<MemoryPlan>, EngineError> {
+        Ok(None)
     }
 }
 
@@ -230,6 +254,10 @@ impl RewardModel for MockModel {
 
     fn weights_digest(&self) -> String {
         digest_floats([self.weights.as_slice()])
+    }
+
+    fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
+        Ok(Vec::new())
     }
 }
 

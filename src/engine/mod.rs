@@ -1,41 +1,44 @@
 //! The reward model: text in, rewards out, and the training that changes it.
 //!
-//! Everything outside this module talks to [`RewardModel`]; nothing outside knows tensors, candle
-//! or kernels. Three implementations stand behind the trait: [`cpu`] (explicit forward and backward
-//! over flat buffers), [`candle`] (the same models on GPUs, and the oracle of the tests) and [`mock`]
-//! (a deterministic stand-in for process tests).
+//! Everything outside this module talks to traits: [`RewardModel`], [`CausalLm`] for the language model
+//! below it, [`TextGenerator`]. Nothing outside knows tensors, candle or kernels. [`open`](mod@open)
+//! chooses who stands behind the traits: `cpu` (explicit forward and backward passes over flat
+//! buffers), `candle` (the same models on GPUs, and the oracle of the tests) or [`mock`] (a
+//! deterministic stand-in for process tests).
 
-pub mod files;
-pub mod text;
-
-use crate::engine::files::hub_cache;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::domain::preference::{PreferencePair, Side};
-use crate::domain::source::hub_name::HubName;
-use crate::domain::spec::{ChatTemplateRecord, ExperimentSpec, ModelSpec, TuningName};
+use crate::domain::spec::{ChatTemplateRecord, Loss};
 use crate::domain::text::conversation::TextForm;
 
-pub mod candle;
+mod candle;
 pub mod config;
-pub mod cpu;
+mod cpu;
 mod error;
 pub mod export;
+pub mod files;
 #[cfg(test)]
 mod fixture;
+mod language_model;
 mod low_rank;
 pub mod measure;
 pub mod memory;
 pub mod mock;
+mod model_tensor;
+pub mod open;
 pub mod pretrain;
 pub mod schedule;
 pub mod score;
 pub mod scoring;
+pub mod text;
 
-pub use crate::domain::spec::{Device, LoraSpec, LoraTarget, Precision};
-pub use cpu::trunk_cache::CacheSettings;
+pub use crate::domain::pseudo_label::Claim;
 pub use error::EngineError;
 pub use files::peft::{AdapterError, missing_base};
+pub use language_model::{CausalLm, NoLikelihood, SamplingSettings, TextGenerator};
+pub use model_tensor::{ModelTensor, Values};
+pub use open::{Backbone, CacheSettings, OpenSettings, open};
 
 /// The texts of one pair. `prompt` followed directly by a response is the whole text.
 #[derive(Debug, Clone, Copy)]
@@ -124,29 +127,6 @@ impl<'a> LabeledPair<'a> {
     pub fn certain(pair: &'a EncodedPair, preferred: Side) -> Self {
         Self { pair, preferred, claim: Claim::Certain }
     }
-}
-
-/// What a label says about the answer it prefers.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub enum Claim {
-    /// It is better.
-    #[default]
-    Certain,
-    /// It is better with this probability `q`: the loss is `q loss(d) + (1 - q) loss(-d)`, the
-    /// expectation over the true label.
-    Probable(f32),
-}
-
-/// Pairwise losses on a margin `d = reward(preferred) - reward(other)`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Loss {
-    /// `-log sigmoid(d)` (Bradley and Terry 1952).
-    BradleyTerry,
-    /// `max(0, target_margin - d)` (SER, equation 5).
-    Hinge {
-        /// The margin beyond which a pair teaches nothing.
-        target_margin: f32,
-    },
 }
 
 /// Everything one optimiser step needs besides the data.
@@ -248,157 +228,13 @@ pub trait RewardModel: Send {
     /// When a file is missing, damaged or belongs to another model.
     fn load(&mut self, dir: &Path) -> Result<(), EngineError>;
 
-    /// SHA-256 over all weights in a fixed order, in hex.
+    /// SHA-256 over all weights in a fixed order, in hex. It is computed once after each change.
     fn weights_digest(&self) -> String;
-}
 
-/// Where the weights come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Backbone {
-    /// The small language model compiled into the program.
-    Embedded,
-    /// A directory with `config.json`, `model.safetensors` and `tokenizer.json`.
-    Directory(PathBuf),
-    /// The deterministic stand-in of the process tests.
-    Mock,
-}
-
-impl std::fmt::Display for Backbone {
-    /// As a spec names it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Embedded => f.write_str("embedded"),
-            Self::Mock => f.write_str("mock"),
-            Self::Directory(dir) => write!(f, "{}", dir.display()),
-        }
-    }
-}
-
-impl Backbone {
-    /// What `model.backbone` of a spec means: `embedded`, `mock`, a directory, or a name on the Hub,
-    /// whose files lie in the shared cache.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        match name {
-            "embedded" => Self::Embedded,
-            "mock" => Self::Mock,
-            name if HubName::is_meant(name) => Self::Directory(hub_cache::snapshot(name)),
-            directory => Self::Directory(PathBuf::from(directory)),
-        }
-    }
-}
-
-/// How to open a model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OpenSettings {
-    /// Where the weights come from.
-    pub backbone: Backbone,
-    /// Longest sequence; longer prompts lose their oldest tokens.
-    pub max_tokens: usize,
-    /// Keys the initial weights of a reward head that the checkpoint lacks.
-    pub rng_seed: u64,
-    /// Worker threads; 0 means one per core. Does not change results.
-    pub n_threads: usize,
-    /// Which parameters are trained.
-    pub tuning: Tuning,
-    /// Operands of matrix products.
-    pub precision: Precision,
-    /// How frozen parameters are stored.
-    pub frozen_precision: Precision,
-    /// Where the model computes.
-    pub device: Device,
-    /// Tokens computed at a time; 0 means as many as are fast.
-    pub micro_batch_tokens: usize,
-    /// How much of what a frozen trunk computes is kept, and where.
-    pub trunk_cache: CacheSettings,
-    /// `model.chat_template` of a spec.
-    pub chat_template: String,
-}
-
-impl OpenSettings {
-    /// A model trained in full, in `f32`, on all cores of the CPU.
-    #[must_use]
-    pub fn new(backbone: Backbone, max_tokens: usize, rng_seed: u64) -> Self {
-        Self {
-            backbone,
-            max_tokens,
-            rng_seed,
-            n_threads: 0,
-            tuning: Tuning::Full,
-            precision: Precision::F32,
-            frozen_precision: Precision::F32,
-            device: Device::Cpu,
-            micro_batch_tokens: 0,
-            trunk_cache: CacheSettings::default(),
-            chat_template: "auto".to_owned(),
-        }
-    }
-
-    /// What a spec says; the folder of the trunk cache is the caller's.
-    #[must_use]
-    pub fn of_spec(spec: &ExperimentSpec) -> Self {
-        let model = &spec.model;
-        Self {
-            tuning: Tuning::of_spec(model),
-            precision: spec.train.precision,
-            frozen_precision: model.frozen_precision,
-            device: model.device,
-            micro_batch_tokens: spec.train.micro_batch_tokens as usize,
-            chat_template: model.chat_template.clone(),
-            trunk_cache: CacheSettings {
-                dir: None,
-                memory_bytes: u64::from(model.trunk_cache.memory_mib) << 20,
-                disk_bytes: u64::from(model.trunk_cache.disk_mib) << 20,
-            },
-            ..Self::new(Backbone::named(&model.backbone), model.max_tokens as usize, spec.rng_seed)
-        }
-    }
-}
-
-/// Which parameters are trained; the reward head (with the pooler of an encoder) always is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Tuning {
-    /// All.
-    Full,
-    /// Low-rank updates.
-    Lora(LoraSpec),
-    /// The last blocks, and the last norm.
-    TopLayers(usize),
-    /// Nothing else.
-    Head,
-}
-
-impl Tuning {
-    /// Whether whole layers at the bottom never change, so that what they compute can be kept.
-    #[must_use]
-    pub fn freezes_layers(&self) -> bool {
-        matches!(self, Self::TopLayers(_) | Self::Head)
-    }
-
-    /// What `[model]` says.
-    #[must_use]
-    pub fn of_spec(model: &ModelSpec) -> Self {
-        match model.tuning {
-            TuningName::Full => Self::Full,
-            TuningName::Lora => Self::Lora(model.lora.clone()),
-            TuningName::TopLayers => Self::TopLayers(model.top_layers as usize),
-            TuningName::Head => Self::Head,
-        }
-    }
-}
-
-/// Opens a model for training and scoring.
-///
-/// # Errors
-/// When the directory is not a supported model: the message names file and value.
-pub fn open(settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError> {
-    match &settings.backbone {
-        Backbone::Mock => Ok(Box::new(mock::MockModel::new(settings))),
-        Backbone::Embedded | Backbone::Directory(_) if settings.device == Device::Cpu => {
-            Ok(Box::new(cpu::CpuModel::open(settings)?))
-        }
-        Backbone::Embedded | Backbone::Directory(_) => {
-            Ok(Box::new(candle::CandleModel::open(settings)?))
-        }
-    }
+    /// Every tensor that a reward depends on, low-rank updates beside their matrices; none where the
+    /// model has no files of the kind.
+    ///
+    /// # Errors
+    /// When the device does not give its values.
+    fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError>;
 }

@@ -12,12 +12,13 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, TokenizerBuilder, TokenizerImpl};
 
 use crate::domain::random::{Place, Purpose};
+use crate::domain::spec::{Loss, ScheduleName};
 
 use super::config::DecoderConfig;
-use super::cpu::LanguageModel;
 use super::files::weights::write_half_tensors;
-use super::schedule::{Decay, Schedule};
-use super::{EngineError, Loss, StepSettings};
+use super::open::random_language_model;
+use super::schedule::Schedule;
+use super::{CausalLm, EngineError, StepSettings};
 
 /// First token of every sequence.
 pub const BOS: &str = "<s>";
@@ -108,16 +109,14 @@ pub fn pretrain(
         })
         .collect::<Result<Vec<Vec<u32>>, EngineError>>()?;
     let model = train_model(&sequences, settings, on_step)?;
-    let parameters = model.parameters();
-    let tensors: Vec<(String, &[usize], &[f32])> = parameters
-        .table
-        .entries()
+    let tensors = model.tensors()?;
+    let values: Vec<Vec<f32>> = tensors.iter().map(|tensor| tensor.values.to_f32()).collect();
+    let tensors: Vec<(String, &[usize], &[f32])> = tensors
         .iter()
+        .zip(&values)
         // The reward head is not part of a language model.
-        .filter(|entry| !entry.name.starts_with("score."))
-        .map(|entry| {
-            (entry.name.clone(), entry.shape.as_slice(), entry.slot.span.of(&parameters.values))
-        })
+        .filter(|(tensor, _)| !tensor.name.starts_with("score."))
+        .map(|(tensor, values)| (tensor.name.to_owned(), tensor.shape, values.as_slice()))
         .collect();
     write_half_tensors(&dir.join("model.safetensors"), &tensors)
 }
@@ -126,13 +125,13 @@ fn train_model(
     sequences: &[Vec<u32>],
     settings: &PretrainSettings,
     on_step: &mut dyn FnMut(PretrainProgress),
-) -> Result<LanguageModel, EngineError> {
+) -> Result<Box<dyn CausalLm>, EngineError> {
     // Threads never change a result.
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut model = LanguageModel::random(&settings.config, settings.rng_seed, n_threads)?;
+    let mut model = random_language_model(&settings.config, settings.rng_seed, n_threads)?;
     let steps_per_epoch = sequences.len().div_ceil(settings.batch_texts) as u64;
     let n_steps = steps_per_epoch * u64::from(settings.epochs);
-    let schedule = Schedule::new(settings.learning_rate, 0.02, n_steps, Decay::Cosine);
+    let schedule = Schedule::new(settings.learning_rate, 0.02, n_steps, ScheduleName::Cosine);
     let mut n_tokens = 0;
     let mut step = 0;
     for epoch in 0..settings.epochs {
@@ -141,7 +140,7 @@ fn train_model(
         for batch in order.chunks(settings.batch_texts) {
             let batch: Vec<Vec<u32>> =
                 batch.iter().map(|index| sequences[*index as usize].clone()).collect();
-            let report = model.lm_step(
+            let report = model.next_token_step(
                 &batch,
                 &StepSettings {
                     loss: Loss::BradleyTerry,

@@ -5,16 +5,7 @@
 
 use std::f64::consts::PI;
 
-/// What happens after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decay {
-    /// The base rate to the end.
-    Constant,
-    /// A straight line to 0.
-    Linear,
-    /// Half a cosine wave to 0.
-    Cosine,
-}
+use crate::domain::spec::ScheduleName;
 
 /// A resolved schedule: changing any number of it makes another run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,13 +17,18 @@ pub struct Schedule {
     /// Steps in all, warm-up included.
     pub n_steps: u64,
     /// What happens after the warm-up.
-    pub decay: Decay,
+    pub decay: ScheduleName,
 }
 
 impl Schedule {
     /// A schedule that warms up over `warmup_ratio` of its steps, rounded.
     #[must_use]
-    pub fn new(base_learning_rate: f32, warmup_ratio: f32, n_steps: u64, decay: Decay) -> Self {
+    pub fn new(
+        base_learning_rate: f32,
+        warmup_ratio: f32,
+        n_steps: u64,
+        decay: ScheduleName,
+    ) -> Self {
         let n_warmup = (f64::from(warmup_ratio.clamp(0.0, 1.0)) * n_steps as f64).round() as u64;
         Self { base_learning_rate, n_warmup_steps: n_warmup, n_steps, decay }
     }
@@ -46,9 +42,9 @@ impl Schedule {
             let n_decay = self.n_steps.saturating_sub(self.n_warmup_steps).max(1);
             let done = ((step - self.n_warmup_steps) as f64 / n_decay as f64).min(1.0);
             match self.decay {
-                Decay::Constant => 1.0,
-                Decay::Linear => 1.0 - done,
-                Decay::Cosine => 0.5 * (1.0 + (PI * done).cos()),
+                ScheduleName::Constant => 1.0,
+                ScheduleName::Linear => 1.0 - done,
+                ScheduleName::Cosine => 0.5 * (1.0 + (PI * done).cos()),
             }
         };
         (f64::from(self.base_learning_rate) * factor) as f32
@@ -61,7 +57,7 @@ mod tests {
 
     #[test]
     fn warms_up_peaks_and_decays_without_a_wasted_step() {
-        let schedule = Schedule::new(1e-3, 0.1, 100, Decay::Linear);
+        let schedule = Schedule::new(1e-3, 0.1, 100, ScheduleName::Linear);
         assert_eq!(schedule.n_warmup_steps, 10);
         let rates: Vec<f32> = (0..100).map(|step| schedule.learning_rate(step)).collect();
         assert!((rates[0] - 1e-4).abs() < 1e-9);
@@ -75,10 +71,10 @@ mod tests {
     #[test]
     fn the_decays_meet_their_formulas_half_way() {
         let at_half = |decay| Schedule::new(2.0, 0.0, 8, decay).learning_rate(4);
-        assert_eq!(at_half(Decay::Constant), 2.0);
-        assert_eq!(at_half(Decay::Linear), 1.0);
-        assert!((at_half(Decay::Cosine) - 1.0).abs() < 1e-6);
-        let cosine = Schedule::new(2.0, 0.0, 8, Decay::Cosine);
+        assert_eq!(at_half(ScheduleName::Constant), 2.0);
+        assert_eq!(at_half(ScheduleName::Linear), 1.0);
+        assert!((at_half(ScheduleName::Cosine) - 1.0).abs() < 1e-6);
+        let cosine = Schedule::new(2.0, 0.0, 8, ScheduleName::Cosine);
         assert!((cosine.learning_rate(2) - (1.0 + 0.5_f32.sqrt())).abs() < 1e-6);
     }
 
@@ -86,7 +82,8 @@ mod tests {
     fn degenerate_lengths_stay_finite() {
         for n_steps in [0, 1] {
             for ratio in [0.0, 0.5, 1.0] {
-                let rate = Schedule::new(1.0, ratio, n_steps, Decay::Linear).learning_rate(0);
+                let rate =
+                    Schedule::new(1.0, ratio, n_steps, ScheduleName::Linear).learning_rate(0);
                 assert!(rate.is_finite() && rate > 0.0, "{n_steps} {ratio} {rate}");
             }
         }

@@ -5,16 +5,16 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::cpu::CpuModel;
 use super::files::checkpoint::read_checkpoint;
 use super::files::peft::Adapter;
 use super::files::source::Source;
 use super::files::weights::ModelFiles;
+use super::open::implementation;
 use super::score::score_all;
 use super::{
-    Backbone, CacheSettings, Device, EncodedPair, EngineError, OpenSettings, PairText, RewardModel,
-    Tuning,
+    Backbone, CacheSettings, EncodedPair, EngineError, OpenSettings, PairText, RewardModel,
 };
+use crate::domain::spec::Tuning;
 use crate::domain::text::conversation::TextForm;
 
 /// Sequences are no longer than this where neither the person nor the model's files say.
@@ -42,7 +42,7 @@ pub struct EncodedText {
     pub n_tokens_cut: usize,
 }
 
-/// What a look at a model to be used says.
+/// How a model is opened for use, and whether its rewards would mean anything.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UseSettings {
     /// How to open it.
@@ -92,14 +92,7 @@ pub fn open_to_score(
 ) -> Result<Box<dyn RewardModel>, EngineError> {
     let trunk_cache = CacheSettings::default();
     let settings = OpenSettings { trunk_cache, ..settings.clone() };
-    let mut model: Box<dyn RewardModel> =
-        if settings.device == Device::Cpu && settings.backbone != Backbone::Mock {
-            let mut model = CpuModel::open(&settings)?;
-            model.trainer_mut().network.keep_seam_exact();
-            Box::new(model)
-        } else {
-            super::open(&settings)?
-        };
+    let mut model = implementation(&settings).open_to_score(&settings)?;
     if let Some(checkpoint) = checkpoint {
         read_checkpoint(checkpoint, model.as_mut())?;
     }
@@ -208,6 +201,33 @@ mod tests {
                 assert!((rewards[i] - expected).abs() < 1e-6, "{} {expected}", rewards[i]);
             }
             assert!(score_texts(model.as_mut(), &[], 9).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn another_device_scores_alike() {
+        use crate::domain::spec::Device;
+        let embedded = Backbone::Embedded;
+        let words = ["the dog ran", "mat", "on the mat the cat sat", "a", "away away away"];
+        for backbone in [llama_dir(), bert_dir()]
+            .iter()
+            .map(|dir| Backbone::Directory(dir.path().to_owned()))
+            .chain([embedded])
+        {
+            let here = use_settings(&backbone, Some(16)).unwrap().open;
+            let there = OpenSettings { device: Device::CandleCpu, ..here.clone() };
+            let texts: Vec<PairText<'_>> =
+                words.iter().map(|it| PairText::dialogue("the cat", it, " sat")).collect();
+            let [here, there] = [here, there].map(|settings| {
+                let mut model = open_to_score(&settings, None).unwrap();
+                let pairs = model.encode(&texts).unwrap();
+                let pairs: Vec<&EncodedPair> = pairs.iter().collect();
+                let go_on = &mut |_| ControlFlow::Continue(());
+                score_all(model.as_mut(), &pairs, 20, go_on).unwrap().unwrap()
+            });
+            for (here, there) in here.iter().flatten().zip(there.iter().flatten()) {
+                assert!((here - there).abs() < 1e-4, "{backbone}: {here} {there}");
+            }
         }
     }
 

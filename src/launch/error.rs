@@ -1,4 +1,4 @@
-//! Why nothing was started.
+//! What can go wrong before a worker takes over.
 
 use std::path::PathBuf;
 
@@ -11,93 +11,93 @@ use crate::spec::SpecError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
 
-/// Why nothing was started.
+/// A launch, an import or a dry run that failed; nothing of it is left.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// The spec is wrong.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// The data is wrong.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The model is wrong, or this machine is too small for it.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The Hub refused, or cannot be reached.
-    #[error(transparent)]
-    Hub(#[from] HubError),
-    /// A name on the Hub is malformed.
-    #[error(transparent)]
-    BadName(#[from] BadName),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The runs wait in the queue, but no worker could be started.
+    /// A source cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A model cannot be opened, or is too large for this machine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A name on the Hub cannot be fetched.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A text is no name on the Hub.
+    #[error(transparent)]
+    Name(#[from] BadName),
+    /// The spec is wrong.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// No worker can be started.
     #[error(transparent)]
     Supervisor(#[from] SupervisorError),
-    /// There is nothing to read.
+    /// `data.source` names nothing.
     #[error("`data.source` is an empty list")]
     NoSource,
-    /// No folder and no imported model has the name.
-    #[error("there is no model `{name}`: it is no folder")]
-    NoModel {
-        /// As it was given.
-        name: String,
-    },
-    /// A file of a repository was given as a model.
-    #[error("`{name}` has a path after its name, but a model is all of it")]
-    PartOfModel {
-        /// As it was given.
-        name: String,
-    },
-    /// Several files were given one share of a mixture.
-    #[error("`{name}` is {n_files} files, but has one weight or cap")]
-    OneWeight {
-        /// As it was given.
-        name: String,
-        /// So many files it stands for.
+    /// One weight or cap cannot be divided over files.
+    #[error("`{path}` is {n_files} files, but has one weight or cap")]
+    WeightOfFiles {
+        /// The name on the Hub.
+        path: String,
+        /// How many files it means.
         n_files: usize,
     },
-    /// The model reads shorter texts than the spec wants.
-    #[error(
-        "`model.max_tokens` is {max_tokens}, but `{}` has {n_positions} positions",
-        config.display()
-    )]
+    /// A model that is neither a folder nor a known name.
+    #[error("there is no model `{name}`: it is no folder")]
+    NoModel {
+        /// What was written.
+        name: String,
+    },
+    /// A model is fetched whole.
+    #[error("`{name}` has a path after its name, but a model is all of it")]
+    PathInModel {
+        /// What was written.
+        name: String,
+    },
+    /// The model cannot read texts that long.
+    #[error("`model.max_tokens` is {n}, but `{}` has {limit} positions", config.display())]
     TooManyTokens {
-        /// The value of the spec.
-        max_tokens: usize,
-        /// The file that says how many positions there are.
+        /// The value of `model.max_tokens`.
+        n: usize,
+        /// The positions of the model.
+        limit: usize,
+        /// The model's `config.json`.
         config: PathBuf,
-        /// The most tokens the model reads.
-        n_positions: usize,
     },
-    /// There are too few pairs for the parts of the data.
-    #[error("`{data}` cannot be divided: {reason}")]
-    Undivided {
-        /// The data, as the spec names it.
-        data: String,
+    /// Too few pairs for the splits.
+    #[error("`{source_name}` cannot be divided: {error}")]
+    Split {
+        /// The value of `data.source`.
+        source_name: String,
         /// Which part would be empty.
-        reason: SplitError,
+        error: SplitError,
     },
-    /// The spec cannot be written beside its run.
+    /// A file of the home cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// What the system said.
         source: std::io::Error,
     },
-    /// The run of a dry run failed.
+    /// A random seed was given twice.
+    #[error("`--rng-seeds` holds {rng_seed} twice")]
+    SeedTwice {
+        /// Which one.
+        rng_seed: u64,
+    },
+    /// The small run of a dry run failed.
     #[error("{message}")]
-    Failed {
-        /// What its worker said.
+    DryRun {
+        /// What its worker reported.
         message: String,
         /// The worker's hint.
         hint: Option<String>,
     },
-    /// A dry run was ended before its run was.
-    #[error("the dry run was given up; nothing of it is kept")]
-    GivenUp,
 }
 
 impl LaunchError {
@@ -105,29 +105,29 @@ impl LaunchError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Spec(error) => return error.hint(),
+            Self::Store(error) => return error.hint(),
             Self::Data(error) => return error.hint(),
             Self::Engine(error) => return error.hint(),
             Self::Hub(error) => return error.hint(),
-            Self::Store(error) => return error.hint(),
+            Self::Spec(error) => return error.hint(),
             Self::Supervisor(error) => return error.hint(),
-            Self::Failed { hint, .. } => return hint.clone(),
-            Self::TooManyTokens { n_positions, .. } => {
-                return Some(format!("set `model.max_tokens` to {n_positions} or less"));
+            Self::DryRun { hint, .. } => return hint.clone(),
+            Self::TooManyTokens { limit, .. } => {
+                return Some(format!("set `model.max_tokens` to {limit} or less"));
             }
-            Self::BadName(_) => "for example `hf:sentence-transformers/all-MiniLM-L6-v2@main`",
+            Self::Name(_) => "for example `hf:sentence-transformers/all-MiniLM-L6-v2@main`",
             Self::NoSource => "name a file",
+            Self::WeightOfFiles { .. } => "name one file after a `/`",
             Self::NoModel { .. } => {
                 "write `embedded`, a folder with `config.json`, a name of `ser model list`, or \
                  `hf:owner/name`"
             }
-            Self::PartOfModel { .. } => "write `hf:owner/name[@revision]`",
-            Self::OneWeight { .. } => "name one file after a `/`",
-            Self::Undivided { .. } => {
+            Self::PathInModel { .. } => "write `hf:owner/name[@revision]`",
+            Self::Split { .. } => {
                 "give more pairs, or change `data.seed_labels` and `data.validation_share`"
             }
             Self::Write { .. } => "check the path and its permissions",
-            Self::GivenUp => return None,
+            Self::SeedTwice { .. } => "the same random seed gives the same run",
         };
         Some(hint.to_owned())
     }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{LaunchError, Say, read_ahead};
+use super::{LaunchError, LaunchResult, Place, read_ahead};
 use crate::data::{
     self, BadPairPolicy, DataError, DatasetFormat, DropReason, Fingerprint, GroupBy, MixtureReader,
     Part, ReadSettings, SourceItem, Understanding,
 };
 use crate::domain::source::data_files;
 use crate::domain::spec::{ColumnsSpec, DataSpec, SourcePart};
-use crate::domain::text::words;
+use crate::report::words::count;
 use crate::store::rows::DatasetRow;
 use crate::store::{Batches, ImportItem, NewDataset, Store};
 
@@ -55,7 +55,7 @@ impl<'a> ImportSettings<'a> {
     ///
     /// # Errors
     /// When there is no such format.
-    pub fn read(&self, policy: BadPairPolicy) -> Result<ReadSettings, DataError> {
+    pub fn read(&self, policy: BadPairPolicy) -> LaunchResult<ReadSettings> {
         Ok(ReadSettings {
             part: self.part,
             format: DatasetFormat::parse(self.format)?,
@@ -85,10 +85,10 @@ pub struct Imported {
 /// # Errors
 /// When a source names no file, or the first record of one is broken.
 pub fn find_parts(
+    place: Place<'_>,
     sources: &[SourcePart],
     read: &ReadSettings,
-    say: &dyn Say,
-) -> Result<Vec<Part>, LaunchError> {
+) -> LaunchResult<Vec<Part>> {
     if sources.is_empty() {
         return Err(LaunchError::NoSource);
     }
@@ -96,7 +96,7 @@ pub fn find_parts(
     for source in sources {
         let part = Part::find(source, read)?;
         if let Some(other) = part.others.first() {
-            say.say(&format!(
+            place.say(&format!(
                 "note: {} of the files of `{}` are read for the `{}` split, and {} are not, such \
                  as `{other}`",
                 part.files.len(),
@@ -114,26 +114,22 @@ pub fn find_parts(
 ///
 /// # Errors
 /// When one of the first records is broken.
-pub fn say_understanding(
-    parts: &[Part],
-    read: &ReadSettings,
-    say: &dyn Say,
-) -> Result<(), DataError> {
+pub fn say_understanding(place: Place<'_>, parts: &[Part], read: &ReadSettings) -> LaunchResult {
     for part in parts {
         for (source, note) in &part.notes {
-            say.say(&format!("note: `{source}`: {note}"));
+            place.say(&format!("note: `{source}`: {note}"));
         }
         let Some((source, format)) = part.files.first() else { continue };
         let Some(it) = data::understand(source, *format, read)? else { continue };
         let name = if parts.len() > 1 { format!(" `{}`", part.name) } else { String::new() };
-        say.say(&format!("understood{name}: {}", columns_in_words(&it)));
+        place.say(&format!("understood{name}: {}", columns_in_words(&it)));
         let [prompt, better, worse] = &it.example;
         let prompt = if prompt.is_empty() {
             String::new()
         } else {
             format!("to \u{201c}{prompt}\u{201d}, ")
         };
-        say.say(&format!(
+        place.say(&format!(
             "first pair: {prompt}\u{201c}{better}\u{201d} is better than \u{201c}{worse}\u{201d}"
         ));
     }
@@ -176,17 +172,17 @@ fn columns_in_words(it: &Understanding) -> String {
 /// # Errors
 /// The first broken record; nothing is kept of the sources then.
 pub fn import(
+    place: Place<'_>,
     store: &mut Store,
     sources: &[SourcePart],
     settings: &ImportSettings<'_>,
-    say: &dyn Say,
-) -> Result<Imported, LaunchError> {
+) -> LaunchResult<Imported> {
     // Who names a file of finished pairs wants every pair of it: there, records that say nothing
     // are refused by line.
     let read = settings.read(BadPairPolicy::Refuse)?;
-    let parts = find_parts(sources, &read, say)?;
+    let parts = find_parts(place, sources, &read)?;
     if sources.iter().any(|source| source.path != EMBEDDED) {
-        say_understanding(&parts, &read, say)?;
+        say_understanding(place, &parts, &read)?;
     }
     let names: Vec<&str> = sources.iter().map(|part| part.path.as_str()).collect();
     let new = NewDataset {
@@ -194,7 +190,7 @@ pub fn import(
         format: data::format_names(&parts),
         grouped_by: settings.group.to_owned(),
     };
-    let (dataset, done) = std::thread::scope(|scope| -> Result<_, LaunchError> {
+    let (dataset, done) = std::thread::scope(|scope| -> LaunchResult<_> {
         let hashing = scope.spawn(|| Fingerprint::of(&parts, &read));
         let hashed = || match hashing.join() {
             Ok(fingerprint) => Ok(fingerprint?.0),
@@ -202,23 +198,23 @@ pub fn import(
         };
         if !store.has_datasets_like(&new)? {
             // Nothing can be found, so nothing is waited for.
-            let (dataset, done) = read_pairs(store, &new, (&parts, &read), hashed, say)?;
+            let (dataset, done) = read_pairs(place, store, &new, &parts, &read, hashed)?;
             return Ok((dataset, Some(done)));
         }
         let fingerprint = hashed()?;
         if let Some(dataset) = store.find_dataset(&fingerprint)? {
             return Ok((dataset, None));
         }
-        let (dataset, done) = read_pairs(store, &new, (&parts, &read), || Ok(fingerprint), say)?;
+        let (dataset, done) = read_pairs(place, store, &new, &parts, &read, || Ok(fingerprint))?;
         Ok((dataset, Some(done)))
     })?;
     let Some(Reading { counts, shares }) = done else {
         return Ok(Imported { dataset, is_new: false });
     };
     tracing::info!(source = new.source, format = new.format, "imported");
-    counts.tell(say);
+    counts.say(place);
     if sources.iter().any(|part| part.weight > 0.0 || part.cap > 0) {
-        say_shares(&shares, say);
+        say_shares(place, &shares);
     }
     Ok(Imported { dataset, is_new: true })
 }
@@ -232,13 +228,14 @@ struct Reading {
 
 /// Reads on one thread what the store writes on this one.
 fn read_pairs(
+    place: Place<'_>,
     store: &mut Store,
     new: &NewDataset,
-    (parts, read): (&[Part], &ReadSettings),
-    fingerprint: impl FnOnce() -> Result<String, LaunchError>,
-    say: &dyn Say,
-) -> Result<(DatasetRow, Reading), LaunchError> {
-    let mut progress = Progress { say, n_pairs: 0 };
+    parts: &[Part],
+    read: &ReadSettings,
+    fingerprint: impl FnOnce() -> LaunchResult<String>,
+) -> LaunchResult<(DatasetRow, Reading)> {
+    let mut progress = Progress::new(place);
     let (dataset, reading) = read_ahead::with(
         |send| {
             let mut reader = MixtureReader::new(parts.to_vec(), read.clone());
@@ -282,41 +279,46 @@ impl Counts {
     }
 
     /// Every pair that is not there, by reason.
-    fn tell(&self, say: &dyn Say) {
+    fn say(&self, place: Place<'_>) {
         for (reason, n) in &self.left_out {
             let word = if reason.is_expected() { "note" } else { "warning" };
-            say.say(&format!("{word}: {} pairs left out: {reason}", words::count(*n)));
+            place.say(&format!("{word}: {} pairs left out: {reason}", count(*n)));
         }
         if self.n_margins > 0 {
-            let n = words::count(self.n_margins);
-            say.say(&format!("note: {n} pairs carry a margin, which is not used"));
+            let n = count(self.n_margins);
+            place.say(&format!("note: {n} pairs carry a margin, which is not used"));
         }
     }
 }
 
-fn say_shares(shares: &[(String, u64)], say: &dyn Say) {
+fn say_shares(place: Place<'_>, shares: &[(String, u64)]) {
     let shares: Vec<String> =
-        shares.iter().map(|(name, n)| format!("{} of `{name}`", words::count(*n))).collect();
-    say.say(&format!("mixed pairs: {}", shares.join(", ")));
+        shares.iter().map(|(name, n)| format!("{} of `{name}`", count(*n))).collect();
+    place.say(&format!("mixed pairs: {}", shares.join(", ")));
 }
 
-/// Says from time to time how many pairs were read.
+/// Counts up, for whoever watches.
 struct Progress<'a> {
-    say: &'a dyn Say,
+    place: Place<'a>,
+    is_shown: bool,
     n_pairs: u64,
 }
 
-impl Progress<'_> {
+impl<'a> Progress<'a> {
+    fn new(place: Place<'a>) -> Self {
+        Self { place, is_shown: place.say.shows_progress(), n_pairs: 0 }
+    }
+
     fn count(&mut self) {
         self.n_pairs += 1;
-        if self.n_pairs.is_multiple_of(PAIRS_PER_UPDATE) {
-            self.say.progress(&format!("reading pairs: {}", words::count(self.n_pairs)));
+        if self.is_shown && self.n_pairs.is_multiple_of(PAIRS_PER_UPDATE) {
+            self.place.say.progress(Some(&format!("reading pairs: {}", count(self.n_pairs))));
         }
     }
 
     fn clear(&self) {
-        if self.n_pairs >= PAIRS_PER_UPDATE {
-            self.say.clear();
+        if self.is_shown && self.n_pairs >= PAIRS_PER_UPDATE {
+            self.place.say.progress(None);
         }
     }
 }

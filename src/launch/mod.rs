@@ -1,87 +1,64 @@
-//! Starting runs and what belongs to it, for both front ends: names become files, files become data
-//! sets of the store, specs become queued runs, and the first of them is started.
+//! What both front ends do with runs and data before a worker takes over: bring named models and
+//! data here, import pairs, check specs, queue runs, try one on a few pairs.
 //!
-//! A front end hands in what the person asked for as a value and gets a value or a typed error back;
-//! what is said on the way goes through [`Say`]. Nothing here knows a terminal.
+//! The command line and the interface call the same functions and get typed results; what is said on
+//! the way goes to whoever asked ([`Say`]).
 
+pub mod by_name;
 mod dry_run;
 mod error;
 pub mod import;
-pub mod local;
 mod queue;
-pub mod read_ahead;
-mod say;
-#[cfg(test)]
-mod tests;
+mod read_ahead;
+mod request;
 
-pub use dry_run::dry_run;
+pub use dry_run::{DryRun, dry_run};
 pub use error::LaunchError;
-pub use queue::{QueuePlan, queue};
-pub use say::Say;
+pub use queue::{LaunchPlan, launch};
+pub use request::{Base, Request, Started, specs_of, start};
 
-use crate::domain::event::RunEvent;
-use crate::domain::run::RunId;
-use crate::spec::SpecSet;
-use crate::store::rows::RunRow;
-use crate::store::{Store, StoreError};
-use crate::supervisor::Supervisor;
+use crate::store::Home;
 
-/// What a person asks for: runs, and what they are called.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Order {
-    /// A run for each arm and random seed of it.
-    pub specs: SpecSet,
-    /// The name of the run, or of the experiment where there are several; made up otherwise.
-    pub name: Option<String>,
+/// What a launch returns.
+pub type LaunchResult<T = ()> = Result<T, LaunchError>;
+
+/// Who hears what is said on the way to a result.
+pub trait Say: Sync {
+    /// A note or a warning: one line, which may hold anything that a file or a name holds.
+    fn say(&self, line: &str);
+
+    /// How far a long part has come, in place of what was shown before; `None` ends it.
+    fn progress(&self, line: Option<&str>);
+
+    /// Whether anybody sees [`Say::progress`], so that nothing is written for nobody.
+    fn shows_progress(&self) -> bool;
 }
 
-/// What an order came to.
-#[derive(Debug, Clone)]
-pub struct Launched {
-    /// The runs, in the order in which they wait.
-    pub runs: Vec<RunRow>,
-    /// The experiment they belong to, where there are several.
-    pub experiment: Option<String>,
+/// Nobody listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Say for Silent {
+    fn say(&self, _: &str) {}
+
+    fn progress(&self, _: Option<&str>) {}
+
+    fn shows_progress(&self) -> bool {
+        false
+    }
 }
 
-/// Checks an order, imports its data, queues its runs and starts the first one if a slot is free.
-/// Importing a large data set can take minutes: call this off the thread that draws. A process that
-/// ends on the way leaves no run, and the half of a data set that it imported is swept away by
-/// whoever opens the store next.
-///
-/// # Errors
-/// Anything wrong with a spec, its model or its data; nothing is left behind then. When the runs
-/// are queued and the first one cannot be started, they stay in the queue.
-pub fn start(
-    supervisor: &Supervisor,
-    store: &mut Store,
-    order: &Order,
-    say: &dyn Say,
-) -> Result<Launched, LaunchError> {
-    let specs = order.specs.resolve()?;
-    let experiment = match &order.name {
-        _ if specs.len() == 1 => None,
-        Some(name) => Some(name.clone()),
-        None => Some(store.unused_experiment_name()?),
-    };
-    let plan = QueuePlan {
-        name: order.name.as_deref().filter(|_| experiment.is_none()),
-        experiment: experiment.as_deref(),
-        reuses_runs: false,
-    };
-    let runs = queue(supervisor.home(), store, &specs, plan, say)?;
-    supervisor.start_next(store)?;
-    Ok(Launched { runs, experiment })
+/// The home that something is launched in, and who hears about it.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Where runs, data sets and imported models are kept.
+    pub home: &'a Home,
+    /// Who hears what is said on the way.
+    pub say: &'a dyn Say,
 }
 
-/// The hint that a worker left with its failure.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn failure_hint(store: &Store, run: &RunId) -> Result<Option<String>, StoreError> {
-    let events = store.last_events(run, 1)?;
-    Ok(events.first().and_then(|line| match serde_json::from_str(&line.body) {
-        Ok(RunEvent::RunFailed { hint, .. }) => hint,
-        _ => None,
-    }))
+impl Place<'_> {
+    fn say(&self, line: &str) {
+        self.say.say(line);
+    }
 }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
+use crate::analysis::{ArmComparison, ArmDifference, ArmRow, MeanOverSeeds};
 use crate::domain::stats::Interval;
 use crate::domain::stats::gap::GapClosed;
 use crate::domain::stats::paired::PairedDifference;
-use crate::store::comparison::{ArmComparison, ArmDifference, ArmRow, MeanOverSeeds};
 
 /// Arms side by side.
 #[derive(Debug, Serialize)]

@@ -1,6 +1,6 @@
 //! One metric of one run along an axis: the curves of the compare screen and of its exports.
 
-use crate::store::comparison::ComparedRun;
+use crate::analysis::ComparedRun;
 use crate::store::rows::RoundRow;
 
 /// What runs horizontally.

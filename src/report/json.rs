@@ -10,11 +10,11 @@ use serde_json::Value;
 use super::arms::ArmsDocument;
 use super::curve::{CurveAxis, CurveMetric, curve};
 use super::run::{EvaluationDocument, RunDocument};
-use crate::domain::stats::paired::PairedOutcomes;
-use crate::store::comparison::{
+use crate::analysis::{
     ArmComparison, ComparedRun, Comparison, Difference, Direction, Disagreement, DisagreementSplit,
     Disagreements, MetricRow, Opinion, PoolDisagreements, RoundChoice,
 };
+use crate::domain::stats::paired::PairedOutcomes;
 
 /// The version of the promise.
 pub const SCHEMA: u32 = 1;

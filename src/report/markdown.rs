@@ -1,8 +1,8 @@
 //! A comparison as a Markdown table, for a note, an issue or a paper.
 
 use super::words::{letter, metric_value, setting_value, share, signed};
+use crate::analysis::{Comparison, Difference, MetricRow, RoundChoice};
 use crate::domain::text::clean::clean_line;
-use crate::store::comparison::{Comparison, Difference, MetricRow, RoundChoice};
 
 /// A table of what differs, runs as columns, and a line that says how it was computed.
 #[must_use]

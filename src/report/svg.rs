@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::curve::{CurveAxis, CurveMetric, CurvePoint, curve};
 use super::scale::{Scale, plain};
 use super::words::{letter, share};
+use crate::analysis::Comparison;
 use crate::domain::text::clean::clean_line;
-use crate::store::comparison::Comparison;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 480.0;

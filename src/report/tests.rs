@@ -1,10 +1,9 @@
 //! Tests of the texts, on a comparison made by hand.
 
 use super::*;
+use crate::analysis;
+use crate::analysis::{Comparison, ComparisonCache, ComparisonQuery, N_RUNS_MAX, RoundChoice};
 use crate::domain::metrics::Evaluation;
-use crate::store::comparison::{
-    Comparison, ComparisonCache, ComparisonQuery, N_RUNS_MAX, RoundChoice,
-};
 use crate::store::rows::RoundRow;
 use crate::store::testing;
 
@@ -30,7 +29,8 @@ fn comparison() -> Comparison {
     let runs = vec![fixture.run("a|b"), fixture.run("c, \"d\" <e>")];
     assert!(runs.len() <= N_RUNS_MAX);
     let query = ComparisonQuery { runs, base: 0, rounds: RoundChoice::Last, n_loss_points: 0 };
-    let mut found = fixture.store.compare(&query, &mut ComparisonCache::default()).unwrap();
+    let mut found =
+        analysis::compare(&fixture.store, &query, &mut ComparisonCache::default()).unwrap();
     for (run, n_right) in found.runs.iter_mut().zip([5, 7]) {
         run.rounds = vec![round(0, n_right), round(1, n_right + 1)];
         run.round = Some(1);

@@ -2,35 +2,28 @@
 
 use std::path::PathBuf;
 
-/// A spec that no run can have.
+/// A spec that no run can have, or that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
-    /// A key, a value, an arm or the form of the text is wrong.
+    /// A key or a value, with the place where it was written.
     #[error("{message}")]
     Refused {
-        /// It names the key, the value and the place they were written at.
+        /// One sentence that names key, value and place.
         message: String,
-        /// It shows what would be right.
+        /// What would be right.
         hint: Option<String>,
     },
     /// A spec file cannot be read.
     #[error("cannot read `{}`", path.display())]
     File {
-        /// It is the path as the person wrote it.
+        /// The file that was named.
         path: PathBuf,
-        /// The system's reason.
+        /// What the system said.
         source: std::io::Error,
     },
 }
 
 impl SpecError {
-    /// A mistake in what the person gave.
-    pub(super) fn refused(message: impl Into<String>) -> Self {
-        Self::Refused { message: message.into(), hint: None }
-    }
-
-    /// Adds what would be right to a mistake.
-    #[must_use]
     pub(super) fn with_hint(mut self, text: impl Into<String>) -> Self {
         if let Self::Refused { hint, .. } = &mut self {
             *hint = Some(text.into());

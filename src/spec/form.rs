@@ -3,8 +3,9 @@
 
 use std::sync::OnceLock;
 
+use super::SpecError;
 use super::layer::{self, Origin};
-use super::{ARMS, Base, DEFAULT, Draft, SpecError, SpecInput, SpecResult, resolve};
+use super::{ARMS, DEFAULT, Draft, SpecResult, arm_layer, known_arm, with_test_source};
 use crate::domain::spec::ExperimentSpec;
 
 /// What a form says about a key.
@@ -23,8 +24,8 @@ pub fn arms() -> impl Iterator<Item = &'static str> {
     ARMS.iter().map(|(name, _)| *name)
 }
 
-/// Every key in the order of the default spec, without the arm and the random seed: a form asks for
-/// those by several values at once.
+/// Every key in the order of the default spec, without the arm and the random seed, for which a form
+/// asks by several values at once, and without the kind, of which there is one.
 ///
 /// # Errors
 /// When the default spec cannot be read.
@@ -43,7 +44,7 @@ fn read_keys() -> SpecResult<Vec<KeyHelp>> {
     let mut keys = Vec::new();
     for assignment in assignments {
         let Origin::File { line, .. } = assignment.origin else { continue };
-        if matches!(assignment.key.as_str(), "arm" | "rng_seed") {
+        if matches!(assignment.key.as_str(), "arm" | "kind" | "rng_seed") {
             continue;
         }
         let choices = match &assignment.value {
@@ -70,8 +71,20 @@ pub fn values(base: Option<&str>) -> SpecResult<Vec<(String, String)>> {
 /// # Errors
 /// What is wrong, as the command would say it.
 pub fn check(base: Option<&str>, arm: Option<&str>, sets: &[String]) -> SpecResult<ExperimentSpec> {
-    let base = base.map_or(Base::Default, |text| Base::Text(text.to_owned()));
-    resolve(&SpecInput { base: &base, arm, sets, rng_seed: None })
+    let mut draft = Draft::new()?;
+    if let Some(text) = base {
+        draft.apply_all(layer::parse(text, |line| Origin::File {
+            path: "spec.toml".into(),
+            line,
+        })?)?;
+    }
+    if let Some(arm) = arm {
+        draft.apply_all(arm_layer(known_arm(arm)?)?)?;
+    }
+    for set in sets {
+        draft.apply(layer::parse_set(set)?)?;
+    }
+    draft.finish().map(with_test_source)
 }
 
 /// Whether a `key=value` has a key there is and a value of its type.

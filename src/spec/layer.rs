@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{SpecError, SpecResult};
+use super::SpecError;
+use super::{SpecResult, refuse};
 
 /// A spec is a page of text; anything longer is another file given by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -64,14 +65,14 @@ pub struct Assignment {
 pub fn read_file(path: &Path) -> SpecResult<Vec<Assignment>> {
     let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, error))?;
     if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {
-        return Err(SpecError::refused(format!("`{}` is not a spec file", path.display()))
-            .with_hint(data_hint(path)));
+        return Err(
+            refuse(format!("`{}` is not a spec file", path.display())).with_hint(data_hint(path))
+        );
     }
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
-        SpecError::refused(format!("`{}` line {line} is not UTF-8", path.display()))
-            .with_hint(data_hint(path))
+        refuse(format!("`{}` line {line} is not UTF-8", path.display())).with_hint(data_hint(path))
     })?;
     parse(&text, |line| Origin::File { path: path.to_owned(), line })
 }
@@ -98,7 +99,7 @@ pub fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> SpecResult<Vec<Ass
         let start = error.span().map_or(0, |span| span.start);
         let place = origin(line_of(text.as_bytes(), start));
         let detail = error.message().lines().collect::<Vec<_>>().join(", ");
-        let error = SpecError::refused(format!("{place} is not TOML: {detail}"));
+        let error = refuse(format!("{place} is not TOML: {detail}"));
         match &place {
             Origin::File { path, .. } if path.extension().is_none_or(|name| name != "toml") => {
                 error.with_hint(data_hint(path))
@@ -125,7 +126,7 @@ pub fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> SpecResult<Vec<Ass
 /// When there is no `=` or no key.
 pub fn parse_set(argument: &str) -> SpecResult<Assignment> {
     let malformed = || {
-        SpecError::refused(format!("`--set {argument}` is not `key=value`"))
+        refuse(format!("`--set {argument}` is not `key=value`"))
             .with_hint("write for example `--set train.epochs=3`")
     };
     let (key, written) = argument.split_once('=').ok_or_else(malformed)?;

@@ -7,17 +7,14 @@
 mod error;
 pub mod form;
 mod layer;
-#[cfg(test)]
-mod tests;
-
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 pub use error::SpecError;
+use layer::{Assignment, Origin};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::domain::source::hub_name::HubName;
-use crate::domain::spec::{CHAT_TEMPLATES, ExperimentSpec, NONE};
-use layer::{Assignment, Origin};
+use crate::domain::spec::{CHAT_TEMPLATES, ExperimentSpec};
 
 /// The default spec, with a comment for every key.
 pub const DEFAULT: &str = include_str!("../../assets/default.toml");
@@ -36,29 +33,19 @@ const ARMS: [(&str, &str); 7] = [
 /// A spec, or what is wrong with it.
 pub type SpecResult<T = ()> = Result<T, SpecError>;
 
+/// A mistake in what the person gave.
+fn refuse(message: impl Into<String>) -> SpecError {
+    SpecError::Refused { message: message.into(), hint: None }
+}
+
 /// A key this dissimilar to every valid one is not a misspelling of any.
 const SIMILARITY_MIN: f64 = 0.6;
 
-/// What the keys of a spec are written over.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Base {
-    /// The default spec alone.
-    #[default]
-    Default,
-    /// A spec file, which is read when the spec is resolved.
-    File(PathBuf),
-    /// The text of a spec file; mistakes in it are told as of `spec.toml`.
-    Text(String),
-}
-
-/// The base of an input that names none.
-static DEFAULT_BASE: Base = Base::Default;
-
-/// What the person gave for one run.
-#[derive(Debug, Clone, Copy)]
+/// What the person gave.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct SpecInput<'a> {
-    /// The layer above the default.
-    pub base: &'a Base,
+    /// A spec file.
+    pub file: Option<&'a Path>,
     /// An arm given as a flag.
     pub arm: Option<&'a str>,
     /// `key=value` arguments.
@@ -67,69 +54,12 @@ pub struct SpecInput<'a> {
     pub rng_seed: Option<u64>,
 }
 
-impl Default for SpecInput<'_> {
-    fn default() -> Self {
-        Self { base: &DEFAULT_BASE, arm: None, sets: &[], rng_seed: None }
-    }
-}
-
-/// What the person gave for several runs: one for each arm and random seed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SpecSet {
-    /// The layer above the default.
-    pub base: Base,
-    /// The arms; without one the base says which.
-    pub arms: Vec<String>,
-    /// The random seeds; without one the base says which.
-    pub rng_seeds: Vec<u64>,
-    /// `key=value` arguments for every run.
-    pub sets: Vec<String>,
-}
-
-impl SpecSet {
-    /// Resolves every spec. The arms of a random seed stand together, so that they can share their
-    /// first round, and those that match the steps of others come last.
-    ///
-    /// # Errors
-    /// As [`resolve`]; when a random seed stands there twice.
-    pub fn resolve(&self) -> SpecResult<Vec<ExperimentSpec>> {
-        let mut seen = std::collections::BTreeSet::new();
-        if let Some(twice) = self.rng_seeds.iter().find(|rng_seed| !seen.insert(**rng_seed)) {
-            return Err(SpecError::refused(format!("`--rng-seeds` holds {twice} twice"))
-                .with_hint("the same random seed gives the same run"));
-        }
-        let mut specs = Vec::new();
-        for rng_seed in or_none(self.rng_seeds.iter().copied()) {
-            let mut of_seed = Vec::new();
-            for arm in or_none(self.arms.iter().map(String::as_str)) {
-                let input = SpecInput { base: &self.base, arm, sets: &self.sets, rng_seed };
-                of_seed.push(resolve(&input)?);
-            }
-            of_seed.sort_by_key(|spec| spec.train.match_steps != NONE);
-            specs.extend(of_seed);
-        }
-        Ok(specs)
-    }
-}
-
-/// Each value, or once `None` when there is none.
-fn or_none<T>(values: impl Iterator<Item = T>) -> Vec<Option<T>> {
-    let values: Vec<_> = values.map(Some).collect();
-    if values.is_empty() { vec![None] } else { values }
-}
-
 /// Puts the layers together and checks every value.
 ///
 /// # Errors
 /// The first unknown key, wrong type or value out of range, with its place.
 pub fn resolve(input: &SpecInput<'_>) -> SpecResult<ExperimentSpec> {
-    let file = match input.base {
-        Base::Default => Vec::new(),
-        Base::File(path) => layer::read_file(path)?,
-        Base::Text(text) => {
-            layer::parse(text, |line| Origin::File { path: "spec.toml".into(), line })?
-        }
-    };
+    let file = input.file.map(layer::read_file).transpose()?.unwrap_or_default();
     let sets =
         input.sets.iter().map(|set| layer::parse_set(set)).collect::<SpecResult<Vec<_>>>()?;
     let mut draft = Draft::new()?;
@@ -171,8 +101,7 @@ fn with_test_source(mut spec: ExperimentSpec) -> ExperimentSpec {
 /// # Errors
 /// When a value has no TOML form.
 pub fn to_toml(spec: &ExperimentSpec) -> SpecResult<String> {
-    toml::to_string(spec)
-        .map_err(|error| SpecError::refused(format!("cannot write the spec: {error}")))
+    toml::to_string(spec).map_err(|error| refuse(format!("cannot write the spec: {error}")))
 }
 
 /// The same spec with paths that mean the same from every folder.
@@ -204,7 +133,7 @@ pub fn nearest<'a>(wanted: &str, words: impl IntoIterator<Item = &'a str>) -> Op
 fn known_arm(name: &str) -> SpecResult<&'static str> {
     ARMS.iter().map(|(arm, _)| *arm).find(|arm| *arm == name).ok_or_else(|| {
         let names: Vec<_> = ARMS.iter().map(|(arm, _)| format!("`{arm}`")).collect();
-        SpecError::refused(format!("there is no arm `{name}`"))
+        refuse(format!("there is no arm `{name}`"))
             .with_hint(format!("known arms: {}", names.join(", ")))
     })
 }
@@ -233,8 +162,7 @@ struct Draft {
 
 impl Draft {
     fn new() -> SpecResult<Self> {
-        let broken =
-            |error: toml::de::Error| SpecError::refused(format!("the default spec: {error}"));
+        let broken = |error: toml::de::Error| refuse(format!("the default spec: {error}"));
         let table: toml::Table = toml::from_str(DEFAULT).map_err(broken)?;
         let spec = toml::from_str(DEFAULT).map_err(broken)?;
         let defaults = layer::parse(DEFAULT, |_| Origin::Default)?
@@ -265,8 +193,7 @@ impl Draft {
             Err(error) => {
                 let expected = expected(&key, default, error.message());
                 let message = format!("`{key}` is {written} in {origin}, expected {expected}");
-                Err(SpecError::refused(message)
-                    .with_hint(format!("for example `{key} = {default}`")))
+                Err(refuse(message).with_hint(format!("for example `{key} = {default}`")))
             }
         }
     }
@@ -275,8 +202,7 @@ impl Draft {
         let prefix = format!("{key}.");
         if let Some((inner, default)) = self.defaults.iter().find(|(k, _)| k.starts_with(&prefix)) {
             let message = format!("`{key}` is {written} in {origin}, expected a section of keys");
-            return SpecError::refused(message)
-                .with_hint(format!("for example `{inner} = {default}`"));
+            return refuse(message).with_hint(format!("for example `{inner} = {default}`"));
         }
         let message = format!("unknown key `{key}` in {origin}");
         let words = self.defaults.keys().map(String::as_str);
@@ -287,7 +213,7 @@ impl Draft {
             Some(word) => format!("did you mean `{word}`?"),
             None => "`ser run --print-spec` lists every key".to_owned(),
         };
-        SpecError::refused(message).with_hint(hint)
+        refuse(message).with_hint(hint)
     }
 
     fn finish(self) -> SpecResult<ExperimentSpec> {
@@ -301,7 +227,7 @@ impl Draft {
         let hint = self.defaults.get(error.key).map_or_else(String::new, |default| {
             format!("the default is `{} = {default}`", error.key)
         });
-        Err(SpecError::refused(message).with_hint(hint))
+        Err(refuse(message).with_hint(hint))
     }
 }
 
@@ -341,4 +267,182 @@ fn expected(key: &str, default: &toml::Value, message: &str) -> String {
         },
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::spec::{
+        Amount, CalibrationName, DropAction, PoolLabels, PseudoTargets, SecondView,
+    };
+
+    fn from_text(text: &str, arm: Option<&str>, sets: &[&str]) -> SpecResult<ExperimentSpec> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.toml");
+        std::fs::write(&path, text).unwrap();
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        resolve(&SpecInput { file: Some(&path), arm, sets: &sets, rng_seed: None })
+    }
+
+    fn message(text: &str, sets: &[&str]) -> (String, String) {
+        let error = from_text(text, None, sets).unwrap_err();
+        let text = error.to_string();
+        let start = text.find('`').unwrap();
+        (text[start..].to_owned(), error.hint().unwrap())
+    }
+
+    #[test]
+    fn the_default_holds_every_key_and_is_valid() {
+        let spec = resolve(&SpecInput::default()).unwrap();
+        spec.validate().unwrap();
+        let keys = |text: &str| -> Vec<String> {
+            layer::parse(text, |_| Origin::Default).unwrap().into_iter().map(|a| a.key).collect()
+        };
+        // The one kind there is goes without saying.
+        let all: Vec<String> = keys(DEFAULT).into_iter().filter(|key| key != "kind").collect();
+        assert_eq!(all, keys(&to_toml(&spec).unwrap()));
+    }
+
+    #[test]
+    fn a_kind_that_is_not_there_is_refused_with_the_list() {
+        assert!(from_text("kind = \"ser\"\n", None, &["kind=ser"]).is_ok());
+        let (message, hint) = message("kind = \"policy\"\n", &[]);
+        assert!(
+            message.contains("policy") && format!("{message} {hint}").contains("`ser`"),
+            "{message} {hint}"
+        );
+    }
+
+    #[test]
+    fn every_arm_is_valid_and_ours_is_the_default() {
+        for (arm, _) in ARMS {
+            let spec = resolve(&SpecInput { arm: Some(arm), ..SpecInput::default() }).unwrap();
+            assert_eq!(spec.arm, arm);
+        }
+        let ours = resolve(&SpecInput { arm: Some("ser"), ..SpecInput::default() }).unwrap();
+        assert_eq!(ours, resolve(&SpecInput::default()).unwrap());
+    }
+
+    #[test]
+    fn an_arm_of_others_has_none_of_our_parts() {
+        for arm in ["confidence", "naive", "ser-paper", "ser-code"] {
+            let spec = resolve(&SpecInput { arm: Some(arm), ..SpecInput::default() }).unwrap();
+            assert_eq!(spec.selection.calibration, CalibrationName::None, "{arm}");
+            assert_eq!(spec.selection.second_view, SecondView::None, "{arm}");
+            assert!(!spec.selection.cross_fits(), "{arm}");
+            assert_eq!(spec.train.pseudo_targets, PseudoTargets::Hard, "{arm}");
+            assert_eq!(spec.rounds.on_drop, DropAction::Ignore, "{arm}");
+            let rounds = &spec.rounds;
+            assert_eq!(rounds.chance_level, 0.0, "{arm}");
+            assert_eq!(rounds.one_sided_max, 1.0, "{arm}");
+        }
+    }
+
+    #[test]
+    fn a_resolved_spec_is_the_same_spec_again() {
+        let spec = from_text("[train]\nlearning_rate = 1e-4", Some("seed-only"), &[]).unwrap();
+        let text = to_toml(&spec).unwrap();
+        assert!(text.contains("learning_rate = 0.0001\n"), "{text}");
+        assert_eq!(from_text(&text, None, &[]).unwrap(), spec);
+    }
+
+    #[test]
+    fn a_mixture_and_columns_are_the_same_again() {
+        let text = "[[data.source]]\npath = \"a\"\nweight = 2.0\n[[data.source]]\npath = \"b\"\n\
+                    weight = 1.0\ncap = 5\n[data.columns]\na = [\"x\", \"y\"]\n";
+        let spec = from_text(text, None, &["data.columns.prompt=q"]).unwrap();
+        assert_eq!(spec.data.source.parts()[1].cap, 5);
+        assert_eq!(spec.data.columns.a.list(), ["x", "y"]);
+        assert_eq!(from_text(&to_toml(&spec).unwrap(), None, &[]).unwrap(), spec);
+        let (message, _) = message("[data]\nsource = [{path = \"a\", wight = 1}]", &[]);
+        assert!(message.ends_with("or a list of `{ path, weight, cap }`"), "{message}");
+    }
+
+    #[test]
+    fn a_spec_without_the_newer_keys_still_loads() {
+        let spec = resolve(&SpecInput::default()).unwrap();
+        let mut table: toml::Table = toml::from_str(&to_toml(&spec).unwrap()).unwrap();
+        let data = table.get_mut("data").and_then(toml::Value::as_table_mut).unwrap();
+        assert!(data.remove("columns").is_some() && data.remove("pairs_per_record").is_some());
+        let old: ExperimentSpec = table.try_into().unwrap();
+        assert_eq!(old, spec);
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let file = "[rounds]\nmax = 5\n[data]\nseed_labels = 300\n";
+        let spec = from_text(file, None, &["rng_seed=9", "data.source=[\"a\", \"b\"]"]).unwrap();
+        assert_eq!((spec.rounds.max, spec.rng_seed), (5, 9));
+        assert_eq!(spec.data.seed_labels, Amount::Count(300));
+        assert_eq!(spec.data.source.to_string(), "a, b");
+        assert_eq!(from_text(file, Some("seed-only"), &[]).unwrap().rounds.max, 0);
+        assert_eq!(from_text(file, Some("seed-only"), &["rounds.max=1"]).unwrap().rounds.max, 1);
+        let named = from_text("arm = \"full-labels\"", None, &[]).unwrap();
+        assert_eq!(named.rounds.pool_labels, PoolLabels::Human);
+        assert_eq!(from_text("arm = \"mine\"", None, &[]).unwrap().arm, "mine");
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_line_and_the_nearest() {
+        let (text, hint) = message("rng_seed = 1\n\n[train]\nlearnng_rate = 1e-4", &[]);
+        assert!(text.starts_with("`train.learnng_rate` in `"), "{text}");
+        assert!(text.ends_with("x.toml` line 4"), "{text}");
+        assert_eq!(hint, "did you mean `train.learning_rate`?");
+        assert_eq!(message("epochs = 1", &[]).1, "did you mean `train.epochs`?");
+        assert_eq!(message("", &["zzzzz=1"]).1, "`ser run --print-spec` lists every key");
+    }
+
+    #[test]
+    fn a_wrong_type_names_value_and_expectation() {
+        for (text, expect) in [
+            (
+                "[train]\nepochs = 2.5",
+                "`train.epochs` is 2.5 in PLACE 2, expected a whole number, 0 or more",
+            ),
+            (
+                "[train]\nepochs = -1",
+                "`train.epochs` is -1 in PLACE 2, expected a whole number, 0 or more",
+            ),
+            (
+                "[train]\nschedule = \"liner\"",
+                "`train.schedule` is \"liner\" in PLACE 2, expected one of `linear`, `cosine`, `constant`",
+            ),
+            ("train = 3", "`train` is 3 in PLACE 1, expected a section of keys"),
+            (
+                "rng_seed = \"x\"",
+                "`rng_seed` is \"x\" in PLACE 1, expected a whole number, 0 or more",
+            ),
+            (
+                "[data]\nseed_labels = \"few\"",
+                "`data.seed_labels` is \"few\" in PLACE 2, expected a share such as 0.15, or a count such as 300",
+            ),
+        ] {
+            let found = message(text, &[]).0;
+            let (head, tail) = expect.split_once("PLACE").unwrap();
+            assert!(
+                found.starts_with(head) && found.ends_with(&format!("x.toml` line{tail}")),
+                "{found}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_its_line() {
+        let (text, hint) = message("[data]\n\nseed_labels = 0\n", &[]);
+        assert!(text.starts_with("`data.seed_labels` is 0 in `"), "{text}");
+        assert!(text.contains("x.toml` line 3, which is not a share above 0"), "{text}");
+        assert_eq!(hint, "the default is `data.seed_labels = 0.15`");
+        let (text, _) = message("", &["data.seed_labels=1.5"]);
+        assert!(text.contains("is 1.5 in `--set data.seed_labels=1.5`"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_arm_lists_the_known_ones() {
+        let error = from_text("", Some("sed-only"), &[]).unwrap_err();
+        assert_eq!(
+            error.hint().unwrap(),
+            "known arms: `ser`, `seed-only`, `full-labels`, `naive`, `confidence`, `ser-paper`, \
+             `ser-code`"
+        );
+    }
 }

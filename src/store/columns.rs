@@ -2,23 +2,17 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::Connection;
 
 use super::error::StoreError;
+use super::events::parts;
 use super::pairs::key_range;
-use super::samples::{code, scored_pair_of};
 use super::{Store, runs};
 use crate::domain::preference::{PairId, Side, chosen_side};
 use crate::domain::random::text_hash;
 use crate::domain::review::queue::Facets;
 use crate::domain::review::{PairFacts, RoundColumns};
 use crate::domain::run::RunId;
-use crate::domain::selection::{LeftOut, ScoredPair};
-
-/// Bytes of one pair over all columns.
-const N_BYTES: usize = 13;
-/// The code of a selected pair.
-const SELECTED: u8 = 255;
 
 impl Store {
     /// A number that changes when the selection of a round is made again; `None` before there is
@@ -26,11 +20,8 @@ impl Store {
     ///
     /// # Errors
     /// When there is no such run.
-    pub fn columns_version(&self, run: &RunId, round: u32) -> Result<Option<i64>, StoreError> {
-        self.read(|connection| {
-            let key = runs::key(connection, run)?;
-            version(connection, key, round)
-        })
+    pub fn columns_version(&self, run: &RunId, round: u32) -> Result<Option<u64>, StoreError> {
+        self.read(|connection| parts::selection_seq(connection, runs::key(connection, run)?, round))
     }
 
     /// Every scored pair of a round with its margin in the round before; empty before the selection
@@ -127,89 +118,13 @@ impl Store {
     }
 }
 
-/// Writes the columns of a selection in place of older ones.
-pub(super) fn write_columns(
-    transaction: &Transaction<'_>,
-    run: i64,
-    round: u32,
-    pairs: &[ScoredPair],
-) -> Result<(), StoreError> {
-    let mut sorted: Vec<&ScoredPair> = pairs.iter().collect();
-    sorted.sort_unstable_by_key(|scored| scored.score.pair);
-    let mut bytes = Vec::with_capacity(sorted.len() * N_BYTES);
-    bytes.extend(sorted.iter().flat_map(|scored| scored.score.pair.0.to_le_bytes()));
-    bytes.extend(sorted.iter().flat_map(|scored| scored.score.reward_a.to_le_bytes()));
-    bytes.extend(sorted.iter().flat_map(|scored| scored.score.reward_b.to_le_bytes()));
-    bytes.extend(sorted.iter().map(|s| s.left_out.map_or(SELECTED, |reason| code(reason) as u8)));
-    let sql = "DELETE FROM score_columns WHERE run = ?1 AND round = ?2";
-    transaction.prepare_cached(sql)?.execute((run, round))?;
-    let sql = "INSERT INTO score_columns (run, round, columns) VALUES (?1, ?2, ?3)";
-    transaction.prepare_cached(sql)?.execute((run, round, bytes))?;
-    Ok(())
-}
-
-fn version(connection: &Connection, run: i64, round: u32) -> Result<Option<i64>, StoreError> {
-    let sql = "SELECT key FROM score_columns WHERE run = ?1 AND round = ?2";
-    let key = connection.prepare_cached(sql)?.query_row((run, round), |row| row.get(0));
-    if let Some(key) = key.optional()? {
-        return Ok(Some(key));
-    }
-    // Selected before there were columns.
-    let sql = "SELECT EXISTS (SELECT 1 FROM pair_scores WHERE run = ?1 AND round = ?2)";
-    let is_there: bool =
-        connection.prepare_cached(sql)?.query_row((run, round), |row| row.get(0))?;
-    Ok(is_there.then_some(0))
-}
-
 /// The columns of one round, without the round before.
 pub(super) fn read_columns(
     connection: &Connection,
     run: i64,
     round: u32,
 ) -> Result<RoundColumns, StoreError> {
-    let sql = "SELECT columns FROM score_columns WHERE run = ?1 AND round = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query((run, round))?;
-    if let Some(row) = rows.next()? {
-        return decode(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
-    }
-    let mut statement = connection.prepare_cached(
-        "SELECT pair, reward_a, reward_b, left_out FROM pair_scores
-         WHERE run = ?1 AND round = ?2 ORDER BY pair",
-    )?;
-    let mut rows = statement.query((run, round))?;
-    let mut scored = Vec::new();
-    while let Some(row) = rows.next()? {
-        scored.push(scored_pair_of(row)?);
-    }
-    Ok(RoundColumns::of(scored))
-}
-
-fn decode(bytes: &[u8]) -> Result<RoundColumns, StoreError> {
-    let n = bytes.len() / N_BYTES;
-    if !bytes.len().is_multiple_of(N_BYTES) {
-        let value = format!("{} bytes", bytes.len());
-        return Err(StoreError::UnknownValue { what: "length of score columns", value });
-    }
-    let words = |at: usize| {
-        bytes[4 * n * at..4 * n * (at + 1)].chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]])
-    };
-    let mut by_code = [None; 256];
-    for reason in LeftOut::ALL {
-        by_code[code(reason) as usize] = Some(reason);
-    }
-    let codes = &bytes[12 * n..];
-    if let Some(other) = codes.iter().find(|c| **c != SELECTED && by_code[**c as usize].is_none()) {
-        let what = "reason to leave a pair out";
-        return Err(StoreError::UnknownValue { what, value: other.to_string() });
-    }
-    Ok(RoundColumns {
-        pairs: words(0).map(u32::from_le_bytes).collect(),
-        rewards_a: words(1).map(f32::from_le_bytes).collect(),
-        rewards_b: words(2).map(f32::from_le_bytes).collect(),
-        left_out: codes.iter().map(|code| by_code[*code as usize]).collect(),
-        margins_before: Vec::new(),
-    })
+    Ok(RoundColumns::of(parts::scores(connection, run, round)?))
 }
 
 #[cfg(test)]
@@ -218,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_the_rows_with_and_without_their_blob() {
+    fn columns_are_the_scored_pairs() {
         let mut fixture = testing::store();
         let run = fixture.run("a");
         let attempt = fixture.begin(&run);
@@ -233,12 +148,7 @@ mod tests {
         let second = fixture.store.round_columns(&run, 2).unwrap();
         assert_eq!(second.margins_before.len(), 20);
         assert_eq!(second.margin_before(7), Some(first.margin(7)));
-        let version = fixture.store.columns_version(&run, 2).unwrap().unwrap();
-        assert!(version > 0);
-        // As a database has it whose rounds were selected before the second migration.
-        fixture.store.connection.execute("DELETE FROM score_columns", []).unwrap();
-        assert_eq!(fixture.store.round_columns(&run, 2).unwrap(), second);
-        assert_eq!(fixture.store.columns_version(&run, 2).unwrap(), Some(0));
+        assert_eq!(fixture.store.columns_version(&run, 2).unwrap(), Some(2));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use super::events::columns::BrokenColumns;
 use crate::domain::run::RunId;
 
 /// A failed store operation.
@@ -35,7 +36,7 @@ pub enum StoreError {
         application_id: i32,
     },
     /// The file was written by a newer version.
-    #[error("`{}` has schema {found}, and this version of `ser` knows schemas up to {known}", path.display())]
+    #[error("`{}` was made by a newer `ser` (schema {found}), which this one (schema {known}) does not read", path.display())]
     Newer {
         /// Which file.
         path: PathBuf,
@@ -44,8 +45,8 @@ pub enum StoreError {
         /// The newest known one.
         known: usize,
     },
-    /// The file was written by an older version, and is only to be read.
-    #[error("`{}` has schema {found}, and this version of `ser` reads schema {known}", path.display())]
+    /// The file was written by an older version.
+    #[error("`{}` was made by an older `ser` (schema {found}), which this one (schema {known}) does not read", path.display())]
     Older {
         /// Which file.
         path: PathBuf,
@@ -53,6 +54,22 @@ pub enum StoreError {
         found: usize,
         /// The one that is read.
         known: usize,
+    },
+    /// The columns beside an event's line are not whole.
+    #[error("the columns of event {seq} are damaged")]
+    BrokenColumns {
+        /// The number of the event.
+        seq: u64,
+        /// What does not fit.
+        source: BrokenColumns,
+    },
+    /// A run is of a kind that this version does not know.
+    #[error("run `{run}` is of the kind `{kind}`: it was made by a newer version of `ser`")]
+    UnknownKind {
+        /// Which run.
+        run: RunId,
+        /// Its kind.
+        kind: String,
     },
     /// A stored pair whose parts contradict each other.
     #[error("pair {pair} of data set {dataset} is damaged: {detail}")]
@@ -167,12 +184,6 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// Nothing, or too much, to compare.
-    #[error("{n_runs} runs cannot be compared")]
-    NotComparable {
-        /// How many were given.
-        n_runs: usize,
-    },
     /// The action does not fit the state of the run.
     #[error("{action}: `{name}` is {state}")]
     WrongState {
@@ -233,6 +244,9 @@ pub enum StoreError {
         /// Its row.
         dataset: i64,
     },
+    /// No thread can be started to write events.
+    #[error("failed to start the event writer")]
+    Thread(#[source] std::io::Error),
     /// The thread that writes events ended.
     #[error("the event writer has ended")]
     WriterEnded,
@@ -254,9 +268,12 @@ impl StoreError {
                 "start a run with `ser run`, or pass the right `--home DIR`".to_owned()
             }
             Self::Foreign { .. } => "pass another `--home DIR`".to_owned(),
-            Self::Newer { .. } => "use the newer `ser`, or another `--home DIR`".to_owned(),
+            Self::Newer { .. } | Self::UnknownKind { .. } => {
+                "use the newer `ser`, or another `--home DIR`".to_owned()
+            }
             Self::Older { .. } => {
-                "leave `--read-only` out once: that brings it up to date and keeps all in it"
+                "keep its results with `ser export` or `ser show --json` of the program that made \
+                 it, then pass another `--home DIR`"
                     .to_owned()
             }
             Self::DiskFull { path, .. } => {
@@ -268,7 +285,9 @@ impl StoreError {
             Self::Locked { .. } => {
                 "find the process that holds the database, for example with `fuser`".to_owned()
             }
-            Self::Damaged { .. } => "run `ser doctor` to see what can still be read".to_owned(),
+            Self::Damaged { .. } | Self::BrokenColumns { .. } => {
+                "run `ser doctor` to see what can still be read".to_owned()
+            }
             Self::UnknownRun { nearest: Some(name), .. }
             | Self::UnknownExperiment { nearest: Some(name), .. } => {
                 format!("did you mean `{name}`?")
@@ -283,10 +302,6 @@ impl StoreError {
             }
             Self::BadTag { .. } => "a tag is one word, for example `paper`".to_owned(),
             Self::BadNote { .. } => "keep long texts in a file and note its path".to_owned(),
-            Self::NotComparable { .. } => {
-                "name at least one and at most 100; `ser compare --experiment` takes more"
-                    .to_owned()
-            }
             Self::NameTaken { .. } => "choose another `--name`".to_owned(),
             Self::Held { .. } => "stop it with `ser stop` first".to_owned(),
             Self::DatasetInUse { .. } => "delete those runs first".to_owned(),

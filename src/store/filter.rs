@@ -16,6 +16,7 @@
 //! does not have satisfies no term.
 
 use super::rows::RunRow;
+use crate::domain::query::{self, Operator, Word};
 use crate::domain::run::{Liveness, RunStatus};
 
 /// A filter that was understood.
@@ -133,28 +134,6 @@ const FIELDS: &[(&str, Field)] = &[
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Has,
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    More,
-    MoreOrEqual,
-}
-
-/// Longer operators first: `<=` is not `<` and `=`.
-const OPERATORS: [(&str, Operator); 7] = [
-    ("!=", Operator::NotEqual),
-    ("<=", Operator::LessOrEqual),
-    (">=", Operator::MoreOrEqual),
-    (":", Operator::Has),
-    ("=", Operator::Equal),
-    ("<", Operator::Less),
-    (">", Operator::More),
-];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flag {
     Live,
     Archived,
@@ -184,7 +163,7 @@ impl RunFilter {
     /// # Errors
     /// With the term that cannot be understood.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let terms = words(text).iter().map(|word| term(word)).collect::<Result<Vec<_>, _>>()?;
+        let terms = query::words(text).into_iter().map(term).collect::<Result<Vec<_>, _>>()?;
         let archived = Test::Is(Flag::Archived);
         let asks_for_archived = terms.iter().any(|term| term.test == archived);
         Ok(Self { terms, asks_for_archived })
@@ -204,40 +183,16 @@ impl RunFilter {
     }
 }
 
-/// Words apart at spaces outside quotation marks; the marks go.
-fn words(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
-    for c in text.chars() {
-        if c == '"' {
-            is_quoted = !is_quoted;
-        } else if c.is_whitespace() && !is_quoted {
-            words.push(std::mem::take(&mut word));
-        } else {
-            word.push(c);
-        }
-    }
-    words.push(word);
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-fn term(word: &str) -> Result<Term, FilterError> {
-    let (is_inverted, word) = match word.strip_prefix('!') {
-        Some(rest) if !rest.is_empty() => (true, rest),
-        _ => (false, word),
-    };
-    Ok(Term { is_inverted, test: test(word)? })
+fn term(word: Word) -> Result<Term, FilterError> {
+    let Word { text, is_quoted, is_inverted } = word;
+    let test = if is_quoted { Test::Anywhere(text.to_lowercase()) } else { test(&text)? };
+    Ok(Term { is_inverted, test })
 }
 
 fn test(word: &str) -> Result<Test, FilterError> {
-    let is_name = |c: char| c.is_ascii_alphabetic();
-    let end = word.find(|c| !is_name(c)).unwrap_or(word.len());
-    let (name, rest) = word.split_at(end);
-    let operator = OPERATORS.iter().find(|(sign, _)| rest.starts_with(sign));
-    let Some((sign, operator)) = operator.filter(|_| !name.is_empty()) else {
+    let Some((name, operator, value)) = query::term(word) else {
         return Ok(Test::Anywhere(word.to_lowercase()));
     };
-    let value = &rest[sign.len()..];
     if value.is_empty() {
         return Err(FilterError::NoValue { term: word.to_owned() });
     }
@@ -246,25 +201,17 @@ fn test(word: &str) -> Result<Test, FilterError> {
         return flag(value).map(Test::Is);
     }
     let Some((name, field)) = FIELDS.iter().find(|(known, _)| *known == name) else {
-        return Err(FilterError::UnknownField { nearest: nearest(&name), name });
+        let nearest = query::nearest(&name, FIELDS.iter().map(|(known, _)| *known));
+        return Err(FilterError::UnknownField { nearest, name });
     };
     if field.is_number() {
-        return number_test(name, *field, *operator, value);
+        return number_test(name, *field, operator, value);
     }
     if matches!(operator, Operator::Has | Operator::Equal | Operator::NotEqual) {
-        Ok(Test::Text(*field, *operator, value.to_lowercase()))
+        Ok(Test::Text(*field, operator, value.to_lowercase()))
     } else {
-        Err(FilterError::NoOrder { field: name, operator: (*sign).to_owned() })
+        Err(FilterError::NoOrder { field: name, operator: operator.sign().to_owned() })
     }
-}
-
-fn nearest(name: &str) -> Option<&'static str> {
-    FIELDS
-        .iter()
-        .map(|(known, _)| (strsim::jaro_winkler(name, known), *known))
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
 }
 
 fn flag(value: &str) -> Result<Flag, FilterError> {

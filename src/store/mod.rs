@@ -4,7 +4,8 @@
 //! ([`EventWriter`]), viewers poll [`Store::data_version`]. Three invariants hold:
 //!
 //! * [`Store::apply`] is the only function that writes the rows of a run, and it derives them from
-//!   the event as it was stored, so [`Store::rebuild`] can always do it again.
+//!   the event as it was stored, line and columns ([`StoredEvent`]), so [`Store::rebuild`] can always
+//!   do it again.
 //! * An event carries its attempt; the events of an older attempt than the one in force are
 //!   refused, so a worker that was given up for dead cannot write any more.
 //! * Whether a process is alive is never stored. It is computed on every read ([`liveness`]).
@@ -15,15 +16,12 @@
 mod chat_template;
 mod clock;
 mod columns;
-pub mod comparison;
 pub(crate) mod database;
 mod error;
 pub mod events;
 mod experiments;
 mod filter;
 mod find;
-#[cfg(test)]
-mod measure;
 mod naming;
 mod pairs;
 mod paths;
@@ -40,7 +38,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use database::health::Health;
 pub use error::StoreError;
-pub use events::attempts::Attempt;
+pub use events::attempts::{Attempt, QueuedRun};
+pub use events::columns::BrokenColumns;
+pub use events::lines::{JsonLinesSink, read_lines};
+pub use events::sink::{EventSink, StoreSink};
+pub use events::stored::StoredEvent;
 pub use events::writer::EventWriter;
 pub use experiments::StepsTaken;
 pub use filter::{FilterError, RunFilter};
@@ -50,7 +52,7 @@ pub use people::annotations::{Annotation, RunEdit};
 pub use people::opinions::{PairOpinions, RoundOpinion, RunOpinion};
 pub use people::review::{RoundReview, SampleLine};
 pub use people::verdicts::{BatchRow, Decision, ReviewState, VerdictRow};
-pub use rounds::{LossCurve, best_round};
+pub use rounds::{LossCurve, best_of, best_round};
 pub use rows::{
     DatasetRow, EncodingRow, EventLine, LossPoint, MarginRow, ProgressRow, RequestRow, RoundRow,
     RunDetail, RunRow, SampledPair, SpecFacts, SplitSizes, TestAccuracy,
@@ -105,12 +107,29 @@ impl Store {
         Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
-    /// Reads from one state of the file.
+    /// Several reads of one state of the file.
+    ///
+    /// # Errors
+    /// As `work`, and when the database cannot be read.
+    pub fn snapshot<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let begun = self.connection.unchecked_transaction();
+        let _until_the_end =
+            begun.map_err(|error| StoreError::from(error).located(&self.home.database()))?;
+        work(self)
+    }
+
+    /// Reads from one state of the file: that of the snapshot it is part of, or its own.
     fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let read = || {
+            if !self.connection.is_autocommit() {
+                return work(&self.connection);
+            }
             let transaction = self.connection.unchecked_transaction()?;
             work(&transaction)
         };

@@ -27,6 +27,23 @@ impl Store {
         })
     }
 
+    /// The pairs of a data set whose recorded label is known to be wrong, in ascending order. No text
+    /// is read.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn mislabeled_pairs(&self, dataset: i64) -> Result<Vec<PairId>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT key FROM pairs WHERE key BETWEEN ?1 AND ?2 AND label_noise ORDER BY key",
+            )?;
+            let ids = statement.query_map(key_range(dataset), |row| {
+                row.get::<_, i64>(0).map(|key| PairId(key as u32))
+            })?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// The texts of labelled pairs, in the order asked for. For the seed set, validation, test and
     /// metrics only: the unlabelled pool is read with [`Store::candidate_pairs`].
     ///
@@ -120,6 +137,14 @@ mod tests {
     use super::*;
     use crate::domain::preference::{Side, chosen_side};
     use crate::domain::split::group_hash;
+
+    #[test]
+    fn mislabeled_pairs_are_found_without_their_texts() {
+        let fixture = testing::store();
+        let expected: Vec<PairId> =
+            (0..testing::N_PAIRS as u32).filter(|i| i.is_multiple_of(5)).map(PairId).collect();
+        assert_eq!(fixture.store.mislabeled_pairs(fixture.dataset).unwrap(), expected);
+    }
 
     #[test]
     fn pairs_come_back_as_they_went_in() {

@@ -67,8 +67,9 @@ pub fn best_round(rounds: &[RoundRow]) -> Option<u32> {
     best_of(rounds.iter().filter(|round| !round.is_rolled_back()))
 }
 
-/// The same among some rounds.
-pub(super) fn best_of<'a>(rounds: impl Iterator<Item = &'a RoundRow>) -> Option<u32> {
+/// The one of some rounds with the best validation accuracy, the earliest of equals.
+#[must_use]
+pub fn best_of<'a>(rounds: impl Iterator<Item = &'a RoundRow>) -> Option<u32> {
     let mut best: Option<(f64, u32)> = None;
     for row in rounds {
         if let Some(accuracy) = row.validation.as_ref().map(|evaluation| evaluation.accuracy)

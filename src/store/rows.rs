@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::event::{SelectionSummary, WorkerIdentity};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{PairId, Side};
-use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus, StopReason};
+use crate::domain::run::{Liveness, RequestKind, RunId, RunKind, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
 use crate::domain::selection::learning_status::LearningStatus;
 use crate::domain::verdict::Verdict;
@@ -23,6 +23,8 @@ pub struct RunRow {
     pub id: RunId,
     /// Name; unique.
     pub name: String,
+    /// What it does.
+    pub kind: RunKind,
     /// Recipe.
     pub arm: Arc<str>,
     /// Name of the experiment it was launched in.

@@ -13,7 +13,7 @@ use super::events::liveness::Claim;
 use super::people::annotations;
 use super::rows::{ProgressRow, RunDetail, RunRow, Shared, SpecFacts};
 use super::{Annotation, Store, experiments, find, naming};
-use crate::domain::run::{RunId, RunStatus, StopReason};
+use crate::domain::run::{RunId, RunKind, RunStatus, StopReason};
 use crate::domain::spec::ExperimentSpec;
 
 /// What a new run needs.
@@ -54,8 +54,8 @@ impl Store {
             transaction.execute(
                 "INSERT INTO runs (id, name, experiment, arm, rng_seed, rounds_max, dataset,
                                    test_dataset, created_at_ms, backbone, source, learning_rate,
-                                   high_threshold)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                                   high_threshold, kind)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                 (
                     id.as_str(),
                     &name,
@@ -70,6 +70,7 @@ impl Store {
                     new.spec.data.source.to_string(),
                     decimal(new.spec.train.learning_rate),
                     new.spec.selection.high_threshold,
+                    new.spec.kind.name(),
                 ),
             )?;
             let key = transaction.last_insert_rowid();
@@ -174,7 +175,7 @@ const SELECT_ROW: &str = "
            failure, round, test_counts, latest_test, n_selected, progress_round, progress_step,
            progress_n_done, progress_n_total, progress_n_tokens, progress_elapsed_ms,
            progress_at_ms, backbone, source, learning_rate, high_threshold,
-           coalesce(test_dataset, dataset), test_dataset IS NULL, experiments.name,
+           coalesce(test_dataset, dataset), test_dataset IS NULL, experiments.name, runs.kind,
            heartbeats.attempt, is_held, pid, process_start, boot_id, host, heartbeats.at_ms
     FROM runs
     JOIN run_states ON run_states.run = runs.key
@@ -183,7 +184,7 @@ const SELECT_ROW: &str = "
     LEFT JOIN heartbeats ON heartbeats.run = runs.key";
 
 /// The column of [`SELECT_ROW`] where the claim begins.
-const FIRST_CLAIM_COLUMN: usize = 30;
+const FIRST_CLAIM_COLUMN: usize = 31;
 
 pub(super) fn one_row(connection: &Connection, run: &RunId) -> Result<RunRow, StoreError> {
     let key = key(connection, run)?;
@@ -207,6 +208,8 @@ fn run_row(
     annotation: Arc<Annotation>,
     shared: &mut Shared,
 ) -> Result<RunRow, StoreError> {
+    let kind = row.get_ref(30)?.as_str().map_err(rusqlite::Error::from)?;
+    let kind = RunKind::from_name(kind).ok_or_else(|| unknown_kind(row, kind))?;
     let claim = row_claim(row)?;
     let stored: RunStatus = word(row, 8, "status", RunStatus::from_name)?;
     let status = status_in_force(stored, row.get(7)?, claim.as_ref());
@@ -219,6 +222,7 @@ fn run_row(
     Ok(RunRow {
         id: RunId(row.get(1)?),
         name: row.get(2)?,
+        kind,
         arm: text(row, 3, shared)?,
         experiment: match row.get_ref(29)? {
             rusqlite::types::ValueRef::Null => None,
@@ -252,6 +256,13 @@ fn run_row(
             is_test_split: row.get(28)?,
         },
     })
+}
+
+fn unknown_kind(row: &Row<'_>, kind: &str) -> StoreError {
+    match row.get(1) {
+        Ok(run) => StoreError::UnknownKind { run: RunId(run), kind: kind.to_owned() },
+        Err(error) => error.into(),
+    }
 }
 
 /// A text that other rows have too.
@@ -430,6 +441,21 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_a_newer_kind_is_named() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        assert_eq!(fixture.store.run(&run).unwrap().row.kind, RunKind::Ser);
+        fixture.store.connection.execute("UPDATE runs SET kind = 'policy'", []).unwrap();
+        for error in [fixture.store.run(&run).unwrap_err(), fixture.store.runs().unwrap_err()] {
+            let message = format!(
+                "run `{run}` is of the kind `policy`: it was made by a newer version of `ser`"
+            );
+            assert_eq!(error.to_string(), message);
+            assert!(error.hint().unwrap().contains("newer"));
+        }
+    }
+
+    #[test]
     fn deleting_takes_every_row_but_spares_a_run_at_work() {
         let mut fixture = testing::store();
         let run = fixture.run("a");
@@ -442,7 +468,7 @@ mod tests {
         let after = super::super::Attempt { next_seq: 3, ..attempt };
         fixture.apply(&run, after, vec![end]);
         fixture.store.delete_run(&run).unwrap();
-        for table in ["runs", "run_specs", "run_states", "events", "metrics", "pair_scores"] {
+        for table in ["runs", "run_specs", "run_states", "events", "metrics", "event_columns"] {
             let sql = format!("SELECT count(*) FROM {table}");
             let n: i64 = fixture.store.connection.query_row(&sql, [], |row| row.get(0)).unwrap();
             assert_eq!(n, 0, "{table}");

@@ -1,19 +1,19 @@
-//! The bulk tables: a score per pool pair and a margin per evaluated pair.
-
-use rusqlite::{Connection, Transaction};
+//! What was said of every pair: a score per pool pair and a margin per evaluated pair.
 
 use super::error::StoreError;
+use super::events::parts;
 use super::pairs::pair;
 use super::people::verdicts;
 use super::rows::SampledPair;
 use super::{Store, columns, runs};
-use crate::domain::event::{PairMargin, RunEvent};
+use crate::domain::event::PairMargin;
 use crate::domain::metrics::Split;
 use crate::domain::preference::{PairId, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::random::{Place, Purpose};
+use crate::domain::review::RoundColumns;
 use crate::domain::run::RunId;
-use crate::domain::selection::{LeftOut, ScoredPair};
+use crate::domain::selection::ScoredPair;
 
 /// In which order pairs are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,28 +58,31 @@ impl Store {
                 .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let (verdicts, _) = verdicts::verdict_set(connection, key, i64::MAX)?;
             let rng_seed = rng_seed as u64;
-            let ids = sampled_ids(connection, key, round, query)?;
-            let mut sampled = Vec::with_capacity(ids.len());
-            for id in ids {
-                let Some(scored) = scored_pair(connection, key, round, id)? else { continue };
+            let columns = columns::read_columns(connection, key, round)?;
+            let before = match round.checked_sub(1) {
+                Some(before) => columns::read_columns(connection, key, before)?,
+                None => RoundColumns::default(),
+            };
+            let rows = sampled_rows(&columns, query);
+            let mut sampled = Vec::with_capacity(rows.len());
+            for row in rows {
+                let score = columns.score(row);
+                let id = score.pair;
                 let texts = pair(connection, dataset, id)?.to_candidate(rng_seed, id);
-                let before = match round.checked_sub(1) {
-                    Some(before) => scored_pair(connection, key, before, id)?,
-                    None => None,
-                };
                 sampled.push(SampledPair {
                     pair: id,
                     round,
                     prompt: texts.prompt,
                     response_a: texts.response_a,
                     response_b: texts.response_b,
-                    reward_a: scored.score.reward_a,
-                    reward_b: scored.score.reward_b,
-                    left_out: scored.left_out,
+                    reward_a: score.reward_a,
+                    reward_b: score.reward_b,
+                    left_out: columns.left_out[row],
                     verdict: verdicts.get(id),
                     gold: chosen_side(rng_seed, id),
                     previous_confidence: before
-                        .map(|before| signed_confidence(&before.score, &scored.score)),
+                        .row_of(id)
+                        .map(|row| signed_confidence(&before.score(row), &score)),
                 });
             }
             Ok(sampled)
@@ -91,19 +94,7 @@ impl Store {
     /// # Errors
     /// When there is no such run.
     pub fn pair_scores(&self, run: &RunId, round: u32) -> Result<Vec<ScoredPair>, StoreError> {
-        self.read(|connection| {
-            let key = runs::key(connection, run)?;
-            let mut statement = connection.prepare_cached(
-                "SELECT pair, reward_a, reward_b, left_out FROM pair_scores
-                 WHERE run = ?1 AND round = ?2 ORDER BY pair",
-            )?;
-            let mut rows = statement.query((key, round))?;
-            let mut pairs = Vec::new();
-            while let Some(row) = rows.next()? {
-                pairs.push(scored_pair_of(row)?);
-            }
-            Ok(pairs)
-        })
+        self.read(|connection| parts::scores(connection, runs::key(connection, run)?, round))
     }
 
     /// The margin of every evaluated pair, by pair.
@@ -116,88 +107,14 @@ impl Store {
         round: u32,
         split: Split,
     ) -> Result<Vec<PairMargin>, StoreError> {
-        self.read(|connection| margins_of(connection, runs::key(connection, run)?, round, split))
+        self.read(|connection| {
+            parts::margins(connection, runs::key(connection, run)?, round, split)
+        })
     }
 }
 
-/// The margin of every evaluated pair, by pair.
-pub(super) fn margins_of(
-    connection: &Connection,
-    run: i64,
-    round: u32,
-    split: Split,
-) -> Result<Vec<PairMargin>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT pair, margin FROM evaluations
-         WHERE run = ?1 AND round = ?2 AND split = ?3 ORDER BY pair",
-    )?;
-    let margins = statement.query_map((run, round, split.name()), |row| {
-        Ok(PairMargin { pair: PairId(row.get(0)?), margin: row.get(1)? })
-    })?;
-    Ok(margins.collect::<Result<_, _>>()?)
-}
-
-/// Writes the payload that an event carries beside its JSON, in place of an older one.
-pub(super) fn store_bulk(
-    transaction: &Transaction<'_>,
-    run: i64,
-    event: &RunEvent,
-) -> Result<(), StoreError> {
-    match event {
-        RunEvent::SelectionMade { round, pairs, .. } => {
-            let sql = "DELETE FROM pair_scores WHERE run = ?1 AND round = ?2";
-            transaction.prepare_cached(sql)?.execute((run, round))?;
-            let mut insert = transaction.prepare_cached(
-                "REPLACE INTO pair_scores
-                 (run, round, pair, reward_a, reward_b, confidence, left_out)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?;
-            columns::write_columns(transaction, run, *round, pairs)?;
-            for ScoredPair { score, left_out } in pairs {
-                let PairScore { pair, reward_a, reward_b } = *score;
-                let left_out = left_out.map(code);
-                let confidence = score.confidence();
-                insert.execute((run, round, pair.0, reward_a, reward_b, confidence, left_out))?;
-            }
-        }
-        RunEvent::Evaluated { round, split, margins, .. } => {
-            let sql = "DELETE FROM evaluations WHERE run = ?1 AND round = ?2 AND split = ?3";
-            transaction.prepare_cached(sql)?.execute((run, round, split.name()))?;
-            let mut insert = transaction.prepare_cached(
-                "REPLACE INTO evaluations (run, round, split, pair, margin)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?;
-            for PairMargin { pair, margin } in margins {
-                insert.execute((run, round, split.name(), pair.0, margin))?;
-            }
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// The code of a reason in `left_out_reasons`.
-pub(super) fn code(reason: LeftOut) -> i64 {
-    match reason {
-        LeftOut::AlreadySelected => 0,
-        LeftOut::Vetoed => 1,
-        LeftOut::Tie => 2,
-        LeftOut::NotSeparated => 3,
-        LeftOut::DeltaTooSmall => 4,
-        LeftOut::Stopped => 5,
-        LeftOut::BelowThreshold => 6,
-        LeftOut::Flipped => 7,
-        LeftOut::LongerNearTie => 8,
-    }
-}
-
-fn sampled_ids(
-    connection: &Connection,
-    run: i64,
-    round: u32,
-    query: &SampleQuery,
-) -> Result<Vec<PairId>, StoreError> {
-    let columns = columns::read_columns(connection, run, round)?;
+/// The rows of one page.
+fn sampled_rows(columns: &RoundColumns, query: &SampleQuery) -> Vec<usize> {
     let is_wanted = |row: &usize| {
         let is_selected = columns.left_out[*row].is_none();
         query.selected_only.is_none_or(|wanted| wanted == is_selected)
@@ -212,7 +129,8 @@ fn sampled_ids(
     };
     let rows = (0..columns.len()).filter(is_wanted);
     let ranked: Vec<(u64, u32)> = rows.map(|row| (rank(row), columns.pairs[row])).collect();
-    Ok(page(ranked, query.offset, query.n).into_iter().map(PairId).collect())
+    let pairs = page(ranked, query.offset, query.n);
+    pairs.into_iter().filter_map(|pair| columns.row_of(PairId(pair))).collect()
 }
 
 /// One page of pairs by rank. The rank of [`SampleOrder::Display`] depends on the pair alone, so
@@ -225,37 +143,6 @@ fn page(mut ranked: Vec<(u64, u32)>, offset: usize, n: usize) -> Vec<u32> {
     }
     ranked.sort_unstable();
     ranked.into_iter().skip(offset).map(|(_, pair)| pair).collect()
-}
-
-pub(super) fn scored_pair(
-    connection: &Connection,
-    run: i64,
-    round: u32,
-    id: PairId,
-) -> Result<Option<ScoredPair>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT pair, reward_a, reward_b, left_out FROM pair_scores
-         WHERE run = ?1 AND round = ?2 AND pair = ?3",
-    )?;
-    let mut rows = statement.query((run, round, id.0))?;
-    rows.next()?.map(scored_pair_of).transpose()
-}
-
-pub(super) fn scored_pair_of(row: &rusqlite::Row<'_>) -> Result<ScoredPair, StoreError> {
-    let left_out = match row.get::<_, Option<i64>>(3)? {
-        None => None,
-        Some(stored) => {
-            let reason = LeftOut::ALL.into_iter().find(|reason| code(*reason) == stored);
-            let unknown = || StoreError::UnknownValue {
-                what: "reason to leave a pair out",
-                value: stored.to_string(),
-            };
-            Some(reason.ok_or_else(unknown)?)
-        }
-    };
-    let score =
-        PairScore { pair: PairId(row.get(0)?), reward_a: row.get(1)?, reward_b: row.get(2)? };
-    Ok(ScoredPair { score, left_out })
 }
 
 /// The confidence before, negative where the preference was the other one.
@@ -272,17 +159,6 @@ mod tests {
 
     fn query(order: SampleOrder, selected_only: Option<bool>) -> SampleQuery {
         SampleQuery { n: 5, offset: 0, order, selected_only }
-    }
-
-    #[test]
-    fn codes_and_names_agree_with_the_table() {
-        let fixture = testing::store();
-        for reason in LeftOut::ALL {
-            let sql = "SELECT name FROM left_out_reasons WHERE code = ?1";
-            let name: String =
-                fixture.store.connection.query_row(sql, [code(reason)], |row| row.get(0)).unwrap();
-            assert_eq!(name, reason.name());
-        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::domain::spec::RetiredPart;
 use crate::store::StoreError;
 
 /// A failed supervisor operation.
@@ -11,9 +10,6 @@ pub enum SupervisorError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The run was started with a part of the method that is gone.
-    #[error(transparent)]
-    Retired(#[from] RetiredPart),
     /// A process could not be started.
     #[error("failed to start `{}`", program.display())]
     Start {
@@ -29,6 +25,14 @@ pub enum SupervisorError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A command that prints what a screen shows failed.
+    #[error("{message}")]
+    Printed {
+        /// Its own sentence.
+        message: String,
+        /// Its own hint.
+        hint: Option<String>,
     },
     /// A process of another machine.
     #[error("process {pid} runs on `{host}`, not here")]
@@ -54,6 +58,7 @@ impl SupervisorError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
+            Self::Printed { hint, .. } => hint.clone(),
             Self::Start { .. } => {
                 Some("check that the binary was not moved or replaced".to_owned())
             }
@@ -61,9 +66,6 @@ impl SupervisorError {
                 Some(format!("check the room and the permissions at `{}`", path.display()))
             }
             Self::Elsewhere { host, .. } => Some(format!("run the command on `{host}`")),
-            Self::Retired(_) => Some(
-                "start a new run; this one can still be read, compared and exported".to_owned(),
-            ),
             Self::Signal { .. } => None,
         }
     }

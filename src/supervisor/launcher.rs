@@ -1,49 +1,139 @@
-//! Where workers run: the seam between the queue and a machine, or a cluster.
+//! Where workers are started: [`Local`] starts a process on this machine; a cluster would submit a
+//! job.
 
-use std::time::Duration;
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill as send_signal};
+use nix::unistd::Pid;
 
 use super::SupervisorError;
 use crate::domain::event::WorkerIdentity;
 use crate::domain::run::RunId;
 use crate::store::Home;
+use crate::store::events::liveness;
 
-/// Starts workers in some place, looks after them until they take their run, and ends them.
-///
-/// A worker reports everything else through the store, wherever it runs, so a launcher needs no
-/// other way back.
-pub trait Launcher: std::fmt::Debug + Send + Sync {
-    /// How many workers may be at work at the same time.
+/// What starts workers, and ends one that reads nothing any more.
+pub trait Launcher: Debug + Send + Sync {
+    /// How many workers may be at work at a time.
     fn n_slots(&self) -> usize;
 
-    /// How long a worker may need from [`Launcher::submit`] until it takes its run. The run is
-    /// claimed for so long: where jobs wait for a machine this is days.
-    fn patience(&self) -> Duration;
-
-    /// Starts the worker of a run and does not wait for it.
+    /// Starts `ser worker --run ID --home DIR`, or asks for it, and does not wait for it.
     ///
     /// # Errors
-    /// When it cannot be started; the run stays in the queue.
-    fn submit(&self, home: &Home, run: &RunId) -> Result<Job, SupervisorError>;
+    /// When it cannot be started or asked for.
+    fn submit(&self, home: &Home, run: &RunId) -> Result<Box<dyn Submitted>, SupervisorError>;
 
-    /// What has become of a worker that this launcher has started. One that has ended is forgotten.
-    fn state(&self, job: &Job) -> JobState;
-
-    /// Ends the worker that holds a run, at once and without its help.
+    /// Ends the process of a run by force.
     ///
     /// # Errors
-    /// When this place cannot reach it.
+    /// When it is out of reach.
     fn cancel(&self, worker: &WorkerIdentity) -> Result<(), SupervisorError>;
 }
 
-/// What a launcher calls a worker that it has started: a process id, or the number of a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job(pub String);
+/// A worker that was asked for.
+pub trait Submitted: Debug + Send {
+    /// Its process, where it is known already; a job that waits has none yet.
+    fn worker(&self) -> Option<WorkerIdentity>;
 
-/// What has become of a worker.
+    /// What has become of it.
+    fn state(&mut self) -> SubmissionState;
+}
+
+/// What has become of a worker that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobState {
+pub enum SubmissionState {
     /// It waits or works.
     Going,
-    /// It has ended, as these words say: `exit status: 3`.
+    /// It is gone; how it ended, in words: `exit status: 3`.
     Ended(String),
+}
+
+/// Workers as processes of this machine, one at a time: there is one device.
+#[derive(Debug, Default)]
+pub struct Local {
+    /// The `ser` binary; `None` is the running one.
+    program: Option<PathBuf>,
+}
+
+impl Local {
+    /// A launcher that starts another binary: tests are not `ser` themselves.
+    #[must_use]
+    pub fn with_program(program: PathBuf) -> Self {
+        Self { program: Some(program) }
+    }
+
+    /// The binary to start.
+    pub(super) fn program(&self) -> Result<PathBuf, SupervisorError> {
+        if let Some(program) = &self.program {
+            return Ok(program.clone());
+        }
+        let path = std::env::current_exe().map_err(|source| {
+            let program = PathBuf::from("ser");
+            SupervisorError::Start { program, source }
+        })?;
+        // Linux names a binary that was replaced while it runs like this; the new one will do.
+        let replaced = path.to_str().and_then(|text| text.strip_suffix(" (deleted)"));
+        Ok(replaced.map(PathBuf::from).unwrap_or(path))
+    }
+}
+
+impl Launcher for Local {
+    fn n_slots(&self) -> usize {
+        1
+    }
+
+    /// The worker has no standard input, both its outputs go to the run's log, and the home is its
+    /// folder. It makes itself the leader of a new session first thing (`setsid(2)` in the child needs
+    /// no unsafe code there), so no terminal, hang-up or Ctrl-C reaches it. It stays our child: when we
+    /// end first, init inherits it. A zombie in between does no harm, since liveness counts it as gone.
+    fn submit(&self, home: &Home, run: &RunId) -> Result<Box<dyn Submitted>, SupervisorError> {
+        home.ensure_run_dir(run)?;
+        let path = home.worker_log(run);
+        let mut options = std::fs::OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let opened = options.open(&path).and_then(|log| Ok((log.try_clone()?, log)));
+        let (output, errors) = opened.map_err(|source| SupervisorError::Log { path, source })?;
+        let program = self.program()?;
+        let process = Command::new(&program)
+            .args(["worker", "--run", run.as_str(), "--home"])
+            .arg(home.root())
+            .current_dir(home.root())
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .spawn()
+            .map_err(|source| SupervisorError::Start { program, source })?;
+        Ok(Box::new(process))
+    }
+
+    fn cancel(&self, worker: &WorkerIdentity) -> Result<(), SupervisorError> {
+        let pid = worker.pid;
+        if worker.host != liveness::current_worker().host {
+            return Err(SupervisorError::Elsewhere { pid, host: worker.host.clone() });
+        }
+        if !liveness::exists(worker) {
+            return Ok(());
+        }
+        let target = Pid::from_raw(pid as i32);
+        send_signal(target, Signal::SIGKILL)
+            .map_err(|errno| SupervisorError::Signal { pid, source: errno.into() })
+    }
+}
+
+impl Submitted for Child {
+    fn worker(&self) -> Option<WorkerIdentity> {
+        liveness::identity_of(self.id())
+    }
+
+    fn state(&mut self) -> SubmissionState {
+        match self.try_wait() {
+            Ok(Some(exit)) => SubmissionState::Ended(exit.to_string()),
+            // A process that cannot be asked after is given up by its liveness, not here.
+            Ok(None) | Err(_) => SubmissionState::Going,
+        }
+    }
 }

@@ -1,23 +1,21 @@
 //! Starts, steers and ends worker processes.
 //!
 //! There is no daemon. Whoever finds a free slot starts the head of the queue: a command, a
-//! viewer, or a worker that has just ended. Each claims the run in the store first
-//! ([`Store::claim_next`]), so that it is started once. A process has one supervisor, which knows
-//! the workers it has started; where they run is its [`Launcher`]'s business.
+//! viewer, or a worker that has just ended. The store gives each start to one of them
+//! ([`Store::claim_next`]), and each run to one worker ([`Store::begin_attempt`]).
 //!
 //! People never signal a worker to steer it. They append a request, which the worker reads between
 //! two steps. Only [`Supervisor::kill`] ends a process, for a worker that reads nothing any more.
 
 mod error;
 mod launcher;
-mod local;
+mod printed;
 mod queue;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 pub use error::SupervisorError;
-pub use launcher::{Job, JobState, Launcher};
-pub use local::Local;
+pub use launcher::{Launcher, Local, SubmissionState, Submitted};
 
 use crate::domain::event::RunEvent;
 use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus};
@@ -27,34 +25,22 @@ use crate::store::{Home, RunRow, Store, StoreError};
 #[derive(Debug)]
 pub struct Supervisor {
     home: Home,
-    launcher: Arc<dyn Launcher>,
+    launcher: Box<dyn Launcher>,
     /// Workers this process has started and not seen end.
-    started: Mutex<Vec<queue::Started>>,
+    children: Mutex<Vec<queue::StartedWorker>>,
 }
 
 impl Supervisor {
-    /// A supervisor of workers on this machine.
+    /// A supervisor that starts the running binary on this machine.
     #[must_use]
     pub fn new(home: Home) -> Self {
-        Self::with_launcher(home, Arc::new(Local::default()))
+        Self::with_launcher(home, Box::new(Local::default()))
     }
 
-    /// A supervisor of workers in another place.
+    /// A supervisor that starts workers elsewhere, or otherwise.
     #[must_use]
-    pub fn with_launcher(home: Home, launcher: Arc<dyn Launcher>) -> Self {
-        Self { home, launcher, started: Mutex::default() }
-    }
-
-    /// The home whose runs it starts.
-    #[must_use]
-    pub fn home(&self) -> &Home {
-        &self.home
-    }
-
-    /// A supervisor of another home whose workers run in the same place.
-    #[must_use]
-    pub fn for_home(&self, home: Home) -> Self {
-        Self::with_launcher(home, Arc::clone(&self.launcher))
+    pub fn with_launcher(home: Home, launcher: Box<dyn Launcher>) -> Self {
+        Self { home, launcher, children: Mutex::default() }
     }
 
     /// Asks a running worker to hold.
@@ -91,7 +77,7 @@ impl Supervisor {
             store.add_request(run, RequestKind::Resume)?;
             return Ok(());
         }
-        store.spec(run)?.check_retired()?;
+        store.spec(run)?;
         store.requeue(run)?;
         self.start_next(store)?;
         Ok(())

@@ -1,20 +1,20 @@
-//! The queue: as many runs at a time as the launcher has room for, the next one when a slot is
-//! free.
+//! The queue: as many runs at a time as there are slots, the next one when a slot is free.
 
 use std::sync::PoisonError;
 
-use super::{Job, JobState, Launcher, Supervisor, SupervisorError};
+use super::launcher::{SubmissionState, Submitted};
+use super::{Supervisor, SupervisorError};
 use crate::domain::event::RunEvent;
 use crate::domain::run::{RunId, RunStatus};
-use crate::store::Store;
+use crate::store::events::liveness;
+use crate::store::{QueuedRun, Store};
 
-/// A worker that this process has started.
+/// A worker that this process has asked for and not seen end.
 #[derive(Debug)]
-pub(super) struct Started {
-    run: RunId,
-    /// The run's attempt before the worker takes it.
-    attempt_before: u32,
-    job: Job,
+pub(super) struct StartedWorker {
+    /// What it should work on, and the attempt before its own.
+    queued: QueuedRun,
+    submitted: Box<dyn Submitted>,
 }
 
 impl Supervisor {
@@ -24,53 +24,41 @@ impl Supervisor {
     /// # Errors
     /// When the store cannot be read or the process not be started.
     pub fn start_next(&self, store: &mut Store) -> Result<Option<RunId>, SupervisorError> {
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        reap(&mut started, &*self.launcher, store)?;
-        let (n_slots, patience) = (self.launcher.n_slots(), self.launcher.patience());
-        let Some(run) = store.claim_next(n_slots, patience)? else { return Ok(None) };
-        // A worker that lives and has not taken its run when the claim ends is slow, not lost.
-        if started.iter().any(|known| known.run == run) {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        reap(&mut children, store)?;
+        let this = liveness::current_worker();
+        let Some(queued) = store.claim_next(&this, self.launcher.n_slots())? else {
             return Ok(None);
-        }
-        let attempt_before = store.run(&run)?.row.attempt;
-        let job = match self.launcher.submit(&self.home, &run) {
-            Ok(job) => job,
+        };
+        let run = queued.run.clone();
+        let submitted = match self.launcher.submit(&self.home, &run) {
+            Ok(submitted) => submitted,
             Err(error) => {
-                store.release_claim(&run)?;
+                store.hand_claim(&run, None)?;
                 return Err(error);
             }
         };
-        started.push(Started { run: run.clone(), attempt_before, job });
+        // A job that waits has no process yet: this one stands for it.
+        let worker = submitted.worker().unwrap_or(this);
+        children.push(StartedWorker { queued, submitted });
+        store.hand_claim(&run, Some(&worker))?;
         Ok(Some(run))
-    }
-
-    /// Whether a worker that this process has started is still there.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn has_workers(&self, store: &mut Store) -> Result<bool, SupervisorError> {
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        reap(&mut started, &*self.launcher, store)?;
-        Ok(!started.is_empty())
     }
 }
 
-/// Forgets workers that ended. A run whose worker ended without ever taking it has failed: left
+/// Collects workers that ended. A run whose worker ended without ever taking it has failed: left
 /// at the head of the queue it would be started again for ever.
-fn reap(
-    started: &mut Vec<Started>,
-    launcher: &dyn Launcher,
-    store: &mut Store,
-) -> Result<(), SupervisorError> {
+fn reap(children: &mut Vec<StartedWorker>, store: &mut Store) -> Result<(), SupervisorError> {
     let mut index = 0;
-    while index < started.len() {
-        let JobState::Ended(exit) = launcher.state(&started[index].job) else {
+    while index < children.len() {
+        let SubmissionState::Ended(exit) = children[index].submitted.state() else {
             index += 1;
             continue;
         };
-        let Started { run, attempt_before, .. } = started.swap_remove(index);
+        let QueuedRun { run, attempt } = children.swap_remove(index).queued;
         let Ok(detail) = store.run(&run) else { continue };
-        if detail.row.status == RunStatus::Queued && detail.row.attempt == attempt_before {
+        let row = detail.row;
+        if row.status == RunStatus::Queued && row.attempt == attempt {
             let log = store.home().worker_log(&run);
             let event = RunEvent::RunFailed {
                 reason: None,
@@ -86,54 +74,14 @@ fn reap(
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-    use std::sync::{Arc, Mutex};
-    use std::time::Duration;
+    use std::sync::Arc;
 
-    use super::super::Local;
     use super::*;
     use crate::domain::event::WorkerIdentity;
     use crate::domain::run::{Liveness, RequestKind};
+    use crate::store::Home;
     use crate::store::testing::{self, Fixture};
-    use crate::store::{Access, Home};
-
-    /// A place of two machines, whose workers wait until the test says what became of them.
-    #[derive(Debug, Default)]
-    struct Cluster {
-        submitted: Mutex<Vec<RunId>>,
-        ended: Mutex<Option<String>>,
-        is_full: Mutex<bool>,
-        cancelled: Mutex<Vec<u32>>,
-    }
-
-    impl Launcher for Cluster {
-        fn n_slots(&self) -> usize {
-            2
-        }
-
-        fn patience(&self) -> Duration {
-            Duration::from_secs(3600)
-        }
-
-        fn submit(&self, _: &Home, run: &RunId) -> Result<Job, SupervisorError> {
-            if *self.is_full.lock().unwrap() {
-                let source = std::io::Error::other("the queue is full");
-                return Err(SupervisorError::Start { program: "sbatch".into(), source });
-            }
-            let mut submitted = self.submitted.lock().unwrap();
-            submitted.push(run.clone());
-            Ok(Job(submitted.len().to_string()))
-        }
-
-        fn state(&self, _: &Job) -> JobState {
-            let ended = self.ended.lock().unwrap().clone();
-            ended.map_or(JobState::Going, JobState::Ended)
-        }
-
-        fn cancel(&self, worker: &WorkerIdentity) -> Result<(), SupervisorError> {
-            self.cancelled.lock().unwrap().push(worker.pid);
-            Ok(())
-        }
-    }
+    use crate::supervisor::{Launcher, Local};
 
     /// A supervisor whose workers are a shell script.
     fn supervisor(fixture: &Fixture, script: &str) -> Supervisor {
@@ -141,40 +89,19 @@ mod tests {
         let path: PathBuf = fixture.home.root().join("fake-ser");
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Supervisor::with_launcher(fixture.home.clone(), Arc::new(Local::with_program(path)))
+        Supervisor::with_launcher(fixture.home.clone(), Box::new(Local::with_program(path)))
     }
 
-    #[test]
-    fn another_place_starts_as_many_as_it_has_room_for() {
-        let mut fixture = testing::store();
-        let [a, b, c] = ["a", "b", "c"].map(|name| fixture.run(name));
-        let place = Arc::new(Cluster::default());
-        let ours = Supervisor::with_launcher(fixture.home.clone(), place.clone());
-        let theirs = Supervisor::with_launcher(fixture.home.clone(), place.clone());
-        let mut store = Store::open(&fixture.home, Access::ReadWrite).unwrap();
-        assert_eq!(ours.start_next(&mut fixture.store).unwrap(), Some(a.clone()));
-        assert_eq!(theirs.start_next(&mut store).unwrap(), Some(b.clone()));
-        for _ in 0..3 {
-            assert_eq!(ours.start_next(&mut fixture.store).unwrap(), None);
-            assert_eq!(theirs.start_next(&mut store).unwrap(), None);
+    /// Waits until the children of a supervisor have ended, without reaping them.
+    fn wait(supervisor: &Supervisor) {
+        let children = supervisor.children.lock().unwrap();
+        for child in children.iter() {
+            let Some(worker) = child.submitted.worker() else { continue };
+            let stat = format!("/proc/{}/stat", worker.pid);
+            while !std::fs::read_to_string(&stat).unwrap().contains(") Z") {
+                std::thread::yield_now();
+            }
         }
-        assert_eq!(*place.submitted.lock().unwrap(), [a.clone(), b.clone()]);
-        // Both take their run, and one ends it: there is room again.
-        let attempt = fixture.begin(&a);
-        fixture.begin(&b);
-        fixture.apply(&a, attempt, vec![RunEvent::RunStopped]);
-        *place.ended.lock().unwrap() = Some("COMPLETED".to_owned());
-        *place.is_full.lock().unwrap() = true;
-        assert!(ours.start_next(&mut fixture.store).is_err());
-        *place.is_full.lock().unwrap() = false;
-        assert_eq!(theirs.start_next(&mut store).unwrap(), Some(c.clone()), "the claim is back");
-        // It ended without taking the run.
-        *place.ended.lock().unwrap() = Some("NODE_FAIL".to_owned());
-        assert_eq!(theirs.start_next(&mut store).unwrap(), None);
-        let row = fixture.store.run(&c).unwrap().row;
-        assert!(row.failure.unwrap().contains("(NODE_FAIL)"));
-        ours.kill(&fixture.store, &b).unwrap();
-        assert_eq!(*place.cancelled.lock().unwrap(), [std::process::id()]);
     }
 
     #[test]
@@ -183,11 +110,9 @@ mod tests {
         let run = fixture.run("a");
         let supervisor = supervisor(&fixture, "echo \"$@\"; read line; pwd; exit 3");
         assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), Some(run.clone()));
-        // The worker never takes the run: it fails, and the log says what it did.
-        while fixture.store.run(&run).unwrap().row.status == RunStatus::Queued {
-            assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), None);
-            std::thread::yield_now();
-        }
+        wait(&supervisor);
+        // The worker never took the run: it has failed, and the log says what it did.
+        assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), None);
         let row = fixture.store.run(&run).unwrap().row;
         assert_eq!(row.status, RunStatus::Failed);
         assert!(row.failure.unwrap().contains("exit status: 3"));
@@ -197,15 +122,87 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_worker_is_not_doubled_when_its_claim_ends() {
+    fn a_worker_that_has_not_taken_its_run_yet_is_not_doubled() {
         let mut fixture = testing::store();
         let run = fixture.run("a");
-        let place = Arc::new(Cluster::default());
-        let supervisor = Supervisor::with_launcher(fixture.home.clone(), place.clone());
-        assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), Some(run.clone()));
-        fixture.store.release_claim(&run).unwrap();
+        let supervisor = supervisor(&fixture, "exec sleep 600");
+        assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), Some(run));
         assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), None);
-        assert_eq!(place.submitted.lock().unwrap().len(), 1);
+        let children = supervisor.children.lock().unwrap();
+        assert_eq!(children.len(), 1);
+        supervisor.launcher.cancel(&children[0].submitted.worker().unwrap()).unwrap();
+    }
+
+    /// A viewer looks at the queue while a command has just started its head.
+    #[test]
+    fn of_two_supervisors_one_starts_a_worker() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let [first, second] = [(); 2].map(|()| supervisor(&fixture, "exec sleep 600"));
+        assert_eq!(first.start_next(&mut fixture.store).unwrap(), Some(run.clone()));
+        assert_eq!(second.start_next(&mut fixture.store).unwrap(), None);
+        let worker = first.children.lock().unwrap()[0].submitted.worker().unwrap();
+        first.launcher.cancel(&worker).unwrap();
+        wait(&first);
+        // The worker died before it took the run: who has started it says so, or, when that process
+        // is gone, the next one starts the run again.
+        drop(first);
+        assert_eq!(second.start_next(&mut fixture.store).unwrap(), Some(run));
+        let worker = second.children.lock().unwrap()[0].submitted.worker().unwrap();
+        second.launcher.cancel(&worker).unwrap();
+    }
+
+    /// Jobs that wait in a queue of somebody else's, two at a time.
+    #[derive(Debug, Default)]
+    struct Cluster {
+        asked: std::sync::Mutex<Vec<RunId>>,
+    }
+
+    #[derive(Debug)]
+    struct Job;
+
+    impl Submitted for Job {
+        fn worker(&self) -> Option<WorkerIdentity> {
+            None
+        }
+
+        fn state(&mut self) -> SubmissionState {
+            SubmissionState::Going
+        }
+    }
+
+    impl Launcher for Arc<Cluster> {
+        fn n_slots(&self) -> usize {
+            2
+        }
+
+        fn submit(&self, _: &Home, run: &RunId) -> Result<Box<dyn Submitted>, SupervisorError> {
+            self.asked.lock().unwrap().push(run.clone());
+            Ok(Box::new(Job))
+        }
+
+        fn cancel(&self, worker: &WorkerIdentity) -> Result<(), SupervisorError> {
+            Err(SupervisorError::Elsewhere { pid: worker.pid, host: worker.host.clone() })
+        }
+    }
+
+    #[test]
+    fn jobs_that_wait_elsewhere_are_submitted_once() {
+        let mut fixture = testing::store();
+        let [a, b, c] = ["a", "b", "c"].map(|name| fixture.run(name));
+        let cluster = Arc::new(Cluster::default());
+        let supervisor =
+            Supervisor::with_launcher(fixture.home.clone(), Box::new(Arc::clone(&cluster)));
+        for expected in [Some(&a), Some(&b), None, None] {
+            let started = supervisor.start_next(&mut fixture.store).unwrap();
+            assert_eq!(started.as_ref(), expected);
+        }
+        assert_eq!(*cluster.asked.lock().unwrap(), [a.clone(), b]);
+        // A job that has begun and ended leaves its slot to the next one.
+        let attempt = fixture.begin(&a);
+        assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), None);
+        fixture.apply(&a, attempt, vec![RunEvent::RunStopped]);
+        assert_eq!(supervisor.start_next(&mut fixture.store).unwrap(), Some(c));
     }
 
     #[test]
@@ -230,7 +227,7 @@ mod tests {
         assert_eq!(error.to_string(), "nothing to stop: `a` is interrupted");
         supervisor.resume(&mut fixture.store, &run).unwrap();
         assert_eq!(fixture.store.run(&run).unwrap().row.status, RunStatus::Queued);
-        assert_eq!(supervisor.started.lock().unwrap().len(), 1);
+        assert_eq!(supervisor.children.lock().unwrap().len(), 1);
     }
 
     #[test]

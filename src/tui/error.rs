@@ -15,9 +15,9 @@ pub enum TuiError {
     /// The terminal reports no columns or no rows.
     #[error("the terminal reports a size of {width}x{height}")]
     NoSize {
-        /// Columns.
+        /// The columns that it reports.
         width: u16,
-        /// Rows.
+        /// The rows that it reports.
         height: u16,
     },
     /// The terminal refused something.
@@ -26,21 +26,21 @@ pub enum TuiError {
     /// The config file cannot be read.
     #[error("cannot read `{}`", path.display())]
     SettingsFile {
-        /// Which file.
+        /// The config file in the home.
         path: PathBuf,
-        /// Why.
+        /// The reason that the system gives.
         source: io::Error,
     },
     /// The config file says something that cannot be.
     #[error("`{}` line {line}: {message}", path.display())]
     Settings {
-        /// Which file.
+        /// The config file in the home.
         path: PathBuf,
-        /// Counted from 1.
+        /// The line of the mistake, counted from 1.
         line: usize,
-        /// What is wrong.
+        /// One line that names the key and its value.
         message: String,
-        /// What would be right.
+        /// One line that says what would be right.
         hint: String,
     },
     /// No thread or timer can be started.

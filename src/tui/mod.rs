@@ -2,19 +2,24 @@
 //! model, the model is drawn, and what has to be done outside is an effect.
 //!
 //! ```text
-//! input thread ─┐                      ┌─▶ view ─▶ frame ─▶ one write(2)
-//! data thread  ─┼─▶ message ─▶ update ─┤
-//! executor     ─┘                      └─▶ effect ─▶ data thread, executor, terminal
+//! terminal: input    ─┐                      ┌─▶ view ─▶ frame ─▶ one write(2)
+//! feed: data thread  ─┤                      │
+//! feed: reviewer     ─┼─▶ message ─▶ update ─┤
+//! feed: executor     ─┘                      └─▶ effect ─▶ terminal, or a thread of feed
 //! ```
 //!
+//! The rooms, from the ground up: `kit` (parts that know only plain data), `terminal`, `feed`
+//! (the threads), the state in `shell`, `panels` (what several screens draw of it), `screens`,
+//! and the roots in `shell` that call them. `tests/layering.rs` keeps the order.
+//!
 //! The viewer is disposable. It reads the store through a read-only connection, asks for things
-//! through requests, the supervisor and [`crate::launch`], and holds nothing that a run needs. A run
-//! that was asked for and is not queued yet (its data is being imported, on a thread of this process)
-//! is handed to whoever opened the interface ([`Left::launches`]), who waits for it.
+//! through requests and the supervisor, and holds nothing that a run needs.
 
 mod error;
 mod feed;
 mod kit;
+mod outlet;
+mod panels;
 mod screens;
 mod settings;
 mod shell;
@@ -22,34 +27,31 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-use crate::tui::feed::executor;
-use crate::tui::feed::source;
-use crate::tui::kit::theme;
-use crate::tui::screens::samples;
-use crate::tui::shell::update;
-use crate::tui::terminal::editor;
-use crate::tui::terminal::input;
 use std::io::{self, IsTerminal};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use crate::domain::run::RunId;
+use crate::store::Home;
+
+use feed::{executor, reviewer, source};
+use kit::size::Size;
+use kit::theme::{self, Theme};
+use outlet::Outlet;
+use screens::live;
+use shell::app::{App, Ports};
+use shell::message::Message;
+use shell::model::Model;
+use shell::recorder::Recorder;
+use terminal::frame::FrameWriter;
+use terminal::guard::{self, TerminalGuard};
+use terminal::{editor, input};
 
 pub use error::TuiError;
 pub use feed::data::{MemoryNeed, MemoryPlanner};
 pub use kit::theme::ColorChoice;
 pub use settings::Settings;
-
-use crate::domain::run::RunId;
-use crate::launch::{LaunchError, Launched};
-use crate::supervisor::Supervisor;
-
-use kit::theme::Theme;
-use shell::app::{App, Ports};
-use shell::message::Message;
-use shell::model::{Model, Size};
-use terminal::TerminalGuard;
-use terminal::frame::FrameWriter;
 
 /// How many messages may wait. Senders wait beyond that: a stalled screen must not fill memory.
 const N_MESSAGES: usize = 256;
@@ -57,9 +59,9 @@ const N_MESSAGES: usize = 256;
 /// Which screen opens first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartScreen {
-    /// All runs.
+    /// The list of all runs opens first.
     Runs,
-    /// One run.
+    /// The live screen of this run opens first.
     Live(RunId),
 }
 
@@ -80,19 +82,16 @@ pub struct TuiOptions {
     pub slow: bool,
 }
 
-/// A launch that is being prepared.
-pub type Launching = thread::JoinHandle<Result<Launched, LaunchError>>;
-
-/// What goes on when the person has left.
+/// What to tell the person who left.
 #[derive(Debug)]
-pub struct Left {
+pub struct ExitNote {
     /// Runs that go on without the viewer.
     pub n_going: usize,
-    /// Launches that are not queued yet; they end with this process, so it waits for them.
-    pub launches: Vec<Launching>,
+    /// Launches that were still reading their data.
+    launches: Vec<JoinHandle<()>>,
 }
 
-impl Left {
+impl ExitNote {
     /// One line, when there is something to say.
     #[must_use]
     pub fn line(&self) -> Option<String> {
@@ -100,6 +99,20 @@ impl Left {
             0 => None,
             1 => Some("1 run keeps going; `ser attach` returns".to_owned()),
             n => Some(format!("{n} runs keep going; `ser attach` returns")),
+        }
+    }
+
+    /// Whether a run that was asked for is not queued yet.
+    #[must_use]
+    pub fn is_launching(&self) -> bool {
+        self.launches.iter().any(|launch| !launch.is_finished())
+    }
+
+    /// Waits until every run that was asked for is queued, or was refused.
+    pub fn wait(self) {
+        for launch in self.launches {
+            // A launch that panicked has left nothing, and nobody is there to be told.
+            let _ = launch.join();
         }
     }
 }
@@ -110,11 +123,10 @@ impl Left {
 /// # Errors
 /// There is no usable terminal, or no thread can be started. The terminal is as it was then.
 pub fn run(
-    supervisor: &Arc<Supervisor>,
+    home: &Home,
     options: &TuiOptions,
     planner: MemoryPlanner,
-) -> Result<Left, TuiError> {
-    let home = supervisor.home();
+) -> Result<ExitNote, TuiError> {
     let variable = |name: &str| std::env::var(name).ok();
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(TuiError::NotATerminal);
@@ -136,28 +148,30 @@ pub fn run(
         .map_err(TuiError::Thread)?;
     let (sender, mut messages) = tokio::sync::mpsc::channel::<Message>(N_MESSAGES);
     let (interests, to_source) = mpsc::channel();
-    let (effects, to_executor) = mpsc::channel();
-    let (to_samples, to_reader) = mpsc::channel();
-    terminal::install_panic_hook();
+    let (changes, to_executor) = mpsc::channel();
+    let (to_samples, to_reviewer) = mpsc::channel();
+    let recorder = Recorder::default();
+    let (kept, inputs) = (recorder.clone(), home.root().join("ser-inputs.txt"));
+    // Nobody can be told where even this fails.
+    guard::install_panic_hook(move || drop(kept.write(&inputs)));
     start_thread("data", {
-        let (home, sender) = (home.clone(), sender.clone());
-        move || source::watch(&home, planner, &to_source, &sender)
+        let (home, outlet) = (home.clone(), Outlet::new(sender.clone(), Message::Read));
+        move || source::watch(&home, planner, &to_source, &outlet)
     })?;
     start_thread("samples", {
-        let (home, sender) = (home.clone(), sender.clone());
-        move || samples::reader::serve(&home, &to_reader, &sender)
+        let (home, outlet) = (home.clone(), Outlet::new(sender.clone(), Message::Samples));
+        move || reviewer::serve(&home, &to_reviewer, &outlet)
     })?;
     let executor = start_thread("executor", {
-        let (supervisor, sender) = (Arc::clone(supervisor), sender.clone());
-        let read_only = options.read_only;
-        move || executor::execute(&supervisor, read_only, &to_executor, &sender)
+        let (home, read_only) = (home.clone(), options.read_only);
+        let outlet = Outlet::new(sender.clone(), Message::Answer);
+        move || executor::execute(&home, read_only, &to_executor, &outlet)
     })?;
     let log = home.root().join("ser.log");
     let guard = Rc::new(TerminalGuard::enter(log).map_err(TuiError::Terminal)?);
-    input::start(&sender).map_err(TuiError::Thread)?;
     // From here on only the threads hold senders.
-    drop(sender);
-    let frames = FrameWriter::new(terminal::output().map_err(TuiError::Terminal)?, draws_ascii);
+    input::start(&Outlet::new(sender, Message::Input)).map_err(TuiError::Thread)?;
+    let frames = FrameWriter::new(guard::output().map_err(TuiError::Terminal)?, draws_ascii);
     let suspend = {
         let guard = Rc::clone(&guard);
         Box::new(move || guard.suspend())
@@ -167,17 +181,15 @@ pub fn run(
         Box::new(move |text: &str| guard.lend(|| editor::edit(text)))
     };
     let mut app =
-        App::new(model, frames, Ports { interests, samples: to_samples, effects, suspend, edit });
+        App::new(model, frames, Ports { interests, samples: to_samples, changes, suspend, edit });
     app.is_slow = is_slow;
+    app.recorder = recorder;
     runtime.block_on(app.run(&mut messages));
     let n_going = app.model.n_going();
-    // The executor ends when nobody listens and nobody asks any more. The terminal goes back first:
-    // what it still does may take a moment.
-    drop(messages);
-    drop(app);
-    drop(guard);
+    // Its channels closed and the terminal given back, the executor ends.
+    drop((app, messages, guard));
     let launches = executor.join().unwrap_or_default();
-    Ok(Left { n_going, launches })
+    Ok(ExitNote { n_going, launches })
 }
 
 /// What the interface knows before the first look at the store.
@@ -201,7 +213,7 @@ fn first_model(settings: Settings, options: &TuiOptions, size: Size) -> Model {
     model.now_ms = source::now_ms();
     model.utc_offset_s = jiff::Zoned::now().offset().seconds();
     if let StartScreen::Live(run) = &options.start {
-        update::open_live(&mut model, run.clone());
+        live::open::open(&mut model, run.clone());
     }
     model.interest = model.wanted();
     model
@@ -210,6 +222,6 @@ fn first_model(settings: Settings, options: &TuiOptions, size: Size) -> Model {
 fn start_thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<thread::JoinHandle<T>, TuiError> {
+) -> Result<JoinHandle<T>, TuiError> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map_err(TuiError::Thread)
 }

@@ -28,10 +28,12 @@ use crate::domain::text::clean::clean_line;
 use crate::store::Home;
 
 use super::error::TuiError;
+use super::kit::key::Key;
 use super::kit::theme::{ColorChoice, ThemeName};
+use super::screens::runs::SortKey;
 use super::shell::keymap;
-use super::shell::keymap::{Context, Key, Keymap};
-use super::shell::model::SortKey;
+use super::shell::keymap::Keymap;
+use super::shell::keymap::binding::Context;
 
 /// A name this dissimilar to every valid one is not a misspelling of any.
 const SIMILARITY_MIN: f64 = 0.6;
@@ -43,11 +45,11 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub struct Settings {
     /// A set of styles; `None` is what suits the terminal.
     pub theme: Option<ThemeName>,
-    /// How many colors.
+    /// How many colors the terminal is given.
     pub color: ColorChoice,
     /// The mouse is the viewer's from the start.
     pub mouse: bool,
-    /// ASCII characters only.
+    /// Nothing but ASCII characters is drawn.
     pub ascii: bool,
     /// One frame a second at most.
     pub slow: bool,
@@ -330,7 +332,7 @@ mod tests {
     use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
     use super::*;
-    use crate::tui::shell::keymap::Command;
+    use crate::tui::shell::keymap::command::{Command, WorkerCommand};
 
     fn parse(text: &str) -> Result<Settings, (usize, String, String)> {
         Settings::parse(text, Path::new("config.toml")).map_err(|error| match error {
@@ -350,7 +352,10 @@ mod tests {
             let event = KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
             settings.keymap.command(Context::Runs, &event)
         };
-        assert_eq!((press('Z'), press('x'), press('T')), (Some(Command::Stop), None, None));
+        assert_eq!(
+            (press('Z'), press('x'), press('T')),
+            (Some(Command::Worker(WorkerCommand::Stop)), None, None)
+        );
         assert_eq!(parse("").unwrap(), Settings::default());
     }
 

@@ -27,6 +27,18 @@ pub struct Signals {
 }
 
 impl Signals {
+    /// Signals that nothing raises.
+    #[cfg(test)]
+    pub fn quiet() -> Self {
+        Self { stop: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// Signals of a process that was asked to end.
+    #[cfg(test)]
+    pub fn raised() -> Self {
+        Self { stop: Arc::new(AtomicBool::new(true)) }
+    }
+
     /// Whether the system asked the process to end.
     #[must_use]
     pub fn stop_requested(&self) -> bool {
@@ -76,5 +88,19 @@ impl Throttle {
             self.last = Some(Instant::now());
         }
         is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_throttle_lets_the_first_through_and_then_waits() {
+        let mut throttle = Throttle { interval: Duration::from_millis(20), last: None };
+        assert!(throttle.is_due());
+        assert!(!throttle.is_due());
+        throttle.last = throttle.last.and_then(|last| last.checked_sub(Duration::from_millis(21)));
+        assert!(throttle.is_due());
     }
 }

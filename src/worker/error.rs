@@ -1,7 +1,6 @@
 //! What can end a run early.
 
 use crate::domain::ser::UnexpectedOutcome;
-use crate::domain::spec::RetiredPart;
 use crate::domain::split::SplitError;
 use crate::engine::EngineError;
 use crate::store::StoreError;
@@ -21,9 +20,6 @@ pub enum WorkerError {
     /// The loop and its driver disagree: a damaged checkpoint, or a bug.
     #[error(transparent)]
     Loop(#[from] UnexpectedOutcome),
-    /// The run was started with a part of the method that is gone.
-    #[error(transparent)]
-    Retired(#[from] RetiredPart),
     /// A checkpoint holds a state this program does not understand.
     #[error("cannot read the state in checkpoint `{name}`")]
     State {
@@ -95,7 +91,6 @@ impl WorkerError {
                     .into(),
             ),
             Self::NothingToTrain { .. } => Some("undo some vetoes with `ser undo`".into()),
-            Self::Retired(_) => Some("start a new run".into()),
             Self::Signals(_) => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Evaluation on labelled pairs, and the scoring pass that it shares with the pool.
+//! Evaluation on labeled pairs, and the scoring pass that it shares with the pool.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -7,15 +7,17 @@ use crate::domain::event::{PairMargin, RunEvent};
 use crate::domain::metrics::{Evaluation, Split, labeled_margin};
 use crate::domain::preference::{PairId, chosen_side};
 use crate::domain::pseudo_label::PairScore;
+use crate::domain::run::StopReason;
 use crate::domain::ser::Outcome;
+use crate::domain::teacher::halt;
 use crate::engine::EncodedPair;
 use crate::engine::score::{ScoreProgress, score_all};
 
 use super::control::Flow;
-use super::guards;
 use super::inputs::Inputs;
-use super::journal::{Journal, StepProgress};
-use super::session::Session;
+use super::reporter::{Reporter, StepProgress};
+use super::resources::Resources;
+use super::state::RunState;
 use super::{StepResult, WorkerError};
 
 /// Packed tokens scored together: enough to fill the cores, few enough to answer a request soon.
@@ -23,53 +25,84 @@ const SCORE_TOKENS: usize = 8192;
 /// Pairs handed to the engine at once; it sorts them by length.
 const CHUNK_PAIRS: usize = 65_536;
 
-/// Evaluates the model on a labelled split.
-pub fn evaluate(session: &mut Session<'_>, round: u32, split: Split) -> StepResult {
+/// Evaluates the model on a labeled split.
+pub fn evaluate(
+    state: &mut RunState,
+    resources: &mut Resources<'_>,
+    reporter: &mut Reporter<'_>,
+    round: u32,
+    split: Split,
+) -> StepResult {
     let (ids, step) = match split {
-        Split::Validation => (session.inputs.split.validation.clone(), "validate"),
-        Split::Test => (session.inputs.test.clone(), "test"),
+        Split::Validation => (resources.inputs.split.validation.clone(), "validate"),
+        Split::Test => (resources.inputs.test.clone(), "test"),
     };
-    let Some(scores) = score(session, &ids, Pass { round, step, split: Some(split) })? else {
+    let pass = Pass { round, step, split: Some(split) };
+    let Some(scores) = score(state, resources, reporter, &ids, pass)? else {
         return Ok(None);
     };
-    let rng_seed = session.spec.rng_seed;
+    let rng_seed = state.spec.rng_seed;
     let margin = |score: &PairScore| labeled_margin(score, chosen_side(rng_seed, score.pair));
     let margins: Vec<f64> = scores.iter().map(margin).collect();
     if let Some(evaluation) = Evaluation::from_margins(&margins) {
         let of_pair =
             |score: &PairScore| PairMargin { pair: score.pair, margin: margin(score) as f32 };
         let margins = scores.iter().map(of_pair).collect();
-        session.journal.send(RunEvent::Evaluated { round, split, evaluation, margins })?;
+        reporter.send(RunEvent::Evaluated { round, split, evaluation, margins })?;
     }
     let halt = match split {
-        Split::Validation => guards::after_validation(session, round, &margins)?,
+        Split::Validation => {
+            let margins = margins.iter().map(|margin| *margin as f32).collect();
+            after_validation(state, &resources.inputs, reporter, round, margins)?
+        }
         Split::Test => None,
     };
     Ok(Some(Outcome::Evaluated { halt }))
 }
 
+/// Keeps the margins of the validation pairs, and says why the loop must end after the round, where
+/// it must.
+fn after_validation(
+    state: &mut RunState,
+    inputs: &Inputs,
+    reporter: &Reporter<'_>,
+    round: u32,
+    margins: Vec<f32>,
+) -> Result<Option<StopReason>, WorkerError> {
+    let kept = &mut state.saved.validation;
+    kept.insert(round, margins);
+    kept.retain(|of, _| *of == 0 || *of + 1 >= round);
+    let halt = halt::after_validation(round, kept, &inputs.validation_groups, &state.spec);
+    reporter.halt(halt)
+}
+
 /// What is scored, for the progress line.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
-    /// Which round.
+    /// The round it is part of.
     pub round: u32,
-    /// Which step.
+    /// The name of the step.
     pub step: &'static str,
-    /// A labelled split, or the pool.
+    /// A labeled split, or the pool.
     pub split: Option<Split>,
 }
 
 /// Scores pairs in order; `None` when a person asked to stop.
+///
+/// # Errors
+/// When a reward is not finite, or the record cannot be written or read.
 pub fn score(
-    session: &mut Session<'_>,
+    state: &mut RunState,
+    resources: &mut Resources<'_>,
+    reporter: &mut Reporter<'_>,
     ids: &[PairId],
     pass: Pass,
 ) -> Result<Option<Vec<PairScore>>, WorkerError> {
     let n_total = ids.len() as u64;
     let step = pass.step.to_owned();
-    session.journal.send(RunEvent::StepStarted { round: pass.round, step, n_total })?;
-    if let Some(rewards) = session.shared_scores.known(pass, ids.len()) {
-        session.journal.state.n_round_tokens += chunk_tokens(session, ids, pass);
+    reporter.send(RunEvent::StepStarted { round: pass.round, step, n_total })?;
+    if let Some(rewards) = state.shared_scores.known(pass, ids.len()) {
+        state.saved.n_round_tokens += n_tokens_of(&resources.inputs, ids, pass);
         return Ok(Some(pair_scores(ids, rewards)));
     }
     let clock = Instant::now();
@@ -77,24 +110,25 @@ pub fn score(
     let mut n_tokens = 0;
     for chunk in ids.chunks(CHUNK_PAIRS) {
         let n_before = rewards.len() as u64;
-        let mut report = |journal: &mut Journal<'_>, progress: ScoreProgress| {
-            journal.progress(StepProgress {
+        let mut look = |progress: ScoreProgress| {
+            reporter.progress(StepProgress {
                 round: pass.round,
                 step: pass.step,
                 n_done: n_before + progress.n_scored as u64,
                 n_total,
                 n_tokens: n_tokens + progress.n_tokens,
                 clock,
-            })
+            })?;
+            reporter.read_people(&mut state.saved)
         };
-        let Some(part) = score_chunk(session, chunk, pass, &mut report)? else {
+        let Some(part) = score_chunk(resources, chunk, pass, &mut look)? else {
             return Ok(None);
         };
-        n_tokens += chunk_tokens(session, chunk, pass);
+        n_tokens += n_tokens_of(&resources.inputs, chunk, pass);
         rewards.extend(part);
     }
-    session.journal.state.n_round_tokens += n_tokens;
-    session.shared_scores.remember(pass, &rewards);
+    state.saved.n_round_tokens += n_tokens;
+    state.shared_scores.remember(pass, &rewards);
     Ok(Some(pair_scores(ids, rewards)))
 }
 
@@ -105,30 +139,25 @@ fn pair_scores(ids: &[PairId], rewards: Vec<[f32; 2]>) -> Vec<PairScore> {
         .collect()
 }
 
-type Report<'a> = &'a mut dyn FnMut(&mut Journal<'_>, ScoreProgress) -> Result<(), WorkerError>;
-
-/// Scores some pairs, reporting and listening between batches; `None` when asked to stop.
+/// Scores some pairs, reporting and listening between batches by `look`; `None` when asked to stop.
 fn score_chunk(
-    session: &mut Session<'_>,
+    resources: &mut Resources<'_>,
     ids: &[PairId],
     pass: Pass,
-    report: Report<'_>,
+    look: &mut dyn FnMut(ScoreProgress) -> Result<Flow, WorkerError>,
 ) -> Result<Option<Vec<[f32; 2]>>, WorkerError> {
-    let Session { model, inputs, journal, .. } = session;
+    let Resources { model, inputs, .. } = resources;
     let pairs: Vec<&EncodedPair> = ids.iter().map(|id| encoded(inputs, *id, pass)).collect();
     let mut failure = None;
-    let scored = score_all(model.as_mut(), &pairs, SCORE_TOKENS, &mut |progress| match report(
-        journal, progress,
-    )
-    .and_then(|()| journal.read_people())
-    {
-        Ok(Flow::Continue) => ControlFlow::Continue(()),
-        Ok(Flow::Stop) => ControlFlow::Break(()),
-        Err(error) => {
-            failure = Some(error);
-            ControlFlow::Break(())
-        }
-    })?;
+    let scored =
+        score_all(model.as_mut(), &pairs, SCORE_TOKENS, &mut |progress| match look(progress) {
+            Ok(Flow::Continue) => ControlFlow::Continue(()),
+            Ok(Flow::Stop) => ControlFlow::Break(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
     failure.map_or(Ok(scored), Err)
 }
 
@@ -139,6 +168,97 @@ fn encoded(inputs: &Inputs, id: PairId, pass: Pass) -> &EncodedPair {
     }
 }
 
-fn chunk_tokens(session: &Session<'_>, ids: &[PairId], pass: Pass) -> u64 {
-    ids.iter().map(|id| encoded(&session.inputs, *id, pass).n_tokens() as u64).sum()
+fn n_tokens_of(inputs: &Inputs, ids: &[PairId], pass: Pass) -> u64 {
+    ids.iter().map(|id| encoded(inputs, *id, pass).n_tokens() as u64).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::run::RequestKind;
+    use crate::domain::spec::DropAction;
+    use crate::worker::testing::{Bench, names, spec};
+
+    fn run(bench: &mut Bench, round: u32, split: Split) -> StepResult {
+        let Bench { state, resources, reporter, .. } = bench;
+        evaluate(state, resources, reporter, round, split)
+    }
+
+    #[test]
+    fn a_split_is_reported_with_a_margin_of_each_pair() {
+        for (split, step) in [(Split::Validation, "validate"), (Split::Test, "test")] {
+            let mut bench = Bench::new(spec(|_| ()));
+            bench.learn(2);
+            let outcome = run(&mut bench, 0, split).unwrap();
+            assert_eq!(outcome, Some(Outcome::Evaluated { halt: None }));
+            let events = bench.record.take_events();
+            assert!(matches!(&events[0], RunEvent::StepStarted { step: of, .. } if of == step));
+            let Some(RunEvent::Evaluated { split: of, evaluation, margins, .. }) = events.last()
+            else {
+                panic!("{events:?}")
+            };
+            let inputs = &bench.resources.inputs;
+            let ids = match split {
+                Split::Validation => &inputs.split.validation,
+                Split::Test => &inputs.test,
+            };
+            assert_eq!((*of, evaluation.n as usize), (split, ids.len()));
+            assert!(margins.iter().map(|it| it.pair).eq(ids.iter().copied()));
+            assert!(evaluation.accuracy > 0.9, "the mock learns these words");
+            let n_kept = bench.state.saved.validation.len();
+            assert_eq!(
+                n_kept,
+                usize::from(split == Split::Validation),
+                "test pairs decide nothing"
+            );
+            assert!(bench.state.saved.n_round_tokens > 0);
+        }
+    }
+
+    #[test]
+    fn margins_of_the_last_two_rounds_and_of_round_0_are_kept() {
+        let mut bench = Bench::new(spec(|spec| spec.rounds.on_drop = DropAction::Ignore));
+        for round in 0..4 {
+            run(&mut bench, round, Split::Validation).unwrap();
+        }
+        let kept: Vec<u32> = bench.state.saved.validation.keys().copied().collect();
+        assert_eq!(kept, [0, 2, 3]);
+    }
+
+    #[test]
+    fn a_round_that_drops_halts_the_loop_with_a_word() {
+        let mut bench = Bench::new(spec(|spec| spec.rounds.on_drop = DropAction::Stop));
+        let n = bench.resources.inputs.split.validation.len();
+        bench.state.saved.validation.insert(0, vec![1.0; n]);
+        // Every label turned around.
+        bench.learn(2);
+        bench.unlearn();
+        let outcome = run(&mut bench, 1, Split::Validation).unwrap();
+        let halt = Some(StopReason::ValidationDropped);
+        assert_eq!(outcome, Some(Outcome::Evaluated { halt }));
+        assert_eq!(names(&bench.record.take_events()).last(), Some(&"warned"));
+    }
+
+    #[test]
+    fn a_pass_that_is_broken_off_keeps_nothing() {
+        let mut bench = Bench::new(spec(|_| ()));
+        bench.record.request(Some(RequestKind::Stop));
+        assert_eq!(run(&mut bench, 0, Split::Validation).unwrap(), None);
+        assert!(bench.state.saved.validation.is_empty());
+        assert_eq!(bench.state.saved.n_round_tokens, 0);
+    }
+
+    #[test]
+    fn scores_come_in_the_order_asked_for() {
+        let mut bench = Bench::new(spec(|_| ()));
+        let mut ids = bench.resources.inputs.split.unlabeled_pool.clone();
+        let pass = Pass { round: 1, step: "score", split: None };
+        let Bench { state, resources, reporter, .. } = &mut bench;
+        let ascending = score(state, resources, reporter, &ids, pass).unwrap().unwrap();
+        ids.reverse();
+        let mut descending = score(state, resources, reporter, &ids, pass).unwrap().unwrap();
+        descending.reverse();
+        assert_eq!(ascending, descending);
+        assert!(score(state, resources, reporter, &[], pass).unwrap().unwrap().is_empty());
+    }
 }

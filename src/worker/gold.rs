@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::preference::{PairId, Side, chosen_side};
 
-/// The human labels of the unlabelled pool.
+/// The human labels of the unlabeled pool.
 #[derive(Debug, Default)]
 pub struct GoldLabels {
     rng_seed: u64,

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::preference::{CandidatePair, LabelSource, PairId, TrainingLabel, chosen_side};
-use crate::domain::pseudo_label::PairScore;
-use crate::domain::spec::ExperimentSpec;
+use crate::domain::spec::{ExperimentSpec, PoolLabels};
 use crate::domain::split::{DataSplit, SplitRule, split};
 use crate::domain::teacher::audit::PairFacts;
+use crate::domain::teacher::second_view::View;
+use crate::domain::text::surface::{Features, N_FEATURES, features};
 use crate::engine::score::{TruncationReport, truncation_report};
 use crate::engine::{EncodedPair, PairText, RewardModel};
-use crate::store::{RunDetail, Store};
+use crate::store::{Store, StoreError};
 
 use super::WorkerError;
 use super::gold::GoldLabels;
@@ -19,17 +20,62 @@ const ANSWER_TURN: &str = "Assistant:";
 /// Pairs whose texts are in memory at one time.
 const TEXTS_AT_ONCE: usize = 4096;
 
-/// Everything a run reads, tokenized once.
+/// Where pairs come from. A trait, so that it can be counted what is read of it.
+pub trait PairSource {
+    /// Returns the group hash of every pair of a data set.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    fn group_hashes(&self, dataset: i64) -> Result<Vec<u64>, StoreError>;
+
+    /// Returns the pairs whose recorded label is known to be wrong, without reading a text.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    fn mislabeled_pairs(&self, dataset: i64) -> Result<Vec<PairId>, StoreError>;
+
+    /// Reads the texts of pairs in presentation order, without any label.
+    ///
+    /// # Errors
+    /// When a pair does not exist.
+    fn candidate_pairs(
+        &self,
+        dataset: i64,
+        rng_seed: u64,
+        ids: &[PairId],
+    ) -> Result<Vec<CandidatePair>, StoreError>;
+}
+
+impl PairSource for Store {
+    fn group_hashes(&self, dataset: i64) -> Result<Vec<u64>, StoreError> {
+        Self::group_hashes(self, dataset)
+    }
+
+    fn mislabeled_pairs(&self, dataset: i64) -> Result<Vec<PairId>, StoreError> {
+        Self::mislabeled_pairs(self, dataset)
+    }
+
+    fn candidate_pairs(
+        &self,
+        dataset: i64,
+        rng_seed: u64,
+        ids: &[PairId],
+    ) -> Result<Vec<CandidatePair>, StoreError> {
+        Self::candidate_pairs(self, dataset, rng_seed, ids)
+    }
+}
+
+/// Everything a run reads: each text is read and tokenized once, and then dropped.
 pub struct Inputs {
-    /// Who sees which pair.
+    /// Which pair is in which part.
     pub split: DataSplit,
     /// Test pairs: ids of the test source when there is one, else `split.test`.
     pub test: Vec<PairId>,
     /// Human labels of the seed set.
     pub seed_labels: Vec<TrainingLabel>,
-    /// The group of each of them.
+    /// The groups of the pairs in `seed_labels`.
     pub seed_groups: Vec<u64>,
-    /// The group of each validation pair.
+    /// The groups of the validation pairs.
     pub validation_groups: Vec<u64>,
     /// Human labels of the pool, for the full-labels control and for metrics.
     pub pool_labels: Vec<TrainingLabel>,
@@ -39,46 +85,50 @@ pub struct Inputs {
     pub truncation: TruncationReport,
     train: Vec<EncodedPair>,
     marks: Vec<Mark>,
+    /// The surface of both answers of each pair; empty where no view will ask for it.
+    surface: Vec<[Features; 2]>,
     separate_test: Option<Vec<EncodedPair>>,
 }
 
 impl Inputs {
-    /// Divides the data and tokenizes all of it.
+    /// Divides the data of a data set, and of a separate one for testing where there is one, and
+    /// tokenizes all of it.
     ///
     /// # Errors
-    /// When the store cannot be read, a part of the split would be empty, or a text cannot be
+    /// When the source cannot be read, a part of the split would be empty, or a text cannot be
     /// tokenized.
     pub fn load(
-        store: &Store,
-        detail: &RunDetail,
+        source: &dyn PairSource,
+        (dataset, test_dataset): (i64, Option<i64>),
         spec: &ExperimentSpec,
         model: &dyn RewardModel,
     ) -> Result<Self, WorkerError> {
-        let groups = store.group_hashes(detail.dataset)?;
-        let test_groups: Option<BTreeSet<u64>> = match detail.test_dataset {
-            Some(dataset) => Some(store.group_hashes(dataset)?.into_iter().collect()),
-            None => None,
-        };
-        let rule = SplitRule {
-            rng_seed: spec.rng_seed,
-            seed_labels: spec.data.seed_labels,
-            validation_share: spec.data.validation_share,
-            test_share: spec.data.test_share,
-        };
-        let split = split(&groups, test_groups.as_ref(), &rule)?;
-        let reader = Reader { store, model, rng_seed: spec.rng_seed };
+        let groups = source.group_hashes(dataset)?;
+        let test_groups = test_dataset.map(|dataset| source.group_hashes(dataset)).transpose()?;
+        let n_test = test_groups.as_ref().map_or(0, Vec::len);
+        let test_groups: Option<BTreeSet<u64>> = test_groups.map(|it| it.into_iter().collect());
+        let split = split(&groups, test_groups.as_ref(), &SplitRule::of_spec(spec))?;
+        let reader = Reader { source, model, rng_seed: spec.rng_seed };
         let mut train = vec![EncodedPair::default(); groups.len()];
         let mut marks = vec![Mark::default(); groups.len()];
         let mut slices = Slices::default();
-        for ids in [&split.seed_set, &split.validation, &split.unlabeled_pool, &split.test] {
-            reader.encode_all(detail.dataset, ids, &mut train, |pair| {
-                marks[pair.id.0 as usize] = slices.mark(pair);
+        let n_described = if asks_surface(spec) { groups.len() } else { 0 };
+        let mut surface = vec![[[0.0; N_FEATURES]; 2]; n_described];
+        let parts = [&split.seed_set, &split.validation, &split.unlabeled_pool];
+        for (ids, is_asked) in
+            parts.map(|ids| (ids, true)).into_iter().chain([(&split.test, false)])
+        {
+            reader.encode_all(dataset, ids, &mut train, |pair| {
+                let place = pair.id.0 as usize;
+                marks[place] = slices.mark(pair);
+                if let Some(surface) = surface.get_mut(place).filter(|_| is_asked) {
+                    let answers = [&pair.response_a, &pair.response_b];
+                    *surface = answers.map(|answer| features(&pair.prompt, answer));
+                }
             })?;
         }
-        let known_wrong = reader.known_wrong(detail.dataset, &split.unlabeled_pool)?;
-        let (test, separate_test) = match detail.test_dataset {
+        let (test, separate_test) = match test_dataset {
             Some(dataset) => {
-                let n_test = store.group_hashes(dataset)?.len();
                 let ids: Vec<PairId> = (0..n_test as u32).map(PairId).collect();
                 let mut encoded = vec![EncodedPair::default(); n_test];
                 reader.encode_all(dataset, &ids, &mut encoded, |_| ())?;
@@ -86,6 +136,7 @@ impl Inputs {
             }
             None => (split.test.clone(), None),
         };
+        let mislabeled = source.mislabeled_pairs(dataset)?;
         let all = train.iter().chain(separate_test.iter().flatten());
         let truncation = truncation_report(all.filter(|pair| !pair.tokens_a.is_empty()));
         let human = |ids: &[PairId]| -> Vec<TrainingLabel> {
@@ -99,22 +150,23 @@ impl Inputs {
             seed_groups: groups_of(&split.seed_set),
             validation_groups: groups_of(&split.validation),
             pool_labels: human(&split.unlabeled_pool),
-            gold: GoldLabels::new(spec.rng_seed, known_wrong),
+            gold: GoldLabels::new(spec.rng_seed, mislabeled.into_iter().collect()),
             truncation,
             split,
             train,
             marks,
+            surface,
             separate_test,
         })
     }
 
-    /// The tokens of a training, validation or pool pair.
+    /// Returns the tokens of a training, validation or pool pair.
     #[must_use]
     pub fn pair(&self, id: PairId) -> &EncodedPair {
         &self.train[id.0 as usize]
     }
 
-    /// What is known of the texts of a training, validation or pool pair.
+    /// Tells what is known of the texts of a training, validation or pool pair.
     #[must_use]
     pub fn facts(&self, id: PairId) -> PairFacts {
         let (pair, mark) = (self.pair(id), self.marks[id.0 as usize]);
@@ -125,13 +177,19 @@ impl Inputs {
         }
     }
 
-    /// The same of scored pairs, in their order.
+    /// Describes the surface of both answers `[a, b]` of a training, validation or pool pair; zeros
+    /// where the spec asks no view for it.
     #[must_use]
-    pub fn facts_of(&self, scores: &[PairScore]) -> Vec<PairFacts> {
-        scores.iter().map(|score| self.facts(score.pair)).collect()
+    pub fn surface(&self, id: PairId) -> [Features; 2] {
+        self.surface.get(id.0 as usize).copied().unwrap_or([[0.0; N_FEATURES]; 2])
     }
 
-    /// The tokens of a test pair.
+    /// Gives the memory of the surfaces back once the view has judged.
+    pub fn forget_surface(&mut self) {
+        self.surface = Vec::new();
+    }
+
+    /// Returns the tokens of a test pair.
     #[must_use]
     pub fn test_pair(&self, id: PairId) -> &EncodedPair {
         match &self.separate_test {
@@ -139,6 +197,12 @@ impl Inputs {
             None => self.pair(id),
         }
     }
+}
+
+/// Whether fold models will be trained and a view of the surface be asked beside them.
+fn asks_surface(spec: &ExperimentSpec) -> bool {
+    let labels_pool = spec.rounds.max > 0 && spec.rounds.pool_labels == PoolLabels::Pseudo;
+    labels_pool && spec.selection.cross_fits() && spec.selection.second_view.asks(View::Surface)
 }
 
 /// The label people gave: stored pairs are chosen first, the presentation is shuffled.
@@ -172,7 +236,7 @@ impl Slices {
 }
 
 struct Reader<'a> {
-    store: &'a Store,
+    source: &'a dyn PairSource,
     model: &'a dyn RewardModel,
     rng_seed: u64,
 }
@@ -187,7 +251,7 @@ impl Reader<'_> {
         mut look: impl FnMut(&CandidatePair),
     ) -> Result<(), WorkerError> {
         for ids in ids.chunks(TEXTS_AT_ONCE) {
-            let candidates = self.store.candidate_pairs(dataset, self.rng_seed, ids)?;
+            let candidates = self.source.candidate_pairs(dataset, self.rng_seed, ids)?;
             self.encode(&candidates, into)?;
             candidates.iter().for_each(&mut look);
         }
@@ -213,15 +277,130 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
 
-    /// Pool pairs whose recorded label is known to be wrong.
-    fn known_wrong(&self, dataset: i64, ids: &[PairId]) -> Result<BTreeSet<PairId>, WorkerError> {
-        let mut known_wrong = BTreeSet::new();
-        for ids in ids.chunks(TEXTS_AT_ONCE) {
-            let pairs = self.store.preference_pairs(dataset, ids)?;
-            let wrong = pairs.iter().zip(ids).filter(|(pair, _)| pair.label_noise);
-            known_wrong.extend(wrong.map(|(_, id)| *id));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::preference::Side;
+    use crate::domain::spec::SecondView;
+    use crate::worker::testing::{FakeSource, N_PAIRS, mock, spec};
+
+    fn load(source: &FakeSource, test: Option<i64>, spec: &ExperimentSpec) -> Inputs {
+        Inputs::load(source, (1, test), spec, &mock(spec)).unwrap()
+    }
+
+    #[test]
+    fn every_text_is_read_once_whatever_the_run_needs_of_it() {
+        type Change = fn(&mut ExperimentSpec);
+        let cases: [(Change, Option<i64>, usize); 3] = [
+            (|_| (), None, N_PAIRS),
+            (
+                |spec| {
+                    spec.selection.calibration_folds = 3;
+                    spec.selection.second_view = SecondView::Both;
+                },
+                None,
+                N_PAIRS,
+            ),
+            (|_| (), Some(2), 2 * N_PAIRS),
+        ];
+        for (change, test, n_read) in cases {
+            let source = FakeSource::default();
+            load(&source, test, &spec(change));
+            let read = source.reads();
+            assert_eq!(read.values().sum::<usize>(), n_read);
+            assert!(read.values().all(|n| *n == 1), "{read:?}");
         }
-        Ok(known_wrong)
+    }
+
+    #[test]
+    fn the_surface_is_kept_only_where_a_view_will_ask() {
+        type Change = fn(&mut ExperimentSpec);
+        let cases: [(&str, Change, bool); 5] = [
+            ("folds and a view", |_| (), true),
+            ("no folds", |spec| spec.selection.calibration_folds = 0, false),
+            ("no view", |spec| spec.selection.second_view = SecondView::Likelihood, false),
+            ("no round", |spec| spec.rounds.max = 0, false),
+            ("human labels", |spec| spec.rounds.pool_labels = PoolLabels::Human, false),
+        ];
+        for (what, change, is_kept) in cases {
+            let spec = spec(|spec| {
+                spec.selection.calibration_folds = 3;
+                spec.selection.second_view = SecondView::Surface;
+                change(spec);
+            });
+            let mut inputs = load(&FakeSource::default(), None, &spec);
+            let pair = inputs.split.unlabeled_pool[0];
+            let texts = FakeSource::default().candidate_pairs(1, spec.rng_seed, &[pair]).unwrap();
+            let [a, b] = [&texts[0].response_a, &texts[0].response_b];
+            let expected = [a, b].map(|answer| features(&texts[0].prompt, answer));
+            assert_eq!(inputs.surface(pair) == expected, is_kept, "{what}");
+            inputs.forget_surface();
+            assert_eq!(inputs.surface(pair), [[0.0; N_FEATURES]; 2]);
+        }
+    }
+
+    #[test]
+    fn labels_and_groups_stand_in_the_order_of_the_split() {
+        let spec = spec(|_| ());
+        let source = FakeSource::default();
+        let inputs = load(&source, None, &spec);
+        let groups = source.group_hashes(1).unwrap();
+        let ids = |labels: &[TrainingLabel]| -> Vec<PairId> {
+            labels.iter().map(|label| label.pair).collect()
+        };
+        assert_eq!(ids(&inputs.seed_labels), inputs.split.seed_set);
+        assert_eq!(ids(&inputs.pool_labels), inputs.split.unlabeled_pool);
+        for (id, group) in inputs.split.seed_set.iter().zip(&inputs.seed_groups) {
+            assert_eq!(*group, groups[id.0 as usize]);
+        }
+        for label in &inputs.seed_labels {
+            assert_eq!(label.preferred, chosen_side(spec.rng_seed, label.pair));
+            assert_eq!(label.source, LabelSource::Human);
+        }
+        assert_eq!(inputs.test, inputs.split.test);
+    }
+
+    #[test]
+    fn noise_that_the_data_set_records_is_undone_in_the_held_back_labels() {
+        let spec = spec(|_| ());
+        let inputs = load(&FakeSource::default(), None, &spec);
+        let mut n_wrong = 0;
+        for id in &inputs.split.unlabeled_pool {
+            let recorded = chosen_side(spec.rng_seed, *id);
+            let is_wrong = FakeSource::is_mislabeled(*id);
+            n_wrong += usize::from(is_wrong);
+            let expected: Side = if is_wrong { recorded.other() } else { recorded };
+            assert_eq!(inputs.gold.preferred(*id), expected, "{id:?}");
+        }
+        assert!(n_wrong > 0);
+    }
+
+    #[test]
+    fn a_test_source_of_its_own_is_read_by_its_own_numbers() {
+        let spec = spec(|_| ());
+        let inputs = load(&FakeSource::default(), Some(2), &spec);
+        assert_eq!(inputs.test.len(), N_PAIRS);
+        assert!(inputs.split.test.is_empty());
+        // Pair 0 of data set 2 is another than pair 0 of data set 1.
+        assert_ne!(inputs.test_pair(PairId(0)), inputs.pair(PairId(0)));
+        let alone = load(&FakeSource::default(), None, &spec);
+        let id = alone.test[0];
+        assert_eq!(alone.test_pair(id), alone.pair(id));
+    }
+
+    #[test]
+    fn facts_tell_tokens_turns_and_slice() {
+        let spec = spec(|_| ());
+        let inputs = load(&FakeSource::default(), None, &spec);
+        let ids = &inputs.split.unlabeled_pool;
+        for id in ids {
+            let (facts, pair) = (inputs.facts(*id), inputs.pair(*id));
+            let n_tokens = [pair.tokens_a.len() as u32, pair.tokens_b.len() as u32];
+            assert_eq!((facts.n_tokens, facts.n_turns), (n_tokens, id.0 % 2), "{id:?}");
+        }
+        let slices: BTreeSet<u32> = ids.iter().map(|id| inputs.facts(*id).source).collect();
+        assert_eq!(slices.len(), 3);
     }
 }

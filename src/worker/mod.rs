@@ -3,27 +3,33 @@
 //! The loop is short: ask [`crate::domain::ser::SerLoop`] for the pending step, execute it with the
 //! engine, report what came of it as events, tell the loop. Between steps the worker reads what
 //! people wrote: requests (pause, resume, stop) and verdicts. It owns no terminal and no socket;
-//! the database is the only way in and out.
+//! the database is the only way in and out. What the method decides is in
+//! [`crate::domain::teacher`] and [`crate::domain::selection`]; here are order, files and events.
+//!
+//! A step takes the three things it may need by themselves: the state of the run, its resources (the
+//! model, the pairs, the folder) and its reporter (events, requests, verdicts). The reporter speaks
+//! to a trait, so every step is tested with a record in memory and the mock model.
 //!
 //! A worker can die at any moment. What it had reported stays; the next attempt goes on from the
 //! newest whole checkpoint and, because all randomness is a function of its place, trains the very
 //! same steps again.
 
+mod checkpoints;
 mod control;
 mod cross_fit;
 mod error;
 mod evaluate;
 mod gold;
-mod guards;
-mod held_out;
 mod inputs;
-mod journal;
-mod oracle;
-mod plan;
+mod record;
+mod reporter;
+mod resources;
 mod select;
 mod session;
 mod shared_round;
 mod state;
+#[cfg(test)]
+mod testing;
 mod train;
 mod views;
 
@@ -31,12 +37,13 @@ pub use error::WorkerError;
 
 use crate::domain::event::RunEvent;
 use crate::domain::run::{RunId, StopReason};
-use crate::domain::ser::{Outcome, Step};
+use crate::domain::run_loop::{Driven, Executor, drive};
+use crate::domain::ser::{Outcome, SerLoop, Step};
 use crate::store::events::liveness;
 use crate::store::{Access, EventWriter, Home, Store, StoreError};
 
 use control::Flow;
-use session::Session;
+use session::{Session, finish_step, wait_for_release};
 
 /// How a worker's part in a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +76,8 @@ pub fn run(home: &Home, run: &RunId) -> Result<Ending, WorkerError> {
     let result = Session::open(home, run, store, &writer, identity, signals)
         .and_then(|mut session| drive(&mut session));
     let ending = match result {
-        Ok(ending) => ending,
+        Ok(Driven::Finished) => Ending::Finished,
+        Ok(Driven::Stopped) => Ending::Stopped,
         Err(WorkerError::Store(error)) if is_superseded(&error) => return Ok(Ending::Superseded),
         Err(error) => {
             tracing::error!(%run, error = %error.chain(), "the run failed");
@@ -89,32 +97,49 @@ fn is_superseded(error: &StoreError) -> bool {
     matches!(error, StoreError::Superseded { .. } | StoreError::Held { .. })
 }
 
-/// The loop itself.
-fn drive(session: &mut Session<'_>) -> Result<Ending, WorkerError> {
-    loop {
-        if session.journal.read_people()? == Flow::Stop {
-            return session.stop();
-        }
-        let step = session.journal.state.ser.pending();
+impl Executor<SerLoop> for Session<'_> {
+    type Error = WorkerError;
+
+    fn run_loop(&self) -> &SerLoop {
+        &self.state.saved.ser
+    }
+
+    fn is_to_stop(&mut self) -> Result<bool, WorkerError> {
+        Ok(self.reporter.read_people(&mut self.state.saved)? == Flow::Stop)
+    }
+
+    fn execute(&mut self, step: Step) -> StepResult {
         tracing::info!(step = ?step, "step");
-        let outcome = match step {
-            Step::Train { round } => train::train(session, round)?,
-            Step::Evaluate { round, split } => evaluate::evaluate(session, round, split)?,
-            Step::CrossFit { round } => cross_fit::cross_fit(session, round)?,
-            Step::Score { round } => select::score_pool(session, round)?,
-            Step::Select { round } => select::select(session, round)?,
-            Step::Review { .. } => session.wait_for_release()?,
-            Step::Finish { reason } => {
-                session.roll_back(reason)?;
-                session.checkpoint("finish")?;
-                session.journal.send(RunEvent::RunFinished { reason })?;
-                return Ok(Ending::Finished);
+        let Self { state, resources, reporter } = self;
+        match step {
+            Step::Train { round } => train::train(state, resources, reporter, round),
+            Step::Evaluate { round, split } => {
+                evaluate::evaluate(state, resources, reporter, round, split)
             }
-        };
-        let Some(outcome) = outcome else {
-            return session.stop();
-        };
-        session.finish_step(step, outcome)?;
+            Step::CrossFit { round } => cross_fit::cross_fit(state, resources, reporter, round),
+            Step::Score { round } => select::score_pool(state, resources, reporter, round),
+            Step::Select { round } => select::select(state, resources, reporter, round),
+            Step::Review { .. } => wait_for_release(state, resources, reporter),
+            Step::Finish { .. } => Ok(None),
+        }
+    }
+
+    fn take(&mut self, step: Step, outcome: Outcome) -> Result<(), WorkerError> {
+        let Self { state, resources, reporter } = self;
+        finish_step(state, resources, reporter, step, outcome)
+    }
+
+    fn finish(&mut self, step: Step) -> Result<(), WorkerError> {
+        tracing::info!(step = ?step, "step");
+        let Step::Finish { reason } = step else { return Ok(()) };
+        let Self { state, resources, reporter } = self;
+        checkpoints::roll_back(state, resources, reporter, reason)?;
+        self.checkpoint("finish")?;
+        self.reporter.send(RunEvent::RunFinished { reason })
+    }
+
+    fn stop(&mut self) -> Result<(), WorkerError> {
+        Session::stop(self)
     }
 }
 

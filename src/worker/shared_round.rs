@@ -17,16 +17,16 @@ use crate::domain::event::RunEvent;
 use crate::domain::metrics::Split;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::RunId;
-use crate::domain::spec::PoolLabels;
+use crate::domain::spec::{ExperimentSpec, PoolLabels};
 use crate::engine::files::checkpoint;
 use crate::engine::{EncodedPair, EngineError};
 
 use super::WorkerError;
 use super::evaluate::Pass;
 use super::inputs::Inputs;
-use super::session::Session;
-use super::state::Round0Draft;
-use super::train::n_human_labels;
+use super::reporter::Reporter;
+use super::resources::Resources;
+use super::state::{Round0Draft, RunState};
 
 /// Counts up when the same digest would not promise the same round any more.
 const FORMAT: u32 = 1;
@@ -51,7 +51,7 @@ const WITHOUT_EFFECT: [&str; 11] = [
     "/train/pseudo_targets",
 ];
 
-/// Scores of the labelled splits in round 0.
+/// Scores of the labeled splits in round 0.
 #[derive(Debug, Default)]
 pub struct SharedScores {
     /// Taken from another run.
@@ -98,65 +98,70 @@ struct SharedRound {
 ///
 /// # Errors
 /// When the model cannot be scored, or the events not be stored.
-pub fn take(session: &mut Session<'_>, n_steps: u64) -> Result<bool, WorkerError> {
-    if !session.is_in_experiment || !session.spec.rounds.reuse_round_0 {
+pub fn take(
+    state: &mut RunState,
+    resources: &mut Resources<'_>,
+    reporter: &Reporter<'_>,
+    n_steps: u64,
+) -> Result<bool, WorkerError> {
+    if !state.is_in_experiment || !state.spec.rounds.reuse_round_0 {
         return Ok(false);
     }
-    let digest = digest(session, n_steps)?;
-    let dir = session.home.shared_rounds().join(&digest).join(NAME);
+    let digest = digest(&state.spec, resources, n_steps)?;
+    let dir = resources.home.shared_rounds().join(&digest).join(NAME);
     if dir.is_dir() {
-        match read(session, &dir) {
+        match read(resources, &dir) {
             Ok(shared) => {
-                apply(session, shared, digest)?;
+                apply(state, resources, reporter, shared, digest)?;
                 return Ok(true);
             }
             Err(error) => {
                 tracing::warn!(dir = %dir.display(), %error, "round 0 is trained again");
                 // Weights may have been changed before the damage was found.
-                session.model.restart()?;
+                resources.model.restart()?;
             }
         }
     }
-    session.journal.state.round_0 = Some(Round0Draft { digest, n_train_tokens: 0 });
+    state.saved.round_0 = Some(Round0Draft { digest, n_train_tokens: 0 });
     Ok(false)
 }
 
-fn read(session: &mut Session<'_>, dir: &Path) -> Result<SharedRound, EngineError> {
-    let json = checkpoint::read_checkpoint(dir, session.model.as_mut())?;
+fn read(resources: &mut Resources<'_>, dir: &Path) -> Result<SharedRound, EngineError> {
+    let json = checkpoint::read_checkpoint(dir, resources.model.as_mut())?;
     serde_json::from_str(&json).map_err(|error| EngineError::json(dir, &error))
 }
 
 /// Reports the round as the run that trained it did.
 fn apply(
-    session: &mut Session<'_>,
+    state: &mut RunState,
+    resources: &Resources<'_>,
+    reporter: &Reporter<'_>,
     shared: SharedRound,
     digest: String,
 ) -> Result<(), WorkerError> {
     let SharedRound { run, n_train_pairs, n_steps, n_train_tokens, wall_ms, steps, rewards } =
         shared;
-    let n_human_labels = n_human_labels(session);
-    let journal = &mut session.journal;
-    journal.send(RunEvent::RoundReused { round: 0, run, digest, wall_ms })?;
+    reporter.send(RunEvent::RoundReused { round: 0, run, digest, wall_ms })?;
     for step in steps {
-        journal.send(step)?;
+        reporter.send(step)?;
     }
-    journal.send(RunEvent::RoundTrained {
+    reporter.send(RunEvent::RoundTrained {
         round: 0,
         n_train_pairs,
         n_steps,
         n_tokens: n_train_tokens,
         elapsed_ms: 0,
-        weights_digest: session.model.weights_digest(),
-        n_human_labels,
+        weights_digest: resources.model.weights_digest(),
+        n_human_labels: state.n_human_labels(resources.inputs.pool_labels.len()),
     })?;
-    let state = &mut journal.state;
-    state.global_step += n_steps;
-    state.n_round_tokens += n_train_tokens;
-    state.round_wall_ms += wall_ms;
+    let saved = &mut state.saved;
+    saved.global_step += n_steps;
+    saved.n_round_tokens += n_train_tokens;
+    saved.round_wall_ms += wall_ms;
     let bits = |pairs: &[[u32; 2]]| pairs.iter().map(|pair| pair.map(f32::from_bits)).collect();
     for split in [Split::Validation, Split::Test] {
         if let Some(pairs) = rewards.get(split.name()) {
-            session.shared_scores.known.insert(split.name(), bits(pairs));
+            state.shared_scores.known.insert(split.name(), bits(pairs));
         }
     }
     Ok(())
@@ -165,11 +170,16 @@ fn apply(
 /// Leaves a finished round 0 for other runs. That it cannot be written is no reason to stop.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub fn offer(session: &mut Session<'_>, wall_ms: u64) -> Result<(), WorkerError> {
-    let Some(draft) = session.journal.state.round_0.take() else { return Ok(()) };
-    let scores = &session.shared_scores.fresh;
-    let parent = session.home.shared_rounds().join(&draft.digest);
+/// When the record cannot be read.
+pub fn offer(
+    state: &mut RunState,
+    resources: &Resources<'_>,
+    reporter: &Reporter<'_>,
+    wall_ms: u64,
+) -> Result<(), WorkerError> {
+    let Some(draft) = state.saved.round_0.take() else { return Ok(()) };
+    let scores = &state.shared_scores.fresh;
+    let parent = resources.home.shared_rounds().join(&draft.digest);
     // A run that was resumed half-way through the evaluations has only some of the scores.
     let is_whole = [Split::Validation, Split::Test].iter().all(|s| scores.contains_key(s.name()));
     if !is_whole || parent.join(NAME).exists() {
@@ -179,22 +189,21 @@ pub fn offer(session: &mut Session<'_>, wall_ms: u64) -> Result<(), WorkerError>
         ((*name).to_owned(), pairs.iter().map(|pair| pair.map(f32::to_bits)).collect())
     };
     let rewards = scores.iter().map(bits).collect();
-    session.journal.flush()?;
-    let (store, run) = (&session.journal.store, &session.journal.run);
-    let Some(round) = store.rounds(run)?.into_iter().next() else { return Ok(()) };
+    reporter.flush()?;
+    let Some(round) = reporter.record.rounds()?.into_iter().next() else { return Ok(()) };
     let shared = SharedRound {
-        run: run.clone(),
+        run: state.run.clone(),
         n_train_pairs: round.n_train_pairs.unwrap_or(0),
         n_steps: round.n_steps.unwrap_or(0),
         n_train_tokens: draft.n_train_tokens,
         wall_ms,
-        steps: store.train_steps(run, 0)?,
+        steps: reporter.record.steps_of_round_0()?,
         rewards,
     };
     let json = serde_json::to_string(&shared)
         .map_err(|source| WorkerError::State { name: NAME.to_owned(), source })?;
-    match checkpoint::write_checkpoint(&parent, NAME, session.model.as_ref(), &json) {
-        Ok(_) => prune(&session.home.shared_rounds(), N_KEPT),
+    match checkpoint::write_checkpoint(&parent, NAME, resources.model.as_ref(), &json) {
+        Ok(_) => prune(&resources.home.shared_rounds(), N_KEPT),
         Err(error) => tracing::warn!(%error, "round 0 is not left for other runs"),
     }
     Ok(())
@@ -217,27 +226,32 @@ fn prune(parent: &Path, n_kept: usize) {
 
 /// SHA-256 over everything round 0 depends on: the program, the settings with an effect, the weights
 /// it starts from, what these compute for a few pairs (so that another kernel or another reading
-/// of the model's files is another digest), and the tokens of every labelled pair in order.
-fn digest(session: &mut Session<'_>, n_steps: u64) -> Result<String, WorkerError> {
-    let mut spec = serde_json::to_value(&session.spec)
+/// of the model's files is another digest), and the tokens of every labeled pair in order.
+fn digest(
+    spec: &ExperimentSpec,
+    resources: &mut Resources<'_>,
+    n_steps: u64,
+) -> Result<String, WorkerError> {
+    let has_pool = spec.rounds.pool_labels == PoolLabels::Human;
+    let mut spec = serde_json::to_value(spec)
         .map_err(|source| WorkerError::State { name: NAME.to_owned(), source })?;
     for pointer in WITHOUT_EFFECT {
         if let Some(value) = spec.pointer_mut(pointer) {
             value.take();
         }
     }
-    let model = session.model.info();
+    let Resources { model, inputs, .. } = resources;
+    let info = model.info();
     let mut hasher = Sha256::new();
-    let head = format!("{FORMAT} {} {n_steps} {model:?} {spec}", env!("CARGO_PKG_VERSION"));
+    let head = format!("{FORMAT} {} {n_steps} {info:?} {spec}", env!("CARGO_PKG_VERSION"));
     hasher.update(head);
-    hasher.update(session.model.weights_digest());
-    let inputs = &session.inputs;
+    hasher.update(model.weights_digest());
     let probes = inputs.split.validation.iter().take(N_PROBES).map(|id| inputs.pair(*id));
-    for [a, b] in session.model.score(&probes.collect::<Vec<_>>())? {
+    for [a, b] in model.score(&probes.collect::<Vec<_>>())? {
         hasher.update(a.to_le_bytes());
         hasher.update(b.to_le_bytes());
     }
-    hash_inputs(&mut hasher, inputs, session.spec.rounds.pool_labels == PoolLabels::Human);
+    hash_inputs(&mut hasher, inputs, has_pool);
     Ok(format!("{:x}", hasher.finalize()))
 }
 
@@ -273,6 +287,7 @@ fn hash_pair(hasher: &mut Sha256, id: PairId, pair: &EncodedPair) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::testing::{Bench, names, spec};
 
     #[test]
     fn only_the_newest_rounds_are_kept() {
@@ -292,6 +307,100 @@ mod tests {
         left.sort();
         assert_eq!(left, ["b", "d"]);
         prune(&folder.path().join("nowhere"), 2);
+    }
+
+    /// A bench of a run in an experiment, beside the same home.
+    fn beside(home: &Bench, change: impl Fn(&mut ExperimentSpec)) -> Bench {
+        let mut bench = Bench::in_home(home.folder.clone(), spec(change));
+        bench.state.is_in_experiment = true;
+        bench
+    }
+
+    fn digest_of(bench: &mut Bench, n_steps: u64) -> String {
+        digest(&bench.state.spec, &mut bench.resources, n_steps).unwrap()
+    }
+
+    #[test]
+    fn a_digest_depends_on_what_round_0_depends_on() {
+        type Change = fn(&mut ExperimentSpec);
+        let mut first = Bench::new(spec(|_| ()));
+        let expected = digest_of(&mut first, 10);
+        assert_ne!(digest_of(&mut first, 11), expected, "steps");
+        let cases: [(&str, Change, bool); 6] = [
+            ("another rule", |spec| spec.selection.top_share = 0.25, true),
+            ("another name", |spec| spec.arm = "other".into(), true),
+            ("more rounds", |spec| spec.rounds.max = 9, true),
+            ("another rate", |spec| spec.train.learning_rate = 1e-5, false),
+            ("another seed", |spec| spec.rng_seed = 8, false),
+            ("the pool's labels", |spec| spec.rounds.pool_labels = PoolLabels::Human, false),
+        ];
+        for (what, change, is_same) in cases {
+            let digest = digest_of(&mut beside(&first, change), 10);
+            assert_eq!(digest == expected, is_same, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_round_that_one_run_left_is_taken_by_the_next() {
+        let mut giver = Bench::new(spec(|_| ()));
+        giver.state.is_in_experiment = true;
+        giver.play_round_0();
+        let (n_steps, given) = (giver.n_steps(), giver.resources.model.weights_digest());
+        let mut taker = beside(&giver, |spec| spec.selection.top_share = 0.25);
+        let Bench { state, resources, reporter, .. } = &mut taker;
+        assert!(take(state, resources, reporter, n_steps).unwrap());
+        assert_eq!(taker.resources.model.weights_digest(), given);
+        assert_eq!(taker.state.saved.round_0, None, "nothing to offer");
+        let events = taker.record.take_events();
+        let (first, last) = (names(&events)[0], names(&events)[events.len() - 1]);
+        assert_eq!((first, last), ("round_reused", "round_trained"));
+        // The scores come along: evaluating computes nothing.
+        let n = taker.resources.inputs.test.len();
+        let pass = Pass { round: 0, step: "test", split: Some(Split::Test) };
+        assert_eq!(taker.state.shared_scores.known(pass, n).unwrap().len(), n);
+    }
+
+    #[test]
+    fn a_round_is_trained_where_it_cannot_be_taken() {
+        let mut giver = Bench::new(spec(|_| ()));
+        giver.state.is_in_experiment = true;
+        giver.play_round_0();
+        let n_steps = giver.n_steps();
+        let folder = giver.resources.home.shared_rounds();
+        let weights = || -> std::path::PathBuf {
+            let digest = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+            digest.join(NAME).join("mock.safetensors")
+        };
+        for (what, is_alone, reuses, is_damaged) in [
+            ("a run by itself", true, true, false),
+            ("a spec that does not want it", false, false, false),
+            ("a damaged file", false, true, true),
+        ] {
+            if is_damaged {
+                std::fs::write(weights(), "damage").unwrap();
+            }
+            let mut taker = beside(&giver, |spec| spec.rounds.reuse_round_0 = reuses);
+            taker.state.is_in_experiment = !is_alone;
+            let pretrained = taker.resources.model.weights_digest();
+            let Bench { state, resources, reporter, .. } = &mut taker;
+            assert!(!take(state, resources, reporter, n_steps).unwrap(), "{what}");
+            assert_eq!(taker.resources.model.weights_digest(), pretrained, "{what}");
+            assert_eq!(taker.state.saved.round_0.is_some(), is_damaged, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_round_with_half_of_its_scores_is_not_offered() {
+        let mut giver = Bench::new(spec(|_| ()));
+        giver.state.is_in_experiment = true;
+        giver.play_round_0();
+        let shared = giver.resources.home.shared_rounds();
+        std::fs::remove_dir_all(&shared).unwrap();
+        giver.state.saved.round_0 = Some(Round0Draft { digest: "d".into(), n_train_tokens: 1 });
+        giver.state.shared_scores.fresh.remove(Split::Test.name());
+        offer(&mut giver.state, &giver.resources, &giver.reporter, 5).unwrap();
+        assert!(!shared.join("d").exists());
+        assert_eq!(giver.state.saved.round_0, None);
     }
 
     #[test]

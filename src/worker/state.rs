@@ -1,25 +1,87 @@
-//! Everything beside the weights that a run needs to go on as if nothing had happened.
+//! Where a run is: its spec, what a checkpoint keeps beside the weights, and what lasts only as long
+//! as the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::cross_fit::FoldJudgements;
-use crate::domain::preference::TrainingLabel;
+use super::shared_round::SharedScores;
+use crate::domain::preference::{PairId, TrainingLabel};
+use crate::domain::pseudo_label::PairScore;
+use crate::domain::run::RunId;
+use crate::domain::selection::Policy;
 use crate::domain::ser::SerLoop;
+use crate::domain::spec::{ExperimentSpec, PoolLabels};
+use crate::domain::teacher::folds::FoldJudgements;
+use crate::domain::teacher::lesson::Teacher;
 use crate::domain::verdict::VerdictSet;
 
-/// The state in a checkpoint.
+/// Where a run is, and what it is to do.
+pub struct RunState {
+    /// The name of the run.
+    pub run: RunId,
+    /// What it is to do.
+    pub spec: ExperimentSpec,
+    /// How it selects, parsed from the spec.
+    pub policy: Policy,
+    /// Whether it stands beside others in an experiment.
+    pub is_in_experiment: bool,
+    /// What every checkpoint keeps.
+    pub saved: SavedState,
+    /// Scores of the pool between the scoring and the selection.
+    pub pool_scores: Option<Vec<PairScore>>,
+    /// Scores of round 0 that came from another run, or that others may take.
+    pub shared_scores: SharedScores,
+}
+
+impl RunState {
+    /// A run with this state in its newest checkpoint.
+    #[must_use]
+    pub fn new(run: RunId, spec: ExperimentSpec, saved: SavedState) -> Self {
+        Self {
+            run,
+            policy: Policy::from(&spec.selection),
+            spec,
+            is_in_experiment: false,
+            saved,
+            pool_scores: None,
+            shared_scores: SharedScores::default(),
+        }
+    }
+
+    /// Returns the pairs of a pool whose labels are still hidden: without those that people have
+    /// labeled since.
+    #[must_use]
+    pub fn unlabeled(&self, pool: &[PairId]) -> Vec<PairId> {
+        let labeled: BTreeSet<PairId> =
+            self.saved.human_labels.iter().map(|label| label.pair).collect();
+        pool.iter().filter(|pair| !labeled.contains(pair)).copied().collect()
+    }
+
+    /// Counts the labels from people beside the seed set, in a pool of `n_pool` pairs: verdicts, or
+    /// the whole pool for the full-labels control.
+    #[must_use]
+    pub fn n_human_labels(&self, n_pool: usize) -> u64 {
+        let pool = match self.spec.rounds.pool_labels {
+            PoolLabels::Human => n_pool,
+            PoolLabels::Pseudo => 0,
+        };
+        (pool + self.saved.human_labels.len()) as u64
+    }
+}
+
+/// The state in a checkpoint: everything beside the weights that a run needs to go on as if nothing
+/// had happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RunState {
+pub struct SavedState {
     /// Where the algorithm is.
     pub ser: SerLoop,
-    /// Optimiser steps done in the pending training, 0 outside one.
+    /// Optimizer steps done in the pending training, 0 outside one.
     pub n_steps_done: u64,
     /// Tokens of those steps.
     pub n_step_tokens: u64,
-    /// Optimiser steps since the beginning of the run.
+    /// Optimizer steps since the beginning of the run.
     pub global_step: u64,
     /// Checkpoints written so far; numbers their names.
     pub n_checkpoints: u64,
@@ -35,7 +97,7 @@ pub struct RunState {
     /// found them.
     #[serde(default)]
     pub human_labels: Vec<TrainingLabel>,
-    /// Optimiser steps that round 0 takes at least, once they are known (`train.match_steps`).
+    /// Optimizer steps that round 0 takes at least, once they are known (`train.match_steps`).
     #[serde(default)]
     pub steps_to_match: Option<u64>,
     /// What other runs need to take round 0 from this one, while it is being trained.
@@ -54,17 +116,9 @@ pub struct RunState {
     /// The teacher of the last selection.
     #[serde(default)]
     pub teacher: Option<Teacher>,
-    /// Over-confidence of the model that labelled last.
+    /// Over-confidence of the model that labeled last.
     #[serde(default)]
     pub over_confidence: Option<f64>,
-}
-
-/// What is kept of the teacher of a round; its rewards of the pool are in the store.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Teacher {
-    /// Its margins towards the human label of the validation pairs.
-    pub validation: Vec<f64>,
 }
 
 /// A round 0 on its way to other runs.
@@ -77,7 +131,7 @@ pub struct Round0Draft {
     pub n_train_tokens: u64,
 }
 
-impl RunState {
+impl SavedState {
     /// The state of a run that has not begun.
     #[must_use]
     pub fn new(ser: SerLoop) -> Self {

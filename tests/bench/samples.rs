@@ -2,17 +2,21 @@
 //!
 //! Prints the time of every list, page and verdict beside the limit it has to keep (median and worst
 //! of several). `SER_BENCH_CHARS` sets the length of each of the three texts of a pair (default
-//! 200), `SER_BENCH_PAIRS` the number of pairs.
+//! 200), `SER_BENCH_PAIRS` the number of pairs. `-- sizes` also measures a long run and a long list
+//! of runs; `-- --help` only says so.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run says why")]
 
 mod scored_round;
+mod store_sizes;
 
+use std::path::Path;
 use std::time::Instant;
 
 use ser::domain::preference::PairId;
 use ser::domain::random::{Place, Purpose};
 use ser::domain::review::{Order, SampleFilter};
+use ser::domain::run::RunId;
 use ser::domain::verdict::Verdict;
 use ser::store::{Access, Decision, Home, RoundReview, SampleOrder, SampleQuery, Store};
 
@@ -27,6 +31,10 @@ fn setting(name: &str, default: usize) -> usize {
 }
 
 fn main() {
+    if std::env::args().any(|argument| argument == "--help") {
+        println!("cargo bench --bench samples [-- sizes]; see the head of tests/bench/samples.rs");
+        return;
+    }
     let n_pairs = setting("SER_BENCH_PAIRS", 1_000_000);
     let n_chars = setting("SER_BENCH_CHARS", 200);
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -38,6 +46,7 @@ fn main() {
         "{n_pairs} pairs with three texts of {n_chars} characters, two rounds: written in {:.1} s",
         begin.elapsed().as_secs_f64()
     );
+    measure_scores(&mut store, &run, n_pairs, home.root());
     println!("{:<44} {:>9} {:>9} {:>9}", "", "median ms", "worst ms", "limit ms");
     measure("open a round (columns, audit order)", None, || {
         store.round_review(&run, Some(2)).expect("readable").map_or(0, |review| review.rounds.len())
@@ -73,6 +82,22 @@ fn main() {
     store.decide(&run, &all, Decision::new(Verdict::Keep)).expect("writable");
     line("10,000 pairs in one decision", &[begin.elapsed().as_secs_f64() * 1e3], None);
     println!("peak memory {} MiB", peak_memory_mib());
+    if std::env::args().any(|argument| argument == "sizes") {
+        let dataset = store.run(&run).expect("readable").dataset;
+        store_sizes::measure(&home, dataset);
+    }
+}
+
+/// Writes the scores of one more round and reads them back.
+fn measure_scores(store: &mut Store, run: &RunId, n_pairs: usize, home: &Path) {
+    let record = scored_round::record(run, 3, 3, n_pairs);
+    let begin = Instant::now();
+    store.apply(&[record]).expect("applied");
+    line("the scores of a round written", &[begin.elapsed().as_secs_f64() * 1e3], None);
+    let begin = Instant::now();
+    let n = store.pair_scores(run, 3).expect("readable").len();
+    line("the scores of a round read", &[begin.elapsed().as_secs_f64() * 1e3], None);
+    println!("{n} scores; database and log {} MiB", store_sizes::size_mib(home));
 }
 
 fn lists(store: &Store, review: &mut RoundReview) {

@@ -30,18 +30,16 @@ pub fn fill(store: &mut Store, n_pairs: usize, n_chars: usize) -> RunId {
         .expect("the default spec is a spec");
     let new = NewRun { name: None, spec: &spec, dataset, test_dataset: None, experiment: None };
     let run = store.create_run(&new).expect("created").id;
-    let attempt = store.begin_attempt(&run, &liveness::current_worker()).expect("taken");
-    for (seq, round) in (attempt.next_seq..).zip([1, 2]) {
-        let record = EventRecord {
-            run: run.clone(),
-            attempt: attempt.number,
-            seq,
-            at_ms: 0,
-            event: selection(round, n_pairs),
-        };
-        store.apply(&[record]).expect("applied");
+    store.begin_attempt(&run, &liveness::current_worker()).expect("taken");
+    for round in [1, 2] {
+        store.apply(&[record(&run, round.into(), round, n_pairs)]).expect("applied");
     }
     run
+}
+
+/// The selection of a round as event `seq` of the run's first attempt.
+pub fn record(run: &RunId, seq: u64, round: u32, n_pairs: usize) -> EventRecord {
+    EventRecord { run: run.clone(), attempt: 1, seq, at_ms: 0, event: selection(round, n_pairs) }
 }
 
 fn text_pair(i: usize, n_chars: usize) -> PreferencePair {

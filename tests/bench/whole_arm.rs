@@ -92,14 +92,8 @@ fn seed_round(home: &Path, pairs_path: &Path) -> SeedRound {
     let spec = store.spec(&run).expect("its spec");
     let rounds = store.rounds(&run).expect("its rounds");
     let round = rounds.first().expect("the seed round");
-    let rule = SplitRule {
-        rng_seed: spec.rng_seed,
-        seed_labels: spec.data.seed_labels,
-        validation_share: spec.data.validation_share,
-        test_share: spec.data.test_share,
-    };
     let groups = store.group_hashes(detail.dataset).expect("readable");
-    let split = split(&groups, None, &rule).expect("as in the run");
+    let split = split(&groups, None, &SplitRule::of_spec(&spec)).expect("as in the run");
     let texts = store.preference_pairs(detail.dataset, &split.seed_set).expect("readable");
     let model = engine::open(&OpenSettings::of_spec(&spec)).expect("the model opens");
     let texts: Vec<PairText<'_>> = texts.iter().map(PairText::preferred_first).collect();

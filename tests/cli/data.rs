@@ -1,5 +1,10 @@
 //! Data as people have it: folders, patterns, mixtures, tables and columns, imported and checked.
 
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::Value;
+
 use super::fixture::{Place, jsonl, pairs, stderr, stdout, write_model};
 
 fn table() -> String {
@@ -143,4 +148,21 @@ fn check_counts_tokens_with_a_models_tokenizer() {
     let longest = report["tokens"]["lengths"]["max"].as_u64().unwrap();
     assert!((51..=53).contains(&longest), "{longest}");
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+}
+
+/// A pipe gives its bytes once, and a data set is read several times.
+#[test]
+fn a_pipe_is_a_source() {
+    let place = Place::new();
+    place.write("pairs.jsonl", jsonl(&pairs(40)));
+    let from_file = place.json(&["data", "check", "pairs.jsonl", "--json"]);
+    let mut command = place.command(&["data", "check", "/dev/stdin", "--json"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(jsonl(&pairs(40)).as_bytes()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let text = stdout(&output).replace("/dev/stdin", "pairs.jsonl");
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), from_file);
 }

@@ -3,9 +3,8 @@
 use std::io::Write;
 
 use super::data_source::{GroupArgs, SourceArgs};
-use crate::cli::model::THE_DAY;
-use crate::cli::print::print_json;
-use crate::cli::{CliError, CliResult, Context};
+use crate::cli::table::print_json;
+use crate::cli::{CliError, CliResult, Context, words};
 use crate::data::{
     self, BadPairPolicy, CheckReport, CheckSettings, PairTokens, ReadSettings, TokenCounter,
     TokenReport,
@@ -15,11 +14,10 @@ use crate::domain::source::data_files::Part;
 use crate::domain::spec::{Amount, SourcePart};
 use crate::domain::split::SplitRule;
 use crate::domain::text::clean::clean_line;
-use crate::domain::text::words;
 use crate::engine::files::weights::ModelFiles;
 use crate::engine::text::chat::ChatTemplate;
 use crate::engine::{Backbone, PairText};
-use crate::launch::{import, local};
+use crate::launch::{by_name, import};
 
 /// Arguments of `ser data check`.
 #[derive(Debug, clap::Args)]
@@ -69,14 +67,14 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
         },
         max_share: args.max_share,
     };
-    let sources = local::parts(&args.source.parts(), Part::Train, context)?.files;
-    let parts = import::find_parts(&sources, &settings.read, context)?;
-    import::say_understanding(&parts, &settings.read, context)?;
+    let sources = by_name::parts(context.place(), &args.source.parts(), Part::Train)?.files;
+    let parts = import::find_parts(context.place(), &sources, &settings.read)?;
+    import::say_understanding(context.place(), &parts, &settings.read)?;
     let test = match &args.test {
         Some(test) => {
             let test = [SourcePart::whole(test.as_str())];
             let read = ReadSettings { part: Part::Test, ..settings.read.clone() };
-            Some(import::find_parts(&test, &read, context)?)
+            Some(import::find_parts(context.place(), &test, &read)?)
         }
         None => None,
     };
@@ -95,7 +93,7 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
         let mut out = std::io::stdout().lock();
         let template = tokenizer.as_ref().and_then(|files| files.tokenizer.chat_template());
         if template.is_some_and(ChatTemplate::prints_the_day) {
-            writeln!(out, "chat template  {}", THE_DAY)?;
+            writeln!(out, "chat template  {}", words::THE_DAY)?;
         }
         for line in report_lines(&report, args, context.ascii) {
             writeln!(out, "{}", clean_line(&line))?;

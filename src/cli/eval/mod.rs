@@ -10,20 +10,17 @@ use super::data::data_source::SourceArgs;
 use super::export::Target;
 use super::model::scorer;
 use super::model::scorer::{ModelArgs, Scorer};
-use super::{CliError, CliResult, Context};
-use crate::cli::print::{FormArgs, print_json, print_line, print_table};
+use super::table::{Cell, Column, Form, FormArgs, Table, number, print_json, print_line, text};
+use super::{CliError, CliResult, Context, words};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
 use crate::domain::metrics::Evaluation;
 use crate::domain::metrics::reward_bench::section_scores;
 use crate::domain::preference::PreferencePair;
 use crate::domain::source::data_files::Part;
-use crate::domain::text::words;
 use crate::engine::PairText;
 use crate::engine::score::score_all;
+use crate::launch::by_name;
 use crate::launch::import::{self, ImportSettings};
-use crate::launch::local;
-use crate::report::accuracy;
-use crate::report::table::{Cell, Column, Form, Table, number, text};
 
 mod best_of;
 
@@ -77,8 +74,8 @@ pub fn run(context: &Context, args: &EvalArgs) -> CliResult {
     let group = args.by.as_deref().unwrap_or("prompt");
     let settings = ImportSettings { part: Part::Test, ..args.source.settings(&columns, group) };
     let read = settings.read(BadPairPolicy::Drop)?;
-    let sources = local::parts(&args.source.parts(), Part::Test, context)?.files;
-    let parts = import::find_parts(&sources, &read, context)?;
+    let sources = by_name::parts(context.place(), &args.source.parts(), Part::Test)?.files;
+    let parts = import::find_parts(context.place(), &sources, &read)?;
     if let Some(files) = best_of::files(&parts) {
         return best_of::run(context, args, &files);
     }
@@ -140,7 +137,7 @@ fn row(name: &str, it: &Evaluation, form: Form) -> Vec<Cell> {
     let mut row = vec![
         Cell::new(name),
         Cell::shown(Some(it.n), words::count),
-        Cell::both(Some(accuracy(it)), Some(it.accuracy.to_string())),
+        Cell::both(Some(words::accuracy(it)), Some(it.accuracy.to_string())),
         Cell::shown(Some(it.n_ties), words::count),
         fixed(it.ece),
         fixed(it.brier),
@@ -186,7 +183,7 @@ fn print(context: &Context, args: &EvalArgs, scorer: &Scorer, margins: &Margins)
     for (name, evaluation) in &slices {
         table.push(row(name, evaluation, form));
     }
-    print_table(&table, form, context.ascii)?;
+    table.print(form, context.ascii)?;
     if form == Form::Human {
         print_sections(&sections)?;
     }

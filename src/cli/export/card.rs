@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::super::words;
 use crate::cli::model::trained::TrainedRound;
 use crate::domain::text::clean::clean_line;
-use crate::domain::text::words;
-use crate::engine::export::{Exported, TextForm};
-use crate::report::{EvaluationDocument, accuracy};
+use crate::engine::export::{Exported, InputForm};
+use crate::report::EvaluationDocument;
 
 /// What was written, beside what it is.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +35,9 @@ pub fn marker(found: &TrainedRound, exported: &Exported, contents: Contents) -> 
         "pad_token": exported.padding,
         "has_chat_template": contents.has_template,
         "text": match &exported.text {
-            TextForm::Whole { .. } if contents.has_template => json!({"form": "chat template"}),
-            TextForm::Whole { end } => json!({"form": "prompt + response + end", "end": end}),
-            TextForm::Two => json!({"form": "prompt, response"}),
+            InputForm::Whole { .. } if contents.has_template => json!({"form": "chat template"}),
+            InputForm::Whole { end } => json!({"form": "prompt + response + end", "end": end}),
+            InputForm::Two => json!({"form": "prompt, response"}),
         },
         "spec": spec,
     })
@@ -55,7 +55,7 @@ pub fn readme(found: &TrainedRound, exported: &Exported, contents: Contents) -> 
     let accuracy = match &row.test {
         Some(test) => format!(
             "It ranks {} of {} test pairs as people did (95 % Wilson interval in brackets).",
-            accuracy(test),
+            words::accuracy(test),
             words::count(test.n)
         ),
         None => "It has not been tested.".to_owned(),
@@ -74,25 +74,25 @@ pub fn readme(found: &TrainedRound, exported: &Exported, contents: Contents) -> 
         backbone = clean_line(&spec.model.backbone),
         code = code(exported, contents),
         text = match &exported.text {
-            TextForm::Whole { .. } if contents.has_template => format!(
+            InputForm::Whole { .. } if contents.has_template => format!(
                 "The model reads the conversation as its chat template writes it and gives the reward \
                  at the last token{but}."
             ),
-            TextForm::Whole { end: Some(end) } if exported.padding.as_ref() == Some(end) => format!(
+            InputForm::Whole { end: Some(end) } if exported.padding.as_ref() == Some(end) => format!(
                 "The model reads one text, prompt and response without anything between them, ended \
                  with `{end}`, and gives the reward at the last token{but}."
             ),
-            TextForm::Whole { end: Some(end) } => format!(
+            InputForm::Whole { end: Some(end) } => format!(
                 "The model reads one text, prompt and response without anything between them, and \
                  gives the reward at the `{end}` that ends it."
             ),
-            TextForm::Whole { end: None } =>
+            InputForm::Whole { end: None } =>
                 "The model reads one text and gives the reward at its last token.".to_owned(),
-            TextForm::Two if contents.has_template =>
+            InputForm::Two if contents.has_template =>
                 "The model reads two texts: the conversation as its chat template writes it, cut where \
                  the response begins."
                     .to_owned(),
-            TextForm::Two => "The model reads prompt and response as two texts.".to_owned(),
+            InputForm::Two => "The model reads prompt and response as two texts.".to_owned(),
         },
         max = exported.max_tokens,
         marker = super::target::MARKER,
@@ -114,14 +114,14 @@ fn code(exported: &Exported, contents: Contents) -> String {
         )
     };
     let inputs = match &exported.text {
-        TextForm::Whole { .. } if contents.has_template => {
+        InputForm::Whole { .. } if contents.has_template => {
             "tokenizer.apply_chat_template(messages, return_dict=True, return_tensors=\"pt\")"
         }
-        TextForm::Whole { end: Some(_) } => {
+        InputForm::Whole { end: Some(_) } => {
             "tokenizer(prompt + response + tokenizer.eos_token, return_tensors=\"pt\")"
         }
-        TextForm::Whole { end: None } => "tokenizer(prompt + response, return_tensors=\"pt\")",
-        TextForm::Two => "tokenizer(prompt, response, return_tensors=\"pt\")",
+        InputForm::Whole { end: None } => "tokenizer(prompt + response, return_tensors=\"pt\")",
+        InputForm::Two => "tokenizer(prompt, response, return_tensors=\"pt\")",
     };
     format!(
         "{import}\ntokenizer = AutoTokenizer.from_pretrained(path)\n{load}\

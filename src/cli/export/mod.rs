@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::model::trained::RoundArgs;
 use super::{CliError, CliResult, Context};
-use crate::store::comparison::RoundChoice;
+use crate::analysis::RoundChoice;
 use rows::What;
 use table::Form;
 

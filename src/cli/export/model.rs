@@ -1,12 +1,12 @@
 //! `--format hf` and `--format peft`: the reward model of a round.
 
-use super::super::{CliError, CliResult, Context};
+use super::super::{CliError, CliResult, Context, words};
 use super::{Target, card, say_done, target};
 use crate::cli::model::trained;
 use crate::cli::model::trained::RoundArgs;
-use crate::domain::text::words;
+use crate::domain::spec::Tuning;
 use crate::engine::export::TrainedModel;
-use crate::engine::{EngineError, OpenSettings, Tuning};
+use crate::engine::{EngineError, OpenSettings};
 use crate::store::Store;
 
 /// Writes a round's model, or its adapter.

@@ -6,13 +6,12 @@ use std::io::Write;
 
 use super::super::{CliError, CliResult, Context};
 use super::{Target, say_done};
+use crate::analysis;
+use crate::analysis::{ComparedRun, ComparisonCache, ComparisonQuery, N_RUNS_MAX, RoundChoice};
 use crate::domain::metrics::Split;
 use crate::domain::preference::PairId;
 use crate::domain::stats::paired::{PairedDifference, PairedOutcomes, accuracy_difference};
 use crate::report::{RunPart, report_html};
-use crate::store::comparison::{
-    ComparedRun, ComparisonCache, ComparisonQuery, N_RUNS_MAX, RoundChoice,
-};
 use crate::store::{SampleOrder, SampleQuery, Store};
 
 /// Points of a loss curve.
@@ -44,7 +43,7 @@ pub fn export(
         return Err(CliError::input(message).with_hint(format!("name at most {N_RUNS_MAX}")));
     }
     let query = ComparisonQuery { runs, base: 0, rounds, n_loss_points: N_LOSS_POINTS };
-    let comparison = store.compare(&query, &mut ComparisonCache::default())?;
+    let comparison = analysis::compare(store, &query, &mut ComparisonCache::default())?;
     let mut parts = Vec::new();
     for (id, run) in query.runs.iter().zip(&comparison.runs) {
         let detail = store.run(id)?;

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::print::print_line;
-use crate::cli::{CliError, CliResult, Context};
+use crate::cli::table::print_line;
+use crate::cli::{CliError, CliResult, Context, words};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
 use crate::domain::preference::PreferencePair;
 use crate::domain::spec::DataSpec;
-use crate::domain::text::words;
 use crate::engine::measure::{MeasureSettings, Measurement, PassCost, measure};
 use crate::engine::{OpenSettings, PairText};
-use crate::launch::import::{self, ImportSettings};
-use crate::spec::{self, Base, SpecInput};
+use crate::launch::import;
+use crate::launch::import::ImportSettings;
+use crate::spec;
+use crate::spec::SpecInput;
 
 /// Arguments of `ser bench`.
 #[derive(Debug, clap::Args)]
@@ -52,8 +53,11 @@ pub fn run(context: &Context, args: &BenchArgs) -> CliResult {
     let mut sets = Vec::new();
     sets.extend(args.model.iter().map(|model| format!("model.backbone={model}")));
     sets.extend(args.sets.iter().cloned());
-    let base = args.spec.clone().map_or(Base::Default, Base::File);
-    let spec = spec::resolve(&SpecInput { base: &base, sets: &sets, ..SpecInput::default() })?;
+    let spec = spec::resolve(&SpecInput {
+        file: args.spec.as_deref(),
+        sets: &sets,
+        ..SpecInput::default()
+    })?;
     let pairs = read(context, &spec.data, args.pairs)?;
     let texts: Vec<PairText<'_>> = pairs.iter().map(PairText::preferred_first).collect();
     let settings = OpenSettings { n_threads: args.threads, ..OpenSettings::of_spec(&spec) };
@@ -73,7 +77,7 @@ pub fn run(context: &Context, args: &BenchArgs) -> CliResult {
 fn read(context: &Context, spec: &DataSpec, limit: u64) -> CliResult<Vec<PreferencePair>> {
     let settings = ImportSettings { limit, ..ImportSettings::of_spec(spec) };
     let settings = settings.read(BadPairPolicy::Drop)?;
-    let parts = import::find_parts(&spec.source.parts(), &settings, context)?;
+    let parts = import::find_parts(context.place(), &spec.source.parts(), &settings)?;
     let mut pairs = Vec::new();
     for item in MixtureReader::new(parts, settings) {
         if let SourceItem::Pair(pair) = item? {

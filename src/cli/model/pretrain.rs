@@ -3,10 +3,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::cli::{CliResult, Context};
+use crate::cli::{CliResult, Context, words};
 use crate::data::pocket;
-use crate::domain::text::words;
+use crate::domain::spec::Device;
+use crate::engine::open::open_generator;
 use crate::engine::pretrain::{PretrainSettings, embedded_shape, pretrain};
+use crate::engine::{Backbone, SamplingSettings};
+
+/// How every dialogue starts.
+const BEGINNING: &str = "\n\nHuman:";
 
 /// Between two progress lines.
 const SAY_EVERY: Duration = Duration::from_secs(10);
@@ -34,7 +39,8 @@ pub struct PretrainArgs {
     rng_seed: u64,
 }
 
-/// Learns tokenizer and model from dialogues that no data file holds.
+/// Learns tokenizer and model from dialogues that no data file holds, and prints two that the model
+/// writes.
 ///
 /// # Errors
 /// When a file cannot be written, or training diverges.
@@ -62,5 +68,17 @@ pub fn run(context: &Context, args: &PretrainArgs) -> CliResult {
             words::count(progress.n_tokens)
         ));
     })?;
+    show(context, args)
+}
+
+/// Lets the model write two dialogues: figures do not say whether it has learned to.
+fn show(context: &Context, args: &PretrainArgs) -> CliResult {
+    let backbone = Backbone::Directory(args.out.clone());
+    let mut model = open_generator(&backbone, embedded_shape().max_positions, Device::Cpu)?;
+    for rng_seed in [args.rng_seed, args.rng_seed + 1] {
+        let settings = SamplingSettings { n_tokens_max: 80, temperature: 0.7, rng_seed };
+        let text = model.generate(BEGINNING, &settings)?;
+        context.say(&format!("it writes: {}{text}", BEGINNING.trim_start()));
+    }
     Ok(())
 }

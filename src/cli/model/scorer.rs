@@ -7,7 +7,7 @@ use crate::cli::{CliError, CliResult, Context};
 use crate::domain::source::hub_name::HubName;
 use crate::engine::scoring::{UseSettings, open_to_score, use_settings};
 use crate::engine::{Backbone, OpenSettings, RewardModel};
-use crate::launch::local;
+use crate::launch::by_name;
 
 /// How to find and open the model.
 #[derive(Debug, Clone, clap::Args)]
@@ -42,7 +42,7 @@ pub struct Scorer {
 /// When there is none of that name, its files are wrong, or it has no reward head.
 pub fn open(context: &Context, args: &ModelArgs) -> CliResult<Scorer> {
     if HubName::is_meant(&args.model)
-        && let Some(dir) = local::model(&context.home, &args.model, context)?.dir
+        && let Some(dir) = by_name::model(context.place(), &args.model)?.dir
     {
         return open_files(args, &Backbone::Directory(dir));
     }

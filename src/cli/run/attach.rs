@@ -1,8 +1,5 @@
 //! `ser attach [RUN]`: watch a run, and the door to the interface.
 
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
 use super::follow;
 use crate::cli::{CliError, CliResult, Color, Context, is_interactive};
 use crate::domain::run::RunId;
@@ -11,10 +8,7 @@ use crate::engine::OpenSettings;
 use crate::engine::memory::{self, Load};
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
-use crate::tui::{self, ColorChoice, Launching, MemoryNeed, StartScreen, TuiOptions};
-
-/// Between two looks at whether a run is queued.
-const POLL: Duration = Duration::from_millis(100);
+use crate::tui::{self, ColorChoice, MemoryNeed, StartScreen, TuiOptions};
 
 /// Arguments of `ser attach`.
 #[derive(Debug, clap::Args)]
@@ -62,38 +56,14 @@ pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
         mouse: context.mouse,
         slow: context.slow,
     };
-    let left = tui::run(&context.supervisor, &options, memory_need)?;
-    if let Some(line) = left.line() {
+    let note = tui::run(&context.home, &options, memory_need)?;
+    if let Some(line) = note.line() {
         context.say(&line);
     }
-    wait_for(context, left.launches)
-}
-
-/// Waits for runs that were asked for in the interface and are not queued yet: leaving it during an
-/// import loses nothing.
-fn wait_for(context: &Context, launches: Vec<Launching>) -> CliResult {
-    if launches.is_empty() {
-        return Ok(());
+    if note.is_launching() {
+        context.say("the data of a run is still read; Ctrl-C gives it up");
     }
-    let is_interrupted = follow::interruption()?;
-    context.say(
-        "a run that you asked for is not in the queue yet: this command ends when its data is read \
-         (Ctrl-C gives it up)",
-    );
-    for launch in launches {
-        while !launch.is_finished() {
-            if is_interrupted.load(Ordering::Relaxed) {
-                return Err(CliError::interrupted("the launch was given up")
-                    .with_hint("`ser runs` shows whether its run was queued before"));
-            }
-            std::thread::sleep(POLL);
-        }
-        // A panic has told its own story.
-        let Ok(outcome) = launch.join() else { continue };
-        for run in outcome?.runs {
-            context.say(&format!("started `{}`; `ser attach {}` returns", run.name, run.id));
-        }
-    }
+    note.wait();
     Ok(())
 }
 

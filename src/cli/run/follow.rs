@@ -7,15 +7,13 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::cli::print::{print_json, print_line};
-use crate::cli::{CliError, CliResult, Context};
+use crate::cli::document::ShowDocument;
+use crate::cli::table::{print_json, print_line};
+use crate::cli::{CliError, CliResult, Context, words};
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
-use crate::domain::text::words;
-use crate::launch;
-use crate::report::{ShowDocument, accuracy};
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
 
@@ -46,7 +44,11 @@ pub enum Output {
 /// [`crate::cli::ErrorKind::Failure`] when the run fails or its worker is lost,
 /// [`crate::cli::ErrorKind::Interrupted`] on Ctrl-C.
 pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output) -> CliResult {
-    let is_interrupted = interruption()?;
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
+            .map_err(|error| CliError::failure(format!("cannot listen for signals: {error}")))?;
+    }
     let mut printer = Printer::new(context, output);
     let mut seen = 0;
     let mut version = None;
@@ -74,19 +76,6 @@ pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output)
         }
         std::thread::sleep(POLL);
     }
-}
-
-/// A flag that Ctrl-C sets from now on, instead of ending the process.
-///
-/// # Errors
-/// When the system lets nobody listen.
-pub fn interruption() -> CliResult<Arc<AtomicBool>> {
-    let is_interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
-            .map_err(|error| CliError::failure(format!("cannot listen for signals: {error}")))?;
-    }
-    Ok(is_interrupted)
 }
 
 /// Follows runs one after the other. One failed run of several does not hide the others; what comes
@@ -137,7 +126,7 @@ fn finish(store: &Store, run: &RunId, row: &RunRow, output: Output) -> CliResult
     match row.status {
         RunStatus::Failed => {
             let failure = row.failure.as_deref().unwrap_or("it says nothing about why");
-            let hint = match launch::failure_hint(store, run)? {
+            let hint = match failure_hint(store, run)? {
                 Some(hint) => hint,
                 None => format!("once the cause is gone, go on with `ser resume {run}`"),
             };
@@ -145,6 +134,17 @@ fn finish(store: &Store, run: &RunId, row: &RunRow, output: Output) -> CliResult
         }
         _ => Ok(()),
     }
+}
+
+/// The hint that the worker left with its failure.
+fn failure_hint(store: &Store, run: &RunId) -> CliResult<Option<String>> {
+    let events = store.last_events(run, 1)?;
+    Ok(events.first().and_then(|line| {
+        let Ok(RunEvent::RunFailed { hint, .. }) = serde_json::from_str(&line.body) else {
+            return None;
+        };
+        hint
+    }))
 }
 
 /// Turns events into lines.
@@ -246,7 +246,19 @@ impl<'a> Printer<'a> {
                 self.result(&format!("finished: {}", reason.name()))?;
             }
             RunEvent::RunStopped => self.result("stopped; a checkpoint holds its state")?,
-            _ => {}
+            RunEvent::RunStarted { .. }
+            | RunEvent::ModelOpened { .. }
+            | RunEvent::TextsEncoded { .. }
+            | RunEvent::StepStarted { .. }
+            | RunEvent::TrainStepTaken { .. }
+            | RunEvent::RoundTrained { .. }
+            | RunEvent::PoolScored { .. }
+            | RunEvent::CrossFitted { .. }
+            | RunEvent::CheckpointSaved { .. }
+            | RunEvent::VerdictsRead { .. }
+            | RunEvent::RequestRead { .. }
+            | RunEvent::RolledBack { .. }
+            | RunEvent::RunFailed { .. } => {}
         }
         Ok(())
     }
@@ -295,7 +307,7 @@ impl<'a> Printer<'a> {
         }
         let evaluations = [("validation", self.validation.take()), ("test", self.test.take())];
         for (name, evaluation) in evaluations {
-            parts.extend(evaluation.map(|e| format!("{name} {}", accuracy(&e))));
+            parts.extend(evaluation.map(|e| format!("{name} {}", words::accuracy(&e))));
         }
         parts.push(words::duration(wall_ms));
         parts.extend(

@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::follow;
-use crate::cli::print::{FormArgs, print_json, print_line, print_table};
+use super::{arms, follow};
+use crate::analysis;
+use crate::analysis::{ArmComparison, RoundChoice};
+use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
 use crate::cli::{CliError, CliResult, Context, ErrorKind};
 use crate::domain::run::{Liveness, RunId, RunStatus};
-use crate::launch::{self, QueuePlan};
+use crate::launch::specs_of;
+use crate::launch::{self, LaunchPlan};
 use crate::report::ArmsDocument;
-use crate::report::listing::arms;
 use crate::report::paper::{self, PaperRow};
-use crate::report::table::{Cell, Form, Table, number, text};
-use crate::spec::{Base, SpecSet};
-use crate::store::comparison::{ArmComparison, RoundChoice};
+use crate::spec::SpecInput;
 use crate::store::{RunRow, Store};
 
 /// Arguments of `ser reproduce`.
@@ -96,13 +96,14 @@ struct Protocol {
 pub fn run(context: &Context, args: &ReproduceArgs) -> CliResult {
     let mut store = context.store_to_write("reproduce")?;
     let protocols = protocols(context, &mut store, args)?;
+    let supervisor = &context.supervisor;
     for run in protocols.iter().flat_map(|protocol| &protocol.runs) {
         let is_stopped = run.status == RunStatus::Stopped || run.liveness == Liveness::Gone;
         if is_stopped {
-            context.supervisor.resume(&mut store, &run.id)?;
+            supervisor.resume(&mut store, &run.id)?;
         }
     }
-    context.supervisor.start_next(&mut store)?;
+    supervisor.start_next(&mut store)?;
     if args.detach {
         let ids = protocols.iter().flat_map(|protocol| &protocol.runs).map(|run| run.id.as_str());
         return ids.into_iter().try_for_each(print_line);
@@ -142,26 +143,22 @@ fn protocols(
         [] => vec![None],
         sources => sources.iter().map(Some).collect(),
     };
+    let arms: Vec<&str> = args.arms.iter().map(String::as_str).collect();
     let mut protocols = Vec::new();
     for source in sources {
         let mut sets = args.sets.clone();
         if let Some(source) = source {
             sets.push(format!("data.source={}", toml::Value::String(source.clone())));
         }
-        let set = SpecSet {
-            base: args.spec.clone().map_or(Base::Default, Base::File),
-            arms: args.arms.clone(),
-            rng_seeds: args.rng_seeds.clone(),
-            sets,
-        };
-        let specs = set.resolve()?;
+        let base = SpecInput { file: args.spec.as_deref(), arm: None, sets: &sets, rng_seed: None };
+        let specs = specs_of(base, &arms, &args.rng_seeds)?;
         let Some(first) = specs.first() else {
             return Err(CliError::input("`--arms` is empty").with_hint("for example `--arms ser`"));
         };
         let source = first.data.source.to_string();
         let experiment = experiment_name(&source, &first.model.backbone);
-        let plan = QueuePlan { name: None, experiment: Some(&experiment), reuses_runs: true };
-        let runs = launch::queue(&context.home, store, &specs, plan, context)?;
+        let plan = LaunchPlan { name: None, experiment: Some(&experiment), reuses_runs: true };
+        let runs = launch::launch(context.place(), store, &specs, plan)?;
         protocols.push(Protocol { source, experiment, runs });
     }
     Ok(protocols)
@@ -195,7 +192,7 @@ fn print(context: &Context, store: &Store, protocols: &[Protocol], form: Form) -
     let mut documents = Vec::new();
     for protocol in protocols {
         let ids: Vec<RunId> = protocol.runs.iter().map(|run| run.id.clone()).collect();
-        let comparison = store.compare_arms(&ids, RoundChoice::Last)?;
+        let comparison = analysis::compare_arms(store, &ids, RoundChoice::Last)?;
         let mut n_missing = 0;
         for id in &ids {
             n_missing += usize::from(!is_done(&store.run(id)?.row));
@@ -228,19 +225,19 @@ fn print_protocol(
             protocol.source, protocol.experiment
         ))?;
     }
-    print_table(&arms::round_table(comparison), form, context.ascii)?;
+    arms::round_table(comparison).print(form, context.ascii)?;
     if form == Form::Csv {
         return Ok(());
     }
     print_line("")?;
-    print_table(&arms::table(comparison), form, context.ascii)?;
+    arms::table(comparison).print(form, context.ascii)?;
     print_line(&format!("\n{}", arms::footnote(comparison)))?;
     let rows = paper::rows_for(&protocol.source);
     if rows.is_empty() {
         return print_line("\nthe paper has no figures for these pairs");
     }
     print_line(&format!("\nthe paper, in percent ({}):\n", paper::SOURCE))?;
-    print_table(&paper_table(&rows), form, context.ascii)
+    paper_table(&rows).print(form, context.ascii)
 }
 
 /// The paper's panels for the same data.

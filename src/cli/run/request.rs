@@ -1,6 +1,6 @@
 //! `ser pause`, `resume` and `stop`: what a person asks of a run.
 
-use crate::cli::print::print_line;
+use crate::cli::table::print_line;
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::run::{Liveness, RunStatus};
 use crate::store::rows::RunRow;
@@ -62,7 +62,8 @@ fn refuse(run: &RunRow, action: &str, is_refused: bool) -> CliResult {
     if !is_refused {
         return Ok(());
     }
-    let message = format!("cannot {action} `{}`: it is {}", run.name, crate::report::status(run));
+    let message =
+        format!("cannot {action} `{}`: it is {}", run.name, crate::cli::words::status(run));
     let hint = match run.status {
         RunStatus::Stopped | RunStatus::Failed => format!("go on with `ser resume {}`", run.id),
         RunStatus::Queued => {

@@ -1,15 +1,17 @@
 //! `ser compare RUN RUN...`: runs side by side, with intervals.
 
-use crate::cli::print::{FormArgs, print_json, print_line, print_table, print_text};
+use crate::analysis;
+use crate::analysis::{
+    ArmComparison, Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX,
+    RoundChoice,
+};
+use crate::cli::run::arms;
+use crate::cli::run::arms::p_words;
+use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::text::clean::clean_line;
-use crate::report::listing::arms::{self, p_words};
-use crate::report::table::{Cell, Form, Table, number, text};
 use crate::report::{self, letter, metric_value, setting_value, share, signed};
 use crate::store::Store;
-use crate::store::comparison::{
-    Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX, RoundChoice,
-};
 
 /// More runs than this are not looked at pair by pair on a terminal.
 const N_RUNS_IN_DETAIL: usize = 8;
@@ -47,12 +49,12 @@ pub struct CompareArgs {
 pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
     let store = context.store_to_read()?;
     let query = query(&store, args)?;
-    let arms = store.compare_arms(&query.runs, query.rounds)?;
+    let arms = analysis::compare_arms(&store, &query.runs, query.rounds)?;
     let form = args.form.form();
     let is_table = matches!(form, Form::Human | Form::Markdown);
     if is_table && args.experiment.is_some() && query.runs.len() > N_RUNS_IN_DETAIL {
         // More runs than there is room for side by side.
-        print_text(&arms::explained(&arms, form, context.ascii))?;
+        print_arm_table(context, &arms, form)?;
         let n_runs = query.runs.len();
         context.say(&format!("{n_runs} runs: name some of them to see them one by one"));
         return Ok(());
@@ -64,12 +66,12 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
         );
         return Err(CliError::input(message).with_hint(hint));
     }
-    let comparison = store.compare(&query, &mut ComparisonCache::default())?;
+    let comparison = analysis::compare(&store, &query, &mut ComparisonCache::default())?;
     match form {
         Form::Csv => print_line(report::comparison_csv(&comparison).trim_end()),
         Form::Markdown => {
             print_line(report::comparison_markdown(&comparison).trim_end())?;
-            print_text(&arms::below(&arms, Form::Markdown, context.ascii))
+            print_arms(context, &arms, Form::Markdown)
         }
         Form::Json => {
             let found = disagreements(&store, &comparison, args.pairs)?;
@@ -84,9 +86,23 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
                 Vec::new()
             };
             print(context, &comparison, &found)?;
-            print_text(&arms::below(&arms, Form::Human, context.ascii))
+            print_arms(context, &arms, Form::Human)
         }
     }
+}
+
+/// The arms over their random seeds, where there is more than one seed.
+fn print_arms(context: &Context, arms: &ArmComparison, form: Form) -> CliResult {
+    if arms.arms.iter().all(|arm| arm.runs.len() < 2) {
+        return Ok(());
+    }
+    print_line("")?;
+    print_arm_table(context, arms, form)
+}
+
+fn print_arm_table(context: &Context, arms: &ArmComparison, form: Form) -> CliResult {
+    arms::table(arms).print(form, context.ascii)?;
+    print_line(&format!("\n{}", arms::footnote(arms)))
 }
 
 fn query(store: &Store, args: &CompareArgs) -> CliResult<ComparisonQuery> {
@@ -132,7 +148,7 @@ fn disagreements(
         all.push(if index == comparison.base {
             None
         } else {
-            Some(store.disagreements(base, run, n_pairs)?)
+            Some(analysis::disagreements(store, base, run, n_pairs)?)
         });
     }
     Ok(all)
@@ -143,7 +159,7 @@ fn print(
     comparison: &Comparison,
     disagreements: &[Option<Disagreements>],
 ) -> CliResult {
-    print_table(&run_table(comparison), Form::Human, context.ascii)?;
+    run_table(comparison).print(Form::Human, context.ascii)?;
     let differing: Vec<_> = comparison.settings.iter().filter(|row| row.is_different).collect();
     let n_same = comparison.settings.len() - differing.len();
     let line =

@@ -86,7 +86,7 @@ impl Rows {
         named: &[&str],
         notes: &mut Vec<Note>,
     ) -> Result<Option<Kind>, DataError> {
-        let Source::File(file) = source else { return Ok(None) };
+        let Some(file) = source.path() else { return Ok(None) };
         let path = source.to_string();
         let mut head = Vec::new();
         let io = |source| DataError::Io { path: path.clone(), line: 1, source };

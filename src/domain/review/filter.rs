@@ -10,6 +10,7 @@
 use std::fmt;
 
 use crate::domain::preference::PairId;
+use crate::domain::query::{self, Operator, Word};
 use crate::domain::selection::LeftOut;
 use crate::domain::verdict::Verdict;
 
@@ -96,12 +97,9 @@ impl SampleFilter {
     /// The first term with a known name and a value that does not fit it.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let mut filter = Self::default();
-        for word in words(text) {
-            let Word { text, is_quoted, is_inverted } = word;
-            if !text.is_empty() {
-                let want = if is_quoted { Want::Text(text) } else { want(&text)? };
-                filter.add(Term { want, is_inverted });
-            }
+        for Word { text, is_quoted, is_inverted } in query::words(text) {
+            let want = if is_quoted { Want::Text(text) } else { want(&text)? };
+            filter.add(Term { want, is_inverted });
         }
         Ok(filter)
     }
@@ -142,40 +140,37 @@ impl SampleFilter {
     }
 }
 
-struct Word {
-    text: String,
-    is_quoted: bool,
-    is_inverted: bool,
-}
-
-/// Words at spaces; what stands in double quotes is one word, and `!` turns the next one around.
-fn words(text: &str) -> Vec<Word> {
-    let mut out = Vec::new();
-    let mut is_inverted = false;
-    for (i, part) in text.split('"').enumerate() {
-        if i % 2 == 1 {
-            out.push(Word { text: part.to_owned(), is_quoted: true, is_inverted });
-            continue;
-        }
-        is_inverted = part.ends_with('!');
-        for word in part.split_whitespace() {
-            let inverted = word.strip_prefix('!');
-            let text = inverted.unwrap_or(word).to_owned();
-            out.push(Word { text, is_quoted: false, is_inverted: inverted.is_some() });
-        }
-    }
-    out
-}
+/// The names of terms.
+const NAMES: [&str; 16] = [
+    "confidence",
+    "conf",
+    "near",
+    "selected",
+    "kept",
+    "flipped",
+    "longer",
+    "reviewed",
+    "why",
+    "left",
+    "verdict",
+    "length",
+    "len",
+    "like",
+    "slice",
+    "source",
+];
 
 fn want(word: &str) -> Result<Want, FilterError> {
-    let Some(at) = word.find([':', '<', '>', '=']) else {
+    let Some((name, operator, value)) = query::term(word) else {
         return Ok(Want::Text(word.to_owned()));
     };
-    let (name, rest) = word.split_at(at);
-    let (operator, value) = rest.split_at(1);
     let refused = |expected| FilterError { term: word.to_owned(), expected };
     let yes = || yes_or_no(value).ok_or_else(|| refused("write `yes` or `no` after the colon"));
-    Ok(match name.to_ascii_lowercase().as_str() {
+    let name = name.to_ascii_lowercase();
+    if operator == Operator::NotEqual && NAMES.contains(&name.as_str()) {
+        return Err(refused("write `!` before the term for its opposite"));
+    }
+    Ok(match name.as_str() {
         "confidence" | "conf" => {
             let range = range(operator, value, 0.5, 1.0);
             let (low, high) =
@@ -213,15 +208,11 @@ fn want(word: &str) -> Result<Want, FilterError> {
         "slice" | "source" if !value.is_empty() => Want::Slice(value.to_owned()),
         "slice" | "source" => return Err(refused("write a part of the slice's name")),
         // A misspelled name would find nothing and say nothing; an address is a text.
-        other if operator == ":" && is_name(other) && !value.starts_with('/') => {
+        _ if operator == Operator::Has && !value.starts_with('/') => {
             return Err(refused("there is no such filter"));
         }
         _ => Want::Text(word.to_owned()),
     })
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
 fn yes_or_no(value: &str) -> Option<bool> {
@@ -243,23 +234,23 @@ fn verdict(value: &str) -> Option<VerdictIs> {
     })
 }
 
-/// `>x`, `<x`, `:x-y`, `:x-`, `:-y` or `:x`.
-fn range(operator: &str, value: &str, low: f64, high: f64) -> Option<(f64, f64)> {
+/// `>x`, `<x`, `:x-y`, `:x-`, `:-y` or `:x`; the ends are part of a range.
+fn range(operator: Operator, value: &str, low: f64, high: f64) -> Option<(f64, f64)> {
     let number = |text: &str, other: f64| {
         if text.is_empty() { Some(other) } else { text.parse().ok().filter(|v: &f64| !v.is_nan()) }
     };
-    let value = value.strip_prefix('=').unwrap_or(value);
     match operator {
-        ">" if !value.is_empty() => Some((number(value, low)?, high)),
-        "<" if !value.is_empty() => Some((low, number(value, high)?)),
-        ":" | "=" => match value.split_once('-') {
+        _ if value.is_empty() => None,
+        Operator::More | Operator::MoreOrEqual => Some((number(value, low)?, high)),
+        Operator::Less | Operator::LessOrEqual => Some((low, number(value, high)?)),
+        Operator::Has | Operator::Equal => match value.split_once('-') {
             Some((from, to)) if !(from.is_empty() && to.is_empty()) => {
                 Some((number(from, low)?, number(to, high)?))
             }
-            None if !value.is_empty() => number(value, low).map(|value| (value, value)),
+            None => number(value, low).map(|value| (value, value)),
             _ => None,
         },
-        _ => None,
+        Operator::NotEqual => None,
     }
 }
 
@@ -294,6 +285,9 @@ impl fmt::Display for Term {
             Want::Verdict(VerdictIs::None) => f.write_str("verdict:none"),
             Want::Length(low, u32::MAX) => write!(f, "length>{low}"),
             Want::Length(low, high) => write!(f, "length:{low}-{high}"),
+            Want::Slice(name) if name.contains(char::is_whitespace) => {
+                write!(f, "slice:\"{name}\"")
+            }
             Want::Slice(name) => write!(f, "slice:{name}"),
             Want::Like(pair) => write!(f, "like:{pair}"),
             Want::Text(text) => write!(f, "\"{text}\""),
@@ -327,6 +321,7 @@ mod tests {
             "length>400 slice:helpful verdict:flip",
             "length:20-40 verdict:any like:17",
             "\"wine stain\" selected:no !\"cold\"",
+            "slice:\"two words\"",
         ] {
             let filter = SampleFilter::parse(text).unwrap();
             assert_eq!(SampleFilter::parse(&filter.to_string()).unwrap(), filter, "{text}");
@@ -348,6 +343,7 @@ mod tests {
             ("near:-1", "distance"),
             ("length:", "range"),
             ("like:this", "number of a pair"),
+            ("why!=tie", "write `!` before"),
         ] {
             let error = SampleFilter::parse(text).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");

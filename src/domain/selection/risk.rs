@@ -1,4 +1,4 @@
-//! Which share of the pool may be labelled so that the labels' error stays below a target, with
+//! Which share of the pool may be labeled so that the labels' error stays below a target, with
 //! confidence.
 //!
 //! Pairs are ranked by confidence: the rank of a pair is the share of the pool that is more

@@ -1,203 +1,314 @@
-//! What each rule asks of a pair, and where a pair stands among the pool.
+//! The rules that keep pseudo-labels, each with the numbers it goes by.
 
-use std::collections::BTreeMap;
-
-use super::super::pseudo_label::PairScore;
-use super::super::spec::{CalibrationName, RewardOffset, RuleName, SelectionSpec};
 use super::learning_status::LearningStatus;
+use super::ranking::Ranking;
+use super::risk::RiskTarget;
 use super::{LeftOut, SelectionContext};
-use crate::domain::stats::bradley_terry::{preference_probability, sigmoid};
-use crate::domain::teacher::audit::PairFacts;
+use crate::domain::pseudo_label::PairScore;
+use crate::domain::spec::{Amount, CalibrationName, RewardOffset, RuleName, SelectionSpec};
+use crate::domain::stats::bradley_terry::sigmoid;
 
-/// The tests of a rule on one pair.
-pub(super) struct Tests<'a> {
-    scores: &'a [PairScore],
-    rule: &'a SelectionSpec,
-    temperature: f64,
+/// A rule that keeps some of the pseudo-labels, with its own settings and nobody else's.
+///
+/// A `gate` is the number of pairs, or the share of the pool, that must pass for the loop to go on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rule {
+    /// One test of the paper at a time (SER, equations 3 and 4).
+    LearningStatus {
+        /// The tests of both statuses.
+        tests: StatusTests,
+        /// A status holds while so many pairs pass its test.
+        gate: Amount,
+    },
+    /// Both tests of the paper at once and no gate, as the published script does.
+    EitherTest {
+        /// The tests of both statuses.
+        tests: StatusTests,
+    },
+    /// A threshold on the probability of the pair (SSRM, He et al. 2024).
+    Confidence {
+        /// The least confidence that is kept.
+        threshold: f64,
+        /// Whether margins are divided by a temperature first.
+        is_calibrated: bool,
+        /// The loop ends below it.
+        gate: Amount,
+    },
+    /// The most confident share of the pool.
+    TopShare {
+        /// The share.
+        share: f64,
+        /// The loop ends below it.
+        gate: Amount,
+    },
+    /// The largest share of the pool whose error, bounded on held-out human pairs, stays small.
+    Risk {
+        /// What the bound has to show.
+        target: RiskTarget,
+        /// The loop ends below it.
+        gate: Amount,
+    },
+    /// Everything that has a label.
+    All,
+}
+
+/// The two tests of the learning status on the probabilities of both answers; all comparisons are
+/// strict.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StatusTests {
+    /// Status 1 asks one probability to be above this,
+    pub high: f64,
+    /// and the other to be below this.
+    pub low: f64,
+    /// Status 2 asks the probabilities to differ by more than this.
+    pub delta: f64,
+}
+
+impl StatusTests {
+    fn status_1(&self, [p_a, p_b]: [f64; 2]) -> bool {
+        p_a.max(p_b) > self.high && p_a.min(p_b) < self.low
+    }
+
+    fn status_2(&self, [p_a, p_b]: [f64; 2]) -> bool {
+        (p_a - p_b).abs() > self.delta
+    }
+
+    /// Returns the margins below which no pair passes the tests of status 1 and 2.
+    ///
+    /// A pair that passes status 1 has a margin above `logit(high) - logit(low)`. One that passes
+    /// status 2 has at least the margin of two probabilities `delta` apart around .5, where the sigmoid
+    /// is steepest. Both are necessary, not sufficient: the tests look at each reward, the confidence
+    /// only at their difference.
+    fn least_margins(&self) -> [f64; 2] {
+        let logit = |p: f64| (p / (1.0 - p)).ln();
+        [logit(self.high) - logit(self.low), 2.0 * logit(0.5 + self.delta / 2.0)]
+    }
+}
+
+/// `[selection]` of a spec as a selection goes by it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// The rule.
+    pub rule: Rule,
+    /// Whether a round judges pairs again that earlier rounds selected.
+    pub relabel: bool,
+    /// The constant taken off the rewards before they become probabilities of answers.
+    pub reward_offset: RewardOffset,
+    /// Whether pairs whose longer answer is preferred are ranked apart from the others.
+    pub longer_strata: bool,
+}
+
+impl From<&SelectionSpec> for Policy {
+    fn from(spec: &SelectionSpec) -> Self {
+        Self {
+            rule: Rule::from(spec),
+            relabel: spec.relabel,
+            reward_offset: spec.reward_offset,
+            longer_strata: spec.longer_strata,
+        }
+    }
+}
+
+impl From<&SelectionSpec> for Rule {
+    fn from(spec: &SelectionSpec) -> Self {
+        let gate = spec.min_selected;
+        let tests = StatusTests {
+            high: spec.high_threshold,
+            low: spec.low_threshold,
+            delta: spec.delta_threshold,
+        };
+        match spec.rule {
+            RuleName::LearningStatus => Self::LearningStatus { tests, gate },
+            RuleName::EitherTest => Self::EitherTest { tests },
+            RuleName::Confidence => Self::Confidence {
+                threshold: spec.confidence_threshold,
+                is_calibrated: spec.calibration != CalibrationName::None,
+                gate,
+            },
+            RuleName::TopShare => Self::TopShare { share: spec.top_share, gate },
+            RuleName::Risk => {
+                let (max_error, certainty) = (spec.max_error, spec.certainty);
+                Self::Risk { target: RiskTarget { max_error, certainty }, gate }
+            }
+            RuleName::All => Self::All,
+        }
+    }
+}
+
+/// The scored pool as the rules look at it.
+pub(super) struct Pool<'a> {
+    pub(super) scores: &'a [PairScore],
+    pub(super) context: SelectionContext<'a>,
     pub(super) reward_offset: f64,
-    /// Rank of each pair and the share taken, for rules that go by rank.
-    ranks: Vec<f64>,
-    share: f64,
+    pub(super) longer_strata: bool,
+    /// Whether nothing but the rule can keep a pair out.
+    pub(super) is_eligible: Vec<bool>,
 }
 
-impl<'a> Tests<'a> {
-    pub(super) fn new(
-        scores: &'a [PairScore],
-        rule: &'a SelectionSpec,
-        context: &SelectionContext<'_>,
-        share: Option<f64>,
-    ) -> Self {
-        let reward_offset = match rule.reward_offset {
-            RewardOffset::PoolMean => mean_reward(scores),
-            RewardOffset::None => 0.0,
-        };
-        let ranks = if rule.rule.goes_by_rank() {
-            Ranking::new(scores, context.facts, rule).ranks(scores, context.facts)
-        } else {
-            Vec::new()
-        };
-        let share = share.unwrap_or(0.0);
-        Self { scores, rule, temperature: context.temperature, reward_offset, ranks, share }
-    }
-
-    fn probabilities(&self, score: &PairScore) -> (f64, f64) {
+impl Pool<'_> {
+    /// Returns `sigmoid(reward - offset)` of both answers of each pair.
+    fn probabilities(&self) -> Vec<[f64; 2]> {
         let probability = |reward: f32| sigmoid(f64::from(reward) - self.reward_offset);
-        (probability(score.reward_a), probability(score.reward_b))
+        self.scores.iter().map(|score| [score.reward_a, score.reward_b].map(probability)).collect()
     }
 
-    pub(super) fn status_1(&self, score: &PairScore) -> bool {
-        let (p_a, p_b) = self.probabilities(score);
-        p_a.max(p_b) > self.rule.high_threshold && p_a.min(p_b) < self.rule.low_threshold
+    fn ranks(&self) -> Vec<f64> {
+        let facts = self.context.facts;
+        Ranking::new(self.scores, facts, self.longer_strata).ranks(self.scores, facts)
     }
 
-    pub(super) fn status_2(&self, score: &PairScore) -> bool {
-        let (p_a, p_b) = self.probabilities(score);
-        (p_a - p_b).abs() > self.rule.delta_threshold
+    fn gate(&self, gate: Amount) -> usize {
+        gate.of(self.scores.len()).max(1)
     }
 
-    /// Why the rule leaves a pair out; `None` keeps it.
-    pub(super) fn failed(&self, index: usize, status: Option<LearningStatus>) -> Option<LeftOut> {
-        let score = &self.scores[index];
-        if status == Some(LearningStatus::Stop) {
-            return Some(LeftOut::Stopped);
+    fn n_eligible(&self, reasons: &[Option<LeftOut>]) -> usize {
+        self.is_eligible.iter().zip(reasons).filter(|(is, why)| **is && why.is_none()).count()
+    }
+
+    /// Ends the loop where too few eligible pairs pass.
+    fn gated(&self, reasons: Vec<Option<LeftOut>>, n_least: usize) -> Judgement {
+        let is_enough = self.n_eligible(&reasons) >= n_least;
+        let status = if is_enough { LearningStatus::Ungated } else { LearningStatus::Stop };
+        Judgement { status, reasons }
+    }
+}
+
+/// What a rule says of a pool.
+pub(super) struct Judgement {
+    pub(super) status: LearningStatus,
+    /// By pair, why the rule leaves it out; `None` keeps it.
+    pub(super) reasons: Vec<Option<LeftOut>>,
+}
+
+fn unless(reason: LeftOut, passes: impl Iterator<Item = bool>) -> Vec<Option<LeftOut>> {
+    passes.map(|passes| (!passes).then_some(reason)).collect()
+}
+
+impl Rule {
+    /// Judges every pair of a pool, and whether the loop goes on.
+    pub(super) fn judge(&self, pool: &Pool<'_>) -> Judgement {
+        match *self {
+            Self::LearningStatus { tests, gate } => {
+                let both = pool.probabilities();
+                let first = both.iter().map(|both| tests.status_1(*both));
+                let first = unless(LeftOut::NotSeparated, first);
+                let second = both.iter().map(|both| tests.status_2(*both));
+                let second = unless(LeftOut::DeltaTooSmall, second);
+                let status = LearningStatus::next(
+                    pool.context.previous_status,
+                    pool.n_eligible(&first),
+                    pool.n_eligible(&second),
+                    pool.gate(gate),
+                );
+                let is_second = status == LearningStatus::Status2;
+                Judgement { status, reasons: if is_second { second } else { first } }
+            }
+            Self::EitherTest { tests } => {
+                let both = pool.probabilities();
+                let passes = both.iter().map(|p| tests.status_1(*p) || tests.status_2(*p));
+                // The script has no gate; with nothing selected it has nothing to train on.
+                pool.gated(unless(LeftOut::DeltaTooSmall, passes), 1)
+            }
+            Self::Confidence { threshold, gate, .. } => {
+                let passes =
+                    pool.scores.iter().map(|score| pool.context.confidence(score) >= threshold);
+                pool.gated(unless(LeftOut::BelowThreshold, passes), pool.gate(gate))
+            }
+            Self::TopShare { share, gate } => {
+                let passes = pool.ranks().into_iter().map(|rank| rank < share);
+                pool.gated(unless(LeftOut::BelowThreshold, passes), pool.gate(gate))
+            }
+            Self::Risk { gate, .. } => {
+                let certified = pool.context.certificate.filter(|it| it.is_certified);
+                let share = certified.map_or(0.0, |certificate| certificate.coverage);
+                let passes = pool.ranks().into_iter().map(|rank| rank < share);
+                pool.gated(unless(LeftOut::BelowThreshold, passes), pool.gate(gate))
+            }
+            Self::All => pool.gated(vec![None; pool.scores.len()], 1),
         }
-        match (self.rule.rule, status) {
-            (RuleName::LearningStatus, Some(LearningStatus::Status2)) => {
-                (!self.status_2(score)).then_some(LeftOut::DeltaTooSmall)
+    }
+
+    /// Returns the confidence below which no pair is selected; `None` where nothing is, or where ranks
+    /// or a temperature decide: what those come to is known only once the pool is scored.
+    #[must_use]
+    pub fn confidence_floor(&self, status: LearningStatus) -> Option<f64> {
+        if status == LearningStatus::Stop {
+            return None;
+        }
+        match *self {
+            Self::LearningStatus { tests, .. } => {
+                let [margin_1, margin_2] = tests.least_margins();
+                let is_second = status == LearningStatus::Status2;
+                Some(sigmoid(if is_second { margin_2 } else { margin_1 }))
             }
-            (RuleName::LearningStatus, _) => {
-                (!self.status_1(score)).then_some(LeftOut::NotSeparated)
+            Self::EitherTest { tests } => {
+                let [margin_1, margin_2] = tests.least_margins();
+                Some(sigmoid(margin_1.min(margin_2)))
             }
-            (RuleName::EitherTest, _) => {
-                (!self.status_1(score) && !self.status_2(score)).then_some(LeftOut::DeltaTooSmall)
+            Self::Confidence { threshold, is_calibrated, .. } => {
+                (!is_calibrated).then_some(threshold)
             }
-            (RuleName::Confidence, _) => {
-                let confidence = preference_probability(score.margin().abs() / self.temperature);
-                (confidence < self.rule.confidence_threshold).then_some(LeftOut::BelowThreshold)
-            }
-            (RuleName::TopShare | RuleName::Risk, _) => {
-                (self.ranks[index] >= self.share).then_some(LeftOut::BelowThreshold)
-            }
-            (RuleName::All, _) => None,
+            Self::TopShare { .. } | Self::Risk { .. } => None,
+            Self::All => Some(0.5),
         }
     }
 }
 
-fn mean_reward(scores: &[PairScore]) -> f64 {
-    let sum: f64 = scores.iter().map(|s| f64::from(s.reward_a) + f64::from(s.reward_b)).sum();
-    if scores.is_empty() { 0.0 } else { sum / (2.0 * scores.len() as f64) }
-}
-
-/// The confidence below which no pair is selected; `None` where nothing is, or where ranks or a
-/// temperature decide: what those come to is known only once the pool is scored.
-///
-/// A pair that passes status 1 has a margin above `logit(high) - logit(low)`. One that passes
-/// status 2 has at least the margin of two probabilities `delta` apart around .5, where the sigmoid
-/// is steepest. Both are necessary, not sufficient: the tests look at each reward, the confidence
-/// only at their difference.
+/// As [`Rule::confidence_floor`], from the spec of a stored run.
 #[must_use]
-pub fn confidence_floor(rule: &SelectionSpec, status: LearningStatus) -> Option<f64> {
-    let logit = |p: f64| (p / (1.0 - p)).ln();
-    let margin_1 = logit(rule.high_threshold) - logit(rule.low_threshold);
-    let margin_2 = 2.0 * logit(0.5 + rule.delta_threshold / 2.0);
-    match (status, rule.rule) {
-        (LearningStatus::Stop, _)
-        | (LearningStatus::Ungated, RuleName::TopShare | RuleName::Risk) => None,
-        (LearningStatus::Status1, _) => Some(sigmoid(margin_1)),
-        (LearningStatus::Status2, _) => Some(sigmoid(margin_2)),
-        (LearningStatus::Ungated, RuleName::Confidence) => {
-            (rule.calibration == CalibrationName::None).then_some(rule.confidence_threshold)
-        }
-        (LearningStatus::Ungated, RuleName::EitherTest) => Some(sigmoid(margin_1.min(margin_2))),
-        (LearningStatus::Ungated, RuleName::All | RuleName::LearningStatus) => Some(0.5),
-    }
+pub fn confidence_floor(spec: &SelectionSpec, status: LearningStatus) -> Option<f64> {
+    Rule::from(spec).confidence_floor(status)
 }
 
-/// Where a pair stands among the scored pool: by `|margin|`, within its stratum.
-///
-/// Thresholds by quantile adapt to the model (a weak one selects as many as a strong one), and by
-/// stratum nothing is left out because the model is less sure of it (`FlexMatch`, Zhang et al. 2021,
-/// asks the same of classes). A stratum is a range of lengths; a slice of the data; or, like a class,
-/// what the model predicts: that the longer answer is preferred, or not.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ranking {
-    /// A pair of at least so many tokens is beyond this range of lengths.
-    edges: Vec<u32>,
-    by_preferred: bool,
-    by_source: bool,
-    /// `|margin|` of the pool pairs of each stratum, ascending.
-    strata: BTreeMap<Stratum, Vec<f64>>,
-}
+#[cfg(test)]
+mod tests {
+    use LearningStatus::{Status1, Status2, Stop, Ungated};
 
-/// What the pairs that are ranked together have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Stratum {
-    range: usize,
-    prefers_longer: bool,
-    source: u32,
-}
+    use super::*;
 
-impl Ranking {
-    /// Of a pool; without `facts` there is one stratum.
-    #[must_use]
-    pub fn new(scores: &[PairScore], facts: &[PairFacts], rule: &SelectionSpec) -> Self {
-        let mut lengths: Vec<u32> = facts.iter().map(PairFacts::n_tokens).collect();
-        lengths.sort_unstable();
-        let n_ranges = if lengths.is_empty() { 1 } else { rule.length_strata.max(1) as usize };
-        let edges: Vec<u32> =
-            (1..n_ranges).map(|i| lengths[i * lengths.len() / n_ranges]).collect();
-        let mut ranking = Self {
-            edges,
-            by_preferred: rule.longer_strata,
-            by_source: rule.source_strata,
-            strata: BTreeMap::new(),
-        };
-        for (i, score) in scores.iter().enumerate() {
-            let stratum = ranking.stratum(score, facts.get(i).copied().unwrap_or_default());
-            ranking.strata.entry(stratum).or_default().push(score.margin().abs());
-        }
-        for stratum in ranking.strata.values_mut() {
-            stratum.sort_unstable_by(f64::total_cmp);
-        }
-        ranking
-    }
+    const TESTS: StatusTests = StatusTests { high: 0.55, low: 0.45, delta: 0.3 };
+    const GATE: Amount = Amount::Count(1);
 
-    fn stratum(&self, score: &PairScore, facts: PairFacts) -> Stratum {
-        let prefers_longer = score.pseudo_label().is_some_and(|label| {
-            let (preferred, other) = facts.lengths(label.preferred);
-            preferred > other
-        });
-        Stratum {
-            range: self.edges.partition_point(|edge| *edge <= facts.n_tokens()),
-            prefers_longer: self.by_preferred && prefers_longer,
-            source: if self.by_source { facts.source } else { 0 },
+    #[test]
+    fn tests_are_strict_and_ask_both_answers() {
+        for (both, status_1, status_2) in [
+            ([0.56, 0.44], true, false),
+            ([0.44, 0.56], true, false),
+            ([0.55, 0.44], false, false),
+            ([0.56, 0.45], false, false),
+            ([0.9, 0.46], false, true),
+            ([0.5, 0.2], false, false),
+            ([0.9, 0.1], true, true),
+        ] {
+            assert_eq!(TESTS.status_1(both), status_1, "{both:?}");
+            assert_eq!(TESTS.status_2(both), status_2, "{both:?}");
         }
     }
 
-    /// Share of the pool pairs of the same stratum that are more confident, in `[0, 1]`; of all pool
-    /// pairs, where the stratum has none.
-    #[must_use]
-    pub fn rank(&self, score: &PairScore, facts: PairFacts) -> f64 {
-        match self.strata.get(&self.stratum(score, facts)) {
-            Some(stratum) => above(stratum, score.margin()) as f64 / stratum.len() as f64,
-            None => self.rank_in_all(score.margin()),
+    #[test]
+    fn each_rule_has_a_floor_of_its_own() {
+        let target = RiskTarget { max_error: 0.1, certainty: 0.9 };
+        let confidence =
+            |is_calibrated| Rule::Confidence { threshold: 0.8, is_calibrated, gate: GATE };
+        for (rule, status, floor) in [
+            (Rule::LearningStatus { tests: TESTS, gate: GATE }, Status1, Some(0.599)),
+            (Rule::LearningStatus { tests: TESTS, gate: GATE }, Status2, Some(0.775)),
+            (Rule::LearningStatus { tests: TESTS, gate: GATE }, Stop, None),
+            (Rule::EitherTest { tests: TESTS }, Ungated, Some(0.599)),
+            (confidence(false), Ungated, Some(0.8)),
+            (confidence(true), Ungated, None),
+            (confidence(false), Stop, None),
+            (Rule::TopShare { share: 0.5, gate: GATE }, Ungated, None),
+            (Rule::Risk { target, gate: GATE }, Ungated, None),
+            (Rule::All, Ungated, Some(0.5)),
+            (Rule::All, Stop, None),
+        ] {
+            let found = rule.confidence_floor(status);
+            let is_close = match (found, floor) {
+                (Some(found), Some(floor)) => (found - floor).abs() < 1e-3,
+                (found, floor) => found == floor,
+            };
+            assert!(is_close, "{rule:?} {status:?}: {found:?}");
         }
     }
-
-    /// The same over all strata.
-    fn rank_in_all(&self, margin: f64) -> f64 {
-        let n: usize = self.strata.values().map(Vec::len).sum();
-        let n_above: usize = self.strata.values().map(|stratum| above(stratum, margin)).sum();
-        n_above as f64 / n.max(1) as f64
-    }
-
-    fn ranks(&self, scores: &[PairScore], facts: &[PairFacts]) -> Vec<f64> {
-        let facts = |i: usize| facts.get(i).copied().unwrap_or_default();
-        scores.iter().enumerate().map(|(i, score)| self.rank(score, facts(i))).collect()
-    }
-}
-
-/// How many of the ascending margins are above that of a pair.
-fn above(stratum: &[f64], margin: f64) -> usize {
-    stratum.len() - stratum.partition_point(|other| *other <= margin.abs())
 }

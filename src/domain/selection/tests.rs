@@ -2,7 +2,7 @@
 
 use super::super::preference::Side;
 use super::super::spec::{
-    Amount, CalibrationName, RewardOffset, SecondView, TeacherName, Uncertified,
+    Amount, CalibrationName, RewardOffset, RuleName, SecondView, SelectionSpec, TeacherName,
 };
 use super::risk::Certificate;
 use super::*;
@@ -13,12 +13,9 @@ fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
         rule: RuleName::LearningStatus,
         confidence_threshold: 0.8,
         top_share: 0.5,
-        length_strata: 1,
         longer_strata: false,
-        source_strata: false,
         max_error: 0.1,
         certainty: 0.9,
-        uncertified: Uncertified::Stop,
         calibration: CalibrationName::None,
         calibration_folds: 0,
         teacher: TeacherName::Model,
@@ -51,7 +48,7 @@ fn run(
         already_selected: &already_selected,
         ..SelectionContext::new(verdicts, &NONE_SELECTED)
     };
-    select(scores, rule, context)
+    select(scores, &Policy::from(rule), context)
 }
 
 #[test]
@@ -80,7 +77,6 @@ fn status_2_takes_pairs_on_one_side_of_a_half() {
     let scores = [score(0, 2.0, 0.2), score(1, 0.3, -0.3), score(2, 0.0, 1.0)];
     let rule = rule(2, RewardOffset::None);
     let selection = run(&scores, &rule, Some(LearningStatus::Status2), &[], &VerdictSet::default());
-    assert_eq!((selection.n_status_1, selection.n_status_2), (1, 1));
     assert_eq!(selection.learning_status, LearningStatus::Stop);
     assert!(selection.labels.is_empty());
     assert_eq!(selection.left_out_counts(), BTreeMap::from([(LeftOut::Stopped, 3)]));
@@ -200,7 +196,7 @@ fn run_in(
     context: impl for<'a> Fn(SelectionContext<'a>) -> SelectionContext<'a>,
 ) -> Selection {
     let verdicts = VerdictSet::default();
-    select(scores, rule, context(SelectionContext::new(&verdicts, &NONE_SELECTED)))
+    select(scores, &Policy::from(rule), context(SelectionContext::new(&verdicts, &NONE_SELECTED)))
 }
 
 fn kept(selection: &Selection) -> Vec<u32> {
@@ -211,7 +207,7 @@ fn kept(selection: &Selection) -> Vec<u32> {
 fn kept_by_facts(scores: &[PairScore], facts: &[PairFacts], rule: &SelectionSpec) -> Vec<u32> {
     let verdicts = VerdictSet::default();
     let context = SelectionContext::new(&verdicts, &NONE_SELECTED);
-    kept(&select(scores, rule, SelectionContext { facts, ..context }))
+    kept(&select(scores, &Policy::from(rule), SelectionContext { facts, ..context }))
 }
 
 #[test]
@@ -230,23 +226,6 @@ fn a_share_of_the_pool_by_confidence() {
 }
 
 #[test]
-fn every_stratum_of_length_gives_its_share() {
-    // Short pairs are all surer than long ones.
-    let scores: Vec<PairScore> =
-        (0..8).map(|i| score(i, if i < 4 { 2.0 } else { 0.5 } + i as f32 / 100.0, 0.0)).collect();
-    let facts: Vec<PairFacts> = (0..8)
-        .map(|i| PairFacts {
-            n_tokens: if i < 4 { [5, 6] } else { [50, 40] },
-            ..PairFacts::default()
-        })
-        .collect();
-    let plain = SelectionSpec { rule: RuleName::TopShare, ..rule(1, RewardOffset::None) };
-    let run = |rule: &SelectionSpec| kept_by_facts(&scores, &facts, rule);
-    assert_eq!(run(&plain), [0, 1, 2, 3]);
-    assert_eq!(run(&SelectionSpec { length_strata: 2, ..plain }), [2, 3, 6, 7]);
-}
-
-#[test]
 fn both_kinds_by_length_give_their_share() {
     // Six pairs prefer the longer answer, all of them surer than the two that do not, and a tie.
     let margins = [6.0, 5.0, 4.0, 3.0, 2.5, 2.0, -0.9, -0.3, 0.0];
@@ -257,21 +236,6 @@ fn both_kinds_by_length_give_their_share() {
     let run = |rule: &SelectionSpec| kept_by_facts(&scores, &facts, rule);
     assert_eq!(run(&plain), [0, 1, 2, 3, 4]);
     assert_eq!(run(&SelectionSpec { longer_strata: true, ..plain }), [0, 1, 2, 6, 7]);
-}
-
-#[test]
-fn every_source_gives_its_share() {
-    let scores: Vec<PairScore> = (0..8).map(|i| score(i, 8.0 - i as f32, 0.0)).collect();
-    // The second source is less sure of everything.
-    let facts: Vec<PairFacts> =
-        (0..8).map(|i| PairFacts { source: u32::from(i >= 4), ..PairFacts::default() }).collect();
-    let plain = SelectionSpec { rule: RuleName::TopShare, ..rule(1, RewardOffset::None) };
-    let run = |rule: &SelectionSpec| kept_by_facts(&scores, &facts, rule);
-    assert_eq!(run(&plain), [0, 1, 2, 3]);
-    assert_eq!(run(&SelectionSpec { source_strata: true, ..plain.clone() }), [0, 1, 4, 5]);
-    let ranking = Ranking::new(&scores, &facts, &SelectionSpec { source_strata: true, ..plain });
-    let unknown = PairFacts { source: 7, ..PairFacts::default() };
-    assert_eq!(ranking.rank(&score(9, 6.5, 0.0), unknown), 0.25, "two of all eight are surer");
 }
 
 #[test]
@@ -294,10 +258,8 @@ fn risk_takes_what_is_certified_and_says_when_nothing_is() {
     assert_eq!(kept(&run(&rule, Some(certificate(true, 0.4)))), [6, 7, 8, 9]);
     let stopped = run(&rule, Some(certificate(false, 0.4)));
     assert_eq!(stopped.learning_status, LearningStatus::Stop);
-    assert!(stopped.labels.is_empty() && stopped.is_uncertified);
-    let falls_back = SelectionSpec { uncertified: Uncertified::TopShare, ..rule };
-    let selection = run(&falls_back, Some(certificate(false, 0.4)));
-    assert_eq!((kept(&selection), selection.is_uncertified), (vec![8, 9], true));
+    assert!(stopped.labels.is_empty());
+    assert_eq!(run(&rule, None).learning_status, LearningStatus::Stop);
 }
 
 #[test]

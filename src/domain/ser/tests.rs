@@ -93,7 +93,6 @@ fn a_round_trains_on_what_the_rule_accumulates_and_the_newest_label_holds() {
     for (accumulate, expected) in [
         (Accumulation::Latest, vec![(3, 3)]),
         (Accumulation::LastTwo, vec![(2, 2), (4, 2), (3, 3)]),
-        (Accumulation::All, vec![(1, 1), (2, 2), (4, 2), (3, 3)]),
     ] {
         let rule = LoopRule { accumulate, ..rule(3) };
         let (_, ser) = drive(SerLoop::new(rule), &selections);

@@ -38,14 +38,6 @@ pub enum RuleName {
     All,
 }
 
-impl RuleName {
-    /// Whether the rule goes by how many pairs of the pool are more confident, not by a threshold.
-    #[must_use]
-    pub fn goes_by_rank(self) -> bool {
-        matches!(self, Self::TopShare | Self::Risk)
-    }
-}
-
 /// How a margin becomes the probability of a pair.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,15 +56,14 @@ pub enum TeacherName {
     /// The model of round 0.
     #[default]
     Model,
-    /// The mean reward of that model and of the fold models.
-    Folds,
-    /// The same, and in each later round the teacher before, joined by the present model where
-    /// held-out human pairs show that it adds something (compare temporal ensembling, Laine and Aila
-    /// 2017). The loop ends when neither it nor a person has anything new to teach.
+    /// In round 1 the mean reward of that model and of the fold models; in each later round the
+    /// teacher before, joined by the present model where held-out human pairs show that it adds
+    /// something (compare temporal ensembling, Laine and Aila 2017). The loop ends when neither it nor
+    /// a person has anything new to teach.
     Ensemble,
 }
 
-/// What is asked beside the reward model when the pool is labelled.
+/// What is asked beside the reward model when the pool is labeled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecondView {
@@ -98,17 +89,6 @@ impl SecondView {
     }
 }
 
-/// What `risk` does when no share can be certified.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Uncertified {
-    /// The loop ends.
-    #[default]
-    Stop,
-    /// `top_share` of the pool is taken instead.
-    TopShare,
-}
-
 /// `[selection]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,24 +102,15 @@ pub struct SelectionSpec {
     /// What `top_share` takes of the pool.
     #[serde(default = "default_top_share")]
     pub top_share: f64,
-    /// Over how many strata of equal size by length `top_share` and `risk` take their share.
-    #[serde(default = "one")]
-    pub length_strata: u32,
     /// Whether pairs whose longer answer is preferred, and the others, are strata of their own.
     #[serde(default)]
     pub longer_strata: bool,
-    /// Whether each slice of the data set is a stratum of its own.
-    #[serde(default)]
-    pub source_strata: bool,
     /// The error that `risk` allows among its labels …
     #[serde(default = "default_max_error")]
     pub max_error: f64,
     /// … and the probability with which the allowance holds.
     #[serde(default = "default_certainty")]
     pub certainty: f64,
-    /// What `risk` does when nothing can be certified.
-    #[serde(default)]
-    pub uncertified: Uncertified,
     /// How margins become probabilities.
     #[serde(default)]
     pub calibration: CalibrationName,
@@ -186,10 +157,6 @@ fn default_certainty() -> f64 {
     0.9
 }
 
-fn one() -> u32 {
-    1
-}
-
 impl SelectionSpec {
     /// Whether fold models are trained.
     #[must_use]
@@ -215,8 +182,6 @@ impl SelectionSpec {
         let share = self.top_share;
         let share_is_fine = share > 0.0 && share <= 1.0;
         check("selection.top_share", share, share_is_fine, "a share above 0 and at most 1")?;
-        let strata = self.length_strata;
-        check("selection.length_strata", strata, (1..=100).contains(&strata), "from 1 to 100")?;
         let error = self.max_error;
         check("selection.max_error", error, error > 0.0 && error < 0.5, "above 0 and below 0.5")?;
         let certainty = self.certainty;
@@ -227,7 +192,6 @@ impl SelectionSpec {
         let expected = "possible without fold models: set `selection.calibration_folds`";
         let teacher = match self.teacher {
             TeacherName::Model => "model",
-            TeacherName::Folds => "folds",
             TeacherName::Ensemble => "ensemble",
         };
         check("selection.teacher", teacher, teacher_is_fine, expected)?;
@@ -263,8 +227,6 @@ pub enum PoolLabels {
 pub enum StartFrom {
     /// The weights of the round before (the paper's curves continue, so it warm-starts).
     PreviousRound,
-    /// The weights of round 0.
-    RoundZero,
     /// The pretrained weights.
     Pretrained,
 }
@@ -278,8 +240,6 @@ pub enum Accumulation {
     LastTwo,
     /// Its own.
     Latest,
-    /// All so far.
-    All,
 }
 
 /// What a pseudo-label claims when it is trained on.
@@ -338,7 +298,7 @@ pub struct RoundsSpec {
     #[serde(default = "yes")]
     pub reuse_round_0: bool,
     /// Level of the test that the seed model ranks held-out human pairs better than chance; without it
-    /// the pool is not labelled. 0 does not ask.
+    /// the pool is not labeled. 0 does not ask.
     #[serde(default)]
     pub chance_level: f64,
     /// Level of the paired test for a drop on the validation pairs …
@@ -347,10 +307,6 @@ pub struct RoundsSpec {
     /// … and what a drop leads to.
     #[serde(default)]
     pub on_drop: DropAction,
-    /// Level of the paired test that the probabilities of the validation pairs got worse; if so, the
-    /// loop ends. 0 does not ask.
-    #[serde(default)]
-    pub calibration_level: f64,
     /// Largest share of the selected labels that may prefer the longer answer, or the shorter one; 1
     /// allows all.
     #[serde(default = "all")]
@@ -379,11 +335,9 @@ impl RoundsSpec {
     /// The first value out of its range, by key.
     pub fn validate(&self) -> Result<(), SpecError> {
         check("rounds.max", self.max, self.max <= 100, "at most 100")?;
-        for (key, level) in [
-            ("rounds.chance_level", self.chance_level),
-            ("rounds.drop_level", self.drop_level),
-            ("rounds.calibration_level", self.calibration_level),
-        ] {
+        for (key, level) in
+            [("rounds.chance_level", self.chance_level), ("rounds.drop_level", self.drop_level)]
+        {
             check(key, level, (0.0..0.5).contains(&level), "from 0 to below 0.5")?;
         }
         let one_sided = self.one_sided_max;

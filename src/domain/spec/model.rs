@@ -92,6 +92,41 @@ pub enum TuningName {
     Head,
 }
 
+/// Which parameters are trained, with what that takes; the reward head (with the pooler of an encoder)
+/// always is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tuning {
+    /// Every parameter.
+    Full,
+    /// Low-rank updates beside frozen matrices.
+    Lora(LoraSpec),
+    /// The last so many blocks, and the last norm.
+    TopLayers(usize),
+    /// The reward head alone.
+    Head,
+}
+
+impl Tuning {
+    /// Whether whole layers at the bottom never change, so that what they compute can be kept.
+    #[must_use]
+    pub fn freezes_layers(&self) -> bool {
+        matches!(self, Self::TopLayers(_) | Self::Head)
+    }
+}
+
+impl ModelSpec {
+    /// What the keys `tuning`, `lora` and `top_layers` say together.
+    #[must_use]
+    pub fn tuning(&self) -> Tuning {
+        match self.tuning {
+            TuningName::Full => Tuning::Full,
+            TuningName::Lora => Tuning::Lora(self.lora.clone()),
+            TuningName::TopLayers => Tuning::TopLayers(self.top_layers as usize),
+            TuningName::Head => Tuning::Head,
+        }
+    }
+}
+
 /// `[model.lora]`: `y += (alpha / rank) B A dropout(x)` beside a frozen matrix (Hu et al. 2022; names
 /// and scaling as PEFT).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

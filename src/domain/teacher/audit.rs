@@ -13,7 +13,7 @@ use crate::domain::selection::{ScoredPair, Selection};
 /// What a round records about its selection beside the counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SelectionAudit {
-    /// Calibration on held-out human pairs of the model that labelled.
+    /// Calibration on held-out human pairs of the model that labeled.
     pub calibration: Option<CalibrationReport>,
     /// Mean confidence less accuracy on them, less the same of the round before: above 0 the model
     /// has become more sure without becoming more right.
@@ -187,11 +187,8 @@ mod tests {
         let selection = Selection {
             learning_status: LearningStatus::Ungated,
             reward_offset: 0.0,
-            n_status_1: 0,
-            n_status_2: 0,
             pairs,
             labels,
-            is_uncertified: false,
         };
         let facts = [([30, 10], 1, 0), ([10, 20], 2, 0), ([10, 10], 0, 3)]
             .map(|(n_tokens, n_turns, source)| PairFacts { n_tokens, n_turns, source });

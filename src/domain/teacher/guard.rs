@@ -2,10 +2,8 @@
 //!
 //! What decides is always held-out human pairs, never test pairs.
 
-use crate::domain::stats::bradley_terry::preference_probability;
 use std::collections::BTreeMap;
 
-use crate::domain::stats::paired::mean_difference;
 use crate::domain::stats::special::{binomial_cdf, student_t_two_sided};
 
 /// Probability of at least `n_correct` of `n` by tossing a coin: the one-sided exact test that a model
@@ -69,32 +67,6 @@ pub fn drop_p_value(before: &[f64], after: &[f64], groups: &[u64]) -> f64 {
     }
     let n_at_most = (most as i64 + observed + 1) as usize;
     sums[..n_at_most].iter().sum::<f64>().min(1.0)
-}
-
-/// Margins of the same labelled pairs with the temperature that turns them into probabilities.
-#[derive(Debug, Clone, Copy)]
-pub struct Probabilities<'a> {
-    /// `reward(chosen) - reward(rejected)`.
-    pub margins: &'a [f64],
-    /// What they are divided by.
-    pub temperature: f64,
-}
-
-impl Probabilities<'_> {
-    fn brier(&self) -> impl Iterator<Item = f64> {
-        self.margins.iter().map(|m| (1.0 - preference_probability(m / self.temperature)).powi(2))
-    }
-}
-
-/// One-sided p-value of the paired t test that the squared error of the probabilities (Brier) grew;
-/// 1 where it cannot be said.
-#[must_use]
-pub fn calibration_p_value(before: Probabilities<'_>, after: Probabilities<'_>) -> f64 {
-    let differences: Vec<f64> = after.brier().zip(before.brier()).map(|(a, b)| a - b).collect();
-    match mean_difference(&differences) {
-        Some(change) if change.difference > 0.0 => change.p_value / 2.0,
-        _ => 1.0,
-    }
 }
 
 /// Of labels given as `(preferred, other)` lengths, the larger of the shares that prefer the longer
@@ -173,18 +145,6 @@ mod tests {
         let exact = binomial_cdf(n as u64 - 4_100, n as u64, 0.5);
         assert!((p / exact - 1.0).abs() < 0.02, "{p} {exact}");
         assert_eq!(drop_p_value(&before, &before, &groups), 1.0);
-    }
-
-    #[test]
-    fn probabilities_get_worse_only_beyond_noise() {
-        let fine: Vec<f64> = (0..60).map(|i| if i % 4 == 0 { -1.0 } else { 1.2 }).collect();
-        let boastful: Vec<f64> = fine.iter().map(|margin| margin * 8.0).collect();
-        let at = |margins, temperature| Probabilities { margins, temperature };
-        assert!(calibration_p_value(at(&fine, 1.0), at(&boastful, 1.0)) < 0.05);
-        assert_eq!(calibration_p_value(at(&boastful, 1.0), at(&fine, 1.0)), 1.0);
-        // The temperature takes the boast back.
-        assert!(calibration_p_value(at(&fine, 1.0), at(&boastful, 8.0)) > 0.4);
-        assert_eq!(calibration_p_value(at(&[], 1.0), at(&[], 1.0)), 1.0);
     }
 
     #[test]

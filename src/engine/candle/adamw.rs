@@ -3,14 +3,15 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::parameters::{Parameters, Trained};
+use super::parameters::{Gradients, Parameters, Trained};
+use crate::engine::{EngineError, StepSettings};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
 /// The Euclidean norm over all gradients; those that are missing count as zero.
-pub fn norm(gradients: &[Option<Tensor>]) -> Result<f64> {
+fn norm(gradients: &[Option<Tensor>]) -> Result<f64> {
     let squares: Vec<Tensor> = gradients
         .iter()
         .flatten()
@@ -24,9 +25,29 @@ pub fn norm(gradients: &[Option<Tensor>]) -> Result<f64> {
     Ok(squares.iter().map(|square| f64::from(*square)).sum::<f64>().sqrt())
 }
 
+/// Applies a step with gradients clipped as the settings say; returns their norm before clipping.
+///
+/// # Errors
+/// [`EngineError::NonFinite`] when the norm is not finite, or when the device refuses; nothing is
+/// changed.
+pub fn clipped_step(
+    parameters: &mut Parameters,
+    gradients: &Gradients,
+    settings: &StepSettings,
+) -> std::result::Result<f32, EngineError> {
+    let norm = norm(gradients)?;
+    if !norm.is_finite() {
+        return Err(EngineError::NonFinite { what: "gradient norm", value: norm as f32 });
+    }
+    let clip_norm = f64::from(settings.clip_norm);
+    let clip = if clip_norm > 0.0 { (clip_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
+    step(parameters, gradients, (settings.learning_rate, settings.weight_decay), clip)?;
+    Ok(norm as f32)
+}
+
 /// Applies one step. All new values are computed before the first variable is changed, so that a
 /// device that runs out of memory changes nothing.
-pub fn step(
+fn step(
     parameters: &mut Parameters,
     gradients: &[Option<Tensor>],
     (learning_rate, weight_decay): (f32, f32),

@@ -51,18 +51,8 @@ impl Padded {
     #[must_use]
     pub fn new(pairs: &[(&EncodedPair, u32)], reading: Reading) -> Self {
         let sides = |pair: &EncodedPair| pair.tokens_a.len().max(pair.tokens_b.len());
-        let width = pairs.iter().map(|(pair, _)| sides(pair)).max().unwrap_or(1).max(1);
-        let n_sequences = 2 * pairs.len();
-        let n_rows = n_sequences * width;
-        let mut batch = Self {
-            n_sequences,
-            width,
-            lengths: Vec::with_capacity(n_sequences),
-            tokens: vec![0; n_rows],
-            types: vec![0; n_rows],
-            numbers: vec![0; n_rows],
-            pooled: Vec::with_capacity(n_sequences),
-        };
+        let width = pairs.iter().map(|(pair, _)| sides(pair)).max();
+        let mut batch = Self::empty(2 * pairs.len(), width.unwrap_or_default());
         for (pair, first) in pairs {
             let n_a = pair.tokens_a.len();
             let n_shared = n_shared(pair, reading);
@@ -74,6 +64,33 @@ impl Padded {
             });
         }
         batch
+    }
+
+    /// Pads sequences of a causal model, each with the number of its first token in the whole batch.
+    #[must_use]
+    pub fn sequences(sequences: &[(&[u32], u32)]) -> Self {
+        let width = sequences.iter().map(|(tokens, _)| tokens.len()).max();
+        let mut batch = Self::empty(sequences.len(), width.unwrap_or_default());
+        for (tokens, first) in sequences {
+            batch.push(tokens, 0, Reading { is_causal: true, has_segments: false }, |i| {
+                *first + i as u32
+            });
+        }
+        batch
+    }
+
+    fn empty(n_sequences: usize, width: usize) -> Self {
+        let width = width.max(1);
+        let n_rows = n_sequences * width;
+        Self {
+            n_sequences,
+            width,
+            lengths: Vec::with_capacity(n_sequences),
+            tokens: vec![0; n_rows],
+            types: vec![0; n_rows],
+            numbers: vec![0; n_rows],
+            pooled: Vec::with_capacity(n_sequences),
+        }
     }
 
     fn push(
@@ -89,15 +106,9 @@ impl Padded {
             self.types[start + i] = u32::from(reading.has_segments && i >= answer_start);
             self.numbers[start + i] = number(i);
         }
-        let read = if reading.is_causal { tokens.len() - 1 } else { 0 };
+        let read = if reading.is_causal { tokens.len().saturating_sub(1) } else { 0 };
         self.pooled.push((start + read) as u32);
         self.lengths.push(tokens.len());
-    }
-
-    /// Rows of the padded batch.
-    #[must_use]
-    pub fn n_rows(&self) -> usize {
-        self.n_sequences * self.width
     }
 
     /// A list of ids or rows as a tensor.
@@ -134,6 +145,24 @@ impl Padded {
 
 fn hide_unless(is_seen: bool) -> f32 {
     if is_seen { 0.0 } else { f32::NEG_INFINITY }
+}
+
+/// Cuts items of so many sequences each into micro-batches: items of similar width together, each
+/// micro-batch within `budget` padded tokens unless one item alone is larger.
+#[must_use]
+pub fn cut(widths: &[usize], n_sequences: usize, budget: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..widths.len()).collect();
+    order.sort_by_key(|&i| widths[i]);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for i in order {
+        // Sorted: the new item is the widest.
+        let fits = |batch: &&mut Vec<_>| n_sequences * (batch.len() + 1) * widths[i] <= budget;
+        match batches.last_mut().filter(fits) {
+            Some(batch) => batch.push(i),
+            None => batches.push(vec![i]),
+        }
+    }
+    batches
 }
 
 /// Tokens both sides share, short of the whole of either.

@@ -3,16 +3,17 @@
 //! A block is `h = x + O attention(norm(x))`, `x' = h + D swiglu(norm(h))`; the reward is a product
 //! of the normed state at the last token.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
 use super::dropout::Site;
 use super::linear::Linear;
 use super::network::Pass;
-use super::operations::{attend, join_heads, repeat_heads, rms_norm, rotate, split_heads};
+use super::operations::{attend, join_heads, look_up, repeat_heads, split_heads};
 use super::parameters::Parameters;
+use crate::domain::spec::Tuning;
+use crate::engine::EngineError;
 use crate::engine::config::DecoderConfig;
 use crate::engine::files::layout::{Layout, Part};
-use crate::engine::{EngineError, Tuning};
 
 /// The tensors of a block.
 #[derive(Debug)]
@@ -85,8 +86,21 @@ impl Decoder {
 
     /// The reward of each sequence, `[sequences]`.
     pub fn rewards(&self, pass: &Pass<'_>) -> Result<Tensor> {
+        let last = self.normed(pass, &pass.batch.pooled)?;
+        self.score.forward(pass, &last)?.flatten_all()
+    }
+
+    /// What the tokens after so many rows are predicted by, `[rows, vocabulary]`: the output head is the
+    /// embedding table.
+    pub fn logits(&self, pass: &Pass<'_>, rows: &[u32]) -> Result<Tensor> {
+        let hidden = self.normed(pass, rows)?;
+        pass.arithmetic.project(&hidden, &pass.value(&self.words))
+    }
+
+    /// The output of the last block at some rows, normed, `[rows, width]`.
+    fn normed(&self, pass: &Pass<'_>, rows: &[u32]) -> Result<Tensor> {
         let ids = pass.batch.ids(&pass.batch.tokens, pass.device)?;
-        let words = pass.value(&self.words).index_select(&ids, 0)?.to_dtype(DType::F32)?;
+        let words = look_up(&pass.value(&self.words), &ids)?;
         let mut stream = pass.drop_output(&words, (0, Site::Embedding))?;
         let angles = self.angles(pass.batch.width, pass.device)?;
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -95,12 +109,11 @@ impl Decoder {
             let fed = self.feed_forward(pass, block, &stream)?;
             stream = (stream + pass.drop_output(&fed, (layer, Site::FeedForward))?)?;
         }
-        let last = self.norm(pass, &pass.pooled(&stream)?, &self.final_norm)?;
-        self.score.forward(pass, &last)?.flatten_all()
+        self.norm(pass, &pass.rows(&stream, rows)?, &self.final_norm)
     }
 
     fn norm(&self, pass: &Pass<'_>, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-        rms_norm(x, &pass.value(weight), self.config.rms_norm_eps)
+        pass.form().rms_norm(x, &pass.value(weight), self.config.rms_norm_eps)
     }
 
     /// Cosines and sines of the positions, each `[positions, head width / 2]`.
@@ -134,12 +147,13 @@ impl Decoder {
             queries = self.norm(pass, &queries, query_norm)?;
             keys = self.norm(pass, &keys, key_norm)?;
         }
-        let queries = rotate(&queries, cosines, sines)?;
+        let form = pass.form();
+        let queries = form.rotate(&queries, cosines, sines)?;
         let group = config.n_heads / config.n_kv_heads;
-        let keys = repeat_heads(&rotate(&keys, cosines, sines)?, group)?;
+        let keys = repeat_heads(&form.rotate(&keys, cosines, sines)?, group)?;
         let values = repeat_heads(&values, group)?;
         let mask = pass.causal_mask(config.window(layer))?;
-        let attended = attend(pass.arithmetic, [&queries, &keys, &values], None, &mask)?;
+        let attended = attend((pass.arithmetic, form), [&queries, &keys, &values], None, &mask)?;
         block.output.forward(pass, &join_heads(&attended)?)
     }
 

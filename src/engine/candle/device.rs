@@ -2,7 +2,8 @@
 
 use candle_core::Device as CandleDevice;
 
-use crate::engine::{Device, EngineError};
+use crate::domain::spec::Device;
+use crate::engine::EngineError;
 
 /// Opens a device; [`Device::Cpu`] and [`Device::CandleCpu`] are both the processor here.
 ///

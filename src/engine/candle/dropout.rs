@@ -8,7 +8,7 @@ use candle_core::{Device, Result, Tensor};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
-use crate::engine::LoraTarget;
+use crate::domain::spec::LoraTarget;
 
 /// Where in a model a mask is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,17 +5,18 @@
 //! first token through a pooler: `w . tanh(W h + b) + c`, with `relu` for DistilBERT and `gelu` for
 //! DeBERTa.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 use super::dropout::Site;
 use super::linear::Linear;
 use super::network::Pass;
-use super::operations::{attend, gelu, gelu_tanh, join_heads, layer_norm, split_heads};
+use super::operations::{attend, gelu, gelu_tanh, join_heads, look_up, split_heads};
 use super::parameters::Parameters;
 use super::relative::{Relative, RelativeTable};
+use crate::domain::spec::Tuning;
+use crate::engine::EngineError;
 use crate::engine::config::{Activation, EncoderConfig, EncoderFamily, RelativePositions};
 use crate::engine::files::layout::{Layout, Part};
-use crate::engine::{EngineError, Tuning};
 
 /// Weight and bias of a layer norm.
 #[derive(Debug)]
@@ -123,7 +124,7 @@ impl Encoder {
             let fed = pass.drop_output(&fed, (layer, Site::FeedForward))?;
             stream = self.norm(pass, &(stream + fed)?, &block.feed_norm)?;
         }
-        let pooled = self.pooler.forward(pass, &pass.pooled(&stream)?)?;
+        let pooled = self.pooler.forward(pass, &pass.rows(&stream, &pass.batch.pooled)?)?;
         let pooled = match self.config.family {
             EncoderFamily::DistilBert => pooled.relu()?,
             EncoderFamily::Bert | EncoderFamily::Roberta => pooled.tanh()?,
@@ -134,14 +135,13 @@ impl Encoder {
 
     fn norm(&self, pass: &Pass<'_>, x: &Tensor, norm: &Norm) -> Result<Tensor> {
         let (weight, bias) = (pass.value(&norm.weight), pass.value(&norm.bias));
-        layer_norm(x, &weight, &bias, self.config.layer_norm_eps)
+        pass.form().layer_norm(x, &weight, &bias, self.config.layer_norm_eps)
     }
 
     fn embed(&self, pass: &Pass<'_>) -> Result<Tensor> {
         let batch = pass.batch;
         let rows = |table: &Tensor, ids: &[u32]| {
-            let ids = batch.ids(ids, pass.device)?;
-            pass.value(table).index_select(&ids, 0)?.to_dtype(DType::F32)
+            look_up(&pass.value(table), &batch.ids(ids, pass.device)?)
         };
         let mut sum = rows(&self.words, &batch.tokens)?;
         if let Some(table) = &self.positions {
@@ -175,8 +175,12 @@ impl Encoder {
             (heads(&block.query)?, heads(&block.key)?, heads(&block.value)?);
         let layers = (&block.query, &block.key);
         let relative = relative.map(|it| it.scores(pass, layers, (&queries, &keys))).transpose()?;
-        let attended =
-            attend(pass.arithmetic, [&queries, &keys, &values], relative.as_ref(), mask)?;
+        let attended = attend(
+            (pass.arithmetic, pass.form()),
+            [&queries, &keys, &values],
+            relative.as_ref(),
+            mask,
+        )?;
         block.output.forward(pass, &join_heads(&attended)?)
     }
 

@@ -47,7 +47,7 @@ impl Linear {
     pub fn forward_rows(&self, pass: &Pass<'_>, x: &Tensor, numbers: &[u32]) -> Result<Tensor> {
         let arithmetic = pass.arithmetic;
         let mut y = if self.is_trained {
-            arithmetic.multiply(x, &pass.value(&self.weight).t()?)?
+            arithmetic.project(x, &pass.value(&self.weight))?
         } else {
             frozen_product(arithmetic, x, &self.weight)?
         };
@@ -56,8 +56,8 @@ impl Linear {
         }
         let Some(adapter) = &self.adapter else { return Ok(y) };
         let x = pass.drop(x, adapter.dropout, adapter.place, numbers)?;
-        let thin = arithmetic.multiply(&x, &pass.value(&adapter.down).t()?)?;
-        let wide = arithmetic.multiply(&thin, &pass.value(&adapter.up).t()?)?;
+        let thin = arithmetic.project(&x, &pass.value(&adapter.down))?;
+        let wide = arithmetic.project(&thin, &pass.value(&adapter.up))?;
         y + (wide * adapter.scale)?
     }
 }
@@ -65,7 +65,7 @@ impl Linear {
 /// `x W^T` whose backward pass computes only the gradient of `x`. Candle's own product would compute
 /// and keep that of the frozen `W`, too: as much memory as the whole model.
 fn frozen_product(arithmetic: Arithmetic, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let product = arithmetic.multiply(&x.detach(), &weight.t()?)?.contiguous()?;
+    let product = arithmetic.project(&x.detach(), weight)?.contiguous()?;
     if !x.track_op() {
         // Below everything trained, and when scoring.
         return Ok(product);

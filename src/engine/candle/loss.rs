@@ -1,8 +1,9 @@
 //! Pairwise losses and their slopes, on the host in `f64` (the formulas are `domain`'s).
 
 use crate::domain::preference::Side;
+use crate::domain::spec::Loss;
 use crate::domain::stats::bradley_terry::{hinge_loss, loss, sigmoid};
-use crate::engine::{Claim, LabeledPair, Loss};
+use crate::engine::{Claim, LabeledPair};
 
 /// Sums over pairs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

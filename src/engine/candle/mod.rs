@@ -2,12 +2,13 @@
 //! CPU engine's tests.
 //!
 //! Nothing here is shared with `cpu` but names and shapes, so that equal rewards and gradients mean
-//! both are right. Candle's fused operations (`rms_norm`, `layer_norm`, `softmax_last_dim`, `rope`)
-//! detach silently, so every formula is written out in `operations`, and a test asks for the
-//! gradient of every variable. Sequences are padded and their masks added to the attention scores;
+//! both are right. The layers are those of `candle-nn`. Its fused operations detach silently, so a
+//! training pass takes the versions that differentiate (see [`operations::Form`]), and a test asks for
+//! the gradient of every variable. Sequences are padded and their masks added to the attention scores;
 //! a shared prefix is computed on both sides.
 //!
-//! [`Oracle`] is a third opinion: the stock models of `candle-transformers`, inference only.
+//! Texts are continued by the stock Llama of `candle-transformers` ([`generate`]), which keeps the keys
+//! and values of what it has read. The tests hold everything here to its stock models, a third opinion.
 
 pub mod adamw;
 pub mod batch;
@@ -15,12 +16,14 @@ pub mod decoder;
 pub mod device;
 pub mod dropout;
 pub mod encoder;
+pub mod generate;
+mod implementation;
+pub mod language_model;
 pub mod linear;
 pub mod loss;
 pub mod model;
 pub mod network;
 pub mod operations;
-mod oracle;
 pub mod parameters;
 pub mod persistence;
 pub mod relative;
@@ -30,8 +33,10 @@ pub mod trainer;
 
 use super::EngineError;
 
+pub use generate::Generator;
+pub use implementation::Candle;
+#[cfg(test)]
 pub use model::CandleModel;
-pub use oracle::Oracle;
 
 impl From<candle_core::Error> for EngineError {
     fn from(error: candle_core::Error) -> Self {

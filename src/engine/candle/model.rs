@@ -1,6 +1,9 @@
 //! [`CandleModel`]: a network, its parameters and its tokenizer behind the engine's trait.
 
+use std::cell::OnceCell;
 use std::path::Path;
+
+use candle_core::Device;
 
 use super::network::{Network, Training};
 use super::operations::Arithmetic;
@@ -12,14 +15,23 @@ use crate::engine::files::weights::ModelFiles;
 use crate::engine::text::chat::ChatTemplate;
 use crate::engine::text::tokenize::PairTokenizer;
 use crate::engine::{
-    EncodedPair, EngineError, LabeledPair, ModelInfo, OpenSettings, PairText, RewardModel,
-    StepReport, StepSettings,
+    EncodedPair, EngineError, LabeledPair, ModelInfo, ModelTensor, OpenSettings, PairText,
+    RewardModel, StepReport, StepSettings,
 };
 
 /// Padded tokens of a micro-batch when the settings leave it open: the processor gains nothing
 /// from more, a GPU needs thousands to be busy.
 const CPU_BUDGET: usize = 1 << 10;
 const GPU_BUDGET: usize = 1 << 13;
+
+/// Padded tokens of a micro-batch.
+pub fn budget(settings: &OpenSettings, device: &Device) -> usize {
+    match settings.micro_batch_tokens {
+        0 if device.is_cpu() => CPU_BUDGET,
+        0 => GPU_BUDGET,
+        n => n,
+    }
+}
 
 /// A reward model on a candle device.
 #[derive(Debug)]
@@ -28,6 +40,8 @@ pub struct CandleModel {
     info: ModelInfo,
     trainer: Trainer,
     tokenizer: PairTokenizer,
+    /// Of the weights as they are; empty after a change.
+    digest: OnceCell<String>,
 }
 
 impl CandleModel {
@@ -57,27 +71,20 @@ impl CandleModel {
             device: device::name(&device).to_owned(),
             chat_template: files.tokenizer.chat_template().map(ChatTemplate::record),
         };
-        let default_budget = if device.is_cpu() { CPU_BUDGET } else { GPU_BUDGET };
-        let budget = match settings.micro_batch_tokens {
-            0 => default_budget,
-            n => n,
-        };
+        let budget = budget(settings, &device);
         let arithmetic = Arithmetic::new(settings.precision, &device);
         let config = files.config;
         let trunk = Training::trunk(&settings.tuning, config.n_layers());
         let trainer = Trainer { config, network, parameters, trunk, arithmetic, device, budget };
-        Ok(Self { settings: settings.clone(), info, trainer, tokenizer: files.tokenizer })
+        let (settings, tokenizer) = (settings.clone(), files.tokenizer);
+        Ok(Self { settings, info, trainer, tokenizer, digest: OnceCell::new() })
     }
 
-    /// Network and parameters, for tests.
+    /// Network and parameters.
+    #[cfg(test)]
     #[must_use]
     pub fn trainer(&self) -> &Trainer {
         &self.trainer
-    }
-
-    /// Network and parameters, for tests.
-    pub fn trainer_mut(&mut self) -> &mut Trainer {
-        &mut self.trainer
     }
 }
 
@@ -95,6 +102,7 @@ impl RewardModel for CandleModel {
         batch: &[LabeledPair<'_>],
         settings: &StepSettings,
     ) -> Result<StepReport, EngineError> {
+        self.digest.take();
         self.trainer.train_step(batch, settings)
     }
 
@@ -116,11 +124,20 @@ impl RewardModel for CandleModel {
     }
 
     fn load(&mut self, dir: &Path) -> Result<(), EngineError> {
+        self.digest.take();
         persistence::load(&mut self.trainer.parameters, dir)
     }
 
     fn weights_digest(&self) -> String {
         // A lost device has no weights; no checkpoint has this digest.
-        self.trainer.parameters.digest().unwrap_or_else(|error| format!("unreadable: {error}"))
+        let digest = || {
+            let found = self.trainer.parameters.digest();
+            found.unwrap_or_else(|error| format!("unreadable: {error}"))
+        };
+        self.digest.get_or_init(digest).clone()
+    }
+
+    fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
+        self.trainer.parameters.tensors()
     }
 }

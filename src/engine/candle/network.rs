@@ -5,15 +5,16 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Result, Tensor};
 
-use super::batch::{Padded, Reading};
+use super::batch::Padded;
 use super::decoder::Decoder;
 use super::dropout::{Site, mask};
 use super::encoder::Encoder;
-use super::operations::Arithmetic;
+use super::operations::{Arithmetic, Form};
 use super::parameters::Parameters;
+use crate::domain::spec::Tuning;
+use crate::engine::EngineError;
 use crate::engine::config::ModelConfig;
 use crate::engine::files::layout::Layout;
-use crate::engine::{EngineError, Tuning};
 
 /// What a training pass does beyond a scoring one.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +77,12 @@ impl<'a> Pass<'a> {
         if self.training.is_some() { parameter.clone() } else { parameter.detach() }
     }
 
+    /// Which versions of the formulas this pass takes.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        if self.training.is_some() { Form::Differentiable } else { Form::Fused }
+    }
+
     /// Dropout on rows of these numbers.
     pub fn drop(
         &self,
@@ -108,9 +115,9 @@ impl<'a> Pass<'a> {
         Ok(mask)
     }
 
-    /// The rows rewards are read at.
-    pub fn pooled(&self, x: &Tensor) -> Result<Tensor> {
-        x.index_select(&self.batch.ids(&self.batch.pooled, self.device)?, 0)
+    /// Some rows of `x`.
+    pub fn rows(&self, x: &Tensor, rows: &[u32]) -> Result<Tensor> {
+        x.index_select(&self.batch.ids(rows, self.device)?, 0)
     }
 }
 
@@ -142,12 +149,6 @@ impl Network {
                 Self::Encoder(Encoder::new(config, layout, parameters, tuning)?)
             }
         })
-    }
-
-    /// How sequences are read.
-    #[must_use]
-    pub fn reading(config: &ModelConfig) -> Reading {
-        Reading::of(config)
     }
 
     /// The reward of each sequence of a batch, `[sequences]`.

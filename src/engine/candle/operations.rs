@@ -1,8 +1,10 @@
-//! Formulas that differentiate: candle's own versions of these detach or round their constants.
+//! The formulas of the models in candle's stock layers, or written out where those round their
+//! constants.
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{D, DType, Device, Module, Result, Tensor};
+use candle_nn::{Embedding, LayerNorm, Linear, RmsNorm, ops, rotary_emb};
 
-use crate::engine::Precision;
+use crate::domain::spec::Precision;
 
 /// How matrix products are computed.
 #[derive(Debug, Clone, Copy)]
@@ -23,51 +25,82 @@ impl Arithmetic {
 
     /// `a b` over the last two axes, in `f32`.
     pub fn multiply(self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        self.operand(a)?.matmul(&self.operand(b)?)?.to_dtype(DType::F32)
+    }
+
+    /// `x W^T` for rows `x`, `[n, input]`, and a weight of `[output, input]`, in `f32`.
+    pub fn project(self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        let layer = Linear::new(self.operand(weight)?, None);
+        layer.forward(&self.operand(x)?)?.to_dtype(DType::F32)
+    }
+
+    fn operand(self, x: &Tensor) -> Result<Tensor> {
         match self.precision {
-            Precision::F32 => a.to_dtype(DType::F32)?.matmul(&b.to_dtype(DType::F32)?),
-            Precision::Bf16 => {
-                let (a, b) = (a.to_dtype(DType::BF16)?, b.to_dtype(DType::BF16)?);
-                if self.multiplies_bf16 {
-                    a.matmul(&b)?.to_dtype(DType::F32)
-                } else {
-                    a.to_dtype(DType::F32)?.matmul(&b.to_dtype(DType::F32)?)
-                }
-            }
+            Precision::F32 => x.to_dtype(DType::F32),
+            Precision::Bf16 if self.multiplies_bf16 => x.to_dtype(DType::BF16),
+            Precision::Bf16 => x.to_dtype(DType::BF16)?.to_dtype(DType::F32),
         }
     }
 }
 
-/// `x w / sqrt(mean x^2 + epsilon)` over the last axis (Zhang and Sennrich 2019).
-pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f32) -> Result<Tensor> {
-    let mean = (x.sqr()?.sum_keepdim(D::Minus1)? / x.dim(D::Minus1)? as f64)?;
-    x.broadcast_div(&(mean + f64::from(epsilon))?.sqrt()?)?.broadcast_mul(weight)
+/// Which of candle's two versions of a formula a pass takes: the fused ones are several times as fast,
+/// and detach silently, so that everything below them would get no gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Written in operations that differentiate, for training.
+    Differentiable,
+    /// One operation, for scoring.
+    Fused,
 }
 
-/// `(x - mean) w / sqrt(variance + epsilon) + b` over the last axis (Ba et al. 2016).
-pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f32) -> Result<Tensor> {
-    let width = x.dim(D::Minus1)? as f64;
-    let centered = x.broadcast_sub(&(x.sum_keepdim(D::Minus1)? / width)?)?;
-    let variance = (centered.sqr()?.sum_keepdim(D::Minus1)? / width)?;
-    let scaled = centered.broadcast_div(&(variance + f64::from(epsilon))?.sqrt()?)?;
-    scaled.broadcast_mul(weight)?.broadcast_add(bias)
+impl Form {
+    /// `x w / sqrt(mean x^2 + epsilon)` over the last axis (Zhang and Sennrich 2019).
+    pub fn rms_norm(self, x: &Tensor, weight: &Tensor, epsilon: f32) -> Result<Tensor> {
+        match self {
+            Self::Differentiable => ops::rms_norm_slow(x, weight, epsilon),
+            Self::Fused => RmsNorm::new(weight.clone(), f64::from(epsilon)).forward(x),
+        }
+    }
+
+    /// `(x - mean) w / sqrt(variance + epsilon) + b` over the last axis (Ba et al. 2016).
+    pub fn layer_norm(
+        self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        epsilon: f32,
+    ) -> Result<Tensor> {
+        match self {
+            Self::Differentiable => ops::layer_norm_slow(x, weight, bias, epsilon),
+            Self::Fused => {
+                let layer = LayerNorm::new(weight.clone(), bias.clone(), f64::from(epsilon));
+                layer.forward(&x.contiguous()?)
+            }
+        }
+    }
+
+    /// Softmax over the last axis.
+    fn softmax(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Differentiable => ops::softmax(x, D::Minus1),
+            Self::Fused => ops::softmax_last_dim(&x.contiguous()?),
+        }
+    }
+
+    /// Turns the halves of the last axis against each other: `x` is `[sequences, heads, positions,
+    /// width]`, `cosines` and `sines` are `[positions, width / 2]`.
+    pub fn rotate(self, x: &Tensor, cosines: &Tensor, sines: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Differentiable => rotary_emb::rope_slow(x, cosines, sines),
+            Self::Fused => rotary_emb::rope(&x.contiguous()?, cosines, sines),
+        }
+    }
 }
 
-/// Softmax over the last axis. The maximum is a constant here: its gradient would cancel.
-pub fn softmax(x: &Tensor) -> Result<Tensor> {
-    let powers = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?.exp()?;
-    powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)
-}
-
-/// Turns the halves of the last axis against each other: `x` is `[…, positions, width]`, `cosines`
-/// and `sines` are `[positions, width / 2]`.
-pub fn rotate(x: &Tensor, cosines: &Tensor, sines: &Tensor) -> Result<Tensor> {
-    let half = x.dim(D::Minus1)? / 2;
-    let (first, second) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
-    let turned = [
-        (first.broadcast_mul(cosines)? - second.broadcast_mul(sines)?)?,
-        (second.broadcast_mul(cosines)? + first.broadcast_mul(sines)?)?,
-    ];
-    Tensor::cat(&turned, D::Minus1)
+/// The rows of a table that ids select, `[ids, width]`, in `f32`.
+pub fn look_up(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
+    let width = table.dim(D::Minus1)?;
+    Embedding::new(table.clone(), width).forward(ids)?.to_dtype(DType::F32)
 }
 
 /// `x Phi(x)` (Hendrycks and Gimpel 2016).
@@ -86,7 +119,7 @@ pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
 /// Scaled dot-product attention of `[sequences, heads, positions, width]`; `mask` is added to the
 /// scores, and before their scale the two terms of relative positions.
 pub fn attend(
-    arithmetic: Arithmetic,
+    (arithmetic, form): (Arithmetic, Form),
     [queries, keys, values]: [&Tensor; 3],
     relative: Option<&Tensor>,
     mask: &Tensor,
@@ -98,7 +131,7 @@ pub fn attend(
         n_terms = 3;
     }
     let scores = (scores * (1.0 / ((n_terms * queries.dim(D::Minus1)?) as f64).sqrt()))?;
-    arithmetic.multiply(&softmax(&scores.broadcast_add(mask)?)?, values)
+    arithmetic.multiply(&form.softmax(&scores.broadcast_add(mask)?)?, values)
 }
 
 /// `[rows, heads * width]` as `[sequences, heads, positions, width]`.

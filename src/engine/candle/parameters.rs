@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use half::bf16;
 use sha2::{Digest, Sha256};
@@ -10,10 +11,11 @@ use sha2::{Digest, Sha256};
 use super::dropout::Site;
 use super::linear::{Adapter, Linear};
 use crate::domain::random::{Place, Purpose};
+use crate::domain::spec::{LoraSpec, LoraTarget, Precision, Tuning};
 use crate::engine::files::layout::{Kind, Layout, Part, TensorSpec, adapter_names};
 use crate::engine::files::manifest::hex;
 use crate::engine::files::weights::StoredTensors;
-use crate::engine::{EngineError, LoraSpec, LoraTarget, Precision, Tuning};
+use crate::engine::{EngineError, ModelTensor, Values};
 
 /// A trained tensor.
 #[derive(Debug)]
@@ -27,6 +29,9 @@ pub struct Trained {
     /// First and second moments of AdamW; none before the first step.
     pub moments: Option<[Tensor; 2]>,
 }
+
+/// Gradients of the trained tensors, in their order; a missing one is zero.
+pub type Gradients = Vec<Option<Tensor>>;
 
 /// Everything a model reads.
 #[derive(Debug)]
@@ -247,6 +252,43 @@ impl Parameters {
         feed(&mut hash, trained.into_iter())?;
         hash.update(self.base_digest.as_bytes());
         Ok(hex(&hash.finalize()))
+    }
+
+    /// Adds what a backward pass found to the gradients of a step.
+    pub fn add_gradients(
+        &self,
+        found: &GradStore,
+        gradients: &mut Gradients,
+    ) -> candle_core::Result<()> {
+        for (trained, total) in self.trained.iter().zip(gradients) {
+            let Some(gradient) = found.get(&trained.values) else { continue };
+            let gradient = gradient.detach();
+            *total = Some(match total.take() {
+                Some(total) => (total + gradient)?,
+                None => gradient,
+            });
+        }
+        Ok(())
+    }
+
+    /// Every tensor, copied from the device.
+    ///
+    /// # Errors
+    /// When the device does not give its values.
+    pub fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
+        let trained = self.trained.iter().map(|it| (it.name.as_str(), it.values.as_tensor(), true));
+        let frozen = self.frozen.iter().map(|(name, tensor)| (name.as_str(), tensor, false));
+        let mut copies = Vec::with_capacity(self.trained.len() + self.frozen.len());
+        for (name, tensor, is_trained) in trained.chain(frozen) {
+            let flat = tensor.flatten_all()?;
+            let values = if tensor.dtype() == DType::BF16 {
+                Values::Bf16(flat.to_vec1::<bf16>()?.into())
+            } else {
+                Values::F32(flat.to_vec1::<f32>()?.into())
+            };
+            copies.push(ModelTensor { name, shape: tensor.dims(), is_trained, values });
+        }
+        Ok(copies)
     }
 
     /// Clears moments and step count.

@@ -6,7 +6,6 @@ use candle_core::{D, DType, Result, Tensor};
 use super::encoder::Norm;
 use super::linear::Linear;
 use super::network::Pass;
-use super::operations::layer_norm;
 use crate::engine::config::RelativePositions;
 
 /// The table.
@@ -39,7 +38,7 @@ impl RelativeTable {
         let mut rows = pass.value(&self.table).to_dtype(DType::F32)?;
         if let Some(norm) = &self.norm {
             let (weight, bias) = (pass.value(&norm.weight), pass.value(&norm.bias));
-            rows = layer_norm(&rows, &weight, &bias, epsilon)?;
+            rows = pass.form().layer_norm(&rows, &weight, &bias, epsilon)?;
         }
         let n_rows = self.positions.n_rows() as u32;
         let n = pass.batch.width;

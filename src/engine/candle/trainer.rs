@@ -3,11 +3,11 @@
 use candle_core::{Device, Tensor};
 
 use super::adamw;
-use super::batch::{Padded, Reading, n_numbers, problem};
+use super::batch::{Padded, Reading, cut, n_numbers, problem};
 use super::loss::Totals;
 use super::network::{Network, Pass, Training};
 use super::operations::Arithmetic;
-use super::parameters::Parameters;
+use super::parameters::{Gradients, Parameters};
 use crate::engine::config::ModelConfig;
 use crate::engine::{EncodedPair, EngineError, LabeledPair, StepReport, StepSettings};
 
@@ -30,9 +30,6 @@ pub struct Trainer {
     pub budget: usize,
 }
 
-/// Gradients of the trained tensors, in their order; a missing one is zero.
-pub type Gradients = Vec<Option<Tensor>>;
-
 impl Trainer {
     /// Pairs with the number of their first token, in micro-batches: similar lengths together, each
     /// within the budget. A pair keeps both sides together.
@@ -43,26 +40,18 @@ impl Trainer {
     ) -> Vec<Vec<(usize, &'a EncodedPair, u32)>> {
         let reading = Reading::of(&self.config);
         let mut number = 0;
-        let mut order: Vec<(usize, &EncodedPair, u32)> = pairs
+        let firsts: Vec<u32> = pairs
             .iter()
-            .enumerate()
-            .map(|(i, pair)| {
+            .map(|pair| {
                 let first = number;
                 number += n_numbers(pair, reading) as u32;
-                (i, *pair, first)
+                first
             })
             .collect();
-        order.sort_by_key(|(_, pair, _)| width(pair));
-        let mut batches: Vec<Vec<_>> = Vec::new();
-        for item in order {
-            // Sorted: the new pair is the widest.
-            let fits = |batch: &&mut Vec<_>| 2 * (batch.len() + 1) * width(item.1) <= budget;
-            match batches.last_mut().filter(fits) {
-                Some(batch) => batch.push(item),
-                None => batches.push(vec![item]),
-            }
-        }
-        batches
+        let widths: Vec<usize> = pairs.iter().map(|pair| width(pair)).collect();
+        let item = |i: usize| (i, pairs[i], firsts[i]);
+        let batches = cut(&widths, 2, budget).into_iter();
+        batches.map(|batch| batch.into_iter().map(item).collect()).collect()
     }
 
     fn check(&self, pairs: &[&EncodedPair]) -> Result<(), EngineError> {
@@ -106,15 +95,8 @@ impl Trainer {
             }
             // The gradient of this sum by a weight is that of the loss.
             let slopes = Tensor::from_vec(slopes, values.len(), &self.device)?;
-            let mut found = (rewards * slopes)?.sum_all()?.backward()?;
-            for (trained, total) in self.parameters.trained.iter().zip(&mut gradients) {
-                let Some(gradient) = found.remove(&trained.values) else { continue };
-                let gradient = gradient.detach();
-                *total = Some(match total.take() {
-                    Some(total) => (total + gradient)?,
-                    None => gradient,
-                });
-            }
+            let found = (rewards * slopes)?.sum_all()?.backward()?;
+            self.parameters.add_gradients(&found, &mut gradients)?;
         }
         Ok((totals, gradients))
     }
@@ -134,17 +116,10 @@ impl Trainer {
         settings: &StepSettings,
     ) -> Result<StepReport, EngineError> {
         let (totals, gradients) = self.gradients(batch, settings)?;
-        let norm = adamw::norm(&gradients)?;
-        if !norm.is_finite() {
-            return Err(EngineError::NonFinite { what: "gradient norm", value: norm as f32 });
-        }
-        let clip_norm = f64::from(settings.clip_norm);
-        let clip = if clip_norm > 0.0 { (clip_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
-        let rates = (settings.learning_rate, settings.weight_decay);
-        adamw::step(&mut self.parameters, &gradients, rates, clip)?;
+        let norm = adamw::clipped_step(&mut self.parameters, &gradients, settings)?;
         Ok(StepReport {
             loss: (totals.loss / batch.len().max(1) as f64) as f32,
-            gradient_norm: norm as f32,
+            gradient_norm: norm,
             n_correct: totals.n_correct,
             n_tokens: batch.iter().map(|labeled| labeled.pair.n_tokens() as u64).sum(),
         })

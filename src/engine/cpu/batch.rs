@@ -32,12 +32,6 @@ impl Queries {
         self.rows.len()
     }
 
-    /// Whether no row asks.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The attention pattern.
     #[must_use]
     pub fn pattern(&self) -> Pattern<'_> {
@@ -115,38 +109,6 @@ impl Batch {
             }
         }
         batch
-    }
-
-    /// Packs any number of answers to one prompt for a causal model: the prompt once, then each
-    /// answer in a block of its own that sees the prompt but, through a hole, no other answer.
-    #[must_use]
-    pub fn responses(prompt: &[u32], answers: &[&[u32]]) -> Self {
-        let (mut batch, n_prompt) = (Self::default(), prompt.len());
-        for (i, answer) in answers.iter().enumerate() {
-            if i == 0 {
-                let tokens = prompt.iter().chain(answer.iter());
-                batch.push_run(tokens, 0..(n_prompt + answer.len()) as u32, 0..0, 0);
-            } else {
-                batch.push_branch(answer, n_prompt);
-            }
-            let n_keys = batch.tokens.len();
-            batch.pool_from_last_block(&[n_keys - 1]);
-        }
-        batch.token_types.resize(batch.tokens.len(), 0);
-        batch
-    }
-
-    /// Appends a block that reads the first `n_prompt` rows of the batch and itself.
-    fn push_branch(&mut self, tokens: &[u32], n_prompt: usize) {
-        let start = self.tokens.len();
-        self.tokens.extend(tokens);
-        let end = self.tokens.len();
-        let rows = start as u32..end as u32;
-        self.all.blocks.push(Block { queries: start..end, keys: 0..end, hole: n_prompt..start });
-        self.all.places.extend(rows.clone());
-        self.all.rows.extend(rows.clone());
-        self.all.positions.extend(n_prompt as u32..(n_prompt + tokens.len()) as u32);
-        self.all.numbers.extend(rows);
     }
 
     /// Packs plain sequences for next-token prediction; nothing is pooled.
@@ -233,15 +195,5 @@ mod tests {
         assert_eq!(batch.token_types, [0, 0, 1, 0, 0, 1]);
         assert_eq!(batch.pooled.rows, [0, 3]);
         assert_eq!(batch.pooled.blocks.len(), 2);
-    }
-
-    #[test]
-    fn answers_share_their_prompt_and_do_not_see_each_other() {
-        let batch = Batch::responses(&[1, 2], &[&[3, 4], &[5], &[6, 7]]);
-        assert_eq!(batch.tokens, [1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!(batch.all.positions, [0, 1, 2, 3, 2, 2, 3]);
-        assert_eq!(batch.all.blocks[2], Block { queries: 5..7, keys: 0..7, hole: 2..5 });
-        assert_eq!(batch.pooled.rows, [3, 4, 6]);
-        assert_eq!(batch.pooled.blocks[2], Block { queries: 2..3, keys: 0..7, hole: 2..5 });
     }
 }

@@ -7,13 +7,14 @@ use half::bf16;
 use sha2::{Digest, Sha256};
 
 use super::batch::Batch;
-use super::kernel::{self, Precision};
+use super::kernel;
 use super::network::Transformer;
 use super::network::context::{Context, Pass};
 use super::network::workspace::Workspace;
 use super::trainer::Maker;
-use super::trunk_cache::{CacheSettings, Key, TrunkCache};
-use crate::engine::EncodedPair;
+use super::trunk_cache::{Key, TrunkCache};
+use crate::domain::spec::Precision;
+use crate::engine::{CacheSettings, EncodedPair};
 
 /// A cache with the buffer that a micro-batch is put together in.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ impl CachedTrunk {
     }
 
     /// Pairs kept in memory and on disk.
+    #[cfg(test)]
     #[must_use]
     pub fn n_kept(&self) -> (usize, usize) {
         self.cache.n_kept()

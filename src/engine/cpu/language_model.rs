@@ -6,7 +6,7 @@
 use super::batch::Batch;
 use super::dropout::Dropout;
 use super::kernel::cross_entropy::{Prediction, cross_entropy};
-use super::kernel::math::{self, fit};
+use super::kernel::vector::math::fit;
 use super::kernel::{Linear, Weight, Write};
 use super::loss::Totals;
 use super::micro_batch::{cut, running_sums};
@@ -15,11 +15,12 @@ use super::network::context::{Context, Pass, Reading};
 use super::network::workspace::Workspace;
 use super::parameters::{NoSource, Parameters};
 use super::trainer::{Running, Trainer, Update};
-use crate::engine::config::{DecoderConfig, ModelConfig};
+use crate::domain::spec::{Precision, Tuning};
+use crate::engine::config::DecoderConfig;
 use crate::engine::files::weights::ModelFiles;
+use crate::engine::language_model::{answer_means, usable};
 use crate::engine::{
-    Backbone, Device, EncodedPair, EngineError, OpenSettings, Precision, StepReport, StepSettings,
-    Tuning,
+    CausalLm, EncodedPair, EngineError, ModelTensor, OpenSettings, StepReport, StepSettings,
 };
 
 /// Rows whose logits exist at a time.
@@ -46,57 +47,19 @@ impl LanguageModel {
         Ok(Self { trainer: Trainer::new(network, parameters, Running::exact(n_threads))? })
     }
 
-    /// Whether a model is a language model whose output head is its embedding table.
-    #[must_use]
-    pub fn can_read(config: &ModelConfig) -> bool {
-        matches!(config, ModelConfig::Decoder(decoder) if decoder.tied_embeddings)
-    }
-
-    /// The pretrained model of a spec, before any reward training; `None` where it is no language
-    /// model that this engine can read as one: an encoder, a head of its own, or another device.
+    /// The pretrained model of files that have nothing against it, before any reward training.
     ///
     /// # Errors
-    /// When its files cannot be read, or the system refuses the threads.
-    pub fn open(settings: &OpenSettings) -> Result<Option<Self>, EngineError> {
-        if settings.backbone == Backbone::Mock || settings.device != Device::Cpu {
-            return Ok(None);
-        }
-        let files = ModelFiles::open_as(settings)?;
-        let ModelConfig::Decoder(config) = &files.config else { return Ok(None) };
-        if !Self::can_read(&files.config) {
-            return Ok(None);
-        }
-        files.check_language_head()?;
-        let (network, table) = Transformer::decoder(config, &Tuning::Full, Precision::F32);
+    /// When the files cannot be read, or the system refuses the threads.
+    pub fn of_files(settings: &OpenSettings, files: &ModelFiles) -> Result<Self, EngineError> {
+        let (network, table) = Transformer::new(&files.config, &Tuning::Full, Precision::F32);
         let parameters = Parameters::new(table, settings.rng_seed, &files.weights)?;
         let running = Running {
             n_threads: settings.n_threads,
             precision: settings.precision,
             micro_batch_rows: settings.micro_batch_tokens,
         };
-        Ok(Some(Self { trainer: Trainer::new(network, parameters, running)? }))
-    }
-
-    /// Mean log-probability, in nats a token, of what each side of a pair does not share with the
-    /// other, given what stands before it. Length does not count: a sum would prefer the shorter.
-    pub fn answer_log_likelihoods(&mut self, pairs: &[&EncodedPair]) -> Vec<[f32; 2]> {
-        let sides = pairs.iter().flat_map(|pair| [pair.tokens_a.as_slice(), &pair.tokens_b]);
-        let sequences: Vec<&[u32]> = sides.collect();
-        let losses = self.row_losses(&sequences);
-        let mut rest = losses.as_slice();
-        let mut mean = |tokens: &[u32], n_shared: usize| {
-            let (own, after) = rest.split_at(tokens.len());
-            rest = after;
-            // The row before a token predicts it; nothing predicts the first.
-            let end = tokens.len().saturating_sub(1);
-            let answer = &own[n_shared.max(1).min(end.max(1)) - 1..end];
-            -answer.iter().sum::<f32>() / answer.len().max(1) as f32
-        };
-        let of_pair = |pair: &&EncodedPair| {
-            let a = mean(&pair.tokens_a, pair.n_shared);
-            [a, mean(&pair.tokens_b, pair.n_shared)]
-        };
-        pairs.iter().map(of_pair).collect()
+        Ok(Self { trainer: Trainer::new(network, parameters, running)? })
     }
 
     /// The cross-entropy of the token after each row of each sequence; 0 after the last.
@@ -117,37 +80,6 @@ impl LanguageModel {
             }
             losses
         })
-    }
-
-    /// The parameters, for export.
-    #[must_use]
-    pub fn parameters(&self) -> &Parameters {
-        &self.trainer.parameters
-    }
-
-    /// One optimizer step on sequences of at least two tokens each; shorter ones are skipped.
-    /// `settings.loss` is not read. The report counts right predictions in `n_correct`.
-    ///
-    /// # Errors
-    /// [`EngineError::NonFinite`]; nothing is changed.
-    pub fn lm_step(
-        &mut self,
-        sequences: &[Vec<u32>],
-        settings: &StepSettings,
-    ) -> Result<StepReport, EngineError> {
-        let sequences = usable(sequences);
-        let n_tokens = sequences.iter().map(|it| it.len() as u64).sum::<u64>();
-        let n_targets = n_tokens - sequences.len() as u64;
-        if n_targets == 0 {
-            return Ok(StepReport { loss: 0.0, gradient_norm: 0.0, n_correct: 0, n_tokens: 0 });
-        }
-        let dropout = Dropout::new(settings.dropout, settings.dropout_key);
-        let pass = Pass::training(Reading::All, dropout);
-        let totals = self.accumulate(&sequences, n_targets as usize, pass);
-        let mean_loss = totals.loss / n_targets as f64;
-        let gradient_norm = self.trainer.update(mean_loss, Update::from(settings))?;
-        let (loss, n_correct) = (mean_loss as f32, totals.n_correct);
-        Ok(StepReport { loss, gradient_norm, n_correct, n_tokens })
     }
 
     /// The sums over all predicted tokens; a training pass adds the gradient of the mean loss to
@@ -173,44 +105,59 @@ impl LanguageModel {
         })
     }
 
+    /// Gives a tensor other values.
+    #[cfg(test)]
+    pub fn set(&mut self, name: &str, values: &[f32]) {
+        let parameters = &mut self.trainer.parameters;
+        let span = parameters.trained().find(|it| it.name == name).map(|it| it.slot.span);
+        if let Some(span) = span {
+            span.of_mut(&mut parameters.values).copy_from_slice(values);
+        }
+    }
+
     /// Mean cross-entropy of the predicted tokens of `sequences`, without changing anything.
+    #[cfg(test)]
     pub fn mean_loss(&mut self, sequences: &[Vec<u32>]) -> f32 {
         let sequences = usable(sequences);
         let n_targets = sequences.iter().map(|it| it.len() - 1).sum::<usize>().max(1);
         let pass = Pass { reading: Reading::All, ..Pass::scoring() };
         (self.accumulate(&sequences, n_targets, pass).loss / n_targets as f64) as f32
     }
-
-    /// Continues `prompt` greedily until `stop` or `n_new` tokens.
-    pub fn generate(&mut self, prompt: &[u32], n_new: usize, stop: Option<u32>) -> Vec<u32> {
-        let mut tokens = prompt.to_vec();
-        let pass = Pass { reading: Reading::All, ..Pass::scoring() };
-        for _ in 0..n_new {
-            self.trainer.network.reserve_positions(tokens.len());
-            let next = self.trainer.run(|network, maker, _, work| {
-                let batch = Batch::sequences(&[&tokens], 0);
-                let cx = maker.context(&batch, pass);
-                network.trunk(cx, work);
-                network.top(cx, work);
-                let width = network.width();
-                let last = &work.hidden[(tokens.len() - 1) * width..tokens.len() * width];
-                let embedding = cx.weights.vector(network.embeddings().words);
-                let logits = embedding.chunks_exact(width).map(|row| math::dot(row, last));
-                logits.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(token, _)| token as u32)
-            });
-            let Some(token) = next else { break };
-            tokens.push(token);
-            if Some(token) == stop {
-                break;
-            }
-        }
-        tokens
-    }
 }
 
-/// The sequences that have something to predict.
-fn usable(sequences: &[Vec<u32>]) -> Vec<&[u32]> {
-    sequences.iter().map(Vec::as_slice).filter(|it| it.len() > 1).collect()
+impl CausalLm for LanguageModel {
+    fn answer_log_likelihoods(
+        &mut self,
+        pairs: &[&EncodedPair],
+    ) -> Result<Vec<[f32; 2]>, EngineError> {
+        let sides = pairs.iter().flat_map(|pair| [pair.tokens_a.as_slice(), &pair.tokens_b]);
+        let sequences: Vec<&[u32]> = sides.collect();
+        Ok(answer_means(pairs, &self.row_losses(&sequences)))
+    }
+
+    fn next_token_step(
+        &mut self,
+        sequences: &[Vec<u32>],
+        settings: &StepSettings,
+    ) -> Result<StepReport, EngineError> {
+        let sequences = usable(sequences);
+        let n_tokens = sequences.iter().map(|it| it.len() as u64).sum::<u64>();
+        let n_targets = n_tokens - sequences.len() as u64;
+        if n_targets == 0 {
+            return Ok(StepReport { loss: 0.0, gradient_norm: 0.0, n_correct: 0, n_tokens: 0 });
+        }
+        let dropout = Dropout::new(settings.dropout, settings.dropout_key);
+        let pass = Pass::training(Reading::All, dropout);
+        let totals = self.accumulate(&sequences, n_targets as usize, pass);
+        let mean_loss = totals.loss / n_targets as f64;
+        let gradient_norm = self.trainer.update(mean_loss, Update::from(settings))?;
+        let (loss, n_correct) = (mean_loss as f32, totals.n_correct);
+        Ok(StepReport { loss, gradient_norm, n_correct, n_tokens })
+    }
+
+    fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
+        Ok(self.trainer.parameters.tensors())
+    }
 }
 
 /// What each row should predict: the next token, nothing at the end of a sequence.
@@ -270,7 +217,8 @@ mod tests {
     use crate::engine::cpu::CpuModel;
     use crate::engine::cpu::tests::support::settings;
     use crate::engine::fixture::bert_dir;
-    use crate::engine::{PairText, RewardModel};
+    use crate::engine::open::open_language_model;
+    use crate::engine::{Backbone, NoLikelihood, PairText, RewardModel};
 
     fn small_decoder() -> DecoderConfig {
         DecoderConfig {
@@ -299,11 +247,12 @@ mod tests {
         let at_start = model.mean_loss(&sequences);
         assert!((at_start - 30.0_f32.ln()).abs() < 0.1, "{at_start}");
         for _ in 0..150 {
-            model.lm_step(&sequences, &StepSettings { clip_norm: 1.0, ..settings(5e-3) }).unwrap();
+            model
+                .next_token_step(&sequences, &StepSettings { clip_norm: 1.0, ..settings(5e-3) })
+                .unwrap();
         }
         let at_end = model.mean_loss(&sequences);
         assert!(at_end < 0.2, "{at_end}");
-        assert_eq!(model.generate(&[3, 4], 4, Some(7)), [3, 4, 5, 6, 7]);
     }
 
     #[test]
@@ -320,7 +269,7 @@ mod tests {
         };
         let other = EncodedPair { tokens_a: vec![7, 8], tokens_b: vec![7, 9], ..pair.clone() };
         let other = EncodedPair { n_shared: 1, ..other };
-        let found = model.answer_log_likelihoods(&[&other, &pair]);
+        let found = model.answer_log_likelihoods(&[&other, &pair]).unwrap();
         // The mean over a whole sequence of n targets, times n, is the sum over them; what the shared
         // prefix of 3 contributes is the sum of its own 2.
         let mut sum = |tokens: &[u32]| {
@@ -343,14 +292,14 @@ mod tests {
         };
         let encoder = bert_dir();
         let encoder = Backbone::Directory(encoder.path().to_owned());
-        for backbone in [Backbone::Mock, encoder] {
+        for (backbone, reason) in
+            [(Backbone::Mock, NoLikelihood::Mock), (encoder, NoLikelihood::Encoder)]
+        {
             let short = OpenSettings { max_tokens: 16, ..settings(backbone) };
-            assert!(LanguageModel::open(&short).unwrap().is_none());
+            assert_eq!(open_language_model(&short).unwrap().err(), Some(reason));
         }
         let embedded = settings(Backbone::Embedded);
-        let on_a_gpu = OpenSettings { device: Device::Cuda, ..embedded.clone() };
-        assert!(LanguageModel::open(&on_a_gpu).unwrap().is_none());
-        let mut model = LanguageModel::open(&embedded).unwrap().unwrap();
+        let mut model = open_language_model(&embedded).unwrap().unwrap();
         let text = PairText::dialogue(
             "\n\nHuman: Finn has 4 bags with 9 balloons in each. How many balloons is \
                      that?\n\nAssistant:",
@@ -358,7 +307,9 @@ mod tests {
             " balloons all in are 36 all 36",
         );
         let pair = CpuModel::open(&embedded).unwrap().encode(&[text]).unwrap().remove(0);
-        let [[a, b]] = model.answer_log_likelihoods(&[&pair])[..] else { panic!("one pair") };
+        let [[a, b]] = model.answer_log_likelihoods(&[&pair]).unwrap()[..] else {
+            panic!("one pair")
+        };
         assert!(a > b && a < 0.0, "a sentence is likelier than its words in disorder: {a} {b}");
     }
 

@@ -5,7 +5,8 @@
 //! A label that is not certain has the losses of [`Claim`].
 
 use crate::domain::preference::Side;
-use crate::engine::{Claim, LabeledPair, Loss};
+use crate::domain::spec::Loss;
+use crate::engine::{Claim, LabeledPair};
 
 /// Loss and derivative by the margin, computed in `f64` so that margins of any size are fine.
 #[must_use]

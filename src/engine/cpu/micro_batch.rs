@@ -2,9 +2,6 @@
 
 use std::ops::Range;
 
-/// Packed rows of a micro-batch unless a setting says otherwise: measured, see `tests/speed.rs`.
-pub const DEFAULT_ROWS: usize = 2304;
-
 /// Cuts items into the fewest runs of at most `max_rows` rows each, unless one item alone is larger,
 /// and makes the largest of these runs as small as it can be: a short last run would pay for packed
 /// weights that it hardly uses. The cuts depend on the sizes alone.

@@ -13,6 +13,7 @@
 pub mod batch;
 pub mod cached_trunk;
 pub mod dropout;
+mod implementation;
 pub mod kernel;
 pub mod language_model;
 pub mod loss;
@@ -21,11 +22,14 @@ pub mod model;
 pub mod network;
 pub mod parameters;
 pub mod persistence;
+mod plan;
 pub mod table;
 #[cfg(test)]
-pub(in crate::engine) mod tests;
+pub(super) mod tests;
 pub mod trainer;
 pub mod trunk_cache;
 
+pub use implementation::Cpu;
 pub use language_model::LanguageModel;
+#[cfg(test)]
 pub use model::CpuModel;

@@ -1,5 +1,6 @@
 //! [`CpuModel`]: a network, its parameters and its tokenizer behind the engine's trait.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use half::bf16;
@@ -12,8 +13,8 @@ use crate::engine::files::weights::{ModelFiles, StoredTensors};
 use crate::engine::text::chat::ChatTemplate;
 use crate::engine::text::tokenize::PairTokenizer;
 use crate::engine::{
-    EncodedPair, EngineError, LabeledPair, ModelInfo, OpenSettings, PairText, RewardModel,
-    StepReport, StepSettings,
+    EncodedPair, EngineError, LabeledPair, ModelInfo, ModelTensor, OpenSettings, PairText,
+    RewardModel, StepReport, StepSettings,
 };
 
 /// A reward model on the CPU.
@@ -23,6 +24,8 @@ pub struct CpuModel {
     info: ModelInfo,
     trainer: Trainer,
     tokenizer: PairTokenizer,
+    /// Of the weights as they are; empty after a change.
+    digest: OnceCell<String>,
 }
 
 impl CpuModel {
@@ -56,30 +59,20 @@ impl CpuModel {
             device,
             chat_template: files.tokenizer.chat_template().map(ChatTemplate::record),
         };
-        Ok(Self { settings: settings.clone(), info, trainer, tokenizer: files.tokenizer })
+        let (settings, tokenizer) = (settings.clone(), files.tokenizer);
+        Ok(Self { settings, info, trainer, tokenizer, digest: OnceCell::new() })
     }
 
-    /// The reward of each of several answers to one prompt, which a decoder reads once: `prompt` and
-    /// an answer together are a whole text with its special tokens.
-    ///
-    /// # Errors
-    /// As [`Trainer::score_responses`].
-    pub fn score_responses(
-        &mut self,
-        prompt: &[u32],
-        answers: &[&[u32]],
-    ) -> Result<Vec<f32>, EngineError> {
-        self.trainer.score_responses(prompt, answers)
+    /// Computes a frozen trunk without the rounding that its cache brings, so that rewards are those of
+    /// an export.
+    pub fn keep_seam_exact(&mut self) {
+        self.trainer.network.keep_seam_exact();
     }
 
-    /// Network, parameters and threads, for tests and export.
-    #[must_use]
-    pub fn trainer(&self) -> &Trainer {
-        &self.trainer
-    }
-
-    /// Network, parameters and threads, for tests.
+    /// Network, parameters and threads.
+    #[cfg(test)]
     pub fn trainer_mut(&mut self) -> &mut Trainer {
+        self.digest.take();
         &mut self.trainer
     }
 }
@@ -117,6 +110,7 @@ impl RewardModel for CpuModel {
         batch: &[LabeledPair<'_>],
         settings: &StepSettings,
     ) -> Result<StepReport, EngineError> {
+        self.digest.take();
         self.trainer.train_step(batch, settings)
     }
 
@@ -129,6 +123,7 @@ impl RewardModel for CpuModel {
     }
 
     fn restart(&mut self) -> Result<(), EngineError> {
+        self.digest.take();
         let files = ModelFiles::open_as(&self.settings)?;
         self.trainer.parameters.restart(self.settings.rng_seed, &files.weights)
     }
@@ -138,10 +133,15 @@ impl RewardModel for CpuModel {
     }
 
     fn load(&mut self, dir: &Path) -> Result<(), EngineError> {
+        self.digest.take();
         persistence::load(&mut self.trainer.parameters, dir)
     }
 
     fn weights_digest(&self) -> String {
-        self.trainer.parameters.digest()
+        self.digest.get_or_init(|| self.trainer.parameters.digest()).clone()
+    }
+
+    fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
+        Ok(self.trainer.parameters.tensors())
     }
 }

@@ -6,6 +6,7 @@
 //! when a checkpoint is read or written. Which tensor is trained is decided while the table is laid
 //! out; the layers only ask [`Weights`] for their slots.
 
+#[cfg(test)]
 use std::collections::BTreeMap;
 
 use half::bf16;
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::kernel::Weight;
 use super::table::{Entry, Role, Slot, Store, Table};
 use crate::domain::random::{Place, Purpose};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, ModelTensor, Values};
 
 /// Where initial values come from, tensor by tensor.
 pub trait TensorSource {
@@ -229,12 +230,31 @@ impl Parameters {
         })
     }
 
+    /// Every tensor in order, with its values.
+    #[must_use]
+    pub fn tensors(&self) -> Vec<ModelTensor<'_>> {
+        let weights = self.weights();
+        let entries = self.table.entries().iter();
+        entries
+            .map(|entry| ModelTensor {
+                name: &entry.name,
+                shape: &entry.shape,
+                is_trained: entry.slot.is_trained(),
+                values: match weights.matrix(entry.slot) {
+                    Weight::F32(values) => Values::F32(values.into()),
+                    Weight::Bf16(values) => Values::Bf16(values.into()),
+                },
+            })
+            .collect()
+    }
+
     /// The trained tensors in order, with their place in the flat vectors.
     pub fn trained(&self) -> impl Iterator<Item = &Entry> {
         self.table.entries().iter().filter(|entry| entry.slot.store == Store::Trained)
     }
 
-    /// The slices of a flat vector by name, for tests and export.
+    /// The slices of a flat vector by name.
+    #[cfg(test)]
     #[must_use]
     pub fn by_name<'a>(&'a self, values: &'a [f32]) -> BTreeMap<&'a str, &'a [f32]> {
         self.trained().map(|entry| (entry.name.as_str(), entry.slot.span.of(values))).collect()
@@ -248,6 +268,7 @@ impl Parameters {
     }
 
     /// Bytes of all vectors: weights, gradient and moments.
+    #[cfg(test)]
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         16 * self.values.len() + 4 * self.frozen.len() + 2 * self.halves.len()

@@ -7,8 +7,6 @@ use crate::engine::EngineError;
 use crate::engine::files::tuned_files;
 use crate::engine::files::tuned_files::{TunedReader, TunedTensor};
 
-pub use crate::engine::files::tuned_files::{BASE, OPTIMIZER, WEIGHTS};
-
 /// Writes the files into `dir`.
 ///
 /// # Errors

@@ -32,12 +32,6 @@ impl Span {
     pub fn len(self) -> usize {
         self.end - self.start
     }
-
-    /// Whether the span holds nothing.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.start == self.end
-    }
 }
 
 /// Which vector holds a tensor.

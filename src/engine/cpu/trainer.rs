@@ -7,16 +7,18 @@
 use super::batch::Batch;
 use super::cached_trunk::CachedTrunk;
 use super::dropout::Dropout;
-use super::kernel::math::fit;
 use super::kernel::optimizer::{self, Vectors};
-use super::kernel::{Compute, Precision, Team};
+use super::kernel::vector::math::fit;
+use super::kernel::{Compute, Team};
 use super::loss::{self, Totals};
-use super::micro_batch::{self, cut, running_sums};
+use super::micro_batch::{cut, running_sums};
 use super::network::Transformer;
 use super::network::context::{Context, Pass, Reading};
 use super::network::workspace::Workspace;
 use super::parameters::{Parameters, Weights};
-use super::trunk_cache::CacheSettings;
+use crate::domain::spec::Precision;
+use crate::engine::CacheSettings;
+use crate::engine::memory::DEFAULT_MICRO_BATCH_ROWS;
 use crate::engine::{EncodedPair, EngineError, LabeledPair, StepReport, StepSettings};
 
 /// How a trainer computes.
@@ -98,7 +100,7 @@ impl Trainer {
         running: Running,
     ) -> Result<Self, EngineError> {
         let micro_batch_rows = match running.micro_batch_rows {
-            0 => micro_batch::DEFAULT_ROWS,
+            0 => DEFAULT_MICRO_BATCH_ROWS,
             rows => rows,
         };
         Ok(Self {
@@ -119,6 +121,7 @@ impl Trainer {
     }
 
     /// Pairs whose trunk activations are kept in memory and on disk.
+    #[cfg(test)]
     #[must_use]
     pub fn n_cached_pairs(&self) -> (usize, usize) {
         self.trunk.as_ref().map_or((0, 0), CachedTrunk::n_kept)
@@ -137,6 +140,7 @@ impl Trainer {
     }
 
     /// Bytes held by the activations and scratch of the largest micro-batch so far.
+    #[cfg(test)]
     #[must_use]
     pub fn n_workspace_bytes(&self) -> usize {
         self.work.n_bytes()
@@ -287,43 +291,6 @@ impl Trainer {
         });
         check_finite(&rewards)?;
         Ok(rewards.as_chunks::<2>().0.to_vec())
-    }
-
-    /// The reward of each answer to one prompt: `prompt` and an answer together are a whole text
-    /// with its special tokens. A decoder reads the prompt once a micro-batch.
-    ///
-    /// # Errors
-    /// [`EngineError::NonFinite`]; [`EngineError::BadPair`] with the position of the answer.
-    pub fn score_responses(
-        &mut self,
-        prompt: &[u32],
-        answers: &[&[u32]],
-    ) -> Result<Vec<f32>, EngineError> {
-        let mut longest = 0;
-        for (position, answer) in answers.iter().enumerate() {
-            let problem = if answer.is_empty() {
-                Some("an answer without tokens".to_owned())
-            } else {
-                self.network.sequence_problem(&[prompt, answer].concat())
-            };
-            if let Some(detail) = problem {
-                return Err(EngineError::BadPair { position, detail });
-            }
-            longest = longest.max(prompt.len() + answer.len());
-        }
-        self.network.reserve_positions(longest);
-        let budget = self.micro_batch_rows.saturating_sub(prompt.len());
-        let runs = cut(answers.iter().map(|answer| answer.len()), budget);
-        let mut rewards = Vec::with_capacity(answers.len());
-        self.run(|network, maker, _, work| {
-            for run in runs {
-                let packed = network.pack_responses(prompt, &answers[run]);
-                network.reward(maker.context(&packed, Pass::scoring()), work);
-                rewards.extend_from_slice(&work.rewards[..packed.pooled.len()]);
-            }
-        });
-        check_finite(&rewards)?;
-        Ok(rewards)
     }
 }
 

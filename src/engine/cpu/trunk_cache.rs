@@ -18,18 +18,7 @@ use std::time::SystemTime;
 use half::bf16;
 use sha2::{Digest, Sha256};
 
-use crate::engine::EncodedPair;
-
-/// How much may be kept, and where.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CacheSettings {
-    /// Folder of the files; `None` keeps everything in memory.
-    pub dir: Option<PathBuf>,
-    /// Bytes kept in memory; 0 keeps none.
-    pub memory_bytes: u64,
-    /// Bytes of all files of the folder together; 0 writes none.
-    pub disk_bytes: u64,
-}
+use crate::engine::{CacheSettings, EncodedPair};
 
 /// What the trunk computes for a pair is a function of this (and of the model).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -105,6 +94,7 @@ impl TrunkCache {
     }
 
     /// Pairs kept in memory and on disk.
+    #[cfg(test)]
     #[must_use]
     pub fn n_kept(&self) -> (usize, usize) {
         (self.memory.len(), self.disk.as_ref().map_or(0, |disk| disk.places.len()))

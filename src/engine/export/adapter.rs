@@ -10,30 +10,31 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::metadata::write_json;
-use super::tensors::{tensor, write_plain};
-use crate::engine::cpu::parameters::Parameters;
+use super::tensors::write_plain;
+use crate::domain::spec::LoraSpec;
 use crate::engine::files::layout::{Kind, Layout, Part, TensorSpec, adapter_names, whole_name};
 use crate::engine::files::peft::{ADAPTER, ADAPTER_CONFIG};
 use crate::engine::files::stored::{StoredTensors, Update};
 use crate::engine::files::tensor_file::Tensor;
 use crate::engine::low_rank::add_low_rank;
-use crate::engine::{EngineError, LoraSpec};
+use crate::engine::{EngineError, ModelTensor};
 
 /// Writes both files for the base model in `base`, over which `first` has put another adapter, if any;
 /// returns how many parameters they are.
 pub(super) fn write(
     dir: &Path,
     layout: &Layout,
-    parameters: &Parameters,
+    tensors: &[ModelTensor<'_>],
     lora: &LoraSpec,
     (base, first): (&Path, Option<&StoredTensors>),
 ) -> Result<u64, EngineError> {
     let mut both = Both { alpha: lora.alpha, modules_to_save: heads(layout), ..Both::default() };
     // Adapters have PEFT's names already; what is trained whole beside them gets its own.
-    for entry in parameters.trained() {
-        let is_whole = layout.get(&entry.name).is_some();
-        let name = if is_whole { whole_name(&entry.name) } else { entry.name.clone() };
-        both.tensors.insert(name, tensor(parameters, entry));
+    for tensor in tensors.iter().filter(|tensor| tensor.is_trained) {
+        let is_whole = layout.get(tensor.name).is_some();
+        let name = if is_whole { whole_name(tensor.name) } else { tensor.name.to_owned() };
+        let (shape, values) = (tensor.shape.to_vec(), tensor.values.to_f32());
+        both.tensors.insert(name, Tensor { shape, values });
     }
     if let Some(first) = first {
         both.put_over(layout, lora, first);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Exported, text_form};
+use super::{Exported, input_form};
 use crate::engine::config::ModelConfig;
 use crate::engine::files::source::Source;
 use crate::engine::files::weights::ModelFiles;
@@ -137,7 +137,7 @@ pub(super) fn write(
         let path = folder.join(format!("{TOOL_USE}.jinja"));
         std::fs::write(&path, template).map_err(EngineError::io("write", &path))?;
     }
-    let text = text_form(&files.config, end);
+    let text = input_form(&files.config, end);
     let padding = padding.token.clone().or_else(|| files.tokenizer.token(padding.id?));
     Ok(Exported { class, text, padding, n_parameters: 0, max_tokens })
 }

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use self::metadata::Padding;
 use super::config::ModelConfig;
-use super::cpu::CpuModel;
 use super::files::checkpoint::read_checkpoint;
 use super::files::layout::Layout;
 use super::files::weights::ModelFiles;
-use super::{Backbone, Device, EngineError, OpenSettings, Tuning};
+use super::{Backbone, EngineError, OpenSettings, RewardModel, open};
+use crate::domain::spec::{Device, Tuning};
 
 mod adapter;
 mod metadata;
@@ -29,16 +29,15 @@ mod tests;
 pub(super) const WEIGHTS: &str = "model.safetensors";
 
 /// A reward model with what its files say, ready to be written.
-#[derive(Debug)]
 pub struct TrainedModel {
-    model: CpuModel,
+    model: Box<dyn RewardModel>,
     files: ModelFiles,
     settings: OpenSettings,
 }
 
-/// How others make the text that the model reads.
+/// How others make the input that the model reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TextForm {
+pub enum InputForm {
     /// One text: prompt, answer and, at the end, this token, at which the reward is read.
     Whole {
         /// None where the model has none.
@@ -54,7 +53,7 @@ pub struct Exported {
     /// The class of transformers that loads it.
     pub class: &'static str,
     /// How it reads a prompt and an answer.
-    pub text: TextForm,
+    pub text: InputForm,
     /// The token that fills batches; `None` when the vocabulary has none to spare.
     pub padding: Option<String>,
     /// Parameters written.
@@ -64,7 +63,7 @@ pub struct Exported {
 }
 
 impl TrainedModel {
-    /// Opens a model on the CPU and restores a checkpoint of a run into it.
+    /// Opens a model on the processor and restores a checkpoint of a run into it.
     ///
     /// # Errors
     /// When the base model cannot be opened, or the checkpoint is damaged or continues another one.
@@ -72,18 +71,20 @@ impl TrainedModel {
         if settings.backbone == Backbone::Mock {
             return Err(EngineError::NothingToExport);
         }
-        // Checkpoints have the same form on every device.
+        // Checkpoints have the same form on every device, and the machine may lack the run's.
         let settings = OpenSettings { device: Device::Cpu, ..settings.clone() };
-        let mut model = CpuModel::open(&settings)?;
-        read_checkpoint(checkpoint, &mut model)?;
-        let files = ModelFiles::open_as(&settings)?;
-        Ok(Self { model, files, settings })
+        let mut model = open(&settings)?;
+        read_checkpoint(checkpoint, model.as_mut())?;
+        Self::of(model, &settings)
     }
 
-    /// Whether there are low-rank updates to write apart.
-    #[must_use]
-    pub fn has_adapter(&self) -> bool {
-        matches!(self.settings.tuning, Tuning::Lora(_))
+    /// A model that is open, on whatever device.
+    ///
+    /// # Errors
+    /// When its files cannot be read.
+    fn of(model: Box<dyn RewardModel>, settings: &OpenSettings) -> Result<Self, EngineError> {
+        let files = ModelFiles::open_as(settings)?;
+        Ok(Self { model, files, settings: settings.clone() })
     }
 
     /// Writes a model directory for `AutoModelForSequenceClassification` into `dir`, which exists.
@@ -94,7 +95,7 @@ impl TrainedModel {
         let padding = metadata::padding(&self.files.source(), &self.files, true)?;
         let n_parameters = tensors::write_merged(
             &self.layout(),
-            &self.model.trainer().parameters,
+            &self.model.tensors()?,
             self.lora_scale(),
             padding.n_rows_added(&self.files.config),
             &dir.join(WEIGHTS),
@@ -123,9 +124,9 @@ impl TrainedModel {
                 absolute(&place.join("base"))
             }
         };
-        let parameters = &self.model.trainer().parameters;
+        let tensors = self.model.tensors()?;
         let base = (base.as_path(), adapter.map(|_| &self.files.weights));
-        let n_parameters = adapter::write(dir, &self.layout(), parameters, lora, base)?;
+        let n_parameters = adapter::write(dir, &self.layout(), &tensors, lora, base)?;
         let padding = metadata::padding(&self.files.source(), &self.files, false)?;
         let exported = self.write_metadata(dir, &padding)?;
         // An adapter directory has no configuration of its own: PEFT takes the base model's.
@@ -157,6 +158,6 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// How a model of this shape reads a prompt and an answer.
-fn text_form(config: &ModelConfig, end: Option<String>) -> TextForm {
-    if config.is_causal() { TextForm::Whole { end } } else { TextForm::Two }
+fn input_form(config: &ModelConfig, end: Option<String>) -> InputForm {
+    if config.is_causal() { InputForm::Whole { end } } else { InputForm::Two }
 }

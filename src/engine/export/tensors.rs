@@ -6,19 +6,15 @@ use std::path::Path;
 
 use safetensors::{Dtype, View};
 
-use crate::engine::EngineError;
-use crate::engine::cpu::kernel::Weight;
-use crate::engine::cpu::parameters::Parameters;
-use crate::engine::cpu::table::Entry;
 use crate::engine::files::layout::{Layout, Part, adapter_names};
 use crate::engine::files::tensor_file::{Tensor, broken};
 use crate::engine::low_rank::add_low_rank;
+use crate::engine::{EngineError, ModelTensor};
 
-/// A tensor of a table and what is added to it.
+/// A tensor of a model and what is added to it.
 struct Merged<'a> {
-    parameters: &'a Parameters,
-    entry: &'a Entry,
-    adapter: Option<[&'a Entry; 2]>,
+    tensor: &'a ModelTensor<'a>,
+    adapter: Option<[&'a ModelTensor<'a>; 2]>,
     scale: f32,
     /// Of the whole, with rows of zeros at the end that the table lacks.
     shape: Vec<usize>,
@@ -26,14 +22,10 @@ struct Merged<'a> {
 
 impl Merged<'_> {
     fn values(&self) -> Vec<f32> {
-        let weights = self.parameters.weights();
-        let mut values = match weights.matrix(self.entry.slot) {
-            Weight::F32(values) => values.to_vec(),
-            Weight::Bf16(values) => values.iter().map(|value| value.to_f32()).collect(),
-        };
-        if let Some([a, b]) = self.adapter {
-            let [a, b] = [a, b].map(|entry| weights.vector(entry.slot));
-            add_low_rank(&mut values, self.entry.shape[0], [a, b], self.scale);
+        let mut values = self.tensor.values.to_f32();
+        if let Some(adapter) = self.adapter {
+            let [a, b] = adapter.map(|tensor| tensor.values.to_f32());
+            add_low_rank(&mut values, self.tensor.shape[0], [&a, &b], self.scale);
         }
         values.resize(self.shape.iter().product(), 0.0);
         values
@@ -62,36 +54,29 @@ impl View for &Merged<'_> {
 /// words; returns how many parameters they are.
 pub(super) fn write_merged(
     layout: &Layout,
-    parameters: &Parameters,
+    tensors: &[ModelTensor<'_>],
     scale: f32,
     n_rows_added: usize,
     path: &Path,
 ) -> Result<u64, EngineError> {
-    let entries: BTreeMap<&str, &Entry> =
-        parameters.table.entries().iter().map(|entry| (entry.name.as_str(), entry)).collect();
-    let mut tensors = Vec::new();
+    let by_name: BTreeMap<&str, &ModelTensor<'_>> =
+        tensors.iter().map(|tensor| (tensor.name, tensor)).collect();
+    let mut merged = Vec::new();
     for spec in layout.tensors().iter().filter(|spec| spec.part != Part::LanguageHead) {
-        let Some(entry) = entries.get(spec.name.as_str()).copied() else {
+        let Some(tensor) = by_name.get(spec.name.as_str()).copied() else {
             return Err(broken(path, format!("the model has no `{}`", spec.name)));
         };
-        let [a, b] = adapter_names(&spec.name).map(|name| entries.get(name.as_str()).copied());
-        let mut shape = entry.shape.clone();
+        let [a, b] = adapter_names(&spec.name).map(|name| by_name.get(name.as_str()).copied());
+        let mut shape = tensor.shape.to_vec();
         if spec.part == Part::Words {
             shape[0] += n_rows_added;
         }
         let adapter = pair(a, b);
-        tensors.push((&spec.name, Merged { parameters, entry, adapter, scale, shape }));
+        merged.push((&spec.name, Merged { tensor, adapter, scale, shape }));
     }
-    let n_parameters = tensors.iter().map(|(_, tensor)| (tensor.data_len() / 4) as u64).sum();
-    write(path, tensors.iter().map(|(name, tensor)| (*name, tensor)))?;
+    let n_parameters = merged.iter().map(|(_, tensor)| (tensor.data_len() / 4) as u64).sum();
+    write(path, merged.iter().map(|(name, tensor)| (*name, tensor)))?;
     Ok(n_parameters)
-}
-
-/// The values of a tensor of the table.
-pub(super) fn tensor(parameters: &Parameters, entry: &Entry) -> Tensor {
-    let shape = entry.shape.clone();
-    let merged = Merged { parameters, entry, adapter: None, scale: 0.0, shape };
-    Tensor { shape: entry.shape.clone(), values: merged.values() }
 }
 
 /// Writes tensors as they are; returns how many parameters they are.
@@ -124,7 +109,10 @@ impl View for Plain<'_> {
     }
 }
 
-fn pair<'a>(a: Option<&'a Entry>, b: Option<&'a Entry>) -> Option<[&'a Entry; 2]> {
+fn pair<'a>(
+    a: Option<&'a ModelTensor<'a>>,
+    b: Option<&'a ModelTensor<'a>>,
+) -> Option<[&'a ModelTensor<'a>; 2]> {
     Some([a?, b?])
 }
 

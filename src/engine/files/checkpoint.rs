@@ -3,9 +3,13 @@
 //! Writer: a temporary directory beside the target; the files; fsync of each; `manifest.json` with
 //! size and SHA-256 of each, last; fsync; rename; fsync of the parent. A kill at any moment leaves
 //! either no checkpoint of that name or a whole one. Reader: manifest present, every digest equal,
-//! else the next older one. Old checkpoints are deleted only by [`prune`], after a newer one is
+//! else the next older one. Old checkpoints are deleted only by [`Trust::prune`], after a newer one is
 //! committed, and never the last whole one.
+//!
+//! A checkpoint's bytes are hashed once when it is written and once when a process first reads it:
+//! [`Trust`] remembers which ones that were.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -28,27 +32,171 @@ pub struct Survey {
     pub damaged: Vec<EngineError>,
 }
 
-/// Writes the model and the caller's state as the checkpoint `parent/name`. A checkpoint of that
-/// name is replaced: it stays readable under another name until the new one is committed.
+/// The checkpoints whose files this process has hashed, when it wrote them or first read them. They are
+/// not hashed again: what a damaged disk changes after that is found when the weights are restored,
+/// which have a digest of their own.
+#[derive(Debug, Default)]
+pub struct Trust {
+    /// The seal of each manifest, by directory.
+    seals: BTreeMap<PathBuf, String>,
+}
+
+/// [`Trust::write`] of a process that writes one.
 ///
 /// # Errors
-/// When a file cannot be written; nothing of the new checkpoint stays behind.
+/// As [`Trust::write`].
 pub fn write_checkpoint(
     parent: &Path,
     name: &str,
     model: &dyn RewardModel,
     state_json: &str,
 ) -> Result<CheckpointManifest, EngineError> {
-    fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
-    let temporary = parent.join(format!("{TEMPORARY}{name}-{}", std::process::id()));
-    remove_if_there(&temporary)?;
-    let written = fill(&temporary, parent, model, state_json)
-        .and_then(|manifest| commit(&temporary, parent, name).map(|()| manifest));
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = fs::remove_dir_all(&temporary);
+    Trust::default().write(parent, name, model, state_json)
+}
+
+/// [`Trust::read`] of a process that reads one.
+///
+/// # Errors
+/// As [`Trust::read`].
+pub fn read_checkpoint(dir: &Path, model: &mut dyn RewardModel) -> Result<String, EngineError> {
+    Trust::default().read(dir, model)
+}
+
+/// [`Trust::survey`] of a process that only looks.
+///
+/// # Errors
+/// As [`Trust::survey`].
+pub fn survey(parent: &Path) -> Result<Survey, EngineError> {
+    Trust::default().survey(parent)
+}
+
+impl Trust {
+    /// Writes the model and the caller's state as the checkpoint `parent/name`. A checkpoint of that
+    /// name is replaced: it stays readable under another name until the new one is committed.
+    ///
+    /// # Errors
+    /// When a file cannot be written; nothing of the new checkpoint stays behind.
+    pub fn write(
+        &mut self,
+        parent: &Path,
+        name: &str,
+        model: &dyn RewardModel,
+        state_json: &str,
+    ) -> Result<CheckpointManifest, EngineError> {
+        fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
+        let temporary = parent.join(format!("{TEMPORARY}{name}-{}", std::process::id()));
+        remove_if_there(&temporary)?;
+        let written = fill(&temporary, parent, model, state_json)
+            .and_then(|manifest| commit(&temporary, parent, name).map(|()| manifest));
+        if written.is_err() {
+            // The first error is the one to report.
+            let _ = fs::remove_dir_all(&temporary);
+        }
+        if let Ok(manifest) = &written {
+            self.seals.insert(parent.join(name), manifest.seal.clone());
+        }
+        written
     }
-    written
+
+    /// The manifest of a whole checkpoint. Of one that is trusted only the sizes of the files are looked at.
+    ///
+    /// # Errors
+    /// As [`verify`].
+    fn verify(&mut self, dir: &Path) -> Result<CheckpointManifest, EngineError> {
+        if let Some(seal) = self.seals.get(dir) {
+            let manifest = read_manifest(dir)?;
+            let is_there = |file: &CheckpointFile| {
+                fs::metadata(dir.join(&file.name)).is_ok_and(|it| it.len() == file.n_bytes)
+            };
+            if manifest.seal == *seal && manifest.files.iter().all(is_there) {
+                return Ok(manifest);
+            }
+        }
+        let manifest = verify(dir)?;
+        self.seals.insert(dir.to_owned(), manifest.seal.clone());
+        Ok(manifest)
+    }
+
+    /// Restores a checkpoint into `model` and gives back the caller's state. Nothing is touched
+    /// before every digest has been found equal.
+    ///
+    /// # Errors
+    /// [`EngineError::BrokenCheckpoint`] when it is torn, damaged or of another model.
+    pub fn read(&mut self, dir: &Path, model: &mut dyn RewardModel) -> Result<String, EngineError> {
+        let manifest = self.verify(dir)?;
+        let info = model.info();
+        if (manifest.family.as_str(), manifest.n_parameters) != (&info.family, info.n_parameters) {
+            return Err(broken(
+                dir,
+                format!(
+                    "it holds a {} model with {} parameters, not a {} model with {}",
+                    manifest.family, manifest.n_parameters, info.family, info.n_parameters
+                ),
+            ));
+        }
+        let path = dir.join(STATE);
+        let state = fs::read_to_string(&path).map_err(EngineError::io("read", path))?;
+        model.load(dir)?;
+        if model.weights_digest() != manifest.weights_digest {
+            return Err(broken(dir, "the weights restored from it have another digest".into()));
+        }
+        Ok(state)
+    }
+
+    /// The newest whole checkpoint below `parent`, and the damaged ones passed over on the way.
+    ///
+    /// # Errors
+    /// When `parent` cannot be listed; that it does not exist is an empty survey.
+    pub fn survey(&mut self, parent: &Path) -> Result<Survey, EngineError> {
+        let mut survey = Survey::default();
+        let mut candidates = Vec::new();
+        for name in names(parent)?.into_iter().filter(|name| !name.starts_with(TEMPORARY)) {
+            let dir = parent.join(name);
+            match read_manifest(&dir) {
+                Ok(manifest) => candidates.push((manifest.sequence, dir)),
+                Err(_) if !dir.is_dir() => {}
+                Err(error) => survey.damaged.push(error),
+            }
+        }
+        candidates.sort();
+        while let Some((_, dir)) = candidates.pop() {
+            match self.verify(&dir) {
+                Ok(_) => {
+                    survey.latest = Some(dir);
+                    break;
+                }
+                Err(error) => survey.damaged.push(error),
+            }
+        }
+        Ok(survey)
+    }
+
+    /// Deletes checkpoints older than the `n_newest` newest whole ones (at least one is always kept),
+    /// except those named in `protected` (the best round, say). Returns what was deleted.
+    ///
+    /// # Errors
+    /// When a directory cannot be removed.
+    pub fn prune(
+        &mut self,
+        parent: &Path,
+        n_newest: usize,
+        protected: &[&str],
+    ) -> Result<Vec<PathBuf>, EngineError> {
+        let mut oldest_first = manifests(parent)?;
+        oldest_first.sort_by_key(|(_, manifest)| manifest.sequence);
+        let (mut n_whole, mut removed) = (0, Vec::new());
+        for (name, _) in oldest_first.into_iter().rev() {
+            let dir = parent.join(&name);
+            if n_whole < n_newest.max(1) {
+                n_whole += usize::from(self.verify(&dir).is_ok());
+            } else if !protected.contains(&name.as_str()) {
+                remove(&dir, parent)?;
+                self.seals.remove(&dir);
+                removed.push(dir);
+            }
+        }
+        Ok(removed)
+    }
 }
 
 fn fill(
@@ -105,68 +253,6 @@ fn commit(temporary: &Path, parent: &Path, name: &str) -> Result<(), EngineError
     replaced.map_or(Ok(()), |aside| remove(&aside, parent))
 }
 
-/// Restores a checkpoint into `model` and gives back the caller's state. Nothing is touched
-/// before every digest has been found equal.
-///
-/// # Errors
-/// [`EngineError::BrokenCheckpoint`] when it is torn, damaged or of another model.
-pub fn read_checkpoint(dir: &Path, model: &mut dyn RewardModel) -> Result<String, EngineError> {
-    let manifest = verify(dir)?;
-    let info = model.info();
-    if (manifest.family.as_str(), manifest.n_parameters) != (&info.family, info.n_parameters) {
-        return Err(broken(
-            dir,
-            format!(
-                "it holds a {} model with {} parameters, not a {} model with {}",
-                manifest.family, manifest.n_parameters, info.family, info.n_parameters
-            ),
-        ));
-    }
-    let path = dir.join(STATE);
-    let state = fs::read_to_string(&path).map_err(EngineError::io("read", path))?;
-    model.load(dir)?;
-    if model.weights_digest() != manifest.weights_digest {
-        return Err(broken(dir, "the weights restored from it have another digest".into()));
-    }
-    Ok(state)
-}
-
-/// The newest whole checkpoint below `parent`, and the damaged ones passed over on the way.
-///
-/// # Errors
-/// When `parent` cannot be listed; that it does not exist is an empty survey.
-pub fn survey(parent: &Path) -> Result<Survey, EngineError> {
-    let mut survey = Survey::default();
-    let mut candidates = Vec::new();
-    for name in names(parent)?.into_iter().filter(|name| !name.starts_with(TEMPORARY)) {
-        let dir = parent.join(name);
-        match read_manifest(&dir) {
-            Ok(manifest) => candidates.push((manifest.sequence, dir)),
-            Err(_) if !dir.is_dir() => {}
-            Err(error) => survey.damaged.push(error),
-        }
-    }
-    candidates.sort();
-    while let Some((_, dir)) = candidates.pop() {
-        match verify(&dir) {
-            Ok(_) => {
-                survey.latest = Some(dir);
-                break;
-            }
-            Err(error) => survey.damaged.push(error),
-        }
-    }
-    Ok(survey)
-}
-
-/// The newest whole checkpoint below `parent`, if any.
-///
-/// # Errors
-/// As [`survey`].
-pub fn latest_valid(parent: &Path) -> Result<Option<PathBuf>, EngineError> {
-    survey(parent).map(|survey| survey.latest)
-}
-
 /// Removes torn writes and half-done deletions of dead processes. Call it before the first write
 /// of a process, with no other writer alive.
 ///
@@ -179,31 +265,6 @@ pub fn sweep(parent: &Path) -> Result<usize, EngineError> {
         remove_if_there(&parent.join(name))?;
     }
     Ok(torn.len())
-}
-
-/// Deletes checkpoints older than the `n_newest` newest whole ones (at least one is always kept),
-/// except those named in `protected` (the best round, say). Returns what was deleted.
-///
-/// # Errors
-/// When a directory cannot be removed.
-pub fn prune(
-    parent: &Path,
-    n_newest: usize,
-    protected: &[&str],
-) -> Result<Vec<PathBuf>, EngineError> {
-    let mut oldest_first = manifests(parent)?;
-    oldest_first.sort_by_key(|(_, manifest)| manifest.sequence);
-    let (mut n_whole, mut removed) = (0, Vec::new());
-    for (name, _) in oldest_first.into_iter().rev() {
-        let dir = parent.join(&name);
-        if n_whole < n_newest.max(1) {
-            n_whole += usize::from(verify(&dir).is_ok());
-        } else if !protected.contains(&name.as_str()) {
-            remove(&dir, parent)?;
-            removed.push(dir);
-        }
-    }
-    Ok(removed)
 }
 
 /// Deletes a checkpoint under a temporary name, so that a kill half-way leaves no torn one.
@@ -264,220 +325,4 @@ fn sync(path: &Path) -> Result<(), EngineError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::preference::Side;
-    use crate::engine::fixture::llama_dir;
-    use crate::engine::mock::MockModel;
-    use crate::engine::{Backbone, LabeledPair, Loss, OpenSettings, PairText, StepSettings};
-
-    fn model(rng_seed: u64) -> MockModel {
-        let backbone = Backbone::Mock;
-        MockModel::new(&OpenSettings { n_threads: 1, ..OpenSettings::new(backbone, 8, rng_seed) })
-    }
-
-    /// A parent with checkpoints `c1`, `c2`, … of models with those seeds.
-    fn parent(n: u64) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        for seed in 1..=n {
-            write_checkpoint(dir.path(), &format!("c{seed}"), &model(seed), "{}").unwrap();
-        }
-        dir
-    }
-
-    fn flip_a_byte(path: &Path) {
-        let mut bytes = fs::read(path).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        fs::write(path, bytes).unwrap();
-    }
-
-    fn latest_name(parent: &Path) -> Option<String> {
-        let latest = latest_valid(parent).unwrap()?;
-        Some(latest.file_name().unwrap().to_string_lossy().into_owned())
-    }
-
-    #[test]
-    fn model_and_state_come_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let parent = dir.path().join("runs/r1/checkpoints");
-        assert_eq!(latest_valid(&parent).unwrap(), None);
-        let manifest = write_checkpoint(&parent, "c1", &model(1), r#"{"epoch":2}"#).unwrap();
-        assert_eq!(manifest.weights_digest, model(1).weights_digest());
-        assert!(manifest.n_bytes() > 4 * 4096);
-        let mut other = model(2);
-        let state = read_checkpoint(&latest_valid(&parent).unwrap().unwrap(), &mut other).unwrap();
-        assert_eq!(
-            (state.as_str(), other.weights_digest()),
-            (r#"{"epoch":2}"#, manifest.weights_digest)
-        );
-        assert_eq!(names(&parent).unwrap(), ["c1"], "no temporary stays behind");
-    }
-
-    #[test]
-    fn a_trained_network_goes_on_from_its_checkpoint_exactly() {
-        let files = llama_dir();
-        let backbone = Backbone::Directory(files.path().to_owned());
-        let open = |rng_seed| {
-            let backbone = backbone.clone();
-            crate::engine::open(&OpenSettings {
-                n_threads: 1,
-                ..OpenSettings::new(backbone, 16, rng_seed)
-            })
-        };
-        let (mut network, mut resumed) = (open(1).unwrap(), open(2).unwrap());
-        let pair = PairText::dialogue("the cat", " sat", " ran away");
-        let pair = network.encode(&[pair]).unwrap().remove(0);
-        let batch = [LabeledPair::certain(&pair, Side::A)];
-        let settings = StepSettings {
-            loss: Loss::BradleyTerry,
-            learning_rate: 1e-2,
-            weight_decay: 0.01,
-            clip_norm: 1.0,
-            dropout: 0.1,
-            dropout_key: 7,
-        };
-        network.train_step(&batch, &settings).unwrap();
-        let parent = tempfile::tempdir().unwrap();
-        write_checkpoint(parent.path(), "c1", &*network, "{}").unwrap();
-        read_checkpoint(&parent.path().join("c1"), &mut *resumed).unwrap();
-        let reports =
-            [&mut network, &mut resumed].map(|m| m.train_step(&batch, &settings).unwrap());
-        assert_eq!(reports[0], reports[1]);
-        assert_eq!(network.weights_digest(), resumed.weights_digest());
-        // The same shape with another family is another model.
-        let error = read_checkpoint(&parent.path().join("c1"), &mut model(1));
-        assert!(error.unwrap_err().to_string().contains("not a mock model"));
-    }
-
-    #[test]
-    fn the_newest_is_the_last_written_not_the_last_by_name() {
-        let dir = parent(2);
-        write_checkpoint(dir.path(), "a", &model(3), "{}").unwrap();
-        assert_eq!(latest_name(dir.path()).unwrap(), "a");
-    }
-
-    #[test]
-    fn torn_writes_are_passed_over_and_swept() {
-        let dir = parent(1);
-        // What a kill leaves: a temporary directory with or without a manifest.
-        let torn = dir.path().join(".tmp-c2-1234");
-        fs::create_dir(&torn).unwrap();
-        fs::copy(dir.path().join("c1").join(MANIFEST), torn.join(MANIFEST)).unwrap();
-        assert_eq!(latest_name(dir.path()).unwrap(), "c1");
-        assert!(survey(dir.path()).unwrap().damaged.is_empty());
-        assert_eq!(sweep(dir.path()).unwrap(), 1);
-        assert_eq!(names(dir.path()).unwrap(), ["c1"]);
-        assert_eq!(sweep(dir.path()).unwrap(), 0);
-    }
-
-    #[test]
-    fn one_flipped_byte_anywhere_falls_back_to_the_older_one() {
-        let files = names(&parent(1).path().join("c1")).unwrap();
-        assert_eq!(files, [MANIFEST, "mock.safetensors", STATE]);
-        for file in files {
-            let dir = parent(2);
-            flip_a_byte(&dir.path().join("c2").join(&file));
-            assert_eq!(latest_name(dir.path()).unwrap(), "c1", "{file}");
-            let survey = survey(dir.path()).unwrap();
-            assert_eq!(survey.damaged.len(), 1);
-            let message = survey.damaged[0].to_string();
-            assert!(message.contains("c2") && message.contains(&file), "{message}");
-            let mut model = model(9);
-            let before = model.weights_digest();
-            assert!(read_checkpoint(&dir.path().join("c2"), &mut model).is_err());
-            assert_eq!(model.weights_digest(), before, "a refused checkpoint touches nothing");
-        }
-    }
-
-    #[test]
-    fn no_byte_of_the_manifest_can_change_unseen() {
-        let dir = parent(1);
-        let path = dir.path().join("c1").join(MANIFEST);
-        let bytes = fs::read(&path).unwrap();
-        let whole = read_manifest(&dir.path().join("c1")).unwrap();
-        for i in 0..bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[i] ^= 4;
-            fs::write(&path, damaged).unwrap();
-            // White space may change: the meaning is the same.
-            if let Ok(manifest) = read_manifest(&dir.path().join("c1")) {
-                assert!(bytes[i].is_ascii_whitespace() && manifest == whole, "byte {i}");
-            }
-        }
-    }
-
-    #[test]
-    fn missing_and_cut_files_are_named() {
-        for file in [MANIFEST, "mock.safetensors", STATE] {
-            let dir = parent(2);
-            fs::remove_file(dir.path().join("c2").join(file)).unwrap();
-            assert_eq!(latest_name(dir.path()).unwrap(), "c1");
-            let error = verify(&dir.path().join("c2")).unwrap_err();
-            assert!(error.to_string().contains(&format!("`{file}` is missing")), "{error}");
-            assert!(error.hint().is_some());
-        }
-        let dir = parent(1);
-        let path = dir.path().join("c1/mock.safetensors");
-        File::options().write(true).open(path).unwrap().set_len(100).unwrap();
-        let error = verify(&dir.path().join("c1")).unwrap_err();
-        assert!(error.to_string().contains("has 100 bytes, expected"), "{error}");
-        assert_eq!(latest_name(dir.path()), None);
-    }
-
-    #[test]
-    fn a_checkpoint_of_another_model_is_refused() {
-        let dir = parent(1);
-        let path = dir.path().join("c1").join(MANIFEST);
-        let manifest = verify(&dir.path().join("c1")).unwrap();
-        let (_, text) = CheckpointManifest { family: "llama".into(), ..manifest }.seal().unwrap();
-        fs::write(&path, text).unwrap();
-        let error = read_checkpoint(&dir.path().join("c1"), &mut model(1)).unwrap_err();
-        assert!(error.to_string().contains("a llama model"), "{error}");
-    }
-
-    #[test]
-    fn a_replaced_name_holds_the_new_one() {
-        let dir = parent(2);
-        write_checkpoint(dir.path(), "c2", &model(7), "{}").unwrap();
-        assert_eq!(names(dir.path()).unwrap(), ["c1", "c2"]);
-        let mut read = model(0);
-        read_checkpoint(&dir.path().join("c2"), &mut read).unwrap();
-        assert_eq!(read.weights_digest(), model(7).weights_digest());
-    }
-
-    #[test]
-    fn a_failed_write_leaves_nothing_and_harms_nothing() {
-        let dir = parent(1);
-        // A file stands where the target directory would go; renaming onto it fails.
-        let error = write_checkpoint(dir.path(), "c1/x", &model(2), "{}").unwrap_err();
-        assert!(matches!(error, EngineError::Io { .. }), "{error}");
-        assert_eq!(names(dir.path()).unwrap(), ["c1"]);
-        assert_eq!(latest_name(dir.path()).unwrap(), "c1");
-    }
-
-    #[test]
-    fn pruning_keeps_the_newest_whole_ones_and_the_named() {
-        let dir = parent(5);
-        prune(dir.path(), 2, &["c2"]).unwrap();
-        assert_eq!(names(dir.path()).unwrap(), ["c2", "c4", "c5"]);
-        prune(dir.path(), 0, &[]).unwrap();
-        assert_eq!(names(dir.path()).unwrap(), ["c5"]);
-    }
-
-    #[test]
-    fn pruning_never_deletes_the_last_whole_one() {
-        // Every subset of four checkpoints damaged, every number to keep.
-        for damage in 0_u32..16 {
-            for n_newest in 0..4 {
-                let dir = parent(4);
-                for i in (0..4).filter(|i| damage & (1 << i) != 0) {
-                    flip_a_byte(&dir.path().join(format!("c{}/mock.safetensors", i + 1)));
-                }
-                let before = latest_name(dir.path());
-                prune(dir.path(), n_newest, &[]).unwrap();
-                assert_eq!(latest_name(dir.path()), before, "{damage:04b} {n_newest}");
-            }
-        }
-    }
-}
+mod tests;

@@ -129,6 +129,17 @@ pub(in crate::engine) fn hash_file(path: &Path, hash: &mut Sha256) -> Result<(),
     feed(path, hash).map(|_| ())
 }
 
+#[cfg(test)]
+thread_local! {
+    static N_BYTES_HASHED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Bytes of files that this thread has hashed since it was asked last.
+#[cfg(test)]
+pub(in crate::engine) fn take_n_bytes_hashed() -> u64 {
+    N_BYTES_HASHED.take()
+}
+
 /// Adds the content of a file to a hash, a block at a time; returns its length.
 fn feed(path: &Path, hash: &mut Sha256) -> Result<u64, EngineError> {
     let mut file = File::open(path).map_err(EngineError::io("read", path))?;
@@ -140,6 +151,8 @@ fn feed(path: &Path, hash: &mut Sha256) -> Result<u64, EngineError> {
         }
         hash.update(&buffer[..n]);
         n_bytes += n as u64;
+        #[cfg(test)]
+        N_BYTES_HASHED.set(N_BYTES_HASHED.get() + n as u64);
     }
 }
 

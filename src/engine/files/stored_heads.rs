@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::checkpoint;
 use super::weights::ModelFiles;
+use crate::domain::spec::Tuning;
 use crate::domain::text::conversation::TextForm;
 use crate::engine::export::TrainedModel;
 use crate::engine::fixture::fixture_dir;
 use crate::engine::score::score_all;
 use crate::engine::scoring::{Text, encode_texts, open_to_score, score_texts, use_settings};
 use crate::engine::text::tokenize::RewardAt;
-use crate::engine::{Backbone, OpenSettings, PairText, Tuning};
+use crate::engine::{Backbone, OpenSettings, PairText};
 
 /// `heads/heads.json` (`make_heads.py`).
 #[derive(serde::Deserialize)]

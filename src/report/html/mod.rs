@@ -9,9 +9,9 @@ mod element;
 mod run;
 mod side_by_side;
 
+use crate::analysis::Comparison;
 use crate::domain::review::PrecisionEstimate;
 use crate::domain::stats::paired::PairedDifference;
-use crate::store::comparison::Comparison;
 use crate::store::rows::{RunDetail, SampledPair};
 use std::fmt::Write as _;
 

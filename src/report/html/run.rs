@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::analysis::{ComparedRun, Comparison};
 use crate::domain::event::SelectionSummary;
 use crate::domain::metrics::Evaluation;
 use crate::domain::preference::Side;
@@ -9,7 +10,6 @@ use crate::report::curve::{CurveAxis, CurveMetric, curve};
 use crate::report::run::{status, timestamp};
 use crate::report::words::{duration, setting_value, share};
 use crate::store::best_round;
-use crate::store::comparison::{ComparedRun, Comparison};
 use crate::store::rows::{RoundRow, SampledPair, learning_status_name};
 
 use super::chart::{Range, Series, curves, histogram, reliability, sign};

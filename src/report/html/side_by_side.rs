@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::analysis::{Comparison, Difference};
 use crate::report::curve::{CurveAxis, CurveMetric, curve};
 use crate::report::words::{letter, metric_value, setting_value, signed};
-use crate::store::comparison::{Comparison, Difference};
 
 use super::chart::{Range, Series, curves};
 use super::element::{NONE, card, count, line, percent, table};

@@ -1,11 +1,11 @@
-//! Opening the database: permissions, journal, migrations.
+//! Opening the database: permissions, journal, schema.
 
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{filesystem, migrations};
+use super::{filesystem, schema};
 use crate::store::Access;
 use crate::store::error::StoreError;
 
@@ -19,7 +19,7 @@ const READER_CACHE_KIB: i64 = 512;
 /// The write-ahead log is cut back to this size after a checkpoint.
 pub(in crate::store) const JOURNAL_SIZE_LIMIT: i64 = 32 << 20;
 
-/// Opens `path` and brings it up to the newest schema.
+/// Opens `path`, which gets the schema where it is empty.
 pub(in crate::store) fn open(path: &Path, access: Access) -> Result<Connection, StoreError> {
     let located = |error: StoreError| error.located(path);
     match access {
@@ -39,12 +39,12 @@ fn open_to_write(path: &Path, journal: &str) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     configure(&connection)?;
-    migrations::check(&connection, path)?;
+    schema::check(&connection, path)?;
     connection.pragma_update_and_check(None, "journal_mode", journal, |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_SIZE_LIMIT)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    migrations::migrate(&mut connection, path)?;
+    schema::create(&mut connection, path)?;
     Ok(connection)
 }
 
@@ -69,8 +69,7 @@ fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
             }
             _ => connection,
         };
-    migrations::check(&connection, path)?;
-    migrations::check_current(&connection, path)?;
+    schema::check_current(&connection, path)?;
     Ok(connection)
 }
 

@@ -3,4 +3,4 @@
 pub(crate) mod connection;
 pub(crate) mod filesystem;
 pub(crate) mod health;
-pub(crate) mod migrations;
+pub(crate) mod schema;

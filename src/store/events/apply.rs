@@ -1,13 +1,16 @@
 //! The one way into a run's rows: events, in order, of the attempt in force.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use super::{attempts, derive};
+use super::stored::{StoredEvent, parse};
+use super::{attempts, columns, derive, parts};
 use crate::domain::event::{EventRecord, RunEvent};
 use crate::domain::run::{RunId, RunStatus};
 use crate::store::error::StoreError;
 use crate::store::rows::EventLine;
-use crate::store::{Store, runs, samples};
+use crate::store::{Store, runs};
 
 impl Store {
     /// Stores events and everything that follows from them, in one transaction.
@@ -19,23 +22,34 @@ impl Store {
     /// [`StoreError::Superseded`] for events of an attempt that is not in force,
     /// [`StoreError::Gap`] for a missing or repeated number; nothing is stored then.
     pub fn apply(&mut self, records: &[EventRecord]) -> Result<(), StoreError> {
-        let is_durable = |record: &EventRecord| {
-            record.event.status().is_some()
-                || matches!(record.event, RunEvent::CheckpointSaved { .. })
+        let events = records.iter().map(StoredEvent::of).collect::<Result<Vec<_>, _>>()?;
+        self.ingest(&events)
+    }
+
+    /// Stores events as another sink kept them, byte for byte, as [`Store::apply`] does.
+    ///
+    /// # Errors
+    /// As [`Store::apply`], and when a line or its columns cannot be read.
+    pub fn ingest(&mut self, events: &[StoredEvent]) -> Result<(), StoreError> {
+        let parsed = events.iter().map(StoredEvent::parse).collect::<Result<Vec<_>, _>>()?;
+        let is_durable = |event: &RunEvent| {
+            event.status().is_some() || matches!(event, RunEvent::CheckpointSaved { .. })
         };
-        let must_sync = records.iter().any(is_durable);
+        let must_sync = parsed.iter().any(is_durable);
         if must_sync {
             self.connection.pragma_update(None, "synchronous", "FULL")?;
         }
-        let outcome = self.write(|transaction| append(transaction, records));
+        let outcome = self.write(|transaction| append(transaction, events, &parsed));
         if must_sync {
             self.connection.pragma_update(None, "synchronous", "NORMAL")?;
         }
         outcome
     }
 
-    /// Empties what is derived from a run's events and derives it again. The bulk tables
-    /// (`pair_scores`, `evaluations`) are not in the events and stay.
+    /// Empties what is derived from a run's events and derives it again.
+    ///
+    /// The oracle's verdicts stand among those of people, whose order counts: they are written again,
+    /// but only where they do not say the same already.
     ///
     /// # Errors
     /// When an event cannot be read; nothing is changed then.
@@ -50,13 +64,45 @@ impl Store {
             let mut statement = transaction.prepare_cached(sql)?;
             let mut rows = statement.query([key])?;
             let mut last_seq = 0;
+            let mut answered = BTreeMap::new();
             while let Some(row) = rows.next()? {
                 last_seq = row.get::<_, i64>(0)? as u64;
-                let body = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-                let event = parse(run, last_seq, body)?;
-                derive::derive(transaction, key, last_seq, row.get(1)?, &event)?;
+                let at_ms = row.get(1)?;
+                let event =
+                    parse(run, last_seq, row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?;
+                if let RunEvent::OracleAnswered { round, .. } = event {
+                    // Only the newest answers of a round are in force.
+                    answered.insert(round, (last_seq, at_ms, event));
+                } else {
+                    derive::derive(transaction, key, last_seq, at_ms, &event)?;
+                }
+            }
+            for (seq, at_ms, event) in answered.into_values() {
+                derive::derive(transaction, key, seq, at_ms, &event)?;
             }
             set_last_seq(transaction, key, last_seq)
+        })
+    }
+
+    /// An event with its columns as they are stored; `None` where there is none of this number.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn stored_event(&self, run: &RunId, seq: u64) -> Result<Option<StoredEvent>, StoreError> {
+        self.read(|connection| {
+            let key = runs::key(connection, run)?;
+            let sql = "SELECT attempt, at_ms, body FROM events WHERE run = ?1 AND seq = ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut rows = statement.query((key, seq as i64))?;
+            let Some(row) = rows.next()? else { return Ok(None) };
+            Ok(Some(StoredEvent {
+                run: run.clone(),
+                attempt: row.get(0)?,
+                seq,
+                at_ms: row.get(1)?,
+                body: row.get(2)?,
+                columns: parts::read(connection, key, seq)?,
+            }))
         })
     }
 
@@ -99,12 +145,10 @@ impl Store {
     /// # Errors
     /// When there is no such run.
     pub fn last_log_events(&self, run: &RunId, n: usize) -> Result<Vec<EventLine>, StoreError> {
-        // The tag of the event comes first in its JSON.
-        let sql = r#"SELECT seq, attempt, at_ms, body FROM events
-                     WHERE run = ?1 AND body NOT LIKE '{"event":"train_step_taken"%'
-                       AND body NOT LIKE '{"event":"progressed"%'
-                       AND body NOT LIKE '{"event":"step_started"%'
-                     ORDER BY seq DESC LIMIT ?2"#;
+        let sql = "SELECT seq, attempt, at_ms, body FROM events
+                   WHERE run = ?1
+                     AND kind NOT IN ('train_step_taken', 'progressed', 'step_started')
+                   ORDER BY seq DESC LIMIT ?2";
         self.read(|connection| {
             let key = runs::key(connection, run)?;
             let mut lines = event_lines(connection, sql, (key, n as i64))?;
@@ -131,26 +175,38 @@ fn event_lines(
     Ok(lines.collect::<Result<_, _>>()?)
 }
 
-/// Stores a batch within the caller's transaction.
-pub(in crate::store) fn append(
+/// Stores one event within the caller's transaction.
+pub(in crate::store) fn append_record(
     transaction: &Transaction<'_>,
-    records: &[EventRecord],
+    record: &EventRecord,
 ) -> Result<(), StoreError> {
-    for batch in records.chunk_by(|a, b| a.run == b.run) {
+    let stored = StoredEvent::of(record)?;
+    let event = stored.parse()?;
+    append(transaction, &[stored], &[event])
+}
+
+/// Stores a batch, given as it is kept and as it reads, within the caller's transaction.
+fn append(
+    transaction: &Transaction<'_>,
+    stored: &[StoredEvent],
+    parsed: &[RunEvent],
+) -> Result<(), StoreError> {
+    let mut parsed = parsed.iter();
+    for batch in stored.chunk_by(|a, b| a.run == b.run) {
         let Some(first) = batch.first() else { continue };
         let key = runs::key(transaction, &first.run)?;
         let current = attempts::claim(transaction, key)?.map_or(0, |claim| claim.attempt);
         let mut seq = last_seq(transaction, key)?;
-        for record in batch {
-            let (run, attempt) = (record.run.clone(), record.attempt);
+        for (stored, event) in batch.iter().zip(&mut parsed) {
+            let (run, attempt) = (stored.run.clone(), stored.attempt);
             if attempt != current {
                 return Err(StoreError::Superseded { run, attempt, current });
             }
             seq += 1;
-            if record.seq != seq {
-                return Err(StoreError::Gap { run, expected: seq, found: record.seq });
+            if stored.seq != seq {
+                return Err(StoreError::Gap { run, expected: seq, found: stored.seq });
             }
-            append_one(transaction, key, record)?;
+            append_one(transaction, key, stored, event)?;
         }
         set_last_seq(transaction, key, seq)?;
     }
@@ -162,23 +218,26 @@ pub(in crate::store) fn append(
 fn append_one(
     transaction: &Transaction<'_>,
     key: i64,
-    record: &EventRecord,
+    stored: &StoredEvent,
+    event: &RunEvent,
 ) -> Result<(), StoreError> {
-    let body = serde_json::to_string(&record.event)
-        .map_err(|source| unreadable(&record.run, record.seq, source))?;
-    let stored = parse(&record.run, record.seq, &body)?;
-    if let RunEvent::Progressed { round, step, .. } = &stored {
+    let StoredEvent { attempt, seq, at_ms, ref body, ref columns, .. } = *stored;
+    if let RunEvent::Progressed { round, step, .. } = event {
         prune_progress(transaction, key, *round, step)?;
     }
     transaction
         .prepare_cached(
             "INSERT INTO events (run, seq, attempt, at_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute((key, record.seq as i64, record.attempt, record.at_ms, &body))?;
-    samples::store_bulk(transaction, key, &record.event)?;
-    derive::derive(transaction, key, record.seq, record.at_ms, &stored)?;
-    if record.event.status().is_some_and(RunStatus::is_ended) {
-        attempts::release(transaction, key, record.attempt)?;
+        .execute((key, seq as i64, attempt, at_ms, body))?;
+    columns::check(event, columns.as_deref())
+        .map_err(|source| StoreError::BrokenColumns { seq, source })?;
+    if let Some(columns) = columns {
+        parts::write(transaction, key, seq, columns)?;
+    }
+    derive::derive(transaction, key, seq, at_ms, event)?;
+    if event.status().is_some_and(RunStatus::is_ended) {
+        attempts::release(transaction, key, attempt)?;
     }
     Ok(())
 }
@@ -198,14 +257,6 @@ fn prune_progress(
         )?
         .execute((key, round, step))?;
     Ok(())
-}
-
-fn parse(run: &RunId, seq: u64, body: &str) -> Result<RunEvent, StoreError> {
-    serde_json::from_str(body).map_err(|source| unreadable(run, seq, source))
-}
-
-fn unreadable(run: &RunId, seq: u64, source: serde_json::Error) -> StoreError {
-    StoreError::Json { what: format!("event {seq} of `{run}`"), source }
 }
 
 /// The number of a run's newest event; 0 before the first.
@@ -248,23 +299,6 @@ mod tests {
     fn progressed(n_done: u64) -> RunEvent {
         let step = "train".to_owned();
         RunEvent::Progressed { round: 0, step, n_done, n_total: 9, n_tokens: 70, elapsed_ms: 8 }
-    }
-
-    /// Every derived row of every run, as text.
-    fn derived_rows(fixture: &Fixture) -> Vec<String> {
-        let mut rows = Vec::new();
-        for table in ["run_states", "rounds", "metrics", "checkpoints"] {
-            let sql = format!("SELECT * FROM {table} ORDER BY 1, 2");
-            let mut statement = fixture.store.connection.prepare(&sql).unwrap();
-            let n = statement.column_count();
-            let mut found = statement.query([]).unwrap();
-            while let Some(row) = found.next().unwrap() {
-                let cells: Vec<_> =
-                    (0..n).map(|i| format!("{:?}", row.get_ref(i).unwrap())).collect();
-                rows.push(format!("{table}: {}", cells.join(" ")));
-            }
-        }
-        rows
     }
 
     /// A life with a death in it: attempt 2 goes on from the checkpoint at step 2.
@@ -314,21 +348,15 @@ mod tests {
     }
 
     #[test]
-    fn rebuilding_comes_to_the_same_rows() {
+    fn a_run_that_was_rebuilt_goes_on_where_it_was() {
         let mut fixture = testing::store();
-        let run = two_attempts(&mut fixture);
-        let other = fixture.run("b");
-        let attempt = fixture.begin(&other);
-        fixture.apply(&other, attempt, vec![train_step(1, 0.1)]);
-        let before = derived_rows(&fixture);
-        assert!(before.len() > 9, "{before:#?}");
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        fixture.apply(&run, attempt, vec![train_step(1, 0.1)]);
         fixture.store.rebuild(&run).unwrap();
-        assert_eq!(derived_rows(&fixture), before);
-        assert_eq!(fixture.store.pair_scores(&run, 1).unwrap().len(), 20);
-        // The run goes on where it was.
-        fixture.store.rebuild(&other).unwrap();
         let next = crate::store::Attempt { next_seq: 2, ..attempt };
-        fixture.apply(&other, next, vec![train_step(2, 0.2)]);
+        fixture.apply(&run, next, vec![train_step(2, 0.2)]);
+        assert_eq!(fixture.store.loss_points(&run, 10).unwrap().len(), 2);
     }
 
     #[test]
@@ -369,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn bulk_payloads_lie_in_their_tables_and_not_in_the_journal() {
+    fn columns_lie_beside_the_line_and_the_newest_hold() {
         let mut fixture = testing::store();
         let run = fixture.run("a");
         let attempt = fixture.begin(&run);

@@ -1,11 +1,7 @@
 //! Which worker holds a run: the queue, attempts and heartbeats.
 //!
-//! Whoever is about to start a worker claims the head of the queue first ([`Store::claim_next`]), so
-//! that no second one is started while the first has not taken its run yet. A claim ends by itself:
-//! its owner may die. [`Store::begin_attempt`] has the last word: of two workers one gets the run,
-//! and the loser is told who won.
-
-use std::time::Duration;
+//! Two processes may try to start the same run at the same time. [`Store::begin_attempt`] decides
+//! in one transaction, and the loser is told who won.
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
@@ -26,6 +22,19 @@ pub struct Attempt {
     /// The number of the attempt's first event.
     pub next_seq: u64,
 }
+
+/// A run whose worker may be started now, by whoever was given it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedRun {
+    /// Which run.
+    pub run: RunId,
+    /// The latest attempt at it; 0 where there was none.
+    pub attempt: u32,
+}
+
+/// A claim from another host, whose processes cannot be looked at, holds this long: a worker takes
+/// its run within seconds.
+const CLAIM_ELSEWHERE_MS: i64 = 60_000;
 
 impl Store {
     /// Takes a queued or interrupted run for a worker.
@@ -90,42 +99,65 @@ impl Store {
         })
     }
 
-    /// Gives the first run of the queue that nobody has claimed to the caller, who starts a worker
-    /// for it; nobody else gets it until `patience` has passed. `None` when no run waits, or when
-    /// living workers and claims fill all `n_slots`. Cheap enough to be called at every poll.
+    /// The head of the queue.
     ///
     /// # Errors
-    /// When the database cannot be read or written.
-    pub fn claim_next(
-        &mut self,
-        n_slots: usize,
-        patience: Duration,
-    ) -> Result<Option<RunId>, StoreError> {
-        // Most polls find nothing, and then nobody has to wait for the write lock.
-        if self.read(|connection| startable(connection, n_slots))?.is_none() {
-            return Ok(None);
-        }
-        self.write(|transaction| {
-            let Some((key, run)) = startable(transaction, n_slots)? else { return Ok(None) };
-            let patience = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX);
-            transaction.execute(
-                "UPDATE queue SET claimed_until_ms = ?2 WHERE run = ?1",
-                (key, now_ms().saturating_add(patience)),
-            )?;
-            Ok(Some(run))
+    /// When the database cannot be read.
+    pub fn next_queued(&self) -> Result<Option<RunId>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT id FROM queue JOIN runs ON runs.key = queue.run
+                       ORDER BY position LIMIT 1";
+            Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.map(RunId))
         })
     }
 
-    /// Gives a claimed run back to the queue, when its worker could not be started.
+    /// Claims the head of the queue for whoever is about to start its worker, if fewer than `n_slots`
+    /// runs are at work or being started. `None` where there is nothing to start, or somebody else
+    /// does it: one transaction decides, so that of many processes that look at the queue one starts a
+    /// worker.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn release_claim(&mut self, run: &RunId) -> Result<(), StoreError> {
+    pub fn claim_next(
+        &mut self,
+        by: &WorkerIdentity,
+        n_slots: usize,
+    ) -> Result<Option<QueuedRun>, StoreError> {
+        let is_idle = self.next_queued()?.is_none();
+        if is_idle {
+            // Polls of an empty queue take no lock.
+            return Ok(None);
+        }
+        let running = self.running()?;
+        let n_working = running.iter().filter(|detail| is_alive(detail.row.liveness)).count();
         self.write(|transaction| {
-            let sql = "UPDATE queue SET claimed_until_ms = NULL
-                       WHERE run = (SELECT key FROM runs WHERE id = ?1)";
-            transaction.execute(sql, [run.as_str()])?;
-            Ok(())
+            let waiting = waiting(transaction)?;
+            let n_starting = waiting.iter().filter(|run| run.is_claimed).count();
+            let free = waiting.iter().find(|run| !run.is_claimed);
+            let Some(run) = free.filter(|_| n_working + n_starting < n_slots) else {
+                return Ok(None);
+            };
+            let id: String =
+                transaction
+                    .query_row("SELECT id FROM runs WHERE key = ?1", [run.key], |row| row.get(0))?;
+            let attempt = claim(transaction, run.key)?.map_or(0, |claim| claim.attempt);
+            set_claim(transaction, run.key, Some(by))?;
+            Ok(Some(QueuedRun { run: RunId(id), attempt }))
+        })
+    }
+
+    /// Hands the claim on a run to the worker that was started for it, or gives it up.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn hand_claim(
+        &mut self,
+        run: &RunId,
+        to: Option<&WorkerIdentity>,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let key = runs::key(transaction, run)?;
+            set_claim(transaction, key, to)
         })
     }
 
@@ -134,7 +166,17 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn running(&self) -> Result<Vec<RunDetail>, StoreError> {
-        self.read(held)
+        self.read(|connection| {
+            let sql = "SELECT id FROM heartbeats JOIN runs ON runs.key = heartbeats.run
+                       WHERE is_held = 1 ORDER BY runs.key";
+            let ids: Vec<String> = connection
+                .prepare_cached(sql)?
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            let details = ids.into_iter().map(|id| runs::detail(connection, &RunId(id)));
+            let wants = |detail: &RunDetail| detail.row.status.wants_worker();
+            details.filter(|detail| detail.as_ref().is_ok_and(wants) || detail.is_err()).collect()
+        })
     }
 
     /// Puts a stopped, failed or interrupted run at the end of the queue.
@@ -181,38 +223,44 @@ impl Store {
                 at_ms: now_ms(),
                 event,
             };
-            apply::append(transaction, std::slice::from_ref(&record))
+            apply::append_record(transaction, &record)
         })
     }
 }
 
-/// The runs that a worker should be working on.
-fn held(connection: &Connection) -> Result<Vec<RunDetail>, StoreError> {
-    let sql = "SELECT id FROM heartbeats JOIN runs ON runs.key = heartbeats.run
-               WHERE is_held = 1 ORDER BY runs.key";
-    let ids: Vec<String> = connection
-        .prepare_cached(sql)?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    let details = ids.into_iter().map(|id| runs::detail(connection, &RunId(id)));
-    let wants = |detail: &RunDetail| detail.row.status.wants_worker();
-    details.filter(|detail| detail.as_ref().is_ok_and(wants) || detail.is_err()).collect()
+/// A run in the queue.
+struct Waiting {
+    key: i64,
+    /// Whether a living process has started a worker for it, or is about to.
+    is_claimed: bool,
 }
 
-/// The run that may be started now, with its key.
-fn startable(connection: &Connection, n_slots: usize) -> Result<Option<(i64, RunId)>, StoreError> {
-    let now = now_ms();
-    let sql = "SELECT queue.run, id FROM queue JOIN runs ON runs.key = queue.run
-               WHERE coalesce(claimed_until_ms, 0) <= ?1 ORDER BY position LIMIT 1";
-    let head = connection
-        .prepare_cached(sql)?
-        .query_row([now], |row| Ok((row.get(0)?, RunId(row.get(1)?))))
-        .optional()?;
-    let Some(head) = head else { return Ok(None) };
-    let sql = "SELECT count(*) FROM queue WHERE claimed_until_ms > ?1";
-    let n_claimed: u32 = connection.prepare_cached(sql)?.query_row([now], |row| row.get(0))?;
-    let n_working = held(connection)?.iter().filter(|detail| is_alive(detail.row.liveness)).count();
-    Ok((n_working + (n_claimed as usize) < n_slots).then_some(head))
+/// The queue in its order.
+fn waiting(transaction: &Transaction<'_>) -> Result<Vec<Waiting>, StoreError> {
+    let sql = "SELECT run, claimed_by, claimed_ms FROM queue ORDER BY position";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let (by, at_ms): (Option<String>, Option<i64>) = (row.get(1)?, row.get(2)?);
+        let worker = by.and_then(|text| serde_json::from_str::<WorkerIdentity>(&text).ok());
+        let is_recent = now_ms().saturating_sub(at_ms.unwrap_or(0)) < CLAIM_ELSEWHERE_MS;
+        let holds = |worker: &WorkerIdentity| {
+            liveness::exists(worker) || (liveness::is_elsewhere(worker) && is_recent)
+        };
+        Ok(Waiting { key: row.get(0)?, is_claimed: worker.as_ref().is_some_and(holds) })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn set_claim(
+    transaction: &Transaction<'_>,
+    key: i64,
+    by: Option<&WorkerIdentity>,
+) -> Result<(), StoreError> {
+    // Texts and numbers in a struct cannot fail to serialize.
+    let by = by.and_then(|worker| serde_json::to_string(worker).ok());
+    let sql = "UPDATE queue SET claimed_by = ?2, claimed_ms = ?3 WHERE run = ?1";
+    transaction.prepare_cached(sql)?.execute((key, by, now_ms()))?;
+    Ok(())
 }
 
 /// Whether a process may be writing.
@@ -284,54 +332,18 @@ mod tests {
     use crate::domain::run::StopReason;
     use crate::store::Access;
     use crate::store::events::liveness::current_worker;
-    use crate::store::testing::{self, Fixture};
-
-    const PATIENCE: Duration = Duration::from_secs(60);
-
-    fn claim(fixture: &mut Fixture) -> Option<RunId> {
-        fixture.store.claim_next(1, PATIENCE).unwrap()
-    }
-
-    #[test]
-    fn a_claimed_run_is_nobody_elses_until_the_claim_ends() {
-        let mut fixture = testing::store();
-        let [a, b] = [fixture.run("a"), fixture.run("b")];
-        let mut other = Store::open(&fixture.home, Access::ReadWrite).unwrap();
-        assert_eq!(claim(&mut fixture), Some(a.clone()));
-        assert_eq!(other.claim_next(1, PATIENCE).unwrap(), None);
-        assert_eq!(other.claim_next(2, PATIENCE).unwrap(), Some(b));
-        other.release_claim(&a).unwrap();
-        // A claim of no length has ended already.
-        assert_eq!(other.claim_next(2, Duration::ZERO).unwrap(), Some(a.clone()));
-        assert_eq!(other.claim_next(2, PATIENCE).unwrap(), Some(a));
-    }
-
-    #[test]
-    fn of_many_processes_one_gets_the_claim() {
-        let mut fixture = testing::store();
-        let run = fixture.run("a");
-        let claims: Vec<_> = std::thread::scope(|scope| {
-            let claim = || {
-                let mut store = Store::open(&fixture.home, Access::ReadWrite).unwrap();
-                store.claim_next(1, PATIENCE).unwrap()
-            };
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(claim)).collect();
-            threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
-        });
-        assert_eq!(claims, [run]);
-    }
+    use crate::store::testing;
 
     #[test]
     fn runs_leave_the_queue_in_the_order_they_came() {
         let mut fixture = testing::store();
         let [a, b] = [fixture.run("a"), fixture.run("b")];
-        assert_eq!(claim(&mut fixture), Some(a.clone()));
+        assert_eq!(fixture.store.next_queued().unwrap(), Some(a.clone()));
         let row = fixture.store.find_run("a").unwrap();
         assert_eq!((row.status, row.liveness), (RunStatus::Queued, Liveness::NotExpected));
         let attempt = fixture.begin(&a);
         assert_eq!(attempt, Attempt { number: 1, next_seq: 1 });
-        assert_eq!(claim(&mut fixture), None, "the slot is taken");
-        assert_eq!(fixture.store.claim_next(2, PATIENCE).unwrap(), Some(b));
+        assert_eq!(fixture.store.next_queued().unwrap(), Some(b));
         // Taken, though it has not said anything yet.
         let running = fixture.store.running().unwrap();
         assert_eq!(running.len(), 1);
@@ -410,7 +422,7 @@ mod tests {
         assert!(fixture.store.end_queued(&run, RunEvent::Resumed).is_err());
         fixture.store.end_queued(&run, RunEvent::RunStopped).unwrap();
         assert_eq!(fixture.store.run(&run).unwrap().row.status, RunStatus::Stopped);
-        assert_eq!(claim(&mut fixture), None);
+        assert_eq!(fixture.store.next_queued().unwrap(), None);
         fixture.store.requeue(&run).unwrap();
         assert_eq!(fixture.begin(&run), Attempt { number: 1, next_seq: 2 });
         assert!(fixture.store.end_queued(&run, RunEvent::RunStopped).is_err());

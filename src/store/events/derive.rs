@@ -32,8 +32,12 @@ pub(in crate::store) fn derive(
         RunEvent::StepStarted { .. } | RunEvent::Progressed { .. } => {
             progress(&state, seq, at_ms, event)
         }
-        RunEvent::SelectionMade { round, summary, .. } => selection_made(&state, *round, summary),
+        RunEvent::SelectionMade { round, summary, .. } => {
+            state.set_round(*round, "selection_seq", &(seq as i64))?;
+            selection_made(&state, *round, summary)
+        }
         RunEvent::Evaluated { round, split, evaluation, .. } => {
+            state.set_round(*round, margins_seq(*split), &(seq as i64))?;
             evaluated(&state, *round, *split, evaluation)
         }
         RunEvent::OracleAnswered { round, queue, answers, .. } => {
@@ -87,6 +91,14 @@ pub(in crate::store) fn derive(
         | RunEvent::Paused { .. }
         | RunEvent::Resumed
         | RunEvent::Warned { .. } => Ok(()),
+    }
+}
+
+/// The column that numbers the event with the margins of a split.
+pub(super) fn margins_seq(split: Split) -> &'static str {
+    match split {
+        Split::Validation => "validation_seq",
+        Split::Test => "test_seq",
     }
 }
 
@@ -186,7 +198,30 @@ fn progress(state: &State<'_>, seq: u64, at_ms: i64, event: &RunEvent) -> Result
         RunEvent::Progressed { round, step, n_done, n_total, n_tokens, elapsed_ms } => {
             (Some(seq as i64), round, step, [*n_done, *n_total, *n_tokens, *elapsed_ms])
         }
-        _ => return Ok(()),
+        RunEvent::RunStarted { .. }
+        | RunEvent::ModelOpened { .. }
+        | RunEvent::DataSplitMade { .. }
+        | RunEvent::TextsEncoded { .. }
+        | RunEvent::StepsMatched { .. }
+        | RunEvent::RoundReused { .. }
+        | RunEvent::TrainStepTaken { .. }
+        | RunEvent::RoundTrained { .. }
+        | RunEvent::OracleAnswered { .. }
+        | RunEvent::PoolScored { .. }
+        | RunEvent::CrossFitted { .. }
+        | RunEvent::SelectionMade { .. }
+        | RunEvent::Evaluated { .. }
+        | RunEvent::RoundFinished { .. }
+        | RunEvent::CheckpointSaved { .. }
+        | RunEvent::VerdictsRead { .. }
+        | RunEvent::RequestRead { .. }
+        | RunEvent::Paused { .. }
+        | RunEvent::Resumed
+        | RunEvent::RolledBack { .. }
+        | RunEvent::Warned { .. }
+        | RunEvent::RunStopped
+        | RunEvent::RunFinished { .. }
+        | RunEvent::RunFailed { .. } => return Ok(()),
     };
     let [n_done, n_total, n_tokens, elapsed_ms] = counts.map(|count| count as i64);
     state
@@ -297,7 +332,29 @@ fn preparation(state: &State<'_>, event: &RunEvent) -> Result<(), StoreError> {
             };
             state.set("encoding", &json("the encoding", &encoding)?)
         }
-        _ => Ok(()),
+        RunEvent::RunStarted { .. }
+        | RunEvent::StepsMatched { .. }
+        | RunEvent::RoundReused { .. }
+        | RunEvent::StepStarted { .. }
+        | RunEvent::Progressed { .. }
+        | RunEvent::TrainStepTaken { .. }
+        | RunEvent::RoundTrained { .. }
+        | RunEvent::OracleAnswered { .. }
+        | RunEvent::PoolScored { .. }
+        | RunEvent::CrossFitted { .. }
+        | RunEvent::SelectionMade { .. }
+        | RunEvent::Evaluated { .. }
+        | RunEvent::RoundFinished { .. }
+        | RunEvent::CheckpointSaved { .. }
+        | RunEvent::VerdictsRead { .. }
+        | RunEvent::RequestRead { .. }
+        | RunEvent::Paused { .. }
+        | RunEvent::Resumed
+        | RunEvent::RolledBack { .. }
+        | RunEvent::Warned { .. }
+        | RunEvent::RunStopped
+        | RunEvent::RunFinished { .. }
+        | RunEvent::RunFailed { .. } => Ok(()),
     }
 }
 

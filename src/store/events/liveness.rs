@@ -71,9 +71,14 @@ pub fn exists(worker: &WorkerIdentity) -> bool {
     worker.boot_id == boot_id() && process_start(worker.pid) == Some(worker.process_start)
 }
 
+/// Whether a process lives on a host that is out of sight.
+pub(in crate::store) fn is_elsewhere(worker: &WorkerIdentity) -> bool {
+    worker.host != host()
+}
+
 /// Whether a process may still be working: it exists here, or lives on a host out of sight.
 pub(in crate::store) fn may_exist(worker: &WorkerIdentity) -> bool {
-    worker.host != host() || exists(worker)
+    is_elsewhere(worker) || exists(worker)
 }
 
 fn host() -> String {

@@ -2,6 +2,13 @@
 
 pub(crate) mod apply;
 pub(crate) mod attempts;
+pub(crate) mod columns;
 pub(crate) mod derive;
+pub(crate) mod lines;
 pub mod liveness;
+pub(crate) mod parts;
+pub(crate) mod sink;
+pub(crate) mod stored;
+#[cfg(test)]
+mod tests;
 pub(crate) mod writer;

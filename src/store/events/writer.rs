@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use super::attempts::Attempt;
 use super::liveness::HEARTBEAT_PERIOD;
+use super::sink::{EventSink, StoreSink};
 use crate::domain::event::{EventRecord, RunEvent};
 use crate::domain::run::RunId;
+use crate::store::Home;
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
-use crate::store::{Access, Home, Store};
 
 /// Events wait at most this long for company.
 const BATCH_PERIOD: Duration = Duration::from_millis(250);
@@ -45,16 +46,28 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Starts the thread with a connection of its own.
+    /// Starts the thread with a connection of its own to the database.
     ///
     /// # Errors
     /// When the database cannot be opened or the thread not be started.
     pub fn new(home: &Home, run: &RunId, attempt: Attempt) -> Result<Self, StoreError> {
-        let store = Store::open(home, Access::ReadWrite)?;
+        let sink = StoreSink::new(home, run, attempt)?;
+        Self::with_sink(Box::new(sink), run, attempt)
+    }
+
+    /// Starts the thread that writes to a sink.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn with_sink(
+        sink: Box<dyn EventSink>,
+        run: &RunId,
+        attempt: Attempt,
+    ) -> Result<Self, StoreError> {
         let (messages, inbox) = sync_channel(QUEUE_LENGTH);
         let failure = Failure::default();
         let scribe = Scribe {
-            store,
+            sink,
             run: run.clone(),
             attempt: attempt.number,
             next_seq: attempt.next_seq,
@@ -70,7 +83,7 @@ impl EventWriter {
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 }
             })
-            .map_err(|source| StoreError::Io { path: home.database(), source })?;
+            .map_err(StoreError::Thread)?;
         Ok(Self { messages: Some(messages), failure, thread: Some(thread) })
     }
 
@@ -122,7 +135,7 @@ impl Drop for EventWriter {
 
 /// The thread's state.
 struct Scribe {
-    store: Store,
+    sink: Box<dyn EventSink>,
     run: RunId,
     attempt: u32,
     next_seq: u64,
@@ -183,7 +196,7 @@ impl Scribe {
 
     /// Commits the batch; `false` when the database is locked and it has to wait.
     fn commit(&mut self) -> Result<bool, StoreError> {
-        let outcome = self.store.apply(&self.batch);
+        let outcome = self.sink.append(&self.batch);
         if !self.is_done(outcome)? {
             return Ok(false);
         }
@@ -196,14 +209,8 @@ impl Scribe {
     }
 
     fn heartbeat(&mut self) -> Result<(), StoreError> {
-        let outcome = self.store.heartbeat(&self.run, self.attempt);
-        let is_current = outcome.as_ref().map_or(true, |is_current| *is_current);
-        self.is_done(outcome.map(|_| ()))?;
-        if is_current {
-            return Ok(());
-        }
-        let current = self.store.run(&self.run)?.row.attempt;
-        Err(StoreError::Superseded { run: self.run.clone(), attempt: self.attempt, current })
+        let outcome = self.sink.heartbeat();
+        self.is_done(outcome).map(|_| ())
     }
 
     /// `false` for a lock that may still be lifted.
@@ -225,8 +232,8 @@ impl Scribe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing;
     use crate::store::testing::train_step;
+    use crate::store::{Access, Store, testing};
 
     #[test]
     fn another_connection_sees_an_event_within_a_second() {

@@ -8,9 +8,9 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
 use crate::domain::selection::LeftOut;
 use crate::store::error::StoreError;
+use crate::store::events::parts::scored_pair;
 use crate::store::pairs::pair;
 use crate::store::rows::SampledPair;
-use crate::store::samples::scored_pair;
 use crate::store::{Store, runs};
 
 /// Other runs that are asked, the newest first.

@@ -39,7 +39,7 @@ pub struct RoundReview {
     pub floor: Option<f64>,
     /// Every decision about the run's pairs.
     pub state: ReviewState,
-    version: Option<i64>,
+    version: Option<u64>,
     dataset: i64,
     rng_seed: u64,
     facts: Option<PairFacts>,

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, Transaction};
 
 use crate::domain::event::OracleAnswer;
 use crate::domain::preference::{PairId, Side};
@@ -17,7 +17,9 @@ use crate::domain::run::RunId;
 use crate::domain::verdict::{Verdict, VerdictSet};
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
-use crate::store::{Store, runs};
+use crate::store::events::parts::scored_pair;
+use crate::store::people::opinions::selected_rounds;
+use crate::store::{Store, columns, runs};
 
 /// `source` of a row that the held-back labels decided.
 const ORACLE: &str = "oracle";
@@ -121,9 +123,9 @@ impl Store {
             let Decision { verdict, reason, comment, queue } = decision;
             let queue = queue.map(Queue::name);
             require_pairs(transaction, key, pairs)?;
-            for pair in pairs {
-                let name = verdict.name();
-                let side = preferred(transaction, key, *pair, verdict)?.map(Side::name);
+            let (name, sides) = (verdict.name(), preferred(transaction, key, pairs, verdict)?);
+            for (pair, side) in pairs.iter().zip(sides) {
+                let side = side.map(Side::name);
                 insert.execute((key, pair.0, name, reason, comment, queue, at_ms, batch, side))?;
             }
             Ok(batch)
@@ -275,17 +277,6 @@ impl Store {
         })
     }
 
-    /// The decision in force about a pair, with its reason.
-    ///
-    /// # Errors
-    /// When there is no such run.
-    pub fn verdict_of(&self, run: &RunId, pair: PairId) -> Result<Option<VerdictRow>, StoreError> {
-        self.read(|connection| {
-            let key = runs::key(connection, run)?;
-            verdict_row(connection, key, pair)
-        })
-    }
-
     /// A write that is on the disk when it returns: nobody should lose a decision to a power cut.
     fn write_verdicts<T>(
         &mut self,
@@ -370,25 +361,41 @@ fn each_row(
     Ok(())
 }
 
-/// The answer that a verdict about a pair's latest pseudo-label calls the better one.
+/// More pairs than this are looked up in whole columns rather than one by one.
+const N_SINGLE_MAX: usize = 32;
+
+/// The answers that a verdict about the latest pseudo-labels of some pairs calls the better ones, in
+/// the order of the pairs.
 fn preferred(
     connection: &Connection,
     run: i64,
-    pair: PairId,
+    pairs: &[PairId],
     verdict: Verdict,
-) -> Result<Option<Side>, StoreError> {
+) -> Result<Vec<Option<Side>>, StoreError> {
+    let mut scores: Vec<Option<PairScore>> = vec![None; pairs.len()];
     // The latest round that scored it: a pair with a human label is not scored any more.
-    let sql = "SELECT reward_a, reward_b FROM rounds JOIN pair_scores USING (run, round)
-               WHERE run = ?1 AND pair = ?2 ORDER BY round DESC LIMIT 1";
-    let rewards = connection.prepare_cached(sql)?.query_row((run, pair.0), |row| {
-        Ok(PairScore { pair, reward_a: row.get(0)?, reward_b: row.get(1)? })
-    });
-    let label = rewards.optional()?.and_then(|score| score.pseudo_label());
-    Ok(label.and_then(|label| match verdict {
-        Verdict::Keep => Some(label.preferred),
-        Verdict::Flip => Some(label.preferred.other()),
-        Verdict::Veto | Verdict::Undo => None,
-    }))
+    for round in selected_rounds(connection, run)?.into_iter().rev() {
+        let missing = pairs.iter().zip(&mut scores).filter(|(_, score)| score.is_none());
+        if pairs.len() > N_SINGLE_MAX {
+            let columns = columns::read_columns(connection, run, round)?;
+            missing.for_each(|(pair, score)| {
+                *score = columns.row_of(*pair).map(|row| columns.score(row));
+            });
+        } else {
+            for (pair, score) in missing {
+                *score = scored_pair(connection, run, round, *pair)?.map(|scored| scored.score);
+            }
+        }
+    }
+    let side = |score: Option<PairScore>| {
+        let label = score?.pseudo_label()?;
+        match verdict {
+            Verdict::Keep => Some(label.preferred),
+            Verdict::Flip => Some(label.preferred.other()),
+            Verdict::Veto | Verdict::Undo => None,
+        }
+    };
+    Ok(scores.into_iter().map(side).collect())
 }
 
 /// Writes the oracle's answers of a round as rows, in place of older ones. Rows that say the same stay

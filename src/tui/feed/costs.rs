@@ -7,9 +7,9 @@ use std::sync::Arc;
 use crate::domain::run::{RunId, RunStatus};
 use crate::store::{Home, RunRow, Store, StoreError};
 
-use super::data::{Costs, MemoryNeed, MemoryPlanner};
+use super::data::{Costs, MemoryNeed, MemoryPlanner, PastRun};
+use super::presets;
 use crate::spec::form;
-use crate::tui::screens::launch::{PastRun, presets};
 
 /// Runs an estimate looks at, the newest first.
 const N_PAST: usize = 24;

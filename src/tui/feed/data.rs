@@ -7,16 +7,14 @@ use crate::domain::preference::Side;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
-use crate::domain::text::clean::{clean_line, clean_text};
+use crate::domain::text::clean::clean_line;
 use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, SampledPair};
 
+use super::clean::{clean_pair, clean_row};
+use super::compare::{CompareData, CompareInterest};
+use super::presets::Preset;
 use super::resources::Resources;
 use crate::tui::kit::words::{LogLine, log_line};
-use crate::tui::screens::compare::data::{CompareData, CompareInterest};
-use crate::tui::screens::launch::{PastRun, Preset};
-
-/// Longest text of a sampled pair that a screen keeps, in characters.
-const N_CHARS_MAX: usize = 8_000;
 
 /// What the data thread should read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +54,6 @@ pub struct Snapshot {
 /// A run behind the curves of another one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ghost {
-    /// Which.
     pub run: RunId,
     /// Its rounds, in order.
     pub rounds: Vec<RoundRow>,
@@ -75,7 +72,6 @@ impl Ghost {
 /// What the estimate of a launch rests on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Costs {
-    /// Finished runs.
     pub past: Vec<PastRun>,
     /// Free bytes where runs are kept.
     pub n_free: Option<u64>,
@@ -83,6 +79,20 @@ pub struct Costs {
     pub memory: Option<MemoryNeed>,
     /// Specs kept under a name.
     pub presets: Vec<Preset>,
+}
+
+/// What a finished run cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastRun {
+    pub spec: ExperimentSpec,
+    /// Pairs of its data, of every split.
+    pub n_pairs: u64,
+    /// Complete rounds, round 0 included.
+    pub n_rounds: u64,
+    /// Wall time of those rounds, milliseconds.
+    pub wall_ms: u64,
+    /// Bytes its folder takes.
+    pub n_bytes: u64,
 }
 
 /// What a run needs in memory at its peak.
@@ -176,59 +186,4 @@ pub fn score_of(pair: &SampledPair) -> PairScore {
 /// The side that the model prefers; `None` for equal rewards.
 pub fn preferred_side(pair: &SampledPair) -> Option<Side> {
     score_of(pair).pseudo_label().map(|label| label.preferred)
-}
-
-/// A row whose texts cannot reach the terminal as commands.
-pub fn clean_row(mut row: RunRow) -> RunRow {
-    row.name = clean_line(&row.name);
-    row.failure = row.failure.as_deref().map(clean_line);
-    let shared = [&mut row.arm, &mut row.facts.backbone, &mut row.facts.source];
-    for text in shared.into_iter().chain(&mut row.experiment) {
-        let clean = clean_line(text);
-        // Rows go on sharing what was clean before.
-        if clean != **text {
-            *text = clean.into();
-        }
-    }
-    let note = clean_line(&row.annotation.note);
-    if note != row.annotation.note {
-        Arc::make_mut(&mut row.annotation).note = note;
-    }
-    if let Some(progress) = &mut row.progress {
-        progress.step = clean_line(&progress.step);
-    }
-    row
-}
-
-/// A pair whose texts are safe to show.
-pub fn clean_pair(mut pair: SampledPair) -> SampledPair {
-    for text in [&mut pair.prompt, &mut pair.response_a, &mut pair.response_b] {
-        *text = clean_text(&shortened(text));
-    }
-    pair
-}
-
-/// A text without its middle when it is too long for any screen: the end of a prompt and the
-/// beginning of an answer are what a person reads.
-fn shortened(text: &str) -> String {
-    let n_chars = text.chars().count();
-    if n_chars <= N_CHARS_MAX {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(N_CHARS_MAX / 2).collect();
-    let tail: String = text.chars().skip(n_chars - N_CHARS_MAX / 2).collect();
-    format!("{head}\n…\n{tail}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_texts_keep_both_ends() {
-        let text = format!("begin{}end", "x".repeat(1_000_000));
-        let short = shortened(&text);
-        assert!(short.chars().count() <= N_CHARS_MAX + 3);
-        assert!(short.starts_with("begin") && short.ends_with("end"));
-    }
 }

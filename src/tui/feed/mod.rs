@@ -1,7 +1,23 @@
-//! What reads and does things outside the model, each on a thread of its own.
+//! What reads and changes things outside the model, each on a thread of its own with a closed type
+//! for what it is asked and another for what it says.
+//!
+//! | thread | is asked | says |
+//! |---|---|---|
+//! | [`source`], the data thread | [`data::Interest`] | [`source::Read`] |
+//! | [`reviewer`], behind the samples screen | [`samples::Request`] | [`samples::Found`] |
+//! | [`executor`] | [`change::Change`] | [`change::Answer`] |
+//!
+//! Store rows are made harmless here ([`clean`]) before a screen sees them. Nothing here knows the
+//! model, a screen or a key.
 
-pub mod costs;
+pub mod change;
+pub mod clean;
+pub mod compare;
+mod costs;
 pub mod data;
 pub mod executor;
-pub mod resources;
+pub mod presets;
+mod resources;
+pub mod reviewer;
+pub mod samples;
 pub mod source;

@@ -9,20 +9,21 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::Sender;
-
+use crate::analysis::AnalysisError;
 use crate::domain::run::RunId;
 use crate::store::{
     Access, EventLine, Home, LossCurve, RunRow, SampleOrder, SampleQuery, SampledPair, Store,
     StoreError,
 };
 
+use super::clean::clean_row;
+use super::compare::CompareReader;
 use super::costs::CostReader;
-use super::data::{Ghost, Interest, MemoryPlanner, RunData, Snapshot, clean_row};
+use super::data::{Ghost, Interest, MemoryPlanner, RunData, Snapshot};
 use super::resources::ResourceReader;
-use crate::tui::screens::compare::data::CompareReader;
-use crate::tui::shell::message::Message;
-use crate::tui::terminal;
+use crate::tui::kit::words::with_hint;
+use crate::tui::outlet::Outlet;
+use crate::tui::terminal::guard::panic_if_asked;
 
 /// How often the database is asked whether it has changed.
 const POLL: Duration = Duration::from_millis(250);
@@ -40,12 +41,21 @@ const N_SAMPLED: usize = 24;
 /// The order of the sampled pairs is the same in every round, so that a pair can be followed.
 const DISPLAY_SEED: u64 = 1;
 
+/// What the data thread says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Read {
+    /// The database has changed, or something else is wanted of it.
+    Snapshot(Box<Snapshot>),
+    /// The store could not be read; one line says why.
+    Failed(String),
+}
+
 /// Reads until the interface is gone.
 pub fn watch(
     home: &Home,
     planner: MemoryPlanner,
     interests: &Receiver<Interest>,
-    messages: &Sender<Message>,
+    to: &Outlet<Read>,
 ) {
     let mut reader = Reader::new(home.clone(), planner);
     let mut wait = POLL;
@@ -56,28 +66,23 @@ pub fn watch(
                 reader.interest = interests.try_iter().last().unwrap_or(interest);
                 reader.is_stale = true;
             }
-            Err(RecvTimeoutError::Timeout) => terminal::panic_if_asked("data"),
+            Err(RecvTimeoutError::Timeout) => panic_if_asked("data"),
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        let message = match reader.poll() {
-            Ok(Some(snapshot)) => Message::Snapshot(Box::new(snapshot)),
+        let read = match reader.poll() {
+            Ok(Some(snapshot)) => Read::Snapshot(Box::new(snapshot)),
             Ok(None) => continue,
             Err(error) => {
                 reader.store = None;
-                Message::ReadFailed(with_hint(&error.to_string(), error.hint()))
+                Read::Failed(with_hint(&error.to_string(), error.hint()))
             }
         };
         // A database that cannot be read is not asked four times a second.
-        wait = if matches!(message, Message::ReadFailed(_)) { LIVENESS } else { POLL };
-        if messages.blocking_send(message).is_err() {
+        wait = if matches!(read, Read::Failed(_)) { LIVENESS } else { POLL };
+        if !to.send(read) {
             return;
         }
     }
-}
-
-/// An error and what to do about it on one line.
-pub fn with_hint(error: &str, hint: Option<String>) -> String {
-    hint.map_or_else(|| error.to_owned(), |hint| format!("{error} · {hint}"))
 }
 
 /// Milliseconds since 1970.
@@ -137,7 +142,7 @@ impl Reader {
     }
 
     /// A snapshot if there is something new to show.
-    fn poll(&mut self) -> Result<Option<Snapshot>, StoreError> {
+    fn poll(&mut self) -> Result<Option<Snapshot>, AnalysisError> {
         let store = match self.store.take() {
             Some(store) => store,
             None => match Store::open(&self.home, Access::ReadOnly) {
@@ -170,7 +175,7 @@ impl Reader {
 
     /// Reads what is wanted. Ten thousand runs are not read again for another row under the cursor,
     /// only where the file `has_changed`.
-    fn read(&mut self, store: &Store, has_changed: bool) -> Result<Snapshot, StoreError> {
+    fn read(&mut self, store: &Store, has_changed: bool) -> Result<Snapshot, AnalysisError> {
         let needs_runs = has_changed || self.interest.costs;
         if needs_runs {
             let mut before = std::mem::take(&mut self.known).into_iter().peekable();

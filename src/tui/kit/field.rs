@@ -9,7 +9,7 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 use crate::domain::text::clean::clean_line;
 
 use super::text::width;
-use crate::tui::shell::keymap::Key;
+use crate::tui::kit::key::Key;
 
 /// Longest text a field takes, in bytes: a paste of a whole file is a slip.
 const N_BYTES_MAX: usize = 4_096;
@@ -30,7 +30,6 @@ impl Field {
         field
     }
 
-    /// The text.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -1,9 +1,14 @@
-//! Parts that screens are made of; none knows a screen.
+//! Parts that screens are made of: texts, styles, keys, boxes, charts on plain data.
+//!
+//! Nothing here knows the model, a screen or a thread: a part takes what it draws as arguments. What
+//! more than one screen draws from the model lies in `panels`.
 
-pub mod charts;
+pub mod command_line;
+pub mod decisions;
+pub mod draw;
 pub mod field;
-pub mod pair;
-pub mod panels;
+pub mod key;
+pub mod size;
 pub mod text;
 pub mod theme;
 pub mod widgets;

@@ -9,14 +9,14 @@ use ratatui::style::{Color, Modifier, Style};
 /// What a person can ask for with `--color` or in the config file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ColorChoice {
-    /// From the environment.
+    /// The environment says how many there are.
     #[default]
     Auto,
-    /// Attributes only.
+    /// No color is drawn, only bold, dim and reversed text.
     None,
     /// The sixteen colors of the terminal's own palette.
     Ansi16,
-    /// The 256-color palette.
+    /// The palette of 256 colors is used.
     Ansi256,
     /// 24 bits a color.
     True,
@@ -25,7 +25,6 @@ pub enum ColorChoice {
 /// How many colors the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// The 256-color palette.
     Indexed,
     /// 24 bits a color.
     True,
@@ -40,7 +39,6 @@ pub enum ThemeName {
     Light,
     /// The hues of Okabe and Ito at full strength, for every color vision; on a dark background.
     ColorBlind,
-    /// Attributes only.
     Mono,
     /// The terminal's own palette: readable on any background.
     Ansi16,
@@ -70,27 +68,19 @@ pub struct Theme {
     pub name: ThemeName,
     /// How its colors are written.
     pub depth: Depth,
-    /// Plain text.
     pub text: Style,
-    /// What matters less.
     pub dim: Style,
-    /// What matters more.
     pub strong: Style,
     /// Column heads and pane titles.
     pub heading: Style,
-    /// Borders and axes.
     pub border: Style,
-    /// The selected row.
     pub selected: Style,
     /// The main line of a chart, kept pairs.
     pub main: Style,
     /// The second line of a chart.
     pub second: Style,
-    /// Goes well.
     pub good: Style,
-    /// Needs a look.
     pub warn: Style,
-    /// Went wrong.
     pub bad: Style,
     /// A key in the hint bar.
     pub key: Style,

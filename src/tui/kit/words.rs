@@ -28,9 +28,7 @@ pub enum Condition {
     Queued,
     /// Ended by an error.
     Failed,
-    /// Ended on request.
     Stopped,
-    /// Ended by itself.
     Done,
 }
 
@@ -98,7 +96,6 @@ pub fn stop_reason(reason: StopReason) -> &'static str {
         StopReason::NothingNew => "another round would bring no new label",
         StopReason::SelectionOneSided => "the selection is one-sided by length",
         StopReason::ValidationDropped => "the round dropped on the validation pairs",
-        StopReason::CalibrationWorsened => "the round's probabilities got worse",
         StopReason::NonFinite => "a number was not finite",
         StopReason::UserStopped => "stopped on request",
     }
@@ -113,8 +110,6 @@ pub fn left_out(reason: LeftOut) -> &'static str {
         LeftOut::NotSeparated => "left out: not one high and one low",
         LeftOut::DeltaTooSmall => "left out: too close together",
         LeftOut::BelowThreshold => "left out: confidence below the threshold",
-        LeftOut::Flipped => "left out: the label flipped since the last round",
-        LeftOut::LongerNearTie => "left out: near a tie, and the longer is preferred",
         LeftOut::Stopped => "left out: the loop stops here",
     }
 }
@@ -193,9 +188,7 @@ where
 pub struct LogLine {
     /// Milliseconds since 1970.
     pub at_ms: i64,
-    /// One word.
     pub kind: &'static str,
-    /// The rest.
     pub text: String,
     /// Something a person should look at.
     pub is_warning: bool,
@@ -332,7 +325,24 @@ fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
         RunEvent::RoundFinished { round, wall_ms, .. } => {
             ("round", format!("round {round} done in {}", duration(*wall_ms)))
         }
-        _ => return None,
+        RunEvent::RunStarted { .. }
+        | RunEvent::ModelOpened { .. }
+        | RunEvent::DataSplitMade { .. }
+        | RunEvent::TextsEncoded { .. }
+        | RunEvent::StepStarted { .. }
+        | RunEvent::Progressed { .. }
+        | RunEvent::TrainStepTaken { .. }
+        | RunEvent::CrossFitted { .. }
+        | RunEvent::CheckpointSaved { .. }
+        | RunEvent::VerdictsRead { .. }
+        | RunEvent::RequestRead { .. }
+        | RunEvent::Paused { .. }
+        | RunEvent::Resumed
+        | RunEvent::RolledBack { .. }
+        | RunEvent::Warned { .. }
+        | RunEvent::RunStopped
+        | RunEvent::RunFinished { .. }
+        | RunEvent::RunFailed { .. } => return None,
     })
 }
 
@@ -365,6 +375,11 @@ pub fn error_bound(summary: &SelectionSummary) -> String {
         Some(it) if it.is_certified => format!(" · error ≤ {}", share(Some(it.bound), 3)),
         Some(_) => " · not certified".to_owned(),
     }
+}
+
+/// An error and what to do about it on one line.
+pub fn with_hint(error: &str, hint: Option<String>) -> String {
+    hint.map_or_else(|| error.to_owned(), |hint| format!("{error} · {hint}"))
 }
 
 /// A size in the unit that leaves one to three digits before the point.

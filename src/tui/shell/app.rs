@@ -12,17 +12,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
-use super::effect::Effect;
+use super::effect::{Effect, Terminal};
 use super::message::Message;
 use super::model::Model;
+use super::recorder::Recorder;
 use super::update::update;
 use super::view;
+use crate::tui::feed::change::Change;
 use crate::tui::feed::data::Interest;
-use crate::tui::feed::source::now_ms;
-use crate::tui::screens::samples::data::Request;
-use crate::tui::terminal;
+use crate::tui::feed::samples::Request;
+use crate::tui::feed::source::{Read, now_ms};
 use crate::tui::terminal::frame::FrameWriter;
-use crate::tui::terminal::input::{MOUSE_OFF, MOUSE_ON, PASTE_OFF, PASTE_ON};
+use crate::tui::terminal::guard::panic_if_asked;
+use crate::tui::terminal::input::{Input, MOUSE_OFF, MOUSE_ON, PASTE_OFF, PASTE_ON};
 
 /// Shortest time between two frames when a person typed.
 const AFTER_INPUT: Duration = Duration::from_millis(33);
@@ -36,14 +38,12 @@ const FOR_DETAILS: Duration = Duration::from_millis(8);
 /// How often ages on the screen move on.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Where effects go.
 pub struct Ports {
     /// To the data thread.
     pub interests: mpsc::Sender<Interest>,
     /// To the thread behind the samples screen.
     pub samples: mpsc::Sender<Request>,
-    /// To the thread that changes things.
-    pub effects: mpsc::Sender<Effect>,
+    pub changes: mpsc::Sender<Change>,
     /// Gives the terminal back until the shell continues this process.
     pub suspend: Box<dyn FnMut() -> std::io::Result<()>>,
     /// Lends the terminal to an editor; the inner error is the editor's.
@@ -53,12 +53,12 @@ pub struct Ports {
 /// Gives a text to an editor and returns what it was made into.
 type Lend = dyn FnMut(&str) -> std::io::Result<std::io::Result<String>>;
 
-/// The running interface.
 pub struct App<W> {
-    /// Its state.
     pub model: Model,
     /// The line is thin: data is drawn once a second at most.
     pub is_slow: bool,
+    /// The last inputs, for whoever looks into a panic.
+    pub recorder: Recorder,
     frames: FrameWriter<W>,
     ports: Ports,
     drawn_at: Option<Instant>,
@@ -87,6 +87,7 @@ impl<W: Write> App<W> {
         Self {
             model,
             is_slow: false,
+            recorder: Recorder::default(),
             frames,
             ports,
             drawn_at: None,
@@ -134,16 +135,8 @@ impl<W: Write> App<W> {
 
     /// Updates with one message and does what it asks for; `true` to leave.
     fn take(&mut self, message: Message) -> bool {
-        let pause = match message {
-            Message::Key(_) | Message::Pasted(_) | Message::Resized { .. } | Message::Continued => {
-                AFTER_INPUT
-            }
-            // The answer to a key, which a person waits for.
-            Message::Samples(_) => AFTER_INPUT,
-            Message::Snapshot(_) if self.model.is_waiting() => AFTER_INPUT,
-            _ if self.is_slow => AFTER_DATA_SLOW,
-            _ => AFTER_DATA,
-        };
+        self.recorder.record(&message);
+        let pause = self.pause_before(&message);
         // A slow link gets fewer frames rather than a queue of them.
         let pause = pause.max(self.write_time * 4);
         let due = self.drawn_at.map_or_else(Instant::now, |at| at + pause);
@@ -159,10 +152,27 @@ impl<W: Write> App<W> {
         leaves
     }
 
+    /// The shortest time between the last frame and the one that shows what this message changes.
+    fn pause_before(&self, message: &Message) -> Duration {
+        let after_data = if self.is_slow { AFTER_DATA_SLOW } else { AFTER_DATA };
+        match message {
+            Message::Input(
+                Input::Key(_) | Input::Pasted(_) | Input::Resized { .. } | Input::Continued,
+            )
+            // The answer to a key, which a person waits for.
+            | Message::Samples(_) => AFTER_INPUT,
+            Message::Read(Read::Snapshot(_)) if self.model.is_waiting() => AFTER_INPUT,
+            Message::Input(Input::Mouse { .. } | Input::Leave)
+            | Message::Tick { .. }
+            | Message::Read(_)
+            | Message::Answer(_)
+            | Message::Edited(_) => after_data,
+        }
+    }
+
     /// Tells the terminal which reports are wanted now.
     fn set_modes(&mut self) {
-        let wanted =
-            Modes { paste: view::context(&self.model).is_text(), mouse: self.model.has_mouse };
+        let wanted = Modes { paste: self.model.context().is_text(), mouse: self.model.has_mouse };
         if wanted.paste != self.modes.paste {
             self.frames.queue(if wanted.paste { PASTE_ON } else { PASTE_OFF });
         }
@@ -172,32 +182,30 @@ impl<W: Write> App<W> {
         self.modes = wanted;
     }
 
+    /// Hands an effect to whoever does it; `true` when the loop is to end.
     fn execute(&mut self, effect: Effect) -> bool {
         match effect {
-            Effect::Quit => return true,
-            Effect::Redraw => self.frames.forget(),
-            Effect::Suspend => {
+            Effect::Terminal(effect) => return self.on_terminal(effect),
+            // A thread that has ended reported why.
+            Effect::Samples(request) => drop(self.ports.samples.send(request)),
+            Effect::Watch(interest) => drop(self.ports.interests.send(interest)),
+            Effect::Change(change) => drop(self.ports.changes.send(change)),
+        }
+        false
+    }
+
+    fn on_terminal(&mut self, effect: Terminal) -> bool {
+        match effect {
+            Terminal::Quit => return true,
+            Terminal::Redraw => self.frames.forget(),
+            Terminal::Suspend => {
                 self.frames.forget();
                 // Giving the terminal back turned everything off.
                 self.modes = Modes::default();
                 return (self.ports.suspend)().is_err();
             }
-            Effect::Edit { text } => return self.edit(&text),
-            Effect::Emit(bytes) => self.frames.queue(&bytes),
-            // A thread that has ended reported why.
-            Effect::Samples(request) => drop(self.ports.samples.send(request)),
-            Effect::Watch(interest) => drop(self.ports.interests.send(interest)),
-            effect @ (Effect::Ask { .. }
-            | Effect::Kill { .. }
-            | Effect::Launch(_)
-            | Effect::DryRun(_)
-            | Effect::Copy { .. }
-            | Effect::CopyPrinted { .. }
-            | Effect::SavePreset { .. }
-            | Effect::EditRuns(_)
-            | Effect::Save { .. }) => {
-                drop(self.ports.effects.send(effect));
-            }
+            Terminal::Edit { text } => return self.edit(&text),
+            Terminal::Emit(bytes) => self.frames.queue(&bytes),
         }
         false
     }
@@ -208,15 +216,15 @@ impl<W: Write> App<W> {
         self.modes = Modes::default();
         let message = match (self.ports.edit)(text) {
             Err(_) => return true,
-            Ok(Ok(text)) => Message::Edited(text),
-            Ok(Err(error)) => Message::Failed(format!("the editor: {error}")),
+            Ok(Ok(text)) => Message::Edited(Ok(text)),
+            Ok(Err(error)) => Message::Edited(Err(format!("the editor: {error}"))),
         };
         self.take(message)
     }
 
     fn draw(&mut self) -> std::io::Result<usize> {
         if self.drawn_at.is_some() {
-            terminal::panic_if_asked("render");
+            panic_if_asked("render");
         }
         let started = Instant::now();
         let model = &self.model;
@@ -242,9 +250,9 @@ mod tests {
 
     /// A terminal that keeps what it was sent.
     #[derive(Clone, Default)]
-    struct Terminal(Rc<RefCell<Vec<Vec<u8>>>>);
+    struct FakeTerminal(Rc<RefCell<Vec<Vec<u8>>>>);
 
-    impl Write for Terminal {
+    impl Write for FakeTerminal {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.borrow_mut().push(bytes.to_vec());
             Ok(bytes.len())
@@ -257,18 +265,23 @@ mod tests {
 
     struct Run {
         frames: Vec<Vec<u8>>,
+        elapsed: Duration,
         interests: Vec<Interest>,
-        effects: Vec<Effect>,
+        changes: Vec<Change>,
         n_suspended: usize,
         /// Whether a key ended the loop, rather than the end of the channel.
         was_left: bool,
     }
 
-    /// The real loop over these keys. When none of them leaves, the end of the channel does.
-    fn run(keys: &str) -> Run {
-        let terminal = Terminal::default();
+    /// How long a loaded machine may take.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    /// The real loop over these keys. When none of them leaves, the end of the channel does, as soon as
+    /// all of `awaited` is on the screen.
+    fn run(keys: &str, awaited: &[&str]) -> Run {
+        let terminal = FakeTerminal::default();
         let (to_source, interests) = mpsc::channel();
-        let (to_executor, effects) = mpsc::channel();
+        let (to_executor, changes) = mpsc::channel();
         let n_suspended = Rc::new(RefCell::new(0));
         let counter = Rc::clone(&n_suspended);
         let suspend = Box::new(move || {
@@ -279,7 +292,7 @@ mod tests {
         let ports = Ports {
             interests: to_source,
             samples,
-            effects: to_executor,
+            changes: to_executor,
             suspend,
             edit: Box::new(|text| Ok(Ok(text.to_owned()))),
         };
@@ -292,13 +305,20 @@ mod tests {
                 '\x1a' => (KeyCode::Char('z'), KeyModifiers::CONTROL),
                 c => (KeyCode::Char(c), KeyModifiers::NONE),
             };
-            sender.try_send(Message::Key(KeyEvent::new(code, modifiers))).unwrap();
+            let key = Input::Key(KeyEvent::new(code, modifiers));
+            sender.try_send(Message::Input(key)).unwrap();
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let begun = Instant::now();
         let was_left = runtime.block_on(async {
             let idle = async {
-                // Frames are at most 33 ms apart: then the last one is drawn.
-                tokio::time::sleep(Duration::from_millis(120)).await;
+                let is_shown = || {
+                    let shown = screen(&terminal.0.borrow());
+                    awaited.iter().all(|words| shown.contains(words))
+                };
+                while !is_shown() && begun.elapsed() < PATIENCE {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
                 drop(sender);
             };
             let mut idle = std::pin::pin!(idle);
@@ -312,11 +332,12 @@ mod tests {
                 }
             }
         });
+        let elapsed = begun.elapsed();
         let frames = terminal.0.borrow().clone();
         let n_suspended = *n_suspended.borrow();
         drop(app);
-        let (interests, effects) = (interests.iter().collect(), effects.iter().collect());
-        Run { frames, interests, effects, n_suspended, was_left }
+        let (interests, changes) = (interests.iter().collect(), changes.iter().collect());
+        Run { frames, elapsed, interests, changes, n_suspended, was_left }
     }
 
     fn screen(frames: &[Vec<u8>]) -> String {
@@ -329,17 +350,20 @@ mod tests {
 
     #[test]
     fn many_keys_are_few_frames_and_the_last_one_is_true() {
-        let run = run("jjjjjjjjjjjjkkkkkkkkkkkk\n");
-        assert!(run.frames.len() <= 3, "{} frames", run.frames.len());
+        let awaited = ["[2 Live]", "accuracy by round"];
+        let run = run("jjjjjjjjjjjjkkkkkkkkkkkk\n", &awaited);
         let shown = screen(&run.frames);
-        assert!(shown.contains("[2 Live]") && shown.contains("accuracy by round"), "{shown}");
+        assert!(awaited.iter().all(|words| shown.contains(words)), "{shown}");
+        // The first frame, and then one each time that the pause after a key has passed.
+        let n_most = 2 + run.elapsed.as_millis() / AFTER_INPUT.as_millis();
+        assert!(run.frames.len() as u128 <= n_most, "{} frames", run.frames.len());
         assert!(run.interests.last().unwrap().live && !run.was_left);
     }
 
     #[test]
     fn effects_reach_their_threads_and_a_key_leaves() {
-        let run = run("pxy\x1aq");
-        assert_eq!(run.effects.len(), 2, "{:?}", run.effects);
+        let run = run("pxy\x1aq", &["a key leaves before this is shown"]);
+        assert_eq!(run.changes.len(), 2, "{:?}", run.changes);
         assert_eq!(run.n_suspended, 1);
         assert!(run.was_left);
     }

@@ -1,31 +1,32 @@
 //! The state of the interface. Views read it, only `update` changes it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::run::RunId;
+use crate::domain::text::clean::clean_line;
 use crate::store::rows::RunRow;
-use crate::store::{RunEdit, RunFilter};
 
-use super::keymap::{Command, Keymap};
+use super::effect::Effect;
+use super::keymap::Keymap;
+use super::keymap::binding::Context;
+use super::keymap::command::{Command, Motion};
 use super::overlay::Overlay;
 use super::split::Splits;
 use crate::tui::feed::data::{Ghost, Interest, RunData, Snapshot};
+use crate::tui::kit::size::Size;
 use crate::tui::kit::theme::Theme;
-use crate::tui::kit::widgets::TrendScale;
 use crate::tui::kit::words::Condition;
 use crate::tui::screens::compare::Compare;
 use crate::tui::screens::launch::Launch;
 use crate::tui::screens::live::Live;
+use crate::tui::screens::runs::Runs;
 use crate::tui::screens::samples::Samples;
 
 /// Which screen is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Screen {
-    /// All runs.
     Runs,
-    /// One run.
     Live,
     /// The pairs a run scored.
     Samples,
@@ -35,201 +36,40 @@ pub enum Screen {
     Launch,
 }
 
-/// Size classes; each view draws one layout for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SizeClass {
-    /// Below 60x16: a few lines.
-    Tiny,
-    /// From 60x16: lists and numbers.
-    Small,
-    /// From 80x24: everything.
-    Standard,
-    /// From 160x40: everything side by side.
-    Wide,
-}
-
-/// Columns and rows of the terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    /// Columns.
-    pub width: u16,
-    /// Rows.
-    pub height: u16,
-}
-
-impl Size {
-    /// Its class.
-    pub fn class(self) -> SizeClass {
-        match (self.width, self.height) {
-            (160.., 40..) => SizeClass::Wide,
-            (80.., 24..) => SizeClass::Standard,
-            (60.., 16..) => SizeClass::Small,
-            _ => SizeClass::Tiny,
-        }
-    }
-}
-
-/// What the runs list is ordered by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SortKey {
-    /// Newest first.
-    Newest,
-    /// Best test accuracy first.
-    Accuracy,
-    /// Running first, done last.
-    State,
-    /// Alphabetical.
-    Name,
-    /// Furthest first.
-    Round,
-    /// Most pseudo-labels kept first.
-    Kept,
-    /// Most vetoes first.
-    Vetoed,
-}
-
-impl SortKey {
-    /// Every order with the character that takes it from the menu.
-    pub const ALL: [(char, Self); 7] = [
-        ('d', Self::Newest),
-        ('a', Self::Accuracy),
-        ('s', Self::State),
-        ('n', Self::Name),
-        ('r', Self::Round),
-        ('k', Self::Kept),
-        ('v', Self::Vetoed),
-    ];
-
-    /// The words above the list.
-    pub fn words(self) -> &'static str {
+impl Screen {
+    /// Where the keys of the screen are read.
+    pub fn context(self) -> Context {
         match self {
-            Self::Newest => "newest first",
-            Self::Accuracy => "by accuracy",
-            Self::State => "by state",
-            Self::Name => "by name",
-            Self::Round => "by round",
-            Self::Kept => "by pairs kept",
-            Self::Vetoed => "by vetoes",
+            Self::Runs => Context::Runs,
+            Self::Live => Context::Live,
+            Self::Samples => Context::Samples,
+            Self::Compare => Context::Compare,
+            Self::Launch => Context::Launch,
         }
-    }
-
-    /// The next one, for the key that walks through them.
-    pub fn next(self) -> Self {
-        match self {
-            Self::Newest => Self::Accuracy,
-            Self::Accuracy => Self::State,
-            Self::State => Self::Name,
-            Self::Name => Self::Round,
-            Self::Round => Self::Kept,
-            Self::Kept => Self::Vetoed,
-            Self::Vetoed => Self::Newest,
-        }
-    }
-}
-
-/// The conditions that the first line counts.
-pub const COUNTED: [Condition; 3] = [Condition::Running, Condition::Queued, Condition::Interrupted];
-
-/// The runs list.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Runs {
-    /// Those that are shown, in the order shown.
-    pub rows: Vec<Arc<RunRow>>,
-    /// Those that the filter leaves out.
-    pub hidden: Vec<Arc<RunRow>>,
-    /// What is shown.
-    pub filter: RunFilter,
-    /// The filter as it was typed.
-    pub filter_text: String,
-    /// The run that was selected before the filter hid it.
-    pub anchor: Option<RunId>,
-    /// Whether the order is turned round.
-    pub is_reversed: bool,
-    /// What takes the latest decisions back, the latest last.
-    pub undo: Vec<Edited>,
-    /// What does them again.
-    pub redo: Vec<Edited>,
-    /// The range of the trends of the rows shown.
-    pub scale: Option<TrendScale>,
-    /// How many runs there are in conditions that the first line counts: running, queued,
-    /// interrupted.
-    pub n_in: [usize; 3],
-    /// The run that others are measured against.
-    pub starred: Option<Arc<RunRow>>,
-    /// Index of the selected row.
-    pub cursor: usize,
-    /// Rows scrolled off the top.
-    pub offset: usize,
-    /// The order.
-    pub sort: SortKey,
-    /// Whether anything was read yet: an empty list is then really empty.
-    pub is_loaded: bool,
-    /// Runs marked for what acts on several.
-    pub marked: BTreeSet<RunId>,
-    /// The run at which a range began.
-    pub range_from: Option<RunId>,
-    /// A run that was just started, to be selected when it appears (id or name).
-    pub awaited: Option<String>,
-}
-
-impl Runs {
-    /// Every run, shown or not.
-    pub fn all(&self) -> impl Iterator<Item = &RunRow> {
-        self.rows.iter().chain(&self.hidden).map(AsRef::as_ref)
-    }
-
-    /// The rows of the range that was begun: from where to the cursor.
-    pub fn range(&self) -> Option<RangeInclusive<usize>> {
-        let from = self.range_from.as_ref()?;
-        let from = self.rows.iter().position(|row| row.id == *from)?;
-        Some(from.min(self.cursor)..=from.max(self.cursor))
-    }
-
-    /// The run that others are measured against.
-    pub fn baseline(&self) -> Option<&RunRow> {
-        self.starred.as_deref()
-    }
-}
-
-/// A decision about runs, with the words that say it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edited {
-    /// What was decided: `ser-s1 archived`.
-    pub what: String,
-    /// What does it.
-    pub edits: Vec<RunEdit>,
-    /// It takes back what the words say.
-    pub is_undo: bool,
-}
-
-impl Edited {
-    /// A decision made now.
-    pub fn new(what: String, edits: Vec<RunEdit>) -> Self {
-        Self { what, edits, is_undo: false }
     }
 }
 
 /// How a message is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// Something happened.
     Note,
     /// A key that cannot act now.
     Refused,
-    /// Something failed.
     Error,
 }
 
-/// The message line.
+/// What the message line says for some seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toast {
-    /// One line.
     pub text: String,
     /// How it is meant.
     pub tone: Tone,
     /// When it was set, milliseconds since 1970.
     pub at_ms: i64,
 }
+
+/// What a key says that would change something in a viewer that changes nothing.
+pub const READ_ONLY: &str = "read-only: this viewer was started with --read-only";
 
 /// A view held still while data keeps arriving.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -240,10 +80,9 @@ pub struct Frozen {
     pub n_newer: usize,
 }
 
-/// The whole state.
+/// Everything that a frame is drawn from; only `update` and what it calls change it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// Which screen.
     pub screen: Screen,
     /// What lies over it.
     pub overlay: Option<Overlay>,
@@ -257,13 +96,9 @@ pub struct Model {
     pub history: BTreeMap<&'static str, Vec<String>>,
     /// Actions used from the palette, the latest first.
     pub recent: Vec<Command>,
-    /// The runs list.
     pub runs: Runs,
-    /// The samples screen.
     pub samples: Samples,
-    /// The compare screen.
     pub compare: Compare,
-    /// The launch screen.
     pub launch: Launch,
     /// The live screen, once one was opened.
     pub live: Option<Live>,
@@ -279,11 +114,8 @@ pub struct Model {
     pub splits: Splits,
     /// Whether long lines of the event log are wrapped, not cut.
     pub wraps_events: bool,
-    /// The message line.
     pub toast: Option<Toast>,
-    /// Styles.
     pub theme: Theme,
-    /// The terminal's size.
     pub size: Size,
     /// Milliseconds since 1970, as of the last message that said so.
     pub now_ms: i64,
@@ -309,26 +141,7 @@ impl Model {
             samples: Samples::default(),
             compare: Compare::default(),
             launch: Launch::default(),
-            runs: Runs {
-                rows: Vec::new(),
-                hidden: Vec::new(),
-                filter: RunFilter::default(),
-                filter_text: String::new(),
-                is_reversed: false,
-                anchor: None,
-                undo: Vec::new(),
-                redo: Vec::new(),
-                scale: None,
-                n_in: [0; 3],
-                starred: None,
-                cursor: 0,
-                offset: 0,
-                sort: SortKey::Newest,
-                is_loaded: false,
-                marked: BTreeSet::new(),
-                range_from: None,
-                awaited: None,
-            },
+            runs: Runs::default(),
             live: None,
             run: None,
             ghost: None,
@@ -352,7 +165,9 @@ impl Model {
             (Screen::Live, Some(live)) => self.row(&live.run),
             (Screen::Compare, _) => self.compare.selected().and_then(|run| self.row(run)),
             (Screen::Samples, _) => self.samples.run.as_ref().and_then(|run| self.row(run)),
-            _ => self.runs.rows.get(self.runs.cursor).map(AsRef::as_ref),
+            (Screen::Runs | Screen::Launch | Screen::Live, _) => {
+                self.runs.rows.get(self.runs.cursor).map(AsRef::as_ref)
+            }
         }
     }
 
@@ -400,6 +215,61 @@ impl Model {
                 Interest { run, live, compare, ..Interest::default() }
             }
         }
+    }
+
+    /// Where keys are read now.
+    pub fn context(&self) -> Context {
+        match &self.overlay {
+            Some(Overlay::Confirm { .. }) => Context::Confirm,
+            Some(Overlay::Choice(_)) => Context::Choice,
+            Some(Overlay::Prompt(_) | Overlay::Commands(_)) => Context::Prompt,
+            None => self.screen.context(),
+        }
+    }
+
+    /// The run behind the curves of the live screen, while that is shown.
+    pub fn shown_ghost(&self) -> Option<&Ghost> {
+        let live = self.live.as_ref().filter(|_| self.screen == Screen::Live)?;
+        self.ghost.as_ref().filter(|ghost| Some(&ghost.run) == live.ghost.as_ref())
+    }
+
+    /// Puts a line on the message line. There is nothing to do outside for it, so that a key that only
+    /// says something can end with it.
+    pub fn say(&mut self, tone: Tone, text: impl Into<String>) -> Vec<Effect> {
+        // Error texts can quote a file or a spec.
+        let text = clean_line(&text.into());
+        self.toast = Some(Toast { text, tone, at_ms: self.now_ms });
+        Vec::new()
+    }
+
+    /// Where the cursor of a list goes that stands at `at` among `n_rows`, `n` times.
+    pub fn moved(&self, motion: Motion, at: usize, n_rows: usize, n: usize) -> usize {
+        let page = usize::from(self.size.height / 2).max(1).saturating_mul(n);
+        let last = n_rows.saturating_sub(1);
+        let to = match motion {
+            Motion::Down => at.saturating_add(n),
+            Motion::Up => at.saturating_sub(n),
+            Motion::PageDown => at.saturating_add(page),
+            Motion::PageUp => at.saturating_sub(page),
+            Motion::First => 0,
+            Motion::Last => last,
+        };
+        to.min(last)
+    }
+
+    /// Shows a screen; Esc returns to the one before it.
+    pub fn go_to(&mut self, screen: Screen) {
+        if screen == self.screen {
+            return;
+        }
+        let from = self.screen;
+        self.trail.retain(|place| *place != from);
+        self.trail.push(from);
+        // Going back to a screen by its number is going back.
+        if let Some(at) = self.trail.iter().position(|place| *place == screen) {
+            self.trail.truncate(at);
+        }
+        self.screen = screen;
     }
 
     /// How many runs go on without this viewer.

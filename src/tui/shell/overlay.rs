@@ -2,9 +2,11 @@
 
 use crate::domain::run::RunId;
 
-use super::effect::{Contents, Effect};
-use super::keymap::{Command, Context};
-use super::message::Message;
+use super::chosen::Chosen;
+use super::effect::Effect;
+use super::keymap::binding::Context;
+use super::keymap::command::Command;
+use crate::tui::feed::change::Contents;
 use crate::tui::kit::field::Field;
 use crate::tui::screens::samples::SamplesPrompt;
 
@@ -13,7 +15,6 @@ use crate::tui::screens::samples::SamplesPrompt;
 pub enum Overlay {
     /// A question that waits for yes or no.
     Confirm {
-        /// What is asked.
         question: String,
         /// What a yes means, in one line.
         detail: String,
@@ -35,17 +36,15 @@ pub enum Then {
     Effect(Effect),
     /// What a key would do on the screen below.
     Command(Command),
-    /// Anything else.
-    Message(Box<Message>),
+    /// Something that no key does.
+    Chosen(Chosen),
 }
 
 /// A popup to choose from. An item with a key is taken by it at once, so that a popup opened by `y`
 /// makes chords such as `y m`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// What is chosen.
     pub title: String,
-    /// From what.
     pub items: Vec<ChoiceItem>,
     /// Index of the selected item.
     pub cursor: usize,
@@ -56,9 +55,7 @@ pub struct Choice {
 pub struct ChoiceItem {
     /// The character that takes it at once.
     pub key: Option<char>,
-    /// What it is.
     pub label: String,
-    /// More about it.
     pub detail: String,
     /// What choosing it does.
     pub then: Then,
@@ -79,24 +76,11 @@ pub enum Purpose {
     /// Something of the samples screen.
     Samples(SamplesPrompt),
     /// The tags of a run, with spaces between.
-    Tags {
-        /// Which run.
-        run: RunId,
-        /// Its name.
-        name: String,
-    },
+    Tags { run: RunId, name: String },
     /// The note on a run.
-    Note {
-        /// Which run.
-        run: RunId,
-        /// Its name.
-        name: String,
-    },
+    Note { run: RunId, name: String },
     /// A file to write this into.
-    Save {
-        /// Its contents.
-        contents: Contents,
-    },
+    Save { contents: Contents },
     /// A name for a spec to start runs from; a path writes it there.
     Preset {
         /// The text of the spec file.
@@ -132,7 +116,6 @@ pub struct Prompt {
     pub title: String,
     /// What it is for.
     pub purpose: Purpose,
-    /// The text.
     pub field: Field,
     /// The text before the prompt opened: Esc puts a filter back to it.
     pub before: String,
@@ -167,7 +150,6 @@ pub struct CommandList {
     pub is_help: bool,
     /// The screen whose actions are listed.
     pub context: Context,
-    /// What was typed.
     pub field: Field,
     /// Index of the selected action among those shown.
     pub cursor: usize,

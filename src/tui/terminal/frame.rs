@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 
 use super::ascii::to_ascii;
 use super::encode::{Pen, changes, mend_wide_cells};
-use crate::tui::shell::model::Size;
+use crate::tui::kit::size::Size;
 
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";

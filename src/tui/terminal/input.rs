@@ -5,21 +5,20 @@
 //! itself and calls crossterm only when the kernel says that there are bytes and no hang-up.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
-use crossterm::event::{self, Event, MouseButton, MouseEventKind};
+use crossterm::event::{self, Event, KeyEvent, MouseButton, MouseEventKind};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
-use tokio::sync::mpsc::Sender;
 
-use crate::tui::shell::message::{Message, MouseKind};
-use crate::tui::terminal;
+use super::guard::{panic_if_asked, restore};
+use super::held;
+use crate::tui::outlet::Outlet;
 
 /// Clicks and wheel as reports, positions in decimal; no movement.
 pub const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
@@ -30,6 +29,40 @@ pub const PASTE_ON: &[u8] = b"\x1b[?2004h";
 /// Pastes as they come.
 pub const PASTE_OFF: &[u8] = b"\x1b[?2004l";
 
+/// What the terminal and the signals tell the loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A key went down.
+    Key(KeyEvent),
+    /// A text was pasted into a field.
+    Pasted(String),
+    /// The mouse did something; it only reports where it was asked to.
+    Mouse {
+        kind: MouseKind,
+        /// The column of the pointer, from 0.
+        x: u16,
+        /// The row of the pointer, from 0.
+        y: u16,
+    },
+    /// The terminal has a new size.
+    Resized { width: u16, height: u16 },
+    /// The process was stopped and goes on: whatever is on the screen is not ours.
+    Continued,
+    /// A signal or a vanished terminal asks to leave.
+    Leave,
+}
+
+/// What a mouse did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MouseKind {
+    /// The left button went down.
+    Click,
+    /// The wheel turned towards the hand.
+    WheelDown,
+    /// The wheel turned away.
+    WheelUp,
+}
+
 /// Pause between two attempts, where a system does not tell again.
 const TOLD_AGAIN: Duration = Duration::from_millis(5);
 /// How long a viewer without a terminal may take to leave by itself.
@@ -39,64 +72,30 @@ const RESTORE: Duration = Duration::from_millis(50);
 /// The exit code of a process that a hang-up ended.
 const EXIT_HUNG_UP: i32 = 129;
 
-/// Whether the terminal is lent to another program; the pipe wakes the thread that waits for keys.
-static HELD: Mutex<bool> = Mutex::new(false);
-static RETURNED: Condvar = Condvar::new();
-static WAKE: OnceLock<(OwnedFd, OwnedFd)> = OnceLock::new();
-
-/// Stops reading keys until [`go_on`]: they are for another program.
-pub fn hold() {
-    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = true;
-    wake();
-}
-
-/// Wakes the thread that waits for keys.
-fn wake() {
-    if let Some((_, wake)) = WAKE.get() {
-        let _ = nix::unistd::write(wake, &[0]);
-    }
-}
-
-/// Reads keys again.
-pub fn go_on() {
-    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = false;
-    RETURNED.notify_all();
-}
-
-fn is_held() -> bool {
-    *HELD.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Waits while the terminal is lent.
-fn wait_while_held() {
-    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    drop(RETURNED.wait_while(held, |is_held| *is_held));
-}
-
 /// Starts the threads that read keys and signals. They end with the process.
 ///
 /// # Errors
 /// No handler can be installed, or no thread started.
-pub fn start(messages: &Sender<Message>) -> io::Result<()> {
+pub fn start(to: &Outlet<Input>) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGWINCH, SIGCONT, SIGTSTP])?;
-    let to_loop = messages.clone();
+    let to_loop = to.clone();
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
             match signal {
                 // Meant for the program that has the terminal now.
-                SIGINT | SIGQUIT | SIGTSTP if is_held() => {}
+                SIGINT | SIGQUIT | SIGTSTP if held::is_held() => {}
                 SIGWINCH => {
                     resized(&to_loop);
-                    wake();
+                    held::wake();
                 }
                 SIGTSTP => send(&to_loop, suspend_key()),
-                SIGCONT => send(&to_loop, Message::Continued),
+                SIGCONT => send(&to_loop, Input::Continued),
                 // A loop that waits for a terminal which takes nothing must not outlive these.
                 _ => leave(&to_loop),
             }
         }
     })?;
-    let to_loop = messages.clone();
+    let to_loop = to.clone();
     thread::Builder::new().name("input".to_owned()).spawn(move || {
         // Whatever ended the reading, without keys there is no way to leave.
         let _ = read_keys(&to_loop);
@@ -105,12 +104,11 @@ pub fn start(messages: &Sender<Message>) -> io::Result<()> {
     Ok(())
 }
 
-fn read_keys(messages: &Sender<Message>) -> io::Result<()> {
+fn read_keys(to: &Outlet<Input>) -> io::Result<()> {
     let stdin = io::stdin();
-    let pipe = nix::unistd::pipe()?;
-    let (wake, _) = WAKE.get_or_init(|| pipe);
+    let wake = held::wakes()?;
     loop {
-        wait_while_held();
+        held::wait_while_held();
         let mut fds = [
             PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
             PollFd::new(wake.as_fd(), PollFlags::POLLIN),
@@ -125,7 +123,7 @@ fn read_keys(messages: &Sender<Message>) -> io::Result<()> {
         }
         if fds[1].any().unwrap_or(false) {
             let _ = nix::unistd::read(wake, &mut [0; 16]);
-            if is_held() {
+            if held::is_held() {
                 continue;
             }
         }
@@ -133,7 +131,7 @@ fn read_keys(messages: &Sender<Message>) -> io::Result<()> {
         let mut n_events = 0;
         while event::poll(Duration::ZERO)? {
             n_events += 1;
-            take(event::read()?, messages);
+            take(event::read()?, to);
         }
         if has_keys && n_events == 0 {
             tell_again(&stdin);
@@ -141,14 +139,14 @@ fn read_keys(messages: &Sender<Message>) -> io::Result<()> {
     }
 }
 
-fn take(event: Event, messages: &Sender<Message>) {
+fn take(event: Event, to: &Outlet<Input>) {
     match event {
         Event::Key(key) => {
-            terminal::panic_if_asked("input");
-            send(messages, Message::Key(key));
+            panic_if_asked("input");
+            send(to, Input::Key(key));
         }
-        Event::Resize(width, height) => send(messages, Message::Resized { width, height }),
-        Event::Paste(text) => send(messages, Message::Pasted(text)),
+        Event::Resize(width, height) => send(to, Input::Resized { width, height }),
+        Event::Paste(text) => send(to, Input::Pasted(text)),
         Event::Mouse(mouse) => {
             let kind = match mouse.kind {
                 MouseEventKind::Down(MouseButton::Left) => MouseKind::Click,
@@ -156,7 +154,7 @@ fn take(event: Event, messages: &Sender<Message>) {
                 MouseEventKind::ScrollUp => MouseKind::WheelUp,
                 _ => return,
             };
-            send(messages, Message::Mouse { kind, x: mouse.column, y: mouse.row });
+            send(to, Input::Mouse { kind, x: mouse.column, y: mouse.row });
         }
         _ => {}
     }
@@ -174,32 +172,32 @@ fn tell_again(stdin: &io::Stdin) {
     thread::sleep(TOLD_AGAIN);
 }
 
-fn resized(messages: &Sender<Message>) {
+fn resized(to: &Outlet<Input>) {
     if let Ok((width, height)) = crossterm::terminal::size() {
-        send(messages, Message::Resized { width, height });
+        send(to, Input::Resized { width, height });
     }
 }
 
 /// A stop signal from outside is the key that a person would press.
-fn suspend_key() -> Message {
+fn suspend_key() -> Input {
     let key = event::KeyCode::Char('z');
-    Message::Key(event::KeyEvent::new(key, event::KeyModifiers::CONTROL))
+    Input::Key(event::KeyEvent::new(key, event::KeyModifiers::CONTROL))
 }
 
-fn send(messages: &Sender<Message>, message: Message) {
-    // The loop has ended: nobody is there to hear it, and the process ends soon.
-    let _ = messages.blocking_send(message);
+fn send(to: &Outlet<Input>, input: Input) {
+    // Where the loop has ended nobody is there to hear it, and the process ends soon.
+    let _ = to.send(input);
 }
 
 /// Asks the loop to leave and makes sure of it: a loop that writes to a dead terminal, or waits
 /// for a disk, must not outlive the terminal.
-fn leave(messages: &Sender<Message>) {
-    let _ = messages.try_send(Message::Leave);
+fn leave(to: &Outlet<Input>) {
+    to.try_send(Input::Leave);
     let watchdog = thread::Builder::new().name("watchdog".to_owned()).spawn(|| {
         thread::sleep(WATCHDOG);
         // Giving the terminal back is a write as well, and may never end.
         let _ = thread::Builder::new().name("restore".to_owned()).spawn(|| {
-            terminal::restore();
+            restore();
             std::process::exit(EXIT_HUNG_UP);
         });
         thread::sleep(RESTORE);

@@ -17,10 +17,12 @@ use crate::store::rows::{
 };
 
 use crate::tui::feed::data::{RunData, Snapshot};
+use crate::tui::feed::source::Read;
+use crate::tui::kit::size::Size;
 use crate::tui::kit::theme::{Depth, Theme, ThemeName};
 use crate::tui::screens::launch::{FormRow, RowKey};
 use crate::tui::shell::message::Message;
-use crate::tui::shell::model::{Model, Size};
+use crate::tui::shell::model::Model;
 use crate::tui::shell::update::update;
 
 /// 2026-11-24 12:40:00 UTC.
@@ -52,6 +54,7 @@ pub fn row(id: u64, name: &str, status: RunStatus, liveness: Liveness) -> RunRow
     RunRow {
         id: RunId::from_bits(id),
         name: name.to_owned(),
+        kind: crate::domain::run::RunKind::Ser,
         arm: "ser".into(),
         experiment: None,
         status,
@@ -382,7 +385,7 @@ pub fn early_data() -> RunData {
 pub fn model(width: u16, height: u16, runs: Vec<RunRow>, run: Option<RunData>) -> Model {
     let mut model = Model::new(Theme::new(ThemeName::Dark, Depth::Indexed), Size { width, height });
     let snapshot = Snapshot::new(NOW_MS, runs, run);
-    update(&mut model, Message::Snapshot(Box::new(snapshot)));
+    update(&mut model, Message::Read(Read::Snapshot(Box::new(snapshot))));
     model
 }
 

@@ -1,8 +1,9 @@
-//! The interface driven by keys, and its screens as text.
+//! The whole interface driven by keys. Tests of one screen lie with that screen.
 
-pub mod behavior;
+pub mod drive;
 pub mod fixtures;
+mod hostile;
+mod keys;
 mod monkey;
-mod panes_behavior;
-mod runs_behavior;
-pub mod screens;
+mod picture;
+pub mod pictures;

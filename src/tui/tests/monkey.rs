@@ -10,19 +10,23 @@ use crate::domain::verdict::{Verdict, VerdictSet};
 use crate::store::testing::{self, Fixture};
 use crate::store::{Access, Attempt, Store};
 
-use super::behavior::{assert_harmless, hostile_data, hostile_texts, key};
+use super::drive::key;
 use super::fixtures::{
     NOW_MS, early_data, failed_data, finished_data, model, running_data, twelve_runs,
 };
-use super::screens::draw;
+use super::hostile::{assert_harmless, hostile_data, hostile_texts};
+use super::pictures::draw;
+use crate::tui::feed::change::Answer;
 use crate::tui::feed::data::{RunData, Snapshot};
-use crate::tui::screens::samples::data::{Request, Target};
-use crate::tui::screens::samples::reader::Reader;
+use crate::tui::feed::reviewer::Reviewer as Recorder;
+use crate::tui::feed::samples::{Found, Request, Target};
+use crate::tui::feed::source::Read;
 use crate::tui::shell::effect::Effect;
-use crate::tui::shell::message::{Message, MouseKind};
-use crate::tui::shell::model::{Model, Size};
+use crate::tui::shell::message::Message;
+use crate::tui::shell::model::Model;
 use crate::tui::shell::overlay::Overlay;
 use crate::tui::shell::update::update;
+use crate::tui::terminal::input::{Input, MouseKind};
 
 const KEYS: [&str; 87] = [
     "j", "k", "g", "G", "Ctrl-d", "Ctrl-u", "Enter", "Esc", "q", "h", "l", "1", "2", "3", "4", "5",
@@ -61,22 +65,24 @@ impl Monkey {
     fn message(&self, random: &mut Random) -> Message {
         match random.next(40) {
             0 => {
-                Message::Resized { width: random.next(220) as u16, height: random.next(70) as u16 }
+                let (width, height) = (random.next(220) as u16, random.next(70) as u16);
+                Message::Input(Input::Resized { width, height })
             }
             1 | 2 => {
                 let rows = self.rows[..random.next(13) as usize].to_vec();
                 let run = self.data[random.next(self.data.len() as u64) as usize].clone();
-                Message::Snapshot(Box::new(Snapshot::new(NOW_MS, rows, Some(run))))
+                Message::Read(Read::Snapshot(Box::new(Snapshot::new(NOW_MS, rows, Some(run)))))
             }
             3 => Message::Tick { now_ms: NOW_MS + random.next(100_000) as i64 },
-            4 => Message::Pasted("x y\u{1b}[2J\n漢字".to_owned()),
+            4 => Message::Input(Input::Pasted("x y\u{1b}[2J\n漢字".to_owned())),
             5 => {
                 let kinds = [MouseKind::Click, MouseKind::WheelDown, MouseKind::WheelUp];
                 let kind = kinds[random.next(3) as usize];
-                Message::Mouse { kind, x: random.next(230) as u16, y: random.next(80) as u16 }
+                let (x, y) = (random.next(230) as u16, random.next(80) as u16);
+                Message::Input(Input::Mouse { kind, x, y })
             }
-            6 => Message::Failed("no \u{202e}such file".to_owned()),
-            7 => Message::Continued,
+            6 => Message::Answer(Answer::Failed("no \u{202e}such file".to_owned())),
+            7 => Message::Input(Input::Continued),
             _ => key(KEYS[random.next(KEYS.len() as u64) as usize]),
         }
     }
@@ -133,7 +139,7 @@ struct Reviewer {
     fixture: Fixture,
     run: RunId,
     attempt: Attempt,
-    reader: Reader,
+    recorder: Recorder,
     ledger: Ledger,
     n_asked: u64,
 }
@@ -164,8 +170,8 @@ impl Reviewer {
         let run = fixture.run("reviewed");
         let attempt = fixture.begin(&run);
         fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
-        let reader = Reader::new(fixture.home.clone());
-        Self { fixture, run, attempt, reader, ledger: Ledger::default(), n_asked: 0 }
+        let recorder = Recorder::new(fixture.home.clone());
+        Self { fixture, run, attempt, recorder, ledger: Ledger::default(), n_asked: 0 }
     }
 
     fn snapshot(&self) -> Message {
@@ -175,25 +181,24 @@ impl Reviewer {
         for (pair, at) in data.sampled.iter_mut().zip(0..) {
             pair.pair = PairId(at);
         }
-        Message::Snapshot(Box::new(Snapshot::new(NOW_MS, rows, Some(data))))
+        Message::Read(Read::Snapshot(Box::new(Snapshot::new(NOW_MS, rows, Some(data)))))
     }
 
-    /// Does what the model asks of the reader, and tells the model what came of it.
+    /// Does what the model asks of the thread, and tells the model what came of it.
     fn serve(&mut self, model: &mut Model, effects: Vec<Effect>) {
         for effect in effects {
             let Effect::Samples(request) = effect else { continue };
-            let listed = self.reader.listed(&self.run);
-            let answer = self.reader.take(request.clone());
-            if matches!(answer, Some(Message::Done(_))) {
+            let listed = self.recorder.listed(&self.run);
+            let answer = self.recorder.take(request.clone());
+            if matches!(answer, Some(Found::Recorded(_))) {
                 self.note(request, listed);
             }
             // As behind the real screen, several keys in a row are answered at once.
             self.n_asked += 1;
             let is_answered = answer.is_some() || self.n_asked.is_multiple_of(5);
-            let found = is_answered.then(|| self.reader.poll(true)).flatten();
-            let found = found.map(Message::Samples);
-            for message in answer.into_iter().chain(found) {
-                let more = update(model, message);
+            let found = is_answered.then(|| self.recorder.poll(true)).flatten();
+            for found in answer.into_iter().chain(found) {
+                let more = update(model, Message::Samples(found));
                 self.serve(model, more);
             }
         }
@@ -228,7 +233,7 @@ impl Reviewer {
             let message = match random.next(60) {
                 0 => {
                     let (width, height) = (random.next(220) as u16, random.next(70) as u16);
-                    Message::Resized { width, height }
+                    Message::Input(Input::Resized { width, height })
                 }
                 1 => self.snapshot(),
                 2..20 => key(REVIEW_KEYS[random.next(REVIEW_KEYS.len() as u64) as usize]),
@@ -299,27 +304,4 @@ fn a_thousand_monkeys() {
          {n_decided} pairs decided about, all of them as on the disk, {:.0} s",
         started.elapsed().as_secs_f64()
     );
-}
-
-#[test]
-fn hostile_texts_stay_text_on_every_screen() {
-    for words in hostile_texts() {
-        for (width, height) in [(160, 48), (80, 24), (60, 16), (20, 5)] {
-            let data = hostile_data(&words);
-            let rows = vec![data.detail.row.clone()];
-            let mut model = model(width, height, rows, Some(data));
-            for keys in ["2", "z", "<", "3", "4", "5", "n", "i", "\u{1b}", "t", "\u{1b}", ":", "?"]
-            {
-                let words = if keys == "\u{1b}" { "Esc" } else { keys };
-                update(&mut model, key(words));
-                assert_harmless(&draw(&model));
-            }
-            update(&mut model, key("Esc"));
-            update(&mut model, Message::Failed(words.clone()));
-            update(&mut model, Message::DryRunEnded(words.clone()));
-            assert_harmless(&draw(&model));
-            model.size = Size { width: 1, height: 1 };
-            draw(&model);
-        }
-    }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use models::BenchModel;
-use ser::engine::Precision;
+use ser::domain::spec::Precision;
 use work::Job;
 
 /// Pairs of one optimiser step, on both sides.

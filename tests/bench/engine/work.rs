@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ser::domain::preference::Side;
+use ser::domain::spec::{LoraSpec, Loss, Precision, Tuning};
 use ser::engine::memory::{self, Load};
 use ser::engine::score::score_all;
 use ser::engine::{
-    self, Backbone, CacheSettings, EncodedPair, LabeledPair, LoraSpec, Loss, OpenSettings,
-    PairText, Precision, RewardModel, StepSettings, Tuning,
+    self, Backbone, CacheSettings, EncodedPair, LabeledPair, OpenSettings, PairText, RewardModel,
+    StepSettings,
 };
 
 /// Longest side of a pair of the bench, in tokens.

@@ -3,6 +3,7 @@
 
 use super::support::{by_name, is_flat, tiny};
 use crate::domain::preference::Side;
+use crate::domain::spec::{Device, Loss, Precision, Tuning};
 use crate::engine::candle::CandleModel;
 use crate::engine::cpu::CpuModel;
 use crate::engine::cpu::tests::differences::relative_error;
@@ -12,8 +13,7 @@ use crate::engine::cpu::tests::support::{
 use crate::engine::cpu::trainer::Running;
 use crate::engine::fixture::{bert_dir, deberta_dir, llama_dir};
 use crate::engine::{
-    Backbone, Claim, Device, EncodedPair, LabeledPair, Loss, OpenSettings, PairText, Precision,
-    RewardModel, StepSettings, Tuning,
+    Backbone, Claim, EncodedPair, LabeledPair, OpenSettings, PairText, RewardModel, StepSettings,
 };
 
 /// Labels of every kind: certain and probable.

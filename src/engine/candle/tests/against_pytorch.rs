@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 
 use super::support::{by_name, is_flat, tiny};
+use crate::domain::spec::{Device, Tuning};
 use crate::engine::candle::CandleModel;
 use crate::engine::candle::trainer::Trainer;
 use crate::engine::cpu::tests::differences::relative_error;
@@ -14,7 +15,7 @@ use crate::engine::cpu::tests::support::{
 use crate::engine::files::layout::whole_name;
 use crate::engine::files::weights::read_tensors;
 use crate::engine::fixture::shared_model;
-use crate::engine::{Backbone, Device, EncodedPair, OpenSettings, RewardModel, Tuning};
+use crate::engine::{Backbone, EncodedPair, OpenSettings, RewardModel};
 
 fn assert_matches(trainer: &Trainer, name: &str, file_name: impl Fn(&str) -> String) {
     let cases: Cases = cases(name);

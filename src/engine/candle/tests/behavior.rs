@@ -2,10 +2,10 @@
 
 use super::support::tiny;
 use crate::domain::preference::Side;
+use crate::domain::spec::{Device, Tuning};
 use crate::engine::cpu::tests::support::{lora, random_pairs, settings};
 use crate::engine::{
-    Backbone, Device, EncodedPair, EngineError, LabeledPair, OpenSettings, StepSettings, Tuning,
-    open,
+    Backbone, EncodedPair, EngineError, LabeledPair, OpenSettings, StepSettings, open,
 };
 
 fn batch(pairs: &[EncodedPair]) -> Vec<LabeledPair<'_>> {

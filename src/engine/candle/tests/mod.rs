@@ -2,5 +2,8 @@
 
 mod against_cpu;
 mod against_pytorch;
+mod against_stock;
 mod behavior;
+mod language_model;
+mod oracle;
 pub mod support;

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use candle_core::Device;
 
+use crate::domain::spec::{Precision, Tuning};
 use crate::engine::candle::network::{Network, Training};
 use crate::engine::candle::operations::Arithmetic;
-use crate::engine::candle::parameters::{Origin, Parameters};
-use crate::engine::candle::trainer::{Gradients, Trainer};
+use crate::engine::candle::parameters::{Gradients, Origin, Parameters};
+use crate::engine::candle::trainer::Trainer;
 use crate::engine::config::ModelConfig;
 use crate::engine::cpu::tests::support::config;
 use crate::engine::files::layout::Layout;
 use crate::engine::files::weights::StoredTensors;
 use crate::engine::fixture::fixture_dir;
-use crate::engine::{Precision, Tuning};
 
 /// The tiny model of a family; micro-batches of so many padded tokens.
 pub fn tiny(family: &str, tuning: &Tuning, budget: usize) -> Trainer {

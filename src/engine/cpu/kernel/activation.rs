@@ -6,17 +6,18 @@
 //! * GELU by tanh `a = x s(2 u)`, `u = sqrt(2 / pi) (x + 0.044715 x^3)`, since
 //!   `(1 + tanh u) / 2 = s(2 u)`: `dx = da (s + x s (1 - s) 2 u')`.
 
-use super::math;
 use super::profile::{self, Kernel};
 use super::rows_per_task;
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::math;
+use super::vector::simd::kernel;
 
 /// Values that one task of a nonlinearity without rows works on.
 const CHUNK: usize = 1 << 12;
 
-/// `activated = up * gate * sigmoid(gate)`; a row of `expanded` is `[gate | up]`, each `width`.
+/// `activated = up * gate * sigmoid(gate)`. `expanded` is `[rows, 2 * width]`, a row `[gate | up]`;
+/// `activated` is `[rows, width]`.
 pub fn swiglu_forward(team: &Team, expanded: &[f32], width: usize, activated: &mut [f32]) {
     let _span = profile::span(Kernel::Activation, 0);
     let chunk = rows_per_task(2 * width) * width;
@@ -25,9 +26,9 @@ pub fn swiglu_forward(team: &Team, expanded: &[f32], width: usize, activated: &m
     });
 }
 
-/// Turns `[gate | up]` into its gradient in place and, in the same pass, the gradient of the
-/// activation (`activated` on entry) into the activation itself, which the weight gradient of the
-/// next layer needs.
+/// Turns `expanded`, `[rows, 2 * width]` with rows `[gate | up]`, into its gradient in place and, in the
+/// same pass, `activated`, `[rows, width]`, from the gradient of the activation into the activation
+/// itself, which the weight gradient of the next layer needs.
 pub fn swiglu_backward(team: &Team, expanded: &mut [f32], width: usize, activated: &mut [f32]) {
     let _span = profile::span(Kernel::Activation, 0);
     let chunk = rows_per_task(2 * width) * width;
@@ -36,7 +37,7 @@ pub fn swiglu_backward(team: &Team, expanded: &mut [f32], width: usize, activate
     });
 }
 
-/// `activated = x Phi(x)`.
+/// `activated = x Phi(x)`, value by value of two slices of one length.
 pub fn gelu_forward(team: &Team, x: &[f32], activated: &mut [f32]) {
     let _span = profile::span(Kernel::Activation, 0);
     team.each_chunk(activated, CHUNK, |task, a| {
@@ -44,13 +45,15 @@ pub fn gelu_forward(team: &Team, x: &[f32], activated: &mut [f32]) {
     });
 }
 
-/// Turns `x` into its gradient in place, and `activated` from gradient into activation.
+/// Turns `x` into its gradient in place, and `activated`, of the same length, from gradient into
+/// activation.
 pub fn gelu_backward(team: &Team, x: &mut [f32], activated: &mut [f32]) {
     let _span = profile::span(Kernel::Activation, 0);
     team.each_part((cut(x, CHUNK), cut(activated, CHUNK)), |_, (x, a)| gelu_backward_values(x, a));
 }
 
-/// GELU approximated by tanh, as `gelu_new` and `gelu_pytorch_tanh` of transformers.
+/// GELU approximated by tanh, as `gelu_new` and `gelu_pytorch_tanh` of transformers, value by value of
+/// two slices of one length.
 pub fn gelu_tanh_forward(team: &Team, x: &[f32], activated: &mut [f32]) {
     let _span = profile::span(Kernel::Activation, 0);
     team.each_chunk(activated, CHUNK, |task, a| {

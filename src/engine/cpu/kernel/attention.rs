@@ -101,6 +101,7 @@ pub struct Scratch {
     tables: Tables,
 }
 
+#[cfg(test)]
 impl Scratch {
     /// Bytes of the tables.
     #[must_use]

@@ -1,10 +1,10 @@
 //! Cross-entropy of rows of logits and its gradient, `softmax - one_hot`.
 
-use super::math;
 use super::profile::{self, Kernel};
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::math;
+use super::vector::simd::kernel;
 
 /// What a row says about the token it should predict.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -15,8 +15,9 @@ pub struct Prediction {
     pub is_best: bool,
 }
 
-/// One prediction for each row of `logits`; the logits become `scale` times their gradient, zero
-/// where there is no target.
+/// One prediction for each row of `logits`, `[rows, vocabulary]` in nats, into `predictions`, `[rows]`;
+/// `targets`, `[rows]`, are token ids below the vocabulary. The logits become `scale` times their
+/// gradient, zero where there is no target.
 pub fn cross_entropy(
     team: &Team,
     logits: &mut [f32],

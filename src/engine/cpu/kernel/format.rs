@@ -14,13 +14,13 @@
 
 use half::bf16;
 
-use super::Precision;
 #[cfg(target_arch = "aarch64")]
-use super::lanes::Neon;
+use super::vector::lanes::Neon;
 #[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
-use super::lanes::{Lanes, Portable, Task};
-use super::simd::{Level, level};
+use super::vector::lanes::{Avx2, Avx512};
+use super::vector::lanes::{Lanes, Portable, Task};
+use super::vector::simd::{Level, level};
+use crate::domain::spec::Precision;
 
 #[cfg(target_arch = "x86_64")]
 mod pairs;
@@ -37,7 +37,7 @@ pub(super) trait Source: Copy + Send + Sync {
 impl Source for f32 {
     #[inline(always)]
     unsafe fn first<L: Lanes>(lanes: L, from: *const Self, n: usize) -> L::V {
-        // SAFETY: passed on.
+        // SAFETY: the caller vouches for `n` values at `from`.
         unsafe { lanes.load_first(from, n) }
     }
 }
@@ -45,7 +45,7 @@ impl Source for f32 {
 impl Source for bf16 {
     #[inline(always)]
     unsafe fn first<L: Lanes>(lanes: L, from: *const Self, n: usize) -> L::V {
-        // SAFETY: passed on.
+        // SAFETY: the caller vouches for `n` values at `from`.
         unsafe { lanes.widen_first(from, n) }
     }
 }
@@ -163,7 +163,7 @@ macro_rules! plain_format {
 
             #[inline(always)]
             unsafe fn along<S: Source>(self, from: *const S, n: usize) -> <$lanes as Lanes>::V {
-                // SAFETY: passed on.
+                // SAFETY: the caller vouches for `n` values at `from`; no more are read.
                 let values = unsafe { S::first(self.lanes, from, n) };
                 if self.rounds { self.lanes.to_bf16(values) } else { values }
             }
@@ -175,13 +175,13 @@ macro_rules! plain_format {
                 _below: *const S,
                 n: usize,
             ) -> <$lanes as Lanes>::V {
-                // SAFETY: passed on.
+                // SAFETY: the caller vouches for `n` values at `from`; a step here has no row below.
                 unsafe { self.along(from, n) }
             }
 
             #[inline(always)]
             unsafe fn tile(self, rows: usize, tile: &Tile) -> usize {
-                // SAFETY: passed on.
+                // SAFETY: the tile that is chosen has at most `rows` rows, for which the caller vouches.
                 unsafe {
                     if rows >= $rows {
                         tile_of::<$lanes, $rows>(self.lanes, tile);
@@ -210,7 +210,7 @@ plain_format!(Avx512, 12, 8, 4, 2, 1);
 
 #[inline(always)]
 unsafe fn tile_of<L: Lanes, const R: usize>(lanes: L, tile: &Tile) {
-    // SAFETY: passed on.
+    // SAFETY: the caller vouches for `R` rows of `tile.columns` columns, which one vector or two hold.
     unsafe {
         if tile.columns > L::N {
             tile_in_registers::<L, R, 2>(lanes, tile);

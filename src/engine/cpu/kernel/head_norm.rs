@@ -5,16 +5,17 @@
 //! `dx = r (g w - xh mean(g w xh))` and `dw = sum g xh`. Where a weight is exactly 0 nothing is left
 //! of `xh` in the output; it counts as 0 there.
 
-use super::math;
 use super::product::partial::summed;
 use super::profile::{self, Kernel};
 use super::rows_per_task;
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::math;
+use super::vector::simd::kernel;
 
-/// Norms the first `n_heads` heads, each as wide as `weight`, of every row of `x` (rows `stride`
-/// apart) in place; saves the scale of head `h` of row `i` in `scales[i * n_heads + h]`.
+/// Norms the first `n_heads` heads of every row of `x`, `[rows, stride]`, in place; a head is as wide as
+/// `weight`, `[width]`, and what stands behind the heads is left alone. The scale of head `h` of row `i`
+/// is saved in `scales`, `[rows, n_heads]`.
 pub fn head_rms_forward(
     team: &Team,
     x: &mut [f32],
@@ -52,9 +53,9 @@ kernel! {
     }
 }
 
-/// Turns the gradient of the output, in `dy_to_dx`, into that of the input in place; `y` is the
-/// output of [`head_rms_forward`], rows as in it. Adds the gradient of the weight to `dweight` unless
-/// it is frozen.
+/// Turns the gradient of the output, in `dy_to_dx`, `[rows, stride]`, into that of the input in place;
+/// `y` is the output of [`head_rms_forward`], `scales`, `[rows, n_heads]`, what it saved. Adds the
+/// gradient of the weight to `dweight`, `[width]`, unless it is frozen.
 #[expect(clippy::too_many_arguments, reason = "two strided matrices and what was saved of them")]
 pub fn head_rms_backward(
     team: &Team,

@@ -103,7 +103,7 @@ impl Linear {
         2 * rows * self.input * self.output
     }
 
-    /// `y (+)= x W^T` for `x` of shape `[rows, input]`.
+    /// `y (+)= x W^T`: `x` is `[rows, input]`, `y` `[rows, output]`, the weight `[output, input]`.
     pub fn forward(
         self,
         on: Compute<'_>,
@@ -127,7 +127,7 @@ impl Linear {
         }
     }
 
-    /// `dx (+)= dy W`.
+    /// `dx (+)= dy W`: `dy` is `[rows, output]`, `dx` `[rows, input]`, the weight `[output, input]`.
     pub fn input_gradient(
         self,
         on: Compute<'_>,
@@ -149,7 +149,7 @@ impl Linear {
         }
     }
 
-    /// `dW += dy^T x`.
+    /// `dW += dy^T x`: `dy` is `[rows, output]`, `x` `[rows, input]`, `dW` `[output, input]`.
     pub fn weight_gradient(
         self,
         on: Compute<'_>,
@@ -168,8 +168,9 @@ impl Linear {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::cpu::kernel::simd::at_every_level;
-    use crate::engine::cpu::kernel::{Precision, Team};
+    use crate::domain::spec::Precision;
+    use crate::engine::cpu::kernel::Team;
+    use crate::engine::cpu::kernel::vector::simd::at_every_level;
     use crate::engine::cpu::tests::differences::noise;
     use half::bf16;
 

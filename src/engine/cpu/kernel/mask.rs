@@ -2,8 +2,8 @@
 
 use super::profile::{self, Kernel};
 use super::rows_per_task;
-use super::simd::kernel;
 use super::team::Team;
+use super::vector::simd::kernel;
 
 /// The masks of one site of one layer in one step.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,8 @@ pub struct Masks {
     pub scale: f32,
 }
 
-/// Masks `x`, one row of `width` values for each of `numbers`, in place.
+/// Masks `x`, `[numbers.len(), width]`, in place; `numbers` are those of the tokens in the whole batch,
+/// the keys of their draws.
 pub fn mask_rows(team: &Team, x: &mut [f32], width: usize, numbers: &[u32], masks: Masks) {
     let _span = profile::span(Kernel::Rows, 0);
     let rows = rows_per_task(width);

@@ -2,37 +2,31 @@
 //!
 //! Work is cut into tasks by shapes alone and sums over tasks are formed in a fixed order, so a
 //! result has the same bits for any number of threads. What a row of a batch becomes does not
-//! depend on the rows beside it. Instructions are chosen at run time (`simd`).
+//! depend on the rows beside it. Instructions are chosen at run time (`vector::simd`).
 //!
 //! This directory is the only place of the crate that holds `unsafe` code: vector intrinsics and
 //! slices that several threads write to, each to its own part.
 
 pub mod activation;
 pub mod attention;
-mod buffer;
 pub mod cross_entropy;
 mod format;
 pub mod head_norm;
-mod lanes;
 pub mod linear;
 pub mod mask;
-pub mod math;
 pub mod norm;
 pub mod optimizer;
 mod product;
 pub mod profile;
 pub mod rotary;
 pub mod rows;
-mod simd;
 mod split;
 mod team;
+pub mod vector;
 
 use half::bf16;
 
-/// Operands of matrix products are rounded to it; sums are always formed in `f32`.
-pub use crate::domain::spec::model::Precision;
-#[cfg(test)]
-mod measure;
+use crate::domain::spec::Precision;
 
 pub use linear::{Linear, Matrix, Write, multiply};
 pub use team::Team;
@@ -42,7 +36,7 @@ pub use team::Team;
 pub struct Compute<'a> {
     /// The threads.
     pub team: &'a Team,
-    /// Operands of matrix products.
+    /// What the operands of matrix products are rounded to; sums are always formed in `f32`.
     pub precision: Precision,
 }
 
@@ -55,37 +49,20 @@ pub enum Weight<'a> {
     Bf16(&'a [bf16]),
 }
 
-impl Weight<'_> {
-    /// How many values.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::F32(values) => values.len(),
-            Self::Bf16(values) => values.len(),
-        }
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 /// The instructions the kernels use on this machine. Machines that differ here may round
 /// differently.
 #[must_use]
 pub fn instructions() -> &'static str {
-    match simd::level() {
-        simd::Level::Baseline => "baseline",
+    match vector::simd::level() {
+        vector::simd::Level::Baseline => "baseline",
         #[cfg(target_arch = "aarch64")]
-        simd::Level::Neon => "neon",
+        vector::simd::Level::Neon => "neon",
         #[cfg(target_arch = "x86_64")]
-        simd::Level::Avx2 => "avx2",
+        vector::simd::Level::Avx2 => "avx2",
         #[cfg(target_arch = "x86_64")]
-        simd::Level::Avx512 => "avx512",
+        vector::simd::Level::Avx512 => "avx512",
         #[cfg(target_arch = "x86_64")]
-        simd::Level::Avx512Bf16 => "avx512 bf16",
+        vector::simd::Level::Avx512Bf16 => "avx512 bf16",
     }
 }
 

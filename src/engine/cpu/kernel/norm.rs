@@ -7,15 +7,16 @@
 //! * Layer norm `y = xh w + b`, `xh = (x - mu) r`:
 //!   `dx = r (g w - mean(g w) - xh mean(g w xh))`, `dw = sum g xh`, `db = sum g`.
 
-use super::math;
 use super::product::partial::summed;
 use super::profile::{self, Kernel};
 use super::rows_per_task;
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::math;
+use super::vector::simd::kernel;
 
-/// `y = x r w` for rows as wide as `weight`; saves `r` of each row in `scales`.
+/// `y = x r w`. `weight` is `[width]`, `x` and `y` are `[rows, width]`; the scale `r` of each row is saved
+/// in `scales`, `[rows]`.
 pub fn rms_forward(
     team: &Team,
     x: &[f32],
@@ -52,7 +53,7 @@ kernel! {
     }
 }
 
-/// `y = x r w` again from the saved `r`.
+/// `y = x r w` again from the `scales`, `[rows]`, that [`rms_forward`] saved; shapes as there.
 pub fn rms_apply(team: &Team, x: &[f32], weight: &[f32], scales: &[f32], y: &mut [f32]) {
     let _span = profile::span(Kernel::Norm, 0);
     let rows = rows_per_task(weight.len());
@@ -74,7 +75,8 @@ kernel! {
 }
 
 /// Adds the gradient of the input to `dx` and, unless the weight is frozen, that of the weight to
-/// `dweight`.
+/// `dweight`. `dy`, `x` and `dx` are `[rows, width]`, `weight` and `dweight` `[width]`, `scales` is
+/// `[rows]` as [`rms_forward`] saved it.
 pub fn rms_backward(
     team: &Team,
     dy: &[f32],
@@ -124,7 +126,8 @@ kernel! {
     }
 }
 
-/// `y = (x - mean) r w + b`; saves `[mean, r]` of each row in `moments`.
+/// `y = (x - mean) r w + b`. `weight` and `bias` are `[width]`, `x` and `y` `[rows, width]`; `[mean, r]` of
+/// each row is saved in `moments`, `[rows, 2]`.
 pub fn layer_forward(
     team: &Team,
     x: &[f32],
@@ -168,7 +171,7 @@ kernel! {
     }
 }
 
-/// Layer norm again from the saved moments.
+/// Layer norm again from the `moments`, `[rows, 2]`, that [`layer_forward`] saved; shapes as there.
 pub fn layer_apply(
     team: &Team,
     x: &[f32],
@@ -206,8 +209,9 @@ kernel! {
     }
 }
 
-/// Turns `dy` into the gradient of the input in place and, unless they are frozen, adds those of
-/// weight and bias to `dparameters`.
+/// Turns `dy`, `[rows, width]`, into the gradient of the input in place and, unless they are frozen, adds
+/// those of weight and bias to `dparameters`, each `[width]`. `x` is `[rows, width]`, `weight` `[width]`,
+/// `moments` `[rows, 2]` as [`layer_forward`] saved them.
 pub fn layer_backward(
     team: &Team,
     dy: &mut [f32],

@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use super::math;
 use super::profile::{self, Kernel};
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::math;
+use super::vector::simd::kernel;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
@@ -32,7 +32,8 @@ struct Constants {
     keep: f32,
 }
 
-/// The Euclidean norm of a gradient, added up in a fixed order.
+/// The Euclidean norm of a gradient of any length, in the unit of the gradient, added up in a fixed
+/// order.
 #[must_use]
 pub fn norm(team: &Team, gradient: &[f32]) -> f64 {
     let _span = profile::span(Kernel::Optimizer, 0);

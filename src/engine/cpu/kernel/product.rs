@@ -12,11 +12,12 @@
 pub(crate) mod pack;
 pub(crate) mod partial;
 
-use super::buffer::{self, Buffer};
+use super::Write;
 use super::format::{Format, Source, Tile, Work, dispatch, panel};
-use super::lanes::Lanes;
 use super::team::Team;
-use super::{Precision, Write};
+use super::vector::buffer::{self, Buffer};
+use super::vector::lanes::Lanes;
+use crate::domain::spec::Precision;
 use pack::Grid;
 use std::cell::Cell;
 
@@ -59,9 +60,9 @@ pub(super) struct Product<S> {
     pub b: Grid<S>,
 }
 
-// SAFETY: tasks read the operands and write disjoint tiles of the result.
+// SAFETY: tasks only read `a` and `b`, and each writes its own rows and panels of `c`.
 unsafe impl<S: Sync> Sync for Product<S> {}
-// SAFETY: as above.
+// SAFETY: the pointers are those of slices that `run`'s caller borrows until all tasks are done.
 unsafe impl<S: Sync> Send for Product<S> {}
 
 /// Values along `k` in one block: even parts of at most [`K_STEPS`] steps.
@@ -136,7 +137,7 @@ struct Right {
 
 // SAFETY: written panel by panel, each by one task, and then only read.
 unsafe impl Sync for Right {}
-// SAFETY: as above.
+// SAFETY: it points into the buffer that `run` holds until all tasks are done.
 unsafe impl Send for Right {}
 
 /// Packs a part of the right operand: a panel, or if its rows touch, some rows of all panels, so
@@ -168,7 +169,8 @@ impl<S: Source> Pack<S> {
         let to = self.right.start.wrapping_add(column / F::PANEL * self.right.panel);
         let to = to.wrapping_add(k / F::K * F::PANEL);
         let n = F::PANEL.min(n - column);
-        // SAFETY: `Product::run` vouches for the operand, and these steps belong to this task.
+        // SAFETY: `column < n` and `k + n_values` is at most the product's `k`, which `run`'s caller vouches
+        // for; a panel has `k` rounded up to 2 times its width of room, and these steps are this task's.
         unsafe { b.from(column, k).steps(format, to, F::PANEL, n, n_values) };
     }
 }
@@ -212,7 +214,8 @@ impl<S: Source> Work for Block<S> {
         let block = block_along(self.product.k, F::K);
         for k in (0..self.product.k.max(1)).step_by(block) {
             let n_values = block.min(self.product.k - k);
-            // SAFETY: `Product::run` vouches for the operands; `left` holds a block.
+            // SAFETY: rows are below `m` and `k + n_values` is at most the product's `k`; `left` holds
+            // `MAX_ROWS` rows of `LEFT_ROW` steps, a block at its longest.
             unsafe { self.run_block(format, k, n_values) };
         }
     }
@@ -227,7 +230,8 @@ impl<S: Source> Block<S> {
         let Product { n, a, c, stride: c_row, write, .. } = self.product;
         let n_rows = self.rows.len();
         let a = a.from(self.rows.start, k);
-        // SAFETY: passed on.
+        // SAFETY: `n_rows` rows from the task's first are below `m`, `n_values` from `k` on below the
+        // product's `k`; packed they take `n_rows * LEFT_ROW` steps at most.
         let (a_row, a_step) = unsafe {
             if a.k == 1 {
                 a.rows(format, left, LEFT_ROW, n_rows, n_values);
@@ -254,7 +258,8 @@ impl<S: Source> Block<S> {
                     columns: F::PANEL.min(n - column),
                     add: write == Write::Add || k > 0,
                 };
-                // SAFETY: passed on.
+                // SAFETY: the tile ends at or before the task's last row, below `m`, and column `n`; both
+                // operands hold `n_values` packed steps, and no other task writes to this tile.
                 row += unsafe { format.tile(n_rows - row, &tile) };
             }
         }

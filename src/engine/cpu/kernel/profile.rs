@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::{Compute, Linear, Weight, Write};
+use crate::engine::measure::Usage;
 
 static IS_ON: AtomicBool = AtomicBool::new(false);
 static COUNTERS: [Counter; Kernel::ALL.len()] = [const { Counter::new() }; Kernel::ALL.len()];
@@ -76,7 +77,7 @@ impl Kernel {
 /// What this machine's products reach, in floating-point operations a second: the best of several
 /// linear layers of friendly shapes, each run several times. Takes some tenths of a second.
 #[must_use]
-pub fn gemm_peak(on: Compute<'_>) -> f64 {
+pub fn product_peak(on: Compute<'_>) -> f64 {
     const RUNS: usize = 12;
     /// Rows, input, output: all operands stay within the caches, or the weight does.
     const SHAPES: [[usize; 3]; 2] = [[1536, 768, 384], [2048, 1024, 1024]];
@@ -112,20 +113,6 @@ impl Counter {
             operations: AtomicU64::new(0),
         }
     }
-}
-
-/// What one kind of kernel has used since [`start`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Usage {
-    /// Name of the kind.
-    pub name: &'static str,
-    /// How often it was called.
-    pub n_calls: u64,
-    /// Time on the calling thread.
-    pub nanoseconds: u64,
-    /// Floating-point operations of its products (a multiply-add is two); 0 for the kernels that
-    /// memory bounds.
-    pub operations: u64,
 }
 
 /// Clears all counters and starts counting.
@@ -195,9 +182,10 @@ mod tests {
 
     #[test]
     fn the_peak_is_a_rate() {
-        use crate::engine::cpu::kernel::{Precision, Team};
+        use crate::domain::spec::Precision;
+        use crate::engine::cpu::kernel::Team;
         let team = Team::new(1).unwrap();
-        let peak = gemm_peak(Compute { team: &team, precision: Precision::F32 });
+        let peak = product_peak(Compute { team: &team, precision: Precision::F32 });
         assert!(peak > 1e8 && peak.is_finite(), "{peak}");
     }
 

@@ -2,9 +2,9 @@
 
 use super::product::partial::summed;
 use super::profile::{self, Kernel};
-use super::simd::kernel;
 use super::split::cut;
 use super::team::Team;
+use super::vector::simd::kernel;
 use super::{Weight, rows_per_task};
 
 /// Values that one task of a sum works on.
@@ -13,7 +13,7 @@ const CHUNK: usize = 1 << 14;
 /// Columns that one task of [`scatter_rows`] adds up.
 const COLUMNS: usize = 64;
 
-/// `y += x`.
+/// `y += x`, value by value of two slices of one length.
 pub fn add(team: &Team, y: &mut [f32], x: &[f32]) {
     let _span = profile::span(Kernel::Rows, 0);
     team.each_chunk(y, CHUNK, |task, y| add_values(y, &x[task * CHUNK..][..y.len()]));
@@ -27,7 +27,7 @@ kernel! {
     }
 }
 
-/// Adds the column sums of `x` (rows as wide as `sums`) to `sums`: the gradient of a bias.
+/// Adds the column sums of `x`, `[rows, width]`, to `sums`, `[width]`: the gradient of a bias.
 pub fn add_column_sums(team: &Team, x: &[f32], sums: &mut [f32]) {
     let _span = profile::span(Kernel::Rows, 0);
     let chunk = rows_per_task(sums.len()) * sums.len();
@@ -49,7 +49,7 @@ kernel! {
     }
 }
 
-/// Adds `bias` to every row of `y`.
+/// Adds `bias`, `[width]`, to every row of `y`, `[rows, width]`.
 pub fn add_to_rows(team: &Team, y: &mut [f32], bias: &[f32]) {
     let _span = profile::span(Kernel::Rows, 0);
     let width = bias.len();
@@ -60,18 +60,8 @@ pub fn add_to_rows(team: &Team, y: &mut [f32], bias: &[f32]) {
     });
 }
 
-/// Fills every row of `y` with `bias`.
-pub fn fill_rows(team: &Team, y: &mut [f32], bias: &[f32]) {
-    let _span = profile::span(Kernel::Rows, 0);
-    let width = bias.len();
-    team.each_chunk(y, rows_per_task(width) * width, |_, y| {
-        for row in y.chunks_exact_mut(width) {
-            row.copy_from_slice(bias);
-        }
-    });
-}
-
-/// Copies the named rows of `from` next to each other.
+/// Copies the named rows of `from`, `[all rows, width]`, next to each other, widened to `f32`: `to` is
+/// `[rows.len(), width]`.
 pub fn gather_rows(team: &Team, from: Weight<'_>, width: usize, rows: &[u32], to: &mut [f32]) {
     let _span = profile::span(Kernel::Rows, 0);
     let n_rows = rows_per_task(width);
@@ -90,8 +80,8 @@ pub fn gather_rows(team: &Team, from: Weight<'_>, width: usize, rows: &[u32], to
     });
 }
 
-/// Adds rows to the named rows of `to`, the transpose of [`gather_rows`]. A row that is named twice
-/// gets its sums in the order of the names.
+/// Adds the rows of `from`, `[rows.len(), width]`, to the named rows of `to`, `[all rows, width]`: the
+/// transpose of [`gather_rows`]. A row that is named twice gets its sums in the order of the names.
 ///
 /// # Panics
 /// When a row does not exist.
@@ -158,7 +148,7 @@ mod tests {
         add_column_sums(&team, &[1.0, 2.0, 3.0, 4.0], &mut sums);
         assert_eq!(sums, [5.0, 6.0]);
         let mut y = [0.0; 4];
-        fill_rows(&team, &mut y, &sums);
+        add_to_rows(&team, &mut y, &sums);
         add(&team, &mut y, &[0.0, 1.0, 2.0, 3.0]);
         assert_eq!(y, [5.0, 7.0, 7.0, 9.0]);
     }

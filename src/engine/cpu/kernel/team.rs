@@ -325,4 +325,79 @@ mod tests {
         team.each(9, |_| _ = count.fetch_add(1, Ordering::Relaxed));
         assert_eq!(count.into_inner(), 9);
     }
+
+    /// Parts of uneven cost and count, over so many rounds that helpers are met asleep, spinning and on
+    /// their way: every part is done once, before `each_part` returns, by one thread at a time.
+    #[test]
+    fn uneven_parts_are_done_once_in_every_round() {
+        for n_threads in [2, 3, 7] {
+            let team = Team::new(n_threads).unwrap();
+            let mut values = vec![0_u32; 97];
+            for round in 1..600_u32 {
+                // From one part to as many as there are values; the last one is mostly shorter.
+                let chunk = 1 + (round as usize * 31) % 97;
+                let work = |part: usize, own: &mut [u32]| {
+                    for _ in 0..(part % 5) * 40 {
+                        std::hint::spin_loop();
+                    }
+                    own.iter_mut().for_each(|value| *value += 1);
+                };
+                if round % 3 == 0 {
+                    team.each_chunk(&mut values, chunk, work);
+                } else {
+                    team.install(|| team.each_chunk(&mut values, chunk, work));
+                }
+                assert!(values.iter().all(|value| *value == round), "{n_threads} {round}");
+                if round % 200 == 0 {
+                    // Longer than helpers spin between steps.
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+            }
+        }
+    }
+
+    /// A panic in any round, on any thread, is the caller's, and leaves no task behind that still writes.
+    #[test]
+    fn panics_in_many_rounds_leave_no_task_running() {
+        let team = Team::new(3).unwrap();
+        let running = AtomicUsize::new(0);
+        let mut n_panics = 0;
+        for round in 0..300_usize {
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                team.each(40, |i| {
+                    running.fetch_add(1, Ordering::SeqCst);
+                    let is_broken = round % 3 == 0 && (i + round) % 13 == 12;
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    if is_broken {
+                        // Without the message that a panic prints from a thread of its own.
+                        resume_unwind(Box::new(round));
+                    }
+                });
+            }));
+            assert_eq!(running.load(Ordering::SeqCst), 0, "a task runs after its region");
+            assert_eq!(done.is_err(), round % 3 == 0);
+            if let Err(panic) = done {
+                n_panics += 1;
+                assert_eq!(panic.downcast_ref::<usize>(), Some(&round));
+            }
+        }
+        assert_eq!(n_panics, 100);
+    }
+
+    /// Teams come and go, with and without work, while others work.
+    #[test]
+    fn teams_end_whatever_they_were_doing() {
+        std::thread::scope(|scope| {
+            for n_threads in 1..5 {
+                scope.spawn(move || {
+                    for n_tasks in 0..60 {
+                        let team = Team::new(n_threads).unwrap();
+                        let count = AtomicUsize::new(0);
+                        team.each(n_tasks, |_| _ = count.fetch_add(1, Ordering::Relaxed));
+                        assert_eq!(count.into_inner(), n_tasks);
+                    }
+                });
+            }
+        });
+    }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::context::Context;
 use crate::engine::cpu::dropout::{Dropout, Site};
-use crate::engine::cpu::kernel::math::fit;
+use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::kernel::{Linear, Matrix, Write, multiply, rows};
 use crate::engine::cpu::table::Slot;
 
@@ -41,6 +41,7 @@ pub struct LowRank {
     thin: Vec<f32>,
 }
 
+#[cfg(test)]
 impl LowRank {
     /// Bytes held.
     #[must_use]

@@ -11,8 +11,8 @@ use crate::engine::cpu::dropout::Site;
 use crate::engine::cpu::kernel::attention::relative::Relative;
 use crate::engine::cpu::kernel::attention::{self, Heads, Saved, Scratch};
 use crate::engine::cpu::kernel::head_norm::{head_rms_backward, head_rms_forward};
-use crate::engine::cpu::kernel::math::{fit, fit_zeroed};
 use crate::engine::cpu::kernel::rotary::RotaryTable;
+use crate::engine::cpu::kernel::vector::math::{fit, fit_zeroed};
 use crate::engine::cpu::kernel::{Weight, Write, rows};
 use crate::engine::cpu::table::Slot;
 
@@ -76,6 +76,7 @@ pub struct AttentionScratch {
     products: Scratch,
 }
 
+#[cfg(test)]
 impl AttentionTape {
     /// The buffers, for accounting.
     pub fn buffers(&self) -> [&Vec<f32>; 8] {
@@ -93,6 +94,7 @@ impl AttentionTape {
     }
 }
 
+#[cfg(test)]
 impl AttentionScratch {
     /// The buffers, for accounting.
     pub fn buffers(&self) -> [&Vec<f32>; 8] {

@@ -12,7 +12,7 @@ use super::norm::{LayerNorm, RmsNorm};
 use super::workspace::Scratch;
 use crate::engine::cpu::batch::Queries;
 use crate::engine::cpu::dropout::Site;
-use crate::engine::cpu::kernel::math::{fit, fit_zeroed};
+use crate::engine::cpu::kernel::vector::math::{fit, fit_zeroed};
 use crate::engine::cpu::kernel::{Weight, Write, rows};
 
 /// The norms of a block: that of attention, that of the feed-forward part.
@@ -50,6 +50,7 @@ pub struct Tape {
     pub moments: [Vec<f32>; 2],
 }
 
+#[cfg(test)]
 impl Tape {
     /// Bytes held.
     #[must_use]

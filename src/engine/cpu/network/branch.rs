@@ -4,7 +4,7 @@ use super::adapter::LowRank;
 use super::affine::Affine;
 use super::context::Context;
 use crate::engine::cpu::dropout::Site;
-use crate::engine::cpu::kernel::math::fit;
+use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::kernel::{Write, rows};
 
 /// Where the output of a part joins the stream.

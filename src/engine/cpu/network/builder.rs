@@ -5,11 +5,11 @@ use super::adapter::Adapter;
 use super::affine::Affine;
 use super::norm::{LayerNorm, RmsNorm};
 use super::stage::Stage;
+use crate::domain::spec::{Precision, Tuning};
 use crate::engine::cpu::dropout::Site;
 use crate::engine::cpu::kernel::Linear;
 use crate::engine::cpu::table::{Role, Slot, Span, Store, Table, Tensor};
 use crate::engine::files::layout::{Kind, Layout, Part, TensorSpec, adapter_names};
-use crate::engine::{Precision, Tuning};
 
 /// Appends tensors in order; the stage in work decides what is trained.
 #[derive(Debug)]

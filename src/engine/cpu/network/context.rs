@@ -1,8 +1,9 @@
 //! What a forward and its backward pass have in common.
 
+use crate::domain::spec::Precision;
 use crate::engine::cpu::batch::{Batch, Queries};
 use crate::engine::cpu::dropout::Dropout;
-use crate::engine::cpu::kernel::{Compute, Precision, Team};
+use crate::engine::cpu::kernel::{Compute, Team};
 use crate::engine::cpu::parameters::Weights;
 
 /// Which rows of the last block are read.

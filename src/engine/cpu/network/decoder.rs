@@ -8,12 +8,12 @@ use super::feed_forward::{FeedForward, Nonlinearity};
 use super::head::Head;
 use super::stage::Stage;
 use super::{Packing, Transformer};
+use crate::domain::spec::{Precision, Tuning};
 use crate::engine::config::{DecoderConfig, ModelConfig};
 use crate::engine::cpu::kernel::attention::Heads;
 use crate::engine::cpu::kernel::rotary::RotaryTable;
 use crate::engine::cpu::table::Table;
 use crate::engine::files::layout::{Layout, Part};
-use crate::engine::{Precision, Tuning};
 
 impl Transformer {
     /// The computation of a decoder and the layout of its parameters.

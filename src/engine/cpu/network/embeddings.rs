@@ -5,8 +5,8 @@ use super::context::Context;
 use super::norm::LayerNorm;
 use super::workspace::Workspace;
 use crate::engine::cpu::dropout::Site;
-use crate::engine::cpu::kernel::math::fit;
 use crate::engine::cpu::kernel::rows::{add, gather_rows, scatter_rows};
+use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::table::Slot;
 
 /// The embedding tables.

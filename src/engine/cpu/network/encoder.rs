@@ -9,11 +9,11 @@ use super::head::{Head, Squash};
 use super::relative::RelativeTable;
 use super::stage::Stage;
 use super::{Packing, Transformer};
+use crate::domain::spec::{Precision, Tuning};
 use crate::engine::config::{Activation, EncoderConfig, EncoderFamily, ModelConfig};
 use crate::engine::cpu::kernel::attention::Heads;
 use crate::engine::cpu::table::Table;
 use crate::engine::files::layout::{Layout, Part};
-use crate::engine::{Precision, Tuning};
 
 impl Transformer {
     /// The computation of an encoder and the layout of its parameters.

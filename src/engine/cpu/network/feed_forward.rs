@@ -8,7 +8,7 @@ use crate::engine::cpu::kernel::activation::{
     gelu_backward, gelu_forward, gelu_tanh_backward, gelu_tanh_forward, swiglu_backward,
     swiglu_forward,
 };
-use crate::engine::cpu::kernel::math::fit;
+use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::kernel::{Team, Write};
 
 /// The nonlinearity.

@@ -9,7 +9,7 @@ use super::affine::Affine;
 use super::context::Context;
 use super::workspace::Workspace;
 use crate::engine::cpu::kernel::Write;
-use crate::engine::cpu::kernel::math::{dot, erf, fit};
+use crate::engine::cpu::kernel::vector::math::{dot, erf, fit};
 use crate::engine::cpu::table::Slot;
 
 /// The nonlinearity of the dense layer.

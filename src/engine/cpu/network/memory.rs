@@ -4,7 +4,7 @@
 use super::Transformer;
 use super::block::Norms;
 use super::stage::Stage;
-use crate::engine::Tuning;
+use crate::domain::spec::Tuning;
 use crate::engine::cpu::kernel::attention::relative::n_table_values;
 
 /// The largest micro-batch of a run.

@@ -18,11 +18,12 @@ use self::relative::{RelativeRows, RelativeTable};
 use self::stage::Stage;
 use self::workspace::Workspace;
 use super::batch::Batch;
-use super::kernel::math::{fit, fit_zeroed};
 use super::kernel::rotary::RotaryTable;
+use super::kernel::vector::math::{fit, fit_zeroed};
 use super::table::Table;
+use crate::domain::spec::{Precision, Tuning};
+use crate::engine::EncodedPair;
 use crate::engine::config::ModelConfig;
-use crate::engine::{EncodedPair, Precision, Tuning};
 
 pub mod adapter;
 pub mod affine;
@@ -117,24 +118,6 @@ impl Transformer {
         }
     }
 
-    /// Packs several answers to one prompt; a decoder reads the prompt once.
-    #[must_use]
-    pub fn pack_responses(&self, prompt: &[u32], answers: &[&[u32]]) -> Batch {
-        match self.packing {
-            Packing::Causal => Batch::responses(prompt, answers),
-            Packing::Bidirectional { .. } => {
-                let whole = |answer: &&[u32]| [prompt, answer].concat();
-                let pairs = answers.iter().map(|answer| EncodedPair {
-                    tokens_a: whole(answer),
-                    answer_start: [prompt.len(), 0],
-                    ..EncodedPair::default()
-                });
-                let pairs: Vec<EncodedPair> = pairs.collect();
-                self.pack(&pairs.iter().collect::<Vec<_>>(), 0)
-            }
-        }
-    }
-
     /// What is wrong with a pair that this network cannot read.
     #[must_use]
     pub fn problem(&self, pair: &EncodedPair) -> Option<String> {
@@ -150,7 +133,7 @@ impl Transformer {
 
     /// What is wrong with a sequence that this network cannot read.
     #[must_use]
-    pub fn sequence_problem(&self, tokens: &[u32]) -> Option<String> {
+    fn sequence_problem(&self, tokens: &[u32]) -> Option<String> {
         let (vocabulary, limit) = (self.vocab_size, self.max_tokens);
         if tokens.is_empty() {
             return Some("a side without tokens".to_owned());

@@ -1,10 +1,10 @@
 //! The two norms with their weights: RMS norm before a part, layer norm after it.
 
 use super::context::Context;
-use crate::engine::cpu::kernel::math::fit;
 use crate::engine::cpu::kernel::norm::{
     layer_apply, layer_backward, layer_forward, rms_apply, rms_backward, rms_forward,
 };
+use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::table::Slot;
 
 /// `y = x / rms(x) w`.

@@ -8,8 +8,8 @@ use super::context::Context;
 use super::norm::LayerNorm;
 use crate::engine::config::RelativePositions;
 use crate::engine::cpu::kernel::attention::relative::Reach;
-use crate::engine::cpu::kernel::math::fit;
 use crate::engine::cpu::kernel::rows::{gather_rows, scatter_rows};
+use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::table::Slot;
 
 /// The table.
@@ -54,6 +54,7 @@ impl RelativeRows {
     }
 
     /// The buffers, for accounting.
+    #[cfg(test)]
     pub fn buffers(&self) -> [&Vec<f32>; 3] {
         [&self.rows, &self.raw, &self.moments]
     }

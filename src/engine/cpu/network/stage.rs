@@ -1,6 +1,6 @@
 //! From which stage of a network on its tensors are trained.
 
-use crate::engine::Tuning;
+use crate::domain::spec::Tuning;
 
 /// A stage of a network, from the bottom up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -65,6 +65,7 @@ impl Workspace {
     }
 
     /// Bytes held by all buffers but the square ones of attention.
+    #[cfg(test)]
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         let Scratch { dstream, normed, dnormed, branch, activated, low_rank, attention } =

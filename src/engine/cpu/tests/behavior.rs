@@ -6,12 +6,14 @@ use super::support::{
     FAMILIES, cases, decoder_config, labeled, random, random_pairs, settings, tiny,
 };
 use crate::domain::preference::Side;
+use crate::domain::spec::Loss;
 use crate::engine::config::{
     DecoderConfig, EncoderConfig, EncoderFamily, ModelConfig, RelativePositions,
 };
 use crate::engine::cpu::persistence;
 use crate::engine::cpu::trainer::{Running, Trainer};
-use crate::engine::{EncodedPair, EngineError, LabeledPair, Loss, StepSettings};
+use crate::engine::files::tuned_files;
+use crate::engine::{EncodedPair, EngineError, LabeledPair, StepSettings};
 
 pub fn first_preferred(pairs: &[EncodedPair]) -> Vec<LabeledPair<'_>> {
     pairs
@@ -245,7 +247,7 @@ fn a_checkpoint_of_another_model_is_refused_and_a_fresh_one_is_small() {
     let dir = tempfile::tempdir().unwrap();
     let mut bert = tiny("bert", 1);
     persistence::save(&bert.parameters, dir.path()).unwrap();
-    let optimizer = dir.path().join(persistence::OPTIMIZER);
+    let optimizer = dir.path().join(tuned_files::OPTIMIZER);
     assert!(std::fs::metadata(optimizer).unwrap().len() < 200, "zero moments are not stored");
     let mut llama = tiny("llama", 1);
     let before = llama.parameters.digest();

@@ -2,9 +2,9 @@
 
 use super::support::{FAMILIES, random_pairs, tuned};
 use crate::domain::preference::Side;
+use crate::domain::spec::{Loss, Precision, Tuning};
 use crate::engine::cpu::trainer::{Running, Trainer};
-use crate::engine::cpu::trunk_cache::CacheSettings;
-use crate::engine::{EncodedPair, LabeledPair, Loss, Precision, StepSettings, Tuning};
+use crate::engine::{CacheSettings, EncodedPair, LabeledPair, StepSettings};
 
 const STEP: StepSettings = StepSettings {
     loss: Loss::BradleyTerry,

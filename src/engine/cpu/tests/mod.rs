@@ -5,6 +5,5 @@ mod cached_trunk;
 pub mod differences;
 mod limits;
 mod pytorch;
-mod speed;
 pub mod support;
 mod tuning;

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::domain::preference::Side;
-use crate::domain::spec::model::{LoraSpec, LoraTarget};
+use crate::domain::spec::{LoraSpec, LoraTarget, Loss, Precision, Tuning};
 use crate::engine::config::{DecoderConfig, ModelConfig};
 use crate::engine::cpu::network::Transformer;
 use crate::engine::cpu::parameters::{NoSource, Parameters, TensorSource};
 use crate::engine::cpu::trainer::{Running, Trainer};
 use crate::engine::files::weights::{Tensor, read_tensors};
 pub use crate::engine::fixture::FAMILIES;
-use crate::engine::{EncodedPair, EngineError, LabeledPair, Loss, Precision, StepSettings, Tuning};
+use crate::engine::{EncodedPair, EngineError, LabeledPair, StepSettings};
 
 /// One pair of a fixture with PyTorch's rewards.
 #[derive(Debug, Deserialize)]

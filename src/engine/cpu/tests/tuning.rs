@@ -7,13 +7,14 @@ use super::support::{
     FAMILIES, Tensors, cases, config, fixture, labeled, lora, random_pairs, settings, tiny, tuned,
     tunings,
 };
+use crate::domain::spec::{LoraTarget, Precision, Tuning};
 use crate::engine::cpu::network::Transformer;
 use crate::engine::cpu::parameters::Parameters;
 use crate::engine::cpu::persistence;
 use crate::engine::cpu::trainer::{Running, Trainer};
 use crate::engine::files::layout::{Layout, whole_name};
 use crate::engine::files::weights::read_tensors;
-use crate::engine::{EncodedPair, EngineError, LoraTarget, Precision, StepSettings, Tuning};
+use crate::engine::{EncodedPair, EngineError, StepSettings};
 
 /// Every family is one of these wirings.
 const WIRINGS: [&str; 3] = ["qwen3", "bert", "deberta"];

@@ -10,7 +10,7 @@ mod encoder;
 #[cfg(test)]
 mod tests;
 
-use crate::engine::LoraTarget;
+use crate::domain::spec::LoraTarget;
 use crate::engine::config::ModelConfig;
 use std::collections::BTreeMap;
 

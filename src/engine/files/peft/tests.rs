@@ -6,13 +6,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::spec::Tuning;
 use crate::engine::files::weights::{ModelFiles, write_tensors};
 use crate::engine::fixture::{
     bert_config, bert_dir, bert_tokenizer, deberta_dir, fixture_dir, llama_dir, random_tensors,
     write_weights,
 };
 use crate::engine::scoring::open_to_score;
-use crate::engine::{EncodedPair, OpenSettings, Tuning};
+use crate::engine::{EncodedPair, OpenSettings};
 
 #[derive(Deserialize)]
 struct Rewards {

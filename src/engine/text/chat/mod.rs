@@ -27,6 +27,8 @@ use crate::engine::files::source::Source;
 
 mod jinja;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 /// The file a model keeps its template in.

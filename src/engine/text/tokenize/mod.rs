@@ -280,6 +280,15 @@ impl PairTokenizer {
         added.into_iter().filter(|(_, token)| token.special).map(|(_, token)| token.content)
     }
 
+    /// The tokens before a decoder's text.
+    #[must_use]
+    pub fn start(&self) -> &[u32] {
+        match &self.template {
+            Template::Decoder { start, .. } => start,
+            Template::Encoder { .. } => &[],
+        }
+    }
+
     /// The token that a decoder's plain text ends with.
     #[must_use]
     pub fn end_token(&self) -> Option<String> {

@@ -13,6 +13,11 @@ fn get(store: &Store, run: &RunId, pair: u32) -> Option<Verdict> {
     state(store, run).verdicts.get(PairId(pair))
 }
 
+fn row_of(store: &Store, run: &RunId, pair: u32) -> Option<VerdictRow> {
+    let connection = &store.connection;
+    verdict_row(connection, runs::key(connection, run).unwrap(), PairId(pair)).unwrap()
+}
+
 #[test]
 fn verdicts_are_replayed_up_to_a_row() {
     let mut fixture = testing::store();
@@ -50,7 +55,7 @@ fn a_bulk_decision_is_one_step_and_restores_what_was_there() {
     assert_eq!(now.undo, Some(expected.clone()));
     assert_eq!(store.undo_verdict(&run).unwrap(), Some(expected));
     assert_eq!(get(store, &run, 1), Some(Verdict::Keep));
-    assert_eq!(store.verdict_of(&run, PairId(1)).unwrap().unwrap().reason.unwrap(), "fine");
+    assert_eq!(row_of(store, &run, 1).unwrap().reason.unwrap(), "fine");
     assert_eq!(state(store, &run).verdicts.len(), 1);
     assert!(store.redo_verdict(&run).unwrap().is_some());
     assert_eq!(state(store, &run).verdicts.n_vetoed(), 5);
@@ -108,16 +113,16 @@ fn reasons_comments_and_queues_follow_their_verdict() {
     store.decide(&run, &[PairId(3)], decision).unwrap();
     assert!(store.amend_verdict(&run, PairId(3), Some("both bad"), None).unwrap());
     assert!(store.amend_verdict(&run, PairId(3), None, Some("see 4")).unwrap());
-    let row = store.verdict_of(&run, PairId(3)).unwrap().unwrap();
+    let row = row_of(store, &run, 3).unwrap();
     assert_eq!(row.reason.as_deref(), Some("both bad"));
     assert_eq!(row.comment.as_deref(), Some("see 4"));
     assert_eq!(state(store, &run).audited, BTreeSet::from([PairId(3)]));
     store.undo_verdict(&run).unwrap();
     let undone = state(store, &run);
     assert!(undone.audited.is_empty() && undone.verdicts.is_empty() && undone.undo.is_none());
-    assert_eq!(store.verdict_of(&run, PairId(3)).unwrap(), None);
+    assert_eq!(row_of(store, &run, 3), None);
     store.redo_verdict(&run).unwrap();
-    let row = store.verdict_of(&run, PairId(3)).unwrap().unwrap();
+    let row = row_of(store, &run, 3).unwrap();
     assert_eq!((row.reason.as_deref(), row.comment.as_deref()), (Some("both bad"), Some("see 4")));
     assert_eq!(state(store, &run).audited.len(), 1);
 }

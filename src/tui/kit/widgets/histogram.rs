@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::super::text;
+use crate::tui::kit::text;
 
 /// A vertical line in the histogram.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,13 +25,10 @@ pub struct HistogramChart<'a> {
     pub kept: &'a [u32],
     /// Everything that was counted a round before, drawn behind as a shade.
     pub ghost: Option<&'a [u32]>,
-    /// Lines to draw.
     pub thresholds: &'a [Threshold],
     /// Columns in which most were kept.
     pub kept_style: Style,
-    /// The other columns.
     pub left_style: Style,
-    /// The axis.
     pub axis_style: Style,
 }
 

@@ -4,15 +4,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::super::text;
 use super::braille::Braille;
+use crate::tui::kit::text;
 
 /// One value with, optionally, the interval around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// Place on the horizontal axis.
     pub x: f64,
-    /// The value.
     pub y: f64,
     /// Ends of its interval.
     pub interval: Option<(f64, f64)>,
@@ -21,9 +20,7 @@ pub struct Point {
 /// How a line is told apart without colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stroke {
-    /// Without gaps.
     Solid,
-    /// With gaps.
     Dashed,
     /// With as much gap as line.
     Dotted,
@@ -59,7 +56,6 @@ pub struct Series {
 
 /// A chart. Later series are drawn over earlier ones.
 pub struct LineChart<'a> {
-    /// The lines.
     pub series: &'a [Series],
     /// Ends of the horizontal axis.
     pub x_bounds: (f64, f64),
@@ -183,7 +179,6 @@ impl LineChart<'_> {
         }
     }
 
-    /// The horizontal range.
     fn x_bounds(&self) -> (f64, f64) {
         let (low, high) = self.x_bounds;
         if !self.is_steady || high <= low {

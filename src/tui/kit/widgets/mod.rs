@@ -1,11 +1,11 @@
 //! Small drawings on plain data. A widget knows nothing of runs, rounds or keys.
 
 mod braille;
-pub mod gauge;
-pub mod histogram;
-pub mod line_chart;
-pub mod reliability;
-pub mod trend;
+mod gauge;
+mod histogram;
+mod line_chart;
+mod reliability;
+mod trend;
 
 pub use gauge::gauge;
 pub use histogram::{HistogramChart, Threshold};

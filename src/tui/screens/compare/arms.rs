@@ -4,16 +4,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::analysis::{ArmComparison, ArmRow, MeanOverSeeds};
 use crate::domain::stats::Interval;
 use crate::report::{letter, signed};
-use crate::store::comparison::{ArmComparison, ArmRow, MeanOverSeeds};
 
 use super::chart;
+use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
 use crate::tui::kit::text::{count, duration, share};
 use crate::tui::kit::widgets::{LineChart, Point, Series};
 use crate::tui::shell::model::Model;
-use crate::tui::shell::view::{pane, put};
 
 /// More intervals than this hide the lines.
 const N_WITH_INTERVALS: usize = 4;

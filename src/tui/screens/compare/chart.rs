@@ -6,16 +6,16 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use crate::analysis::{ComparedRun, Comparison};
 use crate::report::{CurveAxis, CurveMetric, CurvePoint, curve, letter};
-use crate::store::comparison::{ComparedRun, Comparison};
 
 use super::Compare;
+use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
 use crate::tui::kit::text::share;
 use crate::tui::kit::theme::{Theme, ThemeName};
 use crate::tui::kit::widgets::{LineChart, Point, Series, Stroke};
 use crate::tui::shell::model::Model;
-use crate::tui::shell::view::{pane, put};
 
 /// More intervals than this hide the lines.
 const N_WITH_INTERVALS: usize = 3;

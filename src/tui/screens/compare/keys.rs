@@ -1,54 +1,18 @@
-//! The keys of the compare screen.
+//! The table of the keys of the compare screen.
 
 use crossterm::event::KeyCode;
 
-use crate::tui::shell::keymap::Command as C;
-use crate::tui::shell::keymap::Context::Compare;
-use crate::tui::shell::keymap::Key::{Char, Code};
-use crate::tui::shell::keymap::{Binding, bind};
+use super::command::CompareCommand;
+use crate::tui::kit::key::Key::{Char, Code};
+use crate::tui::shell::keymap::binding::Context::Compare;
+use crate::tui::shell::keymap::binding::{Binding, bind};
+use crate::tui::shell::keymap::command::Command;
 
-/// What a person can ask for on this screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CompareCommand {
-    /// The run to the left.
-    Left,
-    /// The run to the right.
-    Right,
-    /// The column one place to the left.
-    MoveLeft,
-    /// The column one place to the right.
-    MoveRight,
-    /// The selected run is the base.
-    Base,
-    /// Only what differs, or everything.
-    OnlyDifferent,
-    /// Differences to the base, or values.
-    Normalize,
-    /// Next horizontal axis.
-    Axis,
-    /// Next metric of the curves.
-    Metric,
-    /// The last round, or the best by validation.
-    Rounds,
-    /// Best accuracy first.
-    Resort,
-    /// The selected run leaves the comparison.
-    Drop,
-    /// The runs arm by arm.
-    Arms,
-    /// The selected pair in the samples screen.
-    OpenPair,
-    /// What can be written to a file.
-    Export,
-}
-
-use CompareCommand as K;
-
-/// The table.
+/// Lists the actions in the order of the help and of the hint bar.
 pub const BINDINGS: &[Binding] = &[
     bind!(
         "compare.open_pair",
-        C::Compare(K::OpenPair),
+        Command::Compare(CompareCommand::OpenPair),
         [Code(KeyCode::Enter)],
         &[Compare],
         "open the pair in the samples screen (table: go to the pairs; arms: mark its runs)",
@@ -56,7 +20,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.left",
-        C::Compare(K::Left),
+        Command::Compare(CompareCommand::Left),
         [Char('h'), Code(KeyCode::Left)],
         &[Compare],
         "the run to the left",
@@ -64,7 +28,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.right",
-        C::Compare(K::Right),
+        Command::Compare(CompareCommand::Right),
         [Char('l'), Code(KeyCode::Right)],
         &[Compare],
         "the run to the right",
@@ -72,7 +36,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.base",
-        C::Compare(K::Base),
+        Command::Compare(CompareCommand::Base),
         [Char('b')],
         &[Compare],
         "measure against this run",
@@ -80,16 +44,23 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.different",
-        C::Compare(K::OnlyDifferent),
+        Command::Compare(CompareCommand::OnlyDifferent),
         [Char('d')],
         &[Compare],
         "only what differs, or everything",
         "differing"
     ),
-    bind!("compare.metric", C::Compare(K::Metric), [Char('m')], &[Compare], "next curve", "metric"),
+    bind!(
+        "compare.metric",
+        Command::Compare(CompareCommand::Metric),
+        [Char('m')],
+        &[Compare],
+        "next curve",
+        "metric"
+    ),
     bind!(
         "compare.axis",
-        C::Compare(K::Axis),
+        Command::Compare(CompareCommand::Axis),
         [Char('a')],
         &[Compare],
         "along rounds, wall time or labels trained on",
@@ -97,7 +68,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.normalize",
-        C::Compare(K::Normalize),
+        Command::Compare(CompareCommand::Normalize),
         [Char('n')],
         &[Compare],
         "differences to the base, or values",
@@ -105,7 +76,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.arms",
-        C::Compare(K::Arms),
+        Command::Compare(CompareCommand::Arms),
         [Char('A')],
         &[Compare],
         "arm by arm: means over random seeds",
@@ -113,7 +84,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.export",
-        C::Compare(K::Export),
+        Command::Compare(CompareCommand::Export),
         [Char('e')],
         &[Compare],
         "write to a file …",
@@ -121,7 +92,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.rounds",
-        C::Compare(K::Rounds),
+        Command::Compare(CompareCommand::Rounds),
         [Char('r')],
         &[Compare],
         "compare the last round, or the best by validation",
@@ -129,7 +100,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.move_left",
-        C::Compare(K::MoveLeft),
+        Command::Compare(CompareCommand::MoveLeft),
         [Char('H')],
         &[Compare],
         "move the column to the left",
@@ -137,7 +108,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.move_right",
-        C::Compare(K::MoveRight),
+        Command::Compare(CompareCommand::MoveRight),
         [Char('L')],
         &[Compare],
         "move the column to the right",
@@ -145,7 +116,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.resort",
-        C::Compare(K::Resort),
+        Command::Compare(CompareCommand::Resort),
         [Char('O')],
         &[Compare],
         "best accuracy first",
@@ -153,7 +124,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "compare.drop",
-        C::Compare(K::Drop),
+        Command::Compare(CompareCommand::Drop),
         [Char('x')],
         &[Compare],
         "take the run out of the comparison",

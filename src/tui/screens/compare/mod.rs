@@ -2,20 +2,22 @@
 
 mod arms;
 mod chart;
-pub mod data;
+pub mod command;
 pub mod keys;
+pub mod layout;
+pub mod open;
 mod pairs;
+pub mod refuse;
 mod table;
 #[cfg(test)]
 mod tests;
 pub mod update;
 pub mod view;
 
+use crate::analysis::RoundChoice;
 use crate::domain::run::RunId;
 use crate::report::{CurveAxis, CurveMetric};
-use crate::store::comparison::RoundChoice;
-
-use data::{CompareData, CompareInterest};
+use crate::tui::feed::compare::{CompareData, CompareInterest};
 
 /// Points of a loss curve: two for each column of the widest chart.
 const N_LOSS_POINTS: usize = 400;
@@ -23,7 +25,6 @@ const N_LOSS_POINTS: usize = 400;
 /// Which part of the screen the cursor is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pane {
-    /// Metrics and settings.
     #[default]
     Table,
     /// Pairs on which the selected run disagrees with the base.
@@ -57,7 +58,6 @@ pub struct Compare {
     pub is_zoomed: bool,
     /// What the curves show.
     pub metric: CurveMetric,
-    /// Along what.
     pub axis: CurveAxis,
     /// Which round speaks for a run.
     pub rounds: RoundChoice,
@@ -66,7 +66,6 @@ pub struct Compare {
 }
 
 impl Compare {
-    /// The selected run.
     pub fn selected(&self) -> Option<&RunId> {
         self.runs.get(self.column)
     }
@@ -75,6 +74,18 @@ impl Compare {
     pub fn base(&self) -> Option<&RunId> {
         let base = self.base.as_ref().filter(|base| self.runs.contains(base));
         base.or(self.runs.first())
+    }
+
+    /// How many arms can be walked through.
+    pub fn n_arms(&self) -> usize {
+        let arms = self.data.as_ref().and_then(|data| data.arms.as_ref());
+        arms.map_or(0, |arms| arms.arms.len())
+    }
+
+    /// How many pairs of the selected run and the base can be walked through.
+    pub fn n_pairs(&self) -> usize {
+        let beside = self.data.as_ref().and_then(|data| data.beside.as_ref());
+        beside.map_or(0, |(_, found)| found.pairs.len())
     }
 
     /// What the screen needs to know.

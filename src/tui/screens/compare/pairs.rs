@@ -4,14 +4,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::analysis::{Comparison, Disagreement, DisagreementSplit, Disagreements};
 use crate::report::letter;
-use crate::store::comparison::{Comparison, Disagreement, DisagreementSplit, Disagreements};
 
 use super::Pane;
+use crate::tui::kit::draw::{put, rule};
 use crate::tui::kit::text;
 use crate::tui::kit::text::share;
 use crate::tui::shell::model::Model;
-use crate::tui::shell::view::{put, rule};
 
 /// Draws counts and, below them, the pairs, the surest first.
 pub fn draw(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
@@ -83,7 +83,7 @@ fn line(pair: &Disagreement, is_selected: bool, width: usize) -> Line<'static> {
         DisagreementSplit::Pool => "pool",
     };
     // The label of a pool pair is hidden from whoever may still review it.
-    let sure = |opinion: &crate::store::comparison::Opinion| {
+    let sure = |opinion: &crate::analysis::Opinion| {
         let mark = match (pair.split, opinion.is_right) {
             (DisagreementSplit::Pool, _) => " ",
             (DisagreementSplit::Test, true) => "✓",

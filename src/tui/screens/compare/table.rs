@@ -1,28 +1,23 @@
 //! The table of the compare screen: a row for each metric and setting, a column for each run.
 
+use crate::analysis::{Comparison, Difference, Direction, MetricRow};
 use crate::report::{metric_value, setting_value, signed};
-use crate::store::comparison::{Comparison, Difference, Direction, MetricRow};
 
 use super::Compare;
 
 /// How a cell is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// A value.
     Plain,
     /// Better than the base beyond chance.
     Better,
-    /// Worse beyond chance.
     Worse,
-    /// Nothing to see.
     Dim,
 }
 
-/// One row.
 pub struct TableRow {
     /// What it is about.
     pub label: String,
-    /// By run.
     pub cells: Vec<(String, Meaning)>,
 }
 
@@ -37,7 +32,6 @@ pub fn n_rows(compare: &Compare) -> usize {
     })
 }
 
-/// Every row shown.
 pub fn rows(compare: &Compare, comparison: &Comparison) -> Vec<TableRow> {
     let mut rows = Vec::new();
     for metric in comparison.metrics.iter().filter(|row| is_shown(compare, row)) {

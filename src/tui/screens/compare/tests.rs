@@ -2,28 +2,29 @@
 
 use std::sync::Arc;
 
+use crate::analysis::DisagreementSplit;
 use crate::domain::event::{PairMargin, RunEvent};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{PairId, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::{RunId, StopReason};
 use crate::domain::selection::{LeftOut, ScoredPair};
-use crate::store::comparison::DisagreementSplit;
 use crate::store::testing::{self, Fixture};
 use crate::store::{Access, NewRun, Store};
 
-use super::data::CompareReader;
 use super::*;
-use crate::report::listing::Listing;
+use crate::tui::feed::change::{Answer, Change, Contents};
+use crate::tui::feed::compare::CompareReader;
 use crate::tui::feed::data::Snapshot;
-use crate::tui::shell::effect::{Contents, Effect};
+use crate::tui::feed::source::Read;
+use crate::tui::shell::effect::Effect;
 use crate::tui::shell::message::Message;
 use crate::tui::shell::model::{Model, Screen};
 use crate::tui::shell::overlay::{Overlay, Purpose};
 use crate::tui::shell::update::update;
-use crate::tui::tests::behavior::press;
+use crate::tui::tests::drive::press;
 use crate::tui::tests::fixtures::{NOW_MS, model};
-use crate::tui::tests::screens::{draw, picture, snapshots};
+use crate::tui::tests::pictures::{draw, picture, snapshots};
 
 /// A deterministic number in `[0, 1)` for a pair of a run.
 fn noise(run: u64, pair: u32) -> f64 {
@@ -136,7 +137,7 @@ fn read(fixture: &Fixture, model: &mut Model) {
         data.comparison.settings.retain(|row| SETTINGS.contains(&row.key.as_str()));
     }
     let snapshot = Snapshot { compare, ..Snapshot::new(NOW_MS, rows, None) };
-    update(model, Message::Snapshot(Box::new(snapshot)));
+    update(model, Message::Read(Read::Snapshot(Box::new(snapshot))));
 }
 
 /// The screen with the first `n` runs.
@@ -144,7 +145,7 @@ fn opened(width: u16, height: u16, n: usize) -> (Fixture, Model) {
     let (fixture, runs) = fixture();
     let mut model = model(width, height, Vec::new(), None);
     read(&fixture, &mut model);
-    update(&mut model, Message::OpenCompare { runs: runs.into_iter().take(n).collect() });
+    open::open(&mut model, runs.into_iter().take(n).collect());
     read(&fixture, &mut model);
     (fixture, model)
 }
@@ -254,7 +255,9 @@ fn a_pool_pair_opens_in_samples_and_a_test_pair_does_not() {
 fn tables_are_copied_and_written_under_a_name() {
     let (_fixture, mut model) = opened(160, 48, 3);
     let effects = press(&mut model, &["y", "m"]);
-    let Some(Effect::Copy { text, .. }) = effects.first() else { panic!("{effects:?}") };
+    let Some(Effect::Change(Change::Copy { text, .. })) = effects.first() else {
+        panic!("{effects:?}")
+    };
     assert!(text.starts_with("| field | A full-labels (base) |"), "{text}");
     for (key, start) in [('c', "kind,key,"), ('j', "{"), ('s', "<svg"), ('m', "| field")] {
         press(&mut model, &["e", &key.to_string()]);
@@ -264,13 +267,17 @@ fn tables_are_copied_and_written_under_a_name() {
         };
         assert!(contents.starts_with(start), "{key}: {contents}");
         let effects = press(&mut model, &["Enter"]);
-        assert!(matches!(effects.first(), Some(Effect::Save { overwrites: false, .. })));
+        let [Effect::Change(Change::Save { overwrites: false, .. })] = &effects[..] else {
+            panic!("{effects:?}")
+        };
     }
     let exists =
-        Message::FileExists { path: "compare.md".into(), contents: Contents::Text("x".to_owned()) };
-    update(&mut model, exists);
+        Answer::FileExists { path: "compare.md".into(), contents: Contents::Text("x".to_owned()) };
+    update(&mut model, Message::Answer(exists));
     let effects = press(&mut model, &["y"]);
-    assert!(matches!(effects.first(), Some(Effect::Save { overwrites: true, .. })));
+    let [Effect::Change(Change::Save { overwrites: true, .. })] = &effects[..] else {
+        panic!("{effects:?}")
+    };
 }
 
 #[test]
@@ -279,7 +286,7 @@ fn a_hundred_runs_fit() {
     let mut model = model(160, 48, Vec::new(), None);
     read(&fixture, &mut model);
     let many: Vec<RunId> = runs.iter().cycle().take(130).cloned().collect();
-    update(&mut model, Message::OpenCompare { runs: many });
+    open::open(&mut model, many);
     assert_eq!(model.compare.runs.len(), 100);
     read(&fixture, &mut model);
     for keys in [["9", "9", "l"], ["d", "n", "z"], ["z", "Enter", "j"]] {
@@ -299,8 +306,9 @@ fn arms_are_read_when_they_are_looked_at() {
     // Four runs of one recipe that differ in their learning rate.
     assert_eq!(arms.len(), 4);
     let effects = press(&mut model, &["y", "a"]);
-    assert!(matches!(&effects[..], [Effect::CopyPrinted { printed, .. }]
-        if matches!(&printed.listing, Listing::Compared { runs } if runs.len() == 4)));
+    assert!(
+        matches!(&effects[..], [Effect::Change(Change::CopyPrinted { args, .. })] if args.len() == 6)
+    );
     press(&mut model, &["G", "Enter"]);
     assert_eq!(model.runs.marked.len(), 1);
     press(&mut model, &["A", "+"]);

@@ -1,143 +1,132 @@
 //! What keys and messages do on the compare screen.
 
+use crate::analysis::{DisagreementSplit, RoundChoice};
 use crate::domain::run::RunId;
 use crate::report::{ComparisonDocument, comparison_csv, comparison_markdown, comparison_svg};
-use crate::store::comparison::{DisagreementSplit, N_RUNS_MAX, RoundChoice};
 
-use super::data::CompareData;
-use super::keys::CompareCommand as K;
+use super::command::CompareCommand as K;
 use super::table;
 use super::{Compare, Pane};
-use crate::report::listing::{Listing, Printed};
-use crate::report::table::Form;
-use crate::tui::shell::effect::{Contents, Effect};
-use crate::tui::shell::keymap::Command;
-use crate::tui::shell::message::Message;
+use crate::tui::feed::change::{Change, Contents};
+use crate::tui::feed::compare::CompareData;
+use crate::tui::screens::samples;
+use crate::tui::shell::chosen::Chosen;
+use crate::tui::shell::current_run;
+use crate::tui::shell::effect::Effect;
+use crate::tui::shell::keymap::command::{Command, Motion, PaneCommand};
 use crate::tui::shell::model::{Model, Tone};
-use crate::tui::shell::overlay::{Choice, ChoiceItem, Overlay, Prompt, Purpose, Then};
-use crate::tui::shell::update::{moved, say, update};
+use crate::tui::shell::overlay::{Choice, ChoiceItem, Overlay, Then};
 
-/// Prepares the screen for these runs; the baseline joins them and stands first.
-pub fn open(model: &mut Model, mut runs: Vec<RunId>) {
-    let baseline = model.runs.baseline().map(|row| row.id.clone());
-    if let Some(baseline) = &baseline {
-        runs.retain(|run| run != baseline);
-        runs.insert(0, baseline.clone());
-    }
-    // Too few are filled up with the selected run, then with the others as they are listed.
-    let selected = model.runs.rows.get(model.runs.cursor).map(AsRef::as_ref);
-    for row in selected.into_iter().chain(model.runs.all()) {
-        if runs.len() < 2 && !runs.contains(&row.id) {
-            runs.push(row.id.clone());
-        }
-    }
-    if runs.len() > N_RUNS_MAX {
-        runs.truncate(N_RUNS_MAX);
-        say(model, Tone::Note, format!("the first {N_RUNS_MAX} runs are compared"));
-    }
-    let kept = std::mem::take(&mut model.compare);
-    // Cursor and data go; what the person chose to look at stays.
-    model.compare = Compare {
-        column: 1.min(runs.len().saturating_sub(1)),
-        base: baseline.or_else(|| runs.first().cloned()),
-        runs,
-        row: 0,
-        pair: 0,
-        arm: 0,
-        pane: Pane::Table,
-        data: None,
-        ..kept
-    };
-}
-
-/// Prepares the screen for the runs of an experiment, arm by arm.
-pub fn open_arms(model: &mut Model, runs: Vec<RunId>) {
-    open(model, runs);
-    model.compare.pane = Pane::Arms;
-}
-
-/// New data.
 pub fn take(model: &mut Model, data: Option<CompareData>) {
     let compare = &mut model.compare;
     compare.data = data.map(Box::new);
-    let n_pairs = n_pairs(compare);
+    let n_pairs = compare.n_pairs();
     compare.pair = compare.pair.min(n_pairs.saturating_sub(1));
-    compare.arm = compare.arm.min(n_arms(compare).saturating_sub(1));
+    compare.arm = compare.arm.min(compare.n_arms().saturating_sub(1));
     let n_rows = table::n_rows(compare);
     compare.row = compare.row.min(n_rows.saturating_sub(1));
 }
 
-fn n_arms(compare: &Compare) -> usize {
-    let arms = compare.data.as_ref().and_then(|data| data.arms.as_ref());
-    arms.map_or(0, |arms| arms.arms.len())
-}
-
-fn n_pairs(compare: &Compare) -> usize {
-    let beside = compare.data.as_ref().and_then(|data| data.beside.as_ref());
-    beside.map_or(0, |(_, found)| found.pairs.len())
-}
-
 /// Does a command, `n` times where that means something.
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
+    let effects = match command {
+        Command::Compare(command) => on_own(model, command, n),
+        Command::Move(motion) => {
+            move_cursor(model, motion, n);
+            Vec::new()
+        }
+        Command::Pane(command) => {
+            on_pane(&mut model.compare, command);
+            Vec::new()
+        }
+        Command::Copy => {
+            open_copy(model);
+            Vec::new()
+        }
+        Command::Wrap => current_run::wrap_events(model),
+        Command::Show(_)
+        | Command::Viewer(_)
+        | Command::Popup(_)
+        | Command::List(_)
+        | Command::Worker(_)
+        | Command::Undo
+        | Command::Redo
+        | Command::Runs(_)
+        | Command::Live(_)
+        | Command::Samples(_)
+        | Command::Launch(_) => Vec::new(),
+    };
+    let n_rows = table::n_rows(&model.compare);
+    model.compare.row = model.compare.row.min(n_rows.saturating_sub(1));
+    effects
+}
+
+fn on_own(model: &mut Model, command: K, n: usize) -> Vec<Effect> {
     let compare = &mut model.compare;
     let last = compare.runs.len().saturating_sub(1);
     match command {
-        Command::Compare(K::Left) => step(compare, |at| at.saturating_sub(n)),
-        Command::Compare(K::Right) => step(compare, |at| at.saturating_add(n)),
-        Command::Compare(K::MoveLeft) => move_column(compare, compare.column.saturating_sub(n)),
-        Command::Compare(K::MoveRight) => move_column(compare, (compare.column + n).min(last)),
-        Command::Compare(K::Base) => compare.base = compare.selected().cloned(),
-        Command::Compare(K::OnlyDifferent) => compare.shows_all = !compare.shows_all,
-        Command::Compare(K::Normalize) => compare.is_normalized = !compare.is_normalized,
-        Command::Compare(K::Axis) => compare.axis = compare.axis.next(),
-        Command::Compare(K::Metric) => compare.metric = compare.metric.next(),
-        Command::Compare(K::Rounds) => {
+        K::Left => step(compare, |at| at.saturating_sub(n)),
+        K::Right => step(compare, |at| at.saturating_add(n)),
+        K::MoveLeft => move_column(compare, compare.column.saturating_sub(n)),
+        K::MoveRight => move_column(compare, (compare.column + n).min(last)),
+        K::Base => compare.base = compare.selected().cloned(),
+        K::OnlyDifferent => compare.shows_all = !compare.shows_all,
+        K::Normalize => compare.is_normalized = !compare.is_normalized,
+        K::Axis => compare.axis = compare.axis.next(),
+        K::Metric => compare.metric = compare.metric.next(),
+        K::Rounds => {
             compare.rounds = match compare.rounds {
                 RoundChoice::Last => RoundChoice::Best,
                 RoundChoice::Best => RoundChoice::Last,
             };
         }
-        Command::Compare(K::Resort) => resort(compare),
-        Command::Compare(K::Drop) => {
+        K::Resort => resort(compare),
+        K::Drop => {
             compare.runs.remove(compare.column);
             compare.column = compare.column.min(last.saturating_sub(1));
         }
-        Command::Compare(K::Arms) => {
+        K::Arms => {
             compare.pane = if compare.pane == Pane::Arms { Pane::Table } else { Pane::Arms };
         }
-        Command::Compare(K::OpenPair) => return open_pair(model),
-        Command::Compare(K::Export) => open_export(model),
-        Command::Copy => open_copy(model),
-        Command::Zoom => compare.is_zoomed = !compare.is_zoomed,
-        Command::NextPane | Command::PreviousPane => {
-            compare.pane = match (compare.pane, command) {
-                (Pane::Table, Command::NextPane) | (Pane::Arms, Command::PreviousPane) => {
-                    Pane::Pairs
-                }
-                (Pane::Pairs, Command::NextPane) | (Pane::Table, _) => Pane::Arms,
-                (Pane::Arms | Pane::Pairs, _) => Pane::Table,
-            };
-        }
-        _ => move_cursor(model, command, n),
+        K::OpenPair => return open_pair(model),
+        K::Export => open_export(model),
     }
-    let n_rows = table::n_rows(&model.compare);
-    model.compare.row = model.compare.row.min(n_rows.saturating_sub(1));
     Vec::new()
 }
 
-fn move_cursor(model: &mut Model, command: Command, n: usize) {
+fn on_pane(compare: &mut Compare, command: PaneCommand) {
+    match command {
+        PaneCommand::Zoom => compare.is_zoomed = !compare.is_zoomed,
+        PaneCommand::Next => {
+            compare.pane = match compare.pane {
+                Pane::Table => Pane::Pairs,
+                Pane::Pairs => Pane::Arms,
+                Pane::Arms => Pane::Table,
+            };
+        }
+        PaneCommand::Previous => {
+            compare.pane = match compare.pane {
+                Pane::Table => Pane::Arms,
+                Pane::Pairs => Pane::Table,
+                Pane::Arms => Pane::Pairs,
+            };
+        }
+    }
+}
+
+fn move_cursor(model: &mut Model, motion: Motion, n: usize) {
     match model.compare.pane {
         Pane::Table => {
             let n_rows = table::n_rows(&model.compare);
-            model.compare.row = moved(model, command, model.compare.row, n_rows, n);
+            model.compare.row = model.moved(motion, model.compare.row, n_rows, n);
         }
         Pane::Pairs => {
-            let n_pairs = n_pairs(&model.compare);
-            model.compare.pair = moved(model, command, model.compare.pair, n_pairs, n);
+            let n_pairs = model.compare.n_pairs();
+            model.compare.pair = model.moved(motion, model.compare.pair, n_pairs, n);
         }
         Pane::Arms => {
-            let n_arms = n_arms(&model.compare);
-            model.compare.arm = moved(model, command, model.compare.arm, n_arms, n);
+            let n_arms = model.compare.n_arms();
+            model.compare.arm = model.moved(motion, model.compare.arm, n_arms, n);
         }
     }
 }
@@ -186,14 +175,14 @@ fn open_pair(model: &mut Model) -> Vec<Effect> {
     let Some(pair) = found.pairs.get(model.compare.pair) else { return Vec::new() };
     if pair.split == DisagreementSplit::Test {
         let words = "a test pair decides nothing: only pool pairs are reviewed";
-        return say(model, Tone::Refused, words);
+        return model.say(Tone::Refused, words);
     }
     let run = data.comparison.runs.get(*index).map(|run| run.row.id.clone());
     let (round, pair) = (Some(pair.other.round), Some(pair.pair));
-    match run {
-        Some(run) => update(model, Message::OpenSamples { run, round, pair }),
-        None => Vec::new(),
+    if let Some(run) = run {
+        samples::open::open(model, run, round, pair);
     }
+    Vec::new()
 }
 
 /// Marks the runs of the selected arm in the runs list.
@@ -203,7 +192,7 @@ fn mark_arm(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     let (runs, what) = (arm.runs.clone(), arm.arm.clone());
-    update(model, Message::MarkRuns { runs, what })
+    current_run::mark(model, runs, &what)
 }
 
 fn open_copy(model: &mut Model) {
@@ -215,7 +204,7 @@ fn open_copy(model: &mut Model) {
         key: Some(key),
         label: label.to_owned(),
         detail: detail.to_owned(),
-        then: Then::Effect(Effect::Copy { what: label.to_owned(), text }),
+        then: Then::Effect(Effect::Change(Change::Copy { what: label.to_owned(), text })),
     };
     let markdown = comparison_markdown(&data.comparison);
     let mut items = vec![
@@ -224,14 +213,13 @@ fn open_copy(model: &mut Model) {
         item('y', "ids", "of the runs", ids.join(" ")),
     ];
     if data.arms.is_some() {
-        let listing = Listing::Compared { runs: model.compare.runs.clone() };
-        let printed = Printed { listing, form: Form::Markdown };
-        let what = "the arms as Markdown".to_owned();
+        let args = ["compare".to_owned()].into_iter().chain(ids).chain(["--md".to_owned()]);
+        let (what, args) = ("the arms as Markdown".to_owned(), args.collect());
         items.push(ChoiceItem {
             key: Some('a'),
             label: "arms".to_owned(),
             detail: "what ser compare --md prints of them".to_owned(),
-            then: Then::Effect(Effect::CopyPrinted { what, printed }),
+            then: Then::Effect(Effect::Change(Change::CopyPrinted { what, args })),
         });
     }
     model.overlay = Some(Overlay::Choice(Choice { title: "copy".to_owned(), items, cursor: 0 }));
@@ -252,10 +240,10 @@ fn open_export(model: &mut Model) {
         key: Some(key),
         label: name.to_owned(),
         detail: detail.to_owned(),
-        then: Then::Message(Box::new(Message::AskName {
+        then: Then::Chosen(Chosen::File {
             name: name.to_owned(),
             contents: Contents::Text(contents),
-        })),
+        }),
     };
     let items = vec![
         item('m', "compare.md", "the table of what differs", comparison_markdown(comparison)),
@@ -269,40 +257,4 @@ fn open_export(model: &mut Model) {
         ),
     ];
     model.overlay = Some(Overlay::Choice(Choice { title: "export".to_owned(), items, cursor: 0 }));
-}
-
-/// Asks for the name of a file to write.
-pub fn ask_name(model: &mut Model, name: &str, contents: Contents) -> Vec<Effect> {
-    let prompt = Prompt::new("write to", Purpose::Save { contents }, name);
-    model.overlay = Some(Overlay::Prompt(prompt));
-    Vec::new()
-}
-
-/// Why a command cannot act now.
-pub fn refusal(model: &Model, command: Command) -> Option<String> {
-    let compare = &model.compare;
-    let reads =
-        matches!(command, Command::Copy | Command::Compare(K::Export | K::Resort | K::OpenPair));
-    if compare.runs.is_empty() {
-        let acts = matches!(command, Command::Compare(_) | Command::Copy | Command::Zoom);
-        return acts.then(|| "nothing to compare: mark runs with Space, then c".to_owned());
-    }
-    if reads && compare.data.is_none() {
-        return Some("the runs are still being read".to_owned());
-    }
-    match command {
-        Command::Compare(K::Drop) if compare.runs.len() <= 1 => {
-            Some("the last run stays".to_owned())
-        }
-        Command::Compare(K::Base) if compare.selected() == compare.base() => {
-            Some("this run is the base already".to_owned())
-        }
-        Command::Compare(K::OpenPair) if compare.pane == Pane::Arms && n_arms(compare) == 0 => {
-            Some("the arms are still being read".to_owned())
-        }
-        Command::Compare(K::OpenPair) if compare.pane == Pane::Pairs && n_pairs(compare) == 0 => {
-            Some("these runs agree on every common pair".to_owned())
-        }
-        _ => None,
-    }
 }

@@ -6,17 +6,18 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::analysis::{Comparison, RoundChoice};
 use crate::report::letter;
-use crate::store::comparison::{Comparison, RoundChoice};
 
+use super::layout::n_curve_rows;
 use super::table::{self, Meaning};
 use super::{Pane, arms, chart, pairs};
+use crate::tui::kit::draw::put;
+use crate::tui::kit::size::SizeClass;
 use crate::tui::kit::text;
 use crate::tui::kit::theme::Theme;
 use crate::tui::kit::words::Condition;
-use crate::tui::shell::model::{Model, SizeClass};
-use crate::tui::shell::split;
-use crate::tui::shell::view::put;
+use crate::tui::shell::model::Model;
 
 /// Columns of the pane with the pairs.
 const N_PAIRS_COLUMNS: u16 = 62;
@@ -116,20 +117,6 @@ fn draw_curves(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut 
     match arms.filter(|_| model.compare.pane == Pane::Arms) {
         Some(arms) => arms::draw_curves(model, arms, area, buffer),
         None => chart::draw(model, comparison, area, buffer),
-    }
-}
-
-/// Rows of the curves above the table.
-pub fn n_curve_rows(model: &Model) -> u16 {
-    // Tabs, head, message and hints.
-    let height = model.size.height.saturating_sub(4);
-    let more = model.splits.curves;
-    match model.size.class() {
-        SizeClass::Wide => split::given(height * 2 / 5, more, 5, height.saturating_sub(6)),
-        SizeClass::Standard => {
-            split::given((height * 9 / 20).max(8), more, 5, height.saturating_sub(5))
-        }
-        _ => 0,
     }
 }
 

@@ -1,21 +1,7 @@
 //! What a run will cost, from runs like it. Without such runs there is no estimate: a dash.
 
 use crate::domain::spec::ExperimentSpec;
-
-/// What a finished run cost.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PastRun {
-    /// What it ran.
-    pub spec: ExperimentSpec,
-    /// Pairs of its data, of every split.
-    pub n_pairs: u64,
-    /// Complete rounds, round 0 included.
-    pub n_rounds: u64,
-    /// Wall time of those rounds, milliseconds.
-    pub wall_ms: u64,
-    /// Bytes its folder takes.
-    pub n_bytes: u64,
-}
+use crate::tui::feed::data::PastRun;
 
 /// What a run will probably cost.
 #[derive(Debug, Clone, Copy, PartialEq)]

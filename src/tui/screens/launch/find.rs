@@ -17,14 +17,14 @@ pub fn on_text(model: &mut Model, text: &str, from: usize) -> Option<String> {
     text.clone_into(&mut model.launch.found);
     let found = row_from(&model.launch, from);
     model.launch.cursor = found.unwrap_or(from);
-    super::update::scroll_into_view(model);
+    super::layout::scroll_into_view(model);
     (found.is_none() && !text.is_empty()).then(|| format!("no row is called `{text}`"))
 }
 
 /// Nothing is looked for any more.
 pub fn go_back(model: &mut Model, from: usize) {
     model.launch.cursor = from.min(model.launch.rows.len().saturating_sub(1));
-    super::update::scroll_into_view(model);
+    super::layout::scroll_into_view(model);
 }
 
 /// The next row that fits, `n` times.
@@ -52,7 +52,7 @@ fn row_from(launch: &Launch, from: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::tui::tests::behavior::press;
+    use crate::tui::tests::drive::press;
     use crate::tui::tests::fixtures::{form_rows, model};
 
     fn label(model: &super::Model) -> &str {

@@ -1,47 +1,18 @@
-//! The keys of the launch screen.
+//! The table of the keys of the launch screen.
 
 use crossterm::event::KeyCode;
 
-use crate::tui::shell::keymap::Context::Launch;
-use crate::tui::shell::keymap::Key::{Char, Code, Ctrl};
-use crate::tui::shell::keymap::{Binding, Command, bind};
+use super::command::LaunchCommand;
+use crate::tui::kit::key::Key::{Char, Code, Ctrl};
+use crate::tui::shell::keymap::binding::Context::Launch;
+use crate::tui::shell::keymap::binding::{Binding, bind};
+use crate::tui::shell::keymap::command::{Command, Motion};
 
-/// What a person can ask for on this screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LaunchCommand {
-    /// Type the value of the row.
-    Edit,
-    /// The next value of the row.
-    Next,
-    /// The previous value of the row.
-    Previous,
-    /// Start the runs.
-    Start,
-    /// Run a little of it somewhere else.
-    DryRun,
-    /// The whole spec in an editor.
-    Editor,
-    /// The row as it was.
-    Reset,
-    /// Every row as it was.
-    ResetAll,
-    /// The spec as a file.
-    SavePreset,
-    /// Another run, recipe or preset to start from.
-    Template,
-    /// A row by its name.
-    Find,
-    /// The next row of that name.
-    FindNext,
-}
-
-use Command::Launch as L;
-
-/// The table.
+/// Lists the actions in the order of the help and of the hint bar.
 pub const BINDINGS: &[Binding] = &[
     bind!(
         "launch.start",
-        L(LaunchCommand::Start),
+        Command::Launch(LaunchCommand::Start),
         [Ctrl('s')],
         &[Launch],
         "start the runs",
@@ -49,7 +20,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.edit",
-        L(LaunchCommand::Edit),
+        Command::Launch(LaunchCommand::Edit),
         [Code(KeyCode::Enter), Char('i')],
         &[Launch],
         "type the value of the row",
@@ -57,7 +28,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.next",
-        L(LaunchCommand::Next),
+        Command::Launch(LaunchCommand::Next),
         [Code(KeyCode::Right), Char('l')],
         &[Launch],
         "next value of the row",
@@ -65,7 +36,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.previous",
-        L(LaunchCommand::Previous),
+        Command::Launch(LaunchCommand::Previous),
         [Code(KeyCode::Left), Char('h')],
         &[Launch],
         "previous value of the row",
@@ -73,7 +44,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.dry_run",
-        L(LaunchCommand::DryRun),
+        Command::Launch(LaunchCommand::DryRun),
         [Char('D')],
         &[Launch],
         "try it on 200 pairs for one round; nothing is kept",
@@ -81,7 +52,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.editor",
-        L(LaunchCommand::Editor),
+        Command::Launch(LaunchCommand::Editor),
         [Char('e')],
         &[Launch],
         "the whole spec in $EDITOR",
@@ -89,7 +60,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.reset",
-        L(LaunchCommand::Reset),
+        Command::Launch(LaunchCommand::Reset),
         [Char('r')],
         &[Launch],
         "the row as it was",
@@ -97,7 +68,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.reset_all",
-        L(LaunchCommand::ResetAll),
+        Command::Launch(LaunchCommand::ResetAll),
         [Char('R')],
         &[Launch],
         "every row as it was",
@@ -105,7 +76,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.template",
-        L(LaunchCommand::Template),
+        Command::Launch(LaunchCommand::Template),
         [Char('t')],
         &[Launch],
         "start from another recipe, preset or run",
@@ -113,7 +84,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.find",
-        L(LaunchCommand::Find),
+        Command::Launch(LaunchCommand::Find),
         [Char('/')],
         &[Launch],
         "go to a row by its name",
@@ -121,7 +92,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.find_next",
-        L(LaunchCommand::FindNext),
+        Command::Launch(LaunchCommand::FindNext),
         [Char('n')],
         &[Launch],
         "the next row of that name",
@@ -129,12 +100,26 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "launch.save_preset",
-        L(LaunchCommand::SavePreset),
+        Command::Launch(LaunchCommand::SavePreset),
         [Char('P')],
         &[Launch],
         "keep the spec as a preset to start from",
         "preset"
     ),
-    bind!("launch.down", Command::Down, [Code(KeyCode::Tab)], &[Launch], "next row", ""),
-    bind!("launch.up", Command::Up, [Code(KeyCode::BackTab)], &[Launch], "previous row", ""),
+    bind!(
+        "launch.down",
+        Command::Move(Motion::Down),
+        [Code(KeyCode::Tab)],
+        &[Launch],
+        "next row",
+        ""
+    ),
+    bind!(
+        "launch.up",
+        Command::Move(Motion::Up),
+        [Code(KeyCode::BackTab)],
+        &[Launch],
+        "previous row",
+        ""
+    ),
 ];

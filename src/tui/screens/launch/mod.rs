@@ -1,29 +1,32 @@
 //! The launch screen: a form that starts runs.
 //!
 //! The form is a list of rows: name, arms, random seeds, then every key of a spec. It starts from the
-//! default spec or from a past run. What it starts is [`Launch::order`], and [`Launch::arguments`] is
-//! the same for a shell, which `y` copies.
+//! default spec or from a past run, and what it would start is always the command a shell would take:
+//! [`Launch::arguments`] is both what `y` copies and what Ctrl-s runs.
 
+pub mod command;
 mod estimate;
 pub mod find;
 pub mod keys;
-pub mod presets;
+pub mod layout;
+pub mod open;
+pub mod refuse;
 #[cfg(test)]
 mod tests;
 pub mod update;
 pub mod view;
 
-use crate::domain::run::RunId;
-use crate::domain::spec::ExperimentSpec;
-use crate::launch::Order;
-use crate::spec::{self, Base, SpecSet, form};
-use crate::tui::feed::data::{Costs, MemoryNeed};
-use crate::tui::shell::update::command_line;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-pub use estimate::PastRun;
-pub use presets::Preset;
+use crate::domain::run::RunId;
+use crate::domain::spec::ExperimentSpec;
+use crate::launch::{Base, Request};
+use crate::spec;
+use crate::spec::form;
+use crate::tui::feed::data::{Costs, MemoryNeed, PastRun};
+use crate::tui::feed::presets::Preset;
+use crate::tui::kit::command_line::command_line;
 
 /// The keys that most runs change; the form begins with them.
 const USUAL: [&str; 12] = [
@@ -46,7 +49,6 @@ const USUAL: [&str; 12] = [
 pub struct Launch {
     /// The run whose spec the form starts from; `None` is the default spec.
     pub from: Option<RunId>,
-    /// Its name.
     pub from_name: String,
     /// The spec of `from` is not here yet.
     pub is_waiting: bool,
@@ -96,11 +98,9 @@ pub enum RowKey {
 pub struct FormRow {
     /// What it fills in.
     pub key: RowKey,
-    /// The value.
     pub value: String,
     /// The value of the spec the form starts from.
     pub before: String,
-    /// What it means.
     pub help: String,
     /// The values it may have, where they can be listed.
     pub choices: Vec<String>,
@@ -150,9 +150,7 @@ impl Launch {
     /// Rows with the values of the spec the form starts from.
     fn fill(&mut self) {
         let Ok(spec) = form::check(self.base.as_deref(), None, &[]) else { return };
-        // A preset written by hand may hold a few keys only.
-        let whole = spec::to_toml(&spec).ok();
-        let values = form::values(whole.as_deref()).unwrap_or_default();
+        let values = form::values(self.base.as_deref()).unwrap_or_default();
         let row = |key, value: &str, help: &str, choices: Vec<String>| FormRow {
             key,
             value: value.to_owned(),
@@ -211,7 +209,7 @@ impl Launch {
             let text = error.to_string();
             let is_named = |row: &&mut FormRow| match &row.key {
                 RowKey::Spec(key) => text.starts_with(&format!("`{key}` is ")),
-                _ => false,
+                RowKey::Name | RowKey::Arms | RowKey::RngSeeds => false,
             };
             let row = self.rows.iter_mut().find(is_named);
             if let Some(row) = row.filter(|row| row.problem.is_none()) {
@@ -288,53 +286,40 @@ impl Launch {
         self.arms().len().max(1) * self.rng_seeds().map_or(1, |seeds| seeds.len().max(1))
     }
 
-    /// What Ctrl-s starts.
-    pub fn order(&self) -> Order {
+    /// The runs that the form asks for.
+    pub fn request(&self) -> Request {
+        let base = match (&self.preset, &self.from) {
+            (Some(path), _) => Base::File(path.clone()),
+            (None, Some(run)) => Base::Run(run.clone()),
+            (None, None) => Base::Default,
+        };
         let name = self.value(&RowKey::Name);
-        Order {
-            specs: SpecSet {
-                base: self.base.clone().map_or(Base::Default, Base::Text),
-                arms: self.arms(),
-                rng_seeds: self.rng_seeds().unwrap_or_default(),
-                sets: self.sets(),
-            },
+        Request {
+            base,
             name: (!name.is_empty()).then(|| name.to_owned()),
+            arms: self.arms(),
+            rng_seeds: self.rng_seeds().unwrap_or_default(),
+            sets: self.sets(),
         }
     }
 
-    /// What `ser run` would be given.
-    pub fn arguments(&self) -> Vec<String> {
-        let file = self.preset.iter().map(|path| path.display().to_string());
-        let mut arguments: Vec<String> = file.collect();
-        let mut option = |name: &str, value: String| {
-            arguments.push(name.to_owned());
-            arguments.push(value);
-        };
-        if let Some(from) = &self.from {
-            option("--from", from.to_string());
+    /// The same as a command, for a shell.
+    pub fn command(&self) -> String {
+        let Request { base, name, arms, rng_seeds, sets } = self.request();
+        let mut words = vec!["run".to_owned()];
+        match base {
+            Base::Default => {}
+            Base::File(path) => words.push(path.display().to_string()),
+            Base::Run(run) => words.extend(["--from".to_owned(), run.to_string()]),
         }
-        let name = self.value(&RowKey::Name);
-        if !name.is_empty() {
-            option("--name", name.to_owned());
-        }
-        for arm in self.arms() {
-            option("--arm", arm);
-        }
-        let seeds = self.rng_seeds().unwrap_or_default();
-        if !seeds.is_empty() {
-            let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        name.into_iter().for_each(|name| option("--name", name));
+        arms.into_iter().for_each(|arm| option("--arm", arm));
+        if !rng_seeds.is_empty() {
+            let seeds: Vec<String> = rng_seeds.iter().map(u64::to_string).collect();
             option("--rng-seeds", seeds.join(","));
         }
-        for set in self.sets() {
-            option("--set", set);
-        }
-        arguments
-    }
-
-    /// The same for a shell.
-    pub fn command(&self) -> String {
-        let mut words = vec!["run".to_owned()];
-        words.extend(self.arguments());
+        sets.into_iter().for_each(|set| option("--set", set));
         words.push("--detach".to_owned());
         command_line(&words)
     }

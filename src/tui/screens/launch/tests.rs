@@ -1,6 +1,9 @@
 //! Tests: what the form fills in is what the command gets.
 
 use super::*;
+use crate::tui::tests::drive::{press, type_text};
+use crate::tui::tests::fixtures::{form_rows, model, running_data, twelve_runs};
+use crate::tui::tests::pictures::snapshots;
 
 fn set(launch: &mut Launch, label: &str, value: &str) {
     let at = launch.rows.iter().position(|row| row.label() == label).unwrap();
@@ -10,7 +13,7 @@ fn set(launch: &mut Launch, label: &str, value: &str) {
 #[test]
 fn an_untouched_form_is_the_default_experiment() {
     let launch = Launch::new(None);
-    assert_eq!(launch.arguments(), [""; 0]);
+    assert_eq!(launch.request(), Request::default());
     assert_eq!(launch.command(), "ser run --detach");
     assert_eq!((launch.problem(), launch.n_runs()), (None, 1));
     assert!(launch.rows.len() > 25);
@@ -30,17 +33,6 @@ fn changes_become_arguments() {
         launch.command(),
         "ser run --arm ser --arm seed-only --rng-seeds 5,6,7 --set 'data.source=my pairs.jsonl' \
          --set train.learning_rate=1e-4 --detach"
-    );
-    let Order { specs, name } = launch.order();
-    assert_eq!(
-        (specs.base.clone(), name, specs.rng_seeds.clone()),
-        (Base::Default, None, vec![5, 6, 7])
-    );
-    let specs = specs.resolve().unwrap();
-    assert_eq!((specs.len(), specs[0].train.learning_rate), (6, 1e-4));
-    assert_eq!(
-        Some(&specs[0].data),
-        launch.checked.as_ref().unwrap().as_ref().ok().map(|s| &s.data)
     );
     launch.from = Some(RunId::from_bits(7));
     assert!(launch.command().starts_with("ser run --from r7000000 --arm ser"));
@@ -85,10 +77,10 @@ fn an_editor_fills_the_form_and_a_mistake_changes_nothing() {
     let mut launch = Launch::new(None);
     let text = launch.toml().unwrap().replace("epochs = 3", "epochs = 9");
     launch.take_toml(&text).unwrap();
-    assert_eq!(launch.arguments(), ["--set", "train.epochs=9"]);
+    assert_eq!(launch.request().sets, ["train.epochs=9"]);
     let error = launch.take_toml("[train]\nepochz = 1").unwrap_err();
     assert!(error.contains("unknown key `train.epochz`"), "{error}");
-    assert_eq!(launch.arguments(), ["--set", "train.epochs=9"]);
+    assert_eq!(launch.request().sets, ["train.epochs=9"]);
 }
 
 #[test]
@@ -96,8 +88,31 @@ fn a_run_is_the_base_of_the_next_one() {
     let base = form::check(None, Some("seed-only"), &["rng_seed=4".to_owned()]).unwrap();
     let mut launch = Launch::new(Some(spec::to_toml(&base).unwrap()));
     assert_eq!((launch.value(&RowKey::Arms), launch.value(&RowKey::RngSeeds)), ("seed-only", "4"));
-    assert_eq!(launch.arguments(), [""; 0]);
+    assert_eq!(launch.request(), Request::default());
     set(&mut launch, "rounds.max", "2");
     let Some(Ok(spec)) = &launch.checked else { panic!("{:?}", launch.checked) };
     assert_eq!((spec.rounds.max, spec.rng_seed), (2, 4));
+}
+
+#[test]
+fn pictures() {
+    let form = |width, height, keys: &str| {
+        let mut model = model(width, height, twelve_runs(), Some(running_data()));
+        press(&mut model, &["5"]);
+        // The keys of a spec are others' to change; the pictures show the form, not the spec.
+        model.launch.rows = form_rows();
+        type_text(&mut model, keys);
+        model
+    };
+    snapshots("launch_default", |width, height| form(width, height, ""));
+    snapshots("launch_changed", |width, height| {
+        let mut model = form(width, height, "jjl");
+        for (label, value) in [("train.learning_rate", "1e-4"), ("train.epochs", "0")] {
+            let at = model.launch.rows.iter().position(|row| row.label() == label).unwrap();
+            model.launch.set(at, value);
+        }
+        model.launch.dry_run = Some("ok: 200 pairs and one round in 3 s, nothing kept".to_owned());
+        model
+    });
+    snapshots("launch_typing", |width, height| form(width, height, "jjjjjji"));
 }

@@ -1,75 +1,19 @@
 //! What keys and messages do on the launch screen.
 
-use crate::domain::run::RunId;
-
-use super::keys::LaunchCommand;
-use super::view::n_form_rows;
-use super::{Launch, RowKey, find};
-use crate::spec;
+use super::command::LaunchCommand;
+use super::layout::scroll_into_view;
+use super::{RowKey, find};
 use crate::spec::form;
-use crate::tui::shell::effect::Effect;
-use crate::tui::shell::keymap::Command;
-use crate::tui::shell::message::Message;
+use crate::tui::feed::change::Change;
+use crate::tui::shell::chosen::Chosen;
+use crate::tui::shell::current_run;
+use crate::tui::shell::effect::{Effect, Terminal};
+use crate::tui::shell::keymap::command::Command;
 use crate::tui::shell::model::{Model, Tone};
 use crate::tui::shell::overlay::{Choice, ChoiceItem, Overlay, Prompt, Purpose, Then};
-use crate::tui::shell::update::{READ_ONLY, moved, say};
 
 /// Runs the template popup offers.
 const N_TEMPLATES: usize = 12;
-
-/// Prepares the screen for a run to start from.
-pub fn open(model: &mut Model, from: Option<RunId>) {
-    let name = from.as_ref().and_then(|run| model.row(run)).map(|row| row.name.clone());
-    let mut launch = Launch::new(None);
-    launch.known_from(std::mem::take(&mut model.launch));
-    launch.is_waiting = from.is_some();
-    launch.from_name = name.unwrap_or_default();
-    launch.from = from;
-    model.launch = launch;
-    take_template(model);
-}
-
-/// Fills in a preset; one that cannot be read leaves the form as it is.
-pub fn open_preset(model: &mut Model, name: &str) -> Vec<Effect> {
-    let preset = model.launch.presets.iter().find(|preset| preset.name == name).cloned();
-    let Some(preset) = preset else {
-        return say(model, Tone::Error, format!("there is no preset `{name}` any more"));
-    };
-    if let Err(error) = form::check(Some(&preset.text), None, &[]) {
-        let words = format!("preset `{name}`: {error}");
-        return say(model, Tone::Error, words);
-    }
-    let launch = Launch::new(Some(preset.text.clone()));
-    let before = std::mem::replace(&mut model.launch, launch);
-    model.launch.known_from(before);
-    model.launch.from_name = format!("preset {name}");
-    model.launch.preset = Some(preset.path);
-    Vec::new()
-}
-
-/// Fills the form once the spec of the run it starts from is here.
-pub fn take_template(model: &mut Model) {
-    if model.launch.rows.is_empty() {
-        let before = std::mem::replace(&mut model.launch, Launch::new(None));
-        model.launch.known_from(before);
-    }
-    if !model.launch.is_waiting {
-        return;
-    }
-    let from = &model.launch.from;
-    let data = model.run.as_ref().filter(|data| Some(&data.detail.row.id) == from.as_ref());
-    let Some(data) = data else { return };
-    let base = data.spec.as_ref().and_then(|spec| spec::to_toml(spec).ok());
-    let is_lost = base.is_none();
-    let before = std::mem::replace(&mut model.launch, Launch::new(base));
-    let (from, from_name) = (before.from.clone(), before.from_name.clone());
-    model.launch.known_from(before);
-    if is_lost {
-        say(model, Tone::Error, "the spec of that run cannot be read: this is the default one");
-        return;
-    }
-    (model.launch.from, model.launch.from_name) = (from, from_name);
-}
 
 /// Does a command, `n` times where that means something.
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
@@ -79,11 +23,24 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
             open_copy(model);
             Vec::new()
         }
-        _ => {
+        Command::Move(motion) => {
             let n_rows = model.launch.rows.len();
-            model.launch.cursor = moved(model, command, model.launch.cursor, n_rows, n);
+            model.launch.cursor = model.moved(motion, model.launch.cursor, n_rows, n);
             Vec::new()
         }
+        Command::Wrap => current_run::wrap_events(model),
+        Command::Show(_)
+        | Command::Viewer(_)
+        | Command::Popup(_)
+        | Command::List(_)
+        | Command::Pane(_)
+        | Command::Worker(_)
+        | Command::Undo
+        | Command::Redo
+        | Command::Runs(_)
+        | Command::Live(_)
+        | Command::Samples(_)
+        | Command::Compare(_) => Vec::new(),
     };
     scroll_into_view(model);
     effects
@@ -107,11 +64,15 @@ fn on_own(model: &mut Model, command: LaunchCommand, n: usize) -> Vec<Effect> {
         }
         LaunchCommand::Start => return start(model),
         LaunchCommand::DryRun => {
+            let Some(spec) = model.launch.toml() else { return Vec::new() };
             model.launch.dry_run = Some("running on 200 pairs …".to_owned());
-            return vec![Effect::DryRun(model.launch.order().specs)];
+            return vec![Effect::Change(Change::DryRun { spec })];
         }
         LaunchCommand::Editor => {
-            return model.launch.toml().map_or(Vec::new(), |text| vec![Effect::Edit { text }]);
+            return model
+                .launch
+                .toml()
+                .map_or(Vec::new(), |text| vec![Effect::Terminal(Terminal::Edit { text })]);
         }
         LaunchCommand::SavePreset => {
             let contents = model.launch.toml().unwrap_or_default();
@@ -129,10 +90,10 @@ fn on_own(model: &mut Model, command: LaunchCommand, n: usize) -> Vec<Effect> {
 
 /// Starts the runs; several ask first.
 fn start(model: &mut Model) -> Vec<Effect> {
-    let effect = Effect::Launch(model.launch.order());
+    let effect = Effect::Change(Change::Launch(model.launch.request()));
     let n_runs = model.launch.n_runs();
     if n_runs == 1 {
-        say(model, Tone::Note, "starting: the data is checked first …");
+        model.say(Tone::Note, "starting: the data is checked first …");
         return vec![effect];
     }
     model.overlay = Some(Overlay::Confirm {
@@ -150,7 +111,7 @@ fn step(model: &mut Model, by: i64) {
     let value = if let Ok(number) = row.value.parse::<i64>() {
         number.saturating_add(by).max(0).to_string()
     } else if row.choices.is_empty() {
-        say(model, Tone::Refused, "this value has to be typed: Enter edits it");
+        model.say(Tone::Refused, "this value has to be typed: Enter edits it");
         return;
     } else {
         let n = row.choices.len() as i64;
@@ -187,7 +148,7 @@ fn open_copy(model: &mut Model) {
         key: Some(key),
         label: label.to_owned(),
         detail: text.lines().next().unwrap_or_default().to_owned(),
-        then: Then::Effect(Effect::Copy { what: format!("the {label}"), text }),
+        then: Then::Effect(Effect::Change(Change::Copy { what: format!("the {label}"), text })),
     };
     let items = vec![
         item('y', "command", model.launch.command()),
@@ -198,7 +159,7 @@ fn open_copy(model: &mut Model) {
 
 /// Recipes and past runs to start from.
 fn open_templates(model: &mut Model) {
-    let open = |from| Then::Message(Box::new(Message::OpenLaunch { from }));
+    let open = |from| Then::Chosen(Chosen::Template { from });
     let mut items = vec![ChoiceItem {
         key: Some('d'),
         label: "the default experiment".to_owned(),
@@ -210,7 +171,7 @@ fn open_templates(model: &mut Model) {
             key: arm.chars().next().filter(|c| *c != 's'),
             label: format!("arm {arm}"),
             detail: "the keys of this recipe over what is filled in".to_owned(),
-            then: Then::Message(Box::new(Message::SetArm(arm.to_owned()))),
+            then: Then::Chosen(Chosen::Arm(arm.to_owned())),
         });
     }
     for preset in &model.launch.presets {
@@ -218,7 +179,7 @@ fn open_templates(model: &mut Model) {
             key: None,
             label: format!("preset {}", preset.name),
             detail: preset.path.display().to_string(),
-            then: Then::Message(Box::new(Message::OpenPreset(preset.name.clone()))),
+            then: Then::Chosen(Chosen::Preset(preset.name.clone())),
         });
     }
     for row in model.runs.rows.iter().take(N_TEMPLATES) {
@@ -245,39 +206,7 @@ pub fn set_arm(model: &mut Model, arm: &str) {
 /// The spec comes back from the editor.
 pub fn on_edited(model: &mut Model, text: &str) -> Vec<Effect> {
     match model.launch.take_toml(text) {
-        Ok(()) => say(model, Tone::Note, "the form has the values of the file"),
-        Err(error) => say(model, Tone::Error, error),
-    }
-}
-
-/// Scrolls so that the selected row is shown.
-pub fn scroll_into_view(model: &mut Model) {
-    let n_rows = n_form_rows(model.size);
-    let launch = &mut model.launch;
-    let lowest = (launch.cursor + 1).saturating_sub(n_rows);
-    launch.offset = launch.offset.clamp(lowest, launch.cursor.max(lowest));
-}
-
-/// Why a command cannot act now.
-pub fn refusal(model: &Model, command: Command) -> Option<String> {
-    let Command::Launch(command) = command else { return None };
-    if model.launch.is_waiting {
-        return Some("the spec of that run is still being read".to_owned());
-    }
-    let starts = matches!(command, LaunchCommand::Start | LaunchCommand::DryRun);
-    if starts && model.is_read_only {
-        return Some(READ_ONLY.to_owned());
-    }
-    let needs_spec = starts || matches!(command, LaunchCommand::Editor | LaunchCommand::SavePreset);
-    if needs_spec {
-        return model.launch.problem();
-    }
-    let row = model.launch.rows.get(model.launch.cursor)?;
-    match command {
-        LaunchCommand::Reset if !row.is_changed() => Some(format!("{} is as it was", row.label())),
-        LaunchCommand::ResetAll if !model.launch.rows.iter().any(super::FormRow::is_changed) => {
-            Some("nothing was changed".to_owned())
-        }
-        _ => None,
+        Ok(()) => model.say(Tone::Note, "the form has the values of the file"),
+        Err(error) => model.say(Tone::Error, error),
     }
 }

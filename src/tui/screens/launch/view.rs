@@ -5,31 +5,17 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::estimate::estimate;
+use super::layout::{N_BELOW_ROWS, N_SIDE_COLUMNS};
 use super::{FormRow, Launch};
+use crate::tui::kit::draw::{pane, put, put_right, rule};
+use crate::tui::kit::size::SizeClass;
 use crate::tui::kit::text;
 use crate::tui::kit::text::NONE;
 use crate::tui::kit::words::short_size;
-use crate::tui::shell::model::{Model, Size, SizeClass};
-use crate::tui::shell::view::{pane, put, put_right, rule};
+use crate::tui::shell::model::Model;
 
 /// Columns of the names of rows.
 const N_LABEL: usize = 26;
-/// Columns of the panes beside the form on a wide terminal.
-const N_SIDE_COLUMNS: u16 = 64;
-/// Rows below the form on a terminal of ordinary size.
-const N_BELOW_ROWS: u16 = 6;
-
-/// How many rows of the form are shown at once.
-pub fn n_form_rows(size: Size) -> usize {
-    let body = size.height.saturating_sub(3);
-    let around = match size.class() {
-        SizeClass::Wide => 3,
-        SizeClass::Standard => 1 + N_BELOW_ROWS,
-        _ => 2,
-    };
-    usize::from(body.saturating_sub(around)).max(1)
-}
-
 /// Draws the screen between the tabs and the message line.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let launch = &model.launch;

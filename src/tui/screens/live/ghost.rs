@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::store::RunRow;
-
 use crate::tui::kit::words;
-use crate::tui::shell::message::Message;
+use crate::tui::shell::chosen::Chosen;
 use crate::tui::shell::model::Model;
 use crate::tui::shell::overlay::{Choice, ChoiceItem, Overlay, Then};
 
@@ -17,7 +16,7 @@ const N_OFFERED: usize = 60;
 pub fn open(model: &mut Model) {
     let Some(row) = model.current() else { return };
     let ghost = model.live.as_ref().and_then(|live| live.ghost.as_ref());
-    let set = |run| Then::Message(Box::new(Message::SetGhost(run)));
+    let set = |run| Then::Chosen(Chosen::Ghost(run));
     let mut items = Vec::new();
     if ghost.is_some() {
         items.push(ChoiceItem {

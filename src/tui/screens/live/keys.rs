@@ -1,39 +1,49 @@
-//! The keys of the live screen.
+//! The table of the keys of the live screen.
 
-use crate::tui::shell::keymap::Context::Live;
-use crate::tui::shell::keymap::Key::Char;
-use crate::tui::shell::keymap::{Binding, Command, bind};
+use super::command::LiveCommand;
+use crate::tui::kit::key::Key::Char;
+use crate::tui::shell::keymap::binding::Context::Live;
+use crate::tui::shell::keymap::binding::{Binding, bind};
+use crate::tui::shell::keymap::command::{Command, ShowCommand, WorkerCommand};
 
-/// What a person can ask for on this screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LiveCommand {
-    /// The threshold one step up, to look.
-    ThresholdUp,
-    /// The threshold one step down, to look.
-    ThresholdDown,
-    /// The sampled pair on the samples screen.
-    Inspect,
-    /// The loss smoothed, or as it was.
-    Smooth,
-    /// The loss on a logarithmic scale, or on a linear one.
-    Log,
-    /// Never train on the sampled pair.
-    Veto,
-    /// The sampled pair was looked at and is right.
-    Keep,
-    /// Train on the other answer of the sampled pair.
-    Flip,
-    /// The curve of another run behind this one's.
-    Ghost,
-}
-
-use Command::Live as L;
-
-/// The table.
+/// Lists the actions in the order of the help and of the hint bar.
 pub const BINDINGS: &[Binding] = &[
     bind!(
+        "runs.new",
+        Command::Show(ShowCommand::New),
+        [Char('n')],
+        &[Live],
+        "start a new run",
+        "new"
+    ),
+    bind!(
+        "run.pause",
+        Command::Worker(WorkerCommand::Pause),
+        [Char('p')],
+        &[Live],
+        "pause between two steps, or go on",
+        "pause"
+    ),
+    // `x` is for the pair, as on the samples screen.
+    bind!(
+        "run.stop",
+        Command::Worker(WorkerCommand::Stop),
+        [Char('X')],
+        &[Live],
+        "stop after this step (asks)",
+        "stop"
+    ),
+    bind!(
+        "run.resume",
+        Command::Worker(WorkerCommand::Resume),
+        [Char('R')],
+        &[Live],
+        "resume what was stopped, failed or cut off",
+        "resume"
+    ),
+    bind!(
         "live.inspect",
-        L(LiveCommand::Inspect),
+        Command::Live(LiveCommand::Inspect),
         [Char('i')],
         &[Live],
         "this pair among the samples of the round",
@@ -41,7 +51,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.next_pair",
-        Command::NextPair,
+        Command::Live(LiveCommand::NextPair),
         [Char('J')],
         &[Live],
         "next sampled pair",
@@ -49,7 +59,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.previous_pair",
-        Command::PreviousPair,
+        Command::Live(LiveCommand::PreviousPair),
         [Char('K')],
         &[Live],
         "previous sampled pair",
@@ -57,7 +67,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.veto",
-        L(LiveCommand::Veto),
+        Command::Live(LiveCommand::Veto),
         [Char('x')],
         &[Live],
         "veto the pair: never train on it",
@@ -65,7 +75,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.keep",
-        L(LiveCommand::Keep),
+        Command::Live(LiveCommand::Keep),
         [Char('a')],
         &[Live],
         "keep the pair: looked at and right",
@@ -73,7 +83,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.flip",
-        L(LiveCommand::Flip),
+        Command::Live(LiveCommand::Flip),
         [Char('f')],
         &[Live],
         "flip the pair: train on the other answer",
@@ -81,7 +91,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.gold",
-        Command::Gold,
+        Command::Live(LiveCommand::Gold),
         [Char('H')],
         &[Live],
         "show or hide the human label of the pair",
@@ -89,7 +99,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.metric",
-        Command::Metric,
+        Command::Live(LiveCommand::Metric),
         [Char('m')],
         &[Live],
         "next chart: accuracy, loss, reliability, rounds",
@@ -97,7 +107,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.threshold_up",
-        L(LiveCommand::ThresholdUp),
+        Command::Live(LiveCommand::ThresholdUp),
         [Char('>')],
         &[Live],
         "preview a higher threshold; the run keeps its own",
@@ -105,7 +115,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.threshold_down",
-        L(LiveCommand::ThresholdDown),
+        Command::Live(LiveCommand::ThresholdDown),
         [Char('<')],
         &[Live],
         "preview a lower threshold; the run keeps its own",
@@ -113,7 +123,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.ghost",
-        L(LiveCommand::Ghost),
+        Command::Live(LiveCommand::Ghost),
         [Char('g')],
         &[Live],
         "another run behind this one's curves …",
@@ -121,7 +131,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.smooth",
-        L(LiveCommand::Smooth),
+        Command::Live(LiveCommand::Smooth),
         [Char('S')],
         &[Live],
         "the loss smoothed, or as it is",
@@ -129,7 +139,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "live.log",
-        L(LiveCommand::Log),
+        Command::Live(LiveCommand::Log),
         [Char('L'), Char('l')],
         &[Live],
         "the loss on a logarithmic scale, or on a linear one",

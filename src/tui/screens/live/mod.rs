@@ -1,22 +1,28 @@
 //! The live screen: one run's curves, its latest selection, a pair of it, and what happened.
 
-pub mod ghost;
+mod charts;
+pub mod command;
+mod ghost;
 pub mod keys;
-pub mod preview;
+pub mod layout;
+pub mod open;
+mod pair;
+pub mod refuse;
+mod small;
+#[cfg(test)]
+mod tests;
 pub mod update;
 pub mod view;
 
 use crate::domain::run::RunId;
-use crate::tui::shell::model::SizeClass;
+use crate::tui::kit::size::SizeClass;
 
 /// Which curve the screen shows where there is room for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chart {
-    /// Accuracy by round.
     Accuracy,
     /// Train loss by step.
     Loss,
-    /// Confidence against accuracy.
     Reliability,
     /// The rounds as a table.
     Rounds,
@@ -39,18 +45,14 @@ impl Chart {
 pub enum Pane {
     /// One of the charts.
     Chart(Chart),
-    /// The confidence histogram.
     Confidence,
-    /// The sampled pair.
     Pair,
-    /// The event log.
     Events,
 }
 
-/// The live screen.
+/// The state of the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Live {
-    /// The run shown.
     pub run: RunId,
     /// Which curve, where there is room for one.
     pub chart: Chart,

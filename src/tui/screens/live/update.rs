@@ -1,98 +1,107 @@
 //! What keys and messages do on the live screen.
 
-use crate::domain::run::RunId;
 use crate::domain::verdict::Verdict;
 
-use super::super::live::keys::LiveCommand;
-use super::super::live::{Live, Pane, ghost, preview};
-use super::super::samples::Decided;
-use super::super::samples::data::{Request, Target};
+use super::command::LiveCommand;
+use super::{Live, Pane, ghost};
 use crate::tui::feed::data::RunData;
-use crate::tui::screens::runs::update as runs;
+use crate::tui::feed::samples::{Request, Target};
+use crate::tui::panels::preview;
+use crate::tui::screens::samples;
+use crate::tui::shell::current_run;
 use crate::tui::shell::effect::Effect;
-use crate::tui::shell::keymap::Command;
-use crate::tui::shell::message::Message;
-use crate::tui::shell::model::{Model, Screen};
-use crate::tui::shell::update::{moved, navigate, update};
-
-/// Opens the live screen of a run, as a key or the command line asks for it.
-pub fn open(model: &mut Model, run: RunId) {
-    if model.live.as_ref().is_none_or(|live| live.run != run) {
-        // Who compares with one run goes through several with it.
-        let ghost = model.live.take().and_then(|live| live.ghost);
-        let ghost = ghost.filter(|ghost| *ghost != run);
-        model.live = Some(Live { ghost, ..Live::new(run) });
-    }
-    navigate::go_to(model, Screen::Live);
-}
+use crate::tui::shell::keymap::command::{Command, Motion, PaneCommand};
+use crate::tui::shell::model::Model;
 
 /// Does a command of the screen, `n` times where that means something.
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
-    if matches!(command, Command::Pause | Command::Resume | Command::Stop) {
-        return runs::on_worker(model, command);
-    }
-    if command == Command::Copy {
-        runs::open_copy(model);
-        return Vec::new();
-    }
-    if let (Command::Undo | Command::Redo, Some(live)) = (command, &model.live) {
-        let run = live.run.clone();
-        let is_undo = command == Command::Undo;
-        let request = if is_undo { Request::Undo(run) } else { Request::Redo(run) };
-        return vec![Effect::Samples(request)];
-    }
-    if let Command::Live(command) = command {
-        return on_own(model, command, n);
-    }
-    let n_pairs = model.current_data().map_or(0, |data| data.sampled.len());
-    let n_lines = model.run.as_ref().map_or(0, |data| data.log.len());
-    let class = model.size.class();
-    let Some(live) = &model.live else { return Vec::new() };
-    // The log counts from its newest line, so down means less.
-    let at = n_lines.saturating_sub(live.log_back + 1);
-    let at = moved(model, command, at, n_lines, n);
-    let Some(live) = &mut model.live else { return Vec::new() };
     match command {
-        Command::NextPair => live.pair = (live.pair + n).min(n_pairs.saturating_sub(1)),
-        Command::PreviousPair => live.pair = live.pair.saturating_sub(n),
-        Command::Gold => live.shows_gold = !live.shows_gold,
-        Command::Metric => {
-            live.chart = live.chart.next();
-            if matches!(live.pane, Pane::Chart(_)) {
-                live.pane = Pane::Chart(live.chart);
-            }
+        Command::Live(command) => return on_own(model, command, n),
+        Command::Worker(command) => return current_run::on_worker(model, command),
+        Command::Move(motion) => on_motion(model, motion, n),
+        Command::Pane(command) => on_pane(model, command),
+        Command::Copy => current_run::open_copy(model),
+        Command::Wrap => return current_run::wrap_events(model),
+        Command::Undo | Command::Redo => {
+            let Some(run) = model.live.as_ref().map(|live| live.run.clone()) else {
+                return Vec::new();
+            };
+            let is_undo = command == Command::Undo;
+            let request = if is_undo { Request::Undo(run) } else { Request::Redo(run) };
+            return vec![Effect::Samples(request)];
         }
-        Command::NextPane | Command::PreviousPane => {
-            let panes = live.panes(class);
-            let now = panes.iter().position(|pane| *pane == live.pane).unwrap_or(0);
-            let step = if command == Command::NextPane { 1 } else { panes.len() - 1 };
-            live.pane = panes[(now + step) % panes.len()];
-        }
-        Command::Zoom => live.is_zoomed = !live.is_zoomed,
-        // Moving is for the pane that has the keys, and for the log otherwise.
-        Command::Down if live.pane == Pane::Pair => {
-            live.pair = (live.pair + n).min(n_pairs.saturating_sub(1));
-        }
-        Command::Up if live.pane == Pane::Pair => live.pair = live.pair.saturating_sub(n),
-        _ => live.log_back = n_lines.saturating_sub(at + 1),
+        Command::Show(_)
+        | Command::Viewer(_)
+        | Command::Popup(_)
+        | Command::List(_)
+        | Command::Runs(_)
+        | Command::Samples(_)
+        | Command::Compare(_)
+        | Command::Launch(_) => {}
     }
     Vec::new()
 }
 
+/// Moving is for the pane that has the keys, and for the log otherwise.
+fn on_motion(model: &mut Model, motion: Motion, n: usize) {
+    let n_lines = model.run.as_ref().map_or(0, |data| data.log.len());
+    let Some(live) = &model.live else { return };
+    match (live.pane, motion) {
+        (Pane::Pair, Motion::Down) => next_pair(model, n),
+        (Pane::Pair, Motion::Up) => previous_pair(model, n),
+        (Pane::Pair | Pane::Chart(_) | Pane::Confidence | Pane::Events, _) => {
+            // The log counts from its newest line, so down means less.
+            let at = n_lines.saturating_sub(live.log_back + 1);
+            let at = model.moved(motion, at, n_lines, n);
+            if let Some(live) = &mut model.live {
+                live.log_back = n_lines.saturating_sub(at + 1);
+            }
+        }
+    }
+}
+
+fn change(model: &mut Model, change: impl FnOnce(&mut Live)) {
+    if let Some(live) = &mut model.live {
+        change(live);
+    }
+}
+
+fn next_pair(model: &mut Model, n: usize) {
+    let n_pairs = model.current_data().map_or(0, |data| data.sampled.len());
+    change(model, |live| live.pair = live.pair.saturating_add(n).min(n_pairs.saturating_sub(1)));
+}
+
+fn previous_pair(model: &mut Model, n: usize) {
+    change(model, |live| live.pair = live.pair.saturating_sub(n));
+}
+
+fn on_pane(model: &mut Model, command: PaneCommand) {
+    let class = model.size.class();
+    let Some(live) = &mut model.live else { return };
+    let panes = live.panes(class);
+    let now = panes.iter().position(|pane| *pane == live.pane).unwrap_or(0);
+    match command {
+        PaneCommand::Next => live.pane = panes[(now + 1) % panes.len()],
+        PaneCommand::Previous => live.pane = panes[(now + panes.len() - 1) % panes.len()],
+        PaneCommand::Zoom => live.is_zoomed = !live.is_zoomed,
+    }
+}
+
 fn on_own(model: &mut Model, command: LiveCommand, n: usize) -> Vec<Effect> {
     match command {
+        LiveCommand::NextPair => next_pair(model, n),
+        LiveCommand::PreviousPair => previous_pair(model, n),
         LiveCommand::ThresholdUp => look(model, n as i64),
         LiveCommand::ThresholdDown => look(model, -(n as i64)),
-        LiveCommand::Smooth => {
-            if let Some(live) = &mut model.live {
-                live.is_smooth = !live.is_smooth;
+        LiveCommand::Gold => change(model, |live| live.shows_gold = !live.shows_gold),
+        LiveCommand::Smooth => change(model, |live| live.is_smooth = !live.is_smooth),
+        LiveCommand::Log => change(model, |live| live.is_log = !live.is_log),
+        LiveCommand::Metric => change(model, |live| {
+            live.chart = live.chart.next();
+            if matches!(live.pane, Pane::Chart(_)) {
+                live.pane = Pane::Chart(live.chart);
             }
-        }
-        LiveCommand::Log => {
-            if let Some(live) = &mut model.live {
-                live.is_log = !live.is_log;
-            }
-        }
+        }),
         LiveCommand::Ghost => ghost::open(model),
         LiveCommand::Veto => return decide(model, Verdict::Veto),
         LiveCommand::Keep => return decide(model, Verdict::Keep),
@@ -103,7 +112,7 @@ fn on_own(model: &mut Model, command: LiveCommand, n: usize) -> Vec<Effect> {
             let pair = sampled.map(|pair| pair.pair);
             let round = sampled.map(|pair| pair.round);
             let run = live.run.clone();
-            return update(model, Message::OpenSamples { run, round, pair });
+            samples::open::open(model, run, round, pair);
         }
     }
     Vec::new()
@@ -121,8 +130,7 @@ fn decide(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     let (run, pair) = (live.run.clone(), sampled.pair);
     live.pair = (live.pair + 1).min(n_pairs - 1);
     live.shows_gold = false;
-    model.samples.takes_reason = verdict != Verdict::Keep;
-    model.samples.decided = Some(Decided { run: run.clone(), pair });
+    model.samples.note_decision(run.clone(), pair, verdict);
     let target = Target::Pairs(vec![pair]);
     vec![Effect::Samples(Request::Decide { run, target, verdict, queue: None })]
 }

@@ -1,26 +1,27 @@
-//! The live screen: one run's curves, its latest selection, a pair of it, and what happened.
+//! Draws the live screen.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::live::{Chart, Live, Pane};
+use super::layout::rows;
+use super::{Chart, Live, Pane, charts, pair, small};
 use crate::tui::feed::data::RunData;
-use crate::tui::kit::panels;
-use crate::tui::kit::panels::{draw_accuracy, draw_log, progress_line};
+use crate::tui::kit::draw::{mark_focus, put, put_right};
+use crate::tui::kit::size::SizeClass;
 use crate::tui::kit::text;
-use crate::tui::kit::{charts, pair};
-use crate::tui::shell::model::{Model, SizeClass};
-use crate::tui::shell::split;
-use crate::tui::shell::view::{mark_focus, put, put_right};
+use crate::tui::panels::accuracy::draw_accuracy;
+use crate::tui::panels::confidence::draw_histogram;
+use crate::tui::panels::lines::{progress_line, worker_line};
+use crate::tui::panels::log::draw_log;
+use crate::tui::shell::model::Model;
 
-/// Rows that are not for panes: tabs, the two lines about the run, message and hints.
-const N_OTHER_ROWS: u16 = 5;
-/// Rows of the sampled pair at least.
-const N_PAIR_MIN: u16 = 3;
-
-/// Draws the screen for terminals of at least 80x24.
+/// Draws the screen between the tabs and the message line.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
+    if model.size.class() == SizeClass::Small {
+        small::draw(model, area, buffer);
+        return;
+    }
     let theme = &model.theme;
     let (Some(live), Some(row)) = (&model.live, model.current()) else {
         put(buffer, area, 1, Line::styled("  no run is open · 1 shows the list", theme.dim));
@@ -37,7 +38,7 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         return;
     };
     let second = Rect { x: area.x + 1, width: area.width - 1, ..area };
-    put(buffer, second, 1, panels::worker_line(model, data, width - 2));
+    put(buffer, second, 1, worker_line(model, data, width - 2));
     let body = Rect { y: area.y + 2, height: area.height - 2, ..area };
     if live.is_zoomed {
         draw_pane(model, live, data, live.pane, body, buffer);
@@ -80,24 +81,6 @@ fn draw_wide(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mu
     pane(Pane::Events, Rect { y: below.bottom(), height: n_log, ..area });
 }
 
-/// Rows of the sampled pair and of the event log; the charts have the others.
-pub fn rows(model: &Model) -> [u16; 2] {
-    let height = model.size.height.saturating_sub(N_OTHER_ROWS);
-    let (n_log, n_pair, n_charts) = match model.size.class() {
-        SizeClass::Wide => ((height / 5).clamp(5, 14), (height / 4).max(9), 12),
-        // 19 rows at 80x24: charts, pair and log grow together on a taller terminal.
-        SizeClass::Standard => {
-            let n_log = (height / 6).clamp(3, 12);
-            (n_log, (height - n_log) * 7 / 16, 6)
-        }
-        _ => return [0, 0],
-    };
-    let n_log =
-        split::given(n_log, model.splits.events, 2, height.saturating_sub(n_charts + N_PAIR_MIN));
-    let most = height.saturating_sub(n_log + n_charts);
-    [split::given(n_pair, model.splits.pair, N_PAIR_MIN, most), n_log]
-}
-
 /// Draws one pane; the one that has the keys gets a heavy border.
 fn draw_pane(
     model: &Model,
@@ -114,7 +97,7 @@ fn draw_pane(
         Pane::Chart(Chart::Loss) => charts::draw_loss(model, data, area, buffer),
         Pane::Chart(Chart::Reliability) => charts::draw_reliability(model, data, area, buffer),
         Pane::Chart(Chart::Rounds) => charts::draw_rounds(model, data, area, buffer),
-        Pane::Confidence => charts::draw_histogram(model, data, area, buffer),
+        Pane::Confidence => draw_histogram(model, data, area, buffer),
         Pane::Pair => pair::draw(model, live, data, area, buffer),
         Pane::Events => draw_events(model, live, area, buffer),
     }

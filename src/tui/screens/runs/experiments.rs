@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use crate::domain::run::RunId;
 use crate::domain::stats::mean_with_t_interval;
 use crate::store::RunRow;
-
 use crate::tui::kit::text::share;
 use crate::tui::kit::words::{Condition, facts};
-use crate::tui::shell::effect::Effect;
-use crate::tui::shell::message::Message;
-use crate::tui::shell::model::{Model, Tone};
+use crate::tui::shell::chosen::Chosen;
+use crate::tui::shell::model::Model;
 use crate::tui::shell::overlay::{Choice, ChoiceItem, Overlay, Then};
-use crate::tui::shell::update::say;
 
 /// Runs of one experiment, in the order of the list.
 struct Experiment<'a> {
@@ -31,29 +28,22 @@ pub fn open(model: &mut Model) {
             key: None,
             label: name.to_owned(),
             detail: format!("{} · ↵ compares its arms", done(&experiment.runs)),
-            then: Then::Message(Box::new(Message::OpenArms { runs })),
+            then: Then::Chosen(Chosen::Arms { runs }),
         });
         for (arm, runs) in arms(&experiment.runs) {
             items.push(ChoiceItem {
                 key: None,
                 label: format!("  {arm}"),
                 detail: format!("{} · {}", accuracy(&runs), done(&runs)),
-                then: Then::Message(Box::new(Message::MarkRuns {
+                then: Then::Chosen(Chosen::Marks {
                     runs: ids(&runs),
                     what: format!("{arm} of {name}"),
-                })),
+                }),
             });
         }
     }
     let title = "experiments: mean test accuracy by arm, 95% over its seeds".to_owned();
     model.overlay = Some(Overlay::Choice(Choice { title, items, cursor: 0 }));
-}
-
-/// Marks these runs and no others.
-pub fn mark(model: &mut Model, runs: Vec<RunId>, what: &str) -> Vec<Effect> {
-    let n = runs.len();
-    model.runs.marked = runs.into_iter().collect();
-    say(model, Tone::Note, format!("{n} marked: {what} · c compares them"))
 }
 
 /// The experiments of the runs shown, the newest first; runs of none come last.

@@ -3,115 +3,96 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::domain::run::{RequestKind, RunId};
-use crate::launch::Order;
+use crate::domain::run::RunId;
+use crate::launch::Request;
 use crate::store::RunFilter;
 use crate::store::rows::RunRow;
 
-use super::{annotate, experiments};
-use crate::tui::feed::source::with_hint;
+use super::command::RunsCommand;
+use super::layout::n_list_rows;
+use super::{COUNTED, SortKey, annotate, experiments};
+use crate::tui::feed::change::Change;
 use crate::tui::kit::widgets::TrendScale;
-use crate::tui::kit::words::Condition;
-use crate::tui::screens::live::update as live;
+use crate::tui::kit::words::{Condition, with_hint};
+use crate::tui::screens::live;
+use crate::tui::shell::chosen::Chosen;
+use crate::tui::shell::current_run;
 use crate::tui::shell::effect::Effect;
-use crate::tui::shell::keymap::Command;
-use crate::tui::shell::message::Message;
-use crate::tui::shell::model::{COUNTED, Model, SortKey, Tone};
+use crate::tui::shell::keymap::command::{Command, ListCommand, Motion};
+use crate::tui::shell::model::{Model, Tone};
 use crate::tui::shell::overlay::{Choice, ChoiceItem, Overlay, Then};
-use crate::tui::shell::update::{export, moved, say};
-use crate::tui::shell::view;
 
 /// Does a command of the list, `n` times where that means something.
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
-    let n_runs = model.runs.rows.len();
     match command {
-        Command::Open => match model.current().map(|row| row.id.clone()) {
-            Some(run) => live::open(model, run),
+        Command::Runs(command) => return on_own(model, command),
+        Command::Worker(command) => return current_run::on_worker(model, command),
+        Command::Undo => return annotate::undo(model, true),
+        Command::Redo => return annotate::undo(model, false),
+        Command::Wrap => return current_run::wrap_events(model),
+        Command::List(command) => on_list(model, command, n),
+        Command::Copy => current_run::open_copy(model),
+        Command::Move(motion) => {
+            let n_runs = model.runs.rows.len();
+            model.runs.anchor = None;
+            model.runs.cursor = model.moved(motion, model.runs.cursor, n_runs, n);
+        }
+        Command::Show(_)
+        | Command::Viewer(_)
+        | Command::Popup(_)
+        | Command::Pane(_)
+        | Command::Live(_)
+        | Command::Samples(_)
+        | Command::Compare(_)
+        | Command::Launch(_) => {}
+    }
+    Vec::new()
+}
+
+fn on_own(model: &mut Model, command: RunsCommand) -> Vec<Effect> {
+    match command {
+        RunsCommand::Open => match model.current().map(|row| row.id.clone()) {
+            Some(run) => live::open::open(model, run),
             None => {
-                say(model, Tone::Note, "starting the embedded experiment …");
-                return vec![Effect::Launch(Order::default())];
+                model.say(Tone::Note, "starting the embedded experiment …");
+                return vec![Effect::Change(Change::Launch(Request::default()))];
             }
         },
-        Command::Sort => {
+        RunsCommand::Sort => {
             model.runs.sort = model.runs.sort.next();
             model.runs.is_reversed = false;
             rearrange(model);
         }
-        Command::SortMenu => open_sort_menu(model),
-        Command::Tag
-        | Command::Note
-        | Command::Archive
-        | Command::ArchiveMarked
-        | Command::Star => return annotate::on_command(model, command),
-        Command::Undo | Command::Redo => return annotate::undo(model, command),
-        Command::Mark => {
+        RunsCommand::SortMenu => open_sort_menu(model),
+        RunsCommand::Experiments => experiments::open(model),
+        RunsCommand::Kill => ask_kill(model),
+        RunsCommand::Tag => annotate::ask_tags(model),
+        RunsCommand::Note => annotate::ask_note(model),
+        RunsCommand::Archive => return annotate::archive(model),
+        RunsCommand::ArchiveMarked => annotate::ask_archive_marked(model),
+        RunsCommand::Star => return annotate::star(model),
+    }
+    Vec::new()
+}
+
+fn on_list(model: &mut Model, command: ListCommand, n: usize) {
+    let n_runs = model.runs.rows.len();
+    match command {
+        ListCommand::Mark => {
             for _ in 0..n.min(n_runs) {
                 mark(model);
-                model.runs.cursor = moved(model, Command::Down, model.runs.cursor, n_runs, 1);
+                model.runs.cursor = model.moved(Motion::Down, model.runs.cursor, n_runs, 1);
             }
         }
-        Command::MarkAll => {
+        ListCommand::MarkAll => {
             model.runs.marked = model.runs.rows.iter().map(|row| row.id.clone()).collect();
         }
-        Command::Range => toggle_range(model),
-        Command::Experiments => experiments::open(model),
-        Command::ClearMarks => {
+        ListCommand::Range => toggle_range(model),
+        ListCommand::ClearMarks => {
             model.runs.marked.clear();
             model.runs.range_from = None;
         }
-        Command::Copy => open_copy(model),
-        Command::Pause | Command::Resume | Command::Stop => return on_worker(model, command),
-        Command::Kill => ask_kill(model),
-        _ => {
-            model.runs.anchor = None;
-            model.runs.cursor = moved(model, command, model.runs.cursor, n_runs, n);
-        }
     }
-    Vec::new()
-}
-
-/// What is copied from a run, by one more key.
-pub fn open_copy(model: &mut Model) {
-    let Some(row) = model.current() else { return };
-    let item = |key: char, label: &str, text: String| ChoiceItem {
-        key: Some(key),
-        label: label.to_owned(),
-        detail: text.clone(),
-        then: Then::Effect(Effect::Copy { what: format!("{label} of {}", row.name), text }),
-    };
-    let mut items = vec![
-        item('y', "id", row.id.to_string()),
-        item('n', "name", row.name.clone()),
-        item('c', "command", format!("ser attach {}", row.id)),
-    ];
-    items.extend(export::copy_items(model));
-    model.overlay = Some(Overlay::Choice(Choice { title: "copy".to_owned(), items, cursor: 0 }));
-}
-
-/// Pauses, resumes or stops the current run; stopping asks.
-pub fn on_worker(model: &mut Model, command: Command) -> Vec<Effect> {
-    let Some(row) = model.current() else { return Vec::new() };
-    let (run, name, condition) = (row.id.clone(), row.name.clone(), Condition::of(row));
-    let kind = match command {
-        Command::Pause if condition == Condition::Paused => RequestKind::Resume,
-        Command::Pause => RequestKind::Pause,
-        Command::Resume => RequestKind::Resume,
-        _ => RequestKind::Stop,
-    };
-    if kind != RequestKind::Stop {
-        return vec![Effect::Ask { run, name, kind }];
-    }
-    let detail = if condition == Condition::Queued {
-        "it leaves the queue; R puts it back"
-    } else {
-        "it ends after its present step with a checkpoint; R resumes it"
-    };
-    model.overlay = Some(Overlay::Confirm {
-        question: format!("stop {name}?"),
-        detail: detail.to_owned(),
-        then: Then::Effect(Effect::Ask { run, name, kind }),
-    });
-    Vec::new()
 }
 
 /// Asks before a process is killed: for a worker that does not obey any more.
@@ -123,7 +104,7 @@ fn ask_kill(model: &mut Model) {
         detail: "what it did since its latest checkpoint is done again when R resumes it; \
                  x stops it with a checkpoint"
             .to_owned(),
-        then: Then::Effect(Effect::Kill { run, name }),
+        then: Then::Effect(Effect::Change(Change::Kill { run, name })),
     });
 }
 
@@ -169,7 +150,7 @@ pub fn take(model: &mut Model, rows: Vec<Arc<RunRow>>) {
         model.runs.awaited = None;
         model.runs.cursor = index;
         let words = format!("started {} · Enter opens it", model.runs.rows[index].name);
-        say(model, Tone::Note, words);
+        model.say(Tone::Note, words);
     }
 }
 
@@ -192,7 +173,7 @@ fn select(model: &mut Model, run: Option<&RunId>) {
 
 /// Scrolls so that the selected row is shown.
 pub fn scroll_into_view(model: &mut Model) {
-    let n_rows = view::n_list_rows(model.size);
+    let n_rows = n_list_rows(model.size);
     let runs = &mut model.runs;
     let last_offset = runs.rows.len().saturating_sub(n_rows);
     let lowest = (runs.cursor + 1).saturating_sub(n_rows);
@@ -212,13 +193,13 @@ fn toggle_range(model: &mut Model) {
     let runs = &mut model.runs;
     let Some(range) = runs.range() else {
         runs.range_from = runs.rows.get(runs.cursor).map(|row| row.id.clone());
-        say(model, Tone::Note, "range: move to its other end · v marks it · Esc leaves it");
+        model.say(Tone::Note, "range: move to its other end · v marks it · Esc leaves it");
         return;
     };
     let n = range.clone().count();
     runs.marked.extend(runs.rows[range].iter().map(|row| row.id.clone()));
     runs.range_from = None;
-    say(model, Tone::Note, format!("{n} marked · c compares them"));
+    model.say(Tone::Note, format!("{n} marked · c compares them"));
 }
 
 /// Chooses an order; the one in force is turned round.
@@ -233,7 +214,7 @@ fn open_sort_menu(model: &mut Model) {
         key: Some(c),
         label: key.words().to_owned(),
         detail: if key == model.runs.sort { "now · again turns it round" } else { "" }.to_owned(),
-        then: Then::Message(Box::new(Message::SortRuns(key))),
+        then: Then::Chosen(Chosen::Order(key)),
     });
     let items = items.collect();
     model.overlay = Some(Overlay::Choice(Choice { title: "sort".to_owned(), items, cursor: 0 }));

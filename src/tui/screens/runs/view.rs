@@ -1,4 +1,4 @@
-//! The runs list: a table that answers most questions by itself, and the selected run below it.
+//! Draws the runs list, and the selected run beside or below it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -6,49 +6,18 @@ use ratatui::text::{Line, Span};
 
 use crate::store::rows::RunRow;
 
-use crate::tui::kit::panels;
+use super::layout::{n_details_columns, n_list_rows};
+use super::side::{draw_side, identity_line, kept_line, selection_line};
+use crate::tui::kit::draw::{condition_style, put, put_right, rule};
+use crate::tui::kit::size::SizeClass;
 use crate::tui::kit::text;
 use crate::tui::kit::text::NONE;
 use crate::tui::kit::widgets::{TrendScale, trend};
 use crate::tui::kit::words;
 use crate::tui::kit::words::Condition;
-use crate::tui::shell::model::{Model, Size, SizeClass};
-use crate::tui::shell::split;
-use crate::tui::shell::view::{condition_style, put, put_right, rule};
-
-/// Rows of the strip below the list, its rule included.
-const N_STRIP_ROWS: u16 = 6;
-/// Columns of the details beside the list on a wide terminal.
-const N_SIDE_COLUMNS: u16 = 54;
-/// Rows of the event log below the list on a wide terminal.
-const N_LOG_ROWS: u16 = 9;
-
-/// How many runs the list shows at once.
-pub fn n_list_rows(size: Size) -> usize {
-    let body = size.height.saturating_sub(3);
-    let below = match size.class() {
-        SizeClass::Wide => N_LOG_ROWS,
-        SizeClass::Standard => N_STRIP_ROWS,
-        _ => 0,
-    };
-    usize::from(body.saturating_sub(2 + below)).max(1)
-}
-
-/// The row of the list at a place of the screen, counted from the first one shown.
-pub fn list_row_at(model: &Model, x: u16, y: u16) -> Option<usize> {
-    // The tabs, the line above the list and its heads.
-    let row = usize::from(y).checked_sub(3)?;
-    let is_beside = x + n_details_columns(model) >= model.size.width;
-    (row < n_list_rows(model.size) && !is_beside).then_some(row)
-}
-
-/// Columns of the details beside the list; 0 where there is no room for them.
-pub fn n_details_columns(model: &Model) -> u16 {
-    if model.size.class() != SizeClass::Wide {
-        return 0;
-    }
-    split::given(N_SIDE_COLUMNS, model.splits.details, 38, model.size.width.saturating_sub(96))
-}
+use crate::tui::panels::lines::progress_line;
+use crate::tui::panels::log::{draw_log, log_words};
+use crate::tui::shell::model::Model;
 
 /// Draws the list and what belongs to the selected run.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
@@ -63,7 +32,7 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         let n_details = n_details_columns(model);
         list.width -= n_details + 1;
         let side = Rect { x: list.right() + 1, width: n_details, ..list };
-        panels::draw_side(model, side, buffer);
+        draw_side(model, side, buffer);
         for y in list.top()..list.bottom() {
             buffer.set_string(list.right(), y, "│", model.theme.border);
         }
@@ -71,7 +40,7 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     draw_list(model, list, buffer);
     let below = Rect { y: list.bottom(), height: area.bottom() - list.bottom(), ..area };
     match class {
-        SizeClass::Wide => panels::draw_log(model, below, "events", 0, buffer),
+        SizeClass::Wide => draw_log(model, below, "events", 0, buffer),
         SizeClass::Standard => draw_strip(model, below, buffer),
         _ => {}
     }
@@ -283,45 +252,12 @@ fn draw_strip(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     rule(buffer, area, 0, theme, &row.name);
     let inside = Rect { x: area.x + 1, width: area.width - 2, ..area };
-    put(buffer, inside, 1, panels::identity_line(model, row, usize::from(inside.width)));
-    put(buffer, inside, 2, panels::progress_line(model, row, usize::from(inside.width)));
-    put(buffer, inside, 3, panels::selection_line(model));
+    put(buffer, inside, 1, identity_line(model, row, usize::from(inside.width)));
+    put(buffer, inside, 2, progress_line(model, row, usize::from(inside.width)));
+    put(buffer, inside, 3, selection_line(model));
     let last = model.current_data().and_then(|data| data.log.last());
     if let Some(line) = last {
-        put(buffer, inside, 4, panels::log_words(model, line, usize::from(inside.width)));
+        put(buffer, inside, 4, log_words(model, line, usize::from(inside.width)));
     }
     put(buffer, inside, 5, kept_line(model, row, usize::from(inside.width)));
-}
-
-/// What a person keeps about the run, and what its spec says otherwise than the baseline's.
-pub fn kept_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
-    let theme = &model.theme;
-    let mut parts = Vec::new();
-    if row.annotation.is_archived {
-        parts.push("archived".to_owned());
-    }
-    if !row.annotation.tags.is_empty() {
-        parts.push(format!("tags {}", row.annotation.tags.join(" ")));
-    }
-    if !row.annotation.note.is_empty() {
-        parts.push(format!("note {}", row.annotation.note));
-    }
-    let baseline = model.runs.baseline().filter(|base| base.id != row.id);
-    if let Some(base) = baseline {
-        let differing = facts_that_differ(row, base);
-        if !differing.is_empty() {
-            parts.push(format!("differs from ★: {}", differing.join(" · ")));
-        }
-    }
-    Line::styled(text::cut(&parts.join("   "), width), theme.dim)
-}
-
-fn facts_that_differ(row: &RunRow, base: &RunRow) -> Vec<String> {
-    let facts = |row: &RunRow| {
-        let own = [("rng", row.rng_seed.to_string()), ("rounds", row.rounds_max.to_string())];
-        [("arm", row.arm.to_string())].into_iter().chain(words::facts(row)).chain(own)
-    };
-    let pairs = facts(row).zip(facts(base));
-    let differing = pairs.filter(|((_, value), (_, other))| value != other);
-    differing.map(|((name, value), (_, other))| format!("{name} {value} ({other})")).collect()
 }

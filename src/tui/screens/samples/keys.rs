@@ -1,72 +1,18 @@
-//! The keys of the samples screen.
+//! The table of the keys of the samples screen.
 
 use crossterm::event::KeyCode;
 
-use crate::tui::shell::keymap::Command as C;
-use crate::tui::shell::keymap::Context::Samples;
-use crate::tui::shell::keymap::Key::{Char, Code};
-use crate::tui::shell::keymap::{Binding, bind};
+use super::command::SamplesCommand;
+use crate::tui::kit::key::Key::{Char, Code};
+use crate::tui::shell::keymap::binding::Context::Samples;
+use crate::tui::shell::keymap::binding::{Binding, bind};
+use crate::tui::shell::keymap::command::{Command, WorkerCommand};
 
-/// What a person can ask for on this screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SamplesCommand {
-    /// Never train on the pair.
-    Veto,
-    /// Looked at and right.
-    Keep,
-    /// Train on the other answer.
-    Flip,
-    /// Veto everything listed.
-    VetoAll,
-    /// Keep everything listed.
-    KeepAll,
-    /// A comment on the decision.
-    Comment,
-    /// A reason for the decision, from a list.
-    Reason,
-    /// This reason of the list.
-    GiveReason(usize),
-    /// The next pair that nobody decided about.
-    NextOpen,
-    /// The one before.
-    PreviousOpen,
-    /// The audit queue, or back to the list.
-    Audit,
-    /// The teach queue, or back to the list.
-    Teach,
-    /// Next order of the list.
-    Sort,
-    /// Mark the pair and its near-duplicates.
-    MarkLike,
-    /// Lines cut at the edge of their pane, or wrapped: the next column to the right.
-    Right,
-    /// The column to the left.
-    Left,
-    /// A list with a name.
-    Views,
-    /// One of them: its index in the popup.
-    View(usize),
-    /// Go to a pair by its number.
-    GoTo,
-    /// What the answers share, dim or not.
-    Diff,
-    /// Show or hide the human label.
-    Gold,
-    /// The round before.
-    PreviousRound,
-    /// The next round.
-    NextRound,
-    /// Read the list again: what was decided leaves or joins it.
-    Refresh,
-}
-
-use SamplesCommand as S;
-
-/// The table.
+/// Lists the actions in the order of the help and of the hint bar.
 pub const BINDINGS: &[Binding] = &[
     bind!(
         "samples.veto",
-        C::Samples(S::Veto),
+        Command::Samples(SamplesCommand::Veto),
         [Char('x')],
         &[Samples],
         "veto: never train on it",
@@ -74,7 +20,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.keep",
-        C::Samples(S::Keep),
+        Command::Samples(SamplesCommand::Keep),
         [Char('a')],
         &[Samples],
         "keep: looked at and right",
@@ -82,7 +28,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.flip",
-        C::Samples(S::Flip),
+        Command::Samples(SamplesCommand::Flip),
         [Char('f')],
         &[Samples],
         "flip: train on the other answer",
@@ -90,7 +36,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.comment",
-        C::Samples(S::Comment),
+        Command::Samples(SamplesCommand::Comment),
         [Char('c')],
         &[Samples],
         "comment on the decision",
@@ -98,7 +44,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.reason",
-        C::Samples(S::Reason),
+        Command::Samples(SamplesCommand::Reason),
         [Char('r')],
         &[Samples],
         "why: a reason for the decision (right after one: 1-9)",
@@ -106,7 +52,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.next_open",
-        C::Samples(S::NextOpen),
+        Command::Samples(SamplesCommand::NextOpen),
         [Char('n')],
         &[Samples],
         "next pair without a decision",
@@ -114,7 +60,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.previous_open",
-        C::Samples(S::PreviousOpen),
+        Command::Samples(SamplesCommand::PreviousOpen),
         [Char('N')],
         &[Samples],
         "previous pair without a decision",
@@ -122,7 +68,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.audit",
-        C::Samples(S::Audit),
+        Command::Samples(SamplesCommand::Audit),
         [Char('Q')],
         &[Samples],
         "audit: a random sample of the selected, to measure",
@@ -130,7 +76,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.teach",
-        C::Samples(S::Teach),
+        Command::Samples(SamplesCommand::Teach),
         [Char('t')],
         &[Samples],
         "teach: the most doubtful first, to improve",
@@ -138,7 +84,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.views",
-        C::Samples(S::Views),
+        Command::Samples(SamplesCommand::Views),
         [Char('V')],
         &[Samples],
         "lists with a name",
@@ -146,7 +92,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.sort",
-        C::Samples(S::Sort),
+        Command::Samples(SamplesCommand::Sort),
         [Char('s')],
         &[Samples],
         "next order of the list",
@@ -154,7 +100,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.gold",
-        C::Samples(S::Gold),
+        Command::Samples(SamplesCommand::Gold),
         [Char('H'), Char('L')],
         &[Samples],
         "show the human label of this pair",
@@ -162,7 +108,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.diff",
-        C::Samples(S::Diff),
+        Command::Samples(SamplesCommand::Diff),
         [Char('=')],
         &[Samples],
         "dim the words that both answers share",
@@ -170,7 +116,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.veto_all",
-        C::Samples(S::VetoAll),
+        Command::Samples(SamplesCommand::VetoAll),
         [Char('X')],
         &[Samples],
         "veto all that is listed (asks)",
@@ -178,7 +124,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.keep_all",
-        C::Samples(S::KeepAll),
+        Command::Samples(SamplesCommand::KeepAll),
         [Char('A')],
         &[Samples],
         "keep all that is listed (asks)",
@@ -186,7 +132,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.mark_like",
-        C::Samples(S::MarkLike),
+        Command::Samples(SamplesCommand::MarkLike),
         [Char('D')],
         &[Samples],
         "mark the pair and its near-duplicates",
@@ -194,7 +140,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.right",
-        C::Samples(S::Right),
+        Command::Samples(SamplesCommand::Right),
         [Char('l'), Code(KeyCode::Right)],
         &[Samples],
         "along lines that W has cut",
@@ -202,7 +148,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.left",
-        C::Samples(S::Left),
+        Command::Samples(SamplesCommand::Left),
         [Char('h'), Code(KeyCode::Left)],
         &[Samples],
         "back along lines that W has cut",
@@ -210,7 +156,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.go_to",
-        C::Samples(S::GoTo),
+        Command::Samples(SamplesCommand::GoTo),
         [Char('#')],
         &[Samples],
         "go to a pair by its number",
@@ -218,7 +164,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.previous_round",
-        C::Samples(S::PreviousRound),
+        Command::Samples(SamplesCommand::PreviousRound),
         [Char('[')],
         &[Samples],
         "the round before",
@@ -226,7 +172,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.next_round",
-        C::Samples(S::NextRound),
+        Command::Samples(SamplesCommand::NextRound),
         [Char(']')],
         &[Samples],
         "the next round",
@@ -234,7 +180,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "samples.refresh",
-        C::Samples(S::Refresh),
+        Command::Samples(SamplesCommand::Refresh),
         [Char('O')],
         &[Samples],
         "order and filter again, with the decisions since",
@@ -242,7 +188,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "run.pause",
-        C::Pause,
+        Command::Worker(WorkerCommand::Pause),
         [Char('p')],
         &[Samples],
         "release a round held for review; pause, or go on",

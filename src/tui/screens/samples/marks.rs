@@ -5,11 +5,9 @@ use std::collections::BTreeSet;
 use crate::domain::preference::PairId;
 use crate::domain::run::RunId;
 
-use super::data::Request;
-use super::update::go;
+use crate::tui::feed::samples::Request;
 use crate::tui::shell::effect::Effect;
 use crate::tui::shell::model::{Model, Tone};
-use crate::tui::shell::update::say;
 
 /// Marks the pair under the cursor, or not any more, and goes to the next.
 pub fn mark(model: &mut Model) {
@@ -20,7 +18,7 @@ pub fn mark(model: &mut Model) {
     let n_listed = model.samples.current().map_or(0, |data| data.n_listed);
     let next = model.samples.cursor + 1;
     if next < n_listed {
-        go(model, next);
+        model.samples.go(next);
     }
 }
 
@@ -36,7 +34,7 @@ pub fn toggle_range(model: &mut Model) {
     let samples = &mut model.samples;
     let Some(from) = samples.range_from.take() else {
         samples.range_from = Some(samples.cursor);
-        say(model, Tone::Note, "range: move to its other end · v marks it · Esc leaves it");
+        model.say(Tone::Note, "range: move to its other end · v marks it · Esc leaves it");
         return;
     };
     let (low, high) = (from.min(samples.cursor), from.max(samples.cursor));
@@ -50,7 +48,7 @@ pub fn toggle_range(model: &mut Model) {
     } else {
         format!("{n} marked: a longer range is a filter and X or A")
     };
-    say(model, Tone::Note, words);
+    model.say(Tone::Note, words);
 }
 
 /// Asks for the near-duplicates of the pair under the cursor.
@@ -59,7 +57,7 @@ pub fn find_like(model: &mut Model) -> Vec<Effect> {
     let (Some(run), Some(pair)) = (samples.run.clone(), samples.selected()) else {
         return Vec::new();
     };
-    say(model, Tone::Note, format!("looking for near-duplicates of {pair} …"));
+    model.say(Tone::Note, format!("looking for near-duplicates of {pair} …"));
     vec![Effect::Samples(Request::FindLike { run, pair })]
 }
 
@@ -70,7 +68,7 @@ pub fn mark_like(model: &mut Model, run: &RunId, pair: PairId, found: Vec<PairId
     }
     if found.is_empty() {
         let words = format!("no other pair of this round is nearly the same as {pair}");
-        say(model, Tone::Refused, words);
+        model.say(Tone::Refused, words);
         return;
     }
     let n = found.len();
@@ -78,19 +76,20 @@ pub fn mark_like(model: &mut Model, run: &RunId, pair: PairId, found: Vec<PairId
     model.samples.marked.extend(found);
     let noun = if n == 1 { "near-duplicate" } else { "near-duplicates" };
     let words = format!("{pair} and {n} {noun} marked · x a f decide · / like:{pair} lists them");
-    say(model, Tone::Note, words);
+    model.say(Tone::Note, words);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::{Found, Target};
-    use super::super::tests::{press, run, samples_at, snapshots, toast};
+    use super::super::tests::{press, run, samples_at};
     use super::*;
     use crate::domain::verdict::Verdict;
-    use crate::tui::shell::effect::Effect;
+    use crate::tui::feed::samples::{Found, Target};
     use crate::tui::shell::message::Message;
+    use crate::tui::shell::model::Screen;
     use crate::tui::shell::update::update;
-    use crate::tui::tests::screens::{draw, picture};
+    use crate::tui::tests::drive::toast;
+    use crate::tui::tests::pictures::{draw, picture};
 
     #[test]
     fn near_duplicates_are_marked_and_decided_in_one_step() {
@@ -117,36 +116,6 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_cut_and_moved_along() {
-        snapshots("cut_lines", |width, height| {
-            let mut model = samples_at(width, height);
-            press(&mut model, &["l", "W", "l"]);
-            model
-        });
-        let mut model = samples_at(80, 24);
-        press(&mut model, &["l"]);
-        assert!(toast(&model).0.contains("W cuts them"));
-        press(&mut model, &["W", "l", "l", "h"]);
-        assert_eq!(model.samples.n_left, 16);
-        press(&mut model, &["j"]);
-        assert_eq!(model.samples.n_left, 0, "another pair begins at its left");
-        press(&mut model, &["l", "W"]);
-        assert_eq!((model.samples.n_left, model.samples.cuts_lines), (0, false));
-    }
-
-    #[test]
-    fn the_list_takes_room_from_the_pair() {
-        let mut model = samples_at(160, 48);
-        let columns = super::super::view::n_list_columns;
-        assert_eq!(columns(&model), 54);
-        press(&mut model, &["-", "-"]);
-        assert_eq!(columns(&model), 46);
-        press(&mut model, &["Tab", "-"]);
-        assert_eq!(columns(&model), 50, "less for the pair is more for the list");
-        draw(&model);
-    }
-
-    #[test]
     fn esc_leaves_a_range_and_a_zoomed_pane_before_the_screen() {
         let mut model = samples_at(80, 24);
         press(&mut model, &["v", "j", "z", "Esc"]);
@@ -154,6 +123,6 @@ mod tests {
         press(&mut model, &["Esc"]);
         assert!(!model.samples.is_zoomed);
         press(&mut model, &["Esc"]);
-        assert_eq!(model.screen, crate::tui::shell::model::Screen::Runs);
+        assert_eq!(model.screen, Screen::Runs);
     }
 }

@@ -1,39 +1,39 @@
 //! The samples screen: the pairs a run scored, and what a person decides about them.
 //!
 //! A list can hold a million pairs. The screen knows the lines around its cursor and the pair under
-//! it; a thread of its own ([`reader`]) keeps the columns of the round and answers with both. The
-//! same thread writes decisions, in the order of the keys, so that what is shown next knows them.
+//! it; a thread of its own ([`crate::tui::feed::reviewer`]) keeps the columns of the round and answers
+//! with both. The same thread records decisions.
 
-pub mod data;
+pub mod command;
 mod diff;
 pub mod keys;
+pub mod layout;
 mod marks;
-mod pair_view;
+pub mod open;
+mod pair;
 mod popups;
-pub mod reader;
+pub mod refuse;
 #[cfg(test)]
 mod tests;
 pub mod update;
 pub mod view;
 mod words;
 
+use std::collections::BTreeSet;
+
 use crate::domain::preference::PairId;
 use crate::domain::review::Order;
 use crate::domain::run::RunId;
-use data::{Find, SamplesData, Wanted};
-use std::collections::BTreeSet;
+use crate::domain::verdict::Verdict;
+use crate::tui::feed::samples::{Find, SamplesData, Wanted};
 
 /// Where the moving keys go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pane {
-    /// The list.
     #[default]
     List,
-    /// The prompt.
     Prompt,
-    /// The first answer.
     A,
-    /// The second answer.
     B,
 }
 
@@ -54,9 +54,7 @@ pub enum SamplesPrompt {
 /// A decision about one pair, made here or on the live screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
-    /// Of which run.
     pub run: RunId,
-    /// Which pair.
     pub pair: PairId,
 }
 
@@ -109,7 +107,7 @@ pub struct Samples {
     pub failure: Option<String>,
     /// Lists with a name from the config file: name and filter.
     pub views: Vec<(String, String)>,
-    /// What the reader was asked for last.
+    /// What the reviewer was asked for last.
     pub asked: Option<Wanted>,
 }
 
@@ -123,5 +121,37 @@ impl Samples {
     pub fn selected(&self) -> Option<PairId> {
         let data = self.current()?;
         data.line(self.cursor).map(|line| line.pair)
+    }
+    /// The pairs of the next decision: the marked ones, or the one under the cursor.
+    pub fn targets(&self) -> Vec<PairId> {
+        if self.marked.is_empty() {
+            self.selected().into_iter().collect()
+        } else {
+            self.marked.iter().copied().collect()
+        }
+    }
+
+    /// The pair a comment is about: the one just decided, or a decided one under the cursor.
+    pub fn comment_on(&self) -> Option<PairId> {
+        let line = self.current()?.line(self.cursor)?;
+        let decided = self.decided.as_ref().filter(|it| Some(&it.run) == self.run.as_ref());
+        if line.verdict.is_some() { Some(line.pair) } else { decided.map(|it| it.pair) }
+    }
+
+    /// Puts the cursor on another line.
+    fn go(&mut self, to: usize) {
+        if to != self.cursor {
+            self.cursor = to;
+            self.scrolled = [0; 3];
+            self.n_left = 0;
+            self.shows_gold = false;
+        }
+    }
+
+    /// Notes that a person has decided about one pair, here or on the live screen: the next digit is
+    /// the reason, unless nothing is wrong with the pair.
+    pub fn note_decision(&mut self, run: RunId, pair: PairId, verdict: Verdict) {
+        self.takes_reason = verdict != Verdict::Keep;
+        self.decided = Some(Decided { run, pair });
     }
 }

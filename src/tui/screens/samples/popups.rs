@@ -1,21 +1,21 @@
 //! What lies over the samples screen: views, reasons, what can be copied, and the question before a
 //! bulk decision.
 
-use crate::domain::preference::PairId;
 use crate::domain::review::Order;
 use crate::domain::run::RunId;
 use crate::domain::text::clean::clean_line;
 use crate::domain::verdict::Verdict;
 
-use super::data::{Request, Target};
-use super::keys::SamplesCommand as S;
-use super::words::REASONS;
+use super::command::SamplesCommand as S;
+use crate::tui::feed::change::Change;
+use crate::tui::feed::samples::{Request, Target};
+use crate::tui::kit::decisions::REASONS;
 use crate::tui::kit::text::count;
 use crate::tui::shell::effect::Effect;
-use crate::tui::shell::keymap::Command;
+use crate::tui::shell::export::copy_items;
+use crate::tui::shell::keymap::command::Command;
 use crate::tui::shell::model::Model;
 use crate::tui::shell::overlay::{Choice, ChoiceItem, Overlay, Then};
-use crate::tui::shell::update::copy_items;
 
 /// Lists with a name: key, name, filter, order.
 pub const VIEWS: [(char, &str, &str, Order); 9] = [
@@ -72,7 +72,7 @@ pub fn open_views(model: &mut Model) {
 
 /// Reasons for the latest decision, or for the one under the cursor.
 pub fn open_reasons(model: &mut Model) {
-    let Some(pair) = comment_on(model) else { return };
+    let Some(pair) = model.samples.comment_on() else { return };
     let items = REASONS.iter().enumerate().map(|(index, reason)| ChoiceItem {
         key: char::from_digit(index as u32 + 1, 10),
         label: (*reason).to_owned(),
@@ -91,7 +91,10 @@ pub fn open_copy(model: &mut Model) {
         key: Some(key),
         label: label.to_owned(),
         detail: clean_line(&text),
-        then: Then::Effect(Effect::Copy { what: format!("{label} of {}", sample.pair), text }),
+        then: Then::Effect(Effect::Change(Change::Copy {
+            what: format!("{label} of {}", sample.pair),
+            text,
+        })),
     };
     let run = model.samples.run.as_ref().map_or("", RunId::as_str);
     let mut items = vec![
@@ -103,14 +106,4 @@ pub fn open_copy(model: &mut Model) {
     ];
     items.extend(copy_items(model));
     model.overlay = Some(Overlay::Choice(Choice { title: "copy".to_owned(), items, cursor: 0 }));
-}
-
-/// The pair a comment is about: the one just decided, or a decided one under the cursor.
-pub fn comment_on(model: &Model) -> Option<PairId> {
-    let samples = &model.samples;
-    let line = samples.current()?.line(samples.cursor)?;
-    let decided =
-        samples.decided.as_ref().filter(|decided| Some(&decided.run) == samples.run.as_ref());
-    let decided = decided.map(|decided| decided.pair);
-    if line.verdict.is_some() { Some(line.pair) } else { decided }
 }

@@ -1,7 +1,5 @@
 //! Tests of the screen: pictures in every size, and what keys do through the real update function.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-
 use crate::domain::preference::{PairId, Side};
 use crate::domain::review::{Order, PrecisionEstimate, Queue};
 use crate::domain::run::{RequestKind, RunId};
@@ -10,15 +8,21 @@ use crate::domain::stats::wilson_interval_finite;
 use crate::domain::verdict::Verdict;
 use crate::store::{BatchRow, PairOpinions, RoundOpinion, RunOpinion, SampleLine, VerdictRow};
 
-use super::data::{Found, Request, SamplesData, Target, Wanted, clean_opinions, clean_sample};
+use crate::tui::feed::change::Change;
+use crate::tui::feed::clean::{clean_opinions, clean_sample};
+use crate::tui::feed::samples::{Found, Request, SamplesData, Target, Wanted};
+use crate::tui::kit::size::Size;
 use crate::tui::kit::text;
 use crate::tui::shell::effect::Effect;
 use crate::tui::shell::message::Message;
 use crate::tui::shell::model::{Model, Screen, Tone};
 use crate::tui::shell::overlay::Overlay;
 use crate::tui::shell::update::update;
+use crate::tui::terminal::input::Input;
+use crate::tui::tests::drive::{key, toast};
 use crate::tui::tests::fixtures::{model, running_data, sampled, twelve_runs};
-use crate::tui::tests::screens::{draw, picture};
+use crate::tui::tests::pictures;
+use crate::tui::tests::pictures::{draw, picture};
 
 const N_LISTED: usize = 412;
 
@@ -71,7 +75,7 @@ fn opinions(index: usize) -> PairOpinions {
     }
 }
 
-/// What the reader would send for this request.
+/// What the reviewer would send for this request.
 fn answer(wanted: &Wanted) -> SamplesData {
     let all = match wanted.filter.as_str() {
         "" | "selected:yes" => N_LISTED,
@@ -118,21 +122,7 @@ fn feed(model: &mut Model) {
     }
 }
 
-fn key(words: &str) -> Message {
-    let (code, modifiers) = match words {
-        "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
-        "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
-        "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
-        "Space" => (KeyCode::Char(' '), KeyModifiers::NONE),
-        _ => match words.strip_prefix("Ctrl-") {
-            Some(c) => (KeyCode::Char(c.chars().next().unwrap()), KeyModifiers::CONTROL),
-            None => (KeyCode::Char(words.chars().next().unwrap()), KeyModifiers::NONE),
-        },
-    };
-    Message::Key(KeyEvent::new(code, modifiers))
-}
-
-/// Presses keys, answering the reader's part; returns what goes to the reader or the executor.
+/// Presses keys, answering the reviewer's part; returns what goes to it or the executor.
 pub fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
     let mut effects = Vec::new();
     for words in keys {
@@ -155,22 +145,8 @@ fn samples() -> Model {
     samples_at(80, 24)
 }
 
-pub fn toast(model: &Model) -> (&str, Tone) {
-    let toast = model.toast.as_ref().unwrap();
-    (&toast.text, toast.tone)
-}
-
-pub fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
-    for (width, height) in [(160, 48), (80, 24), (60, 16), (20, 5)] {
-        let picture = picture(&draw(&make(width, height)));
-        insta::with_settings!({
-            prepend_module_to_snapshot => false,
-            omit_expression => true,
-            snapshot_path => "../../tests/snapshots",
-        }, {
-            insta::assert_snapshot!(format!("samples_{name}_{width}x{height}"), picture);
-        });
-    }
+fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
+    pictures::snapshots(&format!("samples_{name}"), make);
 }
 
 #[test]
@@ -237,7 +213,7 @@ fn a_pair_that_is_still_being_read_cannot_be_decided() {
     let wanted = model.samples.asked.clone().unwrap();
     let data = SamplesData { lines: Vec::new(), pair: None, ..answer(&wanted) };
     for keys in ["x", "a", "f", "D"] {
-        // Between two keys the reader answers.
+        // Between two keys the reviewer answers.
         update(&mut model, Message::Samples(Found::Data(Box::new(data.clone()))));
         assert_eq!(press(&mut model, &[keys]), [], "{keys}");
         assert_eq!(model.toast.as_ref().unwrap().text, "this pair is still being read", "{keys}");
@@ -390,7 +366,10 @@ fn undo_release_and_comment_go_to_their_threads() {
     let mut model = samples();
     assert_eq!(press(&mut model, &["u"]), [Effect::Samples(Request::Undo(run()))]);
     let effects = press(&mut model, &["p"]);
-    assert!(matches!(&effects[..], [Effect::Ask { kind: RequestKind::Pause, .. }]), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Change(Change::Ask { kind: RequestKind::Pause, .. })]),
+        "{effects:?}"
+    );
     press(&mut model, &["j", "c"]);
     for c in "odd".chars() {
         press(&mut model, &[&c.to_string()]);
@@ -409,7 +388,7 @@ fn undo_release_and_comment_go_to_their_threads() {
     press(&mut model, &["n"]);
     assert_eq!((model.samples.cursor, model.samples.find), (5, None));
     press(&mut model, &["g", "#", "7", "Enter"]);
-    assert_eq!(model.samples.cursor, 5, "where the reader found it");
+    assert_eq!(model.samples.cursor, 5, "where the reviewer found it");
 }
 
 #[test]
@@ -442,7 +421,7 @@ fn hostile_texts_stay_text_and_inside_their_columns() {
     data.lines[1] = clean_sample(SampleLine { reason: Some(evil.clone()), ..line(1) });
     update(&mut model, Message::Samples(Found::Data(Box::new(data))));
     for (width, height) in [(160, 48), (110, 30), (80, 24), (60, 16)] {
-        model.size = crate::tui::shell::model::Size { width, height };
+        model.size = Size { width, height };
         let buffer = draw(&model);
         let shown = picture(&buffer);
         assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown}");
@@ -470,10 +449,43 @@ fn no_sequence_of_keys_and_sizes_breaks_it() {
             press(&mut model, &[keys[at]]);
             if step % 23 == 0 {
                 let (w, h) = (1 + place.below(step + 1000, 200), 1 + place.below(step + 2000, 60));
-                update(&mut model, Message::Resized { width: w as u16, height: h as u16 });
+                update(
+                    &mut model,
+                    Message::Input(Input::Resized { width: w as u16, height: h as u16 }),
+                );
                 feed(&mut model);
             }
             draw(&model);
         }
     }
+}
+
+#[test]
+fn lines_are_cut_and_moved_along() {
+    snapshots("cut_lines", |width, height| {
+        let mut model = samples_at(width, height);
+        press(&mut model, &["l", "W", "l"]);
+        model
+    });
+    let mut model = samples_at(80, 24);
+    press(&mut model, &["l"]);
+    assert!(toast(&model).0.contains("W cuts them"));
+    press(&mut model, &["W", "l", "l", "h"]);
+    assert_eq!(model.samples.n_left, 16);
+    press(&mut model, &["j"]);
+    assert_eq!(model.samples.n_left, 0, "another pair begins at its left");
+    press(&mut model, &["l", "W"]);
+    assert_eq!((model.samples.n_left, model.samples.cuts_lines), (0, false));
+}
+
+#[test]
+fn the_list_takes_room_from_the_pair() {
+    let mut model = samples_at(160, 48);
+    let columns = super::layout::n_list_columns;
+    assert_eq!(columns(&model), 54);
+    press(&mut model, &["-", "-"]);
+    assert_eq!(columns(&model), 46);
+    press(&mut model, &["Tab", "-"]);
+    assert_eq!(columns(&model), 50, "less for the pair is more for the list");
+    draw(&model);
 }

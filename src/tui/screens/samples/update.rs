@@ -4,45 +4,32 @@ use crossterm::event::KeyEvent;
 
 use crate::domain::preference::PairId;
 use crate::domain::review::{Order, SampleFilter};
-use crate::domain::run::{RequestKind, RunId};
 use crate::domain::verdict::Verdict;
 
-use super::data::{Find, Found, Request, Target, Wanted};
-use super::keys::SamplesCommand as S;
-use super::popups::{VIEWS, ask_all, comment_on, open_copy, open_reasons, open_views};
-use super::words::{self, REASONS};
-use super::{Decided, Pane, Samples, SamplesPrompt, marks, view};
-use crate::tui::kit::words::Condition;
+use super::command::SamplesCommand as S;
+use super::layout::{n_list_rows, n_text_lines};
+use super::popups::{VIEWS, ask_all, open_copy, open_reasons, open_views};
+use super::{Decided, Pane, Samples, SamplesPrompt, marks, open, words};
+use crate::tui::feed::samples::{Find, Found, Request, Target, Wanted};
+use crate::tui::kit::decisions::REASONS;
+use crate::tui::kit::key::Key;
+use crate::tui::shell::current_run;
 use crate::tui::shell::effect::Effect;
-use crate::tui::shell::keymap::{Command, Key};
+use crate::tui::shell::keymap::command::{Command, ListCommand, Motion, PaneCommand};
 use crate::tui::shell::model::{Model, Screen, Tone};
 use crate::tui::shell::overlay::{Overlay, Prompt, Purpose};
-use crate::tui::shell::update::{READ_ONLY, moved, say};
 
 /// Columns that a key moves along lines that are cut.
 const N_ASIDE: usize = 16;
 
-/// Prepares the screen for a run.
-pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<PairId>) {
-    let find = pair.map(Find::Pair);
-    // What is trained on is what needs a look; a pair that was asked for may be any.
-    let filter = if pair.is_some() { "" } else { "selected:yes" }.to_owned();
-    let run = Some(run);
-    let before = std::mem::take(&mut model.samples);
-    let Samples { views, decided, cuts_lines, .. } = before;
-    let has_diff = true;
-    let opened = Samples { run, round, filter, find, decided, views, ..Samples::default() };
-    model.samples = Samples { cuts_lines, has_diff, ..opened };
-}
-
-/// What the reader should do next; called after every message.
+/// What the reviewer should do next; called after every message.
 pub fn follow(model: &mut Model) -> Option<Effect> {
     if model.screen == Screen::Samples && model.samples.run.is_none() {
         // The tab without a way here: the run under the cursor of the list.
         let run = model.runs.rows.get(model.runs.cursor)?.id.clone();
-        open(model, run, None, None);
+        open::open(model, run, None, None);
     }
-    let n_rows = view::n_list_rows(model.size);
+    let n_rows = n_list_rows(model.size);
     let samples = &mut model.samples;
     let n_listed = samples.current().map_or(0, |data| data.n_listed);
     if n_listed > 0 {
@@ -70,7 +57,7 @@ pub fn follow(model: &mut Model) -> Option<Effect> {
     Some(Effect::Samples(wanted.map_or(Request::Hide, Request::Show)))
 }
 
-/// What the reader found.
+/// What the reviewer found.
 pub fn take(model: &mut Model, found: Found) {
     let size = model.size;
     let samples = &mut model.samples;
@@ -90,11 +77,11 @@ pub fn take(model: &mut Model, found: Found) {
                 if let Some(found) = data.found {
                     samples.cursor = found;
                     // In the middle, so that its neighbors are seen.
-                    samples.offset = found.saturating_sub(view::n_list_rows(size) / 2);
+                    samples.offset = found.saturating_sub(n_list_rows(size) / 2);
                 } else if let Some(words) = words::not_found(samples.find, data.round) {
                     samples.find = None;
                     samples.data = Some(data);
-                    say(model, Tone::Refused, words);
+                    model.say(Tone::Refused, words);
                     return;
                 }
                 samples.find = None;
@@ -107,6 +94,8 @@ pub fn take(model: &mut Model, found: Found) {
         }
         Found::Like { run, pair, found } => marks::mark_like(model, &run, pair, found),
         Found::Data(_) => {}
+        Found::Recorded(words) => drop(model.say(Tone::Note, words)),
+        Found::Refused(words) => drop(model.say(Tone::Error, words)),
     }
 }
 
@@ -130,17 +119,17 @@ pub fn on_reason(model: &mut Model, event: &KeyEvent) -> Option<Vec<Effect>> {
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
     match command {
         Command::Samples(command) => return on_own(model, command),
+        Command::Move(motion) => move_cursor(model, motion, n),
+        Command::List(command) => on_list(model, command),
+        Command::Pane(command) => on_pane(model, command),
+        Command::Worker(command) => return current_run::on_worker(model, command),
         Command::Undo | Command::Redo => {
             let Some(run) = model.samples.run.clone() else { return Vec::new() };
             let is_undo = command == Command::Undo;
             let request = if is_undo { Request::Undo(run) } else { Request::Redo(run) };
             return vec![Effect::Samples(request)];
         }
-        Command::Pause => return release(model),
         Command::Copy => open_copy(model),
-        Command::Mark => marks::mark(model),
-        Command::MarkAll => marks::mark_all(model),
-        Command::Range => marks::toggle_range(model),
         Command::Wrap => {
             model.samples.cuts_lines = !model.samples.cuts_lines;
             model.samples.n_left = 0;
@@ -149,48 +138,57 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
             } else {
                 "lines are wrapped"
             };
-            return say(model, Tone::Note, words);
+            return model.say(Tone::Note, words);
         }
-        Command::ClearMarks => {
-            model.samples.marked.clear();
-            model.samples.range_from = None;
-        }
-        Command::NextPane | Command::PreviousPane => {
-            let at = Pane::ALL.iter().position(|pane| *pane == model.samples.pane).unwrap_or(0);
-            let step = if command == Command::NextPane { 1 } else { Pane::ALL.len() - 1 };
-            model.samples.pane = Pane::ALL[(at + step) % Pane::ALL.len()];
-        }
-        Command::Zoom => model.samples.is_zoomed = !model.samples.is_zoomed,
-        _ => move_cursor(model, command, n),
+        Command::Show(_)
+        | Command::Viewer(_)
+        | Command::Popup(_)
+        | Command::Runs(_)
+        | Command::Live(_)
+        | Command::Compare(_)
+        | Command::Launch(_) => {}
     }
     Vec::new()
 }
 
-fn move_cursor(model: &mut Model, command: Command, n: usize) {
+fn on_list(model: &mut Model, command: ListCommand) {
+    match command {
+        ListCommand::Mark => marks::mark(model),
+        ListCommand::MarkAll => marks::mark_all(model),
+        ListCommand::Range => marks::toggle_range(model),
+        ListCommand::ClearMarks => {
+            model.samples.marked.clear();
+            model.samples.range_from = None;
+        }
+    }
+}
+
+fn on_pane(model: &mut Model, command: PaneCommand) {
+    let samples = &mut model.samples;
+    let n_panes = Pane::ALL.len();
+    let at = Pane::ALL.iter().position(|pane| *pane == samples.pane).unwrap_or(0);
+    match command {
+        PaneCommand::Next => samples.pane = Pane::ALL[(at + 1) % n_panes],
+        PaneCommand::Previous => samples.pane = Pane::ALL[(at + n_panes - 1) % n_panes],
+        PaneCommand::Zoom => samples.is_zoomed = !samples.is_zoomed,
+    }
+}
+
+fn move_cursor(model: &mut Model, motion: Motion, n: usize) {
     let n_listed = model.samples.current().map_or(0, |data| data.n_listed);
     let at = match model.samples.pane {
         Pane::List => {
-            let to = moved(model, command, model.samples.cursor, n_listed, n);
-            go(model, to);
+            let to = model.moved(motion, model.samples.cursor, n_listed, n);
+            model.samples.go(to);
             return;
         }
         Pane::Prompt => 0,
         Pane::A => 1,
         Pane::B => 2,
     };
-    let n_lines = view::n_text_lines(model, at);
-    let to = moved(model, command, model.samples.scrolled[at], n_lines, n);
+    let n_lines = n_text_lines(model, at);
+    let to = model.moved(motion, model.samples.scrolled[at], n_lines, n);
     model.samples.scrolled[at] = to;
-}
-
-/// Puts the cursor on another line.
-pub fn go(model: &mut Model, to: usize) {
-    if to != model.samples.cursor {
-        model.samples.cursor = to;
-        model.samples.scrolled = [0; 3];
-        model.samples.n_left = 0;
-        model.samples.shows_gold = false;
-    }
 }
 
 fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
@@ -201,7 +199,7 @@ fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
         S::VetoAll => ask_all(model, Verdict::Veto),
         S::KeepAll => ask_all(model, Verdict::Keep),
         S::Comment => {
-            if let Some(pair) = comment_on(model) {
+            if let Some(pair) = model.samples.comment_on() {
                 let purpose = Purpose::Samples(SamplesPrompt::Comment(pair));
                 let prompt = Prompt::new(format!("comment on {pair}"), purpose, "");
                 model.overlay = Some(Overlay::Prompt(prompt));
@@ -209,7 +207,7 @@ fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
         }
         S::Reason => open_reasons(model),
         S::GiveReason(index) => {
-            let pair = comment_on(model);
+            let pair = model.samples.comment_on();
             if let (Some(pair), Some(run)) = (pair, model.samples.run.clone()) {
                 let reason = REASONS.get(index).map(|reason| (*reason).to_owned());
                 return vec![Effect::Samples(Request::Amend { run, pair, reason, comment: None })];
@@ -247,9 +245,10 @@ fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
         S::Gold => model.samples.shows_gold = !model.samples.shows_gold,
         S::Refresh => {
             model.samples.n_refreshed += 1;
-            return say(model, Tone::Note, "ordered and filtered again");
+            return model.say(Tone::Note, "ordered and filtered again");
         }
-        S::PreviousRound | S::NextRound => change_round(model, command),
+        S::PreviousRound => change_round(model, false),
+        S::NextRound => change_round(model, true),
     }
     Vec::new()
 }
@@ -279,16 +278,21 @@ fn toggle_queue(model: &mut Model, queue: Order) {
             "audit: a random sample of what was selected · a right, x or f wrong · Q ends"
         }
         Order::Teach => "teach: unsure, turned or disputed pairs first · t ends",
-        _ => "back to the list",
+        Order::LeastConfident
+        | Order::MostConfident
+        | Order::Change
+        | Order::Longest
+        | Order::Pair => "back to the list",
     };
-    say(model, Tone::Note, words);
+    model.say(Tone::Note, words);
 }
 
-fn change_round(model: &mut Model, command: S) {
+fn change_round(model: &mut Model, is_next: bool) {
     let Some(data) = model.samples.current() else { return };
-    let next = match command {
-        S::NextRound => data.rounds.iter().find(|round| **round > data.round),
-        _ => data.rounds.iter().rev().find(|round| **round < data.round),
+    let next = if is_next {
+        data.rounds.iter().find(|round| **round > data.round)
+    } else {
+        data.rounds.iter().rev().find(|round| **round < data.round)
     };
     let Some(next) = next.copied() else { return };
     // The same pair in another round is what one wants to see.
@@ -298,18 +302,9 @@ fn change_round(model: &mut Model, command: S) {
     model.samples.round = Some(next);
 }
 
-/// The pairs of the next decision: the marked ones, or the one under the cursor.
-fn targets(samples: &Samples) -> Vec<PairId> {
-    if samples.marked.is_empty() {
-        samples.selected().into_iter().collect()
-    } else {
-        samples.marked.iter().copied().collect()
-    }
-}
-
 fn decide(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     let Some(run) = model.samples.run.clone() else { return Vec::new() };
-    let pairs = targets(&model.samples);
+    let pairs = model.samples.targets();
     let samples = &mut model.samples;
     let queue = samples.order.queue().filter(|_| samples.marked.is_empty());
     show_decided(samples, &pairs, verdict);
@@ -321,27 +316,18 @@ fn decide(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     samples.decided = decided.map(|pair| Decided { run: run.clone(), pair: *pair });
     let next = samples.cursor + 1;
     if is_one && samples.current().is_some_and(|data| next < data.n_listed) {
-        go(model, next);
+        samples.go(next);
     }
     vec![Effect::Samples(Request::Decide { run, target: Target::Pairs(pairs), verdict, queue })]
 }
 
-/// Shows a decision at once; what the reader sends next is what really holds.
+/// Shows a decision at once; what the reviewer sends next is what really holds.
 fn show_decided(samples: &mut Samples, pairs: &[PairId], verdict: Verdict) {
     let Some(data) = &mut samples.data else { return };
     for line in data.lines.iter_mut().filter(|line| pairs.contains(&line.pair)) {
         line.verdict = Some(verdict);
         line.reason = None;
     }
-}
-
-/// `p`: a run that waits for review goes on; another one pauses or resumes.
-fn release(model: &mut Model) -> Vec<Effect> {
-    let Some(row) = model.current() else { return Vec::new() };
-    let (run, name) = (row.id.clone(), row.name.clone());
-    let is_held = Condition::of(row) == Condition::Paused;
-    let kind = if is_held { RequestKind::Resume } else { RequestKind::Pause };
-    vec![Effect::Ask { run, name, kind }]
 }
 
 /// The text of a prompt of this screen was taken.
@@ -357,67 +343,8 @@ pub fn on_text(model: &mut Model, prompt: SamplesPrompt, text: &str) -> Vec<Effe
                 model.samples.find = Some(Find::Pair(PairId(pair)));
                 Vec::new()
             }
-            Err(_) => say(model, Tone::Refused, format!("`{text}` is not the number of a pair")),
+            Err(_) => model.say(Tone::Refused, format!("`{text}` is not the number of a pair")),
         },
-    }
-}
-
-/// Why a command cannot act now.
-pub fn refusal(model: &Model, command: Command) -> Option<String> {
-    let writes = matches!(
-        command,
-        Command::Undo
-            | Command::Redo
-            | Command::Samples(
-                S::Veto | S::Keep | S::Flip | S::VetoAll | S::KeepAll | S::Comment | S::Reason
-            )
-    );
-    if model.is_read_only && writes {
-        return Some(READ_ONLY.to_owned());
-    }
-    let samples = &model.samples;
-    let Some(data) = samples.current() else {
-        let needs = writes
-            || matches!(
-                command,
-                Command::Samples(_) | Command::Filter | Command::Copy | Command::Export
-            );
-        return needs.then(|| "no pair of this run was scored yet".to_owned());
-    };
-    match command {
-        Command::Undo if data.undo.is_none() => Some("nothing to undo".to_owned()),
-        Command::Redo if data.redo.is_none() => Some("nothing to redo".to_owned()),
-        Command::ClearMarks if samples.marked.is_empty() && samples.range_from.is_none() => {
-            Some("nothing is marked".to_owned())
-        }
-        Command::Samples(S::Left | S::Right) if !samples.cuts_lines => {
-            Some("lines are wrapped: nothing is beside them · W cuts them".to_owned())
-        }
-        Command::Samples(S::Comment | S::Reason) if comment_on(model).is_none() => {
-            Some("decide first: x veto, a keep or f flip".to_owned())
-        }
-        Command::Samples(S::PreviousRound) if data.rounds.first() == Some(&data.round) => {
-            Some(format!("round {} is the first with a selection", data.round))
-        }
-        Command::Samples(S::NextRound) if data.rounds.last() == Some(&data.round) => {
-            Some(format!("round {} is the latest with a selection", data.round))
-        }
-        Command::Filter if samples.order == Order::Audit => {
-            Some("a filtered sample is not random any more · Q leaves the audit".to_owned())
-        }
-        Command::Samples(S::Veto | S::Keep | S::Flip | S::VetoAll | S::KeepAll)
-            if data.n_listed == 0 =>
-        {
-            Some("the list is empty".to_owned())
-        }
-        // The cursor is ahead of what was read: a decision would be about nothing, and yet a step
-        // that an undo finds no rows of.
-        Command::Samples(S::Veto | S::Keep | S::Flip | S::MarkLike)
-            if targets(samples).is_empty() =>
-        {
-            Some("this pair is still being read".to_owned())
-        }
-        _ => None,
     }
 }
 
@@ -434,6 +361,6 @@ pub fn on_filter(model: &mut Model, text: &str) -> Option<String> {
             show_list(model, text, order, None);
             None
         }
-        Err(error) => Some(words::filter_error(&error)),
+        Err(error) => Some(error.to_string()),
     }
 }

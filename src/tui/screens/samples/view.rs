@@ -7,75 +7,19 @@ use ratatui::text::{Line, Span};
 use crate::domain::review::Order;
 use crate::store::SampleLine;
 
-use super::data::SamplesData;
-use super::{Pane, pair_view, words};
-use crate::tui::kit::panels;
+use super::layout::areas;
+use super::{Pane, pair, words};
+use crate::tui::feed::samples::SamplesData;
+use crate::tui::kit::decisions;
+use crate::tui::kit::draw::{put, put_right};
 use crate::tui::kit::text;
 use crate::tui::kit::text::{count, share};
 use crate::tui::kit::words::expected_error;
-use crate::tui::shell::model::{Model, Size, SizeClass};
-use crate::tui::shell::split;
-use crate::tui::shell::view::{put, put_right};
+use crate::tui::panels::lines::waits_for_review;
+use crate::tui::shell::model::Model;
 
-/// Rows above the list: where one is, how far one is, the heads of the columns.
-const N_HEADER: u16 = 3;
-
-/// Columns of the pair at least.
-const N_PAIR_COLUMNS: u16 = 40;
 /// Columns of a list that shows the change since the round before.
 const WITH_CHANGE: u16 = 22;
-
-/// The parts of the screen.
-pub struct Areas {
-    /// Two lines.
-    pub header: Rect,
-    /// The list with its heads.
-    pub list: Rect,
-    /// The pair; empty while the list has the whole screen.
-    pub pair: Rect,
-}
-
-/// The body of a terminal of this size, below the tabs and above message and hints.
-pub fn body(size: Size) -> Rect {
-    Rect { x: 0, y: 1, width: size.width, height: size.height.saturating_sub(3) }
-}
-
-/// Lines that the list shows.
-pub fn n_list_rows(size: Size) -> usize {
-    usize::from(body(size).height.saturating_sub(N_HEADER)).max(1)
-}
-
-/// Lines of prompt (0) or answers (1, 2) as they are wrapped now.
-pub fn n_text_lines(model: &Model, which: usize) -> usize {
-    let areas = areas(model, body(model.size));
-    pair_view::n_lines(model, areas.pair, which)
-}
-
-/// Columns of the list beside the pair.
-pub fn n_list_columns(model: &Model) -> u16 {
-    let width = model.size.width;
-    let n_columns = match width {
-        160.. => 54,
-        110.. => 40,
-        80.. => 24,
-        _ => return 17,
-    };
-    split::given(n_columns, model.splits.samples, 17, width - N_PAIR_COLUMNS)
-}
-
-fn areas(model: &Model, area: Rect) -> Areas {
-    let header = Rect { height: 2.min(area.height), ..area };
-    let below = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
-    let zoomed = model.samples.is_zoomed.then_some(model.samples.pane);
-    let n_list = match zoomed {
-        Some(Pane::List) => area.width,
-        Some(_) => 0,
-        None => n_list_columns(model),
-    };
-    let list = Rect { width: n_list, ..below };
-    let pair = Rect { x: list.right(), width: below.width - n_list, ..below };
-    Areas { header, list, pair }
-}
 
 /// Draws the screen between the tabs and the message line.
 pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
@@ -120,7 +64,7 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
             width: areas.pair.width.saturating_sub(shift + 1),
             ..areas.pair
         };
-        pair_view::draw(model, data, inside, buffer);
+        pair::draw(model, data, inside, buffer);
     }
 }
 
@@ -203,7 +147,7 @@ fn draw_header(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffe
     let expected = expected.map_or(String::new(), |words| format!(" · {words}"));
     let short =
         format!(" {reviewed} reviewed (✗{vetoed} ✓{kept} ⇄{flipped}) · {estimate}{expected}");
-    if let Some(row) = model.current().filter(|row| panels::waits_for_review(row)) {
+    if let Some(row) = model.current().filter(|row| waits_for_review(row)) {
         let words = format!(" waits for you: p releases round {} ", row.round);
         let room = width.saturating_sub(text::width(&words));
         put(buffer, area, 1, Line::styled(text::cut(&short, room), theme.text));
@@ -269,7 +213,7 @@ fn draw_line(
     let mark = if samples.marked.contains(&line.pair) || in_range { "+" } else { " " };
     let verdict = match (line.verdict, line.left_out) {
         (None, Some(_)) => "·",
-        (verdict, _) => words::glyph(verdict),
+        (verdict, _) => decisions::glyph(verdict),
     };
     let style = match line.verdict {
         Some(_) => theme.strong,
@@ -289,9 +233,4 @@ fn draw_line(
         words_of = format!("{words_of} {}  {}", text::right(&margin, 6), words::flags(line));
     }
     put(buffer, area, 0, Line::styled(text::cut(&words_of, usize::from(area.width)), style));
-}
-
-/// Whether there is room for a chart beside the texts.
-pub fn has_chart(size: Size) -> bool {
-    size.class() == SizeClass::Wide
 }

@@ -1,55 +1,14 @@
 //! What the screen says about a pair, a decision and an estimate.
 
 use crate::domain::preference::Side;
-use crate::domain::review::{FilterError, Order, PrecisionEstimate};
+use crate::domain::review::{Order, PrecisionEstimate};
 use crate::domain::stats::bradley_terry::sigmoid;
 use crate::domain::verdict::Verdict;
-use crate::store::{BatchRow, PairOpinions, SampleLine};
+use crate::store::{PairOpinions, SampleLine};
 
-use super::data::Find;
+use crate::tui::feed::samples::Find;
 use crate::tui::kit::text::{count, share};
 use crate::tui::kit::words;
-
-/// Reasons that a digit gives a decision.
-pub const REASONS: [&str; 9] = [
-    "both bad",
-    "both fine",
-    "wrong side",
-    "unsafe",
-    "off topic",
-    "too close",
-    "broken text",
-    "duplicate",
-    "other",
-];
-
-/// The column that shows a decision without color.
-pub fn glyph(verdict: Option<Verdict>) -> &'static str {
-    match verdict {
-        Some(Verdict::Veto) => "✗",
-        Some(Verdict::Keep) => "✓",
-        Some(Verdict::Flip) => "⇄",
-        Some(Verdict::Undo) | None => " ",
-    }
-}
-
-/// A decision as done.
-pub fn done(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Veto => "vetoed",
-        Verdict::Keep => "kept",
-        Verdict::Flip => "flipped",
-        Verdict::Undo => "undecided",
-    }
-}
-
-/// What a batch decided: `vetoed 68021`, `kept 412 pairs`.
-pub fn batch(row: &BatchRow) -> String {
-    match row.n_pairs {
-        1 => format!("{} {}", done(row.verdict), row.pair),
-        n => format!("{} {} pairs", done(row.verdict), count(n)),
-    }
-}
 
 /// The order of the list.
 pub fn order(order: Order) -> &'static str {
@@ -197,11 +156,6 @@ pub fn estimate(estimate: Option<&PrecisionEstimate>) -> String {
             )
         },
     )
-}
-
-/// What is wrong with a filter, on one line.
-pub fn filter_error(error: &FilterError) -> String {
-    format!("{error}")
 }
 
 /// What was looked for and is not there.

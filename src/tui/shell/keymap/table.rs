@@ -1,16 +1,16 @@
-//! The keys that all screens share, and those of the runs list and the live screen.
+//! The keys that more than one screen shares, those of popups and of text fields.
 
 use crossterm::event::KeyCode;
 
-use super::Command as C;
-use super::Context::{Choice, Compare, Confirm, Launch, Live, Prompt, Runs, Samples};
-use super::Key::{Alt, Char, Code, Ctrl};
-use super::{Binding, Context, bind};
+use super::binding::Context::{Choice, Compare, Confirm, Launch, Live, Prompt, Runs, Samples};
+use super::binding::{Binding, Context, bind};
+use super::command::{
+    Command as C, ListCommand as L, Motion as M, PaneCommand as P, PopupCommand as A,
+    ShowCommand as S, ViewerCommand as V,
+};
+use crate::tui::kit::key::Key::{Alt, Char, Code, Ctrl};
 
-/// Every screen.
 const SCREENS: &[Context] = &[Runs, Live, Samples, Compare, Launch];
-/// Screens whose keys act on a run.
-const ON_RUNS: &[Context] = &[Runs, Live];
 /// Screens with a list to filter.
 const LISTS: &[Context] = &[Runs, Samples];
 /// What can be scrolled.
@@ -23,16 +23,30 @@ const SPLIT: &[Context] = &[Runs, Live, Samples, Compare];
 const TEXTS: &[Context] = &[Runs, Live, Samples];
 const EVERYWHERE: &[Context] = &[Runs, Live, Samples, Compare, Launch, Confirm, Choice, Prompt];
 
-/// What the hint bar shows first.
-pub const FIRST: &[Binding] = &[
-    bind!("popup.yes", C::Yes, [Char('y')], &[Confirm], "yes", "yes"),
-    bind!("popup.no", C::No, [Char('n'), Char('q')], &[Confirm], "no", "no"),
-    bind!("popup.choose", C::Yes, [Code(KeyCode::Enter)], &[Choice], "take this one", "take"),
-    bind!("field.accept", C::Yes, [Code(KeyCode::Enter)], &[Prompt], "take it", "take"),
-    bind!("field.complete", C::Complete, [Code(KeyCode::Tab)], &[Prompt], "complete", "complete"),
+/// What the hint bar of a popup shows.
+pub const POPUPS: &[Binding] = &[
+    bind!("popup.yes", C::Popup(A::Yes), [Char('y')], &[Confirm], "yes", "yes"),
+    bind!("popup.no", C::Popup(A::No), [Char('n'), Char('q')], &[Confirm], "no", "no"),
+    bind!(
+        "popup.choose",
+        C::Popup(A::Yes),
+        [Code(KeyCode::Enter)],
+        &[Choice],
+        "take this one",
+        "take"
+    ),
+    bind!("field.accept", C::Popup(A::Yes), [Code(KeyCode::Enter)], &[Prompt], "take it", "take"),
+    bind!(
+        "field.complete",
+        C::Popup(A::Complete),
+        [Code(KeyCode::Tab)],
+        &[Prompt],
+        "complete",
+        "complete"
+    ),
     bind!(
         "field.up",
-        C::Up,
+        C::Move(M::Up),
         [Code(KeyCode::Up), Ctrl('p')],
         &[Prompt],
         "previous in the list, or earlier text",
@@ -40,113 +54,82 @@ pub const FIRST: &[Binding] = &[
     ),
     bind!(
         "field.down",
-        C::Down,
+        C::Move(M::Down),
         [Code(KeyCode::Down), Ctrl('n')],
         &[Prompt],
         "next in the list, or later text",
         ""
     ),
-    bind!("field.page_up", C::PageUp, [Code(KeyCode::PageUp)], &[Prompt], "half a page up", ""),
+    bind!(
+        "field.page_up",
+        C::Move(M::PageUp),
+        [Code(KeyCode::PageUp)],
+        &[Prompt],
+        "half a page up",
+        ""
+    ),
     bind!(
         "field.page_down",
-        C::PageDown,
+        C::Move(M::PageDown),
         [Code(KeyCode::PageDown)],
         &[Prompt],
         "half a page down",
-        ""
-    ),
-    bind!(
-        "runs.open",
-        C::Open,
-        [Code(KeyCode::Enter), Char('l'), Code(KeyCode::Right)],
-        &[Runs],
-        "open the run (empty list: start the embedded one)",
-        "open"
-    ),
-    bind!("runs.new", C::New, [Char('n')], ON_RUNS, "start a new run", "new"),
-    bind!(
-        "run.pause",
-        C::Pause,
-        [Char('p')],
-        ON_RUNS,
-        "pause between two steps, or go on",
-        "pause"
-    ),
-    bind!("run.stop", C::Stop, [Char('x')], &[Runs], "stop after this step (asks)", "stop"),
-    bind!("run.kill", C::Kill, [Char('X')], &[Runs], "kill its process now (asks)", ""),
-    // On the live screen `x` is for the pair, as on the samples screen.
-    bind!("run.stop", C::Stop, [Char('X')], &[Live], "stop after this step (asks)", "stop"),
-    bind!(
-        "run.resume",
-        C::Resume,
-        [Char('R')],
-        ON_RUNS,
-        "resume what was stopped, failed or cut off",
-        "resume"
-    ),
-    bind!("runs.sort", C::Sort, [Char('s')], &[Runs], "next order of the list", "sort"),
-    bind!("runs.sort_menu", C::SortMenu, [Char('S')], &[Runs], "choose the order of the list", ""),
-    bind!(
-        "runs.compare",
-        C::ShowCompare,
-        [Char('c')],
-        &[Runs],
-        "compare the marked runs with the baseline",
-        "compare"
-    ),
-    bind!(
-        "runs.star",
-        C::Star,
-        [Char('b')],
-        &[Runs],
-        "the baseline that others are measured against",
-        "baseline"
-    ),
-    bind!("runs.tag", C::Tag, [Char('t')], &[Runs], "tags of the run", "tag"),
-    bind!("runs.note", C::Note, [Char('o')], &[Runs], "note on the run", "note"),
-    bind!(
-        "runs.experiments",
-        C::Experiments,
-        [Char('E')],
-        &[Runs],
-        "experiments and their arms …",
-        ""
-    ),
-    bind!(
-        "runs.archive",
-        C::Archive,
-        [Char('d')],
-        &[Runs],
-        "out of the list, or back (filter is:archived)",
-        "archive"
-    ),
-    bind!(
-        "runs.archive_marked",
-        C::ArchiveMarked,
-        [Char('D')],
-        &[Runs],
-        "every marked run out of the list (asks)",
         ""
     ),
 ];
 
 /// What holds on most screens.
 pub const BINDINGS: &[Binding] = &[
-    bind!("list.filter", C::Filter, [Char('/')], LISTS, "show only rows that match", "filter"),
-    bind!("list.mark", C::Mark, [Char(' ')], LISTS, "mark, and go to the next row", "mark"),
-    bind!("list.mark_all", C::MarkAll, [Char('*')], LISTS, "mark every row shown", ""),
-    bind!("list.range", C::Range, [Char('v')], LISTS, "begin a range; v again marks it", ""),
-    bind!("list.clear_marks", C::ClearMarks, [Ctrl('\\')], LISTS, "unmark everything", ""),
+    bind!(
+        "list.filter",
+        C::Viewer(V::Filter),
+        [Char('/')],
+        LISTS,
+        "show only rows that match",
+        "filter"
+    ),
+    bind!(
+        "list.mark",
+        C::List(L::Mark),
+        [Char(' ')],
+        LISTS,
+        "mark, and go to the next row",
+        "mark"
+    ),
+    bind!("list.mark_all", C::List(L::MarkAll), [Char('*')], LISTS, "mark every row shown", ""),
+    bind!(
+        "list.range",
+        C::List(L::Range),
+        [Char('v')],
+        LISTS,
+        "begin a range; v again marks it",
+        ""
+    ),
+    bind!("list.clear_marks", C::List(L::ClearMarks), [Ctrl('\\')], LISTS, "unmark everything", ""),
     bind!("undo", C::Undo, [Char('u')], SCREENS, "take the last decision back", "undo"),
     bind!("redo", C::Redo, [Ctrl('r')], SCREENS, "take the last undo back", ""),
-    bind!("view.zoom", C::Zoom, [Char('z')], PANES, "this pane on the whole screen", "zoom"),
-    bind!("view.grow", C::Grow, [Char('+')], SPLIT, "more room for the pane with the keys", ""),
-    bind!("view.shrink", C::Shrink, [Char('-')], SPLIT, "less room for it", ""),
+    bind!(
+        "view.zoom",
+        C::Pane(P::Zoom),
+        [Char('z')],
+        PANES,
+        "this pane on the whole screen",
+        "zoom"
+    ),
+    bind!(
+        "view.grow",
+        C::Viewer(V::Grow),
+        [Char('+')],
+        SPLIT,
+        "more room for the pane with the keys",
+        ""
+    ),
+    bind!("view.shrink", C::Viewer(V::Shrink), [Char('-')], SPLIT, "less room for it", ""),
     bind!("view.wrap", C::Wrap, [Char('W')], TEXTS, "long lines wrapped, or cut", ""),
-    bind!("view.next_pane", C::NextPane, [Code(KeyCode::Tab)], PANES, "next pane", "pane"),
+    bind!("view.next_pane", C::Pane(P::Next), [Code(KeyCode::Tab)], PANES, "next pane", "pane"),
     bind!(
         "view.previous_pane",
-        C::PreviousPane,
+        C::Pane(P::Previous),
         [Code(KeyCode::BackTab)],
         PANES,
         "previous pane",
@@ -154,7 +137,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "view.freeze",
-        C::Freeze,
+        C::Viewer(V::Freeze),
         [Char('F')],
         SCREENS,
         "hold the view still; data keeps arriving",
@@ -163,17 +146,17 @@ pub const BINDINGS: &[Binding] = &[
     bind!("copy", C::Copy, [Char('y')], SCREENS, "copy …", "copy"),
     bind!(
         "export",
-        C::Export,
+        C::Viewer(V::Export),
         [Char('e')],
         &[Runs, Live, Samples],
         "write what is shown to a file …",
         "export"
     ),
-    bind!("down", C::Down, [Char('j'), Code(KeyCode::Down)], SCROLLING, "down", ""),
-    bind!("up", C::Up, [Char('k'), Code(KeyCode::Up)], SCROLLING, "up", ""),
+    bind!("down", C::Move(M::Down), [Char('j'), Code(KeyCode::Down)], SCROLLING, "down", ""),
+    bind!("up", C::Move(M::Up), [Char('k'), Code(KeyCode::Up)], SCROLLING, "up", ""),
     bind!(
         "page_down",
-        C::PageDown,
+        C::Move(M::PageDown),
         [Ctrl('d'), Code(KeyCode::PageDown)],
         SCROLLING,
         "half a page down",
@@ -181,7 +164,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "page_up",
-        C::PageUp,
+        C::Move(M::PageUp),
         [Ctrl('u'), Code(KeyCode::PageUp)],
         SCROLLING,
         "half a page up",
@@ -189,25 +172,25 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "first",
-        C::First,
+        C::Move(M::First),
         [Char('g'), Code(KeyCode::Home)],
         &[Runs, Samples, Compare, Launch, Choice],
         "to the first",
         ""
     ),
-    bind!("first", C::First, [Code(KeyCode::Home)], &[Live], "to the oldest event", ""),
+    bind!("first", C::Move(M::First), [Code(KeyCode::Home)], &[Live], "to the oldest event", ""),
     bind!(
         "last",
-        C::Last,
+        C::Move(M::Last),
         [Char('G'), Code(KeyCode::End)],
         SCROLLING,
         "to the last, the newest",
         ""
     ),
-    bind!("show.runs", C::ShowRuns, [Char('1'), Alt('1')], SCREENS, "the runs list", ""),
+    bind!("show.runs", C::Show(S::Runs), [Char('1'), Alt('1')], SCREENS, "the runs list", ""),
     bind!(
         "show.live",
-        C::ShowLive,
+        C::Show(S::Live),
         [Char('2'), Alt('2')],
         SCREENS,
         "the live screen of the selected run",
@@ -215,7 +198,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "show.samples",
-        C::ShowSamples,
+        C::Show(S::Samples),
         [Char('3'), Alt('3')],
         SCREENS,
         "the pairs the selected run scored",
@@ -223,7 +206,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "show.compare",
-        C::ShowCompare,
+        C::Show(S::Compare),
         [Char('4'), Alt('4')],
         SCREENS,
         "the marked runs side by side",
@@ -231,26 +214,40 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "show.launch",
-        C::ShowLaunch,
+        C::Show(S::Launch),
         [Char('5'), Alt('5')],
         SCREENS,
         "the form that starts runs",
         ""
     ),
-    bind!("view.theme", C::Theme, [Char('T')], SCREENS, "next theme", ""),
-    bind!("view.mouse", C::Mouse, [Char('M')], SCREENS, "mouse for the viewer: on or off", ""),
+    bind!("view.theme", C::Viewer(V::Theme), [Char('T')], SCREENS, "next theme", ""),
+    bind!(
+        "view.mouse",
+        C::Viewer(V::Mouse),
+        [Char('M')],
+        SCREENS,
+        "mouse for the viewer: on or off",
+        ""
+    ),
     bind!(
         "out",
-        C::Out,
+        C::Viewer(V::Out),
         [Code(KeyCode::Esc)],
         EVERYWHERE,
         "one layer out; never leaves the viewer",
         ""
     ),
-    bind!("live.back", C::Out, [Char('h'), Code(KeyCode::Left)], &[Live], "back to the list", ""),
+    bind!(
+        "live.back",
+        C::Viewer(V::Out),
+        [Char('h'), Code(KeyCode::Left)],
+        &[Live],
+        "back to the list",
+        ""
+    ),
     bind!(
         "back",
-        C::Back,
+        C::Viewer(V::Back),
         [Char('q')],
         &[Runs, Live, Samples, Compare, Launch, Choice],
         "back; at the top leaves, and runs keep going",
@@ -258,21 +255,35 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind!(
         "palette",
-        C::Palette,
+        C::Viewer(V::Palette),
         [Char(':'), Ctrl('p')],
         SCREENS,
         "every action by name",
         "command"
     ),
-    bind!("help", C::Help, [Char('?'), Code(KeyCode::F(1))], SCREENS, "these keys", "help"),
+    bind!(
+        "help",
+        C::Viewer(V::Help),
+        [Char('?'), Code(KeyCode::F(1))],
+        SCREENS,
+        "these keys",
+        "help"
+    ),
     bind!(
         "quit",
-        C::QuitNow,
+        C::Viewer(V::QuitNow),
         [Ctrl('c')],
         EVERYWHERE,
         "leave the viewer at once; no run notices",
         ""
     ),
-    bind!("suspend", C::Suspend, [Ctrl('z')], EVERYWHERE, "suspend the viewer; `fg` returns", ""),
-    bind!("redraw", C::Redraw, [Ctrl('l')], EVERYWHERE, "draw everything again", ""),
+    bind!(
+        "suspend",
+        C::Viewer(V::Suspend),
+        [Ctrl('z')],
+        EVERYWHERE,
+        "suspend the viewer; `fg` returns",
+        ""
+    ),
+    bind!("redraw", C::Viewer(V::Redraw), [Ctrl('l')], EVERYWHERE, "draw everything again", ""),
 ];

@@ -1,11 +1,15 @@
 //! What the mouse does, when it was asked for: the wheel moves, a click on a tab or a row goes there.
 
-use super::super::effect::Effect;
-use super::super::keymap::Command;
-use super::super::message::MouseKind;
-use super::super::model::{Model, Screen, SizeClass};
-use super::super::view;
-use super::{act, moved, popup};
+use super::act::act;
+use super::popup;
+use crate::tui::kit::size::SizeClass;
+use crate::tui::screens::runs;
+use crate::tui::screens::runs::command::RunsCommand;
+use crate::tui::shell::effect::Effect;
+use crate::tui::shell::keymap::command::{Command, Motion};
+use crate::tui::shell::model::{Model, Screen};
+use crate::tui::shell::tabs::tab_at;
+use crate::tui::terminal::input::MouseKind;
 
 /// Rows a turn of the wheel moves.
 const N_WHEEL: usize = 3;
@@ -13,8 +17,8 @@ const N_WHEEL: usize = 3;
 /// A click or a turn of the wheel.
 pub fn on_mouse(model: &mut Model, kind: MouseKind, x: u16, y: u16) -> Vec<Effect> {
     let command = match kind {
-        MouseKind::WheelDown => Command::Down,
-        MouseKind::WheelUp => Command::Up,
+        MouseKind::WheelDown => Command::Move(Motion::Down),
+        MouseKind::WheelUp => Command::Move(Motion::Up),
         MouseKind::Click => return on_click(model, x, y),
     };
     popup::on_command(model, command, N_WHEEL)
@@ -26,18 +30,18 @@ fn on_click(model: &mut Model, x: u16, y: u16) -> Vec<Effect> {
         return Vec::new();
     }
     if y == 0 {
-        return view::tab_at(x).map_or(Vec::new(), |command| act(model, command, 1));
+        return tab_at(x).map_or(Vec::new(), |command| act(model, Command::Show(command), 1));
     }
     if model.screen == Screen::Runs
-        && let Some(row) = view::list_row_at(model, x, y)
+        && let Some(row) = runs::layout::list_row_at(model, x, y)
     {
         let at = model.runs.offset + row;
         if at == model.runs.cursor {
-            return act(model, Command::Open, 1);
+            return act(model, Command::Runs(RunsCommand::Open), 1);
         }
         let n_runs = model.runs.rows.len();
         if at < n_runs {
-            model.runs.cursor = moved(model, Command::Down, 0, n_runs, at);
+            model.runs.cursor = model.moved(Motion::Down, 0, n_runs, at);
         }
     }
     Vec::new()

@@ -1,19 +1,19 @@
 //! Keys as they come in, and what they do in a popup.
 
-use std::path::PathBuf;
-
 use crossterm::event::KeyEvent;
 
-use super::super::commands;
-use super::super::effect::{Contents, Effect};
-use super::super::keymap::{Command, Key};
-use super::super::model::{Model, Screen, Tone};
-use super::super::overlay::{Choice, CommandList, Overlay, Prompt, Purpose, Then};
-use super::{act, context_of, moved, say, update};
+use super::act::act;
+use super::chosen;
+use super::prompt::filter_changed;
+use crate::tui::feed::change::{Change, Contents};
 use crate::tui::kit::field::Field;
-use crate::tui::screens::runs::{annotate, update as runs};
-use crate::tui::screens::{launch, samples};
-use crate::tui::shell::view;
+use crate::tui::kit::key::Key;
+use crate::tui::screens::{launch, runs, samples};
+use crate::tui::shell::effect::Effect;
+use crate::tui::shell::keymap::command::{Command, Motion, PopupCommand, ViewerCommand};
+use crate::tui::shell::model::{Model, Tone};
+use crate::tui::shell::overlay::{Choice, Overlay, Prompt, Purpose, Then};
+use crate::tui::shell::palette;
 
 /// Largest count before a key.
 const COUNT_MAX: usize = 99_999;
@@ -25,7 +25,7 @@ pub fn on_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     if let Some(effects) = samples::update::on_reason(model, event) {
         return effects;
     }
-    let context = view::context(model);
+    let context = model.context();
     let command = model.keymap.command(context, event);
     if model.overlay.is_none()
         && !context.is_text()
@@ -39,7 +39,7 @@ pub fn on_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     let count = model.count.take();
-    if count.is_some() && command == Some(Command::Out) {
+    if count.is_some() && command == Some(Command::Viewer(ViewerCommand::Out)) {
         return Vec::new();
     }
     if let Some(then) = choice_of(model, event) {
@@ -64,71 +64,56 @@ pub fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
 
 /// A command, for the popup if there is one.
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
-    match (command, &mut model.overlay) {
-        (Command::Yes, Some(_)) => accept(model),
-        (Command::No, Some(_)) => {
+    if model.overlay.is_none() {
+        return act(model, command, n);
+    }
+    match command {
+        Command::Popup(PopupCommand::Yes) => accept(model),
+        Command::Popup(PopupCommand::No) => {
             model.overlay = None;
             Vec::new()
         }
-        (Command::Complete, Some(Overlay::Prompt(prompt))) => {
-            if let Some(best) = prompt.completions.first().cloned() {
-                edit(model, |field| *field = Field::new(&best));
-            }
+        Command::Popup(PopupCommand::Complete) => {
+            complete(model);
             Vec::new()
         }
-        (
-            Command::Down
-            | Command::Up
-            | Command::PageDown
-            | Command::PageUp
-            | Command::First
-            | Command::Last,
-            Some(_),
-        ) => {
-            scroll(model, command);
+        Command::Move(motion) => {
+            scroll(model, motion);
             Vec::new()
         }
-        _ => act(model, command, n),
+        Command::Show(_)
+        | Command::Viewer(_)
+        | Command::List(_)
+        | Command::Pane(_)
+        | Command::Worker(_)
+        | Command::Undo
+        | Command::Redo
+        | Command::Copy
+        | Command::Wrap
+        | Command::Runs(_)
+        | Command::Live(_)
+        | Command::Samples(_)
+        | Command::Compare(_)
+        | Command::Launch(_) => act(model, command, n),
     }
 }
 
-/// Opens the keys of this screen, or every action by name.
-pub fn open_commands(model: &mut Model, command: Command) -> Vec<Effect> {
-    let is_help = command == Command::Help;
-    let context = context_of(model.screen);
-    let list = CommandList { is_help, context, field: Field::default(), cursor: 0 };
-    model.overlay = Some(Overlay::Commands(list));
-    Vec::new()
-}
-
-/// Opens the filter of the list.
-pub fn open_filter(model: &mut Model) -> Vec<Effect> {
-    let text = match model.screen {
-        Screen::Samples => samples::update::filter(model),
-        _ => runs::filter(model),
-    };
-    model.overlay = Some(Overlay::Prompt(Prompt::new("filter", Purpose::Filter, &text)));
-    Vec::new()
-}
-
-/// The text of the filter is another one: the list follows at once.
-pub fn filter_changed(model: &mut Model, text: &str) {
-    let error = match model.screen {
-        Screen::Samples => samples::update::on_filter(model, text),
-        _ => runs::on_filter(model, text),
-    };
-    if let Some(Overlay::Prompt(prompt)) = &mut model.overlay {
-        prompt.error = error;
+/// Takes the best of what Tab offers.
+fn complete(model: &mut Model) {
+    if let Some(Overlay::Prompt(prompt)) = &model.overlay
+        && let Some(best) = prompt.completions.first().cloned()
+    {
+        edit(model, |field| *field = Field::new(&best));
     }
 }
 
 /// What an answer does.
-pub fn answer(model: &mut Model, then: Then) -> Vec<Effect> {
+fn answer(model: &mut Model, then: Then) -> Vec<Effect> {
     model.overlay = None;
     match then {
         Then::Effect(effect) => vec![effect],
         Then::Command(command) => act(model, command, 1),
-        Then::Message(message) => update(model, *message),
+        Then::Chosen(chosen) => chosen::take(model, chosen),
     }
 }
 
@@ -147,9 +132,9 @@ fn accept(model: &mut Model) -> Vec<Effect> {
             items.into_iter().nth(cursor).map_or(Vec::new(), |item| answer(model, item.then))
         }
         Some(Overlay::Commands(list)) => {
-            let entry = commands::entries(model, &list).into_iter().nth(list.cursor);
+            let entry = palette::entries(model, &list).into_iter().nth(list.cursor);
             let Some(entry) = entry else { return Vec::new() };
-            commands::remember(model, entry.row.binding.command);
+            palette::remember(model, entry.row.binding.command);
             act(model, entry.row.binding.command, 1)
         }
         Some(Overlay::Prompt(prompt)) => submit(model, prompt),
@@ -162,7 +147,7 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     let text = prompt.field.text().to_owned();
     if let Some(error) = prompt.error.clone() {
         model.overlay = Some(Overlay::Prompt(prompt));
-        return say(model, Tone::Refused, error);
+        return model.say(Tone::Refused, error);
     }
     let history = model.history.entry(prompt.purpose.history_key()).or_default();
     if !text.is_empty() {
@@ -173,20 +158,15 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     }
     match prompt.purpose {
         Purpose::Samples(prompt) => samples::update::on_text(model, prompt, &text),
-        Purpose::Tags { run, name } => annotate::set_tags(model, &run, &name, &text),
-        Purpose::Note { run, name } => annotate::set_note(run, &name, &text),
-        Purpose::Save { contents } if !text.is_empty() => {
-            vec![Effect::Save { path: text.into(), contents, overwrites: false }]
-        }
-        Purpose::Preset { contents } if text.contains('/') => {
-            let contents = Contents::Text(contents);
-            vec![Effect::Save { path: text.into(), contents, overwrites: false }]
-        }
+        Purpose::Tags { run, name } => runs::annotate::set_tags(model, &run, &name, &text),
+        Purpose::Note { run, name } => runs::annotate::set_note(run, &name, &text),
+        Purpose::Save { contents } if !text.is_empty() => save(text, contents),
+        Purpose::Preset { contents } if text.contains('/') => save(text, Contents::Text(contents)),
         Purpose::Preset { contents } if !text.is_empty() && !text.starts_with('.') => {
             let name = text.strip_suffix(".toml").unwrap_or(&text).to_owned();
-            vec![Effect::SavePreset { name, contents }]
+            vec![Effect::Change(Change::SavePreset { name, contents })]
         }
-        Purpose::Preset { .. } => say(model, Tone::Refused, "a preset needs a name"),
+        Purpose::Preset { .. } => model.say(Tone::Refused, "a preset needs a name"),
         Purpose::Filter
         | Purpose::LaunchField { .. }
         | Purpose::LaunchFind { .. }
@@ -194,14 +174,9 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     }
 }
 
-/// A file is there already: writes it over only when the person says so.
-pub fn ask_overwrite(model: &mut Model, path: PathBuf, contents: Contents) -> Vec<Effect> {
-    model.overlay = Some(Overlay::Confirm {
-        question: format!("write over {}?", path.display()),
-        detail: "the file is there already; what it holds is lost".to_owned(),
-        then: Then::Effect(Effect::Save { path, contents, overwrites: true }),
-    });
-    Vec::new()
+fn save(path: String, contents: Contents) -> Vec<Effect> {
+    let change = Change::Save { path: path.into(), contents, overwrites: false };
+    vec![Effect::Change(change)]
 }
 
 /// The text of a prompt has changed: who asked for it may know more about it now.
@@ -243,23 +218,23 @@ fn edit(model: &mut Model, change: impl FnOnce(&mut Field)) {
             change(&mut list.field);
             list.cursor = 0;
         }
-        _ => {}
+        Some(Overlay::Confirm { .. } | Overlay::Choice(_)) | None => {}
     }
 }
 
-fn scroll(model: &mut Model, command: Command) {
+fn scroll(model: &mut Model, motion: Motion) {
     match model.overlay.take() {
         Some(Overlay::Choice(mut choice)) => {
-            choice.cursor = moved(model, command, choice.cursor, choice.items.len(), 1);
+            choice.cursor = model.moved(motion, choice.cursor, choice.items.len(), 1);
             model.overlay = Some(Overlay::Choice(choice));
         }
         Some(Overlay::Commands(mut list)) => {
-            let n = commands::entries(model, &list).len();
-            list.cursor = moved(model, command, list.cursor, n, 1);
+            let n = palette::entries(model, &list).len();
+            list.cursor = model.moved(motion, list.cursor, n, 1);
             model.overlay = Some(Overlay::Commands(list));
         }
         Some(Overlay::Prompt(mut prompt)) => {
-            recall(model, &mut prompt, command);
+            recall(model, &mut prompt, motion);
             model.overlay = Some(Overlay::Prompt(prompt));
             changed(model);
         }
@@ -268,12 +243,13 @@ fn scroll(model: &mut Model, command: Command) {
 }
 
 /// An earlier text of this kind, or a later one.
-fn recall(model: &Model, prompt: &mut Prompt, command: Command) {
+fn recall(model: &Model, prompt: &mut Prompt, motion: Motion) {
     let history = model.history.get(prompt.purpose.history_key());
     let history = history.map_or(&[][..], Vec::as_slice);
-    prompt.back = match command {
-        Command::Up => (prompt.back + 1).min(history.len()),
-        _ => prompt.back.saturating_sub(1),
+    prompt.back = if motion == Motion::Up {
+        (prompt.back + 1).min(history.len())
+    } else {
+        prompt.back.saturating_sub(1)
     };
     let text = history.len().checked_sub(prompt.back).and_then(|at| history.get(at));
     prompt.field = Field::new(text.map_or("", String::as_str));

@@ -5,9 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
-use super::super::model::Model;
-use super::{pane, put};
+use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
+use crate::tui::shell::model::Model;
 
 /// Draws the question with the keys that answer it.
 pub fn draw(model: &Model, question: &str, detail: &str, area: Rect, buffer: &mut Buffer) {

@@ -6,11 +6,11 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
-use super::super::model::Model;
-use super::super::overlay::{Choice, Prompt};
-use super::{pane, put};
+use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::field::Field;
 use crate::tui::kit::text;
+use crate::tui::shell::model::Model;
+use crate::tui::shell::overlay::{Choice, Prompt};
 
 /// Draws what can be chosen, each with the key that takes it.
 pub fn draw_choice(model: &Model, choice: &Choice, area: Rect, buffer: &mut Buffer) {

@@ -14,11 +14,11 @@ use super::{
     Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, profile, share_keys,
     share_queries,
 };
-use crate::engine::cpu::kernel::buffer::{self, Buffer};
 use crate::engine::cpu::kernel::format::{Format, Tile, Work, dispatch};
-use crate::engine::cpu::kernel::lanes::Lanes;
 use crate::engine::cpu::kernel::product::pack::Grid;
 use crate::engine::cpu::kernel::split::cut;
+use crate::engine::cpu::kernel::vector::buffer::{self, Buffer};
+use crate::engine::cpu::kernel::vector::lanes::Lanes;
 use relative::{TURNED, TURNED_GRADIENT};
 
 mod relative;
@@ -33,18 +33,22 @@ thread_local! {
 /// What [`backward`] reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Saved<'a> {
-    /// Queries, after the rotary turn.
+    /// Queries, after the rotary turn: `[rows, query heads * width]`.
     pub queries: &'a [f32],
-    /// `[keys | values]`, keys after the rotary turn.
+    /// `[keys | values]`, keys after the rotary turn: `[key rows, 2 * key heads * width]`.
     pub keys_values: &'a [f32],
-    /// Output of the forward pass.
+    /// Output of the forward pass: `[rows, query heads * width]`.
     pub output: &'a [f32],
-    /// Log-sum-exp of the forward pass.
+    /// Log-sum-exp of the forward pass, in nats: `[query heads, rows]`.
     pub log_sums: &'a [f32],
 }
 
-/// Writes the gradients of the queries and of relative keys and queries, which stand beside the latter,
-/// and *adds* that of keys and values.
+/// The gradients of [`super::forward`]. All slices are row-major and in units of the loss:
+///
+/// * `doutput` and `dqueries`: `[rows, query heads * width]`; `dqueries` is *written*;
+/// * `dkeys_values`: `[key rows, 2 * key heads * width]`, a row `[keys | values]`, *added* to;
+/// * beside `relative`, the gradients of its keys and queries, `[reached rows, query heads * width]`
+///   each, *written*.
 ///
 /// # Panics
 /// When a buffer is too short for the pattern, or blocks share query rows or keys.
@@ -203,8 +207,11 @@ impl Work for Backward<'_> {
     fn run<F: Format>(self, format: F) {
         let Heads { width, n_keys: n_heads, .. } = self.heads;
         let kv_wide = self.heads.key_value_width();
-        // SAFETY: `backward` checked that every row and key lies inside its buffer, sized the room
-        // for exactly these parts, and gives each task heads and blocks of its own.
+        // SAFETY: `check` bounds keys and values: a row below `n_keys` and a column below
+        // `2 * n_heads * width` lie inside `keys_values`. `Layout` made room for three packed operands of
+        // `n_keys` by `width`, rounded up to panels of 32. `chunk` gets rows below `places.len()` and
+        // heads below the query heads; `share_keys` and the tasks' heads see to it that no other task
+        // adds to these keys' columns.
         unsafe {
             let keys = self.keys_values.add(self.head * width);
             let values = keys.add(n_heads * width);
@@ -230,7 +237,8 @@ impl Work for Backward<'_> {
 }
 
 impl Backward<'_> {
-    /// Some rows of one query head.
+    /// The rows `row..row + n_rows` of the task, at most [`CHUNK`], of one query head: writes their `dQ`
+    /// and adds their share of `dK` and `dV`.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
     unsafe fn chunk<F: Format>(
@@ -246,8 +254,13 @@ impl Backward<'_> {
         let places = &self.places[row..row + n_rows];
         let spans = self.mask.rows(places).in_panels(F::PANEL, F::L::N);
         let column = row * wide + head * width;
-        // SAFETY: as in `run`.
+        // SAFETY: rows of queries, output and their gradients are below `places.len()` and columns below
+        // the query width, `wide`; rows of `dk` and `dv` are below `n_keys`. Behind three packed operands
+        // the room holds four parts of `row_room` values for `CHUNK` rows of `width`, and four of `CHUNK`
+        // rows of scores `stride` apart, each with its margins and `n_keys` rounded up to 32. Spans end
+        // at or below that.
         unsafe {
+            // The room's parts: queries and dO packed along rows and along components; S, dS, P^T, dS^T.
             let s = self.room.add(3 * self.layout.packed + 4 * row_room + before);
             let ds = s.add(CHUNK * stride);
             let room = |i: usize| self.room.wrapping_add(3 * self.layout.packed + i * row_room);
@@ -255,14 +268,18 @@ impl Backward<'_> {
             let shape = [n_rows, width];
             // Rows lie far apart: without this the processor would wait for each of them in turn.
             prefetch(format.lanes(), self.output.add(column), wide, shape);
+            // S = Q K^T, after what the distances add.
             let rows = Steps::rows(format, room(0), q, wide, shape);
             let is_relative = self.relative.is_some();
             self.relative_scores(format, (rows, n_rows), places, key_rows, s);
             scores(format, (rows, n_rows, width), packed.keys, spans, (s, stride, is_relative));
+            // dP = dO V^T.
             let rows = Steps::rows(format, room(1), d_o, wide, shape);
             scores(format, (rows, n_rows, width), packed.values, spans, (ds, stride, false));
+            // P = exp(c S - lse) and dS = c P (dP - D), each over its scores.
             self.probabilities(format, head, row, places, spans, [s, ds]);
 
+            // dV += P^T dO and dK += dS^T Q: keys are rows here, query rows are summed over.
             let p_t = transposed(format, ds.add(CHUNK * stride), s, stride, n_rows, spans);
             let ds_t = transposed(format, ds.add(2 * CHUNK * stride), ds, stride, n_rows, spans);
             let by_component = |start| Grid { start, outer: 1, k: wide };
@@ -273,6 +290,7 @@ impl Backward<'_> {
             self.add_to_keys(format, (p_t, d_o, n_rows), spans, dv);
             self.add_to_keys(format, (ds_t, q, n_rows), spans, dk);
 
+            // dQ = dS K, after what the distances add.
             let dq = self.dqueries.add(column);
             let operands = (q, packed.key_components);
             self.relative_gradients(format, (ds.cast_const(), n_rows), places, operands, [dq, dk]);
@@ -282,7 +300,8 @@ impl Backward<'_> {
         }
     }
 
-    /// Scores to probabilities, and `dP` to `dS`, both in place; hidden keys get exactly 0.
+    /// Scores to probabilities at `s`, and `dP` to `dS` at `ds`, both `[places.len(), stride]` and in place;
+    /// hidden keys get exactly 0.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
     unsafe fn probabilities<F: Format>(
@@ -298,7 +317,9 @@ impl Backward<'_> {
         let (width, wide) = (self.heads.width, self.heads.query_width());
         for i in 0..places.len() {
             let column = (row + i) * wide + head * width;
-            // SAFETY: as in `run`.
+            // SAFETY: `row + i` is below the task's rows and `head` below the query heads, so that `width`
+            // values from `column` on lie in output and gradient, and one log-sum-exp at `head * n_rows`
+            // and the row. Vectors of scores end inside the row: spans are whole vectors.
             unsafe {
                 let (s, ds) = (s.add(i * self.layout.stride), ds.add(i * self.layout.stride));
                 let d = dot(lanes, self.output.add(column), self.doutput.add(column), width);
@@ -320,7 +341,8 @@ impl Backward<'_> {
         }
     }
 
-    /// Adds `weights^T rows` to the rows of the keys in `spans`.
+    /// Adds `weights^T rows` to the rows of the keys in `spans`, `width` columns each from `to` on;
+    /// `weights` is `[keys, n_rows]`, `rows` `n_rows` steps of `width` columns.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
     unsafe fn add_to_keys<F: Format>(
@@ -348,7 +370,8 @@ impl Backward<'_> {
                         columns: F::PANEL.min(width - column),
                         add: true,
                     };
-                    // SAFETY: as in `run`.
+                    // SAFETY: a tile ends at `end <= n_keys` and at column `width` of one key head, and no
+                    // other task writes there; steps are as many as `n_rows`, which both operands hold.
                     key += unsafe { format.tile(end - key, &tile) };
                 }
                 column += F::PANEL;
@@ -374,7 +397,8 @@ unsafe fn dot<L: Lanes>(lanes: L, a: *const f32, b: *const f32, n: usize) -> f32
     lanes.sum(sum)
 }
 
-/// Scores as a left operand whose rows are keys: read in place, or packed to `to`.
+/// Scores, `n_rows` rows `stride` apart, as a left operand whose rows are the keys of `spans`: read in
+/// place, or packed to `to`, which has the same size.
 #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
 #[inline(always)]
 unsafe fn transposed<F: Format>(
@@ -393,7 +417,8 @@ unsafe fn transposed<F: Format>(
         while row < n_rows {
             let mut key = start;
             while key < end {
-                // SAFETY: the spans are inside the rows, and as many steps fit at `to`.
+                // SAFETY: `row` and the row below are under `n_rows`, `key` under the end of a span of whole
+                // vectors inside the row; `to` has as many rows, `stride` apart, as there are steps.
                 unsafe {
                     let from = scores.add(row * stride + key);
                     let has_below = F::K > 1 && row + 1 < n_rows;

@@ -12,11 +12,11 @@ use super::visible::{Keys, Mask};
 use super::{
     Compute, Heads, Kernel, Pattern, Scratch, Task, check, operations, profile, share_queries,
 };
-use crate::engine::cpu::kernel::buffer::{self, Buffer};
 use crate::engine::cpu::kernel::format::{Format, Work, dispatch};
-use crate::engine::cpu::kernel::lanes::Lanes;
 use crate::engine::cpu::kernel::product::pack::Grid;
 use crate::engine::cpu::kernel::split::cut;
+use crate::engine::cpu::kernel::vector::buffer::{self, Buffer};
+use crate::engine::cpu::kernel::vector::lanes::Lanes;
 
 /// Query rows worked on at a time: whole tiles; keys after the last of them are skipped.
 const CHUNK: usize = 24;
@@ -35,8 +35,14 @@ thread_local! {
     static ROOM: Cell<Buffer> = const { Cell::new(Buffer::new()) };
 }
 
-/// Writes the attended values to `output` and the log-sum-exp of head `h` and row `i` to
-/// `log_sums[h * rows + i]`.
+/// Attends. All slices are row-major:
+///
+/// * `queries` and `output`: `[rows, query heads * width]`; the output is written;
+/// * `keys_values`: `[key rows, 2 * key heads * width]`, a row `[keys | values]`;
+/// * `log_sums`: `[query heads, rows]`, written: the log-sum-exp of the scaled scores, in nats.
+///
+/// Rows are those of `pattern.places`, key rows go up to the end of the last block's keys. Rows of no
+/// block are left as they are.
 ///
 /// # Panics
 /// When a buffer is too short for the pattern, or blocks share query rows.
@@ -132,8 +138,11 @@ impl Work for Forward<'_> {
     fn run<F: Format>(self, format: F) {
         let Heads { width, n_keys: n_heads, .. } = self.heads;
         let kv_wide = self.heads.key_value_width();
-        // SAFETY: `forward` checked that every row and key lies inside its buffer, sized the room
-        // for exactly these parts, and gives each task heads and rows of its own.
+        // SAFETY: `check` bounds keys and values: a row below `n_keys` and a column below
+        // `2 * n_heads * width` lie inside `keys_values`. The room was made for `packed` values twice:
+        // `n_keys` columns of `width` steps, and `width` columns of `n_keys` steps, rounded up to
+        // panels of 32. `meet_keys` and `chunk` get rows below `places.len()` and heads below the
+        // query heads, and no other task has this head and these rows.
         unsafe {
             let keys = self.keys_values.add(self.head * width);
             let values = keys.add(n_heads * width);
@@ -177,7 +186,10 @@ impl Forward<'_> {
         let (width, turned) = (self.heads.width, self.turned());
         let keys = self.n_keys.next_multiple_of(16) * width.next_multiple_of(16);
         let n = GROUP.min(self.places.len() - row);
-        // SAFETY: as in `run`.
+        // SAFETY: keys are read at rows below `n_keys` and columns of one head below `width`. In the
+        // room, behind the chunk's part, `keys` values stand before the turned scores, whose rows are
+        // keys below `n_keys` rounded up to 16, `TURNED` apart: `n <= GROUP` columns and the margins
+        // on both sides fit one. The table has a row for every distance of two places of the block.
         unsafe {
             let room = turned.wrapping_sub(BEFORE_WRITTEN + keys);
             let start = self.keys_values.add(self.head * width);
@@ -190,7 +202,8 @@ impl Forward<'_> {
         }
     }
 
-    /// Some rows of one query head.
+    /// The rows `row..row + n_rows` of the task, at most [`CHUNK`] and inside one [`GROUP`], of one query
+    /// head: their output and log-sum-exps from the packed keys and values.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
     unsafe fn chunk<F: Format>(
@@ -206,14 +219,19 @@ impl Forward<'_> {
         let lanes = format.lanes();
         let places = &self.places[row..row + n_rows];
         let spans = self.mask.rows(places).in_panels(F::PANEL, F::L::N);
-        // SAFETY: as in `run`.
+        // SAFETY: rows of queries and output are below `places.len()` and columns below the query width,
+        // `wide`. The room holds, behind the packed operands, `CHUNK` rows of scores `stride` apart, each
+        // with its margins and `n_keys` rounded up to 32, then `CHUNK` rows of packed queries of `width`
+        // rounded up to 16. Spans end at or below `n_keys` rounded up to a panel of at most 32.
         unsafe {
+            // The room's parts: scores behind the packed operands, queries behind the scores.
             let s = self.room.add(2 * self.packed);
             let packed_queries = s.add(CHUNK * stride);
             let s = s.add(self.before);
             let start = self.queries.add(row * wide + head * width);
             let queries = Steps::rows(format, packed_queries, start, wide, [n_rows, width]);
             let rows = (queries, n_rows, width);
+            // S starts with what the distances add: position to content, then content to position.
             if let Some(relative) = self.relative {
                 let turned = self.turned().add(row % GROUP).cast_const();
                 let n = [self.n_keys, self.n_keys, n_rows];
@@ -221,16 +239,20 @@ impl Forward<'_> {
                 let table = (relative.keys::<F>(head), relative.middle - places[0] as usize);
                 multiply_shifted(format, rows, table, self.n_keys, (s, stride, true));
             }
+            // S = Q K^T, of the keys that some row of the chunk sees.
             scores(format, rows, keys, spans, (s, stride, self.relative.is_some()));
+            // S becomes exp(c S - max), each row with its maximum and its sum beside it.
             let mut peaks = [(0.0_f32, 0.0_f32); CHUNK];
             for i in 0..n_rows {
                 let seen = self.mask.row(places[i]);
                 peaks[i] = softmax(lanes, s.add(i * stride), seen, spans, self.scale);
             }
+            // O = P V, still without the division by the sums.
             let weights = steps_in_place(format, s, stride, n_rows, spans);
             let output = self.output.add(row * wide + head * width);
             let to = (output, wide, width, false);
             weighted_sum(format, (weights, n_rows), (values, self.n_keys), spans, to);
+            // The division: `width` values a row are fewer than the scores.
             for i in 0..n_rows {
                 let inverse = lanes.splat(1.0 / peaks[i].1);
                 let mut column = 0;
@@ -240,6 +262,7 @@ impl Forward<'_> {
                     column += F::L::N;
                 }
             }
+            // lse = max + ln(sum), all the backward pass needs of P.
             for i in 0..n_rows {
                 let (highest, total) = peaks[i];
                 *self.log_sums.add(head * self.n_rows + row + i) = highest + total.ln();
@@ -248,8 +271,8 @@ impl Forward<'_> {
     }
 }
 
-/// Scores to probabilities that still lack a factor; hidden keys get exactly 0. Returns the highest
-/// score and the sum, from which the caller makes factor and log-sum-exp: a logarithm is a call, and
+/// Scores of one row, `row[key]` for the keys of `spans`, to probabilities that still lack a factor;
+/// hidden keys get exactly 0. Returns the highest scaled score, in nats, and the sum, from which the caller makes factor and log-sum-exp: a logarithm is a call, and
 /// a call would empty the vector registers.
 #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
 #[inline(always)]
@@ -260,7 +283,8 @@ unsafe fn softmax<L: Lanes>(
     spans: Keys,
     scale: f32,
 ) -> (f32, f32) {
-    // SAFETY: the spans of the row are writable, and whole vectors long.
+    // SAFETY: `key` is below the end of a span, and spans are whole vectors inside the row: `key + L::N`
+    // is at most `n_keys` rounded up to 32, which the caller's row holds.
     unsafe {
         let mut highest = lanes.splat(HIDDEN);
         for (start, end) in [spans.first, spans.second] {
@@ -287,7 +311,8 @@ unsafe fn softmax<L: Lanes>(
     }
 }
 
-/// Turns rows of values into rows of steps where they stand.
+/// Turns `n_rows` rows of values, `stride` apart, into rows of steps where they stand, for the keys of
+/// `spans`.
 #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
 #[inline(always)]
 pub(super) unsafe fn steps_in_place<F: Format>(
@@ -302,7 +327,9 @@ pub(super) unsafe fn steps_in_place<F: Format>(
             for (start, end) in [spans.first, spans.second] {
                 let mut key = start;
                 while key < end {
-                    // SAFETY: the spans are inside the row; a step never lies behind its values.
+                    // SAFETY: `i < n_rows`, and `key` is below the end of a span inside the row. A vector
+                    // of steps goes to `key / K`, at or before the values it is made of, which later
+                    // keys do not read again.
                     unsafe {
                         let row = values.add(i * stride);
                         let steps = format.along(row.add(key).cast_const(), end - key);

@@ -4,8 +4,8 @@
 #![expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
 
 use crate::engine::cpu::kernel::format::{Format, Tile};
-use crate::engine::cpu::kernel::lanes::Lanes;
 use crate::engine::cpu::kernel::product::pack::Grid;
+use crate::engine::cpu::kernel::vector::lanes::Lanes;
 
 use super::visible::Keys;
 
@@ -38,7 +38,8 @@ impl Panels {
         let panels = Self { start: to, panel: k.div_ceil(F::K) * F::PANEL };
         for (index, column) in (0..n).step_by(F::PANEL).enumerate() {
             let to = to.wrapping_add(index * panels.panel);
-            // SAFETY: passed on.
+            // SAFETY: columns from `column` on, at most to `n`, and `k` values of each are the caller's;
+            // the panel's steps lie below `room(n, k)`.
             unsafe {
                 let n = F::PANEL.min(n - column);
                 grid.from(column, 0).steps(format, to, F::PANEL, n, k);
@@ -65,7 +66,8 @@ impl Panels {
             let mut column = start;
             while column < end {
                 let to = to.wrapping_add(column / F::PANEL * panels.panel);
-                // SAFETY: passed on.
+                // SAFETY: `column < end <= n`, and `k` values of each column are the caller's; the panel's
+                // steps lie below `room(n, k)`.
                 unsafe {
                     let n = F::PANEL.min(n - column);
                     grid.from(column, 0).steps(format, to, F::PANEL, n, k);
@@ -95,7 +97,8 @@ impl Panels {
             while column < n && start < end {
                 let to =
                     to.wrapping_add(column / F::PANEL * panels.panel + start / F::K * F::PANEL);
-                // SAFETY: passed on.
+                // SAFETY: `column < n` and `start < end <= k`: only values that the caller vouches for are
+                // read, and only steps of this panel from `start / K` on are written.
                 unsafe {
                     let n = F::PANEL.min(n - column);
                     grid.from(column, start).steps(format, to, F::PANEL, n, end - start);
@@ -134,7 +137,7 @@ impl Steps {
         }
         let row = k.div_ceil(F::K).next_multiple_of(F::L::N);
         let grid = Grid { start: values, outer: stride, k: 1 };
-        // SAFETY: passed on.
+        // SAFETY: the caller vouches for `n` rows of `k` values and for `n` rows of `row` steps at `to`.
         unsafe { grid.rows(format, to, row, n, k) };
         Self { start: to, row, step: 1 }
     }
@@ -183,7 +186,8 @@ pub(super) unsafe fn scores<F: Format>(
                     columns: F::PANEL.min(end - key),
                     add,
                 };
-                // SAFETY: passed on.
+                // SAFETY: the tile ends at or before row `n_rows` and key `end`, which the scores hold; the
+                // rows have `width` steps, and the panel of `key` was packed for the same spans.
                 row += unsafe { format.tile(n_rows - row, &tile) };
             }
             key += F::PANEL;
@@ -226,7 +230,8 @@ pub(super) unsafe fn weighted_sum<F: Format>(
                     columns: F::PANEL.min(width - column),
                     add,
                 };
-                // SAFETY: passed on.
+                // SAFETY: the tile ends at or before row `n_rows` and column `width`, which the output holds;
+                // steps run from `start` to `end.min(n_keys)`, which weights and values have.
                 row += unsafe { format.tile(n_rows - row, &tile) };
             }
             column += F::PANEL;
@@ -249,7 +254,7 @@ pub(super) unsafe fn load_seen<L: Lanes>(
     key: usize,
     seen: Keys,
 ) -> L::V {
-    // SAFETY: passed on.
+    // SAFETY: the caller vouches for a vector from `key` on.
     let scores = unsafe { lanes.load(row.add(key)) };
     let covers = |(start, end): (usize, usize)| start <= key && key + L::N <= end;
     if covers(seen.first) || covers(seen.second) {

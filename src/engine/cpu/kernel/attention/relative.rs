@@ -14,12 +14,12 @@ use std::cell::Cell;
 
 use super::operand::Panels;
 use super::{Compute, Heads, Pattern};
-use crate::engine::cpu::kernel::buffer::{self, Buffer};
 use crate::engine::cpu::kernel::format::{Format, Work, dispatch};
-use crate::engine::cpu::kernel::math::fit_zeroed;
 use crate::engine::cpu::kernel::product::pack::Grid;
-use crate::engine::cpu::kernel::simd::kernel;
 use crate::engine::cpu::kernel::split::{Cut, cut};
+use crate::engine::cpu::kernel::vector::buffer::{self, Buffer};
+use crate::engine::cpu::kernel::vector::math::fit_zeroed;
+use crate::engine::cpu::kernel::vector::simd::kernel;
 use crate::engine::cpu::kernel::{Team, rows_per_task};
 
 pub(super) mod products;
@@ -155,6 +155,7 @@ impl Packed<'_> {
 
 impl Tables {
     /// Values held.
+    #[cfg(test)]
     pub(super) fn n_values(&self) -> usize {
         self.packed.len() + self.partial.capacity()
     }

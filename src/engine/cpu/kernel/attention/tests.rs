@@ -1,8 +1,9 @@
 //! Attention against its definition, and its backward pass against differences.
 
 use super::*;
-use crate::engine::cpu::kernel::simd::at_every_level;
-use crate::engine::cpu::kernel::{Precision, Team};
+use crate::domain::spec::Precision;
+use crate::engine::cpu::kernel::Team;
+use crate::engine::cpu::kernel::vector::simd::at_every_level;
 use crate::engine::cpu::tests::differences::{assert_close, central_difference, noise};
 
 struct Case {

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 };
 
 use super::{Format, Source, Tile, Work, store};
-use crate::engine::cpu::kernel::lanes::{Avx512, Lanes};
+use crate::engine::cpu::kernel::vector::lanes::{Avx512, Lanes};
 
 /// Proof of AVX-512 F, VL, DQ, BW and BF16.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +22,14 @@ impl Pairs {
     /// # Safety
     /// The processor must have the five features.
     pub(super) unsafe fn new() -> Self {
-        // SAFETY: passed on.
+        // SAFETY: the caller vouches for AVX-512 with BF16, which has the plain instructions, too.
         Self { lanes: unsafe { Avx512::new() } }
     }
 
     #[inline(always)]
     unsafe fn tile_of<const R: usize>(self, tile: &Tile) {
-        // SAFETY: passed on.
+        // SAFETY: the caller vouches for `R` rows of `tile.columns` columns, which one vector of 16 or two
+        // hold.
         unsafe {
             if tile.columns > 16 {
                 self.tile_in_registers::<R, 2>(tile);

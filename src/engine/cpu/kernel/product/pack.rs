@@ -4,7 +4,7 @@
 #![expect(clippy::inline_always, reason = "compiled with the instructions of `Lanes::run`")]
 
 use crate::engine::cpu::kernel::format::{Format, Source};
-use crate::engine::cpu::kernel::lanes::Lanes;
+use crate::engine::cpu::kernel::vector::lanes::Lanes;
 
 /// Rows fetched ahead where they lie too far apart for the processor to foresee them.
 const AHEAD: usize = 16;
@@ -22,7 +22,7 @@ pub(in crate::engine::cpu::kernel) struct Grid<S> {
 
 // SAFETY: a grid is only read, inside slices that its user borrows for longer than it lives.
 unsafe impl<S: Sync> Sync for Grid<S> {}
-// SAFETY: as above.
+// SAFETY: it is two distances and a pointer that is only read from.
 unsafe impl<S: Sync> Send for Grid<S> {}
 
 impl<S: Source> Grid<S> {
@@ -49,7 +49,8 @@ impl<S: Source> Grid<S> {
         let wide = F::K * F::L::N;
         for i in 0..n {
             for j in (0..k).step_by(wide) {
-                // SAFETY: passed on.
+                // SAFETY: `i < n` and `j < k`; `along` reads `k - j` values at most. A row of `stride` steps
+                // has room for whole vectors.
                 unsafe {
                     let values = self.start.add(i * self.outer + j);
                     let steps = format.along(values, k - j);
@@ -72,7 +73,8 @@ impl<S: Source> Grid<S> {
         n: usize,
         k: usize,
     ) {
-        // SAFETY: passed on.
+        // SAFETY: each of the three reads `n` by `k` values and writes `k` steps of `width`, as the caller
+        // vouches for, and is chosen by which neighbors touch.
         unsafe {
             if self.outer == 1 {
                 self.steps_across(format, to, width, n, k);
@@ -102,7 +104,8 @@ impl<S: Source> Grid<S> {
                 }
                 let has_below = F::K > 1 && t + 1 < k;
                 let below = if has_below { from.wrapping_add(self.k) } else { std::ptr::null() };
-                // SAFETY: passed on; past the last column nothing is read.
+                // SAFETY: `t < k`, and the row below is read only where `t + 1 < k`; of a row only columns
+                // below `n` are read. `j` and a vector are within `width`.
                 unsafe {
                     let step = format.across(from, below, n.saturating_sub(j));
                     format.lanes().store(to.add(t / F::K * width + j), step);
@@ -130,10 +133,11 @@ impl<S: Source> Grid<S> {
                     vectors.iter_mut().enumerate().take(F::L::N.min(n.saturating_sub(j)))
                 {
                     let from = self.start.wrapping_add((j + i) * self.outer + t);
-                    // SAFETY: passed on.
+                    // SAFETY: `j + i < n` and `t < k`; `along` reads `k - t` values at most.
                     *vector = unsafe { format.along(from, k - t) };
                 }
-                // SAFETY: passed on.
+                // SAFETY: `n_steps` steps from `t / K` on are below `k / K` rounded up, and `j` and a vector
+                // are within `width`.
                 unsafe {
                     let to = to.add(t / F::K * width + j);
                     format.lanes().store_transposed(&vectors, to, width, n_steps);
@@ -157,7 +161,8 @@ impl<S: Source> Grid<S> {
                 let from = self.start.wrapping_add(j * self.outer + t * self.k);
                 let has_below = F::K > 1 && t + 1 < k;
                 let below = if has_below { from.wrapping_add(self.k) } else { std::ptr::null() };
-                // SAFETY: passed on; past the last column nothing is read.
+                // SAFETY: nothing is read unless `j < n`; `t < k`, and the row below is read only where
+                // `t + 1 < k`. One lane is written, at `j < width`.
                 unsafe {
                     let step = format.across(from, below, usize::from(j < n));
                     format.lanes().store_first(to.add(t / F::K * width + j), 1, step);

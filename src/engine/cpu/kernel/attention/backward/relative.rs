@@ -26,7 +26,9 @@ impl Backward<'_> {
         if self.relative.is_none() {
             return Steps { start: keys, row: 0, step: 0 };
         }
-        // SAFETY: as in `run`.
+        // SAFETY: the gradients of scores are `CHUNK` rows `stride` apart behind the first ones, and the
+        // turned ones `turned_gradient` values behind key rows and turned scores: `Layout::len` counts
+        // both. Keys are read at rows below `n_keys` and columns of one head.
         unsafe {
             // The margins of both gradients of scores stay zero through the task.
             let scores = self.room.add(3 * layout.packed + 4 * layout.rows);
@@ -51,7 +53,9 @@ impl Backward<'_> {
         let Some((tables, _)) = self.relative else { return };
         let (layout, width, n_keys) = (self.layout, self.heads.width, self.n_keys);
         let place = places[0] as usize;
-        // SAFETY: as in `run`.
+        // SAFETY: turned scores are `n_keys` rows, `TURNED` apart, of `n_rows <= CHUNK` columns and their
+        // margins; scores at `s` are `n_rows` rows `stride` apart. A place is below the longest block, so
+        // that the tables have a row for its distance to every key.
         unsafe {
             let turned = self.room.add(layout.plain_len() + layout.key_rows + BEFORE_WRITTEN);
             let table = (tables.queries::<F>(self.head), tables.middle + place);
@@ -86,7 +90,10 @@ impl Backward<'_> {
         let (width, wide, kv_wide) =
             (self.heads.width, self.heads.query_width(), self.heads.key_value_width());
         let place = places[0] as usize;
-        // SAFETY: as in `run`.
+        // SAFETY: `ds` is `n_rows` rows of `n_keys` columns `stride` apart with margins of zeros; the turned
+        // gradient is `n_keys` rows, `TURNED_GRADIENT` apart, of at most `CHUNK` columns. `dq` has
+        // `n_rows` rows `wide` apart, `dk` `n_keys` rows `kv_wide` apart, of `width` columns each; the
+        // sums of the tables have a row for every distance, and belong to this run of blocks alone.
         unsafe {
             let room = self.room.add(layout.plain_len() + layout.key_rows + layout.turned);
             let steps = room.add(layout.turned_gradient);

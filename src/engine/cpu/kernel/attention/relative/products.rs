@@ -13,7 +13,7 @@
 
 use crate::engine::cpu::kernel::attention::operand::{Panels, Steps};
 use crate::engine::cpu::kernel::format::{Format, Tile};
-use crate::engine::cpu::kernel::lanes::Lanes;
+use crate::engine::cpu::kernel::vector::lanes::Lanes;
 
 /// Most rows of a tile, in any format.
 const TILE: usize = 12;
@@ -63,7 +63,8 @@ pub(in super::super) unsafe fn multiply_shifted<F: Format>(
                 columns: F::PANEL.min(end - column),
                 add,
             };
-            // SAFETY: passed on; what lies outside of the columns lies in the margins.
+            // SAFETY: the tile ends at or before row `n_rows`. Its first column is up to a panel and a tile
+            // before the row's, its last is `n - 1`: what lies outside lies in the margins.
             n_done = unsafe { format.tile(n_rows - row, &tile) };
             column += F::PANEL;
         }
@@ -90,7 +91,8 @@ pub(in super::super) unsafe fn add_rows_of_table<F: Format>(
         let start = (first - (row + height - 1)) / F::K * F::K;
         let n_entries = first - row + n - start;
         let corner = m.wrapping_add(row * stride + start).wrapping_sub(first - row);
-        // SAFETY: passed on.
+        // SAFETY: `height` rows below `n_rows`; entries before and behind a row's own lie in its margins,
+        // which are zero. `room` has space for a tile's rows of `n + 2 * TILE` steps.
         let moved = unsafe { Steps::rows(format, room, corner, stride + 1, [height, n_entries]) };
         let mut n_done = 1;
         let mut column = 0;
@@ -107,7 +109,8 @@ pub(in super::super) unsafe fn add_rows_of_table<F: Format>(
                 columns: F::PANEL.min(width - column),
                 add,
             };
-            // SAFETY: passed on.
+            // SAFETY: the tile ends at or before row `n_rows` and column `width` of `to`; entries end below
+            // `first - row + n`, which the table has.
             n_done = unsafe { format.tile(n_rows - row, &tile) };
             column += F::PANEL;
         }
@@ -134,7 +137,8 @@ pub(in super::super) unsafe fn add_to_table<F: Format>(
         let low = (first + 1).saturating_sub(entry + height) / F::K * F::K;
         let high = n_rows.min(end - entry);
         let corner = m.wrapping_add(low * stride + entry + low).wrapping_sub(first);
-        // SAFETY: passed on.
+        // SAFETY: rows `low..high` are below `n_rows`; columns outside of a row's `n` lie in its margins,
+        // which are zero. `room` has space for as many steps of a tile's columns.
         let moved = unsafe { across(format, room, corner, stride + 1, high - low) };
         let mut n_done = 1;
         let mut column = 0;
@@ -151,7 +155,8 @@ pub(in super::super) unsafe fn add_to_table<F: Format>(
                 columns: F::PANEL.min(width - column),
                 add: true,
             };
-            // SAFETY: passed on.
+            // SAFETY: the tile ends at or before entry `end = first + n` and column `width` of `to`; both
+            // operands hold the rows `low..high`.
             n_done = unsafe { format.tile(end - entry, &tile) };
             column += F::PANEL;
         }
@@ -179,7 +184,7 @@ unsafe fn across<F: Format>(
         while lane < TILE {
             let below = from.wrapping_add(stride + lane);
             let below = if has_below { below } else { std::ptr::null() };
-            // SAFETY: passed on; a tile's columns are inside the row or its margin.
+            // SAFETY: a tile's columns are inside the row or its margin; `to` has 16 values for each step.
             unsafe {
                 let values = format.across(from.wrapping_add(lane), below, TILE - lane);
                 format.lanes().store(to.add(step * 16 + lane), values);
@@ -205,11 +210,13 @@ pub(in super::super) unsafe fn turn<L: Lanes>(
         for column in (0..n).step_by(L::N) {
             let mut vectors = [lanes.splat(0.0); 16];
             for i in 0..L::N.min(n_there.saturating_sub(row)) {
-                // SAFETY: passed on.
+                // SAFETY: `row + i` is a row of `from`, and a vector from `column` on ends inside it or its
+                // margin.
                 vectors[i] = unsafe { lanes.load(from.add((row + i) * stride + column)) };
             }
             let to = to.wrapping_add(column * to_stride + row);
-            // SAFETY: passed on.
+            // SAFETY: at most `n - column` rows of `to` from `column` on get a vector each, which the
+            // caller's margin holds.
             unsafe { lanes.store_transposed(&vectors, to, to_stride, L::N.min(n - column)) };
         }
     }
@@ -221,6 +228,6 @@ pub(in super::super) unsafe fn turn<L: Lanes>(
 /// `n` values must be writable.
 #[inline(always)]
 pub(in super::super) unsafe fn clear(to: *mut f32, n: usize) {
-    // SAFETY: passed on; zero bytes are the number 0.
+    // SAFETY: the caller vouches for `n` values at `to`, and zero bytes are the number 0.
     unsafe { to.write_bytes(0, n) };
 }

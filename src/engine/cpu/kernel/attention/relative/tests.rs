@@ -1,10 +1,11 @@
 //! Attention with relative positions against its definition and against differences.
 
 use super::*;
+use crate::domain::spec::Precision;
 use crate::engine::config::RelativePositions;
+use crate::engine::cpu::kernel::Team;
 use crate::engine::cpu::kernel::attention::{Block, Saved, Scratch, backward, forward};
-use crate::engine::cpu::kernel::simd::at_every_level;
-use crate::engine::cpu::kernel::{Precision, Team};
+use crate::engine::cpu::kernel::vector::simd::at_every_level;
 use crate::engine::cpu::tests::differences::{assert_close, central_difference, noise};
 
 /// Everything the kernels read: queries, keys and values, relative keys, relative queries.

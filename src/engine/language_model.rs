@@ -1,0 +1,134 @@
+//! Models of text behind the reward model: how likely a pretrained model finds an answer, training one
+//! on next tokens, and continuing a text.
+
+use super::config::ModelConfig;
+use super::files::weights::ModelFiles;
+use super::model_tensor::ModelTensor;
+use super::{EncodedPair, EngineError, OpenSettings, StepReport, StepSettings};
+
+/// A causal language model whose output head is its embedding table.
+pub trait CausalLm: Send {
+    /// Mean log-probability, in nats a token, of what each side of a pair does not share with the
+    /// other, given what stands before it. Length does not count: a sum would prefer the shorter.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    fn answer_log_likelihoods(
+        &mut self,
+        pairs: &[&EncodedPair],
+    ) -> Result<Vec<[f32; 2]>, EngineError>;
+
+    /// One optimizer step on the mean cross-entropy of the tokens of `sequences` that follow another;
+    /// sequences of fewer than two tokens are skipped. `settings.loss` is not read. The report counts
+    /// the tokens that were predicted right in `n_correct`.
+    ///
+    /// # Errors
+    /// [`EngineError::NonFinite`]; nothing is changed.
+    fn next_token_step(
+        &mut self,
+        sequences: &[Vec<u32>],
+        settings: &StepSettings,
+    ) -> Result<StepReport, EngineError>;
+
+    /// Every tensor of the model, in the order of its files.
+    ///
+    /// # Errors
+    /// When the device does not give its values.
+    fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError>;
+}
+
+/// Why a backbone has no likelihoods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoLikelihood {
+    /// The stand-in of the process tests has no language model.
+    Mock,
+    /// An encoder reads both ways and predicts no next token.
+    Encoder,
+    /// The output head is not the embedding table, and no head of another kind is read.
+    UntiedHead,
+}
+
+impl NoLikelihood {
+    /// What keeps a model of this shape from being read as a language model; `None` where nothing does.
+    #[must_use]
+    pub fn of(config: &ModelConfig) -> Option<Self> {
+        match config {
+            ModelConfig::Encoder(_) => Some(Self::Encoder),
+            ModelConfig::Decoder(decoder) => (!decoder.tied_embeddings).then_some(Self::UntiedHead),
+        }
+    }
+}
+
+impl std::fmt::Display for NoLikelihood {
+    /// As the end of a sentence that names the backbone before.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Mock => "is the stand-in of tests, which has no language model",
+            Self::Encoder => "is an encoder, which predicts no next token",
+            Self::UntiedHead => {
+                "has an output head apart from its embeddings (`tie_word_embeddings` is `false`), \
+                 which is not read"
+            }
+        })
+    }
+}
+
+/// The files of a backbone that has likelihoods, or why it has none.
+pub(super) fn language_files(
+    settings: &OpenSettings,
+) -> Result<Result<ModelFiles, NoLikelihood>, EngineError> {
+    let files = ModelFiles::open_as(settings)?;
+    if let Some(reason) = NoLikelihood::of(&files.config) {
+        return Ok(Err(reason));
+    }
+    files.check_language_head()?;
+    Ok(Ok(files))
+}
+
+/// How a text is continued.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SamplingSettings {
+    /// Tokens to add at most; the text ends earlier at the model's end token or its last position.
+    pub n_tokens_max: usize,
+    /// What the logits are divided by before a token is drawn; 0 takes the likeliest token each time.
+    pub temperature: f64,
+    /// Keys the draws.
+    pub rng_seed: u64,
+}
+
+/// A language model that continues texts.
+pub trait TextGenerator {
+    /// What follows `prompt`, special tokens left out.
+    ///
+    /// # Errors
+    /// When the tokenizer refuses the prompt, the prompt fills every position, or the device refuses.
+    fn generate(
+        &mut self,
+        prompt: &str,
+        settings: &SamplingSettings,
+    ) -> Result<String, EngineError>;
+}
+
+/// The mean over the own part of each side of each pair, `[a, b]`, as a log-likelihood. `losses` holds
+/// one cross-entropy for each token of each side, in order, a before b: that of the token after it.
+pub(super) fn answer_means(pairs: &[&EncodedPair], losses: &[f32]) -> Vec<[f32; 2]> {
+    let mut rest = losses;
+    let mut mean = |tokens: &[u32], n_shared: usize| {
+        let (own, after) = rest.split_at(tokens.len());
+        rest = after;
+        // The row before a token predicts it; nothing predicts the first.
+        let end = tokens.len().saturating_sub(1);
+        let answer = &own[n_shared.max(1).min(end.max(1)) - 1..end];
+        -answer.iter().sum::<f32>() / answer.len().max(1) as f32
+    };
+    let of_pair = |pair: &&EncodedPair| {
+        let a = mean(&pair.tokens_a, pair.n_shared);
+        [a, mean(&pair.tokens_b, pair.n_shared)]
+    };
+    pairs.iter().map(of_pair).collect()
+}
+
+/// The sequences that have something to predict.
+pub(super) fn usable(sequences: &[Vec<u32>]) -> Vec<&[u32]> {
+    sequences.iter().map(Vec::as_slice).filter(|it| it.len() > 1).collect()
+}

@@ -1,0 +1,140 @@
+//! Events as two plain files: a line of JSON each, and the columns beside them.
+//!
+//! ```text
+//! NAME.jsonl     {"run":"r1","attempt":1,"seq":7,"at_ms":0,"event":{...},"columns":[0,437]}
+//! NAME.columns   the columns of all events, one after the other, as `columns.rs` describes them
+//! ```
+//!
+//! `columns` is where the columns of the event begin in the second file and how many bytes they have;
+//! the key is missing where the event has none. Columns are written before the line that names them,
+//! so a line that is whole is true. A last line without its line end was cut off by the death of its
+//! writer, and is no event.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::sink::EventSink;
+use super::stored::StoredEvent;
+use crate::domain::event::EventRecord;
+use crate::domain::run::RunId;
+use crate::store::error::StoreError;
+
+/// A line of the first file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    run: RunId,
+    attempt: u32,
+    seq: u64,
+    at_ms: i64,
+    #[serde(borrow)]
+    event: &'a RawValue,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    columns: Option<(u64, u64)>,
+}
+
+/// Keeps events in two files, for a worker that cannot reach the database.
+#[derive(Debug)]
+pub struct JsonLinesSink {
+    path: PathBuf,
+    lines: File,
+    columns: File,
+    n_column_bytes: u64,
+}
+
+impl JsonLinesSink {
+    /// Makes the two files; `path` is that of the lines.
+    ///
+    /// # Errors
+    /// When one of them exists or cannot be made.
+    pub fn create(path: &Path) -> Result<Self, StoreError> {
+        let create = |path: &Path| File::create_new(path).map_err(io(path));
+        let (lines, columns) = (create(path)?, create(&columns_path(path))?);
+        Ok(Self { path: path.to_owned(), lines, columns, n_column_bytes: 0 })
+    }
+}
+
+impl EventSink for JsonLinesSink {
+    fn append(&mut self, records: &[EventRecord]) -> Result<(), StoreError> {
+        let (mut lines, mut bytes) = (Vec::new(), Vec::new());
+        for record in records {
+            let StoredEvent { run, attempt, seq, at_ms, body, columns } = StoredEvent::of(record)?;
+            let at = self.n_column_bytes + bytes.len() as u64;
+            let columns = columns.map(|columns| {
+                bytes.extend_from_slice(&columns);
+                (at, columns.len() as u64)
+            });
+            let what = format!("event {seq} of `{run}`");
+            let json = |source| StoreError::Json { what, source };
+            let written = serde_json::from_str::<&RawValue>(&body).and_then(|event| {
+                serde_json::to_writer(
+                    &mut lines,
+                    &Line { run, attempt, seq, at_ms, event, columns },
+                )
+            });
+            written.map_err(json)?;
+            lines.push(b'\n');
+        }
+        self.columns.write_all(&bytes).map_err(io(&columns_path(&self.path)))?;
+        self.n_column_bytes += bytes.len() as u64;
+        self.lines.write_all(&lines).map_err(io(&self.path))
+    }
+
+    /// Does nothing: nobody else writes to the files.
+    fn heartbeat(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Reads events that a [`JsonLinesSink`] kept; `path` is that of the lines.
+///
+/// # Errors
+/// With the line that cannot be read, or whose columns cannot.
+pub fn read_lines(path: &Path) -> Result<Vec<StoredEvent>, StoreError> {
+    let open = |path: &Path| File::open(path).map_err(io(path));
+    let (mut lines, mut columns) = (BufReader::new(open(path)?), open(&columns_path(path))?);
+    let (mut text, mut events) = (String::new(), Vec::new());
+    loop {
+        text.clear();
+        lines.read_line(&mut text).map_err(io(path))?;
+        if !text.ends_with('\n') {
+            return Ok(events);
+        }
+        let number = events.len() + 1;
+        let line: Line<'_> = serde_json::from_str(&text).map_err(|source| StoreError::Json {
+            what: format!("line {number} of `{}`", path.display()),
+            source,
+        })?;
+        let beside = line.columns.map(|(at, n)| column_bytes(&mut columns, at, n));
+        let beside = beside.transpose().map_err(io(&columns_path(path)))?;
+        events.push(StoredEvent {
+            run: line.run,
+            attempt: line.attempt,
+            seq: line.seq,
+            at_ms: line.at_ms,
+            body: line.event.get().to_owned(),
+            columns: beside,
+        });
+    }
+}
+
+fn column_bytes(file: &mut File, at: u64, n: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(at))?;
+    // What is cut off is found by whoever reads the columns.
+    file.take(n).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn columns_path(lines: &Path) -> PathBuf {
+    lines.with_extension("columns")
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    |source| StoreError::Io { path, source }
+}

@@ -1,0 +1,66 @@
+//! Specs kept under a name: files in the home that the form can start from.
+
+use std::path::PathBuf;
+
+use crate::domain::text::clean::clean_line;
+use crate::store::Home;
+
+/// Presets that are read.
+const N_PRESETS: usize = 50;
+/// Longest file that is one.
+const N_BYTES_MAX: u64 = 1 << 20;
+
+/// A spec kept under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preset {
+    /// The name of its file without the ending.
+    pub name: String,
+    /// Its file, which `ser run` takes too.
+    pub path: PathBuf,
+    /// The text of the spec.
+    pub text: String,
+}
+
+pub fn folder(home: &Home) -> PathBuf {
+    home.root().join("presets")
+}
+
+/// Every preset, by name. What cannot be read is none.
+pub fn read(home: &Home) -> Vec<Preset> {
+    let Ok(entries) = std::fs::read_dir(folder(home)) else { return Vec::new() };
+    let mut presets: Vec<Preset> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.path();
+            let is_spec = path.extension().is_some_and(|extension| extension == "toml");
+            let metadata = std::fs::metadata(&path).ok()?;
+            if !is_spec || !metadata.is_file() || metadata.len() > N_BYTES_MAX {
+                return None;
+            }
+            let name = clean_line(path.file_stem()?.to_str()?);
+            Some(Preset { name, text: std::fs::read_to_string(&path).ok()?, path })
+        })
+        .collect();
+    presets.sort_by(|a, b| a.name.cmp(&b.name));
+    presets.truncate(N_PRESETS);
+    presets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_the_home_are_presets_by_name() {
+        let home = tempfile::tempdir().unwrap();
+        let home = Home::new(home.path());
+        assert_eq!(read(&home), []);
+        std::fs::create_dir_all(folder(&home)).unwrap();
+        for (name, text) in [("b.toml", "rng_seed = 2"), ("a.toml", "rng_seed = 1"), ("c.txt", "")]
+        {
+            std::fs::write(folder(&home).join(name), text).unwrap();
+        }
+        let names: Vec<String> = read(&home).into_iter().map(|preset| preset.name).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+}

@@ -1,0 +1,9 @@
+//! Panes and lines that more than one screen draws from the model.
+//!
+//! What draws plain data lies in `kit`, what one screen alone shows lies with that screen.
+
+pub mod accuracy;
+pub mod confidence;
+pub mod lines;
+pub mod log;
+pub mod preview;

@@ -1,0 +1,64 @@
+//! How the form is opened, and from what it is filled in.
+
+use super::Launch;
+use crate::domain::run::RunId;
+use crate::spec;
+use crate::spec::form;
+use crate::tui::shell::model::{Model, Screen, Tone};
+
+/// Shows the form, filled in from a run or from the default spec.
+pub fn open(model: &mut Model, from: Option<RunId>) {
+    let name = from.as_ref().and_then(|run| model.row(run)).map(|row| row.name.clone());
+    let mut launch = Launch::new(None);
+    launch.known_from(std::mem::take(&mut model.launch));
+    launch.is_waiting = from.is_some();
+    launch.from_name = name.unwrap_or_default();
+    launch.from = from;
+    model.launch = launch;
+    take_template(model);
+    model.go_to(Screen::Launch);
+}
+
+/// Shows the form with a preset filled in; one that cannot be read leaves the form as it is.
+pub fn open_preset(model: &mut Model, name: &str) {
+    model.go_to(Screen::Launch);
+    let preset = model.launch.presets.iter().find(|preset| preset.name == name).cloned();
+    let Some(preset) = preset else {
+        model.say(Tone::Error, format!("there is no preset `{name}` any more"));
+        return;
+    };
+    if let Err(error) = form::check(Some(&preset.text), None, &[]) {
+        let words = format!("preset `{name}`: {error}");
+        model.say(Tone::Error, words);
+        return;
+    }
+    let launch = Launch::new(Some(preset.text.clone()));
+    let before = std::mem::replace(&mut model.launch, launch);
+    model.launch.known_from(before);
+    model.launch.from_name = format!("preset {name}");
+    model.launch.preset = Some(preset.path);
+}
+
+/// Fills the form once the spec of the run it starts from is here.
+pub fn take_template(model: &mut Model) {
+    if model.launch.rows.is_empty() {
+        let before = std::mem::replace(&mut model.launch, Launch::new(None));
+        model.launch.known_from(before);
+    }
+    if !model.launch.is_waiting {
+        return;
+    }
+    let from = &model.launch.from;
+    let data = model.run.as_ref().filter(|data| Some(&data.detail.row.id) == from.as_ref());
+    let Some(data) = data else { return };
+    let base = data.spec.as_ref().and_then(|spec| spec::to_toml(spec).ok());
+    let is_lost = base.is_none();
+    let before = std::mem::replace(&mut model.launch, Launch::new(base));
+    let (from, from_name) = (before.from.clone(), before.from_name.clone());
+    model.launch.known_from(before);
+    if is_lost {
+        model.say(Tone::Error, "the spec of that run cannot be read: this is the default one");
+        return;
+    }
+    (model.launch.from, model.launch.from_name) = (from, from_name);
+}

@@ -1,0 +1,99 @@
+//! Why a command cannot act on the samples screen.
+
+use crate::domain::review::Order;
+
+use super::command::SamplesCommand as S;
+use crate::tui::feed::samples::SamplesData;
+use crate::tui::shell::keymap::command::{Command, ListCommand, ViewerCommand};
+use crate::tui::shell::model::{Model, READ_ONLY};
+
+/// Why a command cannot act now; `None` when it can.
+pub fn refusal(model: &Model, command: Command) -> Option<String> {
+    let writes = matches!(
+        command,
+        Command::Undo
+            | Command::Redo
+            | Command::Samples(
+                S::Veto | S::Keep | S::Flip | S::VetoAll | S::KeepAll | S::Comment | S::Reason
+            )
+    );
+    if model.is_read_only && writes {
+        return Some(READ_ONLY.to_owned());
+    }
+    let samples = &model.samples;
+    let Some(data) = samples.current() else {
+        let needs = writes
+            || matches!(
+                command,
+                Command::Samples(_)
+                    | Command::Copy
+                    | Command::Viewer(ViewerCommand::Filter | ViewerCommand::Export)
+            );
+        return needs.then(|| "no pair of this run was scored yet".to_owned());
+    };
+    let nothing = match command {
+        Command::Undo => data.undo.is_none().then_some("nothing to undo"),
+        Command::Redo => data.redo.is_none().then_some("nothing to redo"),
+        Command::List(ListCommand::ClearMarks) => {
+            let is_none = samples.marked.is_empty() && samples.range_from.is_none();
+            is_none.then_some("nothing is marked")
+        }
+        Command::Viewer(ViewerCommand::Filter) => (samples.order == Order::Audit)
+            .then_some("a filtered sample is not random any more · Q leaves the audit"),
+        Command::Samples(command) => return of_own(model, data, command),
+        Command::Move(_)
+        | Command::Show(_)
+        | Command::Viewer(_)
+        | Command::Popup(_)
+        | Command::List(_)
+        | Command::Pane(_)
+        | Command::Worker(_)
+        | Command::Copy
+        | Command::Wrap
+        | Command::Runs(_)
+        | Command::Live(_)
+        | Command::Compare(_)
+        | Command::Launch(_) => None,
+    };
+    nothing.map(str::to_owned)
+}
+
+/// Why an action of this screen alone cannot act on what is listed.
+fn of_own(model: &Model, data: &SamplesData, command: S) -> Option<String> {
+    let samples = &model.samples;
+    let is_first = data.rounds.first() == Some(&data.round);
+    let is_last = data.rounds.last() == Some(&data.round);
+    match command {
+        S::Left | S::Right => (!samples.cuts_lines)
+            .then(|| "lines are wrapped: nothing is beside them · W cuts them".to_owned()),
+        S::Comment | S::Reason => samples
+            .comment_on()
+            .is_none()
+            .then(|| "decide first: x veto, a keep or f flip".to_owned()),
+        S::PreviousRound => {
+            is_first.then(|| format!("round {} is the first with a selection", data.round))
+        }
+        S::NextRound => {
+            is_last.then(|| format!("round {} is the latest with a selection", data.round))
+        }
+        S::VetoAll | S::KeepAll => (data.n_listed == 0).then(|| "the list is empty".to_owned()),
+        S::Veto | S::Keep | S::Flip if data.n_listed == 0 => Some("the list is empty".to_owned()),
+        // The cursor is ahead of what was read: a decision would be about nothing, and yet a step
+        // that an undo finds no rows of.
+        S::Veto | S::Keep | S::Flip | S::MarkLike => {
+            samples.targets().is_empty().then(|| "this pair is still being read".to_owned())
+        }
+        S::GiveReason(_)
+        | S::NextOpen
+        | S::PreviousOpen
+        | S::Audit
+        | S::Teach
+        | S::Sort
+        | S::Views
+        | S::View(_)
+        | S::GoTo
+        | S::Diff
+        | S::Gold
+        | S::Refresh => None,
+    }
+}

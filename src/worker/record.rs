@@ -1,0 +1,125 @@
+//! A run's record: where the worker writes what happened, and reads what people wrote and what
+//! earlier rounds found.
+
+use crate::domain::event::RunEvent;
+use crate::domain::review::queue::Facets;
+use crate::domain::run::RunId;
+use crate::domain::selection::ScoredPair;
+use crate::domain::verdict::VerdictSet;
+use crate::store::{EventWriter, RequestRow, RoundRow, StepsTaken, Store, StoreError};
+
+/// The record of one run. A trait, so that a step can be tested without a database.
+pub trait RunRecord {
+    /// Adds an event; it is on disk after the next [`RunRecord::flush`].
+    ///
+    /// # Errors
+    /// When an earlier event could not be stored (disk full, or the run was taken over).
+    fn send(&self, event: RunEvent) -> Result<(), StoreError>;
+
+    /// Waits until everything sent before is on disk.
+    ///
+    /// # Errors
+    /// As [`RunRecord::send`].
+    fn flush(&self) -> Result<(), StoreError>;
+
+    /// Returns what people asked of the run since the last request that was reported as read.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn unread_requests(&self) -> Result<Vec<RequestRow>, StoreError>;
+
+    /// Adds the verdicts after row `last_id` to those known, and returns the last row.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn read_verdicts_after(
+        &self,
+        last_id: i64,
+        verdicts: &mut VerdictSet,
+    ) -> Result<i64, StoreError>;
+
+    /// Returns the rounds so far, the first one first.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn rounds(&self) -> Result<Vec<RoundRow>, StoreError>;
+
+    /// Returns the optimizer steps of round 0 as the events that reported them.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn steps_of_round_0(&self) -> Result<Vec<RunEvent>, StoreError>;
+
+    /// Returns the steps of the run of the same experiment and `rng_seed` with this recipe, or of the
+    /// longest one, where such a run has finished.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn steps_of_sibling(&self, arm: &str) -> Result<Option<StepsTaken>, StoreError>;
+
+    /// Returns the pool as a round scored it, in ascending order of the pairs.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn pair_scores(&self, round: u32) -> Result<Vec<ScoredPair>, StoreError>;
+
+    /// Returns what pairs of the run's data set have in common with others, in the order asked for.
+    ///
+    /// # Errors
+    /// When a pair does not exist.
+    fn facets_of(&self, pairs: &[u32]) -> Result<Vec<Facets>, StoreError>;
+}
+
+/// The record in the database. Rows of the run are written through the writer only.
+pub struct StoredRecord<'a> {
+    /// The run that is recorded.
+    pub run: RunId,
+    /// The data set that its pairs are from.
+    pub dataset: i64,
+    /// A connection for reading.
+    pub store: Store,
+    /// The pen of this attempt.
+    pub writer: &'a EventWriter,
+}
+
+impl RunRecord for StoredRecord<'_> {
+    fn send(&self, event: RunEvent) -> Result<(), StoreError> {
+        self.writer.send(event)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.writer.flush()
+    }
+
+    fn unread_requests(&self) -> Result<Vec<RequestRow>, StoreError> {
+        self.store.unread_requests(&self.run)
+    }
+
+    fn read_verdicts_after(
+        &self,
+        last_id: i64,
+        verdicts: &mut VerdictSet,
+    ) -> Result<i64, StoreError> {
+        self.store.read_verdicts_after(&self.run, last_id, verdicts)
+    }
+
+    fn rounds(&self) -> Result<Vec<RoundRow>, StoreError> {
+        self.store.rounds(&self.run)
+    }
+
+    fn steps_of_round_0(&self) -> Result<Vec<RunEvent>, StoreError> {
+        self.store.train_steps(&self.run, 0)
+    }
+
+    fn steps_of_sibling(&self, arm: &str) -> Result<Option<StepsTaken>, StoreError> {
+        self.store.steps_of_sibling(&self.run, arm)
+    }
+
+    fn pair_scores(&self, round: u32) -> Result<Vec<ScoredPair>, StoreError> {
+        self.store.pair_scores(&self.run, round)
+    }
+
+    fn facets_of(&self, pairs: &[u32]) -> Result<Vec<Facets>, StoreError> {
+        self.store.facets_of(self.dataset, pairs)
+    }
+}

@@ -1,0 +1,21 @@
+//! What a run works with: the model, its inputs, and the folder where everything lies.
+
+use std::cell::RefCell;
+
+use super::inputs::Inputs;
+use crate::engine::RewardModel;
+use crate::engine::files::checkpoint::Trust;
+use crate::store::Home;
+
+/// The model that is trained, the pairs it reads, and where files lie.
+pub struct Resources<'a> {
+    /// The model being trained.
+    pub model: Box<dyn RewardModel>,
+    /// The pairs it reads.
+    pub inputs: Inputs,
+    /// The checkpoints whose bytes this worker has hashed. Saving one changes what is trusted and
+    /// nothing of what the run works with.
+    pub trust: RefCell<Trust>,
+    /// Where checkpoints, shared rounds and the caches lie.
+    pub home: &'a Home,
+}
