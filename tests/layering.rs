@@ -253,6 +253,33 @@ fn only_the_hub_talks_to_the_network() {
     }
 }
 
+/// Programs of others that are started by their names: an editor and the clipboard of a multiplexer.
+const OTHER_PROGRAMS: &[&str] = &["Command::new(\"sh\")", "Command::new(\"tmux\")"];
+
+/// A front end that runs `ser` again and reads what it prints depends on the command line in a way
+/// that no import shows.
+#[test]
+fn only_the_supervisor_starts_this_program() {
+    let mut offences = Vec::new();
+    for (module, files) in modules() {
+        if module == "supervisor" {
+            continue;
+        }
+        for (path, text) in files.iter().filter(|(path, _)| !is_test_module(path)) {
+            let production = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for (number, line) in code_lines(production) {
+                let starts = line.contains("Command::new(")
+                    && !line.contains("clap::Command::new(")
+                    && !OTHER_PROGRAMS.iter().any(|other| line.contains(other));
+                if starts || line.contains("current_exe") || line.contains("fork(") {
+                    offences.push(format!("src/{}:{number} {}", path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(offences.is_empty(), "started outside `supervisor`:\n{}", offences.join("\n"));
+}
+
 #[test]
 fn only_the_command_line_prints() {
     let mut offences = Vec::new();

@@ -4,12 +4,13 @@ pub mod check;
 pub mod data_source;
 pub mod generate;
 
-use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
 use super::{CliResult, Context, words};
+use crate::cli::print::{FormArgs, print_json, print_line, print_table};
 use crate::domain::text::clean::clean_line;
 use crate::hub::Part;
 use crate::launch::by_name;
 use crate::launch::import;
+use crate::report::table::{Cell, Form, Table, number, text};
 use crate::store::rows::DatasetRow;
 use crate::store::{Access, Store, StoreError};
 use data_source::{GroupArgs, SourceArgs};
@@ -99,7 +100,7 @@ fn list(context: &Context, form: FormArgs) -> CliResult {
             context.say("there are no data sets yet; `ser run` imports what it needs");
             Ok(())
         }
-        form => table(&datasets).print(form, context.ascii),
+        form => print_table(&table(&datasets), form, context.ascii),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::table::{print_json, print_line};
 use super::{CliError, CliResult, Context, words};
+use crate::cli::print::{print_json, print_line};
 use crate::domain::text::clean::clean_line;
 use crate::engine::files::checkpoint;
 use crate::store::rows::RunRow;

@@ -12,6 +12,7 @@ use crate::domain::text::clean::clean_line;
 use crate::engine::EngineError;
 use crate::hub::HubError;
 use crate::launch::LaunchError;
+use crate::report::ReportError;
 use crate::report::words::{io_reason, one_line};
 use crate::spec::SpecError;
 use crate::store::StoreError;
@@ -203,6 +204,20 @@ impl From<LaunchError> for CliError {
             LaunchError::Hub(error) => error.into(),
             LaunchError::Spec(error) => error.into(),
             LaunchError::Supervisor(error) => error.into(),
+            error => {
+                let hint = error.hint();
+                Self::from_error(ErrorKind::Input, &error, hint)
+            }
+        }
+    }
+}
+
+impl From<ReportError> for CliError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => error.into(),
+            ReportError::Analysis(error) => error.into(),
+            ReportError::Json(error) => error.into(),
             error => {
                 let hint = error.hint();
                 Self::from_error(ErrorKind::Input, &error, hint)

@@ -29,17 +29,16 @@ use crate::supervisor::Supervisor;
 mod arguments;
 mod data;
 mod doctor;
-mod document;
 mod error;
 mod eval;
 mod examples;
 mod export;
 mod model;
+mod print;
 mod run;
 mod score;
 mod shell;
 mod show;
-mod table;
 mod verdict;
 mod words;
 

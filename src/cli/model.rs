@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
 use super::{CliError, CliResult, Context, words};
+use crate::cli::print::{FormArgs, print_json, print_line, print_table};
 use crate::domain::source::hub_name::{HubName, cache_root};
 use crate::domain::text::clean::clean_line;
 use crate::engine::Backbone;
@@ -18,6 +18,7 @@ use crate::engine::files::weights::{ModelFiles, ModelSummary};
 use crate::engine::text::tokenize::{RewardAt, TokenizerClass};
 use crate::hub;
 use crate::launch::by_name;
+use crate::report::table::{Cell, Form, Table, number, text};
 use crate::store::Access;
 
 /// `ser model …`
@@ -109,7 +110,7 @@ fn list(context: &Context, form: FormArgs) -> CliResult {
     }
     match form.form() {
         Form::Json => print_json(&found),
-        form => table(&found).print(form, context.ascii),
+        form => print_table(&table(&found), form, context.ascii),
     }
 }
 

@@ -1,19 +1,20 @@
 //! `ser run`: start runs, and watch them to their end if asked.
 
-pub mod arms;
 pub mod attach;
 pub mod follow;
 pub mod reproduce;
 pub mod request;
 pub mod worker;
 
-use super::table::{Form, print_line};
 use super::{CliResult, Context, is_interactive};
 use crate::analysis;
 use crate::analysis::RoundChoice;
+use crate::cli::print::{print_line, print_table};
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::launch::{self, Base, Request};
+use crate::report::listing::arms;
+use crate::report::table::Form;
 use crate::spec;
 use crate::spec::SpecInput;
 use std::path::PathBuf;
@@ -90,8 +91,11 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     {
         print_line(&format!("\nexperiment `{experiment}`"))?;
         let ids: Vec<RunId> = runs.iter().map(|run| run.id.clone()).collect();
-        arms::table(&analysis::compare_arms(&store, &ids, RoundChoice::Last)?)
-            .print(Form::Human, context.ascii)?;
+        print_table(
+            &arms::table(&analysis::compare_arms(&store, &ids, RoundChoice::Last)?),
+            Form::Human,
+            context.ascii,
+        )?;
     }
     outcome
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap_complete::Shell;
 
-use super::table::print_line;
 use super::{CliError, CliResult, arguments};
+use crate::cli::print::print_line;
 
 /// Arguments of `ser completions`.
 #[derive(Debug, clap::Args)]

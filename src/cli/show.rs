@@ -1,16 +1,17 @@
 //! `ser show RUN`: one run with its spec and rounds.
 
 pub mod compare;
-pub mod round_audit;
 pub mod rounds;
 pub mod runs;
 pub mod samples;
 
-use super::document::{ShowDocument, best_round};
-
-use super::table::{Form, print_json, print_line};
 use super::{CliResult, Context, words};
+use crate::cli::print::{print_json, print_line, print_text};
 use crate::domain::text::clean::clean_line;
+use crate::report::ShowDocument;
+use crate::report::listing::rounds as round_list;
+use crate::report::table::Form;
+use crate::store::best_round;
 use crate::store::rows::{RoundRow, RunDetail};
 
 /// Arguments of `ser show`.
@@ -39,7 +40,7 @@ pub fn run(context: &Context, args: &ShowArgs) -> CliResult {
     }
     if !rounds.is_empty() {
         print_line("")?;
-        rounds::table(&rounds, Form::Human).print(Form::Human, context.ascii)?;
+        print_text(&round_list::table(&rounds, Form::Human).text(Form::Human, context.ascii))?;
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ pub mod annotate;
 
 use super::show::samples;
 use super::show::samples::{ListArgs, QueueName};
-use super::table::print_line;
 use super::{CliError, CliResult, Context, words};
+use crate::cli::print::print_line;
 use crate::domain::preference::PairId;
 use crate::domain::review::{Order, Queue};
 use crate::domain::run::{RunId, RunStatus};

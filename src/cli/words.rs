@@ -1,35 +1,10 @@
 //! Numbers, times and states in the words of the command line.
 
-use crate::domain::metrics::Evaluation;
-pub use crate::report::words::{bytes, count, rate};
+pub use crate::report::words::{accuracy, bytes, count, elapsed as duration, percent, rate};
 pub use crate::report::{status, timestamp};
 
 /// What is said of a chat template that writes what day it is.
 pub const THE_DAY: &str = "writes the day (`strftime_now`), which is always 26 Jul 2024 here: no reward depends on the day it is computed";
-
-/// A share as a percentage with one decimal.
-#[must_use]
-pub fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
-}
-
-/// An accuracy with its 95 % interval: `66.1 % [63.9, 68.2]`.
-#[must_use]
-pub fn accuracy(evaluation: &Evaluation) -> String {
-    let Evaluation { accuracy, ci_low, ci_high, .. } = evaluation;
-    format!("{} [{:.1}, {:.1}]", percent(*accuracy), ci_low * 100.0, ci_high * 100.0)
-}
-
-/// A duration: `41.2 s`, `3 min 20 s`, `2 h 05 min`.
-#[must_use]
-pub fn duration(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000;
-    match seconds {
-        0..60 => format!("{:.1} s", milliseconds as f64 / 1000.0),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -7,22 +7,28 @@
 mod arms;
 mod csv;
 mod curve;
+mod error;
 mod html;
 mod json;
+pub mod listing;
 mod markdown;
 pub mod paper;
 mod run;
 mod scale;
+mod show;
 mod svg;
+pub mod table;
 pub mod words;
 
 pub use arms::ArmsDocument;
-pub use csv::comparison_csv;
+pub use csv::{comparison_csv, record as csv_record};
 pub use curve::{CurveAxis, CurveMetric, CurvePoint, curve};
+pub use error::ReportError;
 pub use html::{RunPart, report_html};
 pub use json::{ComparisonDocument, SCHEMA};
 pub use markdown::comparison_markdown;
 pub use run::{EvaluationDocument, RunDocument, status, timestamp};
+pub use show::ShowDocument;
 pub use svg::comparison_svg;
 pub use words::{letter, metric_value, setting_value, share, signed};
 

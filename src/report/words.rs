@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::domain::metrics::Evaluation;
 use crate::domain::text::clean::clean_line;
 
 /// What a value that does not exist shows.
@@ -132,6 +133,30 @@ pub fn io_reason(error: &std::io::Error) -> String {
     chars
         .next()
         .map_or_else(String::new, |first| first.to_lowercase().collect::<String>() + chars.as_str())
+}
+
+/// A share as a percentage with one decimal: `64.5 %`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// An accuracy with its 95 % interval: `66.1 % [63.9, 68.2]`.
+#[must_use]
+pub fn accuracy(evaluation: &Evaluation) -> String {
+    let Evaluation { accuracy, ci_low, ci_high, .. } = evaluation;
+    format!("{} [{:.1}, {:.1}]", percent(*accuracy), ci_low * 100.0, ci_high * 100.0)
+}
+
+/// A duration in a sentence: `41.2 s`, `3 min 20 s`, `2 h 05 min`.
+#[must_use]
+pub fn elapsed(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    match seconds {
+        0..60 => format!("{:.1} s", milliseconds as f64 / 1000.0),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
 }
 
 #[cfg(test)]

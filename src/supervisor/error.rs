@@ -26,14 +26,6 @@ pub enum SupervisorError {
         /// Why.
         source: std::io::Error,
     },
-    /// A command that prints what a screen shows failed.
-    #[error("{message}")]
-    Printed {
-        /// Its own sentence.
-        message: String,
-        /// Its own hint.
-        hint: Option<String>,
-    },
     /// A process of another machine.
     #[error("process {pid} runs on `{host}`, not here")]
     Elsewhere {
@@ -58,7 +50,6 @@ impl SupervisorError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
-            Self::Printed { hint, .. } => hint.clone(),
             Self::Start { .. } => {
                 Some("check that the binary was not moved or replaced".to_owned())
             }

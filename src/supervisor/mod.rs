@@ -9,7 +9,6 @@
 
 mod error;
 mod launcher;
-mod printed;
 mod queue;
 
 use std::sync::Mutex;

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::data_source::{GroupArgs, SourceArgs};
-use crate::cli::table::print_json;
+use crate::cli::print::print_json;
 use crate::cli::{CliError, CliResult, Context, words};
 use crate::data::{
     self, BadPairPolicy, CheckReport, CheckSettings, PairTokens, ReadSettings, TokenCounter,

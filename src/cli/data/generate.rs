@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::table::print_line;
+use crate::cli::print::print_line;
 use crate::cli::{CliError, CliResult};
 use crate::data::pocket;
 

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::table::{Cell, Form, Table, number, print_json, text};
 use super::super::{CliError, CliResult, Context, words};
 use super::{EvalArgs, SCORE_TOKENS, write_results};
 use crate::cli::model::scorer;
 use crate::cli::model::scorer::Scorer;
+use crate::cli::print::{print_json, print_table};
 use crate::data::{BestOfPrompt, BestOfReader, DatasetFormat, Part, Source};
 use crate::domain::metrics::reward_bench::{TiedPrompt, best_of_credit, ties_score};
 use crate::engine::scoring::{Text, encode_texts, score_texts};
+use crate::report::table::{Cell, Form, Table, number, text};
 
 /// Prompts in memory at one time.
 const PROMPTS_AT_ONCE: usize = 256;
@@ -125,7 +126,7 @@ fn print(context: &Context, args: &EvalArgs, scorer: &Scorer, results: &Results)
     }
     let all = Cell::maybe(None::<u64>);
     table.push(vec![Cell::new("RewardBench 2"), all, Cell::shown(Some(average), words::percent)]);
-    table.print(form, context.ascii)?;
+    print_table(&table, form, context.ascii)?;
     let max_tokens = scorer.model.info().max_tokens;
     context.say(&format!(
         "{}: {} answers cut to {max_tokens} tokens",

@@ -10,8 +10,8 @@ use super::data::data_source::SourceArgs;
 use super::export::Target;
 use super::model::scorer;
 use super::model::scorer::{ModelArgs, Scorer};
-use super::table::{Cell, Column, Form, FormArgs, Table, number, print_json, print_line, text};
 use super::{CliError, CliResult, Context, words};
+use crate::cli::print::{FormArgs, print_json, print_line, print_table};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
 use crate::domain::metrics::Evaluation;
 use crate::domain::metrics::reward_bench::section_scores;
@@ -21,6 +21,7 @@ use crate::engine::PairText;
 use crate::engine::score::score_all;
 use crate::launch::by_name;
 use crate::launch::import::{self, ImportSettings};
+use crate::report::table::{Cell, Column, Form, Table, number, text};
 
 mod best_of;
 
@@ -183,7 +184,7 @@ fn print(context: &Context, args: &EvalArgs, scorer: &Scorer, margins: &Margins)
     for (name, evaluation) in &slices {
         table.push(row(name, evaluation, form));
     }
-    table.print(form, context.ascii)?;
+    print_table(&table, form, context.ascii)?;
     if form == Form::Human {
         print_sections(&sections)?;
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::super::{CliError, CliResult, Context, words};
 use super::rows::{Cell, Source, What};
 use super::{Target, say_done};
+use crate::report::csv_record;
 use crate::store::Store;
 
 /// How a row is written.
@@ -60,30 +61,28 @@ fn write(source: &Source<'_>, what: What, form: Form, path: &Path) -> CliResult<
     source.each(what, &mut |row| {
         n += 1;
         let line = match form {
-            Form::Csv => row.iter().map(csv_field).collect::<Vec<_>>().join(","),
+            Form::Csv => {
+                let fields: Vec<String> = row.iter().map(csv_field).collect();
+                csv_record(fields.iter().map(String::as_str))
+            }
             _ => {
                 let keys = columns.iter().zip(row);
                 let entries = keys.map(|(key, cell)| format!("\"{key}\":{}", cell.to_json()));
-                format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+                format!("{{{}}}\n", entries.collect::<Vec<_>>().join(","))
             }
         };
-        writeln!(out, "{line}").map_err(|error| failed(&error))
+        out.write_all(line.as_bytes()).map_err(|error| failed(&error))
     })?;
     let file = out.into_inner().map_err(|error| failed(error.error()))?;
     file.sync_all().map_err(|error| failed(&error))?;
     Ok(n)
 }
 
-/// Quoted where RFC 4180 asks for it; what does not exist is empty, a conversation is its JSON.
+/// A cell as a field: what does not exist is empty, a conversation is its JSON.
 fn csv_field(cell: &Cell) -> String {
-    let text = match cell {
-        Cell::Plain(Value::Null) => return String::new(),
+    match cell {
+        Cell::Plain(Value::Null) => String::new(),
         Cell::Plain(Value::String(text)) => text.clone(),
         other => other.to_json(),
-    };
-    if text.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
     }
 }

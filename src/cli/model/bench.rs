@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::table::print_line;
+use crate::cli::print::print_line;
 use crate::cli::{CliError, CliResult, Context, words};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
 use crate::domain::preference::PreferencePair;

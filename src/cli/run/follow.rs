@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::cli::document::ShowDocument;
-use crate::cli::table::{print_json, print_line};
+use crate::cli::print::{print_json, print_line};
 use crate::cli::{CliError, CliResult, Context, words};
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
+use crate::report::ShowDocument;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
 

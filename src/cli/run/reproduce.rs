@@ -8,16 +8,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{arms, follow};
+use super::follow;
 use crate::analysis;
 use crate::analysis::{ArmComparison, RoundChoice};
-use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
+use crate::cli::print::{FormArgs, print_json, print_line, print_table};
 use crate::cli::{CliError, CliResult, Context, ErrorKind};
 use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::launch::specs_of;
 use crate::launch::{self, LaunchPlan};
 use crate::report::ArmsDocument;
+use crate::report::listing::arms;
 use crate::report::paper::{self, PaperRow};
+use crate::report::table::{Cell, Form, Table, number, text};
 use crate::spec::SpecInput;
 use crate::store::{RunRow, Store};
 
@@ -225,19 +227,19 @@ fn print_protocol(
             protocol.source, protocol.experiment
         ))?;
     }
-    arms::round_table(comparison).print(form, context.ascii)?;
+    print_table(&arms::round_table(comparison), form, context.ascii)?;
     if form == Form::Csv {
         return Ok(());
     }
     print_line("")?;
-    arms::table(comparison).print(form, context.ascii)?;
+    print_table(&arms::table(comparison), form, context.ascii)?;
     print_line(&format!("\n{}", arms::footnote(comparison)))?;
     let rows = paper::rows_for(&protocol.source);
     if rows.is_empty() {
         return print_line("\nthe paper has no figures for these pairs");
     }
     print_line(&format!("\nthe paper, in percent ({}):\n", paper::SOURCE))?;
-    paper_table(&rows).print(form, context.ascii)
+    print_table(&paper_table(&rows), form, context.ascii)
 }
 
 /// The paper's panels for the same data.

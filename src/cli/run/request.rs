@@ -1,6 +1,6 @@
 //! `ser pause`, `resume` and `stop`: what a person asks of a run.
 
-use crate::cli::table::print_line;
+use crate::cli::print::print_line;
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::run::{Liveness, RunStatus};
 use crate::store::rows::RunRow;

@@ -2,14 +2,13 @@
 
 use crate::analysis;
 use crate::analysis::{
-    ArmComparison, Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX,
-    RoundChoice,
+    Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX, RoundChoice,
 };
-use crate::cli::run::arms;
-use crate::cli::run::arms::p_words;
-use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
+use crate::cli::print::{FormArgs, print_json, print_line, print_table, print_text};
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::text::clean::clean_line;
+use crate::report::listing::arms::{self, p_words};
+use crate::report::table::{Cell, Form, Table, number, text};
 use crate::report::{self, letter, metric_value, setting_value, share, signed};
 use crate::store::Store;
 
@@ -54,7 +53,7 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
     let is_table = matches!(form, Form::Human | Form::Markdown);
     if is_table && args.experiment.is_some() && query.runs.len() > N_RUNS_IN_DETAIL {
         // More runs than there is room for side by side.
-        print_arm_table(context, &arms, form)?;
+        print_text(&arms::explained(&arms, form, context.ascii))?;
         let n_runs = query.runs.len();
         context.say(&format!("{n_runs} runs: name some of them to see them one by one"));
         return Ok(());
@@ -71,7 +70,7 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
         Form::Csv => print_line(report::comparison_csv(&comparison).trim_end()),
         Form::Markdown => {
             print_line(report::comparison_markdown(&comparison).trim_end())?;
-            print_arms(context, &arms, Form::Markdown)
+            print_text(&arms::below(&arms, Form::Markdown, context.ascii))
         }
         Form::Json => {
             let found = disagreements(&store, &comparison, args.pairs)?;
@@ -86,23 +85,9 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
                 Vec::new()
             };
             print(context, &comparison, &found)?;
-            print_arms(context, &arms, Form::Human)
+            print_text(&arms::below(&arms, Form::Human, context.ascii))
         }
     }
-}
-
-/// The arms over their random seeds, where there is more than one seed.
-fn print_arms(context: &Context, arms: &ArmComparison, form: Form) -> CliResult {
-    if arms.arms.iter().all(|arm| arm.runs.len() < 2) {
-        return Ok(());
-    }
-    print_line("")?;
-    print_arm_table(context, arms, form)
-}
-
-fn print_arm_table(context: &Context, arms: &ArmComparison, form: Form) -> CliResult {
-    arms::table(arms).print(form, context.ascii)?;
-    print_line(&format!("\n{}", arms::footnote(arms)))
 }
 
 fn query(store: &Store, args: &CompareArgs) -> CliResult<ComparisonQuery> {
@@ -159,7 +144,7 @@ fn print(
     comparison: &Comparison,
     disagreements: &[Option<Disagreements>],
 ) -> CliResult {
-    run_table(comparison).print(Form::Human, context.ascii)?;
+    print_table(&run_table(comparison), Form::Human, context.ascii)?;
     let differing: Vec<_> = comparison.settings.iter().filter(|row| row.is_different).collect();
     let n_same = comparison.settings.len() - differing.len();
     let line =

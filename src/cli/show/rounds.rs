@@ -1,13 +1,8 @@
 //! `ser rounds RUN`: the rounds of a run as a table.
 
-use serde::Serialize;
-
-use super::round_audit;
-use crate::cli::document::{RoundDocument, best_round};
-use crate::cli::table::{Cell, Form, FormArgs, Table, number, print_json, print_line, text};
-use crate::cli::{CliResult, Context, words};
-use crate::domain::metrics::Evaluation;
-use crate::store::rows::{RoundRow, learning_status_name};
+use crate::cli::print::{FormArgs, print_text};
+use crate::cli::{CliResult, Context};
+use crate::report::listing::rounds;
 
 /// Arguments of `ser rounds`.
 #[derive(Debug, clap::Args)]
@@ -18,14 +13,6 @@ pub struct RoundsArgs {
     form: FormArgs,
 }
 
-#[derive(Serialize)]
-struct RoundsDocument {
-    schema: u32,
-    run: String,
-    rounds: Vec<RoundDocument>,
-    best_round: Option<u32>,
-}
-
 /// Prints the rounds.
 ///
 /// # Errors
@@ -33,105 +20,6 @@ struct RoundsDocument {
 pub fn run(context: &Context, args: &RoundsArgs) -> CliResult {
     let store = context.store_to_read()?;
     let run = store.find_run(&args.run)?;
-    let rounds = store.rounds(&run.id)?;
-    match args.form.form() {
-        Form::Json => print_json(&RoundsDocument {
-            schema: 1,
-            run: run.id.to_string(),
-            rounds: rounds.iter().map(RoundDocument::from).collect(),
-            best_round: best_round(&rounds),
-        }),
-        form => {
-            table(&rounds, form).print(form, context.ascii)?;
-            match round_audit::table(&rounds) {
-                Some(audits) if form == Form::Human => {
-                    print_line("")?;
-                    audits.print(form, context.ascii)
-                }
-                _ => Ok(()),
-            }
-        }
-    }
-}
-
-/// The rounds as a table; programs get the ends of the intervals as columns of their own.
-pub fn table(rounds: &[RoundRow], form: Form) -> Table {
-    let mut columns = vec![
-        number("round", "round"),
-        text("learning_status", "status"),
-        number("n_train_pairs", "trained on"),
-        number("n_labels_spent", "labels spent"),
-        number("n_selected", "selected"),
-        number("coverage", "coverage"),
-        number("pseudo_label_precision", "label precision"),
-        number("validation_accuracy", "validation"),
-        number("test_accuracy", "test [95 %]"),
-        number("wall_ms", "time"),
-        number("n_tokens_per_s", "tokens/s"),
-    ];
-    if form == Form::Csv {
-        columns.extend([
-            number("n_scored", ""),
-            number("n_vetoed", ""),
-            number("validation_ci_low", ""),
-            number("validation_ci_high", ""),
-            number("test_ci_low", ""),
-            number("test_ci_high", ""),
-            number("test_ece", ""),
-            number("test_brier", ""),
-            number("test_mean_margin", ""),
-            number("n_tokens", ""),
-        ]);
-        columns.extend(round_audit::columns());
-    }
-    let mut table = Table::new(&columns);
-    for row in rounds {
-        let mut cells = cells(row);
-        if form == Form::Csv {
-            cells.extend(more_cells(row));
-            cells.extend(round_audit::cells(row));
-        }
-        table.push(cells);
-    }
-    table
-}
-
-fn cells(row: &RoundRow) -> Vec<Cell> {
-    let selection = row.selection.as_ref();
-    let tokens_per_s = row.n_tokens.zip(row.wall_ms).and_then(|(n, ms)| words::rate(n, ms));
-    vec![
-        Cell::new(row.round),
-        Cell::maybe(selection.map(|s| learning_status_name(Some(s.learning_status)))),
-        Cell::shown(row.n_train_pairs, words::count),
-        Cell::shown(row.n_labels_spent, words::count),
-        Cell::shown(selection.map(|s| s.n_selected), words::count),
-        Cell::shown(selection.and_then(|s| s.coverage), words::percent),
-        Cell::shown(selection.and_then(|s| s.pseudo_label_precision), words::percent),
-        Cell::shown(row.validation.as_ref().map(|v| v.accuracy), words::percent),
-        Cell::both(
-            row.test.as_ref().map(words::accuracy),
-            row.test.as_ref().map(|test| test.accuracy.to_string()),
-        ),
-        Cell::shown(row.wall_ms, words::duration),
-        Cell::shown(tokens_per_s, words::count),
-    ]
-}
-
-fn more_cells(row: &RoundRow) -> Vec<Cell> {
-    let selection = row.selection.as_ref();
-    let validation =
-        |field: fn(&Evaluation) -> f64| Cell::maybe(row.validation.as_ref().map(field));
-    let test = |field: fn(&Evaluation) -> f64| Cell::maybe(row.test.as_ref().map(field));
-    vec![
-        Cell::maybe(selection.map(|s| s.n_scored)),
-        Cell::maybe(selection.map(|s| s.n_vetoed)),
-        validation(|e| e.ci_low),
-        validation(|e| e.ci_high),
-        test(|e| e.ci_low),
-        test(|e| e.ci_high),
-        test(|e| e.ece),
-        test(|e| e.brier),
-        test(|e| e.mean_margin),
-        Cell::maybe(row.n_tokens),
-    ]
+    let rows = store.rounds(&run.id)?;
+    print_text(&rounds::text(&run.id, &rows, args.form.form(), context.ascii)?)
 }

@@ -1,6 +1,6 @@
 //! `ser tag`, `note`, `archive` and `star`: what a person keeps about runs.
 
-use crate::cli::table::print_line;
+use crate::cli::print::print_line;
 use crate::cli::{CliResult, Context};
 use crate::store::RunEdit;
 

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use crate::domain::run::{RequestKind, RunId};
 use crate::launch::Request;
+use crate::report::listing::Printed;
 use crate::store::RunEdit;
 
 /// What a file will hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contents {
     Text(String),
-    /// What `ser` prints with these arguments: the screen and the command line tell one story.
-    Printed(Vec<String>),
+    /// What the command line prints: it and the screen tell one story.
+    Printed(Printed),
 }
 
 /// A decision about runs, with the words that say it.
@@ -57,8 +58,8 @@ pub enum Change {
     CopyPrinted {
         /// What it is, for the answer.
         what: String,
-        /// The arguments of `ser`.
-        args: Vec<String>,
+        /// The list, and its form.
+        printed: Printed,
     },
     /// Change what is kept about runs.
     EditRuns(Edited),

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use crate::domain::run::{RequestKind, RunId, RunStatus};
 use crate::launch::{self, LaunchError, Request as LaunchRequest};
+use crate::report::ReportError;
+use crate::report::listing::Printed;
 use crate::report::words::one_line;
 use crate::store::{Access, Home, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
@@ -49,13 +51,13 @@ pub fn execute(
             Ok(Change::Save { path, contents: Contents::Text(text), overwrites }) => {
                 Some(save(&path, text, overwrites))
             }
-            Ok(Change::Save { path, contents: Contents::Printed(args), overwrites }) => {
-                save_printed(&supervisor, path, args, overwrites, to);
+            Ok(Change::Save { path, contents: Contents::Printed(printed), overwrites }) => {
+                save_printed(home, path, printed, overwrites, to);
                 None
             }
             Ok(Change::SavePreset { name, contents }) => Some(save_preset(home, &name, contents)),
-            Ok(Change::CopyPrinted { what, args }) => {
-                copy_printed(home, &supervisor, what, args, to);
+            Ok(Change::CopyPrinted { what, printed }) => {
+                copy_printed(home, what, printed, to);
                 None
             }
             Ok(Change::EditRuns(edited)) => Some(edit(home, edited)),
@@ -138,44 +140,41 @@ fn save(path: &Path, text: String, overwrites: bool) -> Answer {
     }
 }
 
-/// A command over a large run takes seconds: other changes do not wait for it.
+/// A list of a large run takes seconds: other changes do not wait for it.
 fn save_printed(
-    supervisor: &Arc<Supervisor>,
+    home: &Home,
     path: PathBuf,
-    args: Vec<String>,
+    printed: Printed,
     overwrites: bool,
     to: &Outlet<Answer>,
 ) {
-    let (supervisor, to) = (Arc::clone(supervisor), to.clone());
+    let (home, to) = (home.clone(), to.clone());
     thread::spawn(move || {
-        let message = if !overwrites && path.exists() {
-            Answer::FileExists { path, contents: Contents::Printed(args) }
+        let answer = if !overwrites && path.exists() {
+            Answer::FileExists { path, contents: Contents::Printed(printed) }
         } else {
-            match supervisor.output(&args) {
-                Ok(text) => save(&path, text, overwrites),
-                Err(error) => answer(Err(error)),
-            }
+            let text = text_of(&home, &printed);
+            text.map_or_else(|failed| failed, |text| save(&path, text, overwrites))
         };
-        let _ = to.send(message);
+        let _ = to.send(answer);
     });
 }
 
 /// Puts what a command prints on the person's clipboard.
-fn copy_printed(
-    home: &Home,
-    supervisor: &Arc<Supervisor>,
-    what: String,
-    args: Vec<String>,
-    to: &Outlet<Answer>,
-) {
-    let (home, supervisor, to) = (home.clone(), Arc::clone(supervisor), to.clone());
+fn copy_printed(home: &Home, what: String, printed: Printed, to: &Outlet<Answer>) {
+    let (home, to) = (home.clone(), to.clone());
     thread::spawn(move || {
-        let message = match supervisor.output(&args) {
-            Ok(text) => copy(&home, &what, &text),
-            Err(error) => answer(Err(error)),
-        };
-        let _ = to.send(message);
+        let text = text_of(&home, &printed);
+        let _ = to.send(text.map_or_else(|failed| failed, |text| copy(&home, &what, &text)));
     });
+}
+
+/// What a command prints, or the answer that says why it cannot.
+fn text_of(home: &Home, printed: &Printed) -> Result<String, Answer> {
+    Store::open(home, Access::ReadOnly)
+        .map_err(ReportError::from)
+        .and_then(|store| printed.text(&store))
+        .map_err(|error| Answer::Failed(with_hint(&one_line(&error), error.hint())))
 }
 
 /// Keeps a spec in the home, where the form finds it.

@@ -2,6 +2,9 @@
 //! that the two never tell different stories.
 
 use crate::domain::review::Order;
+use crate::report::listing::samples::SampleList;
+use crate::report::listing::{Listing, Printed};
+use crate::report::table::Form;
 
 use super::chosen::Chosen;
 use super::effect::Effect;
@@ -13,70 +16,90 @@ use crate::tui::kit::command_line::command_line;
 /// Most pairs in a file: each is read with its texts.
 const N_PAIRS_MAX: usize = 10_000;
 
-/// The command whose output says what the screen shows: its name, and the arguments of `ser`.
-pub fn command_of(model: &Model) -> Option<(&'static str, Vec<String>)> {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+/// What the screen shows, as the command line would list it.
+pub fn listing_of(model: &Model) -> Option<Listing> {
     match model.screen {
-        Screen::Runs => {
-            let mut args = words(&["runs"]);
-            let filter = model.runs.filter_text.trim();
-            if !filter.is_empty() {
-                args.push(format!("--filter={filter}"));
-            }
-            Some(("runs", args))
-        }
-        Screen::Live => {
-            let run = model.current()?.id.clone();
-            Some(("rounds", words(&["rounds", run.as_str()])))
-        }
+        Screen::Runs => Some(Listing::Runs { filter: model.runs.filter_text.trim().to_owned() }),
+        Screen::Live => Some(Listing::Rounds { run: model.current()?.id.clone() }),
         Screen::Samples => {
             let data = model.samples.current()?;
-            let mut args = words(&["samples", data.run.as_str()]);
-            args.push(format!("--round={}", data.round));
             let order = model.samples.order;
-            match order.queue() {
-                Some(queue) => args.push(format!("--queue={}", queue.name())),
-                None => args.push(format!("--order={}", order.name().replace('_', "-"))),
-            }
-            if !model.samples.filter.is_empty() && order != Order::Audit {
-                args.push(format!("--filter={}", model.samples.filter));
-            }
-            args.push(format!("--limit={}", data.n_listed.min(N_PAIRS_MAX)));
-            Some(("samples", args))
+            // A filtered audit would not be random.
+            let filter = if order == Order::Audit { "" } else { &model.samples.filter };
+            Some(Listing::Samples(SampleList {
+                run: data.run.clone(),
+                round: Some(data.round),
+                filter: filter.to_owned(),
+                order,
+                offset: 0,
+                limit: data.n_listed.min(N_PAIRS_MAX),
+                shows_gold: false,
+            }))
         }
         Screen::Compare | Screen::Launch => None,
     }
 }
 
+/// What a list is called, and the command that prints it.
+fn command_of(listing: &Listing) -> (&'static str, Vec<String>) {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    match listing {
+        Listing::Runs { filter } => {
+            let mut args = words(&["runs"]);
+            if !filter.is_empty() {
+                args.push(format!("--filter={filter}"));
+            }
+            ("runs", args)
+        }
+        Listing::Rounds { run } => ("rounds", words(&["rounds", run.as_str()])),
+        Listing::Samples(list) => {
+            let mut args = words(&["samples", list.run.as_str()]);
+            args.extend(list.round.map(|round| format!("--round={round}")));
+            args.push(match list.order.queue() {
+                Some(queue) => format!("--queue={}", queue.name()),
+                None => format!("--order={}", list.order.name().replace('_', "-")),
+            });
+            if !list.filter.is_empty() {
+                args.push(format!("--filter={}", list.filter));
+            }
+            args.push(format!("--limit={}", list.limit));
+            ("samples", args)
+        }
+        Listing::Compared { runs } => {
+            let runs = runs.iter().map(ToString::to_string);
+            ("compare", ["compare".to_owned()].into_iter().chain(runs).collect())
+        }
+    }
+}
+
 /// The table as Markdown for the clipboard, and the command that prints it.
 pub fn copy_items(model: &Model) -> Vec<ChoiceItem> {
-    let Some((name, args)) = command_of(model) else { return Vec::new() };
+    let Some(listing) = listing_of(model) else { return Vec::new() };
+    let (name, args) = command_of(&listing);
     let command = command_line(&args);
-    let mut markdown = args;
-    markdown.push("--md".to_owned());
     let item = |key, label: &str, detail: String, change| ChoiceItem {
         key: Some(key),
         label: label.to_owned(),
         detail,
         then: Then::Effect(Effect::Change(change)),
     };
-    let printed = Change::CopyPrinted { what: format!("{name} as Markdown"), args: markdown };
+    let printed = Printed { listing, form: Form::Markdown };
+    let markdown = Change::CopyPrinted { what: format!("{name} as Markdown"), printed };
     let list = Change::Copy { what: "the command".to_owned(), text: command.clone() };
     vec![
-        item('m', "table as Markdown", format!("what `{command} --md` prints"), printed),
+        item('m', "table as Markdown", format!("what `{command} --md` prints"), markdown),
         item('l', "command of the table", command, list),
     ]
 }
 
 /// Asks in which form, then under which name.
 pub fn open(model: &mut Model) {
-    let Some((name, args)) = command_of(model) else { return };
-    let item = |key: char, ending: &str, switch: &str| {
-        let mut args = args.clone();
-        args.push(switch.to_owned());
-        let detail = command_line(&args);
+    let Some(listing) = listing_of(model) else { return };
+    let (name, args) = command_of(&listing);
+    let item = |key: char, ending: &str, form: Form| {
+        let detail = command_line(&[args.as_slice(), &[format!("--{ending}")]].concat());
         let name = format!("{name}.{ending}");
-        let contents = Contents::Printed(args);
+        let contents = Contents::Printed(Printed { listing: listing.clone(), form });
         ChoiceItem {
             key: Some(key),
             label: name.clone(),
@@ -84,8 +107,11 @@ pub fn open(model: &mut Model) {
             then: Then::Chosen(Chosen::File { name, contents }),
         }
     };
-    let items =
-        vec![item('m', "md", "--md"), item('c', "csv", "--csv"), item('j', "json", "--json")];
+    let items = vec![
+        item('m', "md", Form::Markdown),
+        item('c', "csv", Form::Csv),
+        item('j', "json", Form::Json),
+    ];
     let title = "export".to_owned();
     model.overlay = Some(Overlay::Choice(Choice { title, items, cursor: 0 }));
 }
@@ -102,16 +128,21 @@ mod tests {
         let mut model = model(80, 24, twelve_runs(), Some(running_data()));
         press(&mut model, &["/", "s", "t", ":", "d", "o", "n", "e", "Enter", "e", "c"]);
         let Some(Overlay::Prompt(prompt)) = &model.overlay else { panic!() };
-        let Purpose::Save { contents: Contents::Printed(args) } = &prompt.purpose else { panic!() };
-        assert_eq!(args, &["runs", "--filter=st:done", "--csv"]);
+        let Purpose::Save { contents: Contents::Printed(printed) } = &prompt.purpose else {
+            panic!()
+        };
+        let listing = Listing::Runs { filter: "st:done".to_owned() };
+        assert_eq!(command_of(&listing).1, ["runs", "--filter=st:done"]);
+        assert_eq!(*printed, Printed { listing, form: Form::Csv });
         let effects = press(&mut model, &["Enter"]);
         assert!(
             matches!(&effects[..], [Effect::Change(Change::Save { path, .. })] if path.ends_with("runs.csv"))
         );
         let effects = press(&mut model, &["Enter", "y", "m"]);
-        let [Effect::Change(Change::CopyPrinted { args, .. })] = &effects[..] else {
+        let [Effect::Change(Change::CopyPrinted { printed, .. })] = &effects[..] else {
             panic!("{effects:?}")
         };
-        assert_eq!((args[0].as_str(), args[2].as_str()), ("rounds", "--md"));
+        assert!(matches!(&printed.listing, Listing::Rounds { .. }));
+        assert_eq!(printed.form, Form::Markdown);
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::preference::{PairId, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::{RunId, StopReason};
 use crate::domain::selection::{LeftOut, ScoredPair};
+use crate::report::listing::Listing;
 use crate::store::testing::{self, Fixture};
 use crate::store::{Access, NewRun, Store};
 
@@ -306,9 +307,8 @@ fn arms_are_read_when_they_are_looked_at() {
     // Four runs of one recipe that differ in their learning rate.
     assert_eq!(arms.len(), 4);
     let effects = press(&mut model, &["y", "a"]);
-    assert!(
-        matches!(&effects[..], [Effect::Change(Change::CopyPrinted { args, .. })] if args.len() == 6)
-    );
+    assert!(matches!(&effects[..], [Effect::Change(Change::CopyPrinted { printed, .. })]
+            if matches!(&printed.listing, Listing::Compared { runs } if runs.len() == 4)));
     press(&mut model, &["G", "Enter"]);
     assert_eq!(model.runs.marked.len(), 1);
     press(&mut model, &["A", "+"]);

@@ -2,6 +2,8 @@
 
 use crate::analysis::{DisagreementSplit, RoundChoice};
 use crate::domain::run::RunId;
+use crate::report::listing::{Listing, Printed};
+use crate::report::table::Form;
 use crate::report::{ComparisonDocument, comparison_csv, comparison_markdown, comparison_svg};
 
 use super::command::CompareCommand as K;
@@ -213,13 +215,14 @@ fn open_copy(model: &mut Model) {
         item('y', "ids", "of the runs", ids.join(" ")),
     ];
     if data.arms.is_some() {
-        let args = ["compare".to_owned()].into_iter().chain(ids).chain(["--md".to_owned()]);
-        let (what, args) = ("the arms as Markdown".to_owned(), args.collect());
+        let listing = Listing::Compared { runs: model.compare.runs.clone() };
+        let printed = Printed { listing, form: Form::Markdown };
+        let what = "the arms as Markdown".to_owned();
         items.push(ChoiceItem {
             key: Some('a'),
             label: "arms".to_owned(),
             detail: "what ser compare --md prints of them".to_owned(),
-            then: Then::Effect(Effect::Change(Change::CopyPrinted { what, args })),
+            then: Then::Effect(Effect::Change(Change::CopyPrinted { what, printed })),
         });
     }
     model.overlay = Some(Overlay::Choice(Choice { title: "copy".to_owned(), items, cursor: 0 }));

@@ -1,9 +1,9 @@
 //! Arms over random seeds as a table.
 
 use crate::analysis::{ArmComparison, ArmRow, MeanOverSeeds};
-use crate::cli::table::{Cell, Column, Table, number, text};
-use crate::cli::words;
 use crate::domain::stats::Interval;
+use crate::report::table::{Cell, Column, Form, Table, number, text};
+use crate::report::words;
 
 /// What stands at the head of the columns of rounds; longer experiments show the first ones.
 const ROUNDS: [(&str, &str); 8] = [
@@ -17,8 +17,24 @@ const ROUNDS: [(&str, &str); 8] = [
     ("round_7", "round 7"),
 ];
 
+/// The table of the arms and how it was come by, with a line between.
+#[must_use]
+pub fn explained(comparison: &ArmComparison, form: Form, is_ascii: bool) -> String {
+    format!("{}\n{}\n", table(comparison).text(form, is_ascii), footnote(comparison))
+}
+
+/// The same to stand below a comparison of runs, where an arm has several random seeds.
+#[must_use]
+pub fn below(comparison: &ArmComparison, form: Form, is_ascii: bool) -> String {
+    if comparison.arms.iter().all(|arm| arm.runs.len() < 2) {
+        return String::new();
+    }
+    format!("\n{}", explained(comparison, form, is_ascii))
+}
+
 /// One line an arm: mean test accuracy with its t interval, the difference to the base arm, the share
 /// of the gap closed.
+#[must_use]
 pub fn table(comparison: &ArmComparison) -> Table {
     let mut columns = vec![text("arm", "arm")];
     let has_setting = comparison.arms.iter().any(|arm| !arm.setting.is_empty());
@@ -62,11 +78,12 @@ fn cells_of(arm: &ArmRow) -> Vec<Cell> {
         Cell::maybe(difference.and_then(|d| d.pooled_p_holm).map(p_words)),
         Cell::maybe(gap_words(arm)),
         Cell::shown(arm.n_labels_spent.map(|n| n.round() as u64), words::count),
-        Cell::shown(arm.wall_s.map(|s| (s * 1000.0) as u64), words::duration),
+        Cell::shown(arm.wall_s.map(|s| (s * 1000.0) as u64), words::elapsed),
     ]
 }
 
 /// One line an arm, its rounds side by side.
+#[must_use]
 pub fn round_table(comparison: &ArmComparison) -> Table {
     let n_rounds = ROUNDS.len().min(comparison.n_rounds as usize);
     let rounds = ROUNDS[..n_rounds].iter().map(|(key, head)| text(key, head));
@@ -86,6 +103,7 @@ pub fn round_table(comparison: &ArmComparison) -> Table {
 }
 
 /// How the numbers of both tables were come by.
+#[must_use]
 pub fn footnote(comparison: &ArmComparison) -> String {
     format!(
         "test accuracy in percent: mean over random seeds [95 % t interval]; difference to `{}` in \
@@ -127,6 +145,7 @@ fn gap_words(arm: &ArmRow) -> Option<String> {
 }
 
 /// A p-value with digits that say something.
+#[must_use]
 pub fn p_words(p: f64) -> String {
     if p < 0.001 { "<.001".to_owned() } else { format!("{p:.3}").replacen("0.", ".", 1) }
 }

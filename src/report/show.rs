@@ -5,12 +5,10 @@
 
 use serde::Serialize;
 
-use super::CliResult;
+use super::{EvaluationDocument, ReportError, RunDocument};
 use crate::domain::teacher::audit::SelectionAudit;
-pub use crate::report::{EvaluationDocument, RunDocument};
-use crate::store::Store;
-pub use crate::store::best_round;
 use crate::store::rows::{RoundRow, RunDetail};
+use crate::store::{Store, best_round};
 
 /// The version of the promise.
 const SCHEMA: u32 = 1;
@@ -51,7 +49,7 @@ impl ShowDocument {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn read(store: &Store, run: &RunDetail) -> CliResult<Self> {
+    pub fn read(store: &Store, run: &RunDetail) -> Result<Self, ReportError> {
         let rounds = store.rounds(&run.row.id)?;
         Ok(Self {
             schema: SCHEMA,

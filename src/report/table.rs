@@ -1,17 +1,16 @@
 //! Tables: aligned for people, or as CSV, Markdown.
 
 use std::fmt::Display;
-use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{CliError, CliResult};
+use super::csv;
 use crate::domain::text::clean::clean_line;
 
-/// Spaces between two columns.
-const GAP: usize = 2;
+/// What stands between two columns.
+const GAP: &str = "  ";
 
-/// In which form a command prints.
+/// In which form a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Aligned columns.
@@ -22,33 +21,6 @@ pub enum Form {
     Csv,
     /// A Markdown table.
     Markdown,
-}
-
-/// `--json`, `--csv`, `--md`.
-#[derive(Debug, Clone, Copy, Default, clap::Args)]
-pub struct FormArgs {
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-    /// Print comma-separated values
-    #[arg(long, conflicts_with = "json")]
-    pub csv: bool,
-    /// Print a Markdown table
-    #[arg(long, conflicts_with_all = ["json", "csv"])]
-    pub md: bool,
-}
-
-impl FormArgs {
-    /// The form they ask for.
-    #[must_use]
-    pub fn form(self) -> Form {
-        match (self.json, self.csv, self.md) {
-            (true, _, _) => Form::Json,
-            (_, true, _) => Form::Csv,
-            (_, _, true) => Form::Markdown,
-            _ => Form::Human,
-        }
-    }
 }
 
 /// One column.
@@ -125,19 +97,15 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Prints it; JSON is not a table and printed by its command.
-    ///
-    /// # Errors
-    /// When standard output cannot be written.
-    pub fn print(&self, form: Form, is_ascii: bool) -> CliResult {
-        let mut out = io::BufWriter::new(io::stdout().lock());
+    /// The table as text, with a line end after every line; JSON is no table and written by whoever
+    /// has the values.
+    #[must_use]
+    pub fn text(&self, form: Form, is_ascii: bool) -> String {
         match form {
-            Form::Csv => self.write_csv(&mut out),
-            Form::Markdown => self.write_markdown(&mut out, is_ascii),
-            Form::Human | Form::Json => self.write_aligned(&mut out, is_ascii),
+            Form::Csv => self.comma_separated(),
+            Form::Markdown => self.markdown(is_ascii),
+            Form::Human | Form::Json => self.aligned(is_ascii),
         }
-        .and_then(|()| out.flush())
-        .map_err(CliError::from)
     }
 
     fn texts(&self, is_ascii: bool) -> Vec<Vec<String>> {
@@ -146,82 +114,47 @@ impl Table {
         self.rows.iter().map(|row| row.iter().map(show).collect()).collect()
     }
 
-    fn write_aligned(&self, out: &mut impl Write, is_ascii: bool) -> io::Result<()> {
+    fn aligned(&self, is_ascii: bool) -> String {
         let heads: Vec<String> = self.columns.iter().map(|c| c.head.to_owned()).collect();
         let rows = self.texts(is_ascii);
         let width = |i: usize| {
             std::iter::once(&heads).chain(&rows).map(|row| row[i].width()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        let mut out = String::new();
         for row in std::iter::once(&heads).chain(&rows) {
             let mut line = String::new();
             for ((text, column), width) in row.iter().zip(&self.columns).zip(&widths) {
                 let padding = " ".repeat(width - text.width());
-                let (before, after) = if column.is_number {
-                    (padding, String::new())
-                } else {
-                    (String::new(), padding)
-                };
-                line.push_str(&before);
-                line.push_str(text);
-                line.push_str(&after);
-                line.push_str(&" ".repeat(GAP));
+                let (before, after) =
+                    if column.is_number { (padding.as_str(), "") } else { ("", padding.as_str()) };
+                line.extend([before, text, after, GAP]);
             }
-            writeln!(out, "{}", line.trim_end())?;
+            out.extend([line.trim_end(), "\n"]);
         }
-        Ok(())
+        out
     }
 
-    fn write_markdown(&self, out: &mut impl Write, is_ascii: bool) -> io::Result<()> {
+    fn markdown(&self, is_ascii: bool) -> String {
         let line = |cells: &mut dyn Iterator<Item = String>| {
-            format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
+            format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
         };
-        writeln!(out, "{}", line(&mut self.columns.iter().map(|c| c.head.to_owned())))?;
         let rule = |c: &Column| if c.is_number { "---:" } else { "---" }.to_owned();
-        writeln!(out, "{}", line(&mut self.columns.iter().map(rule)))?;
+        let mut out = line(&mut self.columns.iter().map(|c| c.head.to_owned()));
+        out.push_str(&line(&mut self.columns.iter().map(rule)));
         for row in self.texts(is_ascii) {
-            writeln!(out, "{}", line(&mut row.iter().map(|text| text.replace('|', "\\|"))))?;
+            out.push_str(&line(&mut row.iter().map(|text| text.replace('|', "\\|"))));
         }
-        Ok(())
+        out
     }
 
-    fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let heads: Vec<&str> = self.columns.iter().map(|c| c.key).collect();
-        writeln!(out, "{}", heads.join(","))?;
+    fn comma_separated(&self) -> String {
+        let mut out = csv::record(self.columns.iter().map(|column| column.key));
         for row in &self.rows {
-            let cells: Vec<String> =
-                row.iter().map(|cell| csv_field(cell.raw.as_deref().unwrap_or_default())).collect();
-            writeln!(out, "{}", cells.join(","))?;
+            out += &csv::record(row.iter().map(|cell| cell.raw.as_deref().unwrap_or_default()));
         }
-        Ok(())
+        out
     }
-}
-
-/// Quoted where RFC 4180 asks for it.
-fn csv_field(value: &str) -> String {
-    if value.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", value.replace('"', "\"\""))
-    } else {
-        value.to_owned()
-    }
-}
-
-/// Prints one JSON document.
-///
-/// # Errors
-/// When standard output cannot be written.
-pub fn print_json(document: &impl serde::Serialize) -> CliResult {
-    let text = serde_json::to_string_pretty(document)?;
-    print_line(&text)
-}
-
-/// Prints a line of results.
-///
-/// # Errors
-/// When standard output cannot be written.
-pub fn print_line(text: &str) -> CliResult {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(CliError::from)
 }
 
 #[cfg(test)]
@@ -238,27 +171,21 @@ mod tests {
         table
     }
 
-    fn written(write: impl Fn(&Table, &mut Vec<u8>) -> io::Result<()>) -> String {
-        let mut out = Vec::new();
-        write(&table(), &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
     #[test]
     fn people_get_aligned_columns_and_dashes() {
-        let text = written(|table, out| table.write_aligned(out, false));
+        let text = table().text(Form::Human, false);
         assert_eq!(text, "name       acc\na, \"b\"  50.0 %\nc|d          –\n");
     }
 
     #[test]
     fn programs_get_plain_values_and_empty_fields() {
-        let text = written(Table::write_csv);
+        let text = table().text(Form::Csv, false);
         assert_eq!(text, "name,accuracy\n\"a, \"\"b\"\"\",0.5\nc|d,\n");
     }
 
     #[test]
     fn markdown_escapes_its_separator() {
-        let text = written(|table, out| table.write_markdown(out, true));
+        let text = table().text(Form::Markdown, true);
         assert_eq!(text.lines().nth(1).unwrap(), "| --- | ---: |");
         assert_eq!(text.lines().nth(3).unwrap(), "| c\\|d | - |");
     }

@@ -1,0 +1,76 @@
+//! Why a result cannot be written.
+
+use crate::analysis::AnalysisError;
+use crate::domain::review::FilterError as SampleFilterError;
+use crate::store::{FilterError as RunFilterError, RunRow, StoreError};
+
+/// Why a result cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Runs cannot be compared.
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
+    /// A filter of runs means nothing.
+    #[error(transparent)]
+    RunFilter(#[from] RunFilterError),
+    /// A filter of pairs means nothing.
+    #[error(transparent)]
+    SampleFilter(#[from] SampleFilterError),
+    /// The audit was asked for and a filter with it.
+    #[error("a filtered sample is not random: `--queue audit` takes no `--filter`")]
+    FilteredAudit,
+    /// The round that was asked for selected nothing.
+    #[error("round {round} of `{name}` has no selection")]
+    NoSelection {
+        /// The number that was asked for.
+        round: u32,
+        /// The run's name.
+        name: String,
+        /// The run's id, for the hint.
+        id: String,
+    },
+    /// No round of the run has scored the pool.
+    #[error("`{name}` has scored no pair yet")]
+    NothingScored {
+        /// The run's name.
+        name: String,
+        /// The run's id, for the hint.
+        id: String,
+    },
+    /// A value has no JSON form.
+    #[error("cannot write JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl ReportError {
+    /// What is missing where a run has no list of scored pairs.
+    pub(super) fn no_review(run: &RunRow, round: Option<u32>) -> Self {
+        let (name, id) = (run.name.clone(), run.id.to_string());
+        match round {
+            Some(round) => Self::NoSelection { round, name, id },
+            None => Self::NothingScored { name, id },
+        }
+    }
+
+    /// What the person can do about it, as one sentence.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Analysis(error) => error.hint(),
+            Self::RunFilter(error) => error.hint(),
+            Self::SampleFilter(error) => error.hint(),
+            Self::FilteredAudit => Some("leave one of them out".to_owned()),
+            Self::NoSelection { id, .. } => {
+                Some(format!("`ser rounds {id}` lists the rounds; round 0 selects nothing"))
+            }
+            Self::NothingScored { id, .. } => {
+                Some(format!("round 1 does; `ser attach {id}` shows how far it is"))
+            }
+            Self::Json(_) => None,
+        }
+    }
+}
