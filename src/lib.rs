@@ -47,7 +47,7 @@
 //!    (`only_workers_and_the_store_write_events`)
 //! 4. Every event has a sequence number per run; applying events 1..n in order rebuilds the run,
 //!    scores and margins included. There is one function that does so, [`store::Store::apply`].
-//!    (`rebuilding_comes_to_the_same_rows`, `the_history_alone_rebuilds_the_run`)
+//!    (`rebuilding_comes_to_the_same_rows_from_every_kind_of_event`, `the_history_alone_rebuilds_the_run`)
 //! 5. Losing the viewer never loses a run; losing a worker never hangs the viewer.
 //!    (`a_run_is_of_a_session_of_its_own_and_goes_on_without_its_viewer`,
 //!    `a_lost_worker_is_told_and_can_be_resumed`)

@@ -26,7 +26,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "launch",
-        &["domain", "data", "engine", "hub", "report", "spec", "store", "supervisor"],
+        &["domain", "data", "engine", "hub", "spec", "store", "supervisor"],
         &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"],
     ),
     ("spec", &["domain"], &["candle", "rusqlite", "ratatui", "crossterm", "tokenizers"]),

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
 mod cli;
+mod dependencies;
 mod ecosystem;
 mod invariants;
 mod layering;

@@ -137,7 +137,7 @@ proptest! {
 
     #[test]
     fn a_name_is_written_as_it_is_read(
-        owner in "[a-zA-Z0-9][a-zA-Z0-9_-]{0,10}",
+        owner in "[a-zA-Z0-9]([a-zA-Z0-9_-]{0,8}[a-zA-Z0-9])?",
         name in "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,10}[a-z0-9]",
         revision in prop::option::of("[a-z0-9][a-z0-9.-]{0,8}[a-z0-9]|refs/pr/[0-9]{1,3}"),
         path in prop::option::of("[a-z0-9]{1,8}(/[a-z0-9]{1,8}){0,2}"),

@@ -4,12 +4,14 @@ pub mod check;
 pub mod data_source;
 pub mod generate;
 
-use super::{CliResult, Context, words};
+use super::{CliResult, Context};
 use crate::cli::print::{FormArgs, print_json, print_line, print_table};
 use crate::domain::text::clean::clean_line;
+use crate::domain::text::words;
 use crate::hub::Part;
 use crate::launch::by_name;
 use crate::launch::import;
+use crate::report;
 use crate::report::table::{Cell, Form, Table, number, text};
 use crate::store::rows::DatasetRow;
 use crate::store::{Access, Store, StoreError};
@@ -112,7 +114,7 @@ fn document(row: &DatasetRow) -> DatasetDocument<'_> {
         grouped_by: &row.grouped_by,
         n_pairs: row.n_pairs,
         n_dropped: row.n_dropped,
-        imported_at: words::timestamp(row.imported_at_ms),
+        imported_at: report::timestamp(row.imported_at_ms),
         fingerprint: &row.fingerprint,
     }
 }
@@ -135,7 +137,7 @@ fn table(datasets: &[DatasetRow]) -> Table {
             Cell::new(&row.grouped_by),
             Cell::shown(Some(row.n_pairs), words::count),
             Cell::shown(Some(row.n_dropped), words::count),
-            Cell::maybe(words::timestamp(row.imported_at_ms)),
+            Cell::maybe(report::timestamp(row.imported_at_ms)),
         ]);
     }
     table

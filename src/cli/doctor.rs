@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
-use super::{CliError, CliResult, Context, words};
+use super::{CliError, CliResult, Context};
 use crate::cli::print::{print_json, print_line};
 use crate::domain::text::clean::clean_line;
+use crate::domain::text::words;
 use crate::engine::files::checkpoint;
+use crate::report;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store, StoreError};
 use crate::tui::Settings;
@@ -173,7 +175,7 @@ fn database(store: &Store) -> Finding {
 fn by_state(runs: &[RunRow]) -> String {
     let mut counts = std::collections::BTreeMap::new();
     for run in runs {
-        *counts.entry(words::status(run)).or_insert(0) += 1;
+        *counts.entry(report::status(run)).or_insert(0) += 1;
     }
     if counts.is_empty() {
         return "none".to_owned();
@@ -182,7 +184,7 @@ fn by_state(runs: &[RunRow]) -> String {
 }
 
 fn interrupted(runs: &[RunRow]) -> impl Iterator<Item = Finding> + '_ {
-    runs.iter().filter(|run| words::status(run) == "interrupted").map(|run| {
+    runs.iter().filter(|run| report::status(run) == "interrupted").map(|run| {
         let value = format!("`{}` lost its worker in round {}", run.name, run.round);
         Finding::notice("interrupted", value, format!("go on with `ser resume {}`", run.id))
     })

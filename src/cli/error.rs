@@ -8,12 +8,12 @@ use std::process::ExitCode;
 
 use crate::analysis::AnalysisError;
 use crate::data::DataError;
+use crate::domain::text::causes::{io_reason, one_line};
 use crate::domain::text::clean::clean_line;
 use crate::engine::EngineError;
 use crate::hub::HubError;
 use crate::launch::LaunchError;
 use crate::report::ReportError;
-use crate::report::words::{io_reason, one_line};
 use crate::spec::SpecError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
@@ -252,20 +252,6 @@ impl From<serde_json::Error> for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("cannot read `x`")]
-    struct Outer(#[source] std::io::Error);
-
-    #[test]
-    fn causes_are_joined_once() {
-        let error = Outer(std::io::Error::from_raw_os_error(2));
-        let error = CliError::from_error(ErrorKind::Input, &error, Some("check the path".into()));
-        assert_eq!(
-            error.report(),
-            "error: cannot read `x`: no such file or directory\nhint: check the path\n"
-        );
-    }
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {

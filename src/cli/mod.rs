@@ -40,7 +40,6 @@ mod score;
 mod shell;
 mod show;
 mod verdict;
-mod words;
 
 pub use arguments::read;
 pub use error::{CliError, CliResult, ErrorKind};

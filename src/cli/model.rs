@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CliError, CliResult, Context, words};
+use super::{CliError, CliResult, Context};
 use crate::cli::print::{FormArgs, print_json, print_line, print_table};
 use crate::domain::source::hub_name::{HubName, cache_root};
 use crate::domain::text::clean::clean_line;
+use crate::domain::text::words;
 use crate::engine::Backbone;
 use crate::engine::files::weights::{ModelFiles, ModelSummary};
 use crate::engine::text::tokenize::{RewardAt, TokenizerClass};
@@ -20,6 +21,9 @@ use crate::hub;
 use crate::launch::by_name;
 use crate::report::table::{Cell, Form, Table, number, text};
 use crate::store::Access;
+
+/// What is said of a chat template that writes what day it is.
+pub const THE_DAY: &str = "writes the day (`strftime_now`), which is always 26 Jul 2024 here: no reward depends on the day it is computed";
 
 /// `ser model …`
 #[derive(Debug, clap::Subcommand)]
@@ -239,7 +243,7 @@ fn check(context: &Context, args: &CheckArgs) -> CliResult {
         return print_json(&found);
     }
     let template = match found.prints_the_day {
-        Some(true) => format!("yes; {}", words::THE_DAY),
+        Some(true) => format!("yes; {THE_DAY}"),
         _ => yes(found.has_chat_template.unwrap_or_default()),
     };
     let count = |n: Option<usize>| words::count(n.unwrap_or_default() as u64);

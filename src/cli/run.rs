@@ -91,11 +91,8 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     {
         print_line(&format!("\nexperiment `{experiment}`"))?;
         let ids: Vec<RunId> = runs.iter().map(|run| run.id.clone()).collect();
-        print_table(
-            &arms::table(&analysis::compare_arms(&store, &ids, RoundChoice::Last)?),
-            Form::Human,
-            context.ascii,
-        )?;
+        let comparison = analysis::compare_arms(&store, &ids, RoundChoice::Last)?;
+        print_table(&arms::table(&comparison), Form::Human, context.ascii)?;
     }
     outcome
 }

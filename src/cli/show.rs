@@ -5,12 +5,13 @@ pub mod rounds;
 pub mod runs;
 pub mod samples;
 
-use super::{CliResult, Context, words};
+use super::{CliResult, Context};
 use crate::cli::print::{print_json, print_line, print_text};
 use crate::domain::text::clean::clean_line;
-use crate::report::ShowDocument;
+use crate::domain::text::words;
 use crate::report::listing::rounds as round_list;
 use crate::report::table::Form;
+use crate::report::{ShowDocument, status, timestamp};
 use crate::store::best_round;
 use crate::store::rows::{RoundRow, RunDetail};
 
@@ -52,8 +53,8 @@ fn facts(run: &RunDetail, rounds: &[RoundRow]) -> Vec<(&'static str, String)> {
         ("status", status_line(run)),
         ("arm", format!("{}, random seed {}", row.arm, row.rng_seed)),
     ];
-    facts.extend(words::timestamp(row.created_at_ms).map(|time| ("created", time)));
-    facts.extend(row.finished_at_ms.and_then(words::timestamp).map(|time| ("finished", time)));
+    facts.extend(timestamp(row.created_at_ms).map(|time| ("created", time)));
+    facts.extend(row.finished_at_ms.and_then(timestamp).map(|time| ("finished", time)));
     facts.extend(run.model.clone().map(|model| ("model", model)));
     facts.extend(run.sizes.map(|sizes| {
         let parts = [
@@ -88,8 +89,8 @@ fn facts(run: &RunDetail, rounds: &[RoundRow]) -> Vec<(&'static str, String)> {
 fn status_line(run: &RunDetail) -> String {
     let row = &run.row;
     let status = match row.stop_reason {
-        Some(reason) => format!("{} ({})", words::status(row), reason.name()),
-        None => words::status(row).to_owned(),
+        Some(reason) => format!("{} ({})", status(row), reason.name()),
+        None => status(row).to_owned(),
     };
     if let Some(failure) = &row.failure {
         format!("{status}: {failure}")

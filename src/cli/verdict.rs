@@ -4,11 +4,12 @@ pub mod annotate;
 
 use super::show::samples;
 use super::show::samples::{ListArgs, QueueName};
-use super::{CliError, CliResult, Context, words};
+use super::{CliError, CliResult, Context};
 use crate::cli::print::print_line;
 use crate::domain::preference::PairId;
 use crate::domain::review::{Order, Queue};
 use crate::domain::run::{RunId, RunStatus};
+use crate::domain::text::words;
 use crate::domain::verdict::Verdict;
 use crate::store::{BatchRow, Decision, Store, StoreError};
 

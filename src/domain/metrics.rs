@@ -15,6 +15,8 @@ use calibration::{ReliabilityBin, expected_calibration_error, reliability_bins};
 /// Which labelled pairs were evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Split {
     /// Split off the seed set; may decide things.
     Validation,
@@ -26,10 +28,7 @@ impl Split {
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Validation => "validation",
-            Self::Test => "test",
-        }
+        self.into()
     }
 }
 

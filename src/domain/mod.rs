@@ -37,6 +37,8 @@
 
 pub mod event;
 pub mod metrics;
+#[cfg(test)]
+mod names;
 pub mod preference;
 pub mod pseudo_label;
 pub mod query;

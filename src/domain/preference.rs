@@ -39,6 +39,8 @@ pub struct PreferencePair {
 /// One of the two answers of a pair, in presentation order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[derive(strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Side {
     /// `response_a`
     A,
@@ -50,16 +52,13 @@ impl Side {
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::A => "a",
-            Self::B => "b",
-        }
+        self.into()
     }
 
     /// The side with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::A, Self::B].into_iter().find(|side| side.name() == name)
+        name.parse().ok()
     }
 
     /// The other answer.

@@ -32,6 +32,8 @@ impl std::fmt::Display for RunId {
 /// What a run does. Each kind is a loop of its own ([`super::run_loop::RunLoop`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum RunKind {
     /// Self-evolved reward learning ([`super::ser::SerLoop`]).
     #[default]
@@ -40,20 +42,18 @@ pub enum RunKind {
 
 impl RunKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Ser];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in tables, specs and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Ser => "ser",
-        }
+        self.into()
     }
 
     /// The kind with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        name.parse().ok()
     }
 
     /// Whether it is the one that needs no mention.
@@ -67,6 +67,8 @@ impl RunKind {
 /// ([`Liveness`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum RunStatus {
     /// Waits for a free slot.
     Queued,
@@ -86,22 +88,13 @@ impl RunStatus {
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Stopped => "stopped",
-            Self::Finished => "finished",
-            Self::Failed => "failed",
-        }
+        self.into()
     }
 
     /// The status with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Queued, Self::Running, Self::Paused, Self::Stopped, Self::Finished, Self::Failed]
-            .into_iter()
-            .find(|status| status.name() == name)
+        name.parse().ok()
     }
 
     /// Whether a worker should exist for a run with this status.
@@ -134,6 +127,8 @@ pub enum Liveness {
 /// Why the loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum StopReason {
     /// `rounds.max` rounds were trained.
     RoundLimit,
@@ -159,44 +154,26 @@ pub enum StopReason {
 
 impl StopReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
-        Self::RoundLimit,
-        Self::SelectionExhausted,
-        Self::SeedNotBetterThanChance,
-        Self::Uncertified,
-        Self::SelectionOneSided,
-        Self::NothingNew,
-        Self::ValidationDropped,
-        Self::NonFinite,
-        Self::UserStopped,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::RoundLimit => "round_limit",
-            Self::SelectionExhausted => "selection_exhausted",
-            Self::SeedNotBetterThanChance => "seed_not_better_than_chance",
-            Self::Uncertified => "uncertified",
-            Self::SelectionOneSided => "selection_one_sided",
-            Self::NothingNew => "nothing_new",
-            Self::ValidationDropped => "validation_dropped",
-            Self::NonFinite => "non_finite",
-            Self::UserStopped => "user_stopped",
-        }
+        self.into()
     }
 
     /// The reason with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.name() == name)
+        name.parse().ok()
     }
 }
 
 /// What a person asks of a running worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum RequestKind {
     /// Hold between two steps.
     Pause,
@@ -210,17 +187,13 @@ impl RequestKind {
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Stop => "stop",
-        }
+        self.into()
     }
 
     /// The request with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Pause, Self::Resume, Self::Stop].into_iter().find(|kind| kind.name() == name)
+        name.parse().ok()
     }
 }
 
@@ -233,13 +206,13 @@ mod tests {
         for status in ["queued", "running", "paused", "stopped", "finished", "failed"] {
             assert_eq!(RunStatus::from_name(status).unwrap().name(), status);
         }
-        for reason in StopReason::ALL {
+        for &reason in StopReason::ALL {
             assert_eq!(StopReason::from_name(reason.name()), Some(reason));
         }
         for kind in ["pause", "resume", "stop"] {
             assert_eq!(RequestKind::from_name(kind).unwrap().name(), kind);
         }
-        for kind in RunKind::ALL {
+        for &kind in RunKind::ALL {
             assert_eq!(RunKind::from_name(kind.name()), Some(kind));
         }
         assert!(RunStatus::from_name("lost").is_none() && RunKind::from_name("policy").is_none());

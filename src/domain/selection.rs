@@ -28,6 +28,8 @@ pub use rule::{Policy, Rule, StatusTests, confidence_floor};
 /// Why a scored pair was not selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum LeftOut {
     /// An earlier round selected it; pseudo-labels are never revised.
     AlreadySelected,
@@ -47,34 +49,18 @@ pub enum LeftOut {
 
 impl LeftOut {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
-        Self::AlreadySelected,
-        Self::Vetoed,
-        Self::Tie,
-        Self::NotSeparated,
-        Self::DeltaTooSmall,
-        Self::BelowThreshold,
-        Self::Stopped,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::AlreadySelected => "already_selected",
-            Self::Vetoed => "vetoed",
-            Self::Tie => "tie",
-            Self::NotSeparated => "not_separated",
-            Self::DeltaTooSmall => "delta_too_small",
-            Self::BelowThreshold => "below_threshold",
-            Self::Stopped => "stopped",
-        }
+        self.into()
     }
 
     /// The reason with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.name() == name)
+        name.parse().ok()
     }
 }
 

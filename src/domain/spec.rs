@@ -242,6 +242,8 @@ pub struct ReviewSpec {
 /// worth can be measured without one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum OracleQueue {
     /// There is no oracle.
     #[default]
@@ -258,12 +260,7 @@ impl OracleQueue {
     /// The name in tables and in a spec.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Teach => "teach",
-            Self::Random => "random",
-            Self::Audit => "audit",
-        }
+        self.into()
     }
 
     /// The review queue in which its pairs are counted; a sample of the pool is none.

@@ -12,6 +12,8 @@ use super::preference::{LabelSource, PairId, Side, TrainingLabel};
 /// A decision about one pair of one run. Verdicts are append-only: undoing is another row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Verdict {
     /// Never train on this pair.
     Veto,
@@ -25,23 +27,18 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict.
-    pub const ALL: [Self; 4] = [Self::Veto, Self::Keep, Self::Flip, Self::Undo];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The verdict with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verdict| verdict.name() == name)
+        name.parse().ok()
     }
 
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Veto => "veto",
-            Self::Keep => "keep",
-            Self::Flip => "flip",
-            Self::Undo => "undo",
-        }
+        self.into()
     }
 }
 

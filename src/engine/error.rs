@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::text::words::bytes;
+
 /// An engine failure.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -309,16 +311,6 @@ const OTHER_TEMPLATE: &str = "set `model.chat_template` to another one: `plain` 
 /// What to do about tokens that the model has no vectors for.
 const NO_VECTORS: &str = "use the tokenizer of this model; an adapter with new tokens has to be saved \
      with their vectors (`save_embedding_layers=True`)";
-
-/// Bytes as `1.5 GiB` or `20.0 MiB`.
-fn bytes(n: u64) -> String {
-    let mebibytes = n as f64 / 1_048_576.0;
-    if mebibytes < 1024.0 {
-        format!("{mebibytes:.1} MiB")
-    } else {
-        format!("{:.1} GiB", mebibytes / 1024.0)
-    }
-}
 
 /// What to do about a value of a model's settings.
 fn not_built_hint(device: &str) -> String {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::{LaunchError, LaunchResult, Place};
 use crate::domain::source::hub_name::{HubName, RepositoryKind};
 use crate::domain::spec::{ExperimentSpec, SourcePart};
+use crate::domain::text::words;
 use crate::engine::missing_base;
 use crate::hub::{self, Hub, Part, Progress, Settings};
-use crate::report::words;
 
 /// Between two drawings of the progress line.
 const DRAW_EVERY: Duration = Duration::from_millis(100);

@@ -9,7 +9,7 @@ use crate::data::{
 };
 use crate::domain::source::data_files;
 use crate::domain::spec::{ColumnsSpec, DataSpec, SourcePart};
-use crate::report::words::count;
+use crate::domain::text::words::count;
 use crate::store::rows::DatasetRow;
 use crate::store::{Batches, ImportItem, NewDataset, Store};
 

@@ -9,11 +9,11 @@ use crate::domain::run::RunId;
 use crate::domain::source::data_files::Part;
 use crate::domain::spec::{ExperimentSpec, PoolLabels, SourcePart};
 use crate::domain::split::{DataSplit, SplitRule, split};
+use crate::domain::text::words::count;
 use crate::engine::files::weights::ModelFiles;
 use crate::engine::memory::{self, Load};
 use crate::engine::text::tokenize;
 use crate::engine::{Backbone, OpenSettings};
-use crate::report::words::count;
 use crate::spec as spec_file;
 use crate::store::rows::RunRow;
 use crate::store::{NewRun, Store};
@@ -41,17 +41,7 @@ pub fn launch(
 ) -> LaunchResult<Vec<RunRow>> {
     let specs: Vec<LocalSpec> =
         specs.iter().map(|spec| by_name::localize(place, spec)).collect::<LaunchResult<_>>()?;
-    launch_local(place, store, &specs, plan)
-}
-
-/// The same for specs whose files are on this machine.
-pub(super) fn launch_local(
-    place: Place<'_>,
-    store: &mut Store,
-    specs: &[LocalSpec],
-    plan: LaunchPlan<'_>,
-) -> LaunchResult<Vec<RunRow>> {
-    for local in specs {
+    for local in &specs {
         check_model(&local.spec)?;
     }
     let mut made = Made::default();

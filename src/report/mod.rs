@@ -18,7 +18,7 @@ mod scale;
 mod show;
 mod svg;
 pub mod table;
-pub mod words;
+mod words;
 
 pub use arms::ArmsDocument;
 pub use csv::{comparison_csv, record as csv_record};
@@ -30,7 +30,7 @@ pub use markdown::comparison_markdown;
 pub use run::{EvaluationDocument, RunDocument, status, timestamp};
 pub use show::ShowDocument;
 pub use svg::comparison_svg;
-pub use words::{letter, metric_value, setting_value, share, signed};
+pub use words::{accuracy, letter, metric_value, setting_value, share, signed};
 
 #[cfg(test)]
 mod tests;

@@ -72,3 +72,15 @@ pub fn status(row: &RunRow) -> &'static str {
         (status, _) => status.name(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(timestamp(0).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+        assert_eq!(timestamp(1_700_000_000_123).as_deref(), Some("2023-11-14T22:13:20.123Z"));
+        assert_eq!(timestamp(i64::MAX), None);
+    }
+}

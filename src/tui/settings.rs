@@ -107,10 +107,10 @@ impl Settings {
             let value = Value { reader: &reader, name: name.get_ref(), at, given: value.get_ref() };
             match value.name {
                 "theme" => {
-                    let names = ThemeName::ALL.map(ThemeName::name);
+                    let names = ThemeName::ALL.iter().map(|theme| theme.name());
                     let all: Vec<&str> = ["auto"].into_iter().chain(names).collect();
                     let word = value.one_of(&all)?;
-                    settings.theme = ThemeName::ALL.into_iter().find(|theme| theme.name() == word);
+                    settings.theme = word.parse().ok();
                 }
                 "color" => {
                     settings.color = match value.one_of(&["auto", "none", "16", "256", "true"])? {

@@ -83,6 +83,44 @@ fn a_run_has_one_worker() {
     assert_eq!(doubled.count(), 0);
 }
 
+/// How many processes were started for each run of the place.
+fn starts(place: &Place) -> Vec<usize> {
+    let runs = std::fs::read_dir(place.home().join("runs")).unwrap();
+    let logs = runs.map(|run| std::fs::read_to_string(run.unwrap().path().join("worker.log")));
+    logs.map(|log| {
+        let log = log.unwrap();
+        assert!(!log.contains("another worker has this run"), "{log}");
+        log.matches("worker started").count()
+    })
+    .collect()
+}
+
+#[test]
+fn a_run_is_started_once_by_whoever_follows_it() {
+    let place = place();
+    for _ in 0..5 {
+        succeeded(&place.ser(&["run", "spec.toml", "--plain", "--quiet"]));
+    }
+    assert_eq!(starts(&place), [1; 5]);
+}
+
+#[test]
+fn a_run_is_started_once_though_many_processes_see_it_wait() {
+    let place = place();
+    // Three followers, and each worker that ends, start what comes next.
+    let seeds = ["run", "spec.toml", "--rng-seeds", "1,2,3", "--detach"];
+    let ids = succeeded(&place.ser(&seeds));
+    let follow = |run: &str| {
+        let mut command = place.command(&["attach", "--plain", "--quiet", run]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let followers: Vec<Child> = ids.lines().map(follow).collect();
+    for mut follower in followers {
+        assert!(follower.wait().unwrap().success());
+    }
+    assert_eq!(starts(&place), [1; 3]);
+}
+
 #[test]
 fn the_json_document_keeps_its_promise() {
     let place = place();

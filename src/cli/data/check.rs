@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use super::data_source::{GroupArgs, SourceArgs};
+use crate::cli::model::THE_DAY;
 use crate::cli::print::print_json;
-use crate::cli::{CliError, CliResult, Context, words};
+use crate::cli::{CliError, CliResult, Context};
 use crate::data::{
     self, BadPairPolicy, CheckReport, CheckSettings, PairTokens, ReadSettings, TokenCounter,
     TokenReport,
@@ -14,6 +15,7 @@ use crate::domain::source::data_files::Part;
 use crate::domain::spec::{Amount, SourcePart};
 use crate::domain::split::SplitRule;
 use crate::domain::text::clean::clean_line;
+use crate::domain::text::words;
 use crate::engine::files::weights::ModelFiles;
 use crate::engine::text::chat::ChatTemplate;
 use crate::engine::{Backbone, PairText};
@@ -93,7 +95,7 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
         let mut out = std::io::stdout().lock();
         let template = tokenizer.as_ref().and_then(|files| files.tokenizer.chat_template());
         if template.is_some_and(ChatTemplate::prints_the_day) {
-            writeln!(out, "chat template  {}", words::THE_DAY)?;
+            writeln!(out, "chat template  {THE_DAY}")?;
         }
         for line in report_lines(&report, args, context.ascii) {
             writeln!(out, "{}", clean_line(&line))?;

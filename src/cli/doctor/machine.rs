@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Finding;
-use crate::cli::words;
+use crate::domain::text::words;
 
 /// Less free disk than this cannot hold the checkpoints of a few runs.
 const N_BYTES_FREE_MIN: u64 = 1 << 30;

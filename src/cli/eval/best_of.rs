@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::{CliError, CliResult, Context, words};
+use super::super::{CliError, CliResult, Context};
 use super::{EvalArgs, SCORE_TOKENS, write_results};
 use crate::cli::model::scorer;
 use crate::cli::model::scorer::Scorer;
 use crate::cli::print::{print_json, print_table};
 use crate::data::{BestOfPrompt, BestOfReader, DatasetFormat, Part, Source};
 use crate::domain::metrics::reward_bench::{TiedPrompt, best_of_credit, ties_score};
+use crate::domain::text::words;
 use crate::engine::scoring::{Text, encode_texts, score_texts};
 use crate::report::table::{Cell, Form, Table, number, text};
 

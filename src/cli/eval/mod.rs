@@ -10,17 +10,19 @@ use super::data::data_source::SourceArgs;
 use super::export::Target;
 use super::model::scorer;
 use super::model::scorer::{ModelArgs, Scorer};
-use super::{CliError, CliResult, Context, words};
+use super::{CliError, CliResult, Context};
 use crate::cli::print::{FormArgs, print_json, print_line, print_table};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
 use crate::domain::metrics::Evaluation;
 use crate::domain::metrics::reward_bench::section_scores;
 use crate::domain::preference::PreferencePair;
 use crate::domain::source::data_files::Part;
+use crate::domain::text::words;
 use crate::engine::PairText;
 use crate::engine::score::score_all;
 use crate::launch::by_name;
 use crate::launch::import::{self, ImportSettings};
+use crate::report;
 use crate::report::table::{Cell, Column, Form, Table, number, text};
 
 mod best_of;
@@ -138,7 +140,7 @@ fn row(name: &str, it: &Evaluation, form: Form) -> Vec<Cell> {
     let mut row = vec![
         Cell::new(name),
         Cell::shown(Some(it.n), words::count),
-        Cell::both(Some(words::accuracy(it)), Some(it.accuracy.to_string())),
+        Cell::both(Some(report::accuracy(it)), Some(it.accuracy.to_string())),
         Cell::shown(Some(it.n_ties), words::count),
         fixed(it.ece),
         fixed(it.brier),

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::words;
 use crate::cli::model::trained::TrainedRound;
 use crate::domain::text::clean::clean_line;
+use crate::domain::text::words;
 use crate::engine::export::{Exported, InputForm};
+use crate::report;
 use crate::report::EvaluationDocument;
 
 /// What was written, beside what it is.
@@ -55,7 +56,7 @@ pub fn readme(found: &TrainedRound, exported: &Exported, contents: Contents) -> 
     let accuracy = match &row.test {
         Some(test) => format!(
             "It ranks {} of {} test pairs as people did (95 % Wilson interval in brackets).",
-            words::accuracy(test),
+            report::accuracy(test),
             words::count(test.n)
         ),
         None => "It has not been tested.".to_owned(),

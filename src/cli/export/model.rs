@@ -1,10 +1,11 @@
 //! `--format hf` and `--format peft`: the reward model of a round.
 
-use super::super::{CliError, CliResult, Context, words};
+use super::super::{CliError, CliResult, Context};
 use super::{Target, card, say_done, target};
 use crate::cli::model::trained;
 use crate::cli::model::trained::RoundArgs;
 use crate::domain::spec::Tuning;
+use crate::domain::text::words;
 use crate::engine::export::TrainedModel;
 use crate::engine::{EngineError, OpenSettings};
 use crate::store::Store;

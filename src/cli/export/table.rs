@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::super::{CliError, CliResult, Context, words};
+use super::super::{CliError, CliResult, Context};
 use super::rows::{Cell, Source, What};
 use super::{Target, say_done};
-use crate::report::csv_record;
+use crate::domain::text::words;
 use crate::store::Store;
 
 /// How a row is written.
@@ -61,28 +61,30 @@ fn write(source: &Source<'_>, what: What, form: Form, path: &Path) -> CliResult<
     source.each(what, &mut |row| {
         n += 1;
         let line = match form {
-            Form::Csv => {
-                let fields: Vec<String> = row.iter().map(csv_field).collect();
-                csv_record(fields.iter().map(String::as_str))
-            }
+            Form::Csv => row.iter().map(csv_field).collect::<Vec<_>>().join(","),
             _ => {
                 let keys = columns.iter().zip(row);
                 let entries = keys.map(|(key, cell)| format!("\"{key}\":{}", cell.to_json()));
-                format!("{{{}}}\n", entries.collect::<Vec<_>>().join(","))
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
             }
         };
-        out.write_all(line.as_bytes()).map_err(|error| failed(&error))
+        writeln!(out, "{line}").map_err(|error| failed(&error))
     })?;
     let file = out.into_inner().map_err(|error| failed(error.error()))?;
     file.sync_all().map_err(|error| failed(&error))?;
     Ok(n)
 }
 
-/// A cell as a field: what does not exist is empty, a conversation is its JSON.
+/// Quoted where RFC 4180 asks for it; what does not exist is empty, a conversation is its JSON.
 fn csv_field(cell: &Cell) -> String {
-    match cell {
-        Cell::Plain(Value::Null) => String::new(),
+    let text = match cell {
+        Cell::Plain(Value::Null) => return String::new(),
         Cell::Plain(Value::String(text)) => text.clone(),
         other => other.to_json(),
+    };
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
     }
 }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::print::print_line;
-use crate::cli::{CliError, CliResult, Context, words};
+use crate::cli::{CliError, CliResult, Context};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
 use crate::domain::preference::PreferencePair;
 use crate::domain::spec::DataSpec;
+use crate::domain::text::words;
 use crate::engine::measure::{MeasureSettings, Measurement, PassCost, measure};
 use crate::engine::{OpenSettings, PairText};
 use crate::launch::import;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::cli::{CliResult, Context, words};
+use crate::cli::{CliResult, Context};
 use crate::data::pocket;
 use crate::domain::spec::Device;
+use crate::domain::text::words;
 use crate::engine::open::open_generator;
 use crate::engine::pretrain::{PretrainSettings, embedded_shape, pretrain};
 use crate::engine::{Backbone, SamplingSettings};

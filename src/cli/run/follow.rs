@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::print::{print_json, print_line};
-use crate::cli::{CliError, CliResult, Context, words};
+use crate::cli::{CliError, CliResult, Context};
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
+use crate::domain::text::words;
+use crate::report;
 use crate::report::ShowDocument;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
@@ -44,7 +46,11 @@ pub enum Output {
 /// [`crate::cli::ErrorKind::Failure`] when the run fails or its worker is lost,
 /// [`crate::cli::ErrorKind::Interrupted`] on Ctrl-C.
 pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output) -> CliResult {
-    let is_interrupted = interruption()?;
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
+            .map_err(|error| CliError::failure(format!("cannot listen for signals: {error}")))?;
+    }
     let mut printer = Printer::new(context, output);
     let mut seen = 0;
     let mut version = None;
@@ -72,19 +78,6 @@ pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output)
         }
         std::thread::sleep(POLL);
     }
-}
-
-/// A flag that Ctrl-C sets from now on, instead of ending the process.
-///
-/// # Errors
-/// When the system lets nobody listen.
-pub fn interruption() -> CliResult<Arc<AtomicBool>> {
-    let is_interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
-            .map_err(|error| CliError::failure(format!("cannot listen for signals: {error}")))?;
-    }
-    Ok(is_interrupted)
 }
 
 /// Follows runs one after the other. One failed run of several does not hide the others; what comes
@@ -316,7 +309,7 @@ impl<'a> Printer<'a> {
         }
         let evaluations = [("validation", self.validation.take()), ("test", self.test.take())];
         for (name, evaluation) in evaluations {
-            parts.extend(evaluation.map(|e| format!("{name} {}", words::accuracy(&e))));
+            parts.extend(evaluation.map(|e| format!("{name} {}", report::accuracy(&e))));
         }
         parts.push(words::duration(wall_ms));
         parts.extend(

@@ -3,6 +3,7 @@
 use crate::cli::print::print_line;
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::run::{Liveness, RunStatus};
+use crate::report;
 use crate::store::rows::RunRow;
 
 /// Arguments of the three.
@@ -62,8 +63,7 @@ fn refuse(run: &RunRow, action: &str, is_refused: bool) -> CliResult {
     if !is_refused {
         return Ok(());
     }
-    let message =
-        format!("cannot {action} `{}`: it is {}", run.name, crate::cli::words::status(run));
+    let message = format!("cannot {action} `{}`: it is {}", run.name, report::status(run));
     let hint = match run.status {
         RunStatus::Stopped | RunStatus::Failed => format!("go on with `ser resume {}`", run.id),
         RunStatus::Queued => {

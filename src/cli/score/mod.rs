@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::model::scorer;
 use super::model::scorer::{ModelArgs, Scorer};
-use super::{CliError, CliResult, Context, words};
+use super::{CliError, CliResult, Context};
+use crate::domain::text::words;
 use crate::engine::scoring::{EncodedText, Text, encode_texts, score_texts};
 use record::Record;
 

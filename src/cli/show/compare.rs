@@ -1,15 +1,15 @@
 //! `ser compare RUN RUN...`: runs side by side, with intervals.
 
-use crate::analysis;
 use crate::analysis::{
-    Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX, RoundChoice,
+    self, Comparison, ComparisonCache, ComparisonQuery, Disagreements, N_RUNS_MAX, RoundChoice,
 };
-use crate::cli::print::{FormArgs, print_json, print_line, print_table, print_text};
+use crate::cli::print::{FormArgs, print_line, print_table, print_text};
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::text::clean::clean_line;
 use crate::report::listing::arms::{self, p_words};
+use crate::report::listing::compared::{ComparedList, disagreements};
 use crate::report::table::{Cell, Form, Table, number, text};
-use crate::report::{self, letter, metric_value, setting_value, share, signed};
+use crate::report::{letter, metric_value, setting_value, share, signed};
 use crate::store::Store;
 
 /// More runs than this are not looked at pair by pair on a terminal.
@@ -65,29 +65,19 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
         );
         return Err(CliError::input(message).with_hint(hint));
     }
-    let comparison = analysis::compare(&store, &query, &mut ComparisonCache::default())?;
-    match form {
-        Form::Csv => print_line(report::comparison_csv(&comparison).trim_end()),
-        Form::Markdown => {
-            print_line(report::comparison_markdown(&comparison).trim_end())?;
-            print_text(&arms::below(&arms, Form::Markdown, context.ascii))
-        }
-        Form::Json => {
-            let found = disagreements(&store, &comparison, args.pairs)?;
-            let arms = Some(&arms);
-            print_json(&report::ComparisonDocument::new(&comparison, arms, &found, args.gold))
-        }
-        Form::Human => {
-            // Of many runs, how they agree two by two is more than anybody reads.
-            let found = if comparison.runs.len() <= N_RUNS_IN_DETAIL {
-                disagreements(&store, &comparison, args.pairs)?
-            } else {
-                Vec::new()
-            };
-            print(context, &comparison, &found)?;
-            print_text(&arms::below(&arms, Form::Human, context.ascii))
-        }
+    if form != Form::Human {
+        let list = ComparedList { query, n_pairs: args.pairs, shows_gold: args.gold };
+        return print_text(&list.text(&store, form, context.ascii)?);
     }
+    let comparison = analysis::compare(&store, &query, &mut ComparisonCache::default())?;
+    // Of many runs, how they agree two by two is more than anybody reads.
+    let found = if comparison.runs.len() <= N_RUNS_IN_DETAIL {
+        disagreements(&store, &comparison, args.pairs)?
+    } else {
+        Vec::new()
+    };
+    print(context, &comparison, &found)?;
+    print_text(&arms::below(&arms, Form::Human, context.ascii))
 }
 
 fn query(store: &Store, args: &CompareArgs) -> CliResult<ComparisonQuery> {
@@ -119,24 +109,6 @@ fn query(store: &Store, args: &CompareArgs) -> CliResult<ComparisonQuery> {
     let rounds = if args.best { RoundChoice::Best } else { RoundChoice::Last };
     let runs = rows.into_iter().map(|row| row.id).collect();
     Ok(ComparisonQuery { runs, base: base.unwrap_or(0), rounds, n_loss_points: 0 })
-}
-
-/// Beside each run but the base.
-fn disagreements(
-    store: &Store,
-    comparison: &Comparison,
-    n_pairs: usize,
-) -> CliResult<Vec<Option<Disagreements>>> {
-    let base = &comparison.runs[comparison.base];
-    let mut all = Vec::with_capacity(comparison.runs.len());
-    for (index, run) in comparison.runs.iter().enumerate() {
-        all.push(if index == comparison.base {
-            None
-        } else {
-            Some(analysis::disagreements(store, base, run, n_pairs)?)
-        });
-    }
-    Ok(all)
 }
 
 fn print(

@@ -8,7 +8,8 @@ use super::columns::{PairFacts, RoundColumns, side_of};
 use super::filter::{SampleFilter, Term, VerdictIs, Want};
 
 /// In which order pairs are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Order {
     /// The least confident first: where a person's decision matters most.
     #[default]
@@ -29,28 +30,12 @@ pub enum Order {
 
 impl Order {
     /// Every order.
-    pub const ALL: [Self; 7] = [
-        Self::LeastConfident,
-        Self::MostConfident,
-        Self::Change,
-        Self::Longest,
-        Self::Pair,
-        Self::Audit,
-        Self::Teach,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name on the command line and in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::LeastConfident => "least_confident",
-            Self::MostConfident => "most_confident",
-            Self::Change => "change",
-            Self::Longest => "longest",
-            Self::Pair => "pair",
-            Self::Audit => "audit",
-            Self::Teach => "teach",
-        }
+        self.into()
     }
 
     /// The queue it is, if it is one.
@@ -65,7 +50,8 @@ impl Order {
 }
 
 /// A list that a person works through from its beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Queue {
     /// For measuring.
     Audit,
@@ -77,10 +63,7 @@ impl Queue {
     /// The name in tables and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Audit => "audit",
-            Self::Teach => "teach",
-        }
+        self.into()
     }
 }
 

@@ -9,12 +9,16 @@ use serde::{Deserialize, Serialize};
 /// Which filter applies now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum LearningStatus {
     /// Tell good answers from bad: one probability high, the other low.
     #[serde(rename = "status_1")]
+    #[strum(serialize = "status_1")]
     Status1,
     /// Amplify differences: the two probabilities differ enough, wherever they lie.
     #[serde(rename = "status_2")]
+    #[strum(serialize = "status_2")]
     Status2,
     /// Neither test finds enough pairs.
     Stop,
@@ -26,19 +30,13 @@ impl LearningStatus {
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Status1 => "status_1",
-            Self::Status2 => "status_2",
-            Self::Stop => "stop",
-            Self::Ungated => "ungated",
-        }
+        self.into()
     }
 
     /// The status with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Status1, Self::Status2, Self::Stop, Self::Ungated];
-        all.into_iter().find(|status| status.name() == name)
+        name.parse().ok()
     }
 
     /// The status of this round, given the one before and how many pool pairs pass each test.

@@ -161,7 +161,7 @@ fn vetoed_taken_and_tied_pairs_stay_out_and_do_not_fill_the_gate() {
 
 #[test]
 fn reasons_have_names() {
-    for reason in LeftOut::ALL {
+    for &reason in LeftOut::ALL {
         assert_eq!(LeftOut::from_name(reason.name()), Some(reason));
     }
 }

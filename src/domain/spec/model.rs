@@ -176,6 +176,8 @@ pub enum LoraTarget {
 /// Number format of a matrix product's operands, or of stored parameters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Precision {
     /// 32-bit floats.
     #[default]
@@ -188,10 +190,7 @@ impl Precision {
     /// As a spec writes it.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-        }
+        self.into()
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::stats::logistic;
 /// What a pair is looked at with, beside the reward model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::VariantArray)]
 pub enum View {
     /// The log-likelihood of the answers under the pretrained backbone.
     Likelihood,
@@ -23,7 +24,7 @@ pub enum View {
 
 impl View {
     /// Every view, in the order of [`ViewWeights::views`].
-    pub const ALL: [Self; 2] = [Self::Likelihood, Self::Surface];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
 const N_VIEWS: usize = View::ALL.len();

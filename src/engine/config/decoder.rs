@@ -7,7 +7,8 @@ use super::rope::{self, RopeScaling};
 use crate::engine::EngineError;
 
 /// Which export a decoder's files follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum DecoderFamily {
     /// Llama 2 and 3, TinyLlama, SmolLM2.
     Llama,
@@ -23,12 +24,7 @@ impl DecoderFamily {
     /// The name `model_type` has for it.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Llama => "llama",
-            Self::Mistral => "mistral",
-            Self::Qwen2 => "qwen2",
-            Self::Qwen3 => "qwen3",
-        }
+        self.into()
     }
 }
 

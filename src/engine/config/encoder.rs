@@ -5,13 +5,15 @@ use super::relative::{self, RelativePositions};
 use crate::engine::EngineError;
 
 /// Which export an encoder's files follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum EncoderFamily {
     /// BERT and MiniLM.
     Bert,
     /// RoBERTa and XLM-RoBERTa: positions start after the padding id; no segments.
     Roberta,
     /// DistilBERT: no segments, no pooler.
+    #[strum(serialize = "distilbert")]
     DistilBert,
     /// DeBERTa v2 and v3: attention scores depend on relative positions, too.
     DebertaV2,
@@ -21,12 +23,7 @@ impl EncoderFamily {
     /// The name `model_type` has for it.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Bert => "bert",
-            Self::Roberta => "roberta",
-            Self::DistilBert => "distilbert",
-            Self::DebertaV2 => "deberta-v2",
-        }
+        self.into()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 use crate::domain::text::clean::{clean_line, clean_text};
+use crate::domain::text::words::grouped;
 
 /// A text of one line.
 pub fn line(text: &str) -> String {
@@ -79,15 +80,7 @@ pub fn maybe<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
 
 /// A count with thin spaces between thousands.
 pub fn count(n: impl Display) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
+    grouped(&n.to_string(), '\u{202f}')
 }
 
 #[cfg(test)]

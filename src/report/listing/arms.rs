@@ -2,8 +2,8 @@
 
 use crate::analysis::{ArmComparison, ArmRow, MeanOverSeeds};
 use crate::domain::stats::Interval;
+use crate::domain::text::words;
 use crate::report::table::{Cell, Column, Form, Table, number, text};
-use crate::report::words;
 
 /// What stands at the head of the columns of rounds; longer experiments show the first ones.
 const ROUNDS: [(&str, &str); 8] = [
@@ -78,7 +78,7 @@ fn cells_of(arm: &ArmRow) -> Vec<Cell> {
         Cell::maybe(difference.and_then(|d| d.pooled_p_holm).map(p_words)),
         Cell::maybe(gap_words(arm)),
         Cell::shown(arm.n_labels_spent.map(|n| n.round() as u64), words::count),
-        Cell::shown(arm.wall_s.map(|s| (s * 1000.0) as u64), words::elapsed),
+        Cell::shown(arm.wall_s.map(|s| (s * 1000.0) as u64), words::duration),
     ]
 }
 

@@ -1,18 +1,18 @@
 //! The lists that the command line prints and the interface copies and exports, as values.
 
 pub mod arms;
+pub mod compared;
 mod round_audit;
 pub mod rounds;
 pub mod runs;
 pub mod samples;
 
-use crate::analysis;
-use crate::analysis::{ComparisonCache, ComparisonQuery, RoundChoice};
 use crate::domain::run::RunId;
 use crate::store::Store;
 
+use super::ReportError;
 use super::table::Form;
-use super::{ComparisonDocument, ReportError, comparison_csv, comparison_markdown};
+use compared::ComparedList;
 use samples::SampleList;
 
 /// What is listed.
@@ -31,10 +31,7 @@ pub enum Listing {
     /// Pairs that a round scored, as `ser samples` lists them.
     Samples(SampleList),
     /// Runs side by side and their arms over the random seeds, as `ser compare` shows them.
-    Compared {
-        /// The base first, unless one of them is starred.
-        runs: Vec<RunId>,
-    },
+    Compared(ComparedList),
 }
 
 /// A list in a form: exactly what the command writes to its standard output.
@@ -60,27 +57,7 @@ impl Printed {
             }
             Listing::Rounds { run } => rounds::text(run, &store.rounds(run)?, form, false),
             Listing::Samples(list) => Ok(list.read(store)?.text(form, false)?),
-            Listing::Compared { runs } => compared(store, runs, form),
-        }
-    }
-}
-
-fn compared(store: &Store, runs: &[RunId], form: Form) -> Result<String, ReportError> {
-    let mut base = 0;
-    for (index, run) in runs.iter().enumerate() {
-        if store.run(run)?.row.annotation.is_baseline {
-            base = index;
-        }
-    }
-    let rounds = RoundChoice::Last;
-    let query = ComparisonQuery { runs: runs.to_vec(), base, rounds, n_loss_points: 0 };
-    let comparison = analysis::compare(store, &query, &mut ComparisonCache::default())?;
-    let arms = analysis::compare_arms(store, runs, rounds)?;
-    match form {
-        Form::Csv => Ok(comparison_csv(&comparison)),
-        Form::Json => json(&ComparisonDocument::new(&comparison, Some(&arms), &[], false)),
-        Form::Human | Form::Markdown => {
-            Ok(comparison_markdown(&comparison) + &arms::below(&arms, form, false))
+            Listing::Compared(list) => list.text(store, form, false),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What each round's selection looks like from outside, as a table.
 
 use crate::domain::teacher::audit::SelectionAudit;
+use crate::domain::text::words;
 use crate::report::table::{Cell, Column, Table, number};
-use crate::report::words;
 use crate::store::rows::RoundRow;
 
 /// The audits of the rounds that selected something, for people; `None` where there is none.

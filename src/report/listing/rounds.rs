@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::{json, round_audit};
 use crate::domain::metrics::Evaluation;
 use crate::domain::run::RunId;
+use crate::domain::text::words;
 use crate::report::ReportError;
 use crate::report::show::RoundDocument;
 use crate::report::table::{self, Cell, Form, Table, number};
-use crate::report::words;
 use crate::report::words::accuracy;
 use crate::store::best_round;
 use crate::store::rows::{RoundRow, learning_status_name};
@@ -108,7 +108,7 @@ fn cells(row: &RoundRow) -> Vec<Cell> {
             row.test.as_ref().map(accuracy),
             row.test.as_ref().map(|test| test.accuracy.to_string()),
         ),
-        Cell::shown(row.wall_ms, words::elapsed),
+        Cell::shown(row.wall_ms, words::duration),
         Cell::shown(tokens_per_s, words::count),
     ]
 }

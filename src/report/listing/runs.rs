@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::json;
 use crate::domain::run::RunStatus;
+use crate::domain::text::words;
 use crate::report::table::{self, Cell, Form, Table, number};
-use crate::report::words;
 use crate::report::{ReportError, RunDocument, status, timestamp};
 use crate::store::RunFilter;
 use crate::store::rows::RunRow;

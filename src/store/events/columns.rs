@@ -245,7 +245,7 @@ pub(in crate::store) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
 /// The reasons of a column of codes; `None` for a selected pair.
 pub(in crate::store) fn reasons(codes: &[u8]) -> Result<Vec<Option<LeftOut>>, BrokenColumns> {
     let mut by_code = [None; 256];
-    for reason in LeftOut::ALL {
+    for &reason in LeftOut::ALL {
         by_code[usize::from(code(reason))] = Some(reason);
     }
     let reason = |stored: &u8| match by_code[usize::from(*stored)] {
@@ -309,7 +309,7 @@ mod tests {
         else {
             unreachable!()
         };
-        for (scored, reason) in pairs.iter_mut().zip(LeftOut::ALL) {
+        for (scored, &reason) in pairs.iter_mut().zip(LeftOut::ALL) {
             scored.left_out = Some(reason);
         }
         let event = RunEvent::SelectionMade { round, summary, pairs };

@@ -11,7 +11,7 @@ use crate::store::RunEdit;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contents {
     Text(String),
-    /// What the command line prints: it and the screen tell one story.
+    /// A list as the command line prints it: the two tell one story.
     Printed(Printed),
 }
 
@@ -54,11 +54,10 @@ pub enum Change {
         what: String,
         text: String,
     },
-    /// Put what a command prints on the clipboard.
+    /// Put a list on the clipboard, as the command line prints it.
     CopyPrinted {
         /// What it is, for the answer.
         what: String,
-        /// The list, and its form.
         printed: Printed,
     },
     /// Change what is kept about runs.

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::domain::run::{RequestKind, RunId, RunStatus};
+use crate::domain::text::causes::one_line;
 use crate::launch::{self, LaunchError, Request as LaunchRequest};
 use crate::report::ReportError;
 use crate::report::listing::Printed;
-use crate::report::words::one_line;
 use crate::store::{Access, Home, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
 
@@ -24,22 +23,16 @@ use crate::tui::terminal::clipboard;
 /// How often the head of the queue is looked at: there is no daemon, so whoever is here does it.
 const QUEUE: Duration = Duration::from_secs(3);
 
-/// A launch that is under way: the id of its last run, or why there is none.
-pub type Launching = JoinHandle<Result<String, LaunchError>>;
-
 /// Makes changes until the interface is gone. Launches that are under way then are given back: a
-/// person who leaves while data is imported wants the run all the same. Dry runs, of which nobody
-/// would hear, are given up.
+/// person who leaves while data is imported wants the run all the same.
 pub fn execute(
     home: &Home,
     read_only: bool,
     changes: &Receiver<Change>,
     to: &Outlet<Answer>,
-) -> Vec<Launching> {
+) -> Vec<JoinHandle<()>> {
     let supervisor = Arc::new(Supervisor::new(home.clone()));
-    let mut launches: Vec<Launching> = Vec::new();
-    let mut dry_runs: Vec<JoinHandle<()>> = Vec::new();
-    let is_left = Arc::new(AtomicBool::new(false));
+    let mut launches: Vec<JoinHandle<()>> = Vec::new();
     loop {
         let answered = match changes.recv_timeout(QUEUE) {
             Ok(Change::Ask { run, name, kind }) => {
@@ -52,8 +45,7 @@ pub fn execute(
                 None
             }
             Ok(Change::DryRun { spec }) => {
-                dry_runs.retain(|dry_run| !dry_run.is_finished());
-                dry_runs.push(dry_run(home, spec, &is_left, to));
+                dry_run(spec, to);
                 None
             }
             Ok(Change::Save { path, contents: Contents::Text(text), overwrites }) => {
@@ -76,20 +68,12 @@ pub fn execute(
                 }
                 None
             }
-            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Disconnected) => return launches,
         };
-        if let Some(answer) = answered {
-            // The interface may be gone, but what it asked for last is done nevertheless.
-            let _ = to.send(answer);
+        if answered.is_some_and(|answer| !to.send(answer)) {
+            return launches;
         }
     }
-    is_left.store(true, Ordering::Relaxed);
-    for dry_run in dry_runs {
-        // One that panicked has nobody to be told.
-        let _ = dry_run.join();
-    }
-    launches.retain(|launch| !launch.is_finished());
-    launches
 }
 
 fn answer(result: Result<String, SupervisorError>) -> Answer {
@@ -166,26 +150,27 @@ fn save_printed(
 ) {
     let (home, to) = (home.clone(), to.clone());
     thread::spawn(move || {
-        let answer = if !overwrites && path.exists() {
+        let message = if !overwrites && path.exists() {
             Answer::FileExists { path, contents: Contents::Printed(printed) }
         } else {
-            let text = text_of(&home, &printed);
-            text.map_or_else(|failed| failed, |text| save(&path, text, overwrites))
+            text_of(&home, &printed)
+                .map_or_else(|failed| failed, |text| save(&path, text, overwrites))
         };
-        let _ = to.send(answer);
+        let _ = to.send(message);
     });
 }
 
-/// Puts what a command prints on the person's clipboard.
+/// Puts a list on the person's clipboard.
 fn copy_printed(home: &Home, what: String, printed: Printed, to: &Outlet<Answer>) {
     let (home, to) = (home.clone(), to.clone());
     thread::spawn(move || {
         let text = text_of(&home, &printed);
-        let _ = to.send(text.map_or_else(|failed| failed, |text| copy(&home, &what, &text)));
+        let message = text.map_or_else(|failed| failed, |text| copy(&home, &what, &text));
+        let _ = to.send(message);
     });
 }
 
-/// What a command prints, or the answer that says why it cannot.
+/// The list in its form, or the answer that says why it cannot be read.
 fn text_of(home: &Home, printed: &Printed) -> Result<String, Answer> {
     Store::open(home, Access::ReadOnly)
         .map_err(ReportError::from)
@@ -227,17 +212,15 @@ fn launch(
     supervisor: &Arc<Supervisor>,
     request: LaunchRequest,
     to: &Outlet<Answer>,
-) -> Launching {
+) -> JoinHandle<()> {
     let (home, supervisor, to) = (home.clone(), Arc::clone(supervisor), to.clone());
     thread::spawn(move || {
-        let started = start(&home, &supervisor, &request);
-        let answer = match &started {
-            Ok(run) => Answer::Started(run.clone()),
-            Err(error) => Answer::Failed(with_hint(&one_line(error), error.hint())),
+        let answer = match start(&home, &supervisor, &request) {
+            Ok(run) => Answer::Started(run),
+            Err(error) => Answer::Failed(with_hint(&one_line(&error), error.hint())),
         };
-        // The interface may be gone by now; whoever waits for this thread tells the outcome then.
+        // The interface may be gone by now; the run is not.
         let _ = to.send(answer);
-        started
     })
 }
 
@@ -255,15 +238,10 @@ fn start(
 }
 
 /// A dry run takes as long as a small run: other changes do not wait for it.
-fn dry_run(
-    home: &Home,
-    spec: String,
-    is_left: &Arc<AtomicBool>,
-    to: &Outlet<Answer>,
-) -> JoinHandle<()> {
-    let (home, is_left, to) = (home.clone(), Arc::clone(is_left), to.clone());
+fn dry_run(spec: String, to: &Outlet<Answer>) {
+    let to = to.clone();
     thread::spawn(move || {
-        let words = match launch::dry_run(&home, &spec, &is_left) {
+        let words = match launch::dry_run(&spec) {
             Ok(done) => {
                 let seconds = done.took.as_secs_f64();
                 format!("ok: 200 pairs and one round in {seconds:.0} s, nothing kept")
@@ -271,7 +249,7 @@ fn dry_run(
             Err(error) => with_hint(&one_line(&error), error.hint()),
         };
         let _ = to.send(Answer::DryRunEnded(words));
-    })
+    });
 }
 
 /// Errors are left to whoever asks for something: nobody asked for this.

@@ -6,6 +6,8 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::domain::text::words::grouped;
+
 /// Columns a text takes.
 pub fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
@@ -162,15 +164,7 @@ pub fn share(value: Option<f64>, digits: usize) -> String {
 
 /// A count with its thousands apart: `48 112`.
 pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
+    grouped(&n.to_string(), ' ')
 }
 
 /// A count in at most four columns: `948`, `4.8k`, `48k`, `1.2M`.

@@ -31,7 +31,10 @@ pub enum Depth {
 }
 
 /// A set of styles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ThemeName {
     /// On a dark background.
     Dark,
@@ -39,25 +42,19 @@ pub enum ThemeName {
     Light,
     /// The hues of Okabe and Ito at full strength, for every color vision; on a dark background.
     ColorBlind,
-    Mono,
     /// The terminal's own palette: readable on any background.
+    #[strum(serialize = "ansi")]
     Ansi16,
+    Mono,
 }
 
 impl ThemeName {
     /// Every set, in the order the key walks through them.
-    pub const ALL: [Self; 5] =
-        [Self::Dark, Self::Light, Self::ColorBlind, Self::Ansi16, Self::Mono];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// What the config file and the message line call it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Dark => "dark",
-            Self::Light => "light",
-            Self::ColorBlind => "color-blind",
-            Self::Mono => "mono",
-            Self::Ansi16 => "ansi",
-        }
+        self.into()
     }
 }
 
@@ -300,7 +297,7 @@ mod tests {
 
     #[test]
     fn colors_are_written_as_deep_as_the_terminal_is() {
-        for name in ThemeName::ALL {
+        for &name in ThemeName::ALL {
             for (depth, is_rgb) in [(Depth::Indexed, false), (Depth::True, true)] {
                 let theme = Theme::new(name, depth);
                 let has_rgb = matches!(theme.main.fg, Some(Color::Rgb(..)));

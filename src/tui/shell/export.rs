@@ -1,6 +1,7 @@
 //! What a screen shows as a file or on the clipboard. The text is what the command line prints, so
 //! that the two never tell different stories.
 
+use crate::analysis::RoundChoice;
 use crate::domain::review::Order;
 use crate::report::listing::samples::SampleList;
 use crate::report::listing::{Listing, Printed};
@@ -41,7 +42,7 @@ pub fn listing_of(model: &Model) -> Option<Listing> {
 }
 
 /// What a list is called, and the command that prints it.
-fn command_of(listing: &Listing) -> (&'static str, Vec<String>) {
+pub fn command_of(listing: &Listing) -> (&'static str, Vec<String>) {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     match listing {
         Listing::Runs { filter } => {
@@ -65,9 +66,14 @@ fn command_of(listing: &Listing) -> (&'static str, Vec<String>) {
             args.push(format!("--limit={}", list.limit));
             ("samples", args)
         }
-        Listing::Compared { runs } => {
-            let runs = runs.iter().map(ToString::to_string);
-            ("compare", ["compare".to_owned()].into_iter().chain(runs).collect())
+        Listing::Compared(list) => {
+            let runs = list.query.runs.iter().map(ToString::to_string);
+            let mut args: Vec<String> = ["compare".to_owned()].into_iter().chain(runs).collect();
+            args.extend(list.query.runs.get(list.query.base).map(|base| format!("--base={base}")));
+            if list.query.rounds == RoundChoice::Best {
+                args.push("--best".to_owned());
+            }
+            ("compare", args)
         }
     }
 }
@@ -142,7 +148,7 @@ mod tests {
         let [Effect::Change(Change::CopyPrinted { printed, .. })] = &effects[..] else {
             panic!("{effects:?}")
         };
-        assert!(matches!(&printed.listing, Listing::Rounds { .. }));
+        assert!(matches!(printed.listing, Listing::Rounds { .. }));
         assert_eq!(printed.form, Form::Markdown);
     }
 }

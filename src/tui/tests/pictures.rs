@@ -51,7 +51,7 @@ pub fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
 #[test]
 fn themes() {
     for depth in [Depth::Indexed, Depth::True] {
-        for name in ThemeName::ALL {
+        for &name in ThemeName::ALL {
             let data = running_data();
             let row = data.detail.row.clone();
             let mut model = model(80, 24, vec![row.clone()], Some(data));

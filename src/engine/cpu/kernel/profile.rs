@@ -13,7 +13,7 @@ static IS_ON: AtomicBool = AtomicBool::new(false);
 static COUNTERS: [Counter; Kernel::ALL.len()] = [const { Counter::new() }; Kernel::ALL.len()];
 
 /// Kinds of kernels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
 pub enum Kernel {
     /// Forward products of linear layers.
     Linear,
@@ -41,19 +41,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// All kinds, in the order of a profile.
-    pub const ALL: [Self; 11] = [
-        Self::Linear,
-        Self::LinearInput,
-        Self::LinearWeight,
-        Self::Product,
-        Self::Attention,
-        Self::AttentionBackward,
-        Self::Norm,
-        Self::Activation,
-        Self::Rotary,
-        Self::Rows,
-        Self::Optimizer,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Its name in a profile.
     #[must_use]

@@ -90,27 +90,33 @@ const BUILT_OTHERWISE: [&str; 53] = [
 ];
 
 /// A class of transformers 5 that loads a `tokenizer.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
 pub enum TokenizerClass {
     /// The file as it is: `TokenizersBackend`, once `PreTrainedTokenizerFast`.
+    #[strum(serialize = "TokenizersBackend", serialize = "PreTrainedTokenizer")]
     Plain,
     /// A name that says nothing here; read as the plain class.
     Unknown,
-    /// `BertTokenizer`
+    #[strum(
+        to_string = "BertTokenizer",
+        serialize = "ElectraTokenizer",
+        serialize = "LayoutLMTokenizer",
+        serialize = "MobileBertTokenizer"
+    )]
     Bert,
-    /// `DistilBertTokenizer`
+    #[strum(serialize = "DistilBertTokenizer")]
     DistilBert,
-    /// `RobertaTokenizer`
+    #[strum(serialize = "RobertaTokenizer")]
     Roberta,
-    /// `XLMRobertaTokenizer`
+    #[strum(serialize = "XLMRobertaTokenizer")]
     XlmRoberta,
-    /// `DebertaV2Tokenizer`
+    #[strum(serialize = "DebertaV2Tokenizer")]
     DebertaV2,
-    /// `Qwen2Tokenizer`
+    #[strum(serialize = "Qwen2Tokenizer")]
     Qwen2,
-    /// `LlamaTokenizer`
+    #[strum(serialize = "LlamaTokenizer")]
     Llama,
-    /// `GPT2Tokenizer`
+    #[strum(serialize = "GPT2Tokenizer")]
     Gpt2,
 }
 
@@ -131,25 +137,8 @@ impl TokenizerClass {
         }
         match named {
             Some("LlamaTokenizer") if is_byte_level(&outline()) => Self::Plain,
-            Some(name) => Self::named(name),
+            Some(name) => name.parse().unwrap_or(Self::Unknown),
             None => Self::of_family(config, outline),
-        }
-    }
-
-    fn named(name: &str) -> Self {
-        match name {
-            "TokenizersBackend" | "PreTrainedTokenizer" => Self::Plain,
-            "BertTokenizer" | "ElectraTokenizer" | "LayoutLMTokenizer" | "MobileBertTokenizer" => {
-                Self::Bert
-            }
-            "DistilBertTokenizer" => Self::DistilBert,
-            "RobertaTokenizer" => Self::Roberta,
-            "XLMRobertaTokenizer" => Self::XlmRoberta,
-            "DebertaV2Tokenizer" => Self::DebertaV2,
-            "Qwen2Tokenizer" => Self::Qwen2,
-            "LlamaTokenizer" => Self::Llama,
-            "GPT2Tokenizer" => Self::Gpt2,
-            _ => Self::Unknown,
         }
     }
 
@@ -172,17 +161,7 @@ impl TokenizerClass {
     /// Its name there; none for the plain one and the unknown.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
-        match self {
-            Self::Plain | Self::Unknown => None,
-            Self::Bert => Some("BertTokenizer"),
-            Self::DistilBert => Some("DistilBertTokenizer"),
-            Self::Roberta => Some("RobertaTokenizer"),
-            Self::XlmRoberta => Some("XLMRobertaTokenizer"),
-            Self::DebertaV2 => Some("DebertaV2Tokenizer"),
-            Self::Qwen2 => Some("Qwen2Tokenizer"),
-            Self::Llama => Some("LlamaTokenizer"),
-            Self::Gpt2 => Some("GPT2Tokenizer"),
-        }
+        (!matches!(self, Self::Plain | Self::Unknown)).then(|| self.into())
     }
 
     /// Whether it tells two texts apart by token types: as `model_input_names` says, else by class.

@@ -307,8 +307,10 @@ fn arms_are_read_when_they_are_looked_at() {
     // Four runs of one recipe that differ in their learning rate.
     assert_eq!(arms.len(), 4);
     let effects = press(&mut model, &["y", "a"]);
-    assert!(matches!(&effects[..], [Effect::Change(Change::CopyPrinted { printed, .. })]
-            if matches!(&printed.listing, Listing::Compared { runs } if runs.len() == 4)));
+    let [Effect::Change(Change::CopyPrinted { printed, .. })] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert!(matches!(&printed.listing, Listing::Compared(list) if list.query.runs.len() == 4));
     press(&mut model, &["G", "Enter"]);
     assert_eq!(model.runs.marked.len(), 1);
     press(&mut model, &["A", "+"]);

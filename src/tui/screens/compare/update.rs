@@ -1,7 +1,8 @@
 //! What keys and messages do on the compare screen.
 
-use crate::analysis::{DisagreementSplit, RoundChoice};
+use crate::analysis::{Comparison, ComparisonQuery, DisagreementSplit, RoundChoice};
 use crate::domain::run::RunId;
+use crate::report::listing::compared::ComparedList;
 use crate::report::listing::{Listing, Printed};
 use crate::report::table::Form;
 use crate::report::{ComparisonDocument, comparison_csv, comparison_markdown, comparison_svg};
@@ -215,8 +216,11 @@ fn open_copy(model: &mut Model) {
         item('y', "ids", "of the runs", ids.join(" ")),
     ];
     if data.arms.is_some() {
-        let listing = Listing::Compared { runs: model.compare.runs.clone() };
-        let printed = Printed { listing, form: Form::Markdown };
+        let Comparison { base, rounds, .. } = data.comparison;
+        let runs = data.comparison.runs.iter().map(|run| run.row.id.clone()).collect();
+        let query = ComparisonQuery { runs, base, rounds, n_loss_points: 0 };
+        let list = ComparedList { query, n_pairs: 0, shows_gold: false };
+        let printed = Printed { listing: Listing::Compared(list), form: Form::Markdown };
         let what = "the arms as Markdown".to_owned();
         items.push(ChoiceItem {
             key: Some('a'),

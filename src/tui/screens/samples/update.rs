@@ -223,7 +223,7 @@ fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
         S::Teach => toggle_queue(model, Order::Teach),
         S::Sort => {
             let plain: Vec<Order> =
-                Order::ALL.into_iter().filter(|order| order.queue().is_none()).collect();
+                Order::ALL.iter().copied().filter(|order| order.queue().is_none()).collect();
             let at = plain.iter().position(|order| *order == model.samples.order);
             let next = plain[at.map_or(0, |at| (at + 1) % plain.len())];
             let filter = model.samples.filter.clone();
