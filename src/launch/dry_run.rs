@@ -1,10 +1,13 @@
 //! A spec tried on a few pairs for one round, in a home that is thrown away.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Base, LaunchError, LaunchResult, Place, Request, Silent, start};
+use super::queue::{LaunchPlan, launch_local};
+use super::{Base, LaunchError, LaunchResult, Place, Request, Silent, by_name};
 use crate::domain::event::RunEvent;
-use crate::domain::run::RunStatus;
+use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::store::{Access, Home, Store};
 use crate::supervisor::Supervisor;
 
@@ -14,6 +17,9 @@ const SMALL: [&str; 4] =
 /// Between two looks at whether it has ended.
 const POLL: Duration = Duration::from_millis(200);
 
+/// Longest wait for a worker whose run has ended.
+const LEAVING: Duration = Duration::from_secs(10);
+
 /// What came of a dry run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DryRun {
@@ -22,13 +28,14 @@ pub struct DryRun {
 }
 
 /// Runs a spec on 200 pairs for one round and waits for its end: seconds to minutes. `spec` is the
-/// text of a spec file.
+/// text of a spec file. Names of models are looked up in `own`, the home of the person; the run has
+/// one that is thrown away. `is_given_up` ends it early.
 ///
 /// # Errors
 /// What the run would fail with, so far as 200 pairs show it.
-pub fn dry_run(spec: &str) -> LaunchResult<DryRun> {
+pub fn dry_run(own: &Home, spec: &str, is_given_up: &AtomicBool) -> LaunchResult<DryRun> {
     let began = Instant::now();
-    let write = |path: &std::path::Path| {
+    let write = |path: &Path| {
         let path = path.to_owned();
         move |source| LaunchError::Write { path, source }
     };
@@ -37,30 +44,67 @@ pub fn dry_run(spec: &str) -> LaunchResult<DryRun> {
         tempfile::Builder::new().prefix("ser-dry-run-").tempdir().map_err(write(&temporary))?;
     let file = folder.path().join("spec.toml");
     std::fs::write(&file, spec).map_err(write(&file))?;
-    let home = Home::new(folder.path().join("home"));
-    let mut store = Store::open(&home, Access::ReadWrite)?;
     let sets = SMALL.map(str::to_owned).to_vec();
     let request = Request { base: Base::File(file), sets, ..Request::default() };
+    let own = Place { home: own, say: &Silent };
+    let specs = request
+        .specs(own)?
+        .iter()
+        .map(|spec| by_name::localize(own, spec))
+        .collect::<LaunchResult<Vec<_>>>()?;
+    let home = Home::new(folder.path().join("home"));
+    let mut store = Store::open(&home, Access::ReadWrite)?;
     let place = Place { home: &home, say: &Silent };
-    let started = start(place, &mut store, &request)?;
     let supervisor = Supervisor::new(home.clone());
-    for run in &started.runs {
-        loop {
-            supervisor.start_next(&mut store)?;
-            let row = store.run(&run.id)?.row;
-            match row.status {
-                RunStatus::Failed => {
-                    let last = store.last_events(&run.id, 1)?;
-                    let told = last.first().and_then(|line| serde_json::from_str(&line.body).ok());
-                    let hint =
-                        if let Some(RunEvent::RunFailed { hint, .. }) = told { hint } else { None };
-                    let message = row.failure.unwrap_or_else(|| "the run failed".to_owned());
-                    return Err(LaunchError::DryRun { message, hint });
-                }
-                status if status.is_ended() => break,
-                _ => std::thread::sleep(POLL),
-            }
-        }
+    for run in launch_local(place, &mut store, &specs, LaunchPlan::default())? {
+        let ended = follow(&supervisor, &mut store, &run.id, is_given_up);
+        leave(&supervisor, &mut store)?;
+        ended?;
     }
     Ok(DryRun { took: began.elapsed() })
+}
+
+/// Waits until the run has ended.
+fn follow(
+    supervisor: &Supervisor,
+    store: &mut Store,
+    run: &RunId,
+    is_given_up: &AtomicBool,
+) -> LaunchResult {
+    let failed = |message: String, hint| Err(LaunchError::DryRun { message, hint });
+    loop {
+        supervisor.start_next(store)?;
+        let row = store.run(run)?.row;
+        match row.status {
+            RunStatus::Failed => {
+                let last = store.last_events(run, 1)?;
+                let told = last.first().and_then(|line| serde_json::from_str(&line.body).ok());
+                let hint =
+                    if let Some(RunEvent::RunFailed { hint, .. }) = told { hint } else { None };
+                return failed(row.failure.unwrap_or_else(|| "the run failed".to_owned()), hint);
+            }
+            status if status.is_ended() => return Ok(()),
+            _ if row.liveness == Liveness::Gone => {
+                return failed("the worker of the dry run was killed".to_owned(), None);
+            }
+            _ if is_given_up.load(Ordering::Relaxed) => {
+                // A run that waits leaves the queue; one at work may take minutes for its step.
+                if supervisor.stop(store, run).is_ok() {
+                    let _ = supervisor.kill(store, run);
+                }
+                return failed("the dry run was given up".to_owned(), None);
+            }
+            _ => std::thread::sleep(POLL),
+        }
+    }
+}
+
+/// Waits until the worker is gone: it opens its store once more when its run has ended, which would
+/// bring a home back that was thrown away.
+fn leave(supervisor: &Supervisor, store: &mut Store) -> LaunchResult {
+    let began = Instant::now();
+    while supervisor.has_workers(store)? && began.elapsed() < LEAVING {
+        std::thread::sleep(POLL);
+    }
+    Ok(())
 }

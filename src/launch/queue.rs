@@ -41,7 +41,17 @@ pub fn launch(
 ) -> LaunchResult<Vec<RunRow>> {
     let specs: Vec<LocalSpec> =
         specs.iter().map(|spec| by_name::localize(place, spec)).collect::<LaunchResult<_>>()?;
-    for local in &specs {
+    launch_local(place, store, &specs, plan)
+}
+
+/// The same for specs whose files are on this machine.
+pub(super) fn launch_local(
+    place: Place<'_>,
+    store: &mut Store,
+    specs: &[LocalSpec],
+    plan: LaunchPlan<'_>,
+) -> LaunchResult<Vec<RunRow>> {
+    for local in specs {
         check_model(&local.spec)?;
     }
     let mut made = Made::default();

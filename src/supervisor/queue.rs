@@ -44,6 +44,16 @@ impl Supervisor {
         store.hand_claim(&run, Some(&worker))?;
         Ok(Some(run))
     }
+
+    /// Whether a worker that this process has asked for is still there.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_workers(&self, store: &mut Store) -> Result<bool, SupervisorError> {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        reap(&mut children, store)?;
+        Ok(!children.is_empty())
+    }
 }
 
 /// Collects workers that ended. A run whose worker ended without ever taking it has failed: left

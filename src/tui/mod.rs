@@ -33,6 +33,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use crate::domain::run::RunId;
+use crate::launch::LaunchError;
 use crate::store::Home;
 
 use feed::{executor, reviewer, source};
@@ -88,7 +89,7 @@ pub struct ExitNote {
     /// Runs that go on without the viewer.
     pub n_going: usize,
     /// Launches that were still reading their data.
-    launches: Vec<JoinHandle<()>>,
+    launches: Vec<executor::Launching>,
 }
 
 impl ExitNote {
@@ -108,12 +109,14 @@ impl ExitNote {
         self.launches.iter().any(|launch| !launch.is_finished())
     }
 
-    /// Waits until every run that was asked for is queued, or was refused.
-    pub fn wait(self) {
-        for launch in self.launches {
-            // A launch that panicked has left nothing, and nobody is there to be told.
-            let _ = launch.join();
-        }
+    /// Waits until every run that was asked for is queued; the ids of the last of each launch.
+    ///
+    /// # Errors
+    /// The first reason why one is not queued.
+    pub fn wait(self) -> Result<Vec<String>, LaunchError> {
+        // A launch that panicked has left nothing, and has told its own story.
+        let joined = self.launches.into_iter().filter_map(|launch| launch.join().ok());
+        joined.collect()
     }
 }
 

@@ -1,5 +1,8 @@
 //! `ser attach [RUN]`: watch a run, and the door to the interface.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use super::follow;
 use crate::cli::{CliError, CliResult, Color, Context, is_interactive};
 use crate::domain::run::RunId;
@@ -8,7 +11,10 @@ use crate::engine::OpenSettings;
 use crate::engine::memory::{self, Load};
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
-use crate::tui::{self, ColorChoice, MemoryNeed, StartScreen, TuiOptions};
+use crate::tui::{self, ColorChoice, ExitNote, MemoryNeed, StartScreen, TuiOptions};
+
+/// Between two looks at whether a run is queued.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Arguments of `ser attach`.
 #[derive(Debug, clap::Args)]
@@ -60,10 +66,27 @@ pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
     if let Some(line) = note.line() {
         context.say(&line);
     }
+    wait_for(context, note)
+}
+
+/// Waits for runs that were asked for in the interface and are not queued yet: leaving it during an
+/// import loses nothing.
+fn wait_for(context: &Context, note: ExitNote) -> CliResult {
+    // The interface has taken the signals; without this Ctrl-C would do nothing.
+    let is_interrupted = follow::interruption()?;
     if note.is_launching() {
         context.say("the data of a run is still read; Ctrl-C gives it up");
     }
-    note.wait();
+    while note.is_launching() {
+        if is_interrupted.load(Ordering::Relaxed) {
+            return Err(CliError::interrupted("the launch was given up")
+                .with_hint("`ser runs` shows whether its run was queued before"));
+        }
+        std::thread::sleep(POLL);
+    }
+    for run in note.wait()? {
+        context.say(&format!("started `{run}`; `ser attach {run}` returns"));
+    }
     Ok(())
 }
 

@@ -46,11 +46,7 @@ pub enum Output {
 /// [`crate::cli::ErrorKind::Failure`] when the run fails or its worker is lost,
 /// [`crate::cli::ErrorKind::Interrupted`] on Ctrl-C.
 pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output) -> CliResult {
-    let is_interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
-            .map_err(|error| CliError::failure(format!("cannot listen for signals: {error}")))?;
-    }
+    let is_interrupted = interruption()?;
     let mut printer = Printer::new(context, output);
     let mut seen = 0;
     let mut version = None;
@@ -78,6 +74,19 @@ pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output)
         }
         std::thread::sleep(POLL);
     }
+}
+
+/// A flag that Ctrl-C sets from now on, instead of ending the process.
+///
+/// # Errors
+/// When the system lets nobody listen.
+pub fn interruption() -> CliResult<Arc<AtomicBool>> {
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
+            .map_err(|error| CliError::failure(format!("cannot listen for signals: {error}")))?;
+    }
+    Ok(is_interrupted)
 }
 
 /// Follows runs one after the other. One failed run of several does not hide the others; what comes

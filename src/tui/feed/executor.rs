@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -23,16 +24,22 @@ use crate::tui::terminal::clipboard;
 /// How often the head of the queue is looked at: there is no daemon, so whoever is here does it.
 const QUEUE: Duration = Duration::from_secs(3);
 
+/// A launch that is under way: the id of its last run, or why there is none.
+pub type Launching = JoinHandle<Result<String, LaunchError>>;
+
 /// Makes changes until the interface is gone. Launches that are under way then are given back: a
-/// person who leaves while data is imported wants the run all the same.
+/// person who leaves while data is imported wants the run all the same. Dry runs, of which nobody
+/// would hear, are given up.
 pub fn execute(
     home: &Home,
     read_only: bool,
     changes: &Receiver<Change>,
     to: &Outlet<Answer>,
-) -> Vec<JoinHandle<()>> {
+) -> Vec<Launching> {
     let supervisor = Arc::new(Supervisor::new(home.clone()));
-    let mut launches: Vec<JoinHandle<()>> = Vec::new();
+    let mut launches: Vec<Launching> = Vec::new();
+    let mut dry_runs: Vec<JoinHandle<()>> = Vec::new();
+    let is_left = Arc::new(AtomicBool::new(false));
     loop {
         let answered = match changes.recv_timeout(QUEUE) {
             Ok(Change::Ask { run, name, kind }) => {
@@ -45,7 +52,8 @@ pub fn execute(
                 None
             }
             Ok(Change::DryRun { spec }) => {
-                dry_run(spec, to);
+                dry_runs.retain(|dry_run| !dry_run.is_finished());
+                dry_runs.push(dry_run(home, spec, &is_left, to));
                 None
             }
             Ok(Change::Save { path, contents: Contents::Text(text), overwrites }) => {
@@ -68,12 +76,20 @@ pub fn execute(
                 }
                 None
             }
-            Err(RecvTimeoutError::Disconnected) => return launches,
+            Err(RecvTimeoutError::Disconnected) => break,
         };
-        if answered.is_some_and(|answer| !to.send(answer)) {
-            return launches;
+        if let Some(answer) = answered {
+            // The interface may be gone, but what it asked for last is done nevertheless.
+            let _ = to.send(answer);
         }
     }
+    is_left.store(true, Ordering::Relaxed);
+    for dry_run in dry_runs {
+        // One that panicked has nobody to be told.
+        let _ = dry_run.join();
+    }
+    launches.retain(|launch| !launch.is_finished());
+    launches
 }
 
 fn answer(result: Result<String, SupervisorError>) -> Answer {
@@ -212,15 +228,17 @@ fn launch(
     supervisor: &Arc<Supervisor>,
     request: LaunchRequest,
     to: &Outlet<Answer>,
-) -> JoinHandle<()> {
+) -> Launching {
     let (home, supervisor, to) = (home.clone(), Arc::clone(supervisor), to.clone());
     thread::spawn(move || {
-        let answer = match start(&home, &supervisor, &request) {
-            Ok(run) => Answer::Started(run),
-            Err(error) => Answer::Failed(with_hint(&one_line(&error), error.hint())),
+        let started = start(&home, &supervisor, &request);
+        let answer = match &started {
+            Ok(run) => Answer::Started(run.clone()),
+            Err(error) => Answer::Failed(with_hint(&one_line(error), error.hint())),
         };
-        // The interface may be gone by now; the run is not.
+        // The interface may be gone by now; whoever waits for this thread tells the outcome then.
         let _ = to.send(answer);
+        started
     })
 }
 
@@ -238,10 +256,15 @@ fn start(
 }
 
 /// A dry run takes as long as a small run: other changes do not wait for it.
-fn dry_run(spec: String, to: &Outlet<Answer>) {
-    let to = to.clone();
+fn dry_run(
+    home: &Home,
+    spec: String,
+    is_left: &Arc<AtomicBool>,
+    to: &Outlet<Answer>,
+) -> JoinHandle<()> {
+    let (home, is_left, to) = (home.clone(), Arc::clone(is_left), to.clone());
     thread::spawn(move || {
-        let words = match launch::dry_run(&spec) {
+        let words = match launch::dry_run(&home, &spec, &is_left) {
             Ok(done) => {
                 let seconds = done.took.as_secs_f64();
                 format!("ok: 200 pairs and one round in {seconds:.0} s, nothing kept")
@@ -249,7 +272,7 @@ fn dry_run(spec: String, to: &Outlet<Answer>) {
             Err(error) => with_hint(&one_line(&error), error.hint()),
         };
         let _ = to.send(Answer::DryRunEnded(words));
-    });
+    })
 }
 
 /// Errors are left to whoever asks for something: nobody asked for this.

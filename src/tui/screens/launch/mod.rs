@@ -313,13 +313,19 @@ impl Launch {
             Base::Run(run) => words.extend(["--from".to_owned(), run.to_string()]),
         }
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
-        name.into_iter().for_each(|name| option("--name", name));
-        arms.into_iter().for_each(|arm| option("--arm", arm));
+        if let Some(name) = name {
+            option("--name", name);
+        }
+        for arm in arms {
+            option("--arm", arm);
+        }
         if !rng_seeds.is_empty() {
             let seeds: Vec<String> = rng_seeds.iter().map(u64::to_string).collect();
             option("--rng-seeds", seeds.join(","));
         }
-        sets.into_iter().for_each(|set| option("--set", set));
+        for set in sets {
+            option("--set", set);
+        }
         words.push("--detach".to_owned());
         command_line(&words)
     }
