@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 mod closed;
+mod docs;
 mod rooms;
 
 /// For each top-level module: the crate modules it may name, and the external crates it must not.

@@ -88,7 +88,6 @@ impl LanguageModel {
         Self::new(config, (&source, rng_seed), Precision::F32, (Device::Cpu, budget))
     }
 
-    /// The parameters.
     #[cfg(test)]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters

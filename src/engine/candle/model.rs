@@ -80,7 +80,6 @@ impl CandleModel {
         Ok(Self { settings, info, trainer, tokenizer, digest: OnceCell::new() })
     }
 
-    /// Network and parameters.
     #[cfg(test)]
     #[must_use]
     pub fn trainer(&self) -> &Trainer {
