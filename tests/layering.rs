@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 mod closed;
+mod docs;
 mod rooms;
 
 /// For each top-level module: the crate modules it may name, and the external crates it must not.
@@ -121,7 +122,7 @@ fn is_test_module(path: &Path) -> bool {
         [folder.join("mod.rs"), folder.join("lib.rs"), folder.with_extension("rs")].iter().any(
             |file| {
                 let text = std::fs::read_to_string(file).unwrap_or_default();
-                ["mod", "pub mod", "pub(crate) mod"]
+                ["mod", "pub mod", "pub(super) mod", "pub(crate) mod"]
                     .iter()
                     .any(|word| text.contains(&format!("#[cfg(test)]\n{word} {name};")))
             },

@@ -39,10 +39,9 @@ pub struct ArmComparison {
     pub n_rounds: u32,
 }
 
-/// One arm.
+/// One arm of an experiment, summed up over its runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArmRow {
-    /// Its recipe.
     pub arm: String,
     /// Settings of data and model in which arms differ, as `key value`; empty when there are none.
     pub setting: String,

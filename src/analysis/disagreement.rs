@@ -44,7 +44,6 @@ pub struct PoolDisagreements {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DisagreementSplit {
-    /// A test pair.
     Test,
     /// A pair of the unlabeled pool.
     Pool,
@@ -53,7 +52,6 @@ pub enum DisagreementSplit {
 /// What one run thinks of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Opinion {
-    /// Which round's model.
     pub round: u32,
     /// Whether it prefers the answer that people chose. For pool pairs this tells the hidden
     /// label: screens show it only when asked.
@@ -71,9 +69,7 @@ pub struct Disagreement {
     pub pair: PairId,
     /// Which kind of pair.
     pub split: DisagreementSplit,
-    /// The base.
     pub base: Opinion,
-    /// The other run.
     pub other: Opinion,
     /// Everything before the answers.
     pub prompt: String,

@@ -2,7 +2,7 @@
 
 use crate::store::StoreError;
 
-/// A failed comparison.
+/// Why runs cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalysisError {
     /// What was asked for cannot be read.
@@ -16,12 +16,7 @@ pub enum AnalysisError {
     },
     /// A stored spec is no JSON.
     #[error("the spec of `{run}` cannot be read")]
-    Spec {
-        /// Whose.
-        run: String,
-        /// Why.
-        source: serde_json::Error,
-    },
+    Spec { run: String, source: serde_json::Error },
 }
 
 impl AnalysisError {

@@ -54,7 +54,7 @@ impl RoundChoice {
     }
 }
 
-/// What to compare.
+/// Which runs are compared, and against which of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComparisonQuery {
     /// Which runs, in this order; at most [`N_RUNS_MAX`].
@@ -78,7 +78,6 @@ pub struct Comparison {
     pub rounds: RoundChoice,
     /// Every setting of the specs.
     pub settings: Vec<SettingRow>,
-    /// Every metric.
     pub metrics: Vec<MetricRow>,
     /// How the runs did pair by pair beside the base; `None` for the base itself and for runs
     /// without common test pairs.
@@ -94,7 +93,6 @@ pub struct ComparedRun {
     pub row: RunRow,
     /// The round that speaks for it; `None` before the first test evaluation.
     pub round: Option<u32>,
-    /// All its rounds.
     pub rounds: Vec<RoundRow>,
     /// Its train loss, when asked for.
     pub loss: Vec<LossPoint>,
@@ -114,14 +112,14 @@ impl ComparedRun {
         self.compared_round()?.n_labels_spent
     }
 
-    /// Its latest selection.
+    /// The latest round that made a selection.
     #[must_use]
     pub fn selection_round(&self) -> Option<&RoundRow> {
         self.rounds.iter().rev().find(|round| round.selection.is_some())
     }
 }
 
-/// One setting.
+/// One key of the specs, with its value in each run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingRow {
     /// `selection.high_threshold`
@@ -135,15 +133,13 @@ pub struct SettingRow {
 /// Which values are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Higher ones.
     Higher,
-    /// Lower ones.
     Lower,
     /// Neither: it is a fact, not an achievement.
     Neither,
 }
 
-/// One metric.
+/// One metric, with its value in each run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricRow {
     /// `test/accuracy`
@@ -186,7 +182,6 @@ impl Difference {
 /// Runs that differ in nothing but their random seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeedGroup {
-    /// Their recipe.
     pub arm: String,
     /// Their places among the runs.
     pub runs: Vec<usize>,

@@ -11,7 +11,6 @@ use crate::domain::text::conversation::TextForm;
 pub struct Answer {
     /// Everything before the answer.
     pub prompt: String,
-    /// The answer.
     pub text: String,
     /// What the texts are to a chat template; this answer is its first.
     pub form: TextForm,

@@ -10,8 +10,6 @@ use super::suggestion;
 use crate::domain::source::data_files::Part;
 
 /// Why a data set could not be read. `path` is the file as the person wrote it, or `embedded:…`.
-// The fields are what the message of each variant names.
-#[expect(missing_docs)]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -102,7 +100,6 @@ pub enum DataError {
 }
 
 /// What is wrong with one record, wherever it stands.
-#[expect(missing_docs)]
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {

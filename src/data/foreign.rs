@@ -1,7 +1,6 @@
 //! Files of kinds that are not read, known by their first bytes.
 
 /// Kinds of files that hold no records this program reads.
-#[expect(missing_docs)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Foreign {
     Zip,

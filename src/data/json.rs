@@ -17,7 +17,7 @@ use super::error::{RecordError, excerpt};
 pub use fault::JsonFault;
 pub(super) use packed::{PackedColumns, is_message};
 
-/// A JSON value.
+/// A JSON value whose texts borrow from the line where they can.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Json<'a> {
     Null,

@@ -7,9 +7,7 @@ use std::fmt;
 pub enum Unit {
     /// JSON lines.
     Line,
-    /// A JSON array.
     Element,
-    /// A table.
     Row,
 }
 

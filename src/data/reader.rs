@@ -96,20 +96,17 @@ pub struct SourcePair {
     pub fallback: bool,
     /// The record says how much better the chosen answer is, which is not used.
     pub has_margin: bool,
-    /// The pair.
     pub pair: PreferencePair,
 }
 
 /// What a record gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceItem {
-    /// An accepted pair.
     Pair(SourcePair),
     /// A pair that was left out.
     Dropped {
         /// Its record in the file.
         at: Place,
-        /// Why.
         reason: DropReason,
     },
 }

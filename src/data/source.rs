@@ -27,7 +27,6 @@ pub enum Source {
     File(PathBuf),
     /// The same out of a pipe, which gives its bytes once.
     Stream(Stream),
-    /// Compiled in.
     Embedded(EmbeddedSplit),
 }
 

@@ -26,7 +26,6 @@ const MARK: char = '\u{f8fe}';
 /// What the columns of a file are for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Understanding {
-    /// The layout.
     pub format: String,
     /// Columns that the prompt is made of; none where it is what both answers begin with, or there is
     /// no prompt.

@@ -22,7 +22,6 @@ use super::verdict::Verdict;
 /// An event with its place in the run's history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRecord {
-    /// Which run.
     pub run: RunId,
     /// Which (re)start of the run.
     pub attempt: u32,
@@ -30,20 +29,17 @@ pub struct EventRecord {
     pub seq: u64,
     /// When, in milliseconds since 1970 (the writer's clock).
     pub at_ms: i64,
-    /// What.
     pub event: RunEvent,
 }
 
 /// The process behind a run. A pid alone can be reused; with start time and boot id it cannot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerIdentity {
-    /// Process id.
     pub pid: u32,
     /// Start time of the process in clock ticks since boot.
     pub process_start: u64,
     /// The kernel's boot id.
     pub boot_id: String,
-    /// Host name.
     pub host: String,
 }
 
@@ -52,14 +48,13 @@ pub struct WorkerIdentity {
 pub struct PairMargin {
     /// Which pair (of the training source, or of the test source).
     pub pair: PairId,
-    /// `reward(chosen) - reward(rejected)`
+    /// The difference `reward(chosen) - reward(rejected)`.
     pub margin: f32,
 }
 
 /// What the oracle says about one pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OracleAnswer {
-    /// Which pair.
     pub pair: PairId,
     /// Whether it keeps or flips the pseudo-label.
     pub verdict: Verdict,
@@ -70,19 +65,16 @@ pub struct OracleAnswer {
 /// What a selection came to; the numbers of a round's table row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SelectionSummary {
-    /// Which filter applied.
     pub learning_status: LearningStatus,
     /// The constant taken off the rewards before they became probabilities.
     pub reward_offset: f64,
-    /// Pool pairs scored.
     pub n_scored: u64,
-    /// Pseudo-labels kept.
     pub n_selected: u64,
     /// Pairs the person had vetoed at this time.
     pub n_vetoed: u64,
     /// Pool pairs whose pseudo-label differs from the one of the round before.
     pub n_flipped: Option<u64>,
-    /// `n_selected / n_scored`
+    /// The share `n_selected / n_scored`.
     pub coverage: Option<f64>,
     /// Share of the kept labels that agree with the hidden human ones.
     pub pseudo_label_precision: Option<f64>,
@@ -117,20 +109,18 @@ impl SelectionSummary {
 pub enum RunEvent {
     /// A worker took the run.
     RunStarted {
-        /// Which process.
         worker: WorkerIdentity,
         /// Name of the checkpoint it goes on from.
         resumed_from: Option<String>,
     },
     /// The model is loaded.
     ModelOpened {
-        /// `llama`, `bert`, `mock`.
+        /// Such as `llama`, `bert` or `mock`.
         family: String,
-        /// Trainable parameters.
         n_parameters: u64,
         /// `f32`
         precision: String,
-        /// `cpu, 2 threads`
+        /// Such as `cpu, 2 threads`.
         device: String,
         /// How conversations become one text; without one prompt and answer stand as they are.
         #[serde(default)]
@@ -148,12 +138,10 @@ pub enum RunEvent {
         n_test: u64,
         /// Training pairs dropped because their group is in the test source.
         n_leaked: u64,
-        /// Distinct groups.
         n_groups: u64,
     },
     /// All texts became tokens.
     TextsEncoded {
-        /// Pairs encoded.
         n_pairs: u64,
         /// Tokens after truncation, both sides.
         n_tokens: u64,
@@ -161,47 +149,36 @@ pub enum RunEvent {
         n_truncated: u64,
         /// Oldest prompt tokens cut.
         n_prompt_tokens_cut: u64,
-        /// Answer tokens cut.
         n_answer_tokens_cut: u64,
     },
     /// Round 0 takes as many optimiser steps as another run (`train.match_steps`).
     StepsMatched {
-        /// Which run.
         run: RunId,
-        /// Its recipe.
         arm: String,
         /// What it took over all its rounds.
         n_steps: u64,
     },
     /// The round's weights and scores are those of another run that trained the very same round.
     RoundReused {
-        /// Which round.
         round: u32,
-        /// Who trained it.
         run: RunId,
         /// SHA-256 of everything the round depends on.
         digest: String,
         /// What it took there; counted as this run's own time, since it is what the round costs.
         wall_ms: u64,
     },
-    /// A step began.
     StepStarted {
-        /// Which round.
         round: u32,
-        /// [`super::ser::Step::name`]
+        /// As [`super::ser::Step::name`] writes it.
         step: String,
         /// Optimiser steps, or pairs, to do.
         n_total: u64,
     },
     /// How far the step is; at most a few a second.
     Progressed {
-        /// Which round.
         round: u32,
-        /// Which step.
         step: String,
-        /// Done so far.
         n_done: u64,
-        /// Of so many.
         n_total: u64,
         /// Tokens handled since the step began in this attempt.
         n_tokens: u64,
@@ -210,7 +187,6 @@ pub enum RunEvent {
     },
     /// One optimiser step was taken.
     TrainStepTaken {
-        /// Which round.
         round: u32,
         /// Which epoch, from 0.
         epoch: u32,
@@ -222,20 +198,16 @@ pub enum RunEvent {
         loss: f32,
         /// Gradient norm before clipping.
         gradient_norm: f32,
-        /// Learning rate used.
         learning_rate: f32,
         /// Share of the batch ranked correctly before the update.
         accuracy: f32,
     },
     /// A round's training ended.
     RoundTrained {
-        /// Which round.
         round: u32,
         /// Pairs trained on, after vetoes.
         n_train_pairs: u64,
-        /// Optimiser steps.
         n_steps: u64,
-        /// Tokens trained on.
         n_tokens: u64,
         /// How long it took in this attempt.
         elapsed_ms: u64,
@@ -260,29 +232,22 @@ pub enum RunEvent {
     PoolScored {
         /// Which round will train on it.
         round: u32,
-        /// Pairs scored.
         n_pairs: u64,
-        /// Tokens read.
         n_tokens: u64,
         /// How long it took.
         elapsed_ms: u64,
     },
     /// Fold models judged the seed set that they had not learned.
     CrossFitted {
-        /// How many models.
         n_folds: u32,
-        /// Pairs judged.
         n_pairs: u64,
         /// Pairs ranked as people do.
         n_correct: u64,
         /// How long it took in this attempt.
         elapsed_ms: u64,
     },
-    /// Pseudo-labels were chosen.
     SelectionMade {
-        /// Which round.
         round: u32,
-        /// The numbers.
         summary: SelectionSummary,
         /// Every scored pair with its decision; kept as columns.
         #[serde(skip)]
@@ -290,11 +255,8 @@ pub enum RunEvent {
     },
     /// A split was evaluated.
     Evaluated {
-        /// Which round.
         round: u32,
-        /// Which split.
         split: Split,
-        /// The metrics.
         evaluation: Evaluation,
         /// Every pair's margin; kept as columns.
         #[serde(skip)]
@@ -302,7 +264,6 @@ pub enum RunEvent {
     },
     /// A round is complete.
     RoundFinished {
-        /// Which round.
         round: u32,
         /// Wall time of the round in this attempt.
         wall_ms: u64,
@@ -317,14 +278,12 @@ pub enum RunEvent {
         round: u32,
         /// Optimiser steps since the beginning of the run.
         global_step: u64,
-        /// Bytes.
         n_bytes: u64,
         /// SHA-256 of its manifest.
         digest: String,
     },
     /// The person's verdicts up to a row took effect.
     VerdictsRead {
-        /// Which round.
         round: u32,
         /// Optimiser step from which they hold.
         global_step: u64,
@@ -335,9 +294,7 @@ pub enum RunEvent {
     },
     /// A request took effect.
     RequestRead {
-        /// Its row.
         request_id: i64,
-        /// What was asked.
         kind: RequestKind,
     },
     /// The run holds between two steps.
@@ -345,7 +302,6 @@ pub enum RunEvent {
         /// Why: `requested`, `review`.
         reason: String,
     },
-    /// It goes on.
     Resumed,
     /// A round was undone: the run's model is that of an earlier round again.
     RolledBack {
@@ -356,21 +312,17 @@ pub enum RunEvent {
     },
     /// Something the person should know.
     Warned {
-        /// One sentence.
         message: String,
     },
     /// It ended on request; a checkpoint holds its state.
     RunStopped,
     /// It ended by itself.
     RunFinished {
-        /// Why.
         reason: StopReason,
     },
     /// It ended by an error.
     RunFailed {
-        /// One sentence.
         message: String,
-        /// What to do.
         hint: Option<String>,
         /// The kind of failure, where it has a name.
         #[serde(default, skip_serializing_if = "Option::is_none")]

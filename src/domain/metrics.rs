@@ -35,17 +35,16 @@ impl Split {
 /// Metrics of one model on one split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Pairs evaluated.
+    /// Pairs that were evaluated.
     pub n: u64,
     /// Pairs whose chosen answer has the strictly larger reward; a tie counts as wrong.
     pub n_correct: u64,
     /// Pairs with equal rewards.
     pub n_ties: u64,
-    /// `n_correct / n`
+    /// The share `n_correct / n`.
     pub accuracy: f64,
     /// Lower end of the 95 % Wilson interval of the accuracy.
     pub ci_low: f64,
-    /// Upper end.
     pub ci_high: f64,
     /// Expected calibration error over ten bins of confidence.
     pub ece: f64,

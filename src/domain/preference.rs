@@ -23,7 +23,6 @@ pub struct PreferencePair {
     pub prompt: String,
     /// The answer people preferred.
     pub chosen: String,
-    /// The other answer.
     pub rejected: String,
     /// What the texts are to a chat template; of its two answers the chosen one is the first.
     pub form: TextForm,
@@ -61,7 +60,7 @@ impl Side {
         name.parse().ok()
     }
 
-    /// The other answer.
+    /// The side of the other answer.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -81,7 +80,6 @@ pub struct CandidatePair {
     pub prompt: String,
     /// First answer, in an order shuffled by `rng_seed`.
     pub response_a: String,
-    /// Second answer.
     pub response_b: String,
     /// What the texts are to a chat template; its answers are in presentation order.
     pub form: TextForm,
@@ -124,7 +122,6 @@ impl PreferencePair {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelSource {
-    /// The seed set.
     Human,
     /// The reward model itself, in the selection of a round.
     Pseudo {
@@ -136,11 +133,9 @@ pub enum LabelSource {
 /// One labelled example of a training set: which side of which pair is preferred, and who says so.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TrainingLabel {
-    /// Which pair.
     pub pair: PairId,
     /// The preferred answer, in presentation order.
     pub preferred: Side,
-    /// Who says so.
     pub source: LabelSource,
 }
 

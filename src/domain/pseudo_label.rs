@@ -8,16 +8,15 @@ use super::stats::bradley_terry::preference_probability;
 /// Rewards of the two answers of one pair.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairScore {
-    /// Which pair.
     pub pair: PairId,
-    /// Reward of `response_a`.
+    /// The reward of `response_a`.
     pub reward_a: f32,
-    /// Reward of `response_b`.
+    /// The reward of `response_b`.
     pub reward_b: f32,
 }
 
 impl PairScore {
-    /// `reward_a - reward_b`
+    /// The difference `reward_a - reward_b`.
     #[must_use]
     pub fn margin(&self) -> f64 {
         f64::from(self.reward_a) - f64::from(self.reward_b)
@@ -54,7 +53,6 @@ impl PairScore {
 /// A label the model gave itself.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PseudoLabel {
-    /// Which pair.
     pub pair: PairId,
     /// The answer with the larger reward.
     pub preferred: Side,
@@ -65,7 +63,6 @@ pub struct PseudoLabel {
 /// What a label says about the answer it prefers.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Claim {
-    /// It is better.
     #[default]
     Certain,
     /// It is better with this probability `q`: the loss is `q loss(d) + (1 - q) loss(-d)`, the

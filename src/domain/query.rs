@@ -11,7 +11,6 @@
 /// A word of a query, without its quotation marks and its `!`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
-    /// What was written.
     pub text: String,
     /// Whether it begins with a quotation mark, so that it is no term.
     pub is_quoted: bool,
@@ -22,19 +21,13 @@ pub struct Word {
 /// What stands between a name and its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
-    /// `:`
+    /// The operator `:` of texts.
     Has,
-    /// `=`
     Equal,
-    /// `!=`
     NotEqual,
-    /// `<`
     Less,
-    /// `<=`
     LessOrEqual,
-    /// `>`
     More,
-    /// `>=`
     MoreOrEqual,
 }
 

@@ -16,7 +16,6 @@ pub enum Purpose {
     Shuffle = 3,
     /// Initial weights of the reward head (and of a model trained from nothing).
     Initialization = 4,
-    /// Dropout masks.
     Dropout = 5,
     /// Text of the embedded data set.
     DataGeneration = 6,

@@ -41,7 +41,7 @@ pub enum RunKind {
 }
 
 impl RunKind {
-    /// Every kind.
+    /// Every kind, as the variants stand.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in tables, specs and JSON.
@@ -78,7 +78,7 @@ pub enum RunStatus {
     Paused,
     /// Ended on a person's request; can be resumed.
     Stopped,
-    /// Ended by itself.
+    /// It ended by itself.
     Finished,
     /// Ended by an error; can be resumed once the cause is gone.
     Failed,
@@ -148,12 +148,11 @@ pub enum StopReason {
     ValidationDropped,
     /// A loss, gradient or reward was not a finite number; the update was not applied.
     NonFinite,
-    /// A person asked.
     UserStopped,
 }
 
 impl StopReason {
-    /// Every reason.
+    /// Every reason, as the variants stand.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in tables and JSON.
@@ -177,9 +176,7 @@ impl StopReason {
 pub enum RequestKind {
     /// Hold between two steps.
     Pause,
-    /// Go on.
     Resume,
-    /// Checkpoint and end.
     Stop,
 }
 

@@ -89,7 +89,7 @@ pub trait Executor<L: RunLoop> {
     fn stop(&mut self) -> Result<(), Self::Error>;
 }
 
-/// How [`drive`] ended.
+/// How [`drive`] came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driven {
     /// The loop came to its end.

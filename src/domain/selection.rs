@@ -48,7 +48,7 @@ pub enum LeftOut {
 }
 
 impl LeftOut {
-    /// Every reason.
+    /// Every reason, as the variants stand.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in tables and JSON.
@@ -67,16 +67,14 @@ impl LeftOut {
 /// A scored pair with what became of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScoredPair {
-    /// The rewards.
     pub score: PairScore,
-    /// `None` when selected.
+    /// `None` where the pair was selected.
     pub left_out: Option<LeftOut>,
 }
 
 /// The outcome of one selection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
-    /// Which filter applied.
     pub learning_status: LearningStatus,
     /// The constant taken off the rewards.
     pub reward_offset: f64,

@@ -26,17 +26,9 @@ use super::verdict::{Verdict, VerdictSet};
 #[serde(rename_all = "snake_case", tag = "step")]
 pub enum Step {
     /// Train on [`SerLoop::training_labels`].
-    Train {
-        /// Which round.
-        round: u32,
-    },
+    Train { round: u32 },
     /// Score a labelled split.
-    Evaluate {
-        /// Which round.
-        round: u32,
-        /// Which split.
-        split: Split,
-    },
+    Evaluate { round: u32, split: Split },
     /// Train models on the seed set less one fold each, and judge the folds with them.
     CrossFit {
         /// Round 0.
@@ -48,20 +40,11 @@ pub enum Step {
         round: u32,
     },
     /// Choose pseudo-labels from those scores.
-    Select {
-        /// Which round.
-        round: u32,
-    },
+    Select { round: u32 },
     /// Wait until a person releases the selection.
-    Review {
-        /// Which round.
-        round: u32,
-    },
+    Review { round: u32 },
     /// Nothing more to do.
-    Finish {
-        /// Why.
-        reason: StopReason,
-    },
+    Finish { reason: StopReason },
 }
 
 impl Step {
@@ -92,17 +75,11 @@ pub enum Outcome {
         halt: Option<StopReason>,
     },
     /// The fold models were trained and have judged.
-    CrossFitted {
-        /// As above.
-        halt: Option<StopReason>,
-    },
+    CrossFitted { halt: Option<StopReason> },
     /// The pool was scored.
     Scored,
-    /// Pseudo-labels were chosen.
     Selected {
-        /// Which filter applied.
         learning_status: LearningStatus,
-        /// What it kept.
         labels: Vec<PseudoLabel>,
         /// Why the loop must not train on it, where a guard says so.
         halt: Option<StopReason>,
@@ -115,9 +92,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("the loop waits for the outcome of `{expected}`, not for {outcome}")]
 pub struct UnexpectedOutcome {
-    /// The pending step.
     pub expected: &'static str,
-    /// What was reported.
     pub outcome: String,
 }
 

@@ -28,7 +28,6 @@ pub use model::{
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Amount {
-    /// A count.
     Count(u64),
     /// A share between 0 and 1.
     Share(f64),
@@ -65,21 +64,18 @@ pub struct ExperimentSpec {
     pub arm: String,
     /// Every random choice is a function of this number.
     pub rng_seed: u64,
-    /// Which model.
     pub model: ModelSpec,
-    /// Which pairs.
     pub data: DataSpec,
     /// How it is trained.
     pub train: TrainSpec,
     /// Which pseudo-labels are kept.
     pub selection: SelectionSpec,
-    /// How often.
     pub rounds: RoundsSpec,
     /// When a person looks.
     pub review: ReviewSpec,
 }
 
-/// `[data]`
+/// The table `[data]`: which pairs there are, and how they are divided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
@@ -149,15 +145,13 @@ pub enum ScheduleName {
     Linear,
     /// Down to 0 along half a cosine.
     Cosine,
-    /// Not at all.
     Constant,
 }
 
-/// `[train]`
+/// The table `[train]`: how the reward model is trained in each round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainSpec {
-    /// Which loss.
     pub loss: LossName,
     /// Target margin of the hinge loss.
     pub hinge_margin: f32,
@@ -173,11 +167,9 @@ pub struct TrainSpec {
     pub batch_pairs: u32,
     /// Peak learning rate.
     pub learning_rate: f32,
-    /// How it moves.
     pub schedule: ScheduleName,
     /// Share of a round's steps spent warming up.
     pub warmup_share: f32,
-    /// Decoupled weight decay.
     pub weight_decay: f32,
     /// Global gradient norm above which gradients are scaled down; 0 is off.
     pub clip_norm: f32,
@@ -217,11 +209,10 @@ pub enum ReviewMode {
     Gate,
 }
 
-/// `[review]`
+/// The table `[review]`: when a person, or the oracle in their place, is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewSpec {
-    /// When.
     pub mode: ReviewMode,
     /// Seconds after which a gate opens by itself; 0 waits for ever.
     // Runs stored before there was a timeout waited for ever.
@@ -278,9 +269,7 @@ impl OracleQueue {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("`{key}` is {value}, which is not {expected}")]
 pub struct SpecError {
-    /// The dotted key.
     pub key: &'static str,
-    /// The value given.
     pub value: String,
     /// What would be accepted.
     pub expected: &'static str,

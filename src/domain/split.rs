@@ -48,7 +48,6 @@ pub struct DataSplit {
     pub test: Vec<PairId>,
     /// Training pairs left out because their group is in the given test source.
     pub n_leaked: u64,
-    /// Distinct groups.
     pub n_groups: u64,
 }
 

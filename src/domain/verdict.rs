@@ -21,12 +21,12 @@ pub enum Verdict {
     Keep,
     /// Train on the opposite preference.
     Flip,
-    /// Back to undecided.
+    /// The pair is undecided again.
     Undo,
 }
 
 impl Verdict {
-    /// Every verdict.
+    /// Every verdict, as the variants stand.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The verdict with this name.

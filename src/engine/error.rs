@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::text::words::bytes;
 
-/// An engine failure.
+/// Why a model cannot be opened, trained, scored with or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A loss, gradient or reward stopped being a number; nothing was changed by the step.
@@ -15,7 +15,6 @@ pub enum EngineError {
     NonFinite {
         /// `loss`, `gradient norm` or `reward`.
         what: &'static str,
-        /// The offending value.
         value: f32,
     },
     /// The run would need more memory than there is.
@@ -26,11 +25,10 @@ pub enum EngineError {
         bytes(*limit)
     )]
     TooLarge {
-        /// Which model.
         backbone: String,
-        /// Planned bytes.
+        /// Bytes that the plan takes.
         needed: u64,
-        /// Bytes there are.
+        /// Bytes that there are.
         limit: u64,
         /// Packed tokens of a micro-batch.
         micro_batch_tokens: usize,
@@ -42,9 +40,8 @@ pub enum EngineError {
     /// A file could not be read or written.
     #[error("cannot {action} `{}`", path.display())]
     Io {
-        /// `read`, `write`, …
+        /// Such as `read` or `write`.
         action: &'static str,
-        /// Which file.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -53,9 +50,7 @@ pub enum EngineError {
     /// The directory lacks a file every model has.
     #[error("`{}` has no `{file}`", dir.display())]
     NotAModel {
-        /// The directory.
         dir: PathBuf,
-        /// The missing file.
         file: &'static str,
         /// Weights in a format that runs code when loaded stand there instead.
         has_pickle: bool,
@@ -64,16 +59,10 @@ pub enum EngineError {
     },
     /// The reward head stands in a file of its own, as some trainers keep it.
     #[error("`{}` keeps its reward head in `{file}`, which is not read", dir.display())]
-    HeadApart {
-        /// The directory.
-        dir: PathBuf,
-        /// The head's file.
-        file: &'static str,
-    },
+    HeadApart { dir: PathBuf, file: &'static str },
     /// A JSON file does not parse.
     #[error("`{}`, line {line}, column {column}: {detail}", path.display())]
     BrokenJson {
-        /// Which file.
         path: PathBuf,
         /// Line, counted from 1.
         line: usize,
@@ -84,18 +73,11 @@ pub enum EngineError {
     },
     /// `config.json` lacks a key.
     #[error("`{}` has no `{key}`", path.display())]
-    MissingKey {
-        /// Which file.
-        path: PathBuf,
-        /// The missing key.
-        key: &'static str,
-    },
+    MissingKey { path: PathBuf, key: &'static str },
     /// `config.json` holds a value this program cannot use.
     #[error("`{}` has `{key}` `{value}`, expected {expected}", path.display())]
     BadValue {
-        /// Which file.
         path: PathBuf,
-        /// The key.
         key: &'static str,
         /// Its value, as JSON without quotes.
         value: String,
@@ -104,56 +86,32 @@ pub enum EngineError {
     },
     /// The architecture is not one of the supported ones.
     #[error("`{}` has `model_type` `{model_type}`, which is not supported", path.display())]
-    UnsupportedArchitecture {
-        /// Which file.
-        path: PathBuf,
-        /// The value found.
-        model_type: String,
-    },
+    UnsupportedArchitecture { path: PathBuf, model_type: String },
     /// A weights file ends before its header says it does.
     #[error("`{}` is cut short: expected {expected} bytes, found {found}", path.display())]
     CutShort {
-        /// Which file.
         path: PathBuf,
         /// Bytes its header announces.
         expected: u64,
-        /// Bytes there are.
+        /// Bytes that there are.
         found: u64,
     },
     /// A weights file is damaged or holds something other than floats.
     #[error("`{}` is not a usable weights file: {detail}", path.display())]
-    BrokenTensors {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
+    BrokenTensors { path: PathBuf, detail: String },
     /// Tensors are missing, unexpected or have the wrong shape.
     #[error("`{}` does not fit `config.json`: {}", path.display(), problems.join("; "))]
     TensorMismatch {
-        /// Which file.
         path: PathBuf,
         /// Every problem, one entry a tensor.
         problems: Vec<String>,
     },
     /// The classification head has another number of outputs than one.
     #[error("`{}` has `{name}` for {n_labels} labels; a reward model has one", path.display())]
-    NotARewardHead {
-        /// Which file.
-        path: PathBuf,
-        /// The head's weight.
-        name: String,
-        /// Its outputs.
-        n_labels: usize,
-    },
+    NotARewardHead { path: PathBuf, name: String, n_labels: usize },
     /// `tokenizer.json` does not load.
     #[error("`{}` is not a usable tokenizer: {detail}", path.display())]
-    BrokenTokenizer {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
+    BrokenTokenizer { path: PathBuf, detail: String },
     /// The tokenizer has tokens that the model has no vectors for.
     #[error(
         "`{}` does not fit the model: its largest token id is {largest}, but the model has {n_rows} \
@@ -161,9 +119,7 @@ pub enum EngineError {
         path.display()
     )]
     TooFewEmbeddings {
-        /// The tokenizer's file.
         path: PathBuf,
-        /// Its largest id.
         largest: u32,
         /// Rows of the embedding table.
         n_rows: usize,
@@ -171,7 +127,6 @@ pub enum EngineError {
     /// The tokenizer's class cannot read its `tokenizer.json`.
     #[error("`{}` is not what the tokenizer's class reads: {detail}", path.display())]
     WrongTokenizerClass {
-        /// Which file.
         path: PathBuf,
         /// What does not fit.
         detail: String,
@@ -202,10 +157,7 @@ pub enum EngineError {
     },
     /// There is no chat template of that name.
     #[error("`model.chat_template` is `{name}`, which is no template and no file")]
-    UnknownChatTemplate {
-        /// The name given.
-        name: String,
-    },
+    UnknownChatTemplate { name: String },
     /// The chat template refused a conversation.
     #[error("the chat template refuses pair {position} of the batch: {detail}")]
     ConversationRefused {
@@ -248,12 +200,7 @@ pub enum EngineError {
     NoEmbeddedModel,
     /// A checkpoint is torn, damaged or belongs to another model.
     #[error("checkpoint `{}` is not usable: {detail}", path.display())]
-    BrokenCheckpoint {
-        /// The checkpoint's directory.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
+    BrokenCheckpoint { path: PathBuf, detail: String },
     /// The stand-in of the process tests has no files.
     #[error("the mock model has no weights to export")]
     NothingToExport,
@@ -263,7 +210,6 @@ pub enum EngineError {
     /// Texts cannot be continued with this model.
     #[error("`{backbone}` cannot continue texts: {detail}")]
     CannotGenerate {
-        /// Which model.
         backbone: String,
         /// What the stock Llama lacks.
         detail: String,
@@ -273,29 +219,24 @@ pub enum EngineError {
     PromptTooLong {
         /// Tokens of the prompt, special ones included.
         n_tokens: usize,
-        /// The longest text.
         limit: usize,
     },
     /// The device is not part of this build.
     #[error("this program was built without `{device}`")]
     DeviceNotBuilt {
-        /// `cuda` or `metal`.
+        /// Either `cuda` or `metal`.
         device: &'static str,
     },
     /// The machine has no such device, or it does not work.
     #[error("cannot open device `{device}`: {detail}")]
     DeviceUnavailable {
-        /// `cuda` or `metal`.
+        /// Either `cuda` or `metal`.
         device: &'static str,
-        /// What candle said.
         detail: String,
     },
     /// Candle refused an operation: mostly, the device is out of memory.
     #[error("candle: {detail}")]
-    Candle {
-        /// What it said.
-        detail: String,
-    },
+    Candle { detail: String },
 }
 
 /// What to do about a tokenizer that its class does not read.

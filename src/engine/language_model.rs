@@ -92,7 +92,6 @@ pub struct SamplingSettings {
     pub n_tokens_max: usize,
     /// What the logits are divided by before a token is drawn; 0 takes the likeliest token each time.
     pub temperature: f64,
-    /// Keys the draws.
     pub rng_seed: u64,
 }
 

@@ -9,12 +9,11 @@ use super::{
 use crate::domain::preference::Side;
 use crate::domain::spec::Loss;
 
-/// What to measure.
+/// The workload whose cost is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct MeasureSettings {
     /// Pairs of one optimizer step.
     pub batch_pairs: usize,
-    /// Dropout while training.
     pub dropout: f32,
     /// Training and scoring each run for about so long.
     pub duration: Duration,
@@ -57,16 +56,13 @@ pub struct Usage {
     pub operations: u64,
 }
 
-/// What was found.
+/// What a model costs on this machine, in memory and in time.
 #[derive(Debug, Clone)]
 pub struct Measurement {
-    /// The model.
     pub info: ModelInfo,
     /// Pairs the passes went over.
     pub n_pairs: usize,
-    /// Optimizer steps.
     pub training: PassCost,
-    /// Scoring.
     pub scoring: PassCost,
     /// Floating-point operations a second of the best products, same precision and threads; `None`
     /// on another device than this program's own.

@@ -25,7 +25,7 @@ pub struct MemoryPlan {
 }
 
 impl MemoryPlan {
-    /// The sum.
+    /// All parts together, in bytes.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.program

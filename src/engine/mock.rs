@@ -37,7 +37,7 @@ const MAX_RATE: f32 = 2.0;
 const REWARD_SCALE: f32 = 4.0;
 const FILE: &str = "mock.safetensors";
 
-/// The stand-in.
+/// A stand-in for a model: linear in hashed words, so it costs next to nothing.
 #[derive(Debug, Clone)]
 pub struct MockModel {
     settings: OpenSettings,

@@ -47,9 +47,7 @@ pub struct PairText<'a> {
     pub form: &'a TextForm,
     /// Everything before the answer.
     pub prompt: &'a str,
-    /// First answer.
     pub response_a: &'a str,
-    /// Second answer.
     pub response_b: &'a str,
 }
 
@@ -113,11 +111,9 @@ impl EncodedPair {
 /// One example of a training batch.
 #[derive(Debug, Clone, Copy)]
 pub struct LabeledPair<'a> {
-    /// The encoded texts.
     pub pair: &'a EncodedPair,
     /// Which side is preferred.
     pub preferred: Side,
-    /// What that claims.
     pub claim: Claim,
 }
 
@@ -132,7 +128,6 @@ impl<'a> LabeledPair<'a> {
 /// Everything one optimiser step needs besides the data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepSettings {
-    /// Which loss.
     pub loss: Loss,
     /// Learning rate of this step (the schedule is the caller's).
     pub learning_rate: f32,
@@ -162,7 +157,7 @@ pub struct StepReport {
 /// What a loaded model is, for tables and logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelInfo {
-    /// `llama`, `bert`, `mock`.
+    /// Such as `llama`, `bert` or `mock`.
     pub family: String,
     /// Trainable parameters, reward head included.
     pub n_parameters: u64,
@@ -170,7 +165,7 @@ pub struct ModelInfo {
     pub max_tokens: usize,
     /// `f32`
     pub precision: String,
-    /// `cpu, 2 threads`
+    /// Such as `cpu, 2 threads`.
     pub device: String,
     /// How conversations become one text; without one prompt and answer stand as they are.
     pub chat_template: Option<ChatTemplateRecord>,

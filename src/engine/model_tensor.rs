@@ -9,11 +9,10 @@ use half::bf16;
 pub struct ModelTensor<'a> {
     /// Its name in a checkpoint: canonical, or PEFT's for a part of a low-rank update.
     pub name: &'a str,
-    /// Its shape, row-major.
+    /// Its shape in row-major order.
     pub shape: &'a [usize],
     /// Whether training changes it.
     pub is_trained: bool,
-    /// What it holds.
     pub values: Values<'a>,
 }
 

@@ -25,7 +25,7 @@ pub const BOS: &str = "<s>";
 /// Last token of every sequence; the reward is read at it.
 pub const EOS: &str = "</s>";
 
-/// What to make.
+/// Which small language model is made, from how much training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PretrainSettings {
     /// Keys initial weights and order.
@@ -43,13 +43,10 @@ pub struct PretrainSettings {
 /// How far pretraining is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PretrainProgress {
-    /// Steps done.
     pub step: u64,
-    /// Of so many.
     pub n_steps: u64,
     /// Cross-entropy of the last batch in nats a token.
     pub loss: f32,
-    /// Tokens seen.
     pub n_tokens: u64,
 }
 

@@ -10,7 +10,6 @@ use crate::domain::spec::ScheduleName;
 /// A resolved schedule: changing any number of it makes another run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
-    /// The highest rate.
     pub base_learning_rate: f32,
     /// Steps of warm-up; the first of them already moves.
     pub n_warmup_steps: u64,

@@ -10,9 +10,7 @@ use super::{EncodedPair, EngineError, RewardModel};
 /// How far a scoring pass is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ScoreProgress {
-    /// Pairs done.
     pub n_scored: usize,
-    /// Pairs in all.
     pub n_pairs: usize,
     /// Tokens done, both sides counted separately ([`EncodedPair::n_tokens`]).
     pub n_tokens: u64,
@@ -64,7 +62,6 @@ fn n_within(pairs: &[&EncodedPair], next: &[usize], token_budget: usize) -> usiz
 /// What tokenizing a set of pairs cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TruncationReport {
-    /// Pairs in all.
     pub n_pairs: usize,
     /// Pairs that lost anything.
     pub n_truncated: usize,

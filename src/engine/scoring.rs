@@ -27,7 +27,6 @@ pub struct Text<'a> {
     pub form: &'a TextForm,
     /// Everything before the answer.
     pub prompt: &'a str,
-    /// The answer.
     pub response: &'a str,
 }
 

@@ -13,18 +13,10 @@ pub enum HubError {
     NotBuilt,
     /// `HF_ENDPOINT` is no address.
     #[error("`HF_ENDPOINT` is `{endpoint}`, which is not an address with `https://`")]
-    BadEndpoint {
-        /// The value.
-        endpoint: String,
-    },
+    BadEndpoint { endpoint: String },
     /// A bundle of certificates does not load.
     #[error("`{}` is not a bundle of certificates: {detail}", path.display())]
-    BadCertificates {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
+    BadCertificates { path: PathBuf, detail: String },
     /// There is no network, by wish, and the cache does not have it.
     #[error("`{name}` is not in the cache `{}`, and `HF_HUB_OFFLINE` is set", cache.display())]
     NotCached {
@@ -36,7 +28,6 @@ pub enum HubError {
     /// No answer, after several attempts.
     #[error("cannot reach `{url}`: {reason}")]
     Unreachable {
-        /// The address.
         url: String,
         /// What the last attempt came to.
         reason: String,
@@ -44,9 +35,8 @@ pub enum HubError {
     /// The server does not want to be asked now.
     #[error("`{url}` answers {status}{}", wait(*retry_after))]
     Busy {
-        /// The address.
         url: String,
-        /// `429` or `5xx`.
+        /// Either `429` or `5xx`.
         status: u16,
         /// The wait it asks for, in seconds.
         retry_after: Option<u64>,
@@ -56,7 +46,7 @@ pub enum HubError {
     Refused {
         /// What was asked for.
         name: String,
-        /// `401` or `403`.
+        /// Either `401` or `403`.
         status: u16,
         /// What the server says.
         message: String,
@@ -66,7 +56,6 @@ pub enum HubError {
     NotFound {
         /// What was asked for.
         name: String,
-        /// The address.
         url: String,
         /// What the server says.
         message: String,
@@ -74,43 +63,23 @@ pub enum HubError {
     /// An answer of another kind.
     #[error("`{url}` answers {status}{}", colon(message))]
     Unexpected {
-        /// The address.
         url: String,
-        /// The status.
         status: u16,
         /// What the server says.
         message: String,
     },
     /// The answer cannot be read.
     #[error("`{url}` does not answer as the Hub does: {detail}")]
-    Malformed {
-        /// The address.
-        url: String,
-        /// What is wrong.
-        detail: String,
-    },
+    Malformed { url: String, detail: String },
     /// A listed file would be written somewhere else.
     #[error("`{url}` lists a file named `{path}`, which leads out of its folder")]
-    BadFileName {
-        /// The address.
-        url: String,
-        /// The name.
-        path: String,
-    },
+    BadFileName { url: String, path: String },
     /// A content is not what it was announced to be; it was not kept.
     #[error("`{url}` has {found}, expected {expected}; it was not kept")]
-    WrongContent {
-        /// The address.
-        url: String,
-        /// What was announced.
-        expected: String,
-        /// What came.
-        found: String,
-    },
+    WrongContent { url: String, expected: String, found: String },
     /// The repository has nothing that could be used.
     #[error("`{name}` has no {what}")]
     NothingUsable {
-        /// Which repository.
         name: String,
         /// What was looked for.
         what: String,
@@ -120,9 +89,8 @@ pub enum HubError {
     /// A file of the cache cannot be read or written.
     #[error("cannot {action} `{}`", path.display())]
     Io {
-        /// `read`, `write`, …
+        /// Such as `read` or `write`.
         action: &'static str,
-        /// Which file.
         path: PathBuf,
         /// What the system said.
         #[source]

@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Between two pieces of an answer.
 const SILENCE_MAX: Duration = Duration::from_mins(1);
 
-/// Asks one endpoint.
+/// A client of one endpoint, with the token that it shows there.
 #[derive(Debug)]
 pub(super) struct Client {
     agent: ureq::Agent,

@@ -82,7 +82,7 @@ struct LargeFile {
     size: Option<u64>,
 }
 
-/// Asks the Hub.
+/// Asks the Hub which files a revision of a repository has.
 pub(super) fn fetch(
     client: &Client,
     settings: &Settings,

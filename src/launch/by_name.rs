@@ -17,7 +17,6 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// A spec whose names say which commit they are, and where their files lie.
 #[derive(Debug, Clone)]
 pub struct LocalSpec {
-    /// What is stored.
     pub spec: ExperimentSpec,
     /// The files of `data.source`, in order.
     pub sources: Vec<SourcePart>,

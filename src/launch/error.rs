@@ -14,7 +14,6 @@ use crate::supervisor::SupervisorError;
 /// A launch, an import or a dry run that failed; nothing of it is left.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A source cannot be read.
@@ -48,16 +47,10 @@ pub enum LaunchError {
     },
     /// A model that is neither a folder nor a known name.
     #[error("there is no model `{name}`: it is no folder")]
-    NoModel {
-        /// What was written.
-        name: String,
-    },
+    NoModel { name: String },
     /// A model is fetched whole.
     #[error("`{name}` has a path after its name, but a model is all of it")]
-    PathInModel {
-        /// What was written.
-        name: String,
-    },
+    PathInModel { name: String },
     /// The model cannot read texts that long.
     #[error("`model.max_tokens` is {n}, but `{}` has {limit} positions", config.display())]
     TooManyTokens {
@@ -79,23 +72,18 @@ pub enum LaunchError {
     /// A file of the home cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
-        /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
     /// A random seed was given twice.
     #[error("`--rng-seeds` holds {rng_seed} twice")]
-    SeedTwice {
-        /// Which one.
-        rng_seed: u64,
-    },
+    SeedTwice { rng_seed: u64 },
     /// The small run of a dry run failed.
     #[error("{message}")]
     DryRun {
         /// What its worker reported.
         message: String,
-        /// The worker's hint.
         hint: Option<String>,
     },
 }

@@ -74,7 +74,6 @@ impl<'a> ImportSettings<'a> {
 /// A data set, and whether this import made it.
 #[derive(Debug)]
 pub struct Imported {
-    /// The row.
     pub dataset: DatasetRow,
     /// False when the same content had been imported before.
     pub is_new: bool,

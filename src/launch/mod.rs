@@ -34,7 +34,7 @@ pub trait Say: Sync {
     fn shows_progress(&self) -> bool;
 }
 
-/// Nobody listens.
+/// A listener to whom nothing is said.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;
 

@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
 
-/// Batches that wait.
 const N_BATCHES: usize = 3;
 
 /// Runs `read` on a thread of its own, which sends batches, and `consume` on this one, which takes

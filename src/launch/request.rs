@@ -13,10 +13,8 @@ use crate::store::rows::RunRow;
 /// What the keys that are set stand over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Base {
-    /// The default spec.
     #[default]
     Default,
-    /// A spec file.
     File(PathBuf),
     /// The spec of a run that is there already.
     Run(RunId),

@@ -11,7 +11,7 @@ use crate::domain::spec::ExperimentSpec;
 /// What a form says about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyHelp {
-    /// Dotted: `train.learning_rate`.
+    /// Dotted, such as `train.learning_rate`.
     pub key: String,
     /// What it means, in one line.
     pub help: String,

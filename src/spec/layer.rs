@@ -21,9 +21,7 @@ const WRITTEN_CHARS_MAX: usize = 60;
 pub enum Origin {
     /// `assets/default.toml`
     Default,
-    /// An arm's fragment.
     Arm(String),
-    /// A spec file.
     File {
         /// As the person named it.
         path: PathBuf,
@@ -48,13 +46,12 @@ impl std::fmt::Display for Origin {
 /// One value for one key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assignment {
-    /// Dotted: `train.learning_rate`.
+    /// Dotted, such as `train.learning_rate`.
     pub key: String,
     /// What it is set to.
     pub value: toml::Value,
     /// The value as it was written, shortened, for messages.
     pub written: String,
-    /// Where.
     pub origin: Origin,
 }
 

@@ -44,7 +44,6 @@ const SIMILARITY_MIN: f64 = 0.6;
 /// What the person gave.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SpecInput<'a> {
-    /// A spec file.
     pub file: Option<&'a Path>,
     /// An arm given as a flag.
     pub arm: Option<&'a str>,

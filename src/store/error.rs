@@ -15,12 +15,7 @@ pub enum StoreError {
     NoHome,
     /// A file or folder of the home cannot be used.
     #[error("failed to access `{}`", path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Io { path: PathBuf, source: std::io::Error },
     /// There is no database to read.
     #[error("there is no database at `{}`", path.display())]
     Missing {
@@ -30,7 +25,6 @@ pub enum StoreError {
     /// The file belongs to another program.
     #[error("`{}` is a database of another program (application id {application_id:#x})", path.display())]
     Foreign {
-        /// Which file.
         path: PathBuf,
         /// What it calls itself.
         application_id: i32,
@@ -38,9 +32,7 @@ pub enum StoreError {
     /// The file was written by a newer version.
     #[error("`{}` was made by a newer `ser` (schema {found}), which this one (schema {known}) does not read", path.display())]
     Newer {
-        /// Which file.
         path: PathBuf,
-        /// Its schema.
         found: usize,
         /// The newest known one.
         known: usize,
@@ -48,9 +40,7 @@ pub enum StoreError {
     /// The file was written by an older version.
     #[error("`{}` was made by an older `ser` (schema {found}), which this one (schema {known}) does not read", path.display())]
     Older {
-        /// Which file.
         path: PathBuf,
-        /// Its schema.
         found: usize,
         /// The one that is read.
         known: usize,
@@ -65,12 +55,7 @@ pub enum StoreError {
     },
     /// A run is of a kind that this version does not know.
     #[error("run `{run}` is of the kind `{kind}`: it was made by a newer version of `ser`")]
-    UnknownKind {
-        /// Which run.
-        run: RunId,
-        /// Its kind.
-        kind: String,
-    },
+    UnknownKind { run: RunId, kind: String },
     /// A stored pair whose parts contradict each other.
     #[error("pair {pair} of data set {dataset} is damaged: {detail}")]
     BrokenPair {
@@ -84,21 +69,16 @@ pub enum StoreError {
     /// The disk has no room for a write; nothing of it was kept.
     #[error("the disk of `{}` is full ({n_bytes_available} bytes available)", path.display())]
     DiskFull {
-        /// The database.
         path: PathBuf,
         /// Free bytes of its file system.
         n_bytes_available: u64,
     },
     /// The database cannot be written.
     #[error("`{}` is read-only", path.display())]
-    ReadOnly {
-        /// The database.
-        path: PathBuf,
-    },
+    ReadOnly { path: PathBuf },
     /// Another process held the write lock for too long.
     #[error("`{}` stayed locked by another process for {waited_s} s", path.display())]
     Locked {
-        /// The database.
         path: PathBuf,
         /// How long this one waited.
         waited_s: u64,
@@ -106,7 +86,6 @@ pub enum StoreError {
     /// Pages of the file make no sense.
     #[error("`{}` is damaged", path.display())]
     Damaged {
-        /// The database.
         path: PathBuf,
         /// What `SQLite` says.
         source: rusqlite::Error,
@@ -119,7 +98,6 @@ pub enum StoreError {
     Json {
         /// Whose JSON.
         what: String,
-        /// Why.
         source: serde_json::Error,
     },
     /// A stored word is not one this version knows.
@@ -127,7 +105,6 @@ pub enum StoreError {
     UnknownValue {
         /// Which kind of word.
         what: &'static str,
-        /// The word.
         value: String,
     },
     /// No run has this id, prefix or name.
@@ -156,14 +133,10 @@ pub enum StoreError {
     },
     /// A run with this name exists.
     #[error("a run named `{name}` exists already")]
-    NameTaken {
-        /// The name.
-        name: String,
-    },
+    NameTaken { name: String },
     /// A name that could not be typed or shown.
     #[error("`{name}` is not a name for {what}: {reason}", name = name.escape_debug())]
     BadName {
-        /// The name.
         name: String,
         /// `a run`, `an experiment`.
         what: &'static str,
@@ -173,7 +146,6 @@ pub enum StoreError {
     /// A word that cannot be a tag.
     #[error("`{tag}` is not a tag: {reason}", tag = tag.escape_debug())]
     BadTag {
-        /// The word.
         tag: String,
         /// What is wrong with it.
         reason: &'static str,
@@ -189,61 +161,33 @@ pub enum StoreError {
     WrongState {
         /// `nothing to resume`
         action: &'static str,
-        /// The run's name.
         name: String,
         /// What it is doing instead.
         state: &'static str,
     },
     /// A living worker holds the run.
     #[error("process {pid} is working on `{run}` already")]
-    Held {
-        /// Which run.
-        run: RunId,
-        /// Whose.
-        pid: u32,
-    },
+    Held { run: RunId, pid: u32 },
     /// A newer attempt of the run exists: this worker must end.
     #[error("attempt {attempt} of `{run}` was superseded by attempt {current}")]
     Superseded {
-        /// Which run.
         run: RunId,
-        /// The writer's attempt.
         attempt: u32,
         /// The attempt in force.
         current: u32,
     },
     /// An event does not follow the stored ones.
     #[error("event {found} of `{run}` came where event {expected} was due")]
-    Gap {
-        /// Which run.
-        run: RunId,
-        /// The due number.
-        expected: u64,
-        /// The number given.
-        found: u64,
-    },
+    Gap { run: RunId, expected: u64, found: u64 },
     /// The data set has no such pair.
     #[error("data set {dataset} has no pair {pair}")]
-    UnknownPair {
-        /// Which data set.
-        dataset: i64,
-        /// Which pair.
-        pair: u32,
-    },
+    UnknownPair { dataset: i64, pair: u32 },
     /// A data set is still needed.
     #[error("data set {dataset} is used by {n_runs} runs")]
-    DatasetInUse {
-        /// Which data set.
-        dataset: i64,
-        /// By how many.
-        n_runs: u64,
-    },
+    DatasetInUse { dataset: i64, n_runs: u64 },
     /// There is no such data set.
     #[error("there is no data set {dataset}")]
-    UnknownDataset {
-        /// Its row.
-        dataset: i64,
-    },
+    UnknownDataset { dataset: i64 },
     /// No thread can be started to write events.
     #[error("failed to start the event writer")]
     Thread(#[source] std::io::Error),

@@ -13,9 +13,7 @@ use crate::domain::spec::{ExperimentSpec, LONGEST};
 /// The steps a run should take at least, and whose they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepsTaken {
-    /// Which run.
     pub run: RunId,
-    /// Its recipe.
     pub arm: String,
     /// Optimiser steps over all its rounds.
     pub n_steps: u64,

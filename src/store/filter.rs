@@ -32,39 +32,22 @@ pub enum FilterError {
     /// No field has this name.
     #[error("there is no field `{name}` to filter by")]
     UnknownField {
-        /// What was written.
         name: String,
         /// The most similar field.
         nearest: Option<&'static str>,
     },
     /// A field of numbers was compared with something else.
     #[error("`{value}` is not a number for `{field}`")]
-    NotANumber {
-        /// Which field.
-        field: &'static str,
-        /// What was written.
-        value: String,
-    },
+    NotANumber { field: &'static str, value: String },
     /// A text has no order.
     #[error("`{field}` is a text: `{operator}` has no meaning for it")]
-    NoOrder {
-        /// Which field.
-        field: &'static str,
-        /// What was written.
-        operator: String,
-    },
+    NoOrder { field: &'static str, operator: String },
     /// `is:` takes few words.
     #[error("`is:{value}` is not known")]
-    UnknownFlag {
-        /// What was written.
-        value: String,
-    },
+    UnknownFlag { value: String },
     /// Nothing stands behind an operator.
     #[error("a value is missing behind `{term}`")]
-    NoValue {
-        /// What was written.
-        term: String,
-    },
+    NoValue { term: String },
 }
 
 impl FilterError {

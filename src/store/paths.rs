@@ -48,31 +48,31 @@ impl Home {
         Ok(Self { root })
     }
 
-    /// The folder itself.
+    /// The folder that holds everything.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// `ser.db`
+    /// The path of `ser.db`, the database.
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.root.join("ser.db")
     }
 
-    /// `runs/ID`
+    /// The folder of a run's files, `runs/ID`.
     #[must_use]
     pub fn run_dir(&self, run: &RunId) -> PathBuf {
         self.root.join("runs").join(run.as_str())
     }
 
-    /// `runs/ID/checkpoints`
+    /// The folder of a run's checkpoints, `runs/ID/checkpoints`.
     #[must_use]
     pub fn checkpoints(&self, run: &RunId) -> PathBuf {
         self.run_dir(run).join("checkpoints")
     }
 
-    /// `runs/ID/worker.log`
+    /// The path of what a run's worker logs, `runs/ID/worker.log`.
     #[must_use]
     pub fn worker_log(&self, run: &RunId) -> PathBuf {
         self.run_dir(run).join("worker.log")

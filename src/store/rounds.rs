@@ -228,7 +228,6 @@ struct Buckets {
     width: u64,
     /// One step of so many is read: all of them up to [`EXACT_WIDTH`] a bucket, a sample beyond.
     stride: u64,
-    /// The first step.
     first: u64,
     /// Finished buckets and the one being filled.
     points: Vec<LossPoint>,

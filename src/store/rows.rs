@@ -19,13 +19,10 @@ use super::people::annotations::Annotation;
 /// kept once (`Shared`), and what few have is not kept inside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRow {
-    /// Id.
     pub id: RunId,
     /// Name; unique.
     pub name: String,
-    /// What it does.
     pub kind: RunKind,
-    /// Recipe.
     pub arm: Arc<str>,
     /// Name of the experiment it was launched in.
     pub experiment: Option<Arc<str>>,
@@ -35,13 +32,12 @@ pub struct RunRow {
     pub liveness: Liveness,
     /// Why it ended by itself.
     pub stop_reason: Option<StopReason>,
-    /// Random seed.
     pub rng_seed: u64,
     /// Current or latest (re)start.
     pub attempt: u32,
-    /// Milliseconds since 1970.
+    /// Counted in milliseconds since 1970.
     pub created_at_ms: i64,
-    /// Milliseconds since 1970.
+    /// Counted in milliseconds since 1970.
     pub finished_at_ms: Option<i64>,
     /// Round being worked on (or the last one).
     pub round: u32,
@@ -49,7 +45,6 @@ pub struct RunRow {
     pub rounds_max: u32,
     /// Test accuracy by round, for the trend.
     pub test_accuracy: Box<[Option<f64>]>,
-    /// Latest test evaluation.
     pub latest_test: Option<TestAccuracy>,
     /// Pseudo-labels kept by the latest selection.
     pub n_selected: Option<u64>,
@@ -80,13 +75,12 @@ impl RunRow {
 /// What a list tells of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct TestAccuracy {
-    /// Pairs evaluated.
+    /// Pairs that were evaluated.
     pub n: u64,
     /// Share of them that the model is right about.
     pub accuracy: f64,
     /// Lower end of its 95 % interval.
     pub ci_low: f64,
-    /// Upper end.
     pub ci_high: f64,
 }
 
@@ -122,11 +116,11 @@ impl Shared {
 /// The settings that a list of runs shows and filters by.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SpecFacts {
-    /// `model.backbone`
+    /// The value of `model.backbone`.
     pub backbone: Arc<str>,
-    /// `data.source`
+    /// The value of `data.source`.
     pub source: Arc<str>,
-    /// `train.learning_rate`
+    /// The value of `train.learning_rate`.
     pub learning_rate: Option<f64>,
     /// `selection.high_threshold`
     pub high_threshold: Option<f64>,
@@ -147,13 +141,10 @@ impl SpecFacts {
 /// What a worker is doing now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProgressRow {
-    /// Which round.
     pub round: u32,
-    /// [`crate::domain::ser::Step::name`]
+    /// As [`crate::domain::ser::Step::name`] writes it.
     pub step: String,
-    /// Done so far.
     pub n_done: u64,
-    /// Of so many.
     pub n_total: u64,
     /// Tokens handled in this step and attempt.
     pub n_tokens: u64,
@@ -166,7 +157,6 @@ pub struct ProgressRow {
 /// A run with everything that belongs to it as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunDetail {
-    /// The list row.
     pub row: RunRow,
     /// The resolved spec as JSON (the worker's input).
     pub spec_json: String,
@@ -174,15 +164,12 @@ pub struct RunDetail {
     pub dataset: i64,
     /// Data set of the test pairs, when it is a separate one.
     pub test_dataset: Option<i64>,
-    /// The latest worker.
     pub worker: Option<WorkerIdentity>,
     /// Its latest heartbeat, milliseconds since 1970.
     pub heartbeat_at_ms: Option<i64>,
-    /// Latest checkpoint name.
     pub checkpoint: Option<String>,
     /// What was counted at the start: seed set, validation, pool, test.
     pub sizes: Option<SplitSizes>,
-    /// Tokens and truncation.
     pub encoding: Option<EncodingRow>,
     /// `llama, 1.0 M parameters, f32, cpu, 2 threads`
     pub model: Option<String>,
@@ -195,9 +182,7 @@ pub struct SplitSizes {
     pub n_seed_set: u64,
     /// Human labels that decide.
     pub n_validation: u64,
-    /// Hidden labels.
     pub n_unlabeled_pool: u64,
-    /// Decide nothing.
     pub n_test: u64,
     /// Dropped because their group is in the test source.
     pub n_leaked: u64,
@@ -206,32 +191,24 @@ pub struct SplitSizes {
 /// What tokenizing did to the texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EncodingRow {
-    /// Pairs.
     pub n_pairs: u64,
     /// Tokens after truncation.
     pub n_tokens: u64,
     /// Pairs that lost tokens.
     pub n_truncated: u64,
-    /// Prompt tokens cut.
     pub n_prompt_tokens_cut: u64,
-    /// Answer tokens cut.
     pub n_answer_tokens_cut: u64,
 }
 
-/// One round.
+/// One round of a run, with what is known of it so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoundRow {
-    /// Which.
     pub round: u32,
     /// The selection before it (none in round 0).
     pub selection: Option<SelectionSummary>,
-    /// Pairs trained on.
     pub n_train_pairs: Option<u64>,
-    /// Optimiser steps.
     pub n_steps: Option<u64>,
-    /// On validation pairs.
     pub validation: Option<Evaluation>,
-    /// On test pairs.
     pub test: Option<Evaluation>,
     /// Wall time, milliseconds; set when the round is complete.
     pub wall_ms: Option<u64>,
@@ -256,7 +233,6 @@ impl RoundRow {
 pub struct LossPoint {
     /// Steps since the beginning of the run (the last of the bucket).
     pub global_step: u64,
-    /// Which round.
     pub round: u32,
     /// Mean loss of the bucket.
     pub loss: f32,
@@ -269,21 +245,17 @@ pub struct LossPoint {
 /// A scored pool pair with its texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampledPair {
-    /// Which.
     pub pair: PairId,
-    /// Which round's selection.
     pub round: u32,
     /// Everything before the answer.
     pub prompt: String,
-    /// First answer.
     pub response_a: String,
-    /// Second answer.
     pub response_b: String,
     /// Reward of the first.
     pub reward_a: f32,
     /// Reward of the second.
     pub reward_b: f32,
-    /// `None` when selected.
+    /// `None` where the pair was selected.
     pub left_out: Option<LeftOut>,
     /// The decision in force.
     pub verdict: Option<Verdict>,
@@ -298,52 +270,44 @@ pub struct SampledPair {
 pub struct EventLine {
     /// Place in the run's history.
     pub seq: u64,
-    /// Which (re)start.
     pub attempt: u32,
-    /// Milliseconds since 1970.
+    /// Counted in milliseconds since 1970.
     pub at_ms: i64,
-    /// The event's JSON.
     pub body: String,
 }
 
 /// A request no worker has read yet, or that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestRow {
-    /// Row.
     pub id: i64,
-    /// What.
     pub kind: RequestKind,
 }
 
 /// A data set in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatasetRow {
-    /// Row.
     pub id: i64,
     /// Content hash, hex.
     pub fingerprint: String,
     /// Where it came from.
     pub source: String,
-    /// Layout.
     pub format: String,
     /// How pairs were grouped.
     pub grouped_by: String,
-    /// Accepted pairs.
+    /// Pairs that were accepted.
     pub n_pairs: u64,
     /// Dropped rows.
     pub n_dropped: u64,
-    /// Milliseconds since 1970.
+    /// Counted in milliseconds since 1970.
     pub imported_at_ms: i64,
 }
 
 /// One evaluated pair of a round, for comparing runs pair by pair.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MarginRow {
-    /// Which split.
     pub split: Split,
-    /// Which pair.
     pub pair: PairId,
-    /// `reward(chosen) - reward(rejected)`
+    /// The difference `reward(chosen) - reward(rejected)`.
     pub margin: f32,
 }
 

@@ -21,7 +21,6 @@ use crate::domain::spec::ExperimentSpec;
 pub struct NewRun<'a> {
     /// A unique name; without one it is made from arm, model and `rng_seed`.
     pub name: Option<String>,
-    /// The resolved spec.
     pub spec: &'a ExperimentSpec,
     /// Data set of the training pairs.
     pub dataset: i64,
@@ -327,7 +326,6 @@ pub(super) fn word<T>(
     parse(&value).ok_or(StoreError::UnknownValue { what, value })
 }
 
-/// A JSON column.
 pub(super) fn json<T: serde::de::DeserializeOwned>(
     row: &Row<'_>,
     index: usize,

@@ -33,7 +33,6 @@ pub struct SampleQuery {
     pub n: usize,
     /// After skipping so many.
     pub offset: usize,
-    /// In this order.
     pub order: SampleOrder,
     /// Only selected (`true`) or only left out (`false`) pairs.
     pub selected_only: Option<bool>,

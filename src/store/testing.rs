@@ -34,7 +34,6 @@ pub(crate) fn store() -> Fixture {
 }
 
 impl Fixture {
-    /// A queued run.
     pub(crate) fn run(&mut self, name: &str) -> RunId {
         let spec = spec();
         let new = NewRun {

@@ -7,41 +7,20 @@ use crate::store::StoreError;
 /// A failed supervisor operation.
 #[derive(Debug, thiserror::Error)]
 pub enum SupervisorError {
-    /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A process could not be started.
     #[error("failed to start `{}`", program.display())]
-    Start {
-        /// Which binary.
-        program: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Start { program: PathBuf, source: std::io::Error },
     /// The worker's log cannot be written.
     #[error("failed to open `{}`", path.display())]
-    Log {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Log { path: PathBuf, source: std::io::Error },
     /// A process of another machine.
     #[error("process {pid} runs on `{host}`, not here")]
-    Elsewhere {
-        /// Which process.
-        pid: u32,
-        /// Where.
-        host: String,
-    },
+    Elsewhere { pid: u32, host: String },
     /// A signal could not be sent.
     #[error("failed to signal process {pid}")]
-    Signal {
-        /// Which process.
-        pid: u32,
-        /// Why.
-        source: std::io::Error,
-    },
+    Signal { pid: u32, source: std::io::Error },
 }
 
 impl SupervisorError {

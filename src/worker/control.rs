@@ -14,9 +14,7 @@ const READ_EVERY: Duration = Duration::from_millis(250);
 /// Whether to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// Yes.
     Continue,
-    /// Checkpoint and end.
     Stop,
 }
 
@@ -75,7 +73,7 @@ impl Throttle {
         Self { interval: READ_EVERY, last: None }
     }
 
-    /// For reporting progress.
+    /// The interval at which progress is reported.
     #[must_use]
     pub fn for_progress() -> Self {
         Self { interval: Duration::from_millis(500), last: None }

@@ -8,10 +8,8 @@ use crate::store::StoreError;
 /// A failure of a worker.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The model.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The data cannot be divided as asked.
@@ -23,7 +21,6 @@ pub enum WorkerError {
     /// A checkpoint holds a state this program does not understand.
     #[error("cannot read the state in checkpoint `{name}`")]
     State {
-        /// Which checkpoint.
         name: String,
         /// What is wrong with it.
         #[source]
@@ -40,14 +37,10 @@ pub enum WorkerError {
     Signals(#[source] std::io::Error),
     /// A round to go back to was not kept: a checkpoint of another version, or a bug.
     #[error("the weights of round {round} were not kept")]
-    RoundNotKept {
-        /// Which round.
-        round: u32,
-    },
+    RoundNotKept { round: u32 },
     /// The whole data set is shorter than one step needs.
     #[error("round {round} has no pair to train on: all {n_vetoed} are vetoed")]
     NothingToTrain {
-        /// Which round.
         round: u32,
         /// How many pairs were vetoed.
         n_vetoed: usize,

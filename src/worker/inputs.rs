@@ -81,7 +81,6 @@ pub struct Inputs {
     pub pool_labels: Vec<TrainingLabel>,
     /// Held-back labels, for metrics.
     pub gold: GoldLabels,
-    /// What tokenizing cost.
     pub truncation: TruncationReport,
     train: Vec<EncodedPair>,
     marks: Vec<Mark>,

@@ -30,7 +30,6 @@ pub struct Session<'a> {
     pub state: RunState,
     /// What it works with.
     pub resources: Resources<'a>,
-    /// How it speaks.
     pub reporter: Reporter<'a>,
 }
 

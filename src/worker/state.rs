@@ -127,7 +127,6 @@ pub struct SavedState {
 pub struct Round0Draft {
     /// SHA-256 of everything the round depends on.
     pub digest: String,
-    /// Tokens trained on.
     pub n_train_tokens: u64,
 }
 

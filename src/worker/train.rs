@@ -166,7 +166,6 @@ fn train_one(
 
 /// An optimizer step that was taken.
 pub struct Taken {
-    /// What it did.
     pub report: StepReport,
     settings: StepSettings,
     n_pairs: usize,

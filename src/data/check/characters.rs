@@ -10,7 +10,6 @@ use unicode_script::{Script, UnicodeScript};
 pub struct ScriptCount {
     /// Its name in Unicode: `Latin`, `Han`, `Cyrillic`.
     pub script: &'static str,
-    /// How many letters.
     pub n_letters: u64,
     /// Their share of all letters.
     pub share: f64,

@@ -13,7 +13,6 @@ pub struct LengthSummary {
     pub median: u64,
     /// 95th percentile, as exact as the median.
     pub p95: u64,
-    /// Longest.
     pub max: u64,
 }
 

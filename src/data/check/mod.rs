@@ -26,7 +26,7 @@ use tally::Tally;
 /// Pairs whose tokens are counted at a time.
 const PAIRS_AT_ONCE: usize = 512;
 
-/// What to check.
+/// Which data a check reads, and what a run would do with them.
 #[derive(Debug, Clone)]
 pub struct CheckSettings {
     /// How to read the sources.
@@ -54,9 +54,7 @@ pub type TokenCounter<'a, E> = &'a mut dyn FnMut(&[PreferencePair]) -> Result<Ve
 /// Pairs left out for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DropCount {
-    /// Why.
     pub reason: DropReason,
-    /// How many.
     pub n: u64,
     /// The first records (lines, elements or rows), at most five.
     pub first_lines: Vec<u64>,
@@ -67,15 +65,12 @@ pub struct DropCount {
 pub struct LengthBias {
     /// The chosen answer has more characters.
     pub n_longer: u64,
-    /// It has fewer.
     pub n_shorter: u64,
     /// Both have as many.
     pub n_equal: u64,
     /// Share of the longer among the unequal, with its 95 % interval (Wilson).
     pub share: f64,
-    /// Low end.
     pub ci_low: f64,
-    /// High end.
     pub ci_high: f64,
 }
 
@@ -99,7 +94,6 @@ pub struct SplitCounts {
     pub seed_set: u64,
     /// Human labels that decide things.
     pub validation: u64,
-    /// Hidden labels.
     pub unlabeled_pool: u64,
     /// Pairs of the test part, or of the test source.
     pub test: u64,
@@ -112,11 +106,8 @@ pub struct SplitCounts {
 pub struct Finding {
     /// What, in words.
     pub what: &'static str,
-    /// How many.
     pub n: u64,
-    /// Of how many.
     pub of: u64,
-    /// Their share.
     pub share: f64,
     /// Whether the share is above the limit.
     pub is_over: bool,
@@ -127,15 +118,13 @@ pub struct Finding {
 pub struct CheckReport {
     /// The sources as they were named.
     pub source: String,
-    /// The formats read.
     pub format: String,
-    /// Accepted pairs.
+    /// Pairs that were accepted.
     pub n_pairs: u64,
     /// Pairs left out, by reason.
     pub dropped: Vec<DropCount>,
     /// Pairs whose prompt is the common prefix of two different dialogues.
     pub n_fallback: u64,
-    /// Distinct groups.
     pub n_groups: u64,
     /// Pairs that equal an earlier pair.
     pub n_duplicates: u64,

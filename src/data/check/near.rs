@@ -43,7 +43,6 @@ pub struct Leakage {
     pub n_test_prompts: u64,
     /// Those with a near-duplicate in the training part.
     pub n_near_duplicates: u64,
-    /// Some of them.
     pub examples: Vec<NearDuplicate>,
     /// Prompts that were not compared, for memory.
     pub n_not_compared: u64,

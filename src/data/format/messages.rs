@@ -47,7 +47,6 @@ pub(super) fn read(field: &str, list: &[Json<'_>]) -> Result<Vec<Message>, Recor
     entries.map(|(i, entry)| message(&format!("{field}[{i}]"), entry)).collect()
 }
 
-/// One message alone.
 pub(super) fn message(field: &str, entry: &Json<'_>) -> Result<Message, RecordError> {
     let Json::Object(entries) = entry else {
         return Err(wrong_type(field, entry, "a message with `role` and `content` (text)"));

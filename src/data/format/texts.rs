@@ -19,17 +19,13 @@ use crate::domain::text::dialogue;
 /// A prompt or an answer as a record has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) enum Said<'r> {
-    /// One text.
     Text(Cow<'r, str>),
-    /// Messages.
     Messages(Vec<Message>),
 }
 
 impl<'r> Said<'r> {
-    /// Nothing.
     pub(in super::super) const NOTHING: Self = Self::Text(Cow::Borrowed(""));
 
-    /// A text.
     pub(super) fn of(text: &'r str) -> Self {
         Self::Text(Cow::Borrowed(text))
     }

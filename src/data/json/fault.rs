@@ -15,7 +15,6 @@ pub enum JsonFault {
     Surrogate,
     /// A line end or tab inside a text.
     Control,
-    /// Anything else.
     Other,
 }
 

@@ -27,7 +27,6 @@ pub(in super::super) enum Packed<'a> {
     Messages(Json<'a>),
     /// The same, as Python's `repr` writes it.
     Repr,
-    /// Any other text.
     Text,
 }
 

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 /// Slot names and their values.
 pub(super) type Slots = BTreeMap<&'static str, String>;
 
-/// Collects slots.
 pub(super) fn slots<const N: usize>(pairs: [(&'static str, String); N]) -> Slots {
     pairs.into_iter().collect()
 }
@@ -19,7 +18,6 @@ pub(super) struct Form {
     pub(super) text: &'static str,
 }
 
-/// Shorthand for tables.
 pub(super) const fn form(kind: &'static str, text: &'static str) -> Form {
     Form { kind, text }
 }

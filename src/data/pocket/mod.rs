@@ -35,9 +35,9 @@ pub use skill::{Fault, Level};
 
 /// The seed of the files in `data/`.
 pub const RNG_SEED: u64 = 2026;
-/// Training pairs.
+/// How many training pairs the embedded set has.
 pub const N_TRAIN: usize = 9600;
-/// Test pairs.
+/// How many test pairs the embedded set has.
 pub const N_TEST: usize = 2400;
 /// One training label of this many is flipped, and says so.
 const NOISE_ONE_IN: usize = 10;

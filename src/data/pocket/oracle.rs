@@ -33,7 +33,6 @@ pub enum Finding {
 pub struct Grade {
     /// In `[0, 1]`.
     pub score: f64,
-    /// The reason.
     pub finding: Finding,
 }
 

@@ -15,7 +15,6 @@ pub(super) const PLURALS: &[&str] = &[
     "plates", "ribbons", "balloons", "nuts", "pears", "keys", "bottles", "chairs", "spoons",
 ];
 
-/// Things one owns.
 pub(super) const OBJECTS: &[&str] = &[
     "kite", "drum", "ball", "hat", "lamp", "bike", "scarf", "clock", "guitar", "coat", "tent",
     "boat", "phone", "basket", "mirror", "ladder", "pillow", "wallet", "radio", "camera", "piano",

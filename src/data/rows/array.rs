@@ -13,7 +13,6 @@ pub(in super::super) struct ArrayReader {
     values: Values,
     frame: Frame,
     element: Element,
-    /// Elements so far.
     n_elements: u64,
     state: State,
 }
@@ -32,7 +31,6 @@ pub(super) enum Frame {
 /// What an element of the list is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Element {
-    /// The record.
     Record,
     /// A row of the data set viewer, with the record under `row`.
     Viewed,

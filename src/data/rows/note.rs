@@ -13,12 +13,7 @@ pub enum Note {
         key: String,
     },
     /// Columns that are not read.
-    Unread {
-        /// Their names.
-        columns: Vec<String>,
-        /// What they are.
-        what: &'static str,
-    },
+    Unread { columns: Vec<String>, what: &'static str },
 }
 
 impl fmt::Display for Note {

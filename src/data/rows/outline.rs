@@ -15,7 +15,6 @@ use super::{DataError, Note, Place, Source, Text};
 
 /// How the records of a file lie.
 pub(super) enum Lies {
-    /// One a line.
     Lines,
     /// One after the other, over any number of lines, or in a list inside an object.
     List(Frame, Element, Option<Note>),

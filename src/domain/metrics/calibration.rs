@@ -98,7 +98,6 @@ pub struct CalibrationReport {
     pub ece_after: f64,
     /// Mean negative log-likelihood before, in nats.
     pub nll_before: f64,
-    /// After.
     pub nll_after: f64,
     /// Mean confidence before less accuracy: above 0 the model claims more than it can.
     pub over_confidence: f64,

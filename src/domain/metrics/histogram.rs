@@ -19,7 +19,7 @@ impl Default for ConfidenceHistogram {
 }
 
 impl ConfidenceHistogram {
-    /// Counts every confidence.
+    /// Counts every confidence in its bucket.
     #[must_use]
     pub fn of(confidences: impl IntoIterator<Item = f64>) -> Self {
         let mut histogram = Self::default();

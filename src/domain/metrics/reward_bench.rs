@@ -93,13 +93,11 @@ pub enum TieKind {
 /// A prompt of the ties.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TiedPrompt {
-    /// Which half.
     pub kind: TieKind,
     /// The number both halves share.
     pub number: u64,
     /// Rewards, those of the right answers first.
     pub rewards: Vec<f32>,
-    /// Right answers.
     pub n_correct: usize,
 }
 

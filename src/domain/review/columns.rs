@@ -8,7 +8,6 @@ use crate::domain::stats::bradley_terry::sigmoid;
 /// Every scored pair of one round, by ascending pair. All columns have the same length.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RoundColumns {
-    /// Which pair.
     pub pairs: Vec<u32>,
     /// Reward of the first answer.
     pub rewards_a: Vec<f32>,
@@ -47,7 +46,7 @@ impl RoundColumns {
         columns
     }
 
-    /// Scored pairs.
+    /// How many pairs were scored.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pairs.len()
@@ -75,7 +74,7 @@ impl RoundColumns {
         }
     }
 
-    /// `reward_a - reward_b`
+    /// The margin of a row, `reward_a - reward_b`.
     #[must_use]
     pub fn margin(&self, row: usize) -> f32 {
         self.rewards_a[row] - self.rewards_b[row]
@@ -125,7 +124,7 @@ impl RoundColumns {
         self.margins_before = self.pairs.iter().map(margin).collect();
     }
 
-    /// Selected pairs.
+    /// How many pairs were selected.
     #[must_use]
     pub fn n_selected(&self) -> usize {
         self.left_out.iter().filter(|left_out| left_out.is_none()).count()

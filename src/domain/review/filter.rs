@@ -17,11 +17,8 @@ use crate::domain::verdict::Verdict;
 /// What was decided about a pair, as a filter asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerdictIs {
-    /// This.
     Is(Verdict),
-    /// Anything.
     Any,
-    /// Nothing.
     None,
 }
 
@@ -72,7 +69,6 @@ pub struct SampleFilter {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{term}` is not a filter: {expected}")]
 pub struct FilterError {
-    /// The term.
     pub term: String,
     /// What would be accepted.
     pub expected: &'static str,

@@ -29,7 +29,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// Every order.
+    /// Every order, as the variants stand.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name on the command line and in JSON.
@@ -53,9 +53,7 @@ impl Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Queue {
-    /// For measuring.
     Audit,
-    /// For improving.
     Teach,
 }
 

@@ -13,9 +13,8 @@ pub struct PrecisionEstimate {
     pub n_reviewed: u64,
     /// Of them, those found right.
     pub n_right: u64,
-    /// Pseudo-labels in all.
     pub n_selected: u64,
-    /// `n_right / n_reviewed`
+    /// The share `n_right / n_reviewed`.
     pub precision: f64,
     /// Its 95 % interval: Wilson, corrected for a finite population.
     pub interval: Interval,

@@ -69,7 +69,6 @@ pub fn audit_rank(
 /// What a candidate of the teach queue is worth, and why.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Doubt {
-    /// Which row.
     pub row: u32,
     /// The sum of the doubts.
     pub value: f64,

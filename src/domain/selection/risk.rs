@@ -63,9 +63,7 @@ pub struct Certificate {
     pub n_errors: u64,
     /// The error is at most this, with the certainty asked for.
     pub bound: f64,
-    /// The target.
     pub max_error: f64,
-    /// The certainty.
     pub certainty: f64,
 }
 

@@ -36,7 +36,6 @@ pub enum Rule {
     },
     /// The most confident share of the pool.
     TopShare {
-        /// The share.
         share: f64,
         /// The loop ends below it.
         gate: Amount,
@@ -88,7 +87,6 @@ impl StatusTests {
 /// `[selection]` of a spec as a selection goes by it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// The rule.
     pub rule: Rule,
     /// Whether a round judges pairs again that earlier rounds selected.
     pub relabel: bool,

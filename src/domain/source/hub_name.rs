@@ -23,10 +23,9 @@ pub enum RepositoryKind {
     Dataset,
 }
 
-/// A checked name.
+/// The name of a repository on the Hub, whose parts are checked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HubName {
-    /// Who publishes it.
     pub owner: String,
     /// What it is called.
     pub name: String,
@@ -40,7 +39,6 @@ pub struct HubName {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not `hf:owner/name[@revision]`: {reason}")]
 pub struct BadName {
-    /// The text.
     pub text: String,
     /// What is wrong with it.
     pub reason: &'static str,
@@ -84,7 +82,7 @@ impl HubName {
         })
     }
 
-    /// `owner/name`
+    /// The name without its revision, `owner/name`.
     #[must_use]
     pub fn repository(&self) -> String {
         format!("{}/{}", self.owner, self.name)

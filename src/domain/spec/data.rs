@@ -8,7 +8,6 @@ use super::{SpecError, check};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Sources {
-    /// One.
     One(String),
     /// Several, read one after the other as one data set.
     Many(Vec<String>),
@@ -91,9 +90,7 @@ impl std::fmt::Display for Sources {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Names {
-    /// One.
     One(String),
-    /// Several.
     Many(Vec<String>),
 }
 
@@ -129,7 +126,6 @@ pub struct ColumnsSpec {
     pub prompt: String,
     /// The first answer; or several answers, or a list of them, when `b` is empty.
     pub a: Names,
-    /// The second answer.
     pub b: Names,
     /// Which answer is better, by one annotator or by several who vote. Without it `a` is.
     pub label: Names,

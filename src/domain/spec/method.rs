@@ -67,14 +67,12 @@ pub enum TeacherName {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecondView {
-    /// Nothing.
     #[default]
     None,
     /// How likely the pretrained backbone finds each answer, where it is a language model.
     Likelihood,
     /// Length, words, punctuation and layout of each answer, weighed by a model of the seed set.
     Surface,
-    /// Both.
     Both,
 }
 
@@ -89,11 +87,10 @@ impl SecondView {
     }
 }
 
-/// `[selection]`
+/// The table `[selection]`: who labels the pool, and which labels are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SelectionSpec {
-    /// Which rule.
     #[serde(default)]
     pub rule: RuleName,
     /// What `confidence` asks of the larger of `p` and `1 - p`.
@@ -227,7 +224,6 @@ pub enum PoolLabels {
 pub enum StartFrom {
     /// The weights of the round before (the paper's curves continue, so it warm-starts).
     PreviousRound,
-    /// The pretrained weights.
     Pretrained,
 }
 
@@ -238,7 +234,7 @@ pub enum Accumulation {
     /// Its own and those of the round before: `D^n ∪ D^(n-1)` (SER, section 3).
     #[default]
     LastTwo,
-    /// Its own.
+    /// The round trains on its own alone.
     Latest,
 }
 
@@ -257,7 +253,6 @@ pub enum PseudoTargets {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DropAction {
-    /// Nothing.
     #[default]
     Ignore,
     /// The loop ends after the round.
@@ -275,11 +270,11 @@ pub enum KeepWeights {
     Best,
     /// Those of every round.
     All,
-    /// None.
+    /// Those of no other round.
     Newest,
 }
 
-/// `[rounds]`
+/// The table `[rounds]`: how often, and what a round trains on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoundsSpec {

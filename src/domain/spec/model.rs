@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SpecError, check};
 
-/// `[model]`
+/// The table `[model]`: which model is trained, and which of its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
@@ -81,12 +81,10 @@ impl Default for TrunkCacheSpec {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TuningName {
-    /// All of them.
     #[default]
     Full,
     /// Low-rank updates of some matrices (Hu et al. 2022).
     Lora,
-    /// The last blocks.
     TopLayers,
     /// The reward head alone.
     Head,
@@ -96,7 +94,6 @@ pub enum TuningName {
 /// always is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tuning {
-    /// Every parameter.
     Full,
     /// Low-rank updates beside frozen matrices.
     Lora(LoraSpec),
@@ -157,13 +154,9 @@ impl Default for LoraSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoraTarget {
-    /// Queries of attention.
     Query,
-    /// Keys of attention.
     Key,
-    /// Values of attention.
     Value,
-    /// Output of attention.
     Output,
     /// Gate of the feed-forward block (decoders).
     Gate,
@@ -179,7 +172,7 @@ pub enum LoraTarget {
 #[derive(strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Precision {
-    /// 32-bit floats.
+    /// Floats of 32 bits.
     #[default]
     F32,
     /// 16-bit brain floats; sums are kept in 32 bits.

@@ -26,7 +26,7 @@ impl GapOutcomes {
         Self { cells }
     }
 
-    /// Common pairs.
+    /// How many pairs all three have judged.
     #[must_use]
     pub fn n(&self) -> u64 {
         self.cells.iter().sum()

@@ -33,7 +33,7 @@ pub fn loss<const N: usize>(rows: &[[f64; N]], weights: [f64; N], ridge: f64) ->
     rows.iter().map(|row| -log_sigmoid(dot(&weights, row))).sum::<f64>() + penalty
 }
 
-/// The inner product.
+/// The inner product of two vectors.
 #[must_use]
 pub fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()

@@ -17,7 +17,6 @@ pub const N_RESAMPLES: u32 = 2_000;
 pub struct PairedOutcomes {
     /// Pairs that both were evaluated on.
     pub n: u64,
-    /// Both right.
     pub n_both_right: u64,
     /// Only the base is right.
     pub n_only_base: u64,

@@ -31,7 +31,6 @@ pub struct SelectionAudit {
     pub estimated_error: Option<f64>,
     /// Everything that was scored.
     pub pool: GroupFacts,
-    /// What was selected.
     pub selected: GroupFacts,
     /// Pearson correlation over the pool of the margin `reward_a - reward_b` with the difference of the
     /// answers' lengths in tokens: 0 where the reward does not look at length.

@@ -14,7 +14,6 @@ use crate::domain::spec::{DropAction, ExperimentSpec, PoolLabels, RoundsSpec};
 /// A reason to end the loop, with the sentence that tells a person why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Halt {
-    /// The reason.
     pub reason: StopReason,
     /// The numbers behind it, with a hint where something can be done.
     pub message: String,

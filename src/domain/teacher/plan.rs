@@ -12,7 +12,6 @@ use crate::domain::verdict::{Verdict, VerdictSet};
 /// A label with what it claims.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedLabel {
-    /// The label.
     pub label: TrainingLabel,
     /// How sure it is.
     pub claim: Claim,

@@ -18,7 +18,6 @@ use crate::domain::stats::logistic;
 pub enum View {
     /// The log-likelihood of the answers under the pretrained backbone.
     Likelihood,
-    /// Their surface.
     Surface,
 }
 
@@ -32,7 +31,6 @@ const N_VIEWS: usize = View::ALL.len();
 /// One pair's margins towards the human label.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Margins {
-    /// The reward model's.
     pub reward: f64,
     /// Those of [`View::ALL`]; 0 of a view that was not asked.
     pub views: [f64; N_VIEWS],

@@ -25,7 +25,6 @@ pub const ASSISTANT_ROLE: &str = "assistant";
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// A text.
     Text(String),
     /// Anything else (a list of parts), as JSON.
     Json(String),
@@ -38,7 +37,6 @@ pub enum Content {
 pub struct Message {
     /// Who speaks, as chat templates name it.
     pub role: String,
-    /// What is said.
     pub content: Content,
     /// Its other fields (`tool_calls`, `name`, …) as one JSON object, in the order of the file;
     /// empty when there are none.
@@ -148,7 +146,6 @@ struct Span {
 pub struct FlatPair {
     /// What both answers follow.
     pub prompt: String,
-    /// The two answers.
     pub answers: [String; 2],
     /// Where the messages are.
     pub form: TextForm,

@@ -57,7 +57,7 @@ pub struct NearText {
 }
 
 impl NearText {
-    /// Prepares a text.
+    /// Prepares a text to be compared with many.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let (shared, other) = Default::default();
@@ -95,7 +95,7 @@ pub struct NearPair {
 }
 
 impl NearPair {
-    /// Prepares a pair.
+    /// Prepares a pair to be compared with many.
     #[must_use]
     pub fn new(prompt: &str, answers: [&str; 2]) -> Self {
         Self { prompt: NearText::new(prompt), answers: answers.map(NearText::new) }

@@ -15,7 +15,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Of a configuration.
+    /// How a model of this configuration reads a sequence.
     #[must_use]
     pub fn of(config: &ModelConfig) -> Self {
         match config {

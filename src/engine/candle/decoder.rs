@@ -30,7 +30,7 @@ struct Block {
     down: Linear,
 }
 
-/// A causal decoder.
+/// The blocks of a causal decoder, as candle tensors.
 #[derive(Debug)]
 pub struct Decoder {
     config: DecoderConfig,

@@ -22,17 +22,11 @@ pub enum Site {
     FeedForward = 3,
     /// The input of a low-rank update.
     AdapterQuery = 4,
-    /// As above.
     AdapterKey = 5,
-    /// As above.
     AdapterValue = 6,
-    /// As above.
     AdapterOutput = 7,
-    /// As above.
     AdapterGate = 8,
-    /// As above.
     AdapterUp = 9,
-    /// As above.
     AdapterDown = 10,
 }
 

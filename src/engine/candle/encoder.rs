@@ -40,7 +40,7 @@ struct Block {
     feed_norm: Norm,
 }
 
-/// A bidirectional encoder.
+/// The blocks of a bidirectional encoder, as candle tensors.
 #[derive(Debug)]
 pub struct Encoder {
     config: EncoderConfig,

@@ -88,7 +88,7 @@ impl LanguageModel {
         Self::new(config, (&source, rng_seed), Precision::F32, (Device::Cpu, budget))
     }
 
-    /// The parameters.
+    /// The parameters, for tests that look into them.
     #[cfg(test)]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters

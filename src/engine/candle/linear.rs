@@ -12,22 +12,21 @@ use super::operations::Arithmetic;
 /// `y = x W^T + b`, and `+ scale drop(x) A^T B^T` (Hu et al. 2022).
 #[derive(Debug)]
 pub struct Linear {
-    /// `[output, input]`
+    /// Of shape `[output, input]`.
     pub weight: Tensor,
     /// `[output]`
     pub bias: Option<Tensor>,
     /// Whether the weight is trained.
     pub is_trained: bool,
-    /// The low-rank update.
     pub adapter: Option<Adapter>,
 }
 
-/// A low-rank update.
+/// A low-rank update of a frozen matrix (LoRA, Hu et al. 2022).
 #[derive(Debug)]
 pub struct Adapter {
-    /// `A`, `[rank, input]`.
+    /// The matrix `A`, `[rank, input]`.
     pub down: Tensor,
-    /// `B`, `[output, rank]`.
+    /// The matrix `B`, `[output, rank]`.
     pub up: Tensor,
     /// `alpha / rank`
     pub scale: f64,

@@ -5,10 +5,10 @@ use crate::domain::spec::Loss;
 use crate::domain::stats::bradley_terry::{hinge_loss, loss, sigmoid};
 use crate::engine::{Claim, LabeledPair};
 
-/// Sums over pairs.
+/// Sums over the pairs of a step, from which its report is made.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Totals {
-    /// Sum of losses.
+    /// The sum of their losses.
     pub loss: f64,
     /// Pairs whose preferred side has the higher reward; a tie is not one of them.
     pub n_correct: u32,

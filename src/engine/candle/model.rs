@@ -80,7 +80,7 @@ impl CandleModel {
         Ok(Self { settings, info, trainer, tokenizer, digest: OnceCell::new() })
     }
 
-    /// Network and parameters.
+    /// The network and its parameters, for tests that look into them.
     #[cfg(test)]
     #[must_use]
     pub fn trainer(&self) -> &Trainer {

@@ -45,12 +45,11 @@ impl Training {
     }
 }
 
-/// One forward pass.
+/// What all blocks of one forward pass read.
 #[derive(Debug)]
 pub struct Pass<'a> {
     /// How matrix products are computed.
     pub arithmetic: Arithmetic,
-    /// The tokens.
     pub batch: &'a Padded,
     /// Where they are computed.
     pub device: &'a Device,
@@ -124,9 +123,7 @@ impl<'a> Pass<'a> {
 /// One of the two kinds.
 #[derive(Debug)]
 pub enum Network {
-    /// Causal.
     Decoder(Decoder),
-    /// Bidirectional.
     Encoder(Encoder),
 }
 

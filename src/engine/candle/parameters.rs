@@ -17,14 +17,13 @@ use crate::engine::files::manifest::hex;
 use crate::engine::files::weights::StoredTensors;
 use crate::engine::{EngineError, ModelTensor, Values};
 
-/// A trained tensor.
+/// A tensor that the optimizer moves.
 #[derive(Debug)]
 pub struct Trained {
     /// Its name in checkpoints: canonical, or PEFT's for a low-rank update.
     pub name: String,
     /// Whether weight decay applies.
     pub decays: bool,
-    /// The values.
     pub values: Var,
     /// First and second moments of AdamW; none before the first step.
     pub moments: Option<[Tensor; 2]>,
@@ -47,7 +46,6 @@ pub struct Parameters {
 
 /// Where initial values come from, and where they go.
 pub struct Origin<'a> {
-    /// The files.
     pub source: &'a StoredTensors,
     /// For what they lack.
     pub rng_seed: u64,

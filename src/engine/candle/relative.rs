@@ -8,12 +8,11 @@ use super::linear::Linear;
 use super::network::Pass;
 use crate::engine::config::RelativePositions;
 
-/// The table.
+/// The embeddings of relative positions that all blocks of a DeBERTa share.
 #[derive(Debug)]
 pub struct RelativeTable {
     /// `[2 * span, width]`.
     pub table: Tensor,
-    /// Of its rows.
     pub norm: Option<Norm>,
     /// Which row a distance selects.
     pub positions: RelativePositions,

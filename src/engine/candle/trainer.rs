@@ -14,17 +14,12 @@ use crate::engine::{EncodedPair, EngineError, LabeledPair, StepReport, StepSetti
 /// A network with its parameters.
 #[derive(Debug)]
 pub struct Trainer {
-    /// The shape.
     pub config: ModelConfig,
-    /// The computation.
     pub network: Network,
-    /// What it reads.
     pub parameters: Parameters,
     /// What drops nothing (see [`Training::trunk`]).
     pub trunk: Option<usize>,
-    /// How it multiplies.
     pub arithmetic: Arithmetic,
-    /// Where.
     pub device: Device,
     /// Padded tokens of a micro-batch; a longer pair stands alone.
     pub budget: usize,

@@ -39,9 +39,7 @@ pub struct DecoderConfig {
     pub hidden_size: usize,
     /// Width of the `SwiGLU` block.
     pub intermediate_size: usize,
-    /// Number of blocks.
     pub n_layers: usize,
-    /// Query heads.
     pub n_heads: usize,
     /// Key and value heads (grouped-query attention when fewer than `n_heads`).
     pub n_kv_heads: usize,

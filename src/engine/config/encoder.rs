@@ -47,9 +47,7 @@ pub struct EncoderConfig {
     pub hidden_size: usize,
     /// Width of the feed-forward block.
     pub intermediate_size: usize,
-    /// Number of blocks.
     pub n_layers: usize,
-    /// Attention heads.
     pub n_heads: usize,
     /// Rows of the position table; a sequence may take those from `first_position` on. Without a
     /// table, the longest sequence.
@@ -71,7 +69,6 @@ pub struct EncoderConfig {
 }
 
 impl Default for EncoderConfig {
-    /// A tiny BERT.
     fn default() -> Self {
         Self {
             family: EncoderFamily::Bert,

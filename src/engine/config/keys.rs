@@ -45,10 +45,12 @@ impl<'a> Keys<'a> {
         EngineError::BadValue { path: self.path.to_owned(), key, value, expected }
     }
 
+    /// The text that a key must have.
     pub fn text(&self, key: &'static str) -> Result<&'a str, EngineError> {
         self.require(key)?.as_str().ok_or_else(|| self.bad(key, "a text".into()))
     }
 
+    /// Refuses every text but the expected one.
     pub fn expect_text(&self, key: &'static str, expected: &str) -> Result<(), EngineError> {
         if self.text(key)? == expected {
             Ok(())
@@ -57,21 +59,25 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// A truth value, or its default where the key is absent.
     pub fn flag(&self, key: &'static str, default: bool) -> Result<bool, EngineError> {
         self.get(key).map_or(Ok(default), |value| {
             value.as_bool().ok_or_else(|| self.bad(key, "`true` or `false`".into()))
         })
     }
 
+    /// Refuses what asks for a feature that the engine lacks.
     pub fn expect_absent_or_false(&self, key: &'static str) -> Result<(), EngineError> {
         if self.flag(key, false)? { Err(self.bad(key, "`false`".into())) } else { Ok(()) }
     }
 
+    /// The count from 1 that a key must have.
     pub fn count(&self, key: &'static str) -> Result<usize, EngineError> {
         self.require(key)?;
         self.optional_count(key).map(Option::unwrap_or_default)
     }
 
+    /// A count from 1, where the key is there.
     pub fn optional_count(&self, key: &'static str) -> Result<Option<usize>, EngineError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.as_u64() {
@@ -89,11 +95,13 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// The number above 0 that a key must have.
     pub fn float(&self, key: &'static str) -> Result<f32, EngineError> {
         self.require(key)?;
         self.optional_float(key).map(Option::unwrap_or_default)
     }
 
+    /// A number above 0, where the key is there.
     pub fn optional_float(&self, key: &'static str) -> Result<Option<f32>, EngineError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.as_f64() {

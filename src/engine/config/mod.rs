@@ -31,9 +31,7 @@ pub const SUPPORTED: &str =
 /// A supported architecture with its shape.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelConfig {
-    /// A causal decoder.
     Decoder(DecoderConfig),
-    /// A bidirectional encoder.
     Encoder(EncoderConfig),
 }
 
@@ -111,7 +109,7 @@ impl ModelConfig {
         }
     }
 
-    /// Number of blocks.
+    /// How many transformer blocks the model stacks.
     #[must_use]
     pub fn n_layers(&self) -> usize {
         match self {

@@ -31,7 +31,7 @@ pub enum RopeScaling {
     },
 }
 
-/// Base and scaling.
+/// The base of the rotary frequencies, and how they are stretched.
 pub(super) fn parse(keys: &Keys<'_>) -> Result<(f32, Option<RopeScaling>), EngineError> {
     const DEFAULT_BASE: f32 = 10_000.0;
     let base = keys.optional_float("rope_theta")?;

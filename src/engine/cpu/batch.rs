@@ -32,7 +32,7 @@ impl Queries {
         self.rows.len()
     }
 
-    /// The attention pattern.
+    /// Which keys each row of the batch may attend to.
     #[must_use]
     pub fn pattern(&self) -> Pattern<'_> {
         Pattern { blocks: &self.blocks, places: &self.places }
@@ -46,7 +46,6 @@ pub struct Batch {
     pub tokens: Vec<u32>,
     /// Token type of each row (encoders; 0 for decoders).
     pub token_types: Vec<u32>,
-    /// All rows.
     pub all: Queries,
     /// The rows whose hidden state becomes a reward: `[a, b]` of each pair, or one an answer.
     pub pooled: Queries,
@@ -122,7 +121,6 @@ impl Batch {
         batch
     }
 
-    /// Appends one block.
     fn push_run<'a>(
         &mut self,
         tokens: impl IntoIterator<Item = &'a u32>,

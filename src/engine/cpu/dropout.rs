@@ -19,17 +19,11 @@ pub enum Site {
     FeedForward = 3,
     /// The input of a low-rank adapter, one site for each matrix of a block.
     AdapterQuery = 4,
-    /// As above.
     AdapterKey = 5,
-    /// As above.
     AdapterValue = 6,
-    /// As above.
     AdapterOutput = 7,
-    /// As above.
     AdapterGate = 8,
-    /// As above.
     AdapterUp = 9,
-    /// As above.
     AdapterDown = 10,
 }
 
@@ -47,7 +41,7 @@ impl Dropout {
         Self { probability: probability.clamp(0.0, 0.95), key }
     }
 
-    /// No dropout.
+    /// Dropout that keeps every value, for scoring.
     #[must_use]
     pub fn off() -> Self {
         Self::new(0.0, 0)

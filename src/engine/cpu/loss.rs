@@ -41,10 +41,10 @@ fn expected(loss: Loss, q: f64, margin: f64) -> (f64, f64) {
     (q * value + (1.0 - q) * other_value, q * slope - (1.0 - q) * other_slope)
 }
 
-/// Sums over pairs.
+/// Sums over the pairs of a step, from which its report is made.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Totals {
-    /// Sum of losses.
+    /// The sum of their losses.
     pub loss: f64,
     /// Pairs whose preferred side has the higher reward; a tie is not one of them.
     pub n_correct: u32,

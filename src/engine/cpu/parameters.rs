@@ -81,7 +81,6 @@ impl<'a> Weights<'a> {
 pub struct Parameters {
     /// Which slice is which tensor.
     pub table: Table,
-    /// The trained parameters.
     pub values: Vec<f32>,
     /// The gradient of the current step; zero between steps.
     pub gradient: Vec<f32>,

@@ -3,7 +3,6 @@
 /// A range of a flat vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
-    /// First value.
     pub start: usize,
     /// One past the last value.
     pub end: usize,
@@ -27,7 +26,7 @@ impl Span {
         self.start..self.end
     }
 
-    /// How many values.
+    /// How many values the span covers.
     #[must_use]
     pub fn len(self) -> usize {
         self.end - self.start
@@ -48,9 +47,7 @@ pub enum Store {
 /// Where a tensor lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
-    /// In which vector.
     pub store: Store,
-    /// Where in it.
     pub span: Span,
 }
 
@@ -114,9 +111,8 @@ impl Role {
 pub struct Tensor {
     /// Its name in a Hugging Face checkpoint of the sequence-classification model.
     pub name: String,
-    /// Its shape, row-major.
+    /// Its shape in row-major order.
     pub shape: Vec<usize>,
-    /// What it is.
     pub role: Role,
 }
 
@@ -125,11 +121,9 @@ pub struct Tensor {
 pub struct Entry {
     /// Its name in a Hugging Face checkpoint of the sequence-classification model.
     pub name: String,
-    /// Its shape, row-major.
+    /// Its shape in row-major order.
     pub shape: Vec<usize>,
-    /// Its place.
     pub slot: Slot,
-    /// What it is.
     pub role: Role,
     /// Number of its first value in the model, the key of its initial values: the same whatever is
     /// trained.

@@ -43,7 +43,6 @@ impl Running {
 /// A network that can be trained.
 #[derive(Debug)]
 pub struct Trainer {
-    /// The computation.
     pub network: Transformer,
     /// Its parameters and optimizer state.
     pub parameters: Parameters,
@@ -57,9 +56,7 @@ pub struct Trainer {
 /// The settings an update needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Update {
-    /// Learning rate.
     pub learning_rate: f32,
-    /// Decoupled weight decay.
     pub weight_decay: f32,
     /// Largest gradient norm; 0 turns clipping off.
     pub clip_norm: f32,
@@ -127,7 +124,7 @@ impl Trainer {
         self.trunk.as_ref().map_or((0, 0), CachedTrunk::n_kept)
     }
 
-    /// Threads in use.
+    /// How many threads compute its kernels.
     #[must_use]
     pub fn n_threads(&self) -> usize {
         self.team.n_threads()

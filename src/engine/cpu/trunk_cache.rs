@@ -43,7 +43,7 @@ impl Key {
     }
 }
 
-/// Activations by pair.
+/// The activations that leave the frozen blocks, by the tokens of their pair.
 #[derive(Debug, Default)]
 pub struct TrunkCache {
     memory: HashMap<Key, Vec<bf16>>,

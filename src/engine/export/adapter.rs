@@ -69,9 +69,8 @@ pub(super) fn write(
 /// What a run has trained, with the adapter below it.
 #[derive(Default)]
 struct Both {
-    /// By PEFT's names.
     tensors: BTreeMap<String, Tensor>,
-    /// `lora_alpha`
+    /// The value of `lora_alpha`.
     alpha: f32,
     /// Modules of another rank than the run's; their alpha is that rank, so that their scale is 1.
     ranks: BTreeMap<String, usize>,

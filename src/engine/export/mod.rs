@@ -47,7 +47,7 @@ pub enum InputForm {
     Two,
 }
 
-/// What was written.
+/// What an export wrote to its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
     /// The class of transformers that loads it.
@@ -56,7 +56,6 @@ pub struct Exported {
     pub text: InputForm,
     /// The token that fills batches; `None` when the vocabulary has none to spare.
     pub padding: Option<String>,
-    /// Parameters written.
     pub n_parameters: u64,
     /// Longest sequence it was trained with, in tokens.
     pub max_tokens: usize,

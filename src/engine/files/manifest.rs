@@ -18,7 +18,6 @@ pub(in crate::engine) const FORMAT: u32 = 1;
 pub struct CheckpointFile {
     /// Name within the directory.
     pub name: String,
-    /// Size in bytes.
     pub n_bytes: u64,
     /// SHA-256 of the content, in hex.
     pub sha256: String,
@@ -35,7 +34,6 @@ pub struct CheckpointManifest {
     pub sequence: u64,
     /// Family of the model: `llama`, `bert`, `mock`.
     pub family: String,
-    /// Its trainable parameters.
     pub n_parameters: u64,
     /// [`crate::engine::RewardModel::weights_digest`] at the time of writing.
     pub weights_digest: String,
@@ -171,7 +169,7 @@ pub fn digest_floats<'a>(parts: impl IntoIterator<Item = &'a [f32]>) -> String {
     hex(&hash.finalize())
 }
 
-/// Lower-case hexadecimal digits.
+/// The bytes in lower-case hexadecimal digits.
 pub(in crate::engine) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {

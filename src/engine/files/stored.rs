@@ -34,9 +34,9 @@ pub struct StoredTensors {
 /// A low-rank update of a matrix (an adapter's).
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::engine) struct Update {
-    /// `A`, `[rank, columns]`.
+    /// The matrix `A`, `[rank, columns]`.
     pub a: Vec<f32>,
-    /// `B`, `[rows, rank]`.
+    /// The matrix `B`, `[rows, rank]`.
     pub b: Vec<f32>,
     /// Rows of the matrix.
     pub rows: usize,
@@ -62,7 +62,6 @@ enum Content {
 struct Stored {
     /// Which of the files.
     file: usize,
-    /// Its first byte.
     start: u64,
     dtype: Dtype,
     shape: Vec<usize>,
@@ -187,7 +186,7 @@ impl StoredTensors {
         stored.or_else(|| self.replaced.get(name).map(|it| &it.shape)).map(Vec::as_slice)
     }
 
-    /// Names and shapes.
+    /// The shape of every tensor, by its name.
     #[must_use]
     pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
         let shape = |name: &str| (name.to_owned(), self.shape(name).unwrap_or_default().to_vec());

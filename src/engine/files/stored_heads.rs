@@ -40,7 +40,6 @@ fn document() -> Document {
 }
 
 impl Case {
-    /// Its model directory.
     fn write(&self, dir: &Path, configs: &BTreeMap<String, Map<String, Value>>) {
         let mut config = configs[&self.weights].clone();
         config.insert("pad_token_id".into(), json!(self.padding));

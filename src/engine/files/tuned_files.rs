@@ -28,11 +28,8 @@ const MOMENTS: [&str; 2] = ["first.", "second."];
 /// A trained tensor: its values and the optimizer's two moments.
 #[derive(Debug, Clone, Copy)]
 pub struct TunedTensor<'a> {
-    /// Its name.
     pub name: &'a str,
-    /// Its shape.
     pub shape: &'a [usize],
-    /// The values.
     pub values: &'a [f32],
     /// First and second moments.
     pub moments: [&'a [f32]; 2],

@@ -32,7 +32,6 @@ const HEADS_APART: [&str; 2] = ["value_head.safetensors", "value_head.bin"];
 /// Everything a model directory holds, checked; the weights still in their files.
 #[derive(Debug)]
 pub struct ModelFiles {
-    /// The shape.
     pub config: ModelConfig,
     /// Weights by canonical name (see [`Layout`]): every tensor the family needs, and those of a
     /// reward head that are there.
@@ -59,7 +58,6 @@ pub struct ModelSummary {
     pub vocab_size: usize,
     /// Width of the residual stream.
     pub hidden_size: usize,
-    /// Number of blocks.
     pub n_layers: usize,
     /// Whether a whole reward head is there, the layer before the score included.
     pub has_reward_head: bool,

@@ -26,7 +26,6 @@ pub struct Attempt {
 /// A run whose worker may be started now, by whoever was given it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedRun {
-    /// Which run.
     pub run: RunId,
     /// The latest attempt at it; 0 where there was none.
     pub attempt: u32,

@@ -358,7 +358,6 @@ fn preparation(state: &State<'_>, event: &RunEvent) -> Result<(), StoreError> {
     }
 }
 
-/// `1.0 M parameters`
 fn parameter_count(n: u64) -> String {
     let n = n as f64;
     let (scaled, unit) = match n {

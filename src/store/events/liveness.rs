@@ -22,7 +22,6 @@ pub struct Claim {
     pub attempt: u32,
     /// Whether the attempt has not ended by an event.
     pub is_held: bool,
-    /// The process.
     pub worker: WorkerIdentity,
     /// Its latest heartbeat, milliseconds since 1970.
     pub at_ms: i64,

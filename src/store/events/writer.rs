@@ -39,7 +39,7 @@ type Failure = Arc<Mutex<Option<StoreError>>>;
 /// Writes the events of one attempt.
 #[derive(Debug)]
 pub struct EventWriter {
-    /// `None` once closed.
+    /// `None` once it is closed.
     messages: Option<SyncSender<Message>>,
     failure: Failure,
     thread: Option<JoinHandle<()>>,
@@ -133,7 +133,6 @@ impl Drop for EventWriter {
     }
 }
 
-/// The thread's state.
 struct Scribe {
     sink: Box<dyn EventSink>,
     run: RunId,

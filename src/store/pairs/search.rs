@@ -12,7 +12,6 @@ use crate::store::database::connection;
 use crate::store::error::StoreError;
 use crate::store::{Access, Store};
 
-/// Threads that scan.
 const N_THREADS: i64 = 4;
 /// Bytes of the file that a scanning connection may map: pages are then read without copying.
 const MAPPED_BYTES: i64 = 16 << 30;

@@ -34,7 +34,6 @@ pub struct Annotation {
 /// A change of what is kept about runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEdit {
-    /// Adds a tag.
     Tag(RunId, String),
     /// Takes a tag off.
     Untag(RunId, String),

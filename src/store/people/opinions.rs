@@ -19,20 +19,17 @@ const N_RUNS: usize = 8;
 /// What the model thought of a pair before one round's training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RoundOpinion {
-    /// Which round's selection.
     pub round: u32,
-    /// `reward_a - reward_b`
+    /// The difference `reward_a - reward_b`.
     pub margin: f64,
-    /// `None` when selected.
+    /// `None` where the pair was selected.
     pub left_out: Option<LeftOut>,
 }
 
 /// What another run thought of a pair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunOpinion {
-    /// Which run.
     pub run: RunId,
-    /// Its name.
     pub name: String,
     /// Its latest round that scored the pair.
     pub round: u32,
@@ -45,7 +42,6 @@ pub struct RunOpinion {
 /// A pair with everything that was thought of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairOpinions {
-    /// Texts and rewards.
     pub sample: SampledPair,
     /// The slice of the data set it is from.
     pub slice: String,

@@ -27,13 +27,10 @@ const N_COMMITTEE: usize = 4;
 /// One round of one run, ready to be listed.
 #[derive(Debug, Clone)]
 pub struct RoundReview {
-    /// Which run.
     pub run: RunId,
-    /// Which round.
     pub round: u32,
     /// The rounds that made a selection.
     pub rounds: Vec<u32>,
-    /// Its scored pairs.
     pub columns: RoundColumns,
     /// The confidence below which nothing could be selected.
     pub floor: Option<f64>,
@@ -50,9 +47,8 @@ pub struct RoundReview {
 /// One line of a list of samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleLine {
-    /// Which pair.
     pub pair: PairId,
-    /// `reward_a - reward_b`
+    /// The difference `reward_a - reward_b`.
     pub margin: f32,
     /// Confidence in `[0.5, 1]`.
     pub confidence: f64,
@@ -60,11 +56,10 @@ pub struct SampleLine {
     pub change: Option<f64>,
     /// Whether the pseudo-label is another one than in the round before.
     pub is_flipped: bool,
-    /// `None` when selected.
+    /// `None` where the pair was selected.
     pub left_out: Option<LeftOut>,
     /// The decision in force.
     pub verdict: Option<Verdict>,
-    /// Its reason.
     pub reason: Option<String>,
     /// Characters of the answers, in presentation order.
     pub n_chars: (u32, u32),

@@ -27,7 +27,6 @@ const ORACLE: &str = "oracle";
 /// A decision about one pair or many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision<'a> {
-    /// What.
     pub verdict: Verdict,
     /// Why, in a word.
     pub reason: Option<&'a str>,
@@ -48,26 +47,22 @@ impl Decision<'_> {
 /// Rows that were decided together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRow {
-    /// Its first row.
     pub id: i64,
-    /// What was decided.
     pub verdict: Verdict,
     /// About how many pairs.
     pub n_pairs: u64,
-    /// One of them.
     pub pair: PairId,
 }
 
 /// The decision in force about one pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerdictRow {
-    /// What.
     pub verdict: Verdict,
     /// Why, in a word.
     pub reason: Option<String>,
     /// Why, in a sentence.
     pub comment: Option<String>,
-    /// Milliseconds since 1970.
+    /// Counted in milliseconds since 1970.
     pub at_ms: i64,
 }
 

@@ -16,6 +16,7 @@ const N_PAIRS: usize = 200;
 /// Characters of a prompt that a list could show.
 const N_PROMPT_CHARS: usize = 200;
 
+/// What the comparison screen asks the data thread for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompareInterest {
     /// The runs, in the order of the columns.
@@ -32,6 +33,7 @@ pub struct CompareInterest {
     pub n_loss_points: usize,
 }
 
+/// What the comparison screen shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompareData {
     /// Runs side by side.

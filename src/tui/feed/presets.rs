@@ -21,6 +21,7 @@ pub struct Preset {
     pub text: String,
 }
 
+/// The folder in which presets lie, one file each.
 pub fn folder(home: &Home) -> PathBuf {
     home.root().join("presets")
 }

@@ -30,6 +30,7 @@ impl Field {
         field
     }
 
+    /// What is written in it.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -21,6 +21,7 @@ pub struct Size {
 }
 
 impl Size {
+    /// The largest class whose least width and height it has.
     pub fn class(self) -> SizeClass {
         match (self.width, self.height) {
             (160.., 40..) => SizeClass::Wide,

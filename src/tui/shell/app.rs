@@ -38,6 +38,7 @@ const FOR_DETAILS: Duration = Duration::from_millis(8);
 /// How often ages on the screen move on.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How the interface reaches the threads behind it, and the terminal it runs in.
 pub struct Ports {
     /// To the data thread.
     pub interests: mpsc::Sender<Interest>,
@@ -53,6 +54,7 @@ pub struct Ports {
 /// Gives a text to an editor and returns what it was made into.
 type Lend = dyn FnMut(&str) -> std::io::Result<std::io::Result<String>>;
 
+/// The interface as it runs: what it shows, and where its frames go.
 pub struct App<W> {
     pub model: Model,
     /// The line is thin: data is drawn once a second at most.

@@ -4,6 +4,7 @@ use crate::domain::run::RunId;
 use crate::tui::feed::change::Contents;
 use crate::tui::screens::runs::SortKey;
 
+/// A command that only a choice in a popup gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chosen {
     /// Show runs side by side, arm by arm.

@@ -22,6 +22,7 @@ pub fn wake() {
     }
 }
 
+/// Takes the terminal back: whoever waits for it goes on.
 pub fn go_on() {
     *HELD.lock().unwrap_or_else(PoisonError::into_inner) = false;
     RETURNED.notify_all();

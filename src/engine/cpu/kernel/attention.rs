@@ -36,7 +36,6 @@ pub use forward::forward;
 /// Head counts and widths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heads {
-    /// Query heads.
     pub n_queries: usize,
     /// Key and value heads; divides `n_queries`.
     pub n_keys: usize,
@@ -88,7 +87,6 @@ pub struct Block {
 /// Which rows ask which keys.
 #[derive(Debug, Clone, Copy)]
 pub struct Pattern<'a> {
-    /// The blocks.
     pub blocks: &'a [Block],
     /// For each query row, its place within its block; ascending within a block.
     pub places: &'a [u32],

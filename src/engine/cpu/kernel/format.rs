@@ -69,7 +69,6 @@ pub(super) struct Tile {
     pub b: *const f32,
     /// Steps along `k`.
     pub n_steps: usize,
-    /// The result.
     pub c: *mut f32,
     /// Distance between its rows.
     pub c_row: usize,
@@ -81,14 +80,12 @@ pub(super) struct Tile {
 
 /// One layout of operands, and the instructions that multiply it.
 pub(super) trait Format: Copy + Send + Sync {
-    /// Its vectors.
     type L: Lanes;
     /// Values in a step.
     const K: usize;
     /// Columns of a panel: two vectors.
     const PANEL: usize = 2 * <Self::L as Lanes>::N;
 
-    /// The vectors.
     fn lanes(self) -> Self::L;
 
     /// Runs `work` with the instructions of this format switched on.

@@ -11,9 +11,7 @@ use super::{Compute, Weight};
 pub struct Matrix<'a, T = f32> {
     /// The slice, starting at element `(0, 0)`.
     pub values: &'a [T],
-    /// Distance between rows.
     pub row_stride: usize,
-    /// Distance between columns.
     pub column_stride: usize,
 }
 

@@ -34,7 +34,6 @@ pub use team::Team;
 /// Who computes, and how precisely.
 #[derive(Debug, Clone, Copy)]
 pub struct Compute<'a> {
-    /// The threads.
     pub team: &'a Team,
     /// What the operands of matrix products are rounded to; sums are always formed in `f32`.
     pub precision: Precision,

@@ -61,13 +61,9 @@ pub fn clip_factor(norm: f64, clip_norm: f32) -> f32 {
 /// The four vectors of the parameters that are trained, of one length.
 #[derive(Debug)]
 pub struct Vectors<'a> {
-    /// The parameters.
     pub values: &'a mut [f32],
-    /// Their gradient.
     pub gradient: &'a mut [f32],
-    /// First moments.
     pub first_moments: &'a mut [f32],
-    /// Second moments.
     pub second_moments: &'a mut [f32],
 }
 

@@ -131,7 +131,6 @@ impl<S: Source> Product<S> {
 #[derive(Debug, Clone, Copy)]
 struct Right {
     start: *mut f32,
-    /// Distance between panels.
     panel: usize,
 }
 
@@ -197,7 +196,6 @@ impl<S: Source> Work for Pack<S> {
     }
 }
 
-/// Rows times panels.
 struct Block<S> {
     product: Product<S>,
     right: Right,

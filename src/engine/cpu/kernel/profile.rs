@@ -12,7 +12,7 @@ use crate::engine::measure::Usage;
 static IS_ON: AtomicBool = AtomicBool::new(false);
 static COUNTERS: [Counter; Kernel::ALL.len()] = [const { Counter::new() }; Kernel::ALL.len()];
 
-/// Kinds of kernels.
+/// The kinds of kernels that a profile tells apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
 pub enum Kernel {
     /// Forward products of linear layers.
@@ -21,15 +21,10 @@ pub enum Kernel {
     LinearInput,
     /// Gradients of their weights.
     LinearWeight,
-    /// Other products.
     Product,
-    /// Attention, forward.
     Attention,
-    /// Attention, backward.
     AttentionBackward,
-    /// Norms, both directions.
     Norm,
-    /// Nonlinearities, both directions.
     Activation,
     /// Rotary positions, both directions.
     Rotary,
@@ -113,12 +108,11 @@ pub fn start() {
     IS_ON.store(true, Ordering::Relaxed);
 }
 
-/// Stops counting.
+/// Stops counting; what was counted stays readable.
 pub fn stop() {
     IS_ON.store(false, Ordering::Relaxed);
 }
 
-/// Whether anything counts.
 pub(super) fn is_on() -> bool {
     IS_ON.load(Ordering::Relaxed)
 }

@@ -43,7 +43,6 @@ struct Board {
     news: AtomicUsize,
     /// Whether a region is open.
     is_busy: AtomicBool,
-    /// Steps running.
     n_installs: AtomicUsize,
     n_asleep: AtomicUsize,
     is_over: AtomicBool,

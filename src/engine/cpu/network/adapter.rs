@@ -13,12 +13,12 @@ use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::kernel::{Linear, Matrix, Write, multiply, rows};
 use crate::engine::cpu::table::Slot;
 
-/// One adapter.
+/// A low-rank update of a frozen matrix (LoRA, Hu et al. 2022).
 #[derive(Debug, Clone)]
 pub struct Adapter {
-    /// `A`, `[rank, input]`.
+    /// The matrix `A`, `[rank, input]`.
     pub down: Slot,
-    /// `B`, `[columns, rank]`.
+    /// The matrix `B`, `[columns, rank]`.
     pub up: Slot,
     /// Width between `A` and `B`.
     pub rank: usize,
@@ -32,7 +32,7 @@ pub struct Adapter {
     pub columns: Range<usize>,
 }
 
-/// Reused buffers.
+/// Buffers that a thread reuses from one adapter to the next.
 #[derive(Debug, Default)]
 pub struct LowRank {
     /// The input after dropout, or its gradient before it.
@@ -43,7 +43,7 @@ pub struct LowRank {
 
 #[cfg(test)]
 impl LowRank {
-    /// Bytes held.
+    /// Bytes that its buffers hold.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         4 * (self.dropped.capacity() + self.thin.capacity())
@@ -56,7 +56,6 @@ impl Adapter {
         if cx.pass.keeps { cx.pass.dropout.with_probability(self.dropout) } else { Dropout::off() }
     }
 
-    /// `drop(x)`.
     fn dropped<'a>(
         &self,
         cx: Context<'_>,

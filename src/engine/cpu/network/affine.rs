@@ -10,13 +10,11 @@ use crate::engine::cpu::table::{Slot, Span};
 /// A linear layer, or several that read the same rows, as one matrix.
 #[derive(Debug, Clone)]
 pub struct Affine {
-    /// Widths.
     pub shape: Linear,
-    /// `[output, input]`.
+    /// Of shape `[output, input]`.
     pub weight: Slot,
     /// `[output]`.
     pub bias: Option<Slot>,
-    /// Low-rank updates.
     pub adapters: Vec<Adapter>,
 }
 

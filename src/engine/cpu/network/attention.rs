@@ -30,7 +30,6 @@ pub struct HeadNorm {
 pub struct Attention {
     /// Head counts and widths.
     pub heads: Heads,
-    /// Queries.
     pub query: Affine,
     /// Keys and values, one matrix.
     pub key_value: Affine,
@@ -59,7 +58,7 @@ pub struct AttentionTape {
     relative: [Vec<f32>; 2],
 }
 
-/// Reused buffers.
+/// Buffers that attention reuses from one block to the next.
 #[derive(Debug, Default)]
 pub struct AttentionScratch {
     /// The rows that ask, or their gradient.

@@ -24,14 +24,11 @@ pub enum Norms {
     After([LayerNorm; 2]),
 }
 
-/// One block.
+/// One transformer block: attention, then feed-forward, each with its norm.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// Attention.
     pub attention: Attention,
-    /// Feed-forward.
     pub feed: FeedForward,
-    /// Norms.
     pub norms: Norms,
 }
 
@@ -52,7 +49,7 @@ pub struct Tape {
 
 #[cfg(test)]
 impl Tape {
-    /// Bytes held.
+    /// Bytes that its buffers hold.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         let [first, second] = &self.moments;

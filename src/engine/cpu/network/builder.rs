@@ -35,7 +35,7 @@ impl<'a> Builder<'a> {
         self.stage = stage;
     }
 
-    /// The table.
+    /// The finished table of every parameter.
     pub fn finish(self) -> Table {
         self.table
     }
@@ -156,7 +156,6 @@ impl<'a> Builder<'a> {
 /// the tests build all of them.
 const NOTHING: Slot = Slot { store: Store::Frozen, span: Span { start: 0, end: 0 } };
 
-/// Neighbors as one.
 fn joined(mut slots: impl Iterator<Item = Slot>) -> Option<Slot> {
     let first = slots.next()?;
     Some(slots.last().map_or(first, |last| first.through(last)))

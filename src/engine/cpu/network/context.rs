@@ -47,14 +47,12 @@ pub struct Context<'a> {
     pub on: Compute<'a>,
     /// Trained and frozen values.
     pub weights: Weights<'a>,
-    /// The packed rows.
     pub batch: &'a Batch,
-    /// The purpose.
     pub pass: Pass,
 }
 
 impl<'a> Context<'a> {
-    /// The threads.
+    /// The threads that the kernels are spread over.
     #[must_use]
     pub fn team(&self) -> &'a Team {
         self.on.team

@@ -9,14 +9,14 @@ use crate::engine::cpu::kernel::rows::{add, gather_rows, scatter_rows};
 use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::table::Slot;
 
-/// The embedding tables.
+/// The tables that turn token ids into the first activations.
 #[derive(Debug, Clone)]
 pub struct Embeddings {
-    /// `[vocabulary, width]`.
+    /// A row for each token: `[vocabulary, width]`.
     pub words: Slot,
-    /// `[positions, width]`.
+    /// A row for each position: `[positions, width]`.
     pub positions: Option<Slot>,
-    /// `[types, width]`.
+    /// A row for each token type: `[types, width]`.
     pub types: Option<Slot>,
     /// Of the sum.
     pub norm: Option<LayerNorm>,

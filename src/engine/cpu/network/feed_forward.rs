@@ -11,7 +11,7 @@ use crate::engine::cpu::kernel::activation::{
 use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::kernel::{Team, Write};
 
-/// The nonlinearity.
+/// The function between the two matrices of a feed-forward block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nonlinearity {
     /// `up * gate * sigmoid(gate)` of `[gate | up]`.
@@ -29,7 +29,6 @@ pub struct FeedForward {
     pub up: Affine,
     /// Back to the width of the stream.
     pub down: Affine,
-    /// Between the two.
     pub nonlinearity: Nonlinearity,
 }
 

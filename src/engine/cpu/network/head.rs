@@ -23,7 +23,7 @@ pub enum Squash {
     Gelu,
 }
 
-/// The reward head.
+/// What turns the activation of one token into a reward.
 #[derive(Debug, Clone)]
 pub struct Head {
     /// Before the read-out.

@@ -52,7 +52,7 @@ enum Packing {
     Bidirectional { has_types: bool, first_position: usize },
 }
 
-/// A model's computation.
+/// The computation of a model: where its parameters lie and in which order they are used.
 #[derive(Debug, Clone)]
 pub struct Transformer {
     embeddings: Embeddings,
@@ -82,7 +82,7 @@ impl Transformer {
         }
     }
 
-    /// The embedding tables.
+    /// The tables that turn token ids into the first activations.
     #[must_use]
     pub fn embeddings(&self) -> &Embeddings {
         &self.embeddings

@@ -12,12 +12,11 @@ use crate::engine::cpu::kernel::rows::{gather_rows, scatter_rows};
 use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::table::Slot;
 
-/// The table.
+/// The embeddings of relative positions that all blocks of a DeBERTa share.
 #[derive(Debug, Clone, Copy)]
 pub struct RelativeTable {
     /// `[2 * span, width]`.
     pub table: Slot,
-    /// Of its rows.
     pub norm: Option<LayerNorm>,
     /// Which row a distance selects.
     pub positions: RelativePositions,

@@ -5,9 +5,7 @@ use crate::domain::spec::Tuning;
 /// A stage of a network, from the bottom up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// The embeddings.
     Embedding,
-    /// A block.
     Block(usize),
     /// The last norm of a decoder.
     FinalNorm,

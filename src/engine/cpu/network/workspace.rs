@@ -11,17 +11,13 @@ use super::relative::RelativeRows;
 pub struct Scratch {
     /// Gradient of the residual stream.
     pub dstream: Vec<f32>,
-    /// A normed stream.
     pub normed: Vec<f32>,
-    /// Its gradient.
     pub dnormed: Vec<f32>,
     /// Output of a part before the residual sum, or its gradient.
     pub branch: Vec<f32>,
     /// The wide side of the feed-forward part after its nonlinearity, or its gradient.
     pub activated: Vec<f32>,
-    /// Of adapters.
     pub low_rank: LowRank,
-    /// Of attention.
     pub attention: AttentionScratch,
 }
 
@@ -42,13 +38,11 @@ pub struct Workspace {
     pub final_scales: Vec<f32>,
     /// Hidden states that the head reads.
     pub hidden: Vec<f32>,
-    /// Gradient of `hidden`.
     pub dhidden: Vec<f32>,
     /// Output of the head's dense layer, before and after its nonlinearity, and its gradient.
     pub pooled: [Vec<f32>; 3],
     /// Rewards, in the order of the batch.
     pub rewards: Vec<f32>,
-    /// Gradient of `rewards`.
     pub drewards: Vec<f32>,
     /// Logits of some rows (language modelling).
     pub logits: Vec<f32>,

@@ -101,15 +101,12 @@ pub enum Kind {
 /// One tensor of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorSpec {
-    /// Its canonical name.
     pub name: String,
-    /// Its shape, row-major.
+    /// Its shape in row-major order.
     pub shape: Vec<usize>,
-    /// What it does.
     pub part: Part,
     /// Its block; none outside the blocks.
     pub layer: Option<usize>,
-    /// What it holds.
     pub kind: Kind,
 }
 

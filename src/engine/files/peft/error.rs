@@ -8,15 +8,11 @@ pub enum AdapterError {
     /// A key of `adapter_config.json` says something that cannot be merged, or that is no such value.
     #[error("`{}` has `{key}` `{value}`: {problem}", path.display())]
     Key {
-        /// Which file.
         path: PathBuf,
-        /// The key.
         key: String,
         /// Its value, as JSON without outer quotes.
         value: String,
-        /// Why not.
         problem: &'static str,
-        /// The way out.
         hint: &'static str,
     },
     /// The base model is nowhere.
@@ -26,35 +22,25 @@ pub enum AdapterError {
         path.display()
     )]
     NoBase {
-        /// Which file.
         path: PathBuf,
-        /// `base_model_name_or_path`.
+        /// The value of `base_model_name_or_path`.
         named: String,
         /// As `hf:owner/name[@revision]`, where it can be one.
         hub_name: Option<String>,
     },
     /// The base model is an adapter itself.
     #[error("`{}` stands on `{}`, which is an adapter itself", path.display(), base.display())]
-    Nested {
-        /// The settings' file.
-        path: PathBuf,
-        /// The base.
-        base: PathBuf,
-    },
+    Nested { path: PathBuf, base: PathBuf },
     /// A whole model lies in the adapter's folder.
     #[error(
         "`{}` holds a whole model beside an adapter: transformers puts the adapter over that model, \
          PEFT over the one it names",
         dir.display()
     )]
-    WholeModelToo {
-        /// The folder.
-        dir: PathBuf,
-    },
+    WholeModelToo { dir: PathBuf },
     /// There are no tensors.
     #[error("`{}` has no `adapter_model.safetensors`", dir.display())]
     NoWeights {
-        /// The folder.
         dir: PathBuf,
         /// Pickled ones are there instead.
         has_pickle: bool,
@@ -62,21 +48,13 @@ pub enum AdapterError {
     /// Files of a tokenizer, but not the tokenizer.
     #[error("`{}` has `{file}` but no `tokenizer.json`, so its tokenizer cannot be read", dir.display())]
     TornTokenizer {
-        /// The folder.
         dir: PathBuf,
         /// The file that is there.
         file: &'static str,
     },
     /// Tensors that no merged model has, or that do not fit.
     #[error("`{}` cannot be merged: {}", path.display(), problems.join("; "))]
-    Tensors {
-        /// Which file.
-        path: PathBuf,
-        /// Every problem.
-        problems: Vec<String>,
-        /// The way out.
-        hint: &'static str,
-    },
+    Tensors { path: PathBuf, problems: Vec<String>, hint: &'static str },
     /// The head is there in part: PEFT makes the rest from random numbers whenever it opens it.
     #[error(
         "`{}` holds the score, but `{missing}` is neither in it nor in the base model: PEFT makes it \
@@ -84,7 +62,6 @@ pub enum AdapterError {
         path.display()
     )]
     TornHead {
-        /// The tensors' file.
         path: PathBuf,
         /// What is not there.
         missing: String,
@@ -95,10 +72,7 @@ pub enum AdapterError {
          rated or written with it",
         path.display()
     )]
-    ForeignLanguageHead {
-        /// The tensors' file.
-        path: PathBuf,
-    },
+    ForeignLanguageHead { path: PathBuf },
 }
 
 /// For what PEFT itself can merge.

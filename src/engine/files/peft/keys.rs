@@ -119,13 +119,11 @@ const FIX: &str = "correct `adapter_config.json`";
 /// What is read of the settings.
 #[derive(Debug)]
 pub(super) struct Settings {
-    /// `base_model_name_or_path`
+    /// The value of `base_model_name_or_path`.
     pub base: String,
     /// `revision`: of the base.
     pub revision: Option<String>,
-    /// Ranks.
     pub ranks: ByModule,
-    /// Alphas.
     pub alphas: ByModule,
     /// Whether the scale is alpha over the root of the rank.
     pub is_rank_stabilized: bool,

@@ -30,7 +30,7 @@ impl ByModule {
     }
 }
 
-/// Names of modules.
+/// Which modules a key of PEFT names.
 #[derive(Debug)]
 pub(super) enum Names {
     /// Every one that PEFT can adapt.
@@ -67,9 +67,9 @@ impl Names {
 /// Which modules have an update.
 #[derive(Debug)]
 pub(super) struct Targets {
-    /// `target_modules`.
+    /// The value of `target_modules`.
     pub named: Names,
-    /// `exclude_modules`.
+    /// The value of `exclude_modules`.
     pub excluded: Option<Names>,
     /// `modules_to_save`, as expressions for the names of these modules and of those within.
     pub saved: Vec<SysRegex>,

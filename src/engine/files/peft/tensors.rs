@@ -83,7 +83,6 @@ struct Found {
 struct Sorted {
     /// By the base model's name.
     whole: BTreeMap<String, Tensor>,
-    /// By module.
     updates: BTreeMap<String, Found>,
     /// An output saved where it is the input table: that table.
     table: Option<Tensor>,

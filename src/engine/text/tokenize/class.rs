@@ -90,7 +90,6 @@ const BUILT_OTHERWISE: [&str; 53] = [
 ];
 
 /// A class of transformers 5 that loads a `tokenizer.json`.
-#[expect(missing_docs, reason = "each is the class of transformers that has its name")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
 pub enum TokenizerClass {
     /// The file as it is: `TokenizersBackend`, once `PreTrainedTokenizerFast`.

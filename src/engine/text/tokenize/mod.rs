@@ -52,7 +52,6 @@ pub struct PairTokenizer {
 /// Which of a text's tokens its reward is read at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RewardAt {
-    /// The first (encoders).
     First,
     /// The last (a decoder's head that is made here, or one whose configuration names no padding).
     Last,

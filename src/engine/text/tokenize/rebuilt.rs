@@ -71,6 +71,7 @@ impl Parts<'_> {
         })
     }
 
+    /// What `BertTokenizer` builds around the vocabulary.
     pub fn bert(&self) -> Result<Rebuilt, String> {
         Ok(Rebuilt {
             normalizer: json!({
@@ -88,6 +89,7 @@ impl Parts<'_> {
         })
     }
 
+    /// What `RobertaTokenizer` builds around the vocabulary.
     pub fn roberta(&self) -> Result<Rebuilt, String> {
         let add_prefix_space = self.flag("add_prefix_space", false);
         let (separator, class) =
@@ -104,6 +106,7 @@ impl Parts<'_> {
         })
     }
 
+    /// What `XLMRobertaTokenizer` builds around the vocabulary.
     pub fn xlm_roberta(&self) -> Result<Rebuilt, String> {
         let (begin, end) = (self.with_id("bos_token", "<s>")?, self.with_id("eos_token", "</s>")?);
         let [first, last] = [&begin, &end].map(|(token, _)| special_piece(token, 0));
@@ -121,6 +124,7 @@ impl Parts<'_> {
         })
     }
 
+    /// What `DebertaV2Tokenizer` builds around the vocabulary.
     pub fn deberta(&self) -> Result<Rebuilt, String> {
         let mut normalizers = vec![
             json!({"type": "Replace", "pattern": {"Regex": r"\s{2,}|[\n\r\t]"}, "content": " "}),
@@ -151,6 +155,7 @@ impl Parts<'_> {
         })
     }
 
+    /// What `Qwen2Tokenizer` builds around the vocabulary.
     pub fn qwen2(&self) -> Rebuilt {
         let split = json!({
             "type": "Split", "pattern": {"Regex": QWEN2_WORDS}, "behavior": "Isolated",
@@ -165,6 +170,7 @@ impl Parts<'_> {
         }
     }
 
+    /// What `LlamaTokenizer` builds around the vocabulary.
     pub fn llama(&self) -> Rebuilt {
         let scheme = match (self.flag("add_prefix_space", true), self.flag("legacy", false)) {
             (true, true) => "always",
@@ -179,6 +185,7 @@ impl Parts<'_> {
         }
     }
 
+    /// What `GPT2Tokenizer` builds around the vocabulary.
     pub fn gpt2(&self) -> Rebuilt {
         Rebuilt {
             normalizer: Value::Null,

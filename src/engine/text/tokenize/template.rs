@@ -26,9 +26,9 @@ use crate::engine::text::chat::DEFAULT;
 /// What `tokenizer_config.json` and `special_tokens_map.json` say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpecialTokens {
-    /// `eos_token`
+    /// The value of `eos_token`.
     pub end: Option<String>,
-    /// `pad_token`
+    /// The value of `pad_token`.
     pub padding: Option<String>,
     /// Every `…_token` by its key, for chat templates.
     pub all: BTreeMap<String, String>,
@@ -85,19 +85,11 @@ fn content(value: &Value) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Template {
     /// One text: `start`, prompt and answer, `end`.
-    Decoder {
-        /// Before the text.
-        start: Vec<u32>,
-        /// After it.
-        end: Vec<u32>,
-    },
+    Decoder { start: Vec<u32>, end: Vec<u32> },
     /// Two texts: `start`, prompt, `middle`, answer, `end`.
     Encoder {
-        /// Before the prompt.
         start: Vec<u32>,
-        /// Between the texts.
         middle: Vec<u32>,
-        /// After the answer.
         end: Vec<u32>,
         /// Whether `answer` and `end` have the token type 1.
         has_types: bool,

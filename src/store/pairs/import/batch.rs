@@ -21,7 +21,6 @@ pub enum ImportItem {
     Pair {
         /// Counted from 1.
         line: u64,
-        /// The pair.
         pair: PreferencePair,
     },
     /// A row that was left out.

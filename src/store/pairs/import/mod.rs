@@ -32,7 +32,6 @@ const DEFAULT_CACHE_KIB: i64 = 2_000;
 pub struct NewDataset {
     /// Where it came from.
     pub source: String,
-    /// Layout.
     pub format: String,
     /// How pairs are grouped.
     pub grouped_by: String,

@@ -66,6 +66,7 @@ pub struct Compare {
 }
 
 impl Compare {
+    /// The run of the column that the cursor is in.
     pub fn selected(&self) -> Option<&RunId> {
         self.runs.get(self.column)
     }

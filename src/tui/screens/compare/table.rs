@@ -15,6 +15,7 @@ pub enum Meaning {
     Dim,
 }
 
+/// One line of the table, with a cell for each run.
 pub struct TableRow {
     /// What it is about.
     pub label: String,
@@ -32,6 +33,7 @@ pub fn n_rows(compare: &Compare) -> usize {
     })
 }
 
+/// The lines of the table, from top to bottom.
 pub fn rows(compare: &Compare, comparison: &Comparison) -> Vec<TableRow> {
     let mut rows = Vec::new();
     for metric in comparison.metrics.iter().filter(|row| is_shown(compare, row)) {

@@ -20,6 +20,7 @@ use crate::tui::shell::keymap::command::{Command, Motion, PaneCommand};
 use crate::tui::shell::model::{Model, Tone};
 use crate::tui::shell::overlay::{Choice, ChoiceItem, Overlay, Then};
 
+/// Takes what the data thread has read; the cursor stays within it.
 pub fn take(model: &mut Model, data: Option<CompareData>) {
     let compare = &mut model.compare;
     compare.data = data.map(Box::new);

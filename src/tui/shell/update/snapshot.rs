@@ -4,6 +4,7 @@ use crate::tui::feed::data::Snapshot;
 use crate::tui::screens::{compare, launch, live, runs};
 use crate::tui::shell::model::{Frozen, Model, Screen};
 
+/// Takes what the data thread has read.
 pub fn take(model: &mut Model, mut snapshot: Box<Snapshot>) {
     model.now_ms = model.now_ms.max(snapshot.at_ms);
     let Some(frozen) = &mut model.frozen else {

@@ -30,7 +30,7 @@ thread_local! {
     static ROOM: Cell<Buffer> = const { Cell::new(Buffer::new()) };
 }
 
-/// What [`backward`] reads.
+/// What [`backward`] reads of the forward pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Saved<'a> {
     /// Queries, after the rotary turn: `[rows, query heads * width]`.

@@ -13,7 +13,6 @@ use super::visible::Keys;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Panels {
     pub start: *mut f32,
-    /// Distance between panels.
     pub panel: usize,
 }
 

@@ -105,7 +105,7 @@ impl Relative<'_> {
     }
 }
 
-/// Reused buffers.
+/// Buffers that a thread reuses from one block to the next.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     packed: Buffer,
@@ -154,7 +154,6 @@ impl Packed<'_> {
 }
 
 impl Tables {
-    /// Values held.
     #[cfg(test)]
     pub(super) fn n_values(&self) -> usize {
         self.packed.len() + self.partial.capacity()

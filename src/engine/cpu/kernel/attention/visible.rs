@@ -12,7 +12,6 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// How many keys.
     pub(super) fn len(self) -> usize {
         self.first.1 - self.first.0 + self.second.1 - self.second.0
     }

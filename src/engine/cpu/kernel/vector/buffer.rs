@@ -12,12 +12,10 @@ struct Line([f32; 16]);
 pub(in crate::engine::cpu::kernel) struct Buffer(Vec<Line>);
 
 impl Buffer {
-    /// An empty one.
     pub(in crate::engine::cpu::kernel) const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Values held.
     #[cfg(test)]
     pub(in crate::engine::cpu::kernel) fn len(&self) -> usize {
         16 * self.0.len()

@@ -35,7 +35,6 @@ pub(in crate::engine::cpu::kernel) trait Task {
 pub(in crate::engine::cpu::kernel) trait Lanes:
     Copy + Send + Sync
 {
-    /// The vector.
     type V: Copy;
     /// Values in a vector.
     const N: usize;
@@ -47,11 +46,8 @@ pub(in crate::engine::cpu::kernel) trait Lanes:
 
     /// The same value in every lane.
     fn splat(self, x: f32) -> Self::V;
-    /// `a + b`
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a - b`
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a b`
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a b + c`, rounded once where the processor can.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
@@ -67,7 +63,6 @@ pub(in crate::engine::cpu::kernel) trait Lanes:
     fn to_bf16(self, a: Self::V) -> Self::V;
     /// The sum of the lanes, in one order.
     fn sum(self, a: Self::V) -> f32;
-    /// The largest lane.
     fn highest(self, a: Self::V) -> f32;
 
     /// Reads [`Self::N`] values.

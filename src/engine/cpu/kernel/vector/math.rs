@@ -154,7 +154,7 @@ pub fn fit(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {
     &mut buffer[..n]
 }
 
-/// [`fit`] with zeros.
+/// As [`fit`], with every value set to zero.
 pub fn fit_zeroed(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {
     let slice = fit(buffer, n);
     slice.fill(0.0);
