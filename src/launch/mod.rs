@@ -11,6 +11,8 @@ pub mod import;
 mod queue;
 mod read_ahead;
 mod request;
+#[cfg(test)]
+mod tests;
 
 pub use dry_run::{DryRun, dry_run};
 pub use error::LaunchError;

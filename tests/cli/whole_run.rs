@@ -60,29 +60,6 @@ fn a_followed_run_prints_its_rounds() {
     assert!(markdown.contains("| first | finished |"), "{markdown}");
 }
 
-/// A second worker would find the first one at work, say so in the log, and leave.
-#[test]
-fn a_run_has_one_worker() {
-    let place = place();
-    for name in ["a", "b", "c", "d", "e", "f"] {
-        succeeded(&place.ser(&[
-            "run",
-            "spec.toml",
-            "--plain",
-            "--arm",
-            "seed-only",
-            "--name",
-            name,
-        ]));
-    }
-    let logs = std::fs::read_dir(place.home().join("runs")).unwrap();
-    let logs = logs.map(|run| run.unwrap().path().join("worker.log"));
-    let doubled = logs.filter(|log| {
-        std::fs::read_to_string(log).unwrap().contains("another worker has this run")
-    });
-    assert_eq!(doubled.count(), 0);
-}
-
 /// How many processes were started for each run of the place.
 fn starts(place: &Place) -> Vec<usize> {
     let runs = std::fs::read_dir(place.home().join("runs")).unwrap();

@@ -22,6 +22,7 @@ pub fn run(context: &Context, args: &WorkerArgs) -> CliResult {
     // run reaches it. It fails only where the worker leads its session already.
     let _ = nix::unistd::setsid();
     logging::to_file(&context.home.worker_log(&run), context.n_verbose);
+    tracing::info!(%run, "worker started");
     let ending = worker::run(&context.home, &run);
     // There is no daemon: whoever frees the slot gives it to the next run.
     let next = context

@@ -48,11 +48,11 @@ pub struct CompareArgs {
 pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
     let store = context.store_to_read()?;
     let query = query(&store, args)?;
-    let arms = analysis::compare_arms(&store, &query.runs, query.rounds)?;
     let form = args.form.form();
     let is_table = matches!(form, Form::Human | Form::Markdown);
     if is_table && args.experiment.is_some() && query.runs.len() > N_RUNS_IN_DETAIL {
         // More runs than there is room for side by side.
+        let arms = analysis::compare_arms(&store, &query.runs, query.rounds)?;
         print_text(&arms::explained(&arms, form, context.ascii))?;
         let n_runs = query.runs.len();
         context.say(&format!("{n_runs} runs: name some of them to see them one by one"));
@@ -77,6 +77,7 @@ pub fn run(context: &Context, args: &CompareArgs) -> CliResult {
         Vec::new()
     };
     print(context, &comparison, &found)?;
+    let arms = analysis::compare_arms(&store, &query.runs, query.rounds)?;
     print_text(&arms::below(&arms, Form::Human, context.ascii))
 }
 

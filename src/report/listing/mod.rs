@@ -6,6 +6,8 @@ mod round_audit;
 pub mod rounds;
 pub mod runs;
 pub mod samples;
+#[cfg(test)]
+mod tests;
 
 use crate::domain::run::RunId;
 use crate::store::Store;

@@ -49,7 +49,7 @@ pub struct Samples {
     listed: Listed,
     order: Order,
     shows_gold: bool,
-    documents: Vec<SampleDocument>,
+    pairs: Vec<SampleDocument>,
 }
 
 /// Finds the pairs of a run that pass a filter, in order, without their texts.
@@ -91,7 +91,7 @@ impl SampleList {
             };
             samples.push(document(line, pair, self.shows_gold));
         }
-        Ok(Samples { listed, order: self.order, shows_gold: self.shows_gold, documents: samples })
+        Ok(Samples { listed, order: self.order, shows_gold: self.shows_gold, pairs: samples })
     }
 }
 
@@ -102,7 +102,7 @@ impl Samples {
     /// When a value has no JSON form.
     pub fn text(self, form: Form, is_ascii: bool) -> Result<String, ReportError> {
         if form != Form::Json {
-            return Ok(sample_table(&self.documents, form, self.shows_gold).text(form, is_ascii));
+            return Ok(sample_table(&self.pairs, form, self.shows_gold).text(form, is_ascii));
         }
         let Listed { review, filter, rows } = self.listed;
         let count = |verdict| review.state.verdicts.count(verdict);
@@ -120,14 +120,14 @@ impl Samples {
             n_kept: count(Verdict::Keep),
             n_flipped: count(Verdict::Flip),
             precision: review.precision(),
-            samples: self.documents,
+            samples: self.pairs,
         })
     }
 
     /// One line about the whole list: `round 1: 20 of 412 listed pairs; 14 audited: precision …`
     #[must_use]
     pub fn summary(&self) -> String {
-        summary(&self.listed.review, self.listed.rows.len(), self.documents.len())
+        summary(&self.listed.review, self.listed.rows.len(), self.pairs.len())
     }
 }
 
