@@ -8,6 +8,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::cli::fixture::jsonl;
+
 use ser::data::{DataError, DatasetFormat, ReadSettings, Source, SourceItem, open};
 use ser::domain::review::filter::SampleFilter;
 use ser::domain::source::hub_name::HubName;
@@ -61,7 +63,7 @@ proptest! {
             .iter()
             .map(|[prompt, a, b]| json!({"prompt": prompt, "chosen": a, "rejected": b}))
             .collect();
-        let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+        let lines = jsonl(&records.iter().map(ToString::to_string).collect::<Vec<_>>());
         let array = serde_json::to_string_pretty(&records).unwrap();
         let mut table = csv::Writer::from_writer(Vec::new());
         table.write_record(["prompt", "chosen", "rejected"]).unwrap();
@@ -84,10 +86,10 @@ proptest! {
     /// Every record becomes a pair or is counted, whatever the answers are.
     #[test]
     fn nothing_is_lost_without_a_count(answers in prop::collection::vec(("[ab]{0,2}", "[ab]{0,2}"), 1..20)) {
-        let lines: String = answers
-            .iter()
-            .map(|(a, b)| format!("{}\n", json!({"prompt": "q", "chosen": a, "rejected": b})))
-            .collect();
+        let record = |(a, b): &(String, String)| {
+            json!({"prompt": "q", "chosen": a, "rejected": b}).to_string()
+        };
+        let lines = jsonl(&answers.iter().map(record).collect::<Vec<_>>());
         match read("pairs.jsonl", lines.as_bytes(), &ReadSettings::default()) {
             Ok(items) => prop_assert_eq!(items.len(), answers.len()),
             Err(error) => one_clear_line(&error)?,

@@ -249,6 +249,9 @@ const NAMED_TEMPLATE: &str = "write the one you mean to a file and choose it wit
 /// What to do about a template that cannot be used.
 const OTHER_TEMPLATE: &str = "set `model.chat_template` to another one: `plain` takes every text";
 
+const TRAIN_LESS: &str = "train less (`model.tuning = \"lora\"`), or lower `model.max_tokens`";
+const HALF_THE_MEMORY: &str = "keep frozen weights in half the memory \
+     (`model.frozen_precision = \"bf16\"`), or lower `model.max_tokens`";
 /// What to do about tokens that the model has no vectors for.
 const NO_VECTORS: &str = "use the tokenizer of this model; an adapter with new tokens has to be saved \
      with their vectors (`save_embedding_layers=True`)";
@@ -321,23 +324,17 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NonFinite { .. } => "lower `train.learning_rate` or set `train.clip_norm`",
-            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                "check the path"
-            }
-            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-                "free some disk space, then resume the run"
-            }
-            Self::Io { .. } | Self::Tokenize { .. } | Self::Candle { .. } => return None,
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => "check the path",
+                std::io::ErrorKind::StorageFull => "free some disk space, then resume the run",
+                _ => return None,
+            },
+            Self::Tokenize { .. } | Self::Candle { .. } => return None,
             Self::TooLarge { fitting: Some(tokens), .. } => {
                 return Some(format!("`train.micro_batch_tokens = {tokens}` would fit"));
             }
-            Self::TooLarge { is_full: true, .. } => {
-                "train less (`model.tuning = \"lora\"`), or lower `model.max_tokens`"
-            }
-            Self::TooLarge { .. } => {
-                "keep frozen weights in half the memory (`model.frozen_precision = \"bf16\"`), or \
-                 lower `model.max_tokens`"
-            }
+            Self::TooLarge { is_full: true, .. } => TRAIN_LESS,
+            Self::TooLarge { .. } => HALF_THE_MEMORY,
             Self::HeadApart { .. } => {
                 "take that file away to begin with a new head, or save the model with one label as \
                  `AutoModelForSequenceClassification`"

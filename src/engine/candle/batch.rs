@@ -111,11 +111,6 @@ impl Padded {
         self.lengths.push(tokens.len());
     }
 
-    /// A list of ids or rows as a tensor.
-    pub fn ids(&self, ids: &[u32], device: &Device) -> Result<Tensor> {
-        Tensor::from_slice(ids, ids.len(), device)
-    }
-
     /// The position of each row, from `first` on.
     #[must_use]
     pub fn positions(&self, first: usize) -> Vec<u32> {
@@ -197,4 +192,8 @@ pub fn problem(config: &ModelConfig, pair: &EncodedPair) -> Option<String> {
     let n_shared = pair.n_shared.min(pair.tokens_a.len()).min(pair.tokens_b.len());
     let is_shared = pair.tokens_a[..n_shared] == pair.tokens_b[..n_shared];
     (!is_shared).then(|| "a shared prefix that differs".to_owned())
+}
+/// A list of token ids or of rows as a tensor of one dimension.
+pub fn ids(ids: &[u32], device: &Device) -> Result<Tensor> {
+    Tensor::from_slice(ids, ids.len(), device)
 }

@@ -99,7 +99,7 @@ impl Decoder {
 
     /// The output of the last block at some rows, normed, `[rows, width]`.
     fn normed(&self, pass: &Pass<'_>, rows: &[u32]) -> Result<Tensor> {
-        let ids = pass.batch.ids(&pass.batch.tokens, pass.device)?;
+        let ids = super::batch::ids(&pass.batch.tokens, pass.device)?;
         let words = look_up(&pass.value(&self.words), &ids)?;
         let mut stream = pass.drop_output(&words, (0, Site::Embedding))?;
         let angles = self.angles(pass.batch.width, pass.device)?;

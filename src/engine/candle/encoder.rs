@@ -141,7 +141,7 @@ impl Encoder {
     fn embed(&self, pass: &Pass<'_>) -> Result<Tensor> {
         let batch = pass.batch;
         let rows = |table: &Tensor, ids: &[u32]| {
-            look_up(&pass.value(table), &batch.ids(ids, pass.device)?)
+            look_up(&pass.value(table), &super::batch::ids(ids, pass.device)?)
         };
         let mut sum = rows(&self.words, &batch.tokens)?;
         if let Some(table) = &self.positions {

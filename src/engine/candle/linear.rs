@@ -21,7 +21,7 @@ pub struct Linear {
     pub adapter: Option<Adapter>,
 }
 
-/// A low-rank update of a frozen matrix (LoRA, Hu et al. 2022).
+/// A low-rank update of a frozen matrix (`LoRA`, Hu et al. 2022).
 #[derive(Debug)]
 pub struct Adapter {
     /// The matrix `A`, `[rank, input]`.

@@ -116,7 +116,7 @@ impl<'a> Pass<'a> {
 
     /// Some rows of `x`.
     pub fn rows(&self, x: &Tensor, rows: &[u32]) -> Result<Tensor> {
-        x.index_select(&self.batch.ids(rows, self.device)?, 0)
+        x.index_select(&super::batch::ids(rows, self.device)?, 0)
     }
 }
 

@@ -339,7 +339,9 @@ mod tests {
                     for _ in 0..(part % 5) * 40 {
                         std::hint::spin_loop();
                     }
-                    own.iter_mut().for_each(|value| *value += 1);
+                    for value in own.iter_mut() {
+                        *value += 1;
+                    }
                 };
                 if round % 3 == 0 {
                     team.each_chunk(&mut values, chunk, work);

@@ -13,7 +13,7 @@ use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::kernel::{Linear, Matrix, Write, multiply, rows};
 use crate::engine::cpu::table::Slot;
 
-/// A low-rank update of a frozen matrix (LoRA, Hu et al. 2022).
+/// A low-rank update of a frozen matrix (`LoRA`, Hu et al. 2022).
 #[derive(Debug, Clone)]
 pub struct Adapter {
     /// The matrix `A`, `[rank, input]`.
