@@ -84,7 +84,7 @@ pub fn use_settings(
 /// are those of an export.
 ///
 /// # Errors
-/// As [`super::open`] and [`read_checkpoint`].
+/// As [`super::open()`] and [`read_checkpoint`].
 pub fn open_to_score(
     settings: &OpenSettings,
     checkpoint: Option<&Path>,

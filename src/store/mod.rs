@@ -8,7 +8,7 @@
 //!   do it again.
 //! * An event carries its attempt; the events of an older attempt than the one in force are
 //!   refused, so a worker that was given up for dead cannot write any more.
-//! * Whether a process is alive is never stored. It is computed on every read ([`liveness`]).
+//! * Whether a process is alive is never stored. It is computed on every read ([`events::liveness`]).
 //!
 //! Reads are short transactions that see one state of the file; no cursor stays open between
 //! calls, so a viewer never holds back a checkpoint of the write-ahead log.

@@ -64,7 +64,7 @@ pub fn write(
     std::fs::write(&path, base_digest).map_err(EngineError::io("write", path))
 }
 
-/// What [`write`] wrote, read one tensor at a time: a resumed run needs little more memory than one
+/// What [`write()`] wrote, read one tensor at a time: a resumed run needs little more memory than one
 /// that goes on.
 pub struct TunedReader {
     weights: StoredTensors,

@@ -2,7 +2,7 @@
 //!
 //! The form is a list of rows: name, arms, random seeds, then every key of a spec. It starts from the
 //! default spec or from a past run, and what it would start is always the command a shell would take:
-//! [`Launch::arguments`] is both what `y` copies and what Ctrl-s runs.
+//! [`Launch::request`] is both what `y` copies and what Ctrl-s runs.
 
 pub mod command;
 mod estimate;

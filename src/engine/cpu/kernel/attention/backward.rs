@@ -43,7 +43,7 @@ pub struct Saved<'a> {
     pub log_sums: &'a [f32],
 }
 
-/// The gradients of [`super::forward`]. All slices are row-major and in units of the loss:
+/// The gradients of [`super::forward()`]. All slices are row-major and in units of the loss:
 ///
 /// * `doutput` and `dqueries`: `[rows, query heads * width]`; `dqueries` is *written*;
 /// * `dkeys_values`: `[key rows, 2 * key heads * width]`, a row `[keys | values]`, *added* to;
