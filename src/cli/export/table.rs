@@ -60,13 +60,12 @@ fn write(source: &Source<'_>, what: What, form: Form, path: &Path) -> CliResult<
     let mut n = 0;
     source.each(what, &mut |row| {
         n += 1;
-        let line = match form {
-            Form::Csv => row.iter().map(csv_field).collect::<Vec<_>>().join(","),
-            _ => {
-                let keys = columns.iter().zip(row);
-                let entries = keys.map(|(key, cell)| format!("\"{key}\":{}", cell.to_json()));
-                format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
-            }
+        let line = if form == Form::Csv {
+            row.iter().map(csv_field).collect::<Vec<_>>().join(",")
+        } else {
+            let keys = columns.iter().zip(row);
+            let entries = keys.map(|(key, cell)| format!("\"{key}\":{}", cell.to_json()));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
         };
         writeln!(out, "{line}").map_err(|error| failed(&error))
     })?;
