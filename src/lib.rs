@@ -116,8 +116,8 @@
 //! `domain/spec/method.rs` and `assets/default.toml`; a table test beside the others in
 //! `domain/selection/tests.rs`. An arm in `assets/arms/` if it is to be compared.
 //!
-//! **a screen.** A folder in `tui/screens/` with its state (`mod.rs`), `keys.rs`, `update.rs` and
-//! `view.rs`; a variant of `Screen` in `tui/shell/model.rs` (the compiler then lists every place that
+//! **a screen.** A folder in `tui/screens/` with the files that the others have: its state (`mod.rs`),
+//! `command.rs`, `keys.rs`, `update.rs`, `refuse.rs`, `layout.rs`, `view.rs`; a variant of `Screen` in `tui/shell/model.rs` (the compiler then lists every place that
 //! has to know it); data it needs in `tui/feed/data.rs`; pictures in its `tests.rs` at four sizes.
 //!
 //! # Versions
