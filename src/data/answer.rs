@@ -2,7 +2,7 @@
 
 use super::error::RecordError;
 use super::format::{self, DatasetFormat, Found, Said, Texts};
-use super::json::{Json, PackedColumns};
+use super::json::{self, Json, PackedColumns};
 use super::settings::ReadSettings;
 use crate::domain::text::conversation::TextForm;
 
@@ -119,7 +119,7 @@ fn list(record: &Json<'_>, responses: &[Json<'_>], globals: &str) -> Result<Answ
 }
 
 fn whole_text(record: &Json<'_>) -> Result<Answer, RecordError> {
-    let text = format::text(record, "text")?.to_owned();
+    let text = json::text(record, "text")?.to_owned();
     Ok(Answer { prompt: String::new(), text, form: TextForm::Whole })
 }
 

@@ -1,8 +1,9 @@
 //! `RewardBench` 2 as it is scored: a prompt with all its right and wrong answers, not pairs of them.
 
 use super::answer::Answer;
-use super::error::DataError;
-use super::format;
+use super::error::{DataError, RecordError};
+use super::format::reward_bench;
+use super::json::Json;
 use super::rows::Rows;
 use super::source::Source;
 
@@ -40,8 +41,23 @@ impl BestOfReader {
         let Self { rows, path, .. } = self;
         let Some((at, record)) = rows.next()? else { return Ok(None) };
         let wrong = |error| DataError::Record { path: path.clone(), at, error };
-        format::best_of(&record).map(Some).map_err(wrong)
+        best_of(&record).map(Some).map_err(wrong)
     }
+}
+
+/// One record of the benchmark.
+fn best_of(record: &Json<'_>) -> Result<BestOfPrompt, RecordError> {
+    let prompt = reward_bench::prompt(record)?;
+    let read = |field: &str| match reward_bench::answers(record, field)? {
+        none if none.is_empty() => {
+            let (field, expected) = (field.to_owned(), "at least one".to_owned());
+            Err(RecordError::WrongCount { field, found: 0, expected })
+        }
+        answers => answers.iter().map(|it| Answer::to(&prompt, it)).collect::<Result<_, _>>(),
+    };
+    let label = |key: &str| record.get(key).to_label().unwrap_or_default().into_owned();
+    let (chosen, rejected) = (read("chosen")?, read("rejected")?);
+    Ok(BestOfPrompt { id: label("id"), subset: label("subset"), chosen, rejected })
 }
 
 impl Iterator for BestOfReader {

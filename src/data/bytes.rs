@@ -104,10 +104,7 @@ pub(super) fn wrong_magic(
 
 /// Opens a file, whatever kind it is.
 pub(super) fn file(path: &Path) -> Result<File, DataError> {
-    File::open(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => DataError::Missing { path: path.display().to_string() },
-        _ => DataError::Io { path: path.display().to_string(), line: 1, source },
-    })
+    File::open(path).map_err(|error| DataError::unopened(path, error))
 }
 
 /// What a failed read means for a file compressed like this.

@@ -1,11 +1,14 @@
 //! What can be wrong with a data set, in one line that names the file, the place and the value.
 
+use std::io;
+use std::path::Path;
+
+use super::drop_reason::DropReason;
 use super::foreign::Foreign;
-use super::format::FORMATS;
-use super::json::JsonFault;
+use super::format::names::FORMATS;
+use super::json::fault::JsonFault;
 use super::place::Place;
-use super::reader::DropReason;
-use super::rows::ByColumn;
+use super::rows::by_column::ByColumn;
 use super::suggestion;
 use crate::domain::source::data_files::Part;
 
@@ -36,10 +39,10 @@ pub enum DataError {
     Empty { path: String },
     /// The operating system refused.
     #[error("`{path}`: line {line}: cannot be read: {source}")]
-    Io { path: String, line: u64, source: std::io::Error },
+    Io { path: String, line: u64, source: io::Error },
     /// The bytes of a pipe could not be copied to a temporary file.
     #[error("`{path}`: a pipe is copied to a temporary file, which failed: {source}")]
-    Pipe { path: String, source: std::io::Error },
+    Pipe { path: String, source: io::Error },
     /// The name says one kind of file and the first bytes do not.
     #[error("`{path}`: named as {kind} but starts with bytes `{found}` instead of `{magic}`")]
     WrongMagic { path: String, kind: &'static str, found: String, magic: &'static str },
@@ -198,6 +201,15 @@ pub enum RecordError {
 }
 
 impl DataError {
+    /// Why a file could not be opened.
+    pub(super) fn unopened(path: &Path, source: io::Error) -> Self {
+        let path = path.display().to_string();
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::Missing { path },
+            _ => Self::Io { path, line: 1, source },
+        }
+    }
+
     /// What to do about it, as a sentence.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

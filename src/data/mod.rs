@@ -15,6 +15,7 @@ mod answer;
 mod best_of;
 mod bytes;
 mod check;
+mod drop_reason;
 mod error;
 mod fingerprint;
 mod foreign;
@@ -40,6 +41,7 @@ pub use check::{
     CheckReport, CheckSettings, DropCount, Finding, Leakage, LengthSummary, NearDuplicate,
     PairTokens, TokenCounter, TokenReport, check,
 };
+pub use drop_reason::DropReason;
 pub use error::{DataError, RecordError};
 pub use fingerprint::Fingerprint;
 pub use foreign::Foreign;
@@ -47,7 +49,7 @@ pub use format::{ASSISTANT, DatasetFormat, FORMATS, HUMAN};
 pub use json::JsonFault;
 pub use mixture::{MixtureReader, Part, format_names};
 pub use place::{Place, Unit};
-pub use reader::{DropReason, PairReader, SourceItem, SourcePair, detect, open};
+pub use reader::{PairReader, SourceItem, SourcePair, detect, open};
 pub use rows::{ByColumn, Note};
 pub use settings::{BadPairPolicy, GroupBy, ReadSettings};
 pub use source::{EmbeddedSplit, Files, Source};

@@ -1,6 +1,6 @@
 //! How a source is read: its format, its groups, its limit, and what becomes of unusable pairs.
 
-use super::format::DatasetFormat;
+use super::format::names::DatasetFormat;
 use crate::domain::source::data_files;
 use crate::domain::spec::ColumnsSpec;
 

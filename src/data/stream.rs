@@ -3,13 +3,13 @@
 //! A data set is read several times (its layout, its fingerprint, its pairs), so what comes out of a
 //! pipe is copied to a temporary file first, which goes with the last [`Stream`] that names it.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::{NamedTempFile, TempPath};
 
-use super::bytes;
 use super::error::DataError;
 
 /// The copy of a pipe's bytes.
@@ -32,7 +32,7 @@ impl Stream {
     /// When it cannot be read, or there is no room for its copy.
     pub(super) fn take(path: &Path) -> Result<Self, DataError> {
         let shown = path.to_owned();
-        let mut input = bytes::file(path)?;
+        let mut input = File::open(path).map_err(|error| DataError::unopened(path, error))?;
         let copied = NamedTempFile::with_prefix("ser-pipe-").and_then(|mut copy| {
             io::copy(&mut input, &mut copy)?;
             Ok(copy.into_temp_path())
@@ -64,7 +64,7 @@ impl Eq for Stream {}
 
 #[cfg(all(test, unix))]
 mod tests {
-    use crate::data::source::Source;
+    use crate::data::Source;
     use crate::domain::source::data_files::Part;
 
     #[test]

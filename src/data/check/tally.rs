@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, HashSet};
 use super::characters::Characters;
 use super::lengths::Lengths;
 use super::near::{Leakage, Prompts};
-use super::{CheckReport, Divided, DropCount, Finding, LengthBias, PairTokens, TokenReport};
-use crate::data::reader::{DropReason, SourcePair};
+use super::report::{
+    CheckReport, Divided, DropCount, Finding, LengthBias, PairTokens, TokenReport,
+};
+use crate::data::drop_reason::DropReason;
+use crate::data::reader::SourcePair;
 use crate::domain::random::text_hash;
 use crate::domain::split::group_hash;
 use crate::domain::stats::wilson_interval;

@@ -1,6 +1,9 @@
 //! A report counts what is there.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::data::drop_reason::DropReason;
 use crate::data::testing::write;
 use crate::domain::spec::{Amount, SourcePart};
 

@@ -3,11 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::texts::{Said, Texts};
-use super::{Found, Read, missing, wrong_type};
+use super::texts::{Found, Read, Said, Texts};
+use crate::data::drop_reason::DropReason;
 use crate::data::error::RecordError;
-use crate::data::json::Json;
-use crate::data::reader::DropReason;
+use crate::data::json::{Json, missing, wrong_type};
 use crate::domain::text::conversation::{ASSISTANT_ROLE, Message, USER_ROLE};
 
 const WINNERS: [&str; 2] = ["winner_model_a", "winner_model_b"];

@@ -1,8 +1,7 @@
 //! Axolotl's preference layout: `system` (optional), `input`, `chosen`, `rejected`, all texts.
 
-use super::texts::{Said, Texts};
-use super::{Found, Read, optional_text, text};
-use crate::data::json::Json;
+use super::texts::{Found, Read, Said, Texts};
+use crate::data::json::{Json, optional_text, text};
 use crate::domain::text::conversation::{Message, SYSTEM_ROLE, USER_ROLE};
 
 pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {

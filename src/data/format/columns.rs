@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::texts::Said;
-use super::{Found, Read, messages, missing, ranking, wrong_type};
+use super::texts::{Found, Read, Said};
+use super::{messages, ranking};
+use crate::data::drop_reason::DropReason;
 use crate::data::error::{RecordError, excerpt};
-use crate::data::json::Json;
-use crate::data::reader::DropReason;
+use crate::data::json::{Json, missing, wrong_type};
 use crate::domain::spec::{ColumnsSpec, Names};
 
 /// Values that mean a, b and a tie in the sets people publish.

@@ -2,12 +2,10 @@
 //! `output` as a list with the best first; `system`, `history`) and `ShareGPT` style
 //! (`conversations`, `chosen` and `rejected` as one message each).
 
-use super::texts::{Said, Texts};
-use super::{
-    Found, Read, list, messages, missing, optional_text, ranking, text, texts, wrong_type,
-};
+use super::texts::{Found, Read, Said, Texts};
+use super::{messages, ranking};
 use crate::data::error::RecordError;
-use crate::data::json::Json;
+use crate::data::json::{Json, list, missing, optional_text, text, texts, wrong_type};
 use crate::domain::text::conversation::{ASSISTANT_ROLE, Message, SYSTEM_ROLE, USER_ROLE};
 
 /// Whether a record is one of these.

@@ -4,9 +4,8 @@
 //! what a chat template makes of them is the template's matter. Only the names of the three speakers
 //! that have several spellings are made one.
 
-use super::{missing, wrong_type};
 use crate::data::error::{RecordError, excerpt};
-use crate::data::json::Json;
+use crate::data::json::{Json, missing, wrong_type};
 use crate::domain::text::conversation::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, USER_ROLE};
 
 /// The keys of who speaks and of what is said, by how often they are used.

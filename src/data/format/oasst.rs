@@ -1,8 +1,8 @@
 //! Open Assistant's conversation trees: every message of a person with its ranked replies.
 
-use super::texts::Said;
-use super::{Found, Read, list, missing, ranking, text};
-use crate::data::json::Json;
+use super::ranking;
+use super::texts::{Found, Read, Said};
+use crate::data::json::{Json, list, missing, text};
 use crate::domain::text::conversation::{ASSISTANT_ROLE, Message, USER_ROLE};
 
 /// Replies below replies that are read; real trees are a dozen deep.

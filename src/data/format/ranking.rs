@@ -4,7 +4,7 @@ pub(crate) mod reward_bench;
 pub(crate) mod rm_bench;
 
 use super::texts::{Found, Said, Texts};
-use crate::data::reader::DropReason;
+use crate::data::drop_reason::DropReason;
 use crate::domain::random::text_hash;
 use std::cmp::Ordering;
 

@@ -3,7 +3,9 @@
 
 use std::sync::LazyLock;
 
-use super::{DatasetFormat as F, Found, Read, columns, told, trl};
+use super::names::DatasetFormat as F;
+use super::texts::{Found, Read};
+use super::{columns, told, trl};
 use crate::data::error::RecordError;
 use crate::data::json::Json;
 use crate::domain::spec::{ColumnsSpec, Names};

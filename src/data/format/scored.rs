@@ -3,10 +3,10 @@
 //! Answers are texts, or objects that hold their own score; scores may also stand in a list beside
 //! them. A rank is better when it is smaller.
 
-use super::texts::Said;
-use super::{Found, Read, list, messages, missing, ranking, told, wrong_type};
+use super::texts::{Found, Read, Said};
+use super::{messages, ranking, told};
 use crate::data::error::RecordError;
-use crate::data::json::Json;
+use crate::data::json::{Json, list, missing, wrong_type};
 
 const PROMPTS: [&str; 7] =
     ["prompt", "instruction", "question", "query", "input", "context", "contents"];

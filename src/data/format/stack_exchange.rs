@@ -5,9 +5,9 @@
 //! SER) holds `question`, `response_j` (the better one) and `response_k`.
 
 use super::html;
-use super::texts::{Said, Texts};
-use super::{Found, Read, list, missing, ranking, text, wrong_type};
-use crate::data::json::Json;
+use super::ranking;
+use super::texts::{Found, Read, Said, Texts};
+use crate::data::json::{Json, list, missing, text, wrong_type};
 
 /// Whether a record is a question with voted answers.
 pub(super) fn fits(record: &Json<'_>) -> bool {

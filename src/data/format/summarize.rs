@@ -1,8 +1,8 @@
 //! OpenAI's comparisons of summaries (Stiennon et al., 2020): `info`, two `summaries`, `choice`.
 
-use super::{Found, Read, Texts, list, missing, text, wrong_type};
+use super::texts::{Found, Read, Texts};
 use crate::data::error::RecordError;
-use crate::data::json::Json;
+use crate::data::json::{Json, list, missing, text, wrong_type};
 use crate::domain::text::conversation::FlatPair;
 
 pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {

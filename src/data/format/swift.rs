@@ -1,9 +1,9 @@
 //! ms-swift's preference sets: a conversation in `messages` that ends with the better answer, and the
 //! other one as `rejected_response` (a text) or `rejected_messages` (a whole conversation).
 
-use super::texts::{Said, Texts};
-use super::{Found, Read, list, messages};
-use crate::data::json::Json;
+use super::messages;
+use super::texts::{Found, Read, Said, Texts};
+use crate::data::json::{Json, list, optional_text};
 use crate::domain::text::conversation::{Message, SYSTEM_ROLE};
 
 /// Whether a record is one of these.
@@ -15,7 +15,7 @@ pub(super) fn fits(record: &Json<'_>) -> bool {
 pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
     let mut whole = messages::read("messages", list(record, "messages")?)?;
     let globals = super::trl::globals(record)?;
-    let system = super::optional_text(record, "system")?;
+    let system = optional_text(record, "system")?;
     if !system.is_empty() {
         whole.insert(0, Message::new(SYSTEM_ROLE, system));
     }

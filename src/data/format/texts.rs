@@ -7,10 +7,10 @@
 use std::borrow::Cow;
 
 use super::hh::ASSISTANT;
-use super::{messages, wrong_type};
+use super::messages;
+use crate::data::drop_reason::DropReason;
 use crate::data::error::RecordError;
-use crate::data::json::Json;
-use crate::data::reader::DropReason;
+use crate::data::json::{Json, wrong_type};
 use crate::domain::text::conversation::{
     ASSISTANT_ROLE, FlatPair, Message, SYSTEM_ROLE, TextForm, USER_ROLE,
 };
@@ -129,6 +129,9 @@ pub(in super::super) struct Texts {
     /// The prompts of the two dialogues differed, so their common prefix became the prompt.
     pub(in super::super) fallback: bool,
 }
+
+/// What a reader of one layout returns besides the pairs it pushes.
+pub(super) type Read = Result<(), RecordError>;
 
 /// The texts, or why there is no pair.
 pub(in super::super) type Found = Result<Texts, DropReason>;

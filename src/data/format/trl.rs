@@ -7,11 +7,11 @@
 use std::borrow::Cow;
 
 use super::hh::{self, ASSISTANT};
-use super::texts::{Said, Texts};
-use super::{Found, Read, messages, missing, told, wrong_type};
+use super::texts::{Found, Read, Said, Texts};
+use super::{messages, told};
+use crate::data::drop_reason::DropReason;
 use crate::data::error::{RecordError, excerpt};
-use crate::data::json::Json;
-use crate::data::reader::DropReason;
+use crate::data::json::{Json, missing, wrong_type};
 use crate::domain::text::conversation::{TextForm, USER_ROLE};
 
 const EITHER: &str = "a text or a list of messages";

@@ -4,10 +4,10 @@
 //! helpfulness}.Rating` (texts, `"N/A"` among them), and in the copy on the Hub `overall_score` and
 //! `fine-grained_score`. Pairs are made by the mean of the ratings, or by the overall score.
 
-use super::texts::Said;
-use super::{Found, Read, list, ranking, text};
-use crate::data::json::Json;
-use crate::data::reader::DropReason;
+use super::ranking;
+use super::texts::{Found, Read, Said};
+use crate::data::drop_reason::DropReason;
+use crate::data::json::{Json, list, text};
 
 const ASPECTS: [&str; 4] = ["instruction_following", "honesty", "truthfulness", "helpfulness"];
 

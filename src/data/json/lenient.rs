@@ -4,7 +4,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::{Json, Key};
+use super::value::{Json, Key};
 
 /// The words, longest first where one begins like another.
 const WORDS: [(&str, f64); 3] =

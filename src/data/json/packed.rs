@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::super::error::{RecordError, excerpt};
-use super::Json;
+use super::value::Json;
 
 /// Which columns of a file hold message lists as JSON text.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@ mod lists;
 mod numbers;
 mod oracle;
 mod skill;
+mod skills;
 mod style;
 mod words;
 mod writing;
@@ -24,11 +25,12 @@ use std::collections::HashSet;
 use std::io::Write;
 
 use self::draw::{Draw, Family};
-use self::skill::{SKILLS, Task};
+use self::skill::Task;
+use self::skills::SKILLS;
 use super::error::DataError;
-use super::format::{ASSISTANT, HUMAN};
 use super::source::EmbeddedSplit;
 use crate::domain::random::{Place, Purpose, text_hash};
+use crate::domain::text::dialogue::{ASSISTANT, HUMAN};
 
 pub use oracle::{Finding, Grade, grade};
 pub use skill::{Fault, Level};

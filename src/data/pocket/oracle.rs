@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::numbers::NUMBER_WORDS;
 use super::skill::{Check, Rule, Task};
+use super::skills::task_of;
 use super::style::{FILLERS, LEADS, is_looping, is_rude, undress};
-use crate::data::format::{ASSISTANT, HUMAN};
+use crate::domain::text::dialogue::{ASSISTANT, HUMAN};
 
 /// What the oracle found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,7 +80,7 @@ pub(super) fn read_prompt(prompt: &str) -> Option<Task> {
         .collect();
     let text = turns.join(" ");
     let lead = LEADS.iter().filter(|lead| text.starts_with(*lead)).max_by_key(|lead| lead.len())?;
-    Task::read(&text[lead.len()..])
+    task_of(&text[lead.len()..])
 }
 
 /// Lower-case words of letters and digits.

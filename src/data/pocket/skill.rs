@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::draw::Draw;
-use super::form::{Form, Slots, fill, read};
-use super::{facts, lists, numbers, writing};
+use super::form::{Form, Slots, fill};
 
 /// What is wrong with a rejected answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -128,22 +127,6 @@ pub(super) enum Rule {
     EndsWith(String),
 }
 
-/// Every skill, in the order of the README.
-pub(super) const SKILLS: &[&Skill] = &[
-    &numbers::ARITHMETIC,
-    &numbers::UNITS,
-    &numbers::COUNTING,
-    &lists::SELECTION,
-    &lists::ORDERING,
-    &facts::RECALL,
-    &facts::CODE_WORDS,
-    &facts::CALENDAR,
-    &facts::COMPARISON,
-    &writing::CONSTRAINT,
-    &writing::ADVICE,
-    &writing::MESSAGE,
-];
-
 impl Task {
     pub(super) fn draw(skill: &'static Skill, draw: &mut Draw) -> Self {
         let form = &skill.forms[draw.below(skill.forms.len())];
@@ -163,17 +146,6 @@ impl Task {
     /// The question, with `|` between facts and question.
     pub(super) fn question(&self) -> Option<String> {
         fill(self.form.text, &self.slots)
-    }
-
-    /// Finds the form that a question (facts and question joined by a space) was made from.
-    pub(super) fn read(question: &str) -> Option<Self> {
-        SKILLS.iter().find_map(|skill| {
-            skill.forms.iter().find_map(|form| {
-                let slots = read(form.text, question)?;
-                let task = Self { skill, form, slots };
-                (skill.check)(&task).is_some().then_some(task)
-            })
-        })
     }
 
     /// One of the answer templates whose slots this task has, filled; `value` fills `{value}`.

@@ -4,10 +4,11 @@
 
 use std::borrow::Cow;
 
-use super::super::json::Json;
-use super::super::place::Unit;
+use super::text::{Text, utf8, wrong};
 use super::values::Values;
-use super::{DataError, Place, RecordError, Text, utf8, wrong};
+use crate::data::error::{DataError, RecordError};
+use crate::data::json::Json;
+use crate::data::place::{Place, Unit};
 
 pub(in super::super) struct ArrayReader {
     values: Values,

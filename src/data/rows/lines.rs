@@ -2,8 +2,11 @@
 
 use std::io::{BufRead, Read};
 
-use super::super::bytes::{MAX_RECORD_BYTES, read_error};
-use super::{DataError, Json, Place, Text, parse, too_long, utf8};
+use super::text::{Text, parse, too_long, utf8};
+use crate::data::bytes::{MAX_RECORD_BYTES, read_error};
+use crate::data::error::DataError;
+use crate::data::json::Json;
+use crate::data::place::Place;
 
 pub(in super::super) struct LineReader {
     text: Text,

@@ -5,7 +5,7 @@
 //! inside decides, and the name only where the content cannot: a table is known by its extension.
 
 mod array;
-mod by_column;
+pub(super) mod by_column;
 #[cfg(feature = "parquet")]
 mod columns;
 mod lines;
@@ -14,6 +14,7 @@ mod outline;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod table;
+mod text;
 mod values;
 
 use std::io::{BufRead, Read};
@@ -21,21 +22,15 @@ use std::io::{BufRead, Read};
 pub use by_column::ByColumn;
 pub use note::Note;
 
-use super::bytes::{self, Compression, Input};
-use super::error::{DataError, RecordError};
+use super::bytes;
+use super::error::DataError;
 use super::foreign;
 use super::json::{Json, PackedColumns};
 use super::place::Place;
 use super::source::{Source, extension};
 use array::{ArrayReader, Element, Frame};
 use outline::Lies;
-
-/// Where bytes of text come from, for every reader of text.
-pub(super) struct Text {
-    path: String,
-    input: Input,
-    compression: Compression,
-}
+use text::{Text, wrong};
 
 /// The records of one file.
 pub(super) struct Rows {
@@ -54,13 +49,6 @@ enum Kind {
 }
 
 const PARQUET_MAGIC: &[u8] = b"PAR1";
-
-impl Text {
-    fn open(source: &Source) -> Result<Self, DataError> {
-        let (input, compression) = bytes::text(source)?;
-        Ok(Self { path: source.to_string(), input, compression })
-    }
-}
 
 impl Rows {
     /// Looks at the first bytes. A missing, empty or wrongly compressed file fails here, and one of
@@ -174,35 +162,6 @@ fn open_parquet(
     _: &mut Vec<Note>,
 ) -> Result<Kind, DataError> {
     Err(DataError::NoParquet { path })
-}
-
-/// The bytes of a record as text.
-fn utf8<'a>(path: &str, at: Place, bytes: &'a [u8]) -> Result<&'a str, DataError> {
-    std::str::from_utf8(bytes).map_err(|error| DataError::InvalidUtf8 {
-        path: path.to_owned(),
-        at,
-        column: error.valid_up_to() + 1,
-        byte: bytes.get(error.valid_up_to()).copied().unwrap_or_default(),
-    })
-}
-
-/// The record a text holds.
-fn parse<'a>(path: &str, at: Place, text: &'a str) -> Result<Option<(Place, Json<'a>)>, DataError> {
-    Json::parse(text).map(|record| Some((at, record))).map_err(|error| wrong(path, at, error))
-}
-
-fn wrong(path: &str, at: Place, error: RecordError) -> DataError {
-    DataError::Record { path: path.to_owned(), at, error }
-}
-
-fn too_long(path: &str, at: Place, start: &[u8]) -> DataError {
-    let start = String::from_utf8_lossy(&start[..start.len().min(80)]);
-    DataError::TooLong {
-        path: path.to_owned(),
-        at,
-        cap_bytes: bytes::MAX_RECORD_BYTES,
-        excerpt: super::error::excerpt(&start),
-    }
 }
 
 #[cfg(test)]

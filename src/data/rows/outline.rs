@@ -4,14 +4,16 @@
 //! A list inside the object holds the records where its elements are laid out like records, or its
 //! key says so: a record may itself hold lists of objects.
 
-use super::super::{
-    format,
-    json::{self, Json},
-};
 use super::array::{ArrayReader, Element, Frame};
 use super::by_column::ByColumn;
+use super::note::Note;
+use super::text::Text;
 use super::values::Values;
-use super::{DataError, Note, Place, Source, Text};
+use crate::data::error::DataError;
+use crate::data::format;
+use crate::data::json::{self, Json};
+use crate::data::place::Place;
+use crate::data::source::Source;
 
 /// How the records of a file lie.
 pub(super) enum Lies {

@@ -13,11 +13,12 @@ use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 
-use super::super::bytes;
-use super::super::json::float;
-use super::super::place::Unit;
 use super::columns::{Meaning, choose};
-use super::{DataError, Json, Note, Place};
+use super::note::Note;
+use crate::data::bytes;
+use crate::data::error::{DataError, excerpt};
+use crate::data::json::{Json, float};
+use crate::data::place::{Place, Unit};
 
 pub(in super::super) struct ParquetReader {
     path: String,
@@ -80,9 +81,9 @@ impl ParquetReader {
 /// error like its others, in a few words.
 fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(|error| {
-            super::super::error::excerpt(error.to_string().trim_start_matches("Parquet error: "))
-        }),
+        Ok(result) => {
+            result.map_err(|error| excerpt(error.to_string().trim_start_matches("Parquet error: ")))
+        }
         Err(_) => Err("its reader panicked".into()),
     }
 }

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
-use super::super::bytes::{Compression, Input, MAX_RECORD_BYTES, read_error};
-use super::super::place::Unit;
-use super::{DataError, Json, Place, RecordError, Text, wrong};
+use super::text::{Text, too_long, wrong};
+use crate::data::bytes::{Compression, Input, MAX_RECORD_BYTES, read_error};
+use crate::data::error::{DataError, RecordError, excerpt};
+use crate::data::json::Json;
+use crate::data::place::{Place, Unit};
 
 pub(in super::super) struct TableReader {
     path: String,
@@ -109,7 +111,7 @@ impl TableReader {
             Some(name) if name.is_empty() => "two columns have no name".to_owned(),
             Some(name) => format!("two columns are named `{name}`"),
             None if table.columns.len() < 2 => {
-                format!("only one column: `{}`", super::super::error::excerpt(&table.columns[0]))
+                format!("only one column: `{}`", excerpt(&table.columns[0]))
             }
             None => return Ok(table),
         };
@@ -144,7 +146,7 @@ impl TableReader {
         };
         match error.into_kind() {
             ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                super::too_long(path, at(None), b"")
+                too_long(path, at(None), b"")
             }
             ErrorKind::Io(error) => {
                 read_error(path, self.csv.position().line(), self.compression, error)

@@ -3,8 +3,10 @@
 
 use std::io::BufRead;
 
-use super::super::bytes::{MAX_RECORD_BYTES, read_error};
-use super::{DataError, Place, Text, too_long};
+use super::text::{Text, too_long};
+use crate::data::bytes::{MAX_RECORD_BYTES, read_error};
+use crate::data::error::DataError;
+use crate::data::place::Place;
 
 pub(super) struct Values {
     pub(super) text: Text,

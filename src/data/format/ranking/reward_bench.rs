@@ -1,12 +1,10 @@
 //! `RewardBench` 1 (`prompt`, `chosen`, `rejected`, `subset`, the models) and 2 (lists of right and
 //! wrong answers). Prompts are instructions, or message lists in the prior sets.
 
-use crate::data::answer::Answer;
-use crate::data::best_of::BestOfPrompt;
 use crate::data::error::RecordError;
-use crate::data::format::texts::{Said, Texts};
-use crate::data::format::{Found, Read, missing, ranking, text, texts};
-use crate::data::json::Json;
+use crate::data::format::ranking;
+use crate::data::format::texts::{Found, Read, Said, Texts};
+use crate::data::json::{Json, missing, text, texts};
 
 /// Whether a record is one of the first benchmark.
 pub(in crate::data::format) fn fits_first(record: &Json<'_>) -> bool {
@@ -43,26 +41,14 @@ pub(in crate::data::format) fn read_second(
     Ok(())
 }
 
-fn answers<'r>(record: &'r Json<'_>, field: &str) -> Result<Vec<Said<'r>>, RecordError> {
+pub(in crate::data) fn answers<'r>(
+    record: &'r Json<'_>,
+    field: &str,
+) -> Result<Vec<Said<'r>>, RecordError> {
     Ok(texts(record, field)?.into_iter().map(Said::of).collect())
 }
 
-/// The second benchmark as it is scored.
-pub(in crate::data) fn best_of(record: &Json<'_>) -> Result<BestOfPrompt, RecordError> {
-    let prompt = prompt(record)?;
-    let read = |field: &str| match answers(record, field)? {
-        none if none.is_empty() => {
-            let (field, expected) = (field.to_owned(), "at least one".to_owned());
-            Err(RecordError::WrongCount { field, found: 0, expected })
-        }
-        answers => answers.iter().map(|it| Answer::to(&prompt, it)).collect::<Result<_, _>>(),
-    };
-    let label = |key: &str| record.get(key).to_label().unwrap_or_default().into_owned();
-    let (chosen, rejected) = (read("chosen")?, read("rejected")?);
-    Ok(BestOfPrompt { id: label("id"), subset: label("subset"), chosen, rejected })
-}
-
-fn prompt<'r>(record: &'r Json<'_>) -> Result<Said<'r>, RecordError> {
+pub(in crate::data) fn prompt<'r>(record: &'r Json<'_>) -> Result<Said<'r>, RecordError> {
     match record.get("prompt") {
         Json::Null => Err(missing(record, "prompt")),
         prompt => Said::read("prompt", prompt),

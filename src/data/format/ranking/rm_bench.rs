@@ -2,9 +2,9 @@
 //! detailed, detailed with markup). Every right answer is compared with every wrong one.
 
 use crate::data::error::RecordError;
-use crate::data::format::texts::Said;
-use crate::data::format::{Found, Read, missing, ranking, texts};
-use crate::data::json::Json;
+use crate::data::format::ranking;
+use crate::data::format::texts::{Found, Read, Said};
+use crate::data::json::{Json, missing, texts};
 
 /// Styles of an answer.
 const N_STYLES: usize = 3;

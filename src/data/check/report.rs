@@ -1,0 +1,138 @@
+//! What a check reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::characters::ScriptCount;
+use super::lengths::LengthSummary;
+use super::near::Leakage;
+use crate::data::drop_reason::DropReason;
+
+/// What tokenizing a pair costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PairTokens {
+    /// Tokens of the longer of its two texts, before anything is cut.
+    pub n_tokens: u64,
+    /// Whether anything is cut at the model's limit.
+    pub is_truncated: bool,
+    /// Whether an answer loses text.
+    pub is_answer_truncated: bool,
+}
+
+/// Pairs left out for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DropCount {
+    pub reason: DropReason,
+    pub n: u64,
+    /// The first records (lines, elements or rows), at most five.
+    pub first_lines: Vec<u64>,
+}
+
+/// How often the longer answer is the chosen one.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct LengthBias {
+    /// The chosen answer has more characters.
+    pub n_longer: u64,
+    pub n_shorter: u64,
+    /// Both have as many.
+    pub n_equal: u64,
+    /// Share of the longer among the unequal, with its 95 % interval (Wilson).
+    pub share: f64,
+    pub ci_low: f64,
+    pub ci_high: f64,
+}
+
+/// Tokens at the limit of a model.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct TokenReport {
+    /// Tokens of the longer text of a pair, before anything is cut.
+    pub lengths: LengthSummary,
+    /// `(64, n)`: n pairs have 32 to 63 tokens.
+    pub histogram: Vec<(u64, u64)>,
+    /// Pairs that lose text, of the prompt or of an answer.
+    pub n_truncated: u64,
+    /// Pairs of which an answer loses text.
+    pub n_answers_truncated: u64,
+}
+
+/// The parts a run would make, in pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct SplitCounts {
+    /// Human labels to train on.
+    pub seed_set: u64,
+    /// Human labels that decide things.
+    pub validation: u64,
+    pub unlabeled_pool: u64,
+    /// Pairs of the test part, or of the test source.
+    pub test: u64,
+    /// Pairs left out of training because their group is in the test source.
+    pub left_out: u64,
+}
+
+/// Something wrong with some of the pairs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// What, in words.
+    pub what: &'static str,
+    pub n: u64,
+    pub of: u64,
+    pub share: f64,
+    /// Whether the share is above the limit.
+    pub is_over: bool,
+}
+
+/// Statistics of one data set.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckReport {
+    /// The sources as they were named.
+    pub source: String,
+    pub format: String,
+    /// Pairs that were accepted.
+    pub n_pairs: u64,
+    /// Pairs left out, by reason.
+    pub dropped: Vec<DropCount>,
+    /// Pairs whose prompt is the common prefix of two different dialogues.
+    pub n_fallback: u64,
+    pub n_groups: u64,
+    /// Pairs that equal an earlier pair.
+    pub n_duplicates: u64,
+    /// Pairs that prefer the answer an earlier pair with the same answers rejects.
+    pub n_contradictions: u64,
+    /// Pairs whose prompt an earlier pair had.
+    pub n_repeated_prompts: u64,
+    /// Pairs with recorded label noise.
+    pub n_label_noise: u64,
+    /// Pairs with a margin, which is not used.
+    pub n_margins: u64,
+    /// How often the longer answer is chosen.
+    pub length_bias: LengthBias,
+    /// Prompt lengths in characters.
+    pub prompt_chars: LengthSummary,
+    /// Lengths of the chosen answers.
+    pub chosen_chars: LengthSummary,
+    /// Lengths of the rejected answers.
+    pub rejected_chars: LengthSummary,
+    /// What the texts are written in, the commonest first.
+    pub scripts: Vec<ScriptCount>,
+    /// Pairs with control characters or bidirectional overrides.
+    pub n_control: u64,
+    /// Pairs with U+FFFD, which stands where a character was lost.
+    pub n_replacement: u64,
+    /// Pairs by slice; empty when the source names none. At most 1,000 slices are counted.
+    pub slices: BTreeMap<String, u64>,
+    /// The parts a run would make; none when there are too few pairs.
+    pub splits: Option<SplitCounts>,
+    /// Prompts of the test part that nearly stand in the training part.
+    pub leakage: Leakage,
+    /// What the tokenizer says, when a model was named.
+    pub tokens: Option<TokenReport>,
+    /// What is wrong, also where it is rare; what does not occur is not listed.
+    pub findings: Vec<Finding>,
+}
+
+/// The parts and the groups that are tested.
+pub(super) struct Divided {
+    pub(super) counts: SplitCounts,
+    pub(super) test_groups: BTreeSet<u64>,
+}
