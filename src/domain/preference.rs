@@ -139,6 +139,32 @@ pub struct TrainingLabel {
     pub source: LabelSource,
 }
 
+/// What is known of a pair's texts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PairFacts {
+    /// Tokens of the prompt with each answer.
+    pub n_tokens: [u32; 2],
+    /// Turns of the prompt; 0 is unknown.
+    pub n_turns: u32,
+    /// The number of the slice it is from.
+    pub source: u32,
+}
+
+impl PairFacts {
+    /// Lengths of the preferred side and the other.
+    #[must_use]
+    pub fn lengths(&self, preferred: Side) -> (u32, u32) {
+        let [a, b] = self.n_tokens;
+        if preferred == Side::A { (a, b) } else { (b, a) }
+    }
+
+    /// Tokens of both sides.
+    #[must_use]
+    pub fn n_tokens(&self) -> u32 {
+        self.n_tokens[0] + self.n_tokens[1]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

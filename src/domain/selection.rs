@@ -1,5 +1,6 @@
 //! Which pseudo-labels are kept, and why the others are not.
 
+mod context;
 pub mod learning_status;
 mod ranking;
 pub mod risk;
@@ -7,62 +8,18 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use super::metrics::histogram::ConfidenceHistogram;
-use super::preference::PairId;
 use super::pseudo_label::{PairScore, PseudoLabel};
 use super::spec::RewardOffset;
-use super::stats::bradley_terry::preference_probability;
-use super::teacher::audit::PairFacts;
-use super::verdict::{Verdict, VerdictSet};
+use super::verdict::Verdict;
 use learning_status::LearningStatus;
-use risk::Certificate;
 
+pub use context::{LeftOut, SelectionContext};
 pub use ranking::Ranking;
 use rule::Pool;
 pub use rule::{Policy, Rule, StatusTests, confidence_floor};
-
-/// Why a scored pair was not selected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[derive(strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
-#[strum(serialize_all = "snake_case")]
-pub enum LeftOut {
-    /// An earlier round selected it; pseudo-labels are never revised.
-    AlreadySelected,
-    /// A person vetoed it.
-    Vetoed,
-    /// Equal rewards: there is no label.
-    Tie,
-    /// Status 1: the probabilities are not one above the high and one below the low threshold.
-    NotSeparated,
-    /// Status 2: the probabilities differ too little.
-    DeltaTooSmall,
-    /// The confidence is below the threshold, or not among the share that is taken.
-    BelowThreshold,
-    /// The loop stops here: nothing is selected.
-    Stopped,
-}
-
-impl LeftOut {
-    /// Every reason, as the variants stand.
-    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
-
-    /// The name in tables and JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-
-    /// The reason with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
-}
 
 /// A scored pair with what became of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,58 +65,6 @@ impl Selection {
     }
 }
 
-/// What a selection goes by beside the rewards.
-#[derive(Debug, Clone, Copy)]
-pub struct SelectionContext<'a> {
-    /// The learning status of the round before.
-    pub previous_status: Option<LearningStatus>,
-    /// Pairs that earlier rounds selected.
-    pub already_selected: &'a BTreeSet<PairId>,
-    /// What the person decided.
-    pub verdicts: &'a VerdictSet,
-    /// What margins are divided by before they become probabilities of pairs.
-    pub temperature: f64,
-    /// What held-out human pairs say about the labels, for `risk`.
-    pub certificate: Option<Certificate>,
-    /// What is known of the scored pairs' texts, in their order; may be empty.
-    pub facts: &'a [PairFacts],
-}
-
-impl<'a> SelectionContext<'a> {
-    /// The context of a first selection that knows nothing but the rewards.
-    #[must_use]
-    pub fn new(verdicts: &'a VerdictSet, already_selected: &'a BTreeSet<PairId>) -> Self {
-        Self {
-            previous_status: None,
-            already_selected,
-            verdicts,
-            temperature: 1.0,
-            certificate: None,
-            facts: &[],
-        }
-    }
-
-    fn confidence(&self, score: &PairScore) -> f64 {
-        preference_probability(score.margin().abs() / self.temperature)
-    }
-
-    fn label(&self, score: &PairScore) -> Option<PseudoLabel> {
-        let label = score.pseudo_label()?;
-        Some(PseudoLabel { confidence: self.confidence(score), ..label })
-    }
-
-    /// Why a pair is out whatever the rule says.
-    fn barred(&self, policy: &Policy, score: &PairScore) -> Option<LeftOut> {
-        if !policy.relabel && self.already_selected.contains(&score.pair) {
-            return Some(LeftOut::AlreadySelected);
-        }
-        if self.verdicts.get(score.pair) == Some(Verdict::Veto) {
-            return Some(LeftOut::Vetoed);
-        }
-        score.pseudo_label().is_none().then_some(LeftOut::Tie)
-    }
-}
-
 /// Applies the selection rule to the scored pool.
 ///
 /// Each answer's probability is `sigmoid(reward - offset)`. Status 1 (SER, equations 3 and 4) asks
@@ -170,7 +75,7 @@ impl<'a> SelectionContext<'a> {
 #[must_use]
 pub fn select(scores: &[PairScore], policy: &Policy, context: SelectionContext<'_>) -> Selection {
     let barred: Vec<Option<LeftOut>> =
-        scores.iter().map(|score| context.barred(policy, score)).collect();
+        scores.iter().map(|score| barred(&context, policy, score)).collect();
     let pool = Pool {
         scores,
         context,
@@ -202,4 +107,15 @@ pub fn select(scores: &[PairScore], policy: &Policy, context: SelectionContext<'
 fn mean_reward(scores: &[PairScore]) -> f64 {
     let sum: f64 = scores.iter().map(|s| f64::from(s.reward_a) + f64::from(s.reward_b)).sum();
     if scores.is_empty() { 0.0 } else { sum / (2.0 * scores.len() as f64) }
+}
+
+/// Why a pair is out whatever the rule says.
+fn barred(context: &SelectionContext<'_>, policy: &Policy, score: &PairScore) -> Option<LeftOut> {
+    if !policy.relabel && context.already_selected.contains(&score.pair) {
+        return Some(LeftOut::AlreadySelected);
+    }
+    if context.verdicts.get(score.pair) == Some(Verdict::Veto) {
+        return Some(LeftOut::Vetoed);
+    }
+    score.pseudo_label().is_none().then_some(LeftOut::Tie)
 }

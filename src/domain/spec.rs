@@ -10,7 +10,6 @@ pub mod model;
 use serde::{Deserialize, Serialize};
 
 use super::review::Queue;
-use super::review::queue::N_TEACH;
 use super::run::RunKind;
 
 pub use data::{ColumnsSpec, Names, SourcePart, Sources};
@@ -22,6 +21,9 @@ pub use model::{
     CHAT_TEMPLATES, ChatTemplateRecord, Device, LoraSpec, LoraTarget, ModelSpec, Precision,
     TrunkCacheSpec, Tuning, TuningName,
 };
+
+/// Pairs in the teach queue: more than a person reviews between two rounds.
+pub const N_TEACH: usize = 1000;
 
 /// A share of something when written with a fraction (`0.15`), a count when written as a whole
 /// number (`300`).

@@ -21,12 +21,11 @@ use std::collections::HashMap;
 
 use crate::domain::random::{Place, Purpose};
 use crate::domain::selection::LeftOut;
+use crate::domain::spec::N_TEACH;
 
 use super::columns::{RoundColumns, side_of};
 use super::list::confidence;
 
-/// Pairs in the teach queue: more than a person reviews between two rounds.
-pub const N_TEACH: usize = 1000;
 /// Pairs that are looked at more closely to spread them over prompts.
 const N_CANDIDATES: usize = 4 * N_TEACH;
 

@@ -1,7 +1,7 @@
 //! Where a pair stands among the pool by how sure the model is of it.
 
+use crate::domain::preference::PairFacts;
 use crate::domain::pseudo_label::PairScore;
-use crate::domain::teacher::audit::PairFacts;
 
 /// Where a pair stands among the scored pool: by `|margin|`, within its stratum.
 ///

@@ -1,9 +1,9 @@
 //! The rules that keep pseudo-labels, each with the numbers it goes by.
 
+use super::context::{LeftOut, SelectionContext};
 use super::learning_status::LearningStatus;
 use super::ranking::Ranking;
 use super::risk::RiskTarget;
-use super::{LeftOut, SelectionContext};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::spec::{Amount, CalibrationName, RewardOffset, RuleName, SelectionSpec};
 use crate::domain::stats::bradley_terry::sigmoid;

@@ -1,12 +1,14 @@
 //! Every rule on hand-computed cases.
 
-use super::super::preference::Side;
+use std::collections::BTreeSet;
+
+use super::super::preference::{PairFacts, PairId, Side};
 use super::super::spec::{
     Amount, CalibrationName, RewardOffset, RuleName, SecondView, SelectionSpec, TeacherName,
 };
+use super::super::verdict::VerdictSet;
 use super::risk::Certificate;
 use super::*;
-use crate::domain::teacher::audit::PairFacts;
 
 fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
     SelectionSpec {

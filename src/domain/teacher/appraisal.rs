@@ -3,11 +3,11 @@
 use super::folds::margin_scale;
 use super::lesson::{Evidence, Lesson};
 use crate::domain::metrics::calibration::{CalibrationReport, fit_temperature};
+use crate::domain::preference::PairFacts;
 use crate::domain::preference::PairId;
 use crate::domain::selection::risk::{Certificate, HeldOutPair, certify};
 use crate::domain::selection::{Policy, Ranking, Rule};
 use crate::domain::spec::CalibrationName;
-use crate::domain::teacher::audit::PairFacts;
 
 /// What held-out human pairs say about a teacher.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::longer_share;
 use crate::domain::metrics::calibration::CalibrationReport;
-use crate::domain::preference::Side;
+use crate::domain::preference::PairFacts;
 use crate::domain::selection::risk::Certificate;
 use crate::domain::selection::{ScoredPair, Selection};
 
@@ -56,32 +56,6 @@ pub struct GroupFacts {
     pub mean_margin: Option<f64>,
     /// Share of the labels that prefer the longer answer, of those whose lengths differ.
     pub longer_share: Option<f64>,
-}
-
-/// What is known of a pair's texts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PairFacts {
-    /// Tokens of the prompt with each answer.
-    pub n_tokens: [u32; 2],
-    /// Turns of the prompt; 0 is unknown.
-    pub n_turns: u32,
-    /// The number of the slice it is from.
-    pub source: u32,
-}
-
-impl PairFacts {
-    /// Lengths of the preferred side and the other.
-    #[must_use]
-    pub fn lengths(&self, preferred: Side) -> (u32, u32) {
-        let [a, b] = self.n_tokens;
-        if preferred == Side::A { (a, b) } else { (b, a) }
-    }
-
-    /// Tokens of both sides.
-    #[must_use]
-    pub fn n_tokens(&self) -> u32 {
-        self.n_tokens[0] + self.n_tokens[1]
-    }
 }
 
 /// Compares what was selected with what was scored. `facts` are those of the scored pairs, in their

@@ -16,9 +16,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::PairFacts;
 use super::second_view::{REWARD_ALONE, fit_weights};
 use super::views::{ViewJudgements, beside, towards_label};
+use crate::domain::preference::PairFacts;
 use crate::domain::preference::{PairId, TrainingLabel};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::selection::Ranking;

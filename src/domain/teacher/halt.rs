@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::audit::PairFacts;
 use super::guard::{chance_p_value, drop_p_value, one_sided_share};
+use crate::domain::preference::PairFacts;
 use crate::domain::run::StopReason;
 use crate::domain::selection::ScoredPair;
 use crate::domain::selection::risk::Certificate;

@@ -13,10 +13,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::PairFacts;
 use super::folds::{FoldJudgements, margin_scale};
 use super::second_view::{Margins, REWARD_ALONE, ViewWeights, fit_weights, weigh};
 use super::views::{ViewJudgements, beside, towards_label};
+use crate::domain::preference::PairFacts;
 use crate::domain::preference::PairId;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::selection::risk::HeldOutPair;

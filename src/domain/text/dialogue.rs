@@ -5,7 +5,7 @@
 //! HH-RLHF). [`messages`] reads such a prompt and its answer as a conversation, which is what a chat
 //! template takes. Texts that came as messages are not read so: see `conversation`.
 
-use super::conversation::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, USER_ROLE};
+use super::message::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, USER_ROLE};
 
 /// Starts the assistant's turn.
 pub const ASSISTANT: &str = "\n\nAssistant:";

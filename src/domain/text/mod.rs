@@ -4,6 +4,7 @@ pub mod causes;
 pub mod clean;
 pub mod conversation;
 pub mod dialogue;
+mod message;
 pub mod near_duplicate;
 pub mod surface;
 pub mod words;
