@@ -23,6 +23,14 @@ pub enum SpecError {
     },
 }
 
+/// A spec, or what is wrong with it.
+pub type SpecResult<T = ()> = Result<T, SpecError>;
+
+/// A mistake in what the person gave.
+pub(super) fn refuse(message: impl Into<String>) -> SpecError {
+    SpecError::Refused { message: message.into(), hint: None }
+}
+
 impl SpecError {
     pub(super) fn with_hint(mut self, text: impl Into<String>) -> Self {
         if let Self::Refused { hint, .. } = &mut self {

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::SpecError;
-use super::{SpecResult, refuse};
+use super::error::{SpecError, SpecResult, refuse};
 
 /// A spec is a page of text; anything longer is another file given by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;

@@ -8,7 +8,8 @@ mod error;
 pub mod form;
 mod layer;
 
-pub use error::SpecError;
+use error::refuse;
+pub use error::{SpecError, SpecResult};
 use layer::{Assignment, Origin};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,14 +30,6 @@ const ARMS: [(&str, &str); 7] = [
     ("ser-paper", include_str!("../../assets/arms/ser-paper.toml")),
     ("ser-code", include_str!("../../assets/arms/ser-code.toml")),
 ];
-
-/// A spec, or what is wrong with it.
-pub type SpecResult<T = ()> = Result<T, SpecError>;
-
-/// A mistake in what the person gave.
-fn refuse(message: impl Into<String>) -> SpecError {
-    SpecError::Refused { message: message.into(), hint: None }
-}
 
 /// A key this dissimilar to every valid one is not a misspelling of any.
 const SIMILARITY_MIN: f64 = 0.6;
