@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::open::{Implementation, implementation};
+use super::implementation::{Implementation, Usage};
+use super::open::implementation;
 use super::{
     EncodedPair, EngineError, LabeledPair, ModelInfo, OpenSettings, PairText, StepSettings, open,
 };
@@ -40,20 +41,6 @@ impl PassCost {
     pub fn operations_per_s(&self) -> f64 {
         self.kernels.iter().map(|usage| usage.operations as f64).sum::<f64>() / self.seconds
     }
-}
-
-/// What one kind of kernel has used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Usage {
-    /// Name of the kind.
-    pub name: &'static str,
-    /// How often it was called.
-    pub n_calls: u64,
-    /// Time on the calling thread.
-    pub nanoseconds: u64,
-    /// Floating-point operations of its products (a multiply-add is two); 0 for the kernels that
-    /// memory bounds.
-    pub operations: u64,
 }
 
 /// What a model costs on this machine, in memory and in time.

@@ -11,9 +11,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::files::checkpoint::digest_floats;
-use super::files::tensor_file::{broken, read_tensors, write_tensors};
+use super::files::stored::read_tensors;
+use super::files::tensor_file::{broken, write_tensors};
+use super::implementation::Implementation;
 use super::memory::{Load, MemoryPlan};
-use super::open::Implementation;
 use super::{
     CausalLm, Claim, EncodedPair, EngineError, LabeledPair, ModelInfo, ModelTensor, NoLikelihood,
     OpenSettings, PairText, RewardModel, StepReport, StepSettings,

@@ -20,6 +20,7 @@ pub mod export;
 pub mod files;
 #[cfg(test)]
 mod fixture;
+mod implementation;
 mod language_model;
 mod low_rank;
 pub mod measure;
@@ -27,10 +28,12 @@ pub mod memory;
 pub mod mock;
 mod model_tensor;
 pub mod open;
+pub mod planning;
 pub mod pretrain;
 pub mod schedule;
 pub mod score;
 pub mod scoring;
+mod settings;
 pub mod text;
 
 pub use crate::domain::pseudo_label::Claim;
@@ -38,7 +41,8 @@ pub use error::EngineError;
 pub use files::peft::{AdapterError, missing_base};
 pub use language_model::{CausalLm, NoLikelihood, SamplingSettings, TextGenerator};
 pub use model_tensor::{ModelTensor, Values};
-pub use open::{Backbone, CacheSettings, OpenSettings, open};
+pub use open::open;
+pub use settings::{Backbone, CacheSettings, OpenSettings};
 
 /// The texts of one pair. `prompt` followed directly by a response is the whole text.
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,7 @@ use crate::domain::split::{DataSplit, SplitRule, split};
 use crate::domain::text::words::count;
 use crate::engine::files::weights::ModelFiles;
 use crate::engine::memory::{self, Load};
+use crate::engine::planning;
 use crate::engine::text::tokenize;
 use crate::engine::{Backbone, OpenSettings};
 use crate::spec as spec_file;
@@ -187,7 +188,7 @@ fn check_memory(spec: &ExperimentSpec, parts: &DataSplit) -> LaunchResult {
         + parts.unlabeled_pool.len()
         + parts.test.len();
     let load = Load::of_spec(spec, n_pairs);
-    Ok(memory::check(&OpenSettings::of_spec(spec), load, memory::total_bytes())?)
+    Ok(planning::check(&OpenSettings::of_spec(spec), load, memory::total_bytes())?)
 }
 
 /// The worker divides the data the same way; too few pairs are better told now.

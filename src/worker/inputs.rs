@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::preference::PairFacts;
 use crate::domain::preference::{CandidatePair, LabelSource, PairId, TrainingLabel, chosen_side};
 use crate::domain::spec::{ExperimentSpec, PoolLabels};
 use crate::domain::split::{DataSplit, SplitRule, split};
-use crate::domain::teacher::audit::PairFacts;
 use crate::domain::teacher::second_view::View;
 use crate::domain::text::surface::{Features, N_FEATURES, features};
 use crate::engine::score::{TruncationReport, truncation_report};

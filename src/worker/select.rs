@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use crate::domain::event::{OracleAnswer, RunEvent};
+use crate::domain::preference::PairFacts;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::StopReason;
 use crate::domain::selection::{self, ScoredPair, Selection, SelectionContext};
 use crate::domain::ser::Outcome;
 use crate::domain::spec::{OracleQueue, TeacherName};
 use crate::domain::teacher::appraisal::Appraisal;
-use crate::domain::teacher::audit::PairFacts;
 use crate::domain::teacher::halt::{one_sided, uncertified};
 use crate::domain::teacher::lesson::{Evidence, Lesson};
 use crate::domain::teacher::novelty::brings_nothing_new;

@@ -12,6 +12,7 @@ use crate::domain::spec::ExperimentSpec;
 use crate::engine;
 use crate::engine::files::checkpoint;
 use crate::engine::memory::{self, Load};
+use crate::engine::planning;
 use crate::engine::{OpenSettings, RewardModel};
 use crate::store::{EventWriter, Home, Store};
 
@@ -172,7 +173,7 @@ fn survey(
 fn open_model(home: &Home, spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>, WorkerError> {
     let mut settings = OpenSettings::of_spec(spec);
     // The pairs are not read yet; they are small beside a model that does not fit.
-    memory::check(&settings, Load::of_spec(spec, 0), memory::available_bytes())?;
+    planning::check(&settings, Load::of_spec(spec, 0), memory::available_bytes())?;
     settings.trunk_cache.dir = Some(home.trunk_cache());
     Ok(engine::open(&settings)?)
 }

@@ -9,6 +9,7 @@ use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::engine::OpenSettings;
 use crate::engine::memory::{self, Load};
+use crate::engine::planning;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
 use crate::tui::{self, ColorChoice, ExitNote, MemoryNeed, StartScreen, TuiOptions};
@@ -93,7 +94,7 @@ fn wait_for(context: &Context, note: ExitNote) -> CliResult {
 /// What a run needs in memory, for the launch form.
 fn memory_need(spec: &ExperimentSpec, n_pairs: u64) -> Option<MemoryNeed> {
     let load = Load::of_spec(spec, n_pairs as usize);
-    let plan = memory::plan(&OpenSettings::of_spec(spec), load).ok()??;
+    let plan = planning::plan(&OpenSettings::of_spec(spec), load).ok()??;
     Some(MemoryNeed { n_bytes: plan.total(), n_total: memory::total_bytes() })
 }
 

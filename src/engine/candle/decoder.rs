@@ -7,9 +7,9 @@ use candle_core::{Device, Result, Tensor};
 
 use super::dropout::Site;
 use super::linear::Linear;
-use super::network::Pass;
 use super::operations::{attend, join_heads, look_up, repeat_heads, split_heads};
 use super::parameters::Parameters;
+use super::pass::Pass;
 use crate::domain::spec::Tuning;
 use crate::engine::EngineError;
 use crate::engine::config::DecoderConfig;

@@ -8,24 +8,15 @@
 use candle_core::{Result, Tensor};
 
 use super::dropout::Site;
-use super::linear::Linear;
-use super::network::Pass;
+use super::linear::{Linear, Norm};
 use super::operations::{attend, gelu, gelu_tanh, join_heads, look_up, split_heads};
 use super::parameters::Parameters;
+use super::pass::Pass;
 use super::relative::{Relative, RelativeTable};
 use crate::domain::spec::Tuning;
 use crate::engine::EngineError;
 use crate::engine::config::{Activation, EncoderConfig, EncoderFamily, RelativePositions};
 use crate::engine::files::layout::{Layout, Part};
-
-/// Weight and bias of a layer norm.
-#[derive(Debug)]
-pub struct Norm {
-    /// `[width]`
-    pub weight: Tensor,
-    /// `[width]`
-    pub bias: Tensor,
-}
 
 /// The tensors of a block.
 #[derive(Debug)]

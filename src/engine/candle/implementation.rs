@@ -2,9 +2,9 @@
 
 use super::language_model::LanguageModel;
 use super::model::CandleModel;
+use crate::engine::implementation::Implementation;
 use crate::engine::language_model::language_files;
 use crate::engine::memory::{Load, MemoryPlan};
-use crate::engine::open::Implementation;
 use crate::engine::{CausalLm, EngineError, NoLikelihood, OpenSettings, RewardModel};
 
 /// GPUs, and the processor as their stand-in.

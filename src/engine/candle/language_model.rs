@@ -5,9 +5,9 @@ use candle_nn::ops;
 
 use super::batch::{Padded, cut};
 use super::decoder::Decoder;
-use super::network::{Pass, Training};
 use super::operations::Arithmetic;
 use super::parameters::{Gradients, Origin, Parameters};
+use super::pass::{Pass, Training};
 use super::{adamw, device, model};
 use crate::domain::spec::{Precision, Tuning};
 use crate::engine::config::{DecoderConfig, ModelConfig};

@@ -1,4 +1,4 @@
-//! A linear layer: trained, frozen, or frozen with a low-rank update beside it.
+//! A linear layer: trained, frozen, or frozen with a low-rank update beside it; and a norm's tensors.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{
@@ -6,8 +6,8 @@ use candle_core::{
 };
 
 use super::dropout::Site;
-use super::network::Pass;
 use super::operations::Arithmetic;
+use super::pass::Pass;
 
 /// `y = x W^T + b`, and `+ scale drop(x) A^T B^T` (Hu et al. 2022).
 #[derive(Debug)]
@@ -19,6 +19,15 @@ pub struct Linear {
     /// Whether the weight is trained.
     pub is_trained: bool,
     pub adapter: Option<Adapter>,
+}
+
+/// Weight and bias of a layer norm.
+#[derive(Debug)]
+pub struct Norm {
+    /// `[width]`
+    pub weight: Tensor,
+    /// `[width]`
+    pub bias: Tensor,
 }
 
 /// A low-rank update of a frozen matrix (`LoRA`, Hu et al. 2022).

@@ -25,6 +25,7 @@ pub mod model;
 pub mod network;
 pub mod operations;
 pub mod parameters;
+mod pass;
 pub mod persistence;
 pub mod relative;
 #[cfg(test)]

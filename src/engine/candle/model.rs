@@ -5,9 +5,10 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::network::{Network, Training};
+use super::network::Network;
 use super::operations::Arithmetic;
 use super::parameters::{Origin, Parameters};
+use super::pass::Training;
 use super::trainer::Trainer;
 use super::{device, persistence};
 use crate::engine::files::layout::Layout;

@@ -1,124 +1,15 @@
 //! A model's computation: padded tokens in, rewards out.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use candle_core::{Result, Tensor};
 
-use candle_core::{Device, Result, Tensor};
-
-use super::batch::Padded;
 use super::decoder::Decoder;
-use super::dropout::{Site, mask};
 use super::encoder::Encoder;
-use super::operations::{Arithmetic, Form};
 use super::parameters::Parameters;
+use super::pass::Pass;
 use crate::domain::spec::Tuning;
 use crate::engine::EngineError;
 use crate::engine::config::ModelConfig;
 use crate::engine::files::layout::Layout;
-
-/// What a training pass does beyond a scoring one.
-#[derive(Debug, Clone, Copy)]
-pub struct Training {
-    /// Dropout probability on embeddings and block outputs.
-    pub dropout: f32,
-    /// The step's key of masks.
-    pub key: u64,
-    /// What lies below everything trained drops nothing, so that it may be computed once for all
-    /// steps: the embeddings and so many blocks. `None` when the embeddings are trained.
-    pub trunk: Option<usize>,
-}
-
-impl Training {
-    /// The trunk of a model of so many blocks.
-    #[must_use]
-    pub fn trunk(tuning: &Tuning, n_layers: usize) -> Option<usize> {
-        match tuning {
-            Tuning::Full => None,
-            Tuning::Lora(_) => Some(0),
-            Tuning::TopLayers(n) => Some(n_layers.saturating_sub(*n)),
-            Tuning::Head => Some(n_layers),
-        }
-    }
-
-    fn drops(&self, (layer, site): (usize, Site)) -> bool {
-        self.trunk.is_none_or(|n_blocks| site != Site::Embedding && layer >= n_blocks)
-    }
-}
-
-/// What all blocks of one forward pass read.
-#[derive(Debug)]
-pub struct Pass<'a> {
-    /// How matrix products are computed.
-    pub arithmetic: Arithmetic,
-    pub batch: &'a Padded,
-    /// Where they are computed.
-    pub device: &'a Device,
-    /// `None` when scoring, which leaves no trace for a backward pass.
-    pub training: Option<Training>,
-    masks: RefCell<HashMap<Option<usize>, Tensor>>,
-}
-
-impl<'a> Pass<'a> {
-    /// A pass over a batch.
-    #[must_use]
-    pub fn new(
-        arithmetic: Arithmetic,
-        batch: &'a Padded,
-        device: &'a Device,
-        training: Option<Training>,
-    ) -> Self {
-        Self { arithmetic, batch, device, training, masks: RefCell::default() }
-    }
-
-    /// A parameter as this pass sees it: without a trace when scoring.
-    #[must_use]
-    pub fn value(&self, parameter: &Tensor) -> Tensor {
-        if self.training.is_some() { parameter.clone() } else { parameter.detach() }
-    }
-
-    /// Which versions of the formulas this pass takes.
-    #[must_use]
-    pub fn form(&self) -> Form {
-        if self.training.is_some() { Form::Differentiable } else { Form::Fused }
-    }
-
-    /// Dropout on rows of these numbers.
-    pub fn drop(
-        &self,
-        x: &Tensor,
-        probability: f32,
-        place: (usize, Site),
-        numbers: &[u32],
-    ) -> Result<Tensor> {
-        let drops = |training: &Training| probability > 0.0 && training.drops(place);
-        let Some(Training { key, .. }) = self.training.filter(drops) else {
-            return Ok(x.clone());
-        };
-        let width = x.dims2()?.1;
-        x * mask(self.device, (probability, key), width, place, numbers)?
-    }
-
-    /// Dropout on rows of the batch, with the probability of the step.
-    pub fn drop_output(&self, x: &Tensor, place: (usize, Site)) -> Result<Tensor> {
-        let probability = self.training.map_or(0.0, |training| training.dropout);
-        self.drop(x, probability, place, &self.batch.numbers)
-    }
-
-    /// What a causal block adds to its scores; made once for each window.
-    pub fn causal_mask(&self, window: Option<usize>) -> Result<Tensor> {
-        if let Some(mask) = self.masks.borrow().get(&window) {
-            return Ok(mask.clone());
-        }
-        let mask = self.batch.causal_mask(window, self.device)?;
-        self.masks.borrow_mut().insert(window, mask.clone());
-        Ok(mask)
-    }
-
-    /// Some rows of `x`.
-    pub fn rows(&self, x: &Tensor, rows: &[u32]) -> Result<Tensor> {
-        x.index_select(&super::batch::ids(rows, self.device)?, 0)
-    }
-}
 
 /// One of the two kinds.
 #[derive(Debug)]

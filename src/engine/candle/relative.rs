@@ -3,9 +3,8 @@
 
 use candle_core::{D, DType, Result, Tensor};
 
-use super::encoder::Norm;
-use super::linear::Linear;
-use super::network::Pass;
+use super::linear::{Linear, Norm};
+use super::pass::Pass;
 use crate::engine::config::RelativePositions;
 
 /// The embeddings of relative positions that all blocks of a DeBERTa share.

@@ -5,9 +5,10 @@ use candle_core::{Device, Tensor};
 use super::adamw;
 use super::batch::{Padded, Reading, cut, n_numbers, problem};
 use super::loss::Totals;
-use super::network::{Network, Pass, Training};
+use super::network::Network;
 use super::operations::Arithmetic;
 use super::parameters::{Gradients, Parameters};
+use super::pass::{Pass, Training};
 use crate::engine::config::ModelConfig;
 use crate::engine::{EncodedPair, EngineError, LabeledPair, StepReport, StepSettings};
 

@@ -4,10 +4,9 @@ use super::kernel::profile::{self, product_peak};
 use super::kernel::{Compute, Team};
 use super::model::CpuModel;
 use super::{LanguageModel, plan};
+use crate::engine::implementation::{Implementation, Usage};
 use crate::engine::language_model::language_files;
-use crate::engine::measure::Usage;
 use crate::engine::memory::{Load, MemoryPlan};
-use crate::engine::open::Implementation;
 use crate::engine::{CausalLm, EngineError, NoLikelihood, OpenSettings, RewardModel};
 
 /// The processor, with explicit passes over flat buffers.

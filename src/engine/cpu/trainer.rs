@@ -4,7 +4,6 @@
 //! One micro-batch is worked on at a time, by all threads, into one gradient. How a batch is cut
 //! depends on it alone, so threads never change a result.
 
-use super::batch::Batch;
 use super::cached_trunk::CachedTrunk;
 use super::dropout::Dropout;
 use super::kernel::optimizer::{self, Vectors};
@@ -13,9 +12,9 @@ use super::kernel::{Compute, Team};
 use super::loss::{self, Totals};
 use super::micro_batch::{cut, running_sums};
 use super::network::Transformer;
-use super::network::context::{Context, Pass, Reading};
+use super::network::context::{Maker, Pass, Reading};
 use super::network::workspace::Workspace;
-use super::parameters::{Parameters, Weights};
+use super::parameters::Parameters;
 use crate::domain::spec::Precision;
 use crate::engine::CacheSettings;
 use crate::engine::memory::DEFAULT_MICRO_BATCH_ROWS;
@@ -69,20 +68,6 @@ impl From<&StepSettings> for Update {
             weight_decay: settings.weight_decay,
             clip_norm: settings.clip_norm,
         }
-    }
-}
-
-/// Makes the contexts of micro-batches.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Maker<'a> {
-    on: Compute<'a>,
-    weights: Weights<'a>,
-}
-
-impl<'a> Maker<'a> {
-    /// Everything a pass over `batch` reads.
-    pub fn context(self, batch: &'a Batch, pass: Pass) -> Context<'a> {
-        Context { on: self.on, weights: self.weights, batch, pass }
     }
 }
 

@@ -8,13 +8,9 @@ use serde::Deserialize;
 
 use super::embedded;
 use super::peft::Adapter;
-use super::tensor_file::broken;
+use super::tensor_file::{INDEX, WEIGHTS, broken};
 use crate::engine::{Backbone, EngineError};
 
-/// The weights in one file …
-pub(in crate::engine) const WEIGHTS: &str = "model.safetensors";
-/// … or the list of the files they are in.
-pub(in crate::engine) const INDEX: &str = "model.safetensors.index.json";
 /// What tokenizers of SentencePiece alone are called.
 const SENTENCEPIECE: [&str; 3] = ["spm.model", "tokenizer.model", "sentencepiece.bpe.model"];
 

@@ -307,6 +307,14 @@ impl StoredTensors {
     }
 }
 
+/// Reads every tensor of a safetensors file (f32, f16 or bf16) as `f32`.
+///
+/// # Errors
+/// When the file cannot be read, is cut short, is damaged, or holds integers.
+pub fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, EngineError> {
+    StoredTensors::open(path)?.read_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

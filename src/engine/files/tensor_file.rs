@@ -4,7 +4,6 @@
 //! overflow and coverage checks); files are read, never mapped.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -12,9 +11,12 @@ use std::path::Path;
 use safetensors::tensor::Metadata;
 use safetensors::{Dtype, View};
 
-use super::stored::StoredTensors;
 use crate::engine::EngineError;
 
+/// The weights in one file …
+pub(in crate::engine) const WEIGHTS: &str = "model.safetensors";
+/// … or the list of the files they are in.
+pub(in crate::engine) const INDEX: &str = "model.safetensors.index.json";
 /// The crate's own limit on the header, checked before it is read.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
@@ -88,14 +90,6 @@ fn header_length(path: &Path, start: &[u8], n_bytes: u64) -> Result<usize, Engin
 
 pub(in crate::engine) fn broken(path: &Path, detail: String) -> EngineError {
     EngineError::BrokenTensors { path: path.to_owned(), detail }
-}
-
-/// Reads every tensor of a safetensors file (f32, f16 or bf16) as `f32`.
-///
-/// # Errors
-/// When the file cannot be read, is cut short, is damaged, or holds integers.
-pub fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, EngineError> {
-    StoredTensors::open(path)?.read_all()
 }
 
 /// Writes `(name, shape, values)` as an f32 safetensors file. Not atomic: see
@@ -175,6 +169,8 @@ impl View for FloatView<'_> {
 #[cfg(test)]
 mod tests {
     use half::{bf16, f16};
+
+    use crate::engine::files::stored::read_tensors;
 
     use super::*;
 

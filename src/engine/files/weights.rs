@@ -15,15 +15,16 @@ use sha2::{Digest, Sha256};
 use super::layout::{Layout, Part};
 use super::manifest::{hash_file, hex};
 use super::peft::{Adapter, AdapterError, PutOver};
-use super::source::{INDEX, Source, WEIGHTS};
+use super::source::Source;
+use super::tensor_file::{INDEX, WEIGHTS};
 use crate::engine::config::ModelConfig;
 use crate::engine::text::chat::ChatTemplate;
 use crate::engine::text::tokenize::files::{TOKENIZER, own_template, read_tokenizer};
 use crate::engine::text::tokenize::{PairTokenizer, RewardAt, TokenizerClass};
 use crate::engine::{Backbone, EngineError, OpenSettings};
 
-pub use super::stored::StoredTensors;
-pub use super::tensor_file::{Tensor, read_tensors, write_half_tensors, write_tensors};
+pub use super::stored::{StoredTensors, read_tensors};
+pub use super::tensor_file::{Tensor, write_half_tensors, write_tensors};
 
 const CONFIG: &str = "config.json";
 /// Where LLaMA-Factory keeps the head of a reward model.

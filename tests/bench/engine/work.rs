@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use ser::domain::preference::Side;
 use ser::domain::spec::{LoraSpec, Loss, Precision, Tuning};
-use ser::engine::memory::{self, Load};
+use ser::engine::memory::Load;
+use ser::engine::planning;
 use ser::engine::score::score_all;
 use ser::engine::{
     self, Backbone, CacheSettings, EncodedPair, LabeledPair, OpenSettings, PairText, RewardModel,
@@ -52,7 +53,7 @@ pub fn run(job: &Job) {
         has_dropout: job.dropout > 0.0 && job.mode != "score",
         has_second_view: false,
     };
-    let plan = memory::plan(&settings, load).expect("a plan").map_or(0, |plan| plan.total());
+    let plan = planning::plan(&settings, load).expect("a plan").map_or(0, |plan| plan.total());
     let mut model = engine::open(&settings).expect("the model opens");
     let base_mib = peak_mib();
     let pairs = encode(model.as_ref(), &job.texts, job.n_pairs);

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use candle_core::Device;
 
 use crate::domain::spec::{Precision, Tuning};
-use crate::engine::candle::network::{Network, Training};
+use crate::engine::candle::network::Network;
 use crate::engine::candle::operations::Arithmetic;
 use crate::engine::candle::parameters::{Gradients, Origin, Parameters};
+use crate::engine::candle::pass::Training;
 use crate::engine::candle::trainer::Trainer;
 use crate::engine::config::ModelConfig;
 use crate::engine::cpu::tests::support::config;

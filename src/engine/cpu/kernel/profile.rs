@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::{Compute, Linear, Weight, Write};
-use crate::engine::measure::Usage;
+use crate::engine::implementation::Usage;
 
 static IS_ON: AtomicBool = AtomicBool::new(false);
 static COUNTERS: [Counter; Kernel::ALL.len()] = [const { Counter::new() }; Kernel::ALL.len()];

@@ -9,7 +9,7 @@ use super::branch::Branch;
 use super::context::Context;
 use super::feed_forward::{FeedForward, FeedForwardTape};
 use super::norm::{LayerNorm, RmsNorm};
-use super::workspace::Scratch;
+use super::scratch::Scratch;
 use crate::engine::cpu::batch::Queries;
 use crate::engine::cpu::dropout::Site;
 use crate::engine::cpu::kernel::vector::math::{fit, fit_zeroed};

@@ -40,6 +40,21 @@ impl Pass {
     }
 }
 
+/// Makes the contexts of micro-batches.
+#[derive(Debug, Clone, Copy)]
+pub struct Maker<'a> {
+    pub on: Compute<'a>,
+    pub weights: Weights<'a>,
+}
+
+impl<'a> Maker<'a> {
+    /// Everything a pass over `batch` reads.
+    #[must_use]
+    pub fn context(self, batch: &'a Batch, pass: Pass) -> Context<'a> {
+        Context { on: self.on, weights: self.weights, batch, pass }
+    }
+}
+
 /// Everything a pass reads beside its activations.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {

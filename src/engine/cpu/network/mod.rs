@@ -40,7 +40,8 @@ pub mod head;
 pub mod memory;
 pub mod norm;
 pub mod relative;
-pub mod stage;
+pub mod scratch;
+mod stage;
 pub mod workspace;
 
 /// How sequences are packed.

@@ -1,25 +1,9 @@
 //! The buffers a pass works in. They grow to the largest micro-batch seen and are then reused, so a
 //! training step allocates nothing per token.
 
-use super::adapter::LowRank;
-use super::attention::AttentionScratch;
 use super::block::Tape;
 use super::relative::RelativeRows;
-
-/// Buffers that every block uses anew.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    /// Gradient of the residual stream.
-    pub dstream: Vec<f32>,
-    pub normed: Vec<f32>,
-    pub dnormed: Vec<f32>,
-    /// Output of a part before the residual sum, or its gradient.
-    pub branch: Vec<f32>,
-    /// The wide side of the feed-forward part after its nonlinearity, or its gradient.
-    pub activated: Vec<f32>,
-    pub low_rank: LowRank,
-    pub attention: AttentionScratch,
-}
+use super::scratch::Scratch;
 
 /// All buffers of a trainer.
 #[derive(Debug, Default)]

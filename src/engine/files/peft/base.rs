@@ -7,7 +7,7 @@ use super::keys::Settings;
 use super::{ADAPTER, ADAPTER_CONFIG};
 use crate::domain::source::hub_name::HubName;
 use crate::engine::files::hub_cache;
-use crate::engine::files::source::{INDEX, WEIGHTS};
+use crate::engine::files::tensor_file::{INDEX, WEIGHTS};
 
 /// Files of a tokenizer that say nothing without `tokenizer.json`.
 const OF_TOKENIZER: [&str; 8] = [

@@ -8,9 +8,8 @@ use super::keys::Settings;
 use super::{AdapterError, PutOver};
 use crate::engine::EngineError;
 use crate::engine::files::layout::{Kind, Layout, Part, TensorSpec};
-use crate::engine::files::stored::{StoredTensors, Update};
+use crate::engine::files::stored::{StoredTensors, Update, read_tensors};
 use crate::engine::files::tensor_file::{Header, Tensor};
-use crate::engine::files::weights::read_tensors;
 
 /// What stands before the name that a tensor has in the base model.
 const PREFIX: &str = "base_model.model.";

@@ -9,9 +9,9 @@
 use serde_json::{Map, Value, json};
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::guarded;
+use super::guarded::guarded;
 use super::rebuilt::Parts;
-use super::template::{SpecialTokens, splits_special_tokens};
+use super::special_tokens::{SpecialTokens, splits_special_tokens};
 use crate::engine::config::{DecoderFamily, EncoderFamily, ModelConfig};
 
 /// What a class is chosen by.

@@ -1,44 +1,30 @@
-//! Pairs through a chat template.
+//! Pairs as conversations, and as texts that a chat template writes.
 //!
-//! A decoder whose template writes its own special tokens reads exactly what `apply_chat_template` of
-//! transformers gives. A pair that is too long loses its oldest text, and the template writes what is
-//! left: the beginning token, the marks around each turn and the end of the answer always stand. First
-//! go the contents of the oldest turns, the same on both sides, so that a shared prefix stays shared;
-//! then the ends of answers.
-//!
-//! All other models get the rendered text cut in two, where the answer begins, and read it as any
-//! prompt and answer.
+//! Models that get their special tokens from the tokenizer get the rendered text cut in two, where
+//! the answer begins, and read it as any prompt and answer.
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSlice;
-use tokenizers::Encoding;
 
-use super::template::Template;
-use super::{EngineError, PairTokenizer, guarded, n_shared, non_empty};
 use crate::domain::text::conversation::{
-    ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, TextForm, USER_ROLE,
+    ASSISTANT_ROLE, Message, SYSTEM_ROLE, TextForm, USER_ROLE,
 };
-use crate::engine::text::chat::{ChatTemplate, SpecialTokensBy};
-use crate::engine::{EncodedPair, PairText};
-
-/// Cutting and writing again settles in two or three rounds: text loses or gains a token where it is
-/// cut.
-const ROUNDS_MAX: usize = 8;
+use crate::engine::text::chat::ChatTemplate;
+use crate::engine::{EngineError, PairText};
 
 /// Both conversations of a pair.
-struct Conversation {
+pub(super) struct Conversation {
     /// The messages that both begin with.
-    shared: Vec<Message>,
+    pub(super) shared: Vec<Message>,
     /// What follows on each side: mostly one answer.
-    own: [Vec<Message>; 2],
+    pub(super) own: [Vec<Message>; 2],
     /// What the template is given beside them, as JSON.
-    globals: String,
+    pub(super) globals: String,
 }
 
 impl Conversation {
     /// # Errors
     /// In words, when the form does not fit the texts.
-    fn of(pair: &PairText<'_>) -> Result<Self, String> {
+    pub(super) fn of(pair: &PairText<'_>) -> Result<Self, String> {
         let read = |answer, which| {
             let messages = pair.form.messages(pair.prompt, answer, which);
             messages.ok_or_else(|| "its messages do not lie within its texts".to_owned())
@@ -50,14 +36,14 @@ impl Conversation {
         Ok(Self { shared: a, own, globals: pair.form.globals().to_owned() })
     }
 
-    fn render(&self, template: &ChatTemplate) -> Result<[String; 2], String> {
+    pub(super) fn render(&self, template: &ChatTemplate) -> Result<[String; 2], String> {
         let side =
             |own: &Vec<Message>| template.render(&[&self.shared[..], own].concat(), &self.globals);
         Ok([side(&self.own[0])?, side(&self.own[1])?])
     }
 
     /// Leaves out turns that have lost all their text, as long as a person's turn comes first.
-    fn drop_emptied(&mut self) {
+    pub(super) fn drop_emptied(&mut self) {
         let is_empty = |message: &Message, role| {
             message.role == role && message.text().is_empty() && message.fields.is_empty()
         };
@@ -113,7 +99,7 @@ impl Rendered {
     }
 }
 
-fn refused(position: usize) -> impl FnOnce(String) -> EngineError {
+pub(super) fn refused(position: usize) -> impl FnOnce(String) -> EngineError {
     move |detail| EngineError::ConversationRefused { position, detail }
 }
 
@@ -136,169 +122,4 @@ pub(super) fn apart<'a>(pairs: &[PairText<'a>]) -> [(Vec<usize>, Vec<PairText<'a
         let found = pairs.iter().enumerate().filter(|(_, pair)| is_whole(pair) == wanted);
         found.map(|(place, pair)| (place, *pair)).unzip()
     })
-}
-
-impl PairTokenizer {
-    /// Token ids of pairs in a template that writes its own special tokens (decoders).
-    pub(super) fn encode_conversations(
-        &self,
-        template: &ChatTemplate,
-        pairs: &[PairText<'_>],
-    ) -> Result<Vec<EncodedPair>, EngineError> {
-        let conversations: Vec<(Conversation, [String; 2])> = pairs
-            .into_par_iter()
-            .enumerate()
-            .map(|(position, pair)| {
-                let conversation = Conversation::of(pair).map_err(refused(position))?;
-                let texts = conversation.render(template).map_err(refused(position))?;
-                Ok((conversation, texts))
-            })
-            .collect::<Result<_, EngineError>>()?;
-        let texts = conversations.iter().flat_map(|(_, texts)| texts).map(String::as_str);
-        let encodings = self.encode_all(texts.collect())?;
-        conversations
-            .into_par_iter()
-            .zip(encodings.par_chunks_exact(2))
-            .enumerate()
-            .map(|(position, ((conversation, _), sides))| {
-                let ids = [sides[0].get_ids().to_vec(), sides[1].get_ids().to_vec()];
-                let fitting = Fitting { tokenizer: self, template, conversation, ids };
-                fitting.fit().map_err(refused(position))
-            })
-            .collect()
-    }
-
-    /// The chat template for other programs: it writes every special token itself, so that
-    /// `apply_chat_template` of transformers gives the ids that this tokenizer gives. `None` without a
-    /// chat template. (An encoder's two texts are no matter of a template: its text is as it is.)
-    #[must_use]
-    pub fn portable_template(&self) -> Option<String> {
-        let chat = self.chat_template.as_ref()?;
-        let text = chat.record().text;
-        let Template::Decoder { start, end } = &self.template else { return Some(text) };
-        if chat.special_tokens() == SpecialTokensBy::Template {
-            return Some(text);
-        }
-        let tokens = |ids: &[u32]| -> String {
-            let token = |id: &u32| self.tokenizer.id_to_token(*id).unwrap_or_default();
-            let text: String = ids.iter().map(token).collect();
-            text.replace('\\', "\\\\").replace('\'', "\\'")
-        };
-        let (start, end, text) = (tokens(start), tokens(end), text.trim_end());
-        Some(format!(
-            "{{{{- '{start}' }}}}{text}{{%- if not add_generation_prompt %}}{{{{- '{end}' }}}}{{%- endif %}}"
-        ))
-    }
-
-    /// Token ids and offsets of one text without special tokens.
-    fn encode_part(&self, text: &str) -> Result<Encoding, String> {
-        guarded(|| self.tokenizer.encode(text, false))
-    }
-}
-
-/// A conversation on its way into the limit.
-struct Fitting<'a> {
-    tokenizer: &'a PairTokenizer,
-    template: &'a ChatTemplate,
-    conversation: Conversation,
-    ids: [Vec<u32>; 2],
-}
-
-impl Fitting<'_> {
-    fn fit(mut self) -> Result<EncodedPair, String> {
-        let limit = self.tokenizer.max_tokens;
-        let excess = |ids: &Vec<u32>| ids.len().saturating_sub(limit);
-        let (mut n_prompt_tokens_cut, mut n_answer_tokens_cut) = (0, 0);
-        for _ in 0..ROUNDS_MAX {
-            let [a, b] = [excess(&self.ids[0]), excess(&self.ids[1])];
-            if a.max(b) == 0 {
-                break;
-            }
-            let n_cut = self.cut_prompt(a.max(b))?;
-            n_prompt_tokens_cut += n_cut;
-            if n_cut == 0 {
-                let n_cut = self.cut_answer(0, a)? + self.cut_answer(1, b)?;
-                n_answer_tokens_cut += n_cut;
-                if n_cut == 0 {
-                    break;
-                }
-            }
-            self.conversation.drop_emptied();
-            let texts = self.conversation.render(self.template)?;
-            for (ids, text) in self.ids.iter_mut().zip(&texts) {
-                *ids = self.tokenizer.encode_part(text)?.get_ids().to_vec();
-            }
-        }
-        // What the template writes by itself is longer than the limit: its end counts.
-        for ids in &mut self.ids {
-            let n = excess(ids);
-            n_prompt_tokens_cut += n;
-            ids.drain(..n);
-        }
-        let [tokens_a, tokens_b] = self.ids.map(non_empty);
-        Ok(EncodedPair {
-            n_shared: n_shared(&tokens_a, &tokens_b),
-            tokens_a,
-            tokens_b,
-            answer_start: [0, 0],
-            n_prompt_tokens_cut,
-            n_answer_tokens_cut,
-        })
-    }
-
-    /// Takes up to `n` tokens off the front of what both sides share; says how many were there.
-    fn cut_prompt(&mut self, n: usize) -> Result<usize, String> {
-        let mut left = n;
-        for message in &mut self.conversation.shared {
-            // A content that is no text is not cut: what is in it is the template's to read.
-            let Content::Text(content) = &mut message.content else { continue };
-            if left == 0 {
-                break;
-            }
-            let encoding = self.tokenizer.encode_part(content)?;
-            let n_tokens = encoding.get_ids().len();
-            if n_tokens <= left {
-                left -= n_tokens;
-                content.clear();
-            } else {
-                let start = encoding.get_offsets()[left].0;
-                let start = next_boundary(content, start.max(1));
-                content.drain(..start);
-                left = 0;
-            }
-        }
-        Ok(n - left)
-    }
-
-    /// Takes up to `n` tokens off the end of one side's answer; says how many were there.
-    fn cut_answer(&mut self, side: usize, n: usize) -> Result<usize, String> {
-        let mut left = n;
-        for message in self.conversation.own[side].iter_mut().rev() {
-            let Content::Text(content) = &mut message.content else { continue };
-            if left == 0 {
-                break;
-            }
-            let encoding = self.tokenizer.encode_part(content)?;
-            let n_tokens = encoding.get_ids().len();
-            if n_tokens <= left {
-                left -= n_tokens;
-                content.clear();
-            } else {
-                let end = encoding.get_offsets()[n_tokens - left].0;
-                content.truncate(previous_boundary(content, end));
-                left = 0;
-            }
-        }
-        Ok(n - left)
-    }
-}
-
-/// The first place at or after `at` that is between two characters.
-fn next_boundary(text: &str, at: usize) -> usize {
-    (at..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
-}
-
-/// The last place at or before `at` that is between two characters.
-fn previous_boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }

@@ -7,13 +7,13 @@
 //! number on both sides, so that a shared prefix stays shared; the end of an answer only when the
 //! answer alone is too long.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use tokenizers::{AddedToken, Encoding, InputSequence, Tokenizer};
 
 use self::class::Refusal;
 use self::conversation::Rendered;
+use self::guarded::guarded;
 use self::template::Template;
 use super::chat::{ChatTemplate, SpecialTokensBy};
 use crate::domain::text::conversation::TextForm;
@@ -25,14 +25,17 @@ mod chat_tests;
 mod class;
 mod conversation;
 pub(in crate::engine) mod files;
+mod fitting;
+mod guarded;
 mod rebuilt;
+mod special_tokens;
 pub mod template;
 #[cfg(test)]
 mod tests;
 
 pub use self::class::TokenizerClass;
 pub use self::files::chat_template;
-pub use self::template::SpecialTokens;
+pub use self::special_tokens::SpecialTokens;
 
 /// Larger files are refused before they are parsed.
 const MAX_TOKENIZER_BYTES: usize = 64 << 20;
@@ -436,13 +439,4 @@ fn n_tokens_within(encoding: &Encoding, n_bytes: usize) -> usize {
 /// A model without special tokens still needs one position to read the reward of an empty text.
 fn non_empty(tokens: Vec<u32>) -> Vec<u32> {
     if tokens.is_empty() { vec![0] } else { tokens }
-}
-
-/// Runs a call of the tokenizers crate. It is known to panic on some damaged files; a panic
-/// becomes an error like its others.
-fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(_) => Err("the tokenizer panicked".into()),
-    }
 }

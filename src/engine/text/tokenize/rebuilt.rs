@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::template::SpecialTokens;
+use super::special_tokens::SpecialTokens;
 
 /// What Qwen2 splits words by, before byte pairs are merged.
 const QWEN2_WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
