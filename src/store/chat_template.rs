@@ -3,7 +3,7 @@
 use rusqlite::OptionalExtension;
 
 use super::error::StoreError;
-use super::{Store, runs};
+use super::{Store, keys};
 use crate::domain::event::RunEvent;
 use crate::domain::run::RunId;
 use crate::domain::spec::ChatTemplateRecord;
@@ -16,7 +16,7 @@ impl Store {
     /// When there is no such run.
     pub fn chat_template(&self, run: &RunId) -> Result<Option<ChatTemplateRecord>, StoreError> {
         let body: Option<String> = self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             // The tag of the event comes first in its JSON.
             let sql = r#"SELECT body FROM events
                          WHERE run = ?1 AND body LIKE '{"event":"model_opened"%'

@@ -1,6 +1,9 @@
-//! The store's wall clock: rows carry milliseconds since 1970.
+//! The store's wall clock, by which rows carry milliseconds since 1970, and its patience.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long a statement waits for another process.
+pub(in crate::store) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Now, in milliseconds since 1970; 0 for a clock set before that.
 #[must_use]

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 use super::events::parts;
 use super::pairs::key_range;
-use super::{Store, runs};
+use super::{Store, keys};
 use crate::domain::preference::{PairId, Side, chosen_side};
 use crate::domain::random::text_hash;
 use crate::domain::review::queue::Facets;
@@ -21,7 +21,7 @@ impl Store {
     /// # Errors
     /// When there is no such run.
     pub fn columns_version(&self, run: &RunId, round: u32) -> Result<Option<u64>, StoreError> {
-        self.read(|connection| parts::selection_seq(connection, runs::key(connection, run)?, round))
+        self.read(|connection| parts::selection_seq(connection, keys::run(connection, run)?, round))
     }
 
     /// Every scored pair of a round with its margin in the round before; empty before the selection
@@ -31,7 +31,7 @@ impl Store {
     /// When there is no such run.
     pub fn round_columns(&self, run: &RunId, round: u32) -> Result<RoundColumns, StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let mut columns = read_columns(connection, key, round)?;
             if let Some(before) = round.checked_sub(1) {
                 let before = read_columns(connection, key, before)?;

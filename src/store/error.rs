@@ -270,7 +270,7 @@ impl StoreError {
             }
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                Self::Locked { path, waited_s: super::database::connection::BUSY_TIMEOUT.as_secs() }
+                Self::Locked { path, waited_s: super::clock::BUSY_TIMEOUT.as_secs() }
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged { path, source }

@@ -1,12 +1,11 @@
 //! Experiments: runs that were launched together to be compared, and who in one has what another
 //! needs.
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension};
 
-use super::clock::now_ms;
 use super::error::StoreError;
 use super::rows::RunRow;
-use super::{Store, naming, runs};
+use super::{Store, keys, runs};
 use crate::domain::run::{RunId, RunStatus};
 use crate::domain::spec::{ExperimentSpec, LONGEST};
 
@@ -102,7 +101,7 @@ impl Store {
         arm: &str,
     ) -> Result<Option<StepsTaken>, StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let sql = "
                 SELECT other.id, other.arm, sum(rounds.n_steps) AS n_steps
                 FROM runs AS mine
@@ -122,27 +121,6 @@ impl Store {
             Ok(found.optional()?)
         })
     }
-}
-
-/// The key of an experiment, which is made where it is missing.
-pub(super) fn key(transaction: &Transaction<'_>, name: &str) -> Result<i64, StoreError> {
-    naming::require_fit(name, "an experiment")?;
-    transaction.execute(
-        "INSERT OR IGNORE INTO experiments (name, created_at_ms) VALUES (?1, ?2)",
-        (name, now_ms()),
-    )?;
-    let sql = "SELECT key FROM experiments WHERE name = ?1";
-    Ok(transaction.query_row(sql, [name], |row| row.get(0))?)
-}
-
-/// Takes away experiments whose last run is gone.
-pub(super) fn drop_empty(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    transaction.execute(
-        "DELETE FROM experiments WHERE NOT EXISTS
-             (SELECT 1 FROM runs WHERE runs.experiment = experiments.key)",
-        [],
-    )?;
-    Ok(())
 }
 
 fn ids_of(connection: &Connection, name: &str) -> Result<Vec<RunId>, StoreError> {

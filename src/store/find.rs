@@ -3,12 +3,10 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::StoreError;
+use super::keys::nearest_run;
 use super::rows::RunRow;
 use super::{Store, runs};
 use crate::domain::run::RunId;
-
-/// Names less similar than this (Jaro-Winkler) are not worth suggesting.
-const SIMILARITY_MIN: f64 = 0.7;
 
 /// An error lists at most so many candidates.
 const CANDIDATES_MAX: usize = 8;
@@ -49,7 +47,7 @@ fn find_id(connection: &Connection, wanted: &str) -> Result<RunId, StoreError> {
         .collect::<Result<_, _>>()?;
     match matches.as_slice() {
         [] => {
-            let nearest = nearest(connection, wanted)?;
+            let nearest = nearest_run(connection, wanted)?;
             Err(StoreError::UnknownRun { wanted: wanted.to_owned(), nearest })
         }
         [(id, _)] => Ok(RunId(id.clone())),
@@ -58,22 +56,6 @@ fn find_id(connection: &Connection, wanted: &str) -> Result<RunId, StoreError> {
             Err(StoreError::AmbiguousRun { wanted: wanted.to_owned(), candidates })
         }
     }
-}
-
-/// The most similar name or id.
-pub(super) fn nearest(connection: &Connection, wanted: &str) -> Result<Option<String>, StoreError> {
-    let mut statement =
-        connection.prepare("SELECT name FROM runs UNION ALL SELECT id FROM runs")?;
-    let mut rows = statement.query([])?;
-    let mut best = None;
-    while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
-        let similarity = strsim::jaro_winkler(wanted, &name);
-        if similarity >= SIMILARITY_MIN && best.as_ref().is_none_or(|(top, _)| similarity > *top) {
-            best = Some((similarity, name));
-        }
-    }
-    Ok(best.map(|(_, name)| name))
 }
 
 #[cfg(test)]

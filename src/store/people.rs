@@ -8,7 +8,7 @@ pub(crate) mod verdicts;
 use super::clock::now_ms;
 use super::error::StoreError;
 use super::rows::RequestRow;
-use super::{Store, runs};
+use super::{Store, keys, runs};
 use crate::domain::run::{RequestKind, RunId};
 
 impl Store {
@@ -18,7 +18,7 @@ impl Store {
     /// When there is no such run, or the database cannot be written.
     pub fn add_request(&mut self, run: &RunId, kind: RequestKind) -> Result<i64, StoreError> {
         self.write(|transaction| {
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             transaction.execute(
                 "INSERT INTO requests (run, kind, at_ms) VALUES (?1, ?2, ?3)",
                 (key, kind.name(), now_ms()),
@@ -34,7 +34,7 @@ impl Store {
     /// When there is no such run.
     pub fn unread_requests(&self, run: &RunId) -> Result<Vec<RequestRow>, StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let mut statement = connection.prepare_cached(
                 "SELECT id, kind FROM requests WHERE run = ?1
                  AND id > (SELECT last_request_read FROM run_states WHERE run = ?1)

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::error::StoreError;
 use super::rows::{LossPoint, RoundRow};
-use super::{Store, runs};
+use super::{Store, keys, runs};
 use crate::domain::event::RunEvent;
 use crate::domain::run::RunId;
 
@@ -14,7 +14,7 @@ impl Store {
     /// # Errors
     /// When there is no such run.
     pub fn rounds(&self, run: &RunId) -> Result<Vec<RoundRow>, StoreError> {
-        self.read(|connection| of_run(connection, runs::key(connection, run)?))
+        self.read(|connection| of_run(connection, keys::run(connection, run)?))
     }
 
     /// Every optimiser step of a round, as [`RunEvent::TrainStepTaken`], the first one first.
@@ -27,7 +27,7 @@ impl Store {
                 "SELECT global_step, epoch, loss, gradient_norm, learning_rate, accuracy
                  FROM metrics WHERE run = ?1 AND round = ?2 ORDER BY global_step",
             )?;
-            let mut rows = statement.query((runs::key(connection, run)?, round))?;
+            let mut rows = statement.query((keys::run(connection, run)?, round))?;
             let mut steps = Vec::new();
             while let Some(row) = rows.next()? {
                 steps.push(RunEvent::TrainStepTaken {
@@ -57,7 +57,7 @@ impl Store {
         run: &RunId,
         max_points: usize,
     ) -> Result<Vec<LossPoint>, StoreError> {
-        self.read(|connection| loss_of_run(connection, runs::key(connection, run)?, max_points))
+        self.read(|connection| loss_of_run(connection, keys::run(connection, run)?, max_points))
     }
 }
 
@@ -193,7 +193,7 @@ impl Store {
         curve: &mut LossCurve,
     ) -> Result<(), StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let sql = "SELECT max(global_step), min(global_step) FROM metrics WHERE run = ?1";
             let bounds: (Option<i64>, Option<i64>) = connection
                 .prepare_cached(sql)?
@@ -264,6 +264,17 @@ impl Buckets {
             self.n = 1;
         }
     }
+}
+
+/// The rounds of a run that made a selection, in order.
+pub(in crate::store) fn selected_rounds(
+    connection: &Connection,
+    run: i64,
+) -> Result<Vec<u32>, StoreError> {
+    let sql = "SELECT round FROM rounds WHERE run = ?1 AND selection IS NOT NULL ORDER BY round";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rounds = statement.query_map([run], |row| row.get(0))?;
+    Ok(rounds.collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+use rusqlite::{Connection, Row, Transaction};
 
 use super::clock::now_ms;
 use super::error::StoreError;
-use super::events::attempts;
-use super::events::attempts::{claim_of, is_alive, liveness_of, status_in_force};
+use super::events::claims::{self, claim_of, is_alive, liveness_of, status_in_force};
 use super::events::liveness::Claim;
+use super::keys::{self, unknown_run};
 use super::people::annotations;
 use super::rows::{ProgressRow, RunDetail, RunRow, Shared, SpecFacts};
-use super::{Annotation, Store, experiments, find, naming};
+use super::{Annotation, Store, naming};
 use crate::domain::run::{RunId, RunKind, RunStatus, StopReason};
 use crate::domain::spec::ExperimentSpec;
 
@@ -47,7 +47,7 @@ impl Store {
                 require_dataset(transaction, dataset)?;
             }
             let experiment =
-                new.experiment.as_deref().map(|name| experiments::key(transaction, name));
+                new.experiment.as_deref().map(|name| keys::experiment(transaction, name));
             let experiment = experiment.transpose()?;
             let id = naming::unused_id(transaction, &name)?;
             transaction.execute(
@@ -93,7 +93,7 @@ impl Store {
                 return Err(StoreError::WrongState { action: "cannot delete it", name, state });
             }
             transaction.execute("DELETE FROM runs WHERE id = ?1", [run.as_str()])?;
-            experiments::drop_empty(transaction)
+            drop_empty_experiments(transaction)
         })
     }
 
@@ -150,21 +150,14 @@ impl Store {
     }
 }
 
-/// The key of a run in all other tables.
-pub(super) fn key(connection: &Connection, run: &RunId) -> Result<i64, StoreError> {
-    let key = connection
-        .prepare_cached("SELECT key FROM runs WHERE id = ?1")?
-        .query_row([run.as_str()], |row| row.get(0))
-        .optional()?;
-    match key {
-        Some(key) => Ok(key),
-        None => Err(unknown_run(connection, run)),
-    }
-}
-
-fn unknown_run(connection: &Connection, run: &RunId) -> StoreError {
-    let nearest = find::nearest(connection, run.as_str()).unwrap_or_default();
-    StoreError::UnknownRun { wanted: run.to_string(), nearest }
+/// Takes away experiments whose last run is gone.
+fn drop_empty_experiments(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    transaction.execute(
+        "DELETE FROM experiments WHERE NOT EXISTS
+             (SELECT 1 FROM runs WHERE runs.experiment = experiments.key)",
+        [],
+    )?;
+    Ok(())
 }
 
 /// The columns of [`run_row`].
@@ -186,7 +179,7 @@ const SELECT_ROW: &str = "
 const FIRST_CLAIM_COLUMN: usize = 31;
 
 pub(super) fn one_row(connection: &Connection, run: &RunId) -> Result<RunRow, StoreError> {
-    let key = key(connection, run)?;
+    let key = keys::run(connection, run)?;
     let mut statement = connection.prepare_cached(&format!("{SELECT_ROW} WHERE runs.key = ?1"))?;
     let mut rows = statement.query([key])?;
     let row = rows.next()?.ok_or_else(|| unknown_run(connection, run))?;
@@ -290,8 +283,8 @@ fn progress(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<ProgressRow>
 
 pub(super) fn detail(connection: &Connection, run: &RunId) -> Result<RunDetail, StoreError> {
     let row = one_row(connection, run)?;
-    let key = key(connection, run)?;
-    let claim = attempts::claim(connection, key)?;
+    let key = keys::run(connection, run)?;
+    let claim = claims::claim(connection, key)?;
     let mut statement = connection.prepare_cached(
         "SELECT spec, dataset, test_dataset, checkpoint, sizes, encoding, model
          FROM runs

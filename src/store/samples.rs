@@ -5,7 +5,7 @@ use super::events::parts;
 use super::pairs::pair;
 use super::people::verdicts;
 use super::rows::SampledPair;
-use super::{Store, columns, runs};
+use super::{Store, columns, keys};
 use crate::domain::event::PairMargin;
 use crate::domain::metrics::Split;
 use crate::domain::preference::{PairId, chosen_side};
@@ -50,7 +50,7 @@ impl Store {
         query: &SampleQuery,
     ) -> Result<Vec<SampledPair>, StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let sql = "SELECT dataset, rng_seed FROM runs WHERE key = ?1";
             let (dataset, rng_seed): (i64, i64) = connection
                 .prepare_cached(sql)?
@@ -93,7 +93,7 @@ impl Store {
     /// # Errors
     /// When there is no such run.
     pub fn pair_scores(&self, run: &RunId, round: u32) -> Result<Vec<ScoredPair>, StoreError> {
-        self.read(|connection| parts::scores(connection, runs::key(connection, run)?, round))
+        self.read(|connection| parts::scores(connection, keys::run(connection, run)?, round))
     }
 
     /// The margin of every evaluated pair, by pair.
@@ -107,7 +107,7 @@ impl Store {
         split: Split,
     ) -> Result<Vec<PairMargin>, StoreError> {
         self.read(|connection| {
-            parts::margins(connection, runs::key(connection, run)?, round, split)
+            parts::margins(connection, keys::run(connection, run)?, round, split)
         })
     }
 }

@@ -1,16 +1,13 @@
 //! Opening the database: permissions, journal, schema.
 
 use std::path::Path;
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::{filesystem, schema};
 use crate::store::Access;
+use crate::store::clock::BUSY_TIMEOUT;
 use crate::store::error::StoreError;
-
-/// How long a statement waits for another process.
-pub(in crate::store) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pages that a reader keeps, KiB: the kernel keeps them too, and a viewer that lists ten thousand
 /// runs goes through the file once.
@@ -114,6 +111,8 @@ fn percent_encoded(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::store::{Home, Store, testing};
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::stored::{StoredEvent, parse};
-use super::{attempts, columns, derive, parts};
+use super::{claims, columns, derive, parts};
 use crate::domain::event::{EventRecord, RunEvent};
 use crate::domain::run::{RunId, RunStatus};
 use crate::store::error::StoreError;
 use crate::store::rows::EventLine;
-use crate::store::{Store, runs};
+use crate::store::{Store, keys};
 
 impl Store {
     /// Stores events and everything that follows from them, in one transaction.
@@ -55,7 +55,7 @@ impl Store {
     /// When an event cannot be read; nothing is changed then.
     pub fn rebuild(&mut self, run: &RunId) -> Result<(), StoreError> {
         self.write(|transaction| {
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             for table in ["rounds", "metrics", "checkpoints", "run_states"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [key])?;
             }
@@ -90,7 +90,7 @@ impl Store {
     /// When there is no such run.
     pub fn stored_event(&self, run: &RunId, seq: u64) -> Result<Option<StoredEvent>, StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let sql = "SELECT attempt, at_ms, body FROM events WHERE run = ?1 AND seq = ?2";
             let mut statement = connection.prepare_cached(sql)?;
             let mut rows = statement.query((key, seq as i64))?;
@@ -120,7 +120,7 @@ impl Store {
         let sql = "SELECT seq, attempt, at_ms, body FROM events
                    WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             event_lines(connection, sql, (key, seq as i64, limit as i64))
         })
     }
@@ -133,7 +133,7 @@ impl Store {
         let sql = "SELECT seq, attempt, at_ms, body FROM events
                    WHERE run = ?1 ORDER BY seq DESC LIMIT ?2";
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let mut lines = event_lines(connection, sql, (key, n as i64))?;
             lines.reverse();
             Ok(lines)
@@ -150,7 +150,7 @@ impl Store {
                      AND kind NOT IN ('train_step_taken', 'progressed', 'step_started')
                    ORDER BY seq DESC LIMIT ?2";
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let mut lines = event_lines(connection, sql, (key, n as i64))?;
             lines.reverse();
             Ok(lines)
@@ -194,8 +194,8 @@ fn append(
     let mut parsed = parsed.iter();
     for batch in stored.chunk_by(|a, b| a.run == b.run) {
         let Some(first) = batch.first() else { continue };
-        let key = runs::key(transaction, &first.run)?;
-        let current = attempts::claim(transaction, key)?.map_or(0, |claim| claim.attempt);
+        let key = keys::run(transaction, &first.run)?;
+        let current = claims::claim(transaction, key)?.map_or(0, |claim| claim.attempt);
         let mut seq = last_seq(transaction, key)?;
         for (stored, event) in batch.iter().zip(&mut parsed) {
             let (run, attempt) = (stored.run.clone(), stored.attempt);
@@ -237,7 +237,7 @@ fn append_one(
     }
     derive::derive(transaction, key, seq, at_ms, event)?;
     if event.status().is_some_and(RunStatus::is_ended) {
-        attempts::release(transaction, key, attempt)?;
+        claims::release(transaction, key, attempt)?;
     }
     Ok(())
 }

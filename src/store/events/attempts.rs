@@ -3,16 +3,17 @@
 //! Two processes may try to start the same run at the same time. [`Store::begin_attempt`] decides
 //! in one transaction, and the loser is told who won.
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::apply;
-use super::liveness::{self, Claim};
+use super::claims::{claim, is_alive};
+use super::liveness;
 use crate::domain::event::{EventRecord, RunEvent, WorkerIdentity};
-use crate::domain::run::{Liveness, RunId, RunStatus};
+use crate::domain::run::{RunId, RunStatus};
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
 use crate::store::rows::RunDetail;
-use crate::store::{Store, runs};
+use crate::store::{Store, keys, runs};
 
 /// A worker's right to write a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Store {
         worker: &WorkerIdentity,
     ) -> Result<Attempt, StoreError> {
         self.write(|transaction| {
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             let row = runs::one_row(transaction, run)?;
             if row.status.is_ended() {
                 let (name, state) = (row.name, row.status.name());
@@ -155,7 +156,7 @@ impl Store {
         to: Option<&WorkerIdentity>,
     ) -> Result<(), StoreError> {
         self.write(|transaction| {
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             set_claim(transaction, key, to)
         })
     }
@@ -194,7 +195,7 @@ impl Store {
                 let (name, state) = (row.name, row.status.name());
                 return Err(StoreError::WrongState { action: "nothing to resume", name, state });
             }
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             transaction.execute("INSERT INTO queue (run) VALUES (?1)", [key])?;
             Ok(())
         })
@@ -213,7 +214,7 @@ impl Store {
                 let (name, state) = (row.name, row.status.name());
                 return Err(StoreError::WrongState { action: "cannot end it here", name, state });
             }
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             transaction.execute("DELETE FROM queue WHERE run = ?1", [key])?;
             let record = EventRecord {
                 run: run.clone(),
@@ -262,73 +263,10 @@ fn set_claim(
     Ok(())
 }
 
-/// Whether a process may be writing.
-pub(in crate::store) fn is_alive(liveness: Liveness) -> bool {
-    matches!(liveness, Liveness::Alive | Liveness::Silent)
-}
-
-/// Who holds a run, if anybody ever did.
-pub(in crate::store) fn claim(
-    connection: &Connection,
-    key: i64,
-) -> Result<Option<Claim>, StoreError> {
-    let sql = "SELECT attempt, is_held, pid, process_start, boot_id, host, at_ms
-               FROM heartbeats WHERE run = ?1";
-    let claim = connection.prepare_cached(sql)?.query_row([key], |row| claim_of(row, 0));
-    Ok(claim.optional()?)
-}
-
-/// A claim from seven columns, beginning at `first`.
-pub(in crate::store) fn claim_of(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Claim> {
-    Ok(Claim {
-        attempt: row.get(first)?,
-        is_held: row.get(first + 1)?,
-        worker: WorkerIdentity {
-            pid: row.get(first + 2)?,
-            process_start: row.get::<_, i64>(first + 3)? as u64,
-            boot_id: row.get(first + 4)?,
-            host: row.get(first + 5)?,
-        },
-        at_ms: row.get(first + 6)?,
-    })
-}
-
-/// Notes that an attempt ended by an event, so that nobody expects its process any more.
-pub(in crate::store) fn release(
-    transaction: &Transaction<'_>,
-    key: i64,
-    attempt: u32,
-) -> Result<(), StoreError> {
-    let sql = "UPDATE heartbeats SET is_held = 0 WHERE run = ?1 AND attempt = ?2";
-    transaction.prepare_cached(sql)?.execute((key, attempt))?;
-    Ok(())
-}
-
-/// The status to show: what the events say, unless the run waits in the queue or was just taken by
-/// a worker that has not reported yet.
-pub(in crate::store) fn status_in_force(
-    stored: RunStatus,
-    is_queued: bool,
-    claim: Option<&Claim>,
-) -> RunStatus {
-    if is_queued {
-        RunStatus::Queued
-    } else if claim.is_some_and(|claim| claim.is_held) && !stored.wants_worker() {
-        RunStatus::Running
-    } else {
-        stored
-    }
-}
-
-/// What is known of the process behind a run in this status.
-pub(in crate::store) fn liveness_of(status: RunStatus, claim: Option<&Claim>) -> Liveness {
-    liveness::liveness(status, claim, now_ms())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::run::StopReason;
+    use crate::domain::run::{Liveness, StopReason};
     use crate::store::Access;
     use crate::store::events::liveness::current_worker;
     use crate::store::testing;

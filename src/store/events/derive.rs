@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::parts;
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::run::StopReason;
@@ -37,7 +38,7 @@ pub(in crate::store) fn derive(
             selection_made(&state, *round, summary)
         }
         RunEvent::Evaluated { round, split, evaluation, .. } => {
-            state.set_round(*round, margins_seq(*split), &(seq as i64))?;
+            state.set_round(*round, parts::margins_seq(*split), &(seq as i64))?;
             evaluated(&state, *round, *split, evaluation)
         }
         RunEvent::OracleAnswered { round, queue, answers, .. } => {
@@ -91,14 +92,6 @@ pub(in crate::store) fn derive(
         | RunEvent::Paused { .. }
         | RunEvent::Resumed
         | RunEvent::Warned { .. } => Ok(()),
-    }
-}
-
-/// The column that numbers the event with the margins of a split.
-pub(super) fn margins_seq(split: Split) -> &'static str {
-    match split {
-        Split::Validation => "validation_seq",
-        Split::Test => "test_seq",
     }
 }
 

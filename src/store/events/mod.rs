@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod attempts;
+pub(crate) mod claims;
 pub(crate) mod columns;
 pub(crate) mod derive;
 pub(crate) mod lines;

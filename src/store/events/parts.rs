@@ -3,7 +3,6 @@
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::columns::{self, BrokenColumns, Header, N_LENGTH_BYTES, ScorePlaces};
-use super::derive;
 use crate::domain::event::PairMargin;
 use crate::domain::metrics::Split;
 use crate::domain::preference::PairId;
@@ -80,6 +79,14 @@ pub(in crate::store) fn scores(
     columns::scores(&columns).map_err(|source| StoreError::BrokenColumns { seq, source })
 }
 
+/// The column that numbers the event with the margins of a split.
+pub(super) fn margins_seq(split: Split) -> &'static str {
+    match split {
+        Split::Validation => "validation_seq",
+        Split::Test => "test_seq",
+    }
+}
+
 /// The margins of a split after a round, by ascending pair; empty before it was evaluated.
 pub(in crate::store) fn margins(
     connection: &Connection,
@@ -87,7 +94,7 @@ pub(in crate::store) fn margins(
     round: u32,
     split: Split,
 ) -> Result<Vec<PairMargin>, StoreError> {
-    let Some(seq) = seq_of(connection, run, round, derive::margins_seq(split))? else {
+    let Some(seq) = seq_of(connection, run, round, margins_seq(split))? else {
         return Ok(Vec::new());
     };
     let columns = read(connection, run, seq)?.unwrap_or_default();
@@ -184,7 +191,7 @@ impl Parts<'_> {
 mod tests {
     use super::*;
     use crate::domain::event::RunEvent;
-    use crate::store::{runs, testing};
+    use crate::store::{keys, testing};
 
     #[test]
     fn a_pair_is_found_in_any_part() {
@@ -203,7 +210,7 @@ mod tests {
         let event = RunEvent::SelectionMade { round, summary, pairs: pairs.clone() };
         fixture.apply(&run, attempt, vec![event]);
         let connection = &fixture.store.connection;
-        let key = runs::key(connection, &run).unwrap();
+        let key = keys::run(connection, &run).unwrap();
         let parts: i64 = connection
             .query_row("SELECT count(*) FROM event_columns", [], |row| row.get(0))
             .unwrap();

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row};
 
-use super::import::BATCH_PAIRS;
+use super::import::batch::BATCH_PAIRS;
 use super::key_range;
 use crate::domain::event::WorkerIdentity;
 use crate::store::Store;

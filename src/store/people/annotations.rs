@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::domain::run::RunId;
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
-use crate::store::{Store, runs};
+use crate::store::{Store, keys};
 
 /// A longer tag does not fit a list.
 const TAG_LENGTH_MAX: usize = 32;
@@ -67,20 +67,20 @@ fn apply(transaction: &Transaction<'_>, edit: &RunEdit) -> Result<Option<RunEdit
     Ok(match edit {
         RunEdit::Tag(run, tag) => {
             check_tag(tag)?;
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             let sql = "INSERT OR IGNORE INTO tags (run, tag) VALUES (?1, ?2)";
             let n = transaction.prepare_cached(sql)?.execute((key, tag))?;
             (n > 0).then(|| RunEdit::Untag(run.clone(), tag.clone()))
         }
         RunEdit::Untag(run, tag) => {
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             let sql = "DELETE FROM tags WHERE run = ?1 AND tag = ?2";
             let n = transaction.prepare_cached(sql)?.execute((key, tag))?;
             (n > 0).then(|| RunEdit::Tag(run.clone(), tag.clone()))
         }
         RunEdit::Note(run, note) => {
             check_note(note)?;
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             let before = annotation(transaction, key)?.note;
             let sql = "INSERT INTO annotations (run, note) VALUES (?1, ?2)
                        ON CONFLICT (run) DO UPDATE SET note = excluded.note";
@@ -88,7 +88,7 @@ fn apply(transaction: &Transaction<'_>, edit: &RunEdit) -> Result<Option<RunEdit
             (before != *note).then(|| RunEdit::Note(run.clone(), before))
         }
         RunEdit::Archive(run, is_archived) => {
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             let before = annotation(transaction, key)?.is_archived;
             let at_ms = is_archived.then(now_ms);
             let sql = "INSERT INTO annotations (run, archived_at_ms) VALUES (?1, ?2)
@@ -100,7 +100,7 @@ fn apply(transaction: &Transaction<'_>, edit: &RunEdit) -> Result<Option<RunEdit
             let before = baseline(transaction)?;
             transaction.execute("DELETE FROM baseline", [])?;
             if let Some(run) = run {
-                let key = runs::key(transaction, run)?;
+                let key = keys::run(transaction, run)?;
                 transaction.execute("INSERT INTO baseline (slot, run) VALUES (1, ?1)", [key])?;
             }
             (before != *run).then_some(RunEdit::Baseline(before))

@@ -10,8 +10,9 @@ use crate::domain::selection::LeftOut;
 use crate::store::error::StoreError;
 use crate::store::events::parts::scored_pair;
 use crate::store::pairs::pair;
+use crate::store::rounds::selected_rounds;
 use crate::store::rows::SampledPair;
-use crate::store::{Store, runs};
+use crate::store::{Store, keys};
 
 /// Other runs that are asked, the newest first.
 const N_RUNS: usize = 8;
@@ -65,7 +66,7 @@ impl Store {
         id: PairId,
     ) -> Result<Option<PairOpinions>, StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let Some(scored) = scored_pair(connection, key, round, id)? else { return Ok(None) };
             let (dataset, rng_seed) = dataset_and_seed(connection, key)?;
             let stored = pair(connection, dataset, id)?;
@@ -100,17 +101,6 @@ pub(in crate::store) fn dataset_and_seed(
     let sql = "SELECT dataset, rng_seed FROM runs WHERE key = ?1";
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64));
     Ok(connection.prepare_cached(sql)?.query_row([run], row)?)
-}
-
-/// The rounds of a run that made a selection, in order.
-pub(in crate::store) fn selected_rounds(
-    connection: &Connection,
-    run: i64,
-) -> Result<Vec<u32>, StoreError> {
-    let sql = "SELECT round FROM rounds WHERE run = ?1 AND selection IS NOT NULL ORDER BY round";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rounds = statement.query_map([run], |row| row.get(0))?;
-    Ok(rounds.collect::<Result<_, _>>()?)
 }
 
 /// Keys, ids, names and random seeds of other runs on a data set, the newest first.

@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 
-use super::opinions::{dataset_and_seed, runs_on, selected_rounds};
+use super::opinions::{dataset_and_seed, runs_on};
 use super::verdicts::ReviewState;
 use crate::domain::preference::{PairId, Side, chosen_side};
 use crate::domain::review::filter::Want;
@@ -19,7 +19,8 @@ use crate::domain::selection::LeftOut;
 use crate::domain::verdict::Verdict;
 use crate::store::error::StoreError;
 use crate::store::pairs::pair_key;
-use crate::store::{Store, columns, runs};
+use crate::store::rounds::selected_rounds;
+use crate::store::{Store, columns, keys};
 
 /// Other runs whose opinion counts in the teach queue, the newest first.
 const N_COMMITTEE: usize = 4;
@@ -78,7 +79,7 @@ impl Store {
         round: Option<u32>,
     ) -> Result<Option<RoundReview>, StoreError> {
         let (rounds, dataset, rng_seed) = self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let (dataset, rng_seed) = dataset_and_seed(connection, key)?;
             Ok((selected_rounds(connection, key)?, dataset, rng_seed))
         })?;
@@ -118,7 +119,7 @@ impl Store {
             return Ok(true);
         }
         self.read(|connection| {
-            let key = runs::key(connection, &review.run)?;
+            let key = keys::run(connection, &review.run)?;
             Ok(selected_rounds(connection, key)? != review.rounds)
         })
     }
@@ -190,7 +191,7 @@ impl Store {
         rows: &[u32],
     ) -> Result<Vec<SampleLine>, StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, &review.run)?;
+            let key = keys::run(connection, &review.run)?;
             rows.iter().map(|row| line(connection, key, review, *row as usize)).collect()
         })
     }
@@ -211,7 +212,7 @@ impl Store {
         }
         let RoundReview { run, dataset, rng_seed, columns: mine, .. } = &*review;
         let others = self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let mut others = Vec::new();
             for (other, _, _, seed) in runs_on(connection, *dataset, key, N_COMMITTEE)? {
                 let rounds = selected_rounds(connection, other)?;

@@ -18,8 +18,8 @@ use crate::domain::verdict::{Verdict, VerdictSet};
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
 use crate::store::events::parts::scored_pair;
-use crate::store::people::opinions::selected_rounds;
-use crate::store::{Store, columns, runs};
+use crate::store::rounds::selected_rounds;
+use crate::store::{Store, columns, keys, runs};
 
 /// `source` of a row that the held-back labels decided.
 const ORACLE: &str = "oracle";
@@ -211,7 +211,7 @@ impl Store {
         up_to: Option<i64>,
     ) -> Result<(VerdictSet, i64), StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             verdict_set(connection, key, up_to.unwrap_or(i64::MAX))
         })
     }
@@ -228,7 +228,7 @@ impl Store {
         verdicts: &mut VerdictSet,
     ) -> Result<i64, StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let mut last = last_id;
             each_row(connection, key, last_id, i64::MAX, |row| {
                 if !row.is_oracle {
@@ -246,7 +246,7 @@ impl Store {
     /// When there is no such run.
     pub fn refresh_review(&self, run: &RunId, state: &mut ReviewState) -> Result<bool, StoreError> {
         self.read(|connection| {
-            let key = runs::key(connection, run)?;
+            let key = keys::run(connection, run)?;
             let before = state.last_id;
             let ReviewState { verdicts, audited, last_id, .. } = state;
             each_row(connection, key, before, i64::MAX, |row| {
@@ -280,7 +280,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         let outcome = self.write(|transaction| {
-            let key = runs::key(transaction, run)?;
+            let key = keys::run(transaction, run)?;
             work(transaction, key)
         });
         self.connection.pragma_update(None, "synchronous", "NORMAL")?;

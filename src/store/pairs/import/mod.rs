@@ -14,10 +14,9 @@ use crate::store::error::StoreError;
 use crate::store::events::liveness;
 use crate::store::rows::DatasetRow;
 
-mod batch;
+pub(super) mod batch;
 mod log;
 
-pub(super) use batch::BATCH_PAIRS;
 pub use batch::{Batches, ImportBatch, ImportItem};
 use log::LogKeeper;
 

@@ -2,6 +2,7 @@
 
 use std::iter;
 
+use super::batch::BATCH_PAIRS;
 use super::*;
 use crate::store::testing;
 use crate::store::testing::N_PAIRS;

@@ -15,7 +15,7 @@ fn get(store: &Store, run: &RunId, pair: u32) -> Option<Verdict> {
 
 fn row_of(store: &Store, run: &RunId, pair: u32) -> Option<VerdictRow> {
     let connection = &store.connection;
-    verdict_row(connection, runs::key(connection, run).unwrap(), PairId(pair)).unwrap()
+    verdict_row(connection, keys::run(connection, run).unwrap(), PairId(pair)).unwrap()
 }
 
 #[test]

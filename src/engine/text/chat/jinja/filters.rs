@@ -1,9 +1,9 @@
 //! Filters and tests of Jinja 3.1 that `minijinja` lacks or has otherwise.
 
-use minijinja::value::{Rest, Tuple, Value, ValueKind, ValueOrKwargs};
+use minijinja::value::{Tuple, Value, ValueKind};
 use minijinja::{Environment, Error, State};
 
-use super::python::{Generator, bind, failed, int_or, is_space, items, str_of, text};
+use super::python::{Generator, Given, bind, failed, int_or, is_space, items, str_of, text};
 use super::{json, methods, percent};
 
 /// Filters whose result Python reads once; their originals are kept under a name of their own.
@@ -12,9 +12,6 @@ const LAZY: [&str; 8] =
 /// What `minijinja` has and Jinja has not, or has as something that no text can show.
 const FOREIGN_FILTERS: [&str; 7] = ["attr", "bool", "chain", "lines", "pprint", "split", "zip"];
 const FOREIGN_TESTS: [&str; 4] = ["startingwith", "endingwith", "int", "safe"];
-
-/// Arguments of a filter, those by name last.
-pub(super) type Given = Rest<ValueOrKwargs>;
 
 pub(super) fn install(environment: &mut Environment<'static>) {
     for name in FOREIGN_FILTERS {

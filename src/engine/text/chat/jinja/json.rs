@@ -6,8 +6,7 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::filters::Given;
-use super::python::{Generator, bind, failed, number};
+use super::python::{Generator, Given, bind, failed, number};
 
 /// The fields of an object in their order.
 pub(super) struct Fields<'a>(pub(super) Vec<(String, &'a RawValue)>);

@@ -1,9 +1,12 @@
 //! Values as Python writes them: `str()`, `repr()`, and arguments by position and name.
 
 use minijinja::value::Enumerator;
-use minijinja::value::{Kwargs, Object, ObjectRepr, Value, ValueKind};
+use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Error, ErrorKind};
 use std::sync::{Arc, Mutex};
+
+/// Arguments of a filter, those by name last.
+pub(super) type Given = Rest<ValueOrKwargs>;
 
 /// Objects that Python prints with their address, or whose text differs.
 const UNPRINTABLE: [&str; 5] = ["Loop", "Macro", "BoxedFunction", "Iterable", "Generator"];

@@ -1,0 +1,72 @@
+//! Who holds a run: the rows that say it, and what they mean for its status.
+
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::liveness::{Claim, liveness};
+use crate::domain::event::WorkerIdentity;
+use crate::domain::run::{Liveness, RunStatus};
+use crate::store::clock::now_ms;
+use crate::store::error::StoreError;
+
+/// Whether a process may be writing.
+pub(in crate::store) fn is_alive(liveness: Liveness) -> bool {
+    matches!(liveness, Liveness::Alive | Liveness::Silent)
+}
+
+/// Who holds a run, if anybody ever did.
+pub(in crate::store) fn claim(
+    connection: &Connection,
+    key: i64,
+) -> Result<Option<Claim>, StoreError> {
+    let sql = "SELECT attempt, is_held, pid, process_start, boot_id, host, at_ms
+               FROM heartbeats WHERE run = ?1";
+    let claim = connection.prepare_cached(sql)?.query_row([key], |row| claim_of(row, 0));
+    Ok(claim.optional()?)
+}
+
+/// A claim from seven columns, beginning at `first`.
+pub(in crate::store) fn claim_of(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Claim> {
+    Ok(Claim {
+        attempt: row.get(first)?,
+        is_held: row.get(first + 1)?,
+        worker: WorkerIdentity {
+            pid: row.get(first + 2)?,
+            process_start: row.get::<_, i64>(first + 3)? as u64,
+            boot_id: row.get(first + 4)?,
+            host: row.get(first + 5)?,
+        },
+        at_ms: row.get(first + 6)?,
+    })
+}
+
+/// Notes that an attempt ended by an event, so that nobody expects its process any more.
+pub(in crate::store) fn release(
+    transaction: &Transaction<'_>,
+    key: i64,
+    attempt: u32,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE heartbeats SET is_held = 0 WHERE run = ?1 AND attempt = ?2";
+    transaction.prepare_cached(sql)?.execute((key, attempt))?;
+    Ok(())
+}
+
+/// The status to show: what the events say, unless the run waits in the queue or was just taken by
+/// a worker that has not reported yet.
+pub(in crate::store) fn status_in_force(
+    stored: RunStatus,
+    is_queued: bool,
+    claim: Option<&Claim>,
+) -> RunStatus {
+    if is_queued {
+        RunStatus::Queued
+    } else if claim.is_some_and(|claim| claim.is_held) && !stored.wants_worker() {
+        RunStatus::Running
+    } else {
+        stored
+    }
+}
+
+/// What is known of the process behind a run in this status.
+pub(in crate::store) fn liveness_of(status: RunStatus, claim: Option<&Claim>) -> Liveness {
+    liveness(status, claim, now_ms())
+}
