@@ -2,9 +2,10 @@
 
 use serde::Deserialize;
 
+use super::attempts::Attempts;
 use super::http::Client;
 use super::reply::Reply;
-use super::{HubError, Progress, Settings, download};
+use super::{HubError, Progress, Settings};
 use crate::domain::source::hub_name::{HubName, RepositoryKind, is_commit, is_plain_path};
 
 /// A listing of this many bytes is no listing.
@@ -101,7 +102,7 @@ pub(super) fn fetch(
         name.repository()
     );
     let malformed = |detail: String| HubError::Malformed { url: url.clone(), detail };
-    let mut attempts = download::Attempts::new(settings);
+    let mut attempts = Attempts::new(settings);
     let text = loop {
         let reply = attempts.ask(|| client.get(&url, 0), &url, progress)?;
         if reply.status != 200 {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::domain::source::hub_name;
 use crate::domain::source::hub_name::{HubName, RepositoryKind};
 
+mod attempts;
 mod cache;
 mod download;
 mod error;
