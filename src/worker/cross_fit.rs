@@ -14,7 +14,8 @@ use crate::domain::teacher::halt::{beats_chance, seed_at_chance};
 use crate::domain::teacher::plan::{LastOrder, Plan, planned};
 
 use super::control::Flow;
-use super::evaluate::{Pass, score};
+use super::evaluate::score;
+use super::pass::Pass;
 use super::reporter::{Reporter, StepProgress};
 use super::resources::Resources;
 use super::state::RunState;

@@ -15,6 +15,7 @@ use crate::engine::score::{ScoreProgress, score_all};
 
 use super::control::Flow;
 use super::inputs::Inputs;
+use super::pass::Pass;
 use super::reporter::{Reporter, StepProgress};
 use super::resources::Resources;
 use super::state::RunState;
@@ -74,17 +75,6 @@ fn after_validation(
     kept.retain(|of, _| *of == 0 || *of + 1 >= round);
     let halt = halt::after_validation(round, kept, &inputs.validation_groups, &state.spec);
     reporter.halt(halt)
-}
-
-/// What is scored, for the progress line.
-#[derive(Debug, Clone, Copy)]
-pub struct Pass {
-    /// The round it is part of.
-    pub round: u32,
-    /// The name of the step.
-    pub step: &'static str,
-    /// A labeled split, or the pool.
-    pub split: Option<Split>,
 }
 
 /// Scores pairs in order; `None` when a person asked to stop.

@@ -21,6 +21,7 @@ mod error;
 mod evaluate;
 mod gold;
 mod inputs;
+mod pass;
 mod record;
 mod reporter;
 mod resources;

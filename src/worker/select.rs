@@ -17,8 +17,9 @@ use crate::domain::teacher::oracle::{Answers, Asking, Open, answer};
 use crate::domain::teacher::second_view::REWARD_ALONE;
 use crate::domain::teacher::summary::{Background, summarize};
 
-use super::evaluate::{Pass, score};
+use super::evaluate::score;
 use super::inputs::Inputs;
+use super::pass::Pass;
 use super::reporter::Reporter;
 use super::resources::Resources;
 use super::state::RunState;

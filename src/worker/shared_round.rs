@@ -22,7 +22,6 @@ use crate::engine::files::checkpoint;
 use crate::engine::{EncodedPair, EngineError};
 
 use super::WorkerError;
-use super::evaluate::Pass;
 use super::inputs::Inputs;
 use super::reporter::Reporter;
 use super::resources::Resources;
@@ -50,34 +49,6 @@ const WITHOUT_EFFECT: [&str; 11] = [
     "/train/match_steps",
     "/train/pseudo_targets",
 ];
-
-/// Scores of the labeled splits in round 0.
-#[derive(Debug, Default)]
-pub struct SharedScores {
-    /// Taken from another run.
-    known: BTreeMap<&'static str, Vec<[f32; 2]>>,
-    /// Computed in this attempt.
-    fresh: BTreeMap<&'static str, Vec<[f32; 2]>>,
-}
-
-impl SharedScores {
-    /// The rewards of a pass, if another run computed them.
-    pub fn known(&self, pass: Pass, n_pairs: usize) -> Option<Vec<[f32; 2]>> {
-        let rewards = self.known.get(split_of_round_0(pass)?.name())?;
-        (rewards.len() == n_pairs).then(|| rewards.clone())
-    }
-
-    /// Keeps the rewards of a pass that others may take.
-    pub fn remember(&mut self, pass: Pass, rewards: &[[f32; 2]]) {
-        if let Some(split) = split_of_round_0(pass) {
-            self.fresh.insert(split.name(), rewards.to_vec());
-        }
-    }
-}
-
-fn split_of_round_0(pass: Pass) -> Option<Split> {
-    pass.split.filter(|_| pass.round == 0)
-}
 
 /// What lies beside the weights.
 #[derive(Debug, Serialize, Deserialize)]
@@ -287,6 +258,7 @@ fn hash_pair(hasher: &mut Sha256, id: PairId, pair: &EncodedPair) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::pass::{Pass, SharedScores};
     use crate::worker::testing::{Bench, names, spec};
 
     #[test]

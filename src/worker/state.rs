@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::shared_round::SharedScores;
+use super::pass::SharedScores;
 use crate::domain::preference::{PairId, TrainingLabel};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
