@@ -12,9 +12,9 @@ use crate::report::words::{duration, setting_value, share};
 use crate::store::best_round;
 use crate::store::rows::{RoundRow, SampledPair, learning_status_name};
 
-use super::chart::{Range, Series, curves, histogram, reliability, sign};
+use super::chart::{Range, Series, curves, histogram, sign};
 use super::element::{NONE, card, count, line, maybe, percent, table, text};
-use super::{RunPart, figures, p_value};
+use super::parts::{RunPart, figures, p_value, test_reliability};
 
 /// Columns of a histogram.
 const N_COLUMNS: usize = 50;
@@ -134,15 +134,6 @@ fn round_charts(run: &ComparedRun) -> String {
 
 const RELIABILITY: &str = "Each disc is a bin of test pairs, its area their number; on the dashed line \
     a confidence of .8 is right four times in five.";
-
-/// The reliability diagram of the round that speaks for a run.
-pub fn test_reliability(run: &ComparedRun) -> Option<String> {
-    let round = run.compared_round()?;
-    let test = round.test.as_ref()?;
-    let title =
-        format!("Reliability on test pairs, round {} (ECE {})", round.round, share(test.ece));
-    reliability(&title, &test.reliability)
-}
 
 fn rounds_table(rounds: &[RoundRow]) -> String {
     let columns = [

@@ -8,8 +8,7 @@ use crate::report::words::{letter, metric_value, setting_value, signed};
 
 use super::chart::{Range, Series, curves};
 use super::element::{NONE, card, count, line, percent, table};
-use super::run::test_reliability;
-use super::{RunPart, figures, legend, p_value};
+use super::parts::{RunPart, figures, legend, p_value, test_reliability};
 
 /// What differs, what was measured, and how sure one can be.
 pub fn page(comparison: &Comparison, parts: &[RunPart]) -> String {

@@ -1,0 +1,64 @@
+//! What both kinds of page are made of.
+
+use std::fmt::Write as _;
+
+use super::chart;
+use super::element::line;
+use crate::analysis::{ComparedRun, Comparison};
+use crate::domain::review::PrecisionEstimate;
+use crate::domain::stats::paired::PairedDifference;
+use crate::report::words::{letter, share};
+use crate::store::rows::{RunDetail, SampledPair};
+
+/// What the page shows beside the comparison, for one of its runs.
+#[derive(Debug, Clone)]
+pub struct RunPart {
+    /// The run.
+    pub detail: RunDetail,
+    /// What people's audit of its latest selection says.
+    pub audit: Option<PrecisionEstimate>,
+    /// Test accuracy of the round that speaks for it less that of round 0, pair by pair.
+    pub change: Option<PairedDifference>,
+    /// Some pairs of its latest selection.
+    pub samples: Vec<SampledPair>,
+}
+
+/// A p-value with its sign of relation: `= .0213`, `< .0001`.
+pub(super) fn p_value(p: f64) -> String {
+    if p < 1e-4 { "< .0001".to_owned() } else { format!("= {}", share(p)) }
+}
+
+/// A legend of the runs of a comparison.
+pub(super) fn legend(comparison: &Comparison) -> String {
+    let mut out = String::from("<ul class=\"legend\">");
+    for (index, run) in comparison.runs.iter().enumerate() {
+        let base = if index == comparison.base { " (base)" } else { "" };
+        let name = line(&format!("{} {}{base}", letter(index), run.row.name));
+        let _ = write!(out, "<li>{}{name}</li>", chart::sign(index));
+    }
+    out + "</ul>\n"
+}
+
+/// Charts beside each other, with what they say below.
+pub(super) fn figures(charts: &[(Option<String>, &str)]) -> String {
+    let figures: String = charts
+        .iter()
+        .filter_map(|(chart, caption)| {
+            let caption = line(caption);
+            Some(format!(
+                "<figure>{}<figcaption>{caption}</figcaption></figure>\n",
+                chart.as_ref()?
+            ))
+        })
+        .collect();
+    format!("<div class=\"pair-of\">{figures}</div>\n")
+}
+
+/// The reliability diagram of the round that speaks for a run.
+pub(super) fn test_reliability(run: &ComparedRun) -> Option<String> {
+    let round = run.compared_round()?;
+    let test = round.test.as_ref()?;
+    let title =
+        format!("Reliability on test pairs, round {} (ECE {})", round.round, share(test.ece));
+    chart::reliability(&title, &test.reliability)
+}
