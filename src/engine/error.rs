@@ -5,7 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::spec::CHAT_TEMPLATES;
 use crate::domain::text::words::bytes;
+
+/// The values of `model_type` that [`ModelConfig::parse`](super::config::ModelConfig::parse) accepts.
+const SUPPORTED: &str =
+    "llama, mistral, qwen2, qwen3, bert, roberta, xlm-roberta, distilbert, deberta-v2";
 
 /// Why a model cannot be opened, trained, scored with or saved.
 #[derive(Debug, thiserror::Error)]
@@ -348,7 +353,7 @@ impl EngineError {
             }
             Self::BadValue { key, .. } => bad_value_hint(key),
             Self::UnsupportedArchitecture { .. } => {
-                return Some(format!("supported architectures: {}", super::config::SUPPORTED));
+                return Some(format!("supported architectures: {SUPPORTED}"));
             }
             Self::CutShort { .. } => "copy or download the file again",
             Self::BrokenTensors { .. } => "export the weights again as f32, f16 or bf16",
@@ -365,7 +370,7 @@ impl EngineError {
             Self::WrongTokenizerClass { .. } => OTHER_CLASS,
             Self::BrokenChatTemplate { .. } | Self::ConversationRefused { .. } => OTHER_TEMPLATE,
             Self::NoDefaultChatTemplate { .. } => NAMED_TEMPLATE,
-            Self::UnknownChatTemplate { .. } => return Some(super::text::chat::choices()),
+            Self::UnknownChatTemplate { .. } => return Some(chat_templates()),
             Self::TooManyTokens { limit, .. } => {
                 return Some(format!("set `model.max_tokens` to {limit} or less"));
             }
@@ -391,4 +396,10 @@ impl EngineError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// The chat templates that a spec may name.
+fn chat_templates() -> String {
+    let names = CHAT_TEMPLATES.map(|name| format!("`{name}`"));
+    format!("write one of {}, or a file", names.join(", "))
 }

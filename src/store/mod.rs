@@ -37,6 +37,7 @@ pub(crate) mod testing;
 use crate::store::database::connection;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use database::connection::Access;
 pub use database::health::Health;
 pub use error::StoreError;
 pub use events::attempts::{Attempt, QueuedRun};
@@ -60,15 +61,6 @@ pub use rows::{
 };
 pub use runs::NewRun;
 pub use samples::{SampleOrder, SampleQuery};
-
-/// Whether a connection may write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Creates and migrates the database where needed.
-    ReadWrite,
-    /// Changes nothing, not even the schema.
-    ReadOnly,
-}
 
 /// One connection to the database of a [`Home`].
 #[derive(Debug)]

@@ -14,13 +14,14 @@ use crate::domain::teacher::halt::{beats_chance, seed_at_chance};
 use crate::domain::teacher::plan::{LastOrder, Plan, planned};
 
 use super::control::Flow;
+use super::error::{StepResult, WorkerError};
 use super::evaluate::score;
 use super::pass::Pass;
 use super::reporter::{Reporter, StepProgress};
 use super::resources::Resources;
 use super::state::RunState;
 use super::train::take_step;
-use super::{StepResult, WorkerError, checkpoints, views};
+use super::{checkpoints, views};
 
 /// Trains the fold models and keeps what they say; ends with the weights of the round.
 pub fn cross_fit(

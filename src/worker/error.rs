@@ -1,6 +1,6 @@
 //! What can end a run early.
 
-use crate::domain::ser::UnexpectedOutcome;
+use crate::domain::ser::{Outcome, UnexpectedOutcome};
 use crate::domain::split::SplitError;
 use crate::engine::EngineError;
 use crate::store::StoreError;
@@ -46,6 +46,9 @@ pub enum WorkerError {
         n_vetoed: usize,
     },
 }
+
+/// What a step's code gives back: `None` when a person asked to stop before it was done.
+pub(super) type StepResult = Result<Option<Outcome>, WorkerError>;
 
 impl WorkerError {
     /// Whether a loss, gradient or reward was not a finite number.

@@ -14,12 +14,12 @@ use crate::engine::EncodedPair;
 use crate::engine::score::{ScoreProgress, score_all};
 
 use super::control::Flow;
+use super::error::{StepResult, WorkerError};
 use super::inputs::Inputs;
 use super::pass::Pass;
 use super::reporter::{Reporter, StepProgress};
 use super::resources::Resources;
 use super::state::RunState;
-use super::{StepResult, WorkerError};
 
 /// Packed tokens scored together: enough to fill the cores, few enough to answer a request soon.
 const SCORE_TOKENS: usize = 8192;

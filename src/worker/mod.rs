@@ -34,6 +34,7 @@ mod testing;
 mod train;
 mod views;
 
+use error::StepResult;
 pub use error::WorkerError;
 
 use crate::domain::event::RunEvent;
@@ -143,6 +144,3 @@ impl Executor<SerLoop> for Session<'_> {
         Session::stop(self)
     }
 }
-
-/// What a step's code gives back: `None` when a person asked to stop before it was done.
-type StepResult = Result<Option<Outcome>, WorkerError>;

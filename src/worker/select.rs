@@ -17,13 +17,13 @@ use crate::domain::teacher::oracle::{Answers, Asking, Open, answer};
 use crate::domain::teacher::second_view::REWARD_ALONE;
 use crate::domain::teacher::summary::{Background, summarize};
 
+use super::error::{StepResult, WorkerError};
 use super::evaluate::score;
 use super::inputs::Inputs;
 use super::pass::Pass;
 use super::reporter::Reporter;
 use super::resources::Resources;
 use super::state::RunState;
-use super::{StepResult, WorkerError};
 
 /// Scores the whole unlabeled pool with the model of the round before.
 pub fn score_pool(

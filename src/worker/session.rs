@@ -18,12 +18,13 @@ use crate::store::{EventWriter, Home, Store};
 
 use super::checkpoints::{self, TRAINED};
 use super::control::{Flow, Signals};
+use super::error::{StepResult, WorkerError};
 use super::inputs::Inputs;
 use super::record::StoredRecord;
 use super::reporter::{Reporter, round_of};
 use super::resources::Resources;
+use super::shared_round;
 use super::state::{RunState, SavedState};
-use super::{StepResult, WorkerError, shared_round};
 
 /// The three things a step may need, each handed over by itself.
 pub struct Session<'a> {

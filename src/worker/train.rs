@@ -12,10 +12,11 @@ use crate::engine::{LabeledPair, StepReport, StepSettings};
 use crate::store::StepsTaken;
 
 use super::control::Flow;
+use super::error::{StepResult, WorkerError};
 use super::reporter::{Reporter, StepProgress};
 use super::resources::Resources;
 use super::state::RunState;
-use super::{StepResult, WorkerError, checkpoints, shared_round};
+use super::{checkpoints, shared_round};
 
 /// Trains on the round's labels, going on after the steps the checkpoint had.
 pub fn train(

@@ -24,10 +24,6 @@ pub use self::encoder::{Activation, EncoderConfig, EncoderFamily, position_rows}
 pub use self::relative::RelativePositions;
 pub use self::rope::RopeScaling;
 
-/// The values of `model_type` that [`ModelConfig::parse`] accepts.
-pub const SUPPORTED: &str =
-    "llama, mistral, qwen2, qwen3, bert, roberta, xlm-roberta, distilbert, deberta-v2";
-
 /// A supported architecture with its shape.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelConfig {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Exported, input_form};
+use super::exported::{Exported, WEIGHTS, input_form};
 use crate::engine::config::ModelConfig;
 use crate::engine::files::source::Source;
 use crate::engine::files::weights::ModelFiles;
@@ -164,9 +164,7 @@ pub(super) fn write_embedded_base(dir: &Path) -> Result<(), EngineError> {
     let mut config = read_keys(&source, CONFIG)?;
     config.insert("torch_dtype".into(), json!("float32"));
     write_json(&dir.join(CONFIG), &config)?;
-    [super::WEIGHTS, TOKENIZER, TOKENIZER_CONFIG]
-        .into_iter()
-        .try_for_each(|name| copy(&source, name, dir))
+    [WEIGHTS, TOKENIZER, TOKENIZER_CONFIG].into_iter().try_for_each(|name| copy(&source, name, dir))
 }
 
 /// Makes the configuration of a base model that of a classifier with one output.

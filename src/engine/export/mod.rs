@@ -11,8 +11,8 @@
 
 use std::path::{Path, PathBuf};
 
+use self::exported::WEIGHTS;
 use self::metadata::Padding;
-use super::config::ModelConfig;
 use super::files::checkpoint::read_checkpoint;
 use super::files::layout::Layout;
 use super::files::weights::ModelFiles;
@@ -20,45 +20,19 @@ use super::{Backbone, EngineError, OpenSettings, RewardModel, open};
 use crate::domain::spec::{Device, Tuning};
 
 mod adapter;
+mod exported;
 mod metadata;
 mod tensors;
 #[cfg(test)]
 mod tests;
 
-/// The weights' file name.
-pub(super) const WEIGHTS: &str = "model.safetensors";
+pub use self::exported::{Exported, InputForm};
 
 /// A reward model with what its files say, ready to be written.
 pub struct TrainedModel {
     model: Box<dyn RewardModel>,
     files: ModelFiles,
     settings: OpenSettings,
-}
-
-/// How others make the input that the model reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InputForm {
-    /// One text: prompt, answer and, at the end, this token, at which the reward is read.
-    Whole {
-        /// None where the model has none.
-        end: Option<String>,
-    },
-    /// Prompt and answer as the two texts of one input.
-    Two,
-}
-
-/// What an export wrote to its folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exported {
-    /// The class of transformers that loads it.
-    pub class: &'static str,
-    /// How it reads a prompt and an answer.
-    pub text: InputForm,
-    /// The token that fills batches; `None` when the vocabulary has none to spare.
-    pub padding: Option<String>,
-    pub n_parameters: u64,
-    /// Longest sequence it was trained with, in tokens.
-    pub max_tokens: usize,
 }
 
 impl TrainedModel {
@@ -154,9 +128,4 @@ impl TrainedModel {
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// How a model of this shape reads a prompt and an answer.
-fn input_form(config: &ModelConfig, end: Option<String>) -> InputForm {
-    if config.is_causal() { InputForm::Whole { end } } else { InputForm::Two }
 }

@@ -5,9 +5,17 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{filesystem, schema};
-use crate::store::Access;
 use crate::store::clock::BUSY_TIMEOUT;
 use crate::store::error::StoreError;
+
+/// Whether a connection may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Creates and migrates the database where needed.
+    ReadWrite,
+    /// Changes nothing, not even the schema.
+    ReadOnly,
+}
 
 /// Pages that a reader keeps, KiB: the kernel keeps them too, and a viewer that lists ten thousand
 /// runs goes through the file once.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::spec::{CHAT_TEMPLATES, ChatTemplateRecord};
+use crate::domain::spec::ChatTemplateRecord;
 use crate::domain::text::conversation::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, USER_ROLE};
 use crate::engine::EngineError;
 use crate::engine::files::manifest::hex;
@@ -309,11 +309,4 @@ fn read(name: &str) -> Result<String, EngineError> {
     }
     let bytes = std::fs::read(path).map_err(EngineError::io("read", path))?;
     utf8(path, bytes)
-}
-
-/// What a spec may give, as a hint.
-#[must_use]
-pub fn choices() -> String {
-    let names = CHAT_TEMPLATES.map(|name| format!("`{name}`"));
-    format!("write one of {}, or a file", names.join(", "))
 }

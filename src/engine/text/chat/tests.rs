@@ -1,6 +1,7 @@
 //! Templates on conversations: what they write, and what they refuse.
 
 use super::*;
+use crate::domain::spec::CHAT_TEMPLATES;
 use crate::domain::text::dialogue::messages;
 use crate::engine::fixture::llama_dir;
 

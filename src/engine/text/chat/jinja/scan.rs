@@ -7,8 +7,6 @@
 use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-use self::operands::Level;
-
 mod operands;
 
 /// Statements of Jinja that chat templates do not need.
@@ -52,6 +50,14 @@ const ATTRIBUTES: [&str; 17] = [
 ];
 /// What every template is given.
 const GIVEN: [&str; 4] = ["messages", "tools", "documents", "add_generation_prompt"];
+
+/// How strong an operator binds: `+`, `~`, `%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Sum,
+    Join,
+    Product,
+}
 
 struct Scan<'a> {
     source: &'a str,

@@ -2,15 +2,7 @@
 
 use minijinja::machinery::Token;
 
-use super::{DICT_METHODS, Scan, closes, opens, other};
-
-/// How strong an operator binds: `+`, `~`, `%`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
-    Sum,
-    Join,
-    Product,
-}
+use super::{DICT_METHODS, Level, Scan, closes, opens, other};
 
 impl Scan<'_> {
     /// Whether a token can end a value, so that what follows belongs to it.
