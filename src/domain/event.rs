@@ -43,7 +43,7 @@ pub struct WorkerIdentity {
     pub host: String,
 }
 
-/// Margin of one labelled pair in an evaluation.
+/// Margin of one labeled pair in an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairMargin {
     /// Which pair (of the training source, or of the test source).
@@ -151,7 +151,7 @@ pub enum RunEvent {
         n_prompt_tokens_cut: u64,
         n_answer_tokens_cut: u64,
     },
-    /// Round 0 takes as many optimiser steps as another run (`train.match_steps`).
+    /// Round 0 takes as many optimizer steps as another run (`train.match_steps`).
     StepsMatched {
         run: RunId,
         arm: String,
@@ -171,7 +171,7 @@ pub enum RunEvent {
         round: u32,
         /// As [`super::ser::Step::name`] writes it.
         step: String,
-        /// Optimiser steps, or pairs, to do.
+        /// Optimizer steps, or pairs, to do.
         n_total: u64,
     },
     /// How far the step is; at most a few a second.
@@ -185,7 +185,7 @@ pub enum RunEvent {
         /// Milliseconds since the step began in this attempt.
         elapsed_ms: u64,
     },
-    /// One optimiser step was taken.
+    /// One optimizer step was taken.
     TrainStepTaken {
         round: u32,
         /// Which epoch, from 0.
@@ -276,7 +276,7 @@ pub enum RunEvent {
         name: String,
         /// Round it belongs to.
         round: u32,
-        /// Optimiser steps since the beginning of the run.
+        /// Optimizer steps since the beginning of the run.
         global_step: u64,
         n_bytes: u64,
         /// SHA-256 of its manifest.
@@ -285,7 +285,7 @@ pub enum RunEvent {
     /// The person's verdicts up to a row took effect.
     VerdictsRead {
         round: u32,
-        /// Optimiser step from which they hold.
+        /// Optimizer step from which they hold.
         global_step: u64,
         /// The last verdict row read.
         last_verdict_id: i64,

@@ -1,4 +1,4 @@
-//! What a model's margins on labelled pairs say about it.
+//! What a model's margins on labeled pairs say about it.
 
 pub mod calibration;
 pub mod histogram;
@@ -12,7 +12,7 @@ use super::stats::bradley_terry::{log_sigmoid, preference_probability};
 use super::stats::wilson_interval;
 use calibration::{ReliabilityBin, expected_calibration_error, reliability_bins};
 
-/// Which labelled pairs were evaluated.
+/// Which labeled pairs were evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray)]

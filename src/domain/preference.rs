@@ -70,7 +70,7 @@ impl Side {
     }
 }
 
-/// A pair as the unlabelled pool hands it out. There is no label field, so no code that sees only
+/// A pair as the unlabeled pool hands it out. There is no label field, so no code that sees only
 /// this can leak one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CandidatePair {
@@ -130,7 +130,7 @@ pub enum LabelSource {
     },
 }
 
-/// One labelled example of a training set: which side of which pair is preferred, and who says so.
+/// One labeled example of a training set: which side of which pair is preferred, and who says so.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TrainingLabel {
     pub pair: PairId,

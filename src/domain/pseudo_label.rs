@@ -1,4 +1,4 @@
-//! What a reward model says about an unlabelled pair.
+//! What a reward model says about an unlabeled pair.
 
 use serde::{Deserialize, Serialize};
 

@@ -137,7 +137,7 @@ pub enum StopReason {
     SelectionExhausted,
     /// The seed model does not rank held-out human pairs better than chance.
     SeedNotBetterThanChance,
-    /// No share of the pool could be shown to be labelled well enough.
+    /// No share of the pool could be shown to be labeled well enough.
     Uncertified,
     /// The selected labels prefer the longer answer, or the shorter one, nearly always.
     SelectionOneSided,

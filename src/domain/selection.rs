@@ -181,10 +181,10 @@ pub fn select(scores: &[PairScore], policy: &Policy, context: SelectionContext<'
         longer_strata: policy.longer_strata,
         is_eligible: barred.iter().map(Option::is_none).collect(),
     };
-    let judgement = policy.rule.judge(&pool);
-    let stops = judgement.status == LearningStatus::Stop;
+    let judgment = policy.rule.judge(&pool);
+    let stops = judgment.status == LearningStatus::Stop;
     let by_rule =
-        judgement.reasons.iter().map(|why| if stops { Some(LeftOut::Stopped) } else { *why });
+        judgment.reasons.iter().map(|why| if stops { Some(LeftOut::Stopped) } else { *why });
     let pairs: Vec<ScoredPair> = scores
         .iter()
         .zip(barred.iter().zip(by_rule))
@@ -195,7 +195,7 @@ pub fn select(scores: &[PairScore], policy: &Policy, context: SelectionContext<'
         .collect();
     let kept = pairs.iter().filter(|pair| pair.left_out.is_none());
     let labels = kept.filter_map(|pair| context.label(&pair.score)).collect();
-    let (learning_status, reward_offset) = (judgement.status, pool.reward_offset);
+    let (learning_status, reward_offset) = (judgment.status, pool.reward_offset);
     Selection { learning_status, reward_offset, pairs, labels }
 }
 

@@ -27,14 +27,14 @@ use super::verdict::{Verdict, VerdictSet};
 pub enum Step {
     /// Train on [`SerLoop::training_labels`].
     Train { round: u32 },
-    /// Score a labelled split.
+    /// Score a labeled split.
     Evaluate { round: u32, split: Split },
     /// Train models on the seed set less one fold each, and judge the folds with them.
     CrossFit {
         /// Round 0.
         round: u32,
     },
-    /// Score the whole unlabelled pool with the model of the round before.
+    /// Score the whole unlabeled pool with the model of the round before.
     Score {
         /// The round that will train on what is selected.
         round: u32,
@@ -111,7 +111,7 @@ pub struct LoopRule {
     pub accumulate: Accumulation,
     /// Whether a person releases each selection.
     pub review: ReviewMode,
-    /// Whether fold models judge the seed set before the pool is labelled.
+    /// Whether fold models judge the seed set before the pool is labeled.
     #[serde(default)]
     pub cross_fit: bool,
     /// Whether every round brings new human labels, so that it can train though nothing is selected.
@@ -133,7 +133,7 @@ impl From<&ExperimentSpec> for LoopRule {
     }
 }
 
-/// The loop's state; serialised whole into every checkpoint.
+/// The loop's state; serialized whole into every checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SerLoop {

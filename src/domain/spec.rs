@@ -160,10 +160,10 @@ pub struct TrainSpec {
     pub pseudo_targets: PseudoTargets,
     /// Passes over the training set in each round.
     pub epochs: u32,
-    /// Optimiser steps of each round in place of `epochs`; 0 goes by `epochs`.
+    /// Optimizer steps of each round in place of `epochs`; 0 goes by `epochs`.
     #[serde(default)]
     pub steps: u32,
-    /// Pairs of one optimiser step.
+    /// Pairs of one optimizer step.
     pub batch_pairs: u32,
     /// Peak learning rate.
     pub learning_rate: f32,
@@ -181,9 +181,9 @@ pub struct TrainSpec {
     /// fast.
     #[serde(default)]
     pub micro_batch_tokens: u32,
-    /// Optimiser steps between two checkpoints.
+    /// Optimizer steps between two checkpoints.
     pub checkpoint_steps: u32,
-    /// `none`, or whose optimiser steps round 0 takes at least as many as: `longest` or an arm's name,
+    /// `none`, or whose optimizer steps round 0 takes at least as many as: `longest` or an arm's name,
     /// among the runs of the same experiment and `rng_seed`.
     #[serde(default = "none")]
     pub match_steps: String,
@@ -196,7 +196,7 @@ fn none() -> String {
 
 /// What `train.match_steps` says when the epochs alone decide.
 pub const NONE: &str = "none";
-/// What `train.match_steps` says for the run with the most optimiser steps.
+/// What `train.match_steps` says for the run with the most optimizer steps.
 pub const LONGEST: &str = "longest";
 
 /// When the person's verdicts come in.

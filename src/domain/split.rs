@@ -1,4 +1,4 @@
-//! Seed set, validation, unlabelled pool and test: who sees which pair.
+//! Seed set, validation, unlabeled pool and test: who sees which pair.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -125,7 +125,7 @@ impl<'a> LabeledPair<'a> {
     }
 }
 
-/// Everything one optimiser step needs besides the data.
+/// Everything one optimizer step needs besides the data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepSettings {
     pub loss: Loss,
@@ -141,7 +141,7 @@ pub struct StepSettings {
     pub dropout_key: u64,
 }
 
-/// What one optimiser step did.
+/// What one optimizer step did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepReport {
     /// Mean loss of the batch, before the update.
@@ -185,7 +185,7 @@ pub trait RewardModel: Send {
     /// When the tokenizer refuses a text.
     fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError>;
 
-    /// One optimiser step on a batch.
+    /// One optimizer step on a batch.
     ///
     /// # Errors
     /// [`EngineError::NonFinite`] when the loss or a gradient is not finite; nothing is changed.
@@ -202,16 +202,16 @@ pub trait RewardModel: Send {
     /// [`EngineError::NonFinite`] when a reward is not finite.
     fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError>;
 
-    /// Forgets the optimiser's moments and step count (each round starts with a fresh optimiser).
+    /// Forgets the optimizer's moments and step count (each round starts with a fresh optimizer).
     fn reset_optimizer(&mut self);
 
-    /// Goes back to the weights the model was opened with, and to a fresh optimiser.
+    /// Goes back to the weights the model was opened with, and to a fresh optimizer.
     ///
     /// # Errors
     /// When the files it was opened from cannot be read any more.
     fn restart(&mut self) -> Result<(), EngineError>;
 
-    /// Writes weights and optimiser state as files into `dir`, which exists.
+    /// Writes weights and optimizer state as files into `dir`, which exists.
     ///
     /// # Errors
     /// When a file cannot be written.

@@ -51,7 +51,7 @@ pub struct UseSettings {
 }
 
 /// How to open the model of a directory, or the embedded one, for scoring: everything but the head
-/// frozen, so that no memory goes to an optimiser. Texts are cut to `max_tokens`, else to what
+/// frozen, so that no memory goes to an optimizer. Texts are cut to `max_tokens`, else to what
 /// `tokenizer_config.json` has as `model_max_length`, else to 1,024 tokens, and never beyond the
 /// model's positions.
 ///

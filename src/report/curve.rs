@@ -6,7 +6,7 @@ use crate::store::rows::RoundRow;
 /// What runs horizontally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CurveAxis {
-    /// Rounds; optimiser steps for the loss.
+    /// Rounds; optimizer steps for the loss.
     #[default]
     Round,
     /// Seconds of work since the run began, waiting and pauses left out.
@@ -50,7 +50,7 @@ pub enum CurveMetric {
     Precision,
     /// Share of the pool that was selected.
     Coverage,
-    /// Train loss by optimiser step.
+    /// Train loss by optimizer step.
     Loss,
 }
 

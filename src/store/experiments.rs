@@ -15,7 +15,7 @@ use crate::domain::spec::{ExperimentSpec, LONGEST};
 pub struct StepsTaken {
     pub run: RunId,
     pub arm: String,
-    /// Optimiser steps over all its rounds.
+    /// Optimizer steps over all its rounds.
     pub n_steps: u64,
 }
 
@@ -91,7 +91,7 @@ impl Store {
         })
     }
 
-    /// What the finished runs of the same experiment and `rng_seed` took in optimiser steps: the one
+    /// What the finished runs of the same experiment and `rng_seed` took in optimizer steps: the one
     /// of an arm, or the longest. `None` when there is none.
     ///
     /// # Errors

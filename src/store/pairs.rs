@@ -44,8 +44,8 @@ impl Store {
         })
     }
 
-    /// The texts of labelled pairs, in the order asked for. For the seed set, validation, test and
-    /// metrics only: the unlabelled pool is read with [`Store::candidate_pairs`].
+    /// The texts of labeled pairs, in the order asked for. For the seed set, validation, test and
+    /// metrics only: the unlabeled pool is read with [`Store::candidate_pairs`].
     ///
     /// # Errors
     /// When a pair does not exist.

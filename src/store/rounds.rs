@@ -17,7 +17,7 @@ impl Store {
         self.read(|connection| of_run(connection, runs::key(connection, run)?))
     }
 
-    /// Every optimiser step of a round, as [`RunEvent::TrainStepTaken`], the first one first.
+    /// Every optimizer step of a round, as [`RunEvent::TrainStepTaken`], the first one first.
     ///
     /// # Errors
     /// When there is no such run.

@@ -228,7 +228,7 @@ impl RoundRow {
     }
 }
 
-/// One optimiser step on the loss chart. A long series is thinned to buckets of steps.
+/// One optimizer step on the loss chart. A long series is thinned to buckets of steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LossPoint {
     /// Steps since the beginning of the run (the last of the bucket).
@@ -261,7 +261,7 @@ pub struct SampledPair {
     pub verdict: Option<Verdict>,
     /// The human label; screens show it only when asked.
     pub gold: Side,
-    /// Confidence in the round before, signed towards the present preference.
+    /// Confidence in the round before, signed toward the present preference.
     pub previous_confidence: Option<f64>,
 }
 

@@ -1,6 +1,6 @@
 //! Training a model on the seed set less each fold, and keeping what it says of the fold.
 //!
-//! What is made of the judgements is told in [`crate::domain::teacher::folds`].
+//! What is made of the judgments is told in [`crate::domain::teacher::folds`].
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::domain::preference::{PairId, TrainingLabel};
 use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::Outcome;
 use crate::domain::split::folds;
-use crate::domain::teacher::folds::{FoldJudgements, FoldScores, part};
+use crate::domain::teacher::folds::{FoldJudgments, FoldScores, part};
 use crate::domain::teacher::halt::{beats_chance, seed_at_chance};
 use crate::domain::teacher::plan::{LastOrder, Plan, planned};
 
@@ -31,7 +31,7 @@ pub fn cross_fit(
     let clock = Instant::now();
     let n_folds = state.spec.selection.calibration_folds;
     let fold_of = folds(&resources.inputs.seed_groups, n_folds, state.spec.rng_seed);
-    let mut found = FoldJudgements::default();
+    let mut found = FoldJudgments::default();
     let mut judged = Vec::new();
     for number in 0..n_folds {
         let (own, others) = part(&resources.inputs.seed_labels, &fold_of, number);
@@ -81,7 +81,7 @@ fn judge_fold(
     reporter: &mut Reporter<'_>,
     fold: Fold,
     (own, others): (&[PairId], Vec<TrainingLabel>),
-    found: &mut FoldJudgements,
+    found: &mut FoldJudgments,
 ) -> Result<bool, WorkerError> {
     if !train_fold(state, resources, reporter, fold, others)? {
         return Ok(false);

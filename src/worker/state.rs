@@ -12,7 +12,7 @@ use crate::domain::run::RunId;
 use crate::domain::selection::Policy;
 use crate::domain::ser::SerLoop;
 use crate::domain::spec::{ExperimentSpec, PoolLabels};
-use crate::domain::teacher::folds::FoldJudgements;
+use crate::domain::teacher::folds::FoldJudgments;
 use crate::domain::teacher::lesson::Teacher;
 use crate::domain::verdict::VerdictSet;
 
@@ -112,7 +112,7 @@ pub struct SavedState {
     pub validation: BTreeMap<u32, Vec<f32>>,
     /// What the fold models of round 0 said.
     #[serde(default)]
-    pub folds: Option<FoldJudgements>,
+    pub folds: Option<FoldJudgments>,
     /// The teacher of the last selection.
     #[serde(default)]
     pub teacher: Option<Teacher>,

@@ -4,7 +4,7 @@
 use crate::domain::preference::PairId;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::teacher::second_view::View;
-use crate::domain::teacher::views::{Asked, ViewJudgements};
+use crate::domain::teacher::views::{Asked, ViewJudgments};
 use crate::engine::open::open_language_model;
 use crate::engine::{EncodedPair, OpenSettings};
 
@@ -25,7 +25,7 @@ pub fn ask(
     inputs: &Inputs,
     reporter: &Reporter<'_>,
     folds: &[Vec<PairId>],
-) -> Result<Vec<ViewJudgements>, WorkerError> {
+) -> Result<Vec<ViewJudgments>, WorkerError> {
     let asked = Asked {
         rng_seed: spec.rng_seed,
         folds,
@@ -38,7 +38,7 @@ pub fn ask(
         found.extend(ask_backbone(spec, inputs, reporter, asked)?);
     }
     if which.asks(View::Surface) {
-        found.push(ViewJudgements::by_surface(asked, |id| inputs.surface(id)));
+        found.push(ViewJudgments::by_surface(asked, |id| inputs.surface(id)));
     }
     Ok(found)
 }
@@ -50,7 +50,7 @@ fn ask_backbone(
     inputs: &Inputs,
     reporter: &Reporter<'_>,
     asked: Asked<'_>,
-) -> Result<Option<ViewJudgements>, WorkerError> {
+) -> Result<Option<ViewJudgments>, WorkerError> {
     let settings = OpenSettings::of_spec(spec);
     let mut backbone = match open_language_model(&settings)? {
         Ok(backbone) => backbone,
@@ -62,7 +62,7 @@ fn ask_backbone(
             return Ok(None);
         }
     };
-    Ok(Some(ViewJudgements::by_likelihood(asked, |ids| {
+    Ok(Some(ViewJudgments::by_likelihood(asked, |ids| {
         let mut found = Vec::with_capacity(ids.len());
         for ids in ids.chunks(PAIRS_AT_ONCE) {
             let pairs: Vec<&EncodedPair> = ids.iter().map(|id| inputs.pair(*id)).collect();

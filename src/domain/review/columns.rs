@@ -107,8 +107,8 @@ impl RoundColumns {
     #[must_use]
     pub fn change(&self, row: usize) -> Option<f64> {
         let margin = self.margin(row);
-        let towards = |m: f32| sigmoid(f64::from(if margin < 0.0 { -m } else { m }));
-        self.margin_before(row).map(|before| towards(margin) - towards(before))
+        let toward = |m: f32| sigmoid(f64::from(if margin < 0.0 { -m } else { m }));
+        self.margin_before(row).map(|before| toward(margin) - toward(before))
     }
 
     /// Takes over the margins of the round before.

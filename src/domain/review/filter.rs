@@ -100,7 +100,7 @@ impl SampleFilter {
         Ok(filter)
     }
 
-    /// Neighbouring bare words are one phrase, as they stand in the texts.
+    /// Neighboring bare words are one phrase, as they stand in the texts.
     fn add(&mut self, term: Term) {
         if let (
             Want::Text(more),

@@ -26,7 +26,7 @@ const N_STARTS: usize = 4;
 /// A held-out human pair.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HeldOutPair {
-    /// `reward(chosen) - reward(rejected)`, on the scale of the labelling model.
+    /// `reward(chosen) - reward(rejected)`, on the scale of the labeling model.
     pub margin: f64,
     /// Share of the pool that is more confident, in `[0, 1]`.
     pub rank: f64,

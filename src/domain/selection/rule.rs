@@ -164,15 +164,15 @@ impl Pool<'_> {
     }
 
     /// Ends the loop where too few eligible pairs pass.
-    fn gated(&self, reasons: Vec<Option<LeftOut>>, n_least: usize) -> Judgement {
+    fn gated(&self, reasons: Vec<Option<LeftOut>>, n_least: usize) -> Judgment {
         let is_enough = self.n_eligible(&reasons) >= n_least;
         let status = if is_enough { LearningStatus::Ungated } else { LearningStatus::Stop };
-        Judgement { status, reasons }
+        Judgment { status, reasons }
     }
 }
 
 /// What a rule says of a pool.
-pub(super) struct Judgement {
+pub(super) struct Judgment {
     pub(super) status: LearningStatus,
     /// By pair, why the rule leaves it out; `None` keeps it.
     pub(super) reasons: Vec<Option<LeftOut>>,
@@ -184,7 +184,7 @@ fn unless(reason: LeftOut, passes: impl Iterator<Item = bool>) -> Vec<Option<Lef
 
 impl Rule {
     /// Judges every pair of a pool, and whether the loop goes on.
-    pub(super) fn judge(&self, pool: &Pool<'_>) -> Judgement {
+    pub(super) fn judge(&self, pool: &Pool<'_>) -> Judgment {
         match *self {
             Self::LearningStatus { tests, gate } => {
                 let both = pool.probabilities();
@@ -199,7 +199,7 @@ impl Rule {
                     pool.gate(gate),
                 );
                 let is_second = status == LearningStatus::Status2;
-                Judgement { status, reasons: if is_second { second } else { first } }
+                Judgment { status, reasons: if is_second { second } else { first } }
             }
             Self::EitherTest { tests } => {
                 let both = pool.probabilities();

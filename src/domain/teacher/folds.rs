@@ -7,9 +7,9 @@
 //! its root mean square margin over the pool, and the pair's rank by the fold model's own scores of
 //! the pool, so that models whose rewards have different scales can be read together.
 //!
-//! The judgements are about models that learned a little less than that of round 0, so for round 1
+//! The judgments are about models that learned a little less than that of round 0, so for round 1
 //! they err on the safe side. Later rounds have other models. To train folds of them again would
-//! not help: their pseudo-labels come from a teacher that has learned every fold. So the judgements
+//! not help: their pseudo-labels come from a teacher that has learned every fold. So the judgments
 //! are kept, put on the scale of the present model, beside the validation pairs, which no model of
 //! the run ever learns. That a later model is no worse than the fold models were is an assumption;
 //! the drop test on the validation pairs is there to notice when it breaks.
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::PairFacts;
 use super::second_view::{REWARD_ALONE, fit_weights};
-use super::views::{ViewJudgements, beside, towards_label};
+use super::views::{ViewJudgments, beside, toward_label};
 use crate::domain::preference::{PairId, TrainingLabel};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::selection::Ranking;
@@ -28,7 +28,7 @@ use crate::domain::spec::TeacherName;
 /// What the fold models said.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FoldJudgements {
+pub struct FoldJudgments {
     /// Seed pairs, each judged by the model that did not learn it; margins in units of that model's
     /// root mean square margin over the pool.
     pub held_out: Vec<HeldOutPair>,
@@ -42,7 +42,7 @@ pub struct FoldJudgements {
     pub validation: Vec<[f32; 2]>,
     /// What the second views say.
     #[serde(default)]
-    pub views: Vec<ViewJudgements>,
+    pub views: Vec<ViewJudgments>,
 }
 
 /// Rewards by one fold model.
@@ -84,7 +84,7 @@ fn add(sums: &mut Vec<[f32; 2]>, scores: &[PairScore]) {
     }
 }
 
-impl FoldJudgements {
+impl FoldJudgments {
     /// Adds what one fold model says. `facts` looks up what is known of a pair's texts, and
     /// `longer_strata` says whether ranks are taken by which answer is preferred ([`Ranking`]).
     pub fn add(
@@ -101,7 +101,7 @@ impl FoldJudgements {
         let ranking = Ranking::new(scores.pool, &pool_facts, longer_strata);
         let scale = margin_scale(scores.pool);
         for score in scores.own {
-            let margin = towards_label(rng_seed, score.pair, [score.reward_a, score.reward_b]);
+            let margin = toward_label(rng_seed, score.pair, [score.reward_a, score.reward_b]);
             let rank = ranking.rank(score, facts(score.pair));
             let margin = if scale > 0.0 { margin / scale } else { 0.0 };
             self.held_out.push(HeldOutPair { margin, rank });
@@ -141,7 +141,7 @@ impl FoldJudgements {
     }
 
     /// Keeps what later rounds need: they have teachers of their own, but no other judges of the seed
-    /// pairs than the teacher of round 1. `joined` are its judgements of the seed pairs, in units of
+    /// pairs than the teacher of round 1. `joined` are its judgments of the seed pairs, in units of
     /// the teacher's root mean square margin, where second views have changed them.
     pub fn settle(&mut self, teacher: TeacherName, joined: Option<Vec<HeldOutPair>>) {
         if let Some(joined) = joined {
@@ -170,7 +170,7 @@ mod tests {
         PairScore { pair: PairId(pair), reward_a, reward_b }
     }
 
-    /// A score with a margin of 1 towards the chosen answer, or away from it.
+    /// A score with a margin of 1 toward the chosen answer, or away from it.
     fn judged(pair: u32, is_right: bool) -> PairScore {
         let is_a = chosen_side(RNG_SEED, PairId(pair)) == Side::A;
         if is_a == is_right { score(pair, 1.0, 0.0) } else { score(pair, 0.0, 1.0) }
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn fold_models_of_different_scales_are_read_together() {
-        let mut found = FoldJudgements::default();
+        let mut found = FoldJudgments::default();
         for (scale, own) in [(1.0, judged(10, true)), (10.0, judged(11, false))] {
             let times = |score: PairScore| PairScore {
                 reward_a: score.reward_a * scale,
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_model_that_is_sure_of_nothing_has_no_scale() {
-        let mut found = FoldJudgements::default();
+        let mut found = FoldJudgments::default();
         let (pool, own) = ([score(0, 1.0, 1.0)], [judged(10, true)]);
         let scores = FoldScores { pool: &pool, validation: &[], own: &own };
         found.add(scores, RNG_SEED, true, |_| PairFacts::default());
@@ -241,18 +241,18 @@ mod tests {
     }
 
     /// Forty pairs of which the reward ranks half right, and a view that ranks 36 right.
-    fn with_a_view() -> FoldJudgements {
+    fn with_a_view() -> FoldJudgments {
         let held_out = |i: u32| HeldOutPair {
             margin: if i.is_multiple_of(2) { 0.1 } else { -0.1 },
             rank: 0.5,
         };
         let view = |i: u32| if i < 36 { 1.0 } else { -1.0 };
-        FoldJudgements {
+        FoldJudgments {
             held_out: (0..40).map(held_out).collect(),
             pairs: (0..40).map(PairId).collect(),
             pool: vec![[1.0, 0.0]; 3],
             validation: vec![[1.0, 0.0]; 2],
-            views: vec![ViewJudgements {
+            views: vec![ViewJudgments {
                 view: View::Surface,
                 pool: vec![[0.5, 0.0]; 3],
                 validation: vec![[0.5, 0.0]; 2],
@@ -269,7 +269,7 @@ mod tests {
         let mut noise = with_a_view();
         noise.views[0].held_out = (0..40).map(|i| if i % 4 < 2 { 1.0 } else { -1.0 }).collect();
         assert_eq!(noise.n_right_with_views(), (0, 0), "a coin is no view");
-        assert_eq!(FoldJudgements::default().n_right_with_views(), (0, 0));
+        assert_eq!(FoldJudgments::default().n_right_with_views(), (0, 0));
     }
 
     #[test]

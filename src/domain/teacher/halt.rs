@@ -27,7 +27,7 @@ pub fn beats_chance((n_right, n): (u64, u64), level: f64) -> bool {
 
 /// Halts before the pool is labeled by a seed model too weak to label anything. `judged` counts the
 /// seed pairs that fold models ranked right, and all of them; `validation` has the seed model's
-/// margins of the validation pairs towards their labels. A `level` of 0 does not ask.
+/// margins of the validation pairs toward their labels. A `level` of 0 does not ask.
 #[must_use]
 pub fn seed_at_chance(judged: (u64, u64), validation: &[f32], level: f64) -> Option<Halt> {
     let n_right = judged.0 + validation.iter().filter(|margin| **margin > 0.0).count() as u64;

@@ -1,7 +1,7 @@
 //! What the teacher of a round says of the pool, and of human pairs that it has not learned.
 //!
 //! In round 1 the teacher may be more than the present model: the mean of it and the fold models,
-//! whose errors agree less than their judgements, with second views beside it. In later rounds it is
+//! whose errors agree less than their judgments, with second views beside it. In later rounds it is
 //! the teacher before, joined by the present model as far as held-out pairs show that it adds
 //! something (compare temporal ensembling, Laine and Aila 2017).
 //!
@@ -14,9 +14,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::audit::PairFacts;
-use super::folds::{FoldJudgements, margin_scale};
+use super::folds::{FoldJudgments, margin_scale};
 use super::second_view::{Margins, REWARD_ALONE, ViewWeights, fit_weights, weigh};
-use super::views::{ViewJudgements, beside, towards_label};
+use super::views::{ViewJudgments, beside, toward_label};
 use crate::domain::preference::PairId;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::selection::risk::HeldOutPair;
@@ -28,7 +28,7 @@ use crate::domain::stats::logistic::dot;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Teacher {
-    /// Its margins towards the human label of the validation pairs.
+    /// Its margins toward the human label of the validation pairs.
     pub validation: Vec<f64>,
 }
 
@@ -49,10 +49,10 @@ pub struct Evidence<'a> {
     pub pool: &'a [PairId],
     /// The validation pairs of the split.
     pub validation: &'a [PairId],
-    /// The present model's margins of the validation pairs towards their labels.
+    /// The present model's margins of the validation pairs toward their labels.
     pub margins: &'a [f32],
     /// What the fold models said, where there are any.
-    pub folds: Option<&'a FoldJudgements>,
+    pub folds: Option<&'a FoldJudgments>,
     /// The teacher of the round before, where there was one.
     pub teacher_before: Option<&'a Teacher>,
     /// The pool as that teacher saw it, in ascending order of the pairs.
@@ -75,7 +75,7 @@ impl Evidence<'_> {
 pub struct Lesson {
     /// The teacher's rewards of the pool.
     pub scores: Vec<PairScore>,
-    /// Margins towards the human label, on the scale of `scores`: the validation pairs, then the
+    /// Margins toward the human label, on the scale of `scores`: the validation pairs, then the
     /// seed pairs as the fold models judged them.
     pub margins: Vec<f64>,
     /// Ranks of the seed pairs, where those that the fold models gave still hold.
@@ -112,7 +112,7 @@ impl Lesson {
     /// Puts the fold models' lesson together with second views, whose weights are fitted anew in each
     /// round that asks them: what a student has learned of them by then is for the fit to say.
     fn with_folds(
-        folds: &FoldJudgements,
+        folds: &FoldJudgments,
         mut scores: Vec<PairScore>,
         mut validation: Vec<f64>,
         evidence: &Evidence<'_>,
@@ -127,9 +127,9 @@ impl Lesson {
         let scale = margin_scale(&scores);
         let judged: Vec<f64> = folds.held_out.iter().map(|pair| pair.margin * scale).collect();
         let validation_margins = beside(&validation, &folds.views, |view, place| {
-            towards_label(evidence.rng_seed, evidence.validation[place], view.validation[place])
+            toward_label(evidence.rng_seed, evidence.validation[place], view.validation[place])
         });
-        // Later the judgements are those of the teacher of round 1, which are joined already.
+        // Later the judgments are those of the teacher of round 1, which are joined already.
         let are_apart = folds.views.iter().all(|view| !view.held_out.is_empty());
         let seed_margins = if are_apart {
             beside(&judged, &folds.views, |view, place| view.held_out[place])
@@ -187,7 +187,7 @@ impl Lesson {
         let n_validation = self.margins.len().min(ids.len());
         let (validation, judged) = self.margins.split_at(n_validation);
         let rank_here = |(margin, id): (&f64, &PairId)| {
-            let reward_a = towards_label(evidence.rng_seed, *id, [*margin, 0.0]) as f32;
+            let reward_a = toward_label(evidence.rng_seed, *id, [*margin, 0.0]) as f32;
             let score = PairScore { pair: *id, reward_a, reward_b: 0.0 };
             HeldOutPair { margin: *margin, rank: ranking.rank(&score, facts(*id)) }
         };
@@ -212,7 +212,7 @@ impl Lesson {
 fn join_rewards(
     weights: ViewWeights,
     scores: &mut [PairScore],
-    views: &[ViewJudgements],
+    views: &[ViewJudgments],
     evidence: &Evidence<'_>,
 ) {
     for score in scores {
@@ -230,7 +230,7 @@ fn join_rewards(
 
 /// Replaces the model's rewards and margins by the means over it and the fold models.
 fn average(
-    folds: &FoldJudgements,
+    folds: &FoldJudgments,
     scores: &mut [PairScore],
     validation: &mut [f64],
     evidence: &Evidence<'_>,
@@ -244,7 +244,7 @@ fn average(
     }
     let sums = evidence.validation.iter().zip(&folds.validation);
     for (margin, (id, sums)) in validation.iter_mut().zip(sums) {
-        let sum = towards_label(evidence.rng_seed, *id, *sums);
+        let sum = toward_label(evidence.rng_seed, *id, *sums);
         *margin = (*margin + sum) / f64::from(n_teachers);
     }
 }

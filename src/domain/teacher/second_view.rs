@@ -28,7 +28,7 @@ impl View {
 
 const N_VIEWS: usize = View::ALL.len();
 
-/// One pair's margins towards the human label.
+/// One pair's margins toward the human label.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Margins {
     pub reward: f64,
@@ -79,7 +79,7 @@ pub fn fit_weights(pairs: &[Margins]) -> ViewWeights {
     ViewWeights { reward, views }
 }
 
-/// The most likely weights of some margins towards the human label, of which the first counts by
+/// The most likely weights of some margins toward the human label, of which the first counts by
 /// itself and the others only if they are worth it: with 1 and zeros none of them is.
 ///
 /// The others are left out one after the other, the least useful first: while one has a weight below

@@ -65,7 +65,7 @@ pub struct DecoderConfig {
     pub mlp_bias: bool,
     /// Queries and keys pass an RMS norm over each head.
     pub query_key_norm: bool,
-    /// Whether `lm_head` shares the embedding table (only language modelling reads it).
+    /// Whether `lm_head` shares the embedding table (only language modeling reads it).
     pub tied_embeddings: bool,
     /// First token of every sequence, if the model wants one.
     pub bos_token_id: Option<u32>,

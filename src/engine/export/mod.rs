@@ -1,6 +1,6 @@
 //! Trained reward models in the layouts of transformers and PEFT.
 //!
-//! What is written is what the run's last optimiser step left, in `f32`: low-rank updates are added
+//! What is written is what the run's last optimizer step left, in `f32`: low-rank updates are added
 //! to their matrices for [`TrainedModel::write_model`] and kept apart for
 //! [`TrainedModel::write_adapter`]. The head is the one that transformers' sequence-classification
 //! classes compute, under their names (see [`super::files::layout`]), with one output.

@@ -201,7 +201,7 @@ impl Store {
     }
 
     /// Ends a queued run that no worker has taken, by an event a person or a supervisor writes in
-    /// its place: `run_stopped` when it is cancelled, `run_failed` when its worker cannot start.
+    /// its place: `run_stopped` when it is canceled, `run_failed` when its worker cannot start.
     ///
     /// # Errors
     /// When the run is not in the queue any more, or the event does not end it.

@@ -143,7 +143,7 @@ impl Tasks {
         self.take_turns(heads, &runs)
     }
 
-    /// Runs of several blocks take turns, so that threads work on different rows: neighbouring heads
+    /// Runs of several blocks take turns, so that threads work on different rows: neighboring heads
     /// of one row share cache lines, and two threads that write to them would wait for each other.
     fn take_turns(&mut self, heads: Heads, runs: &[(Range<usize>, Range<usize>)]) -> &[Task] {
         const TURNS: usize = 8;

@@ -1,6 +1,6 @@
 //! How the operands of a product are laid out for the innermost loop, and that loop.
 //!
-//! Both operands are read in *steps* along `k`, four bytes each: one `f32`, or two neighbouring bf16
+//! Both operands are read in *steps* along `k`, four bytes each: one `f32`, or two neighboring bf16
 //! values. The right operand is packed in panels of [`Format::PANEL`] columns, one step of all of
 //! them after the other. The left one is read a step and a row at a time wherever it lies, in place
 //! or packed. A tile of the result stays in registers while `k` runs.

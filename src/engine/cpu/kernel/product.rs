@@ -5,7 +5,7 @@
 //! while the rows of the block, in the second, pass by.
 //!
 //! A value of the result is the sum of one chain for each block along `k`, in order; blocks along `k`
-//! depend on `k` alone. So neither threads nor neighbours can change it.
+//! depend on `k` alone. So neither threads nor neighbors can change it.
 
 #![expect(unsafe_code, reason = "raw operands")]
 

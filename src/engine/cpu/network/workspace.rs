@@ -44,7 +44,7 @@ pub struct Workspace {
     /// Rewards, in the order of the batch.
     pub rewards: Vec<f32>,
     pub drewards: Vec<f32>,
-    /// Logits of some rows (language modelling).
+    /// Logits of some rows (language modeling).
     pub logits: Vec<f32>,
     /// Of the block in work.
     pub scratch: Scratch,

@@ -232,7 +232,7 @@ impl PairTokenizer {
         Ok(encoded)
     }
 
-    /// Token ids of one text without special tokens, for language modelling.
+    /// Token ids of one text without special tokens, for language modeling.
     ///
     /// # Errors
     /// When the tokenizer refuses the text.

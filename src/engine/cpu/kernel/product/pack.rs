@@ -14,9 +14,9 @@ const AHEAD: usize = 16;
 pub(in crate::engine::cpu::kernel) struct Grid<S> {
     /// Element `(0, 0)`.
     pub start: *const S,
-    /// Distance between neighbours across `k` (rows of the left operand, columns of the right one).
+    /// Distance between neighbors across `k` (rows of the left operand, columns of the right one).
     pub outer: usize,
-    /// Distance between neighbours along `k`.
+    /// Distance between neighbors along `k`.
     pub k: usize,
 }
 
@@ -36,7 +36,7 @@ impl<S: Source> Grid<S> {
     /// values rounded up to a vector.
     ///
     /// # Safety
-    /// `n` by `k` values must be readable, and `n` rows writable. Neighbours along `k` must touch.
+    /// `n` by `k` values must be readable, and `n` rows writable. Neighbors along `k` must touch.
     #[inline(always)]
     pub(in crate::engine::cpu::kernel) unsafe fn rows<F: Format>(
         self,
