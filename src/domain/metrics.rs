@@ -1,4 +1,4 @@
-//! What a model's margins on labeled pairs say about it.
+//! Metrics of a model, computed from its margins on labeled pairs.
 
 pub mod calibration;
 pub mod histogram;
@@ -18,9 +18,9 @@ use calibration::{ReliabilityBin, expected_calibration_error, reliability_bins};
 #[derive(strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Split {
-    /// Split off the seed set; may decide things.
+    /// Human-labeled pairs held out of the seed set; decisions may depend on them.
     Validation,
-    /// Decides nothing.
+    /// Test pairs, on which no decision of a run depends.
     Test,
 }
 

@@ -55,7 +55,7 @@ impl Place {
         Self { rng_seed, purpose, round: 0, epoch: 0 }
     }
 
-    /// The same stream family at a round and epoch.
+    /// The same seed and purpose, at a round and an epoch.
     #[must_use]
     pub fn at(self, round: u32, epoch: u32) -> Self {
         Self { round, epoch, ..self }

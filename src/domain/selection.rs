@@ -64,7 +64,7 @@ impl LeftOut {
     }
 }
 
-/// A scored pair with what became of it.
+/// A scored pair, with the reason why it was left out, if it was.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScoredPair {
     pub score: PairScore,
@@ -76,7 +76,7 @@ pub struct ScoredPair {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
     pub learning_status: LearningStatus,
-    /// The constant taken off the rewards.
+    /// The constant that was subtracted from the rewards.
     pub reward_offset: f64,
     /// Every scored pair, in the order given.
     pub pairs: Vec<ScoredPair>,
@@ -108,7 +108,7 @@ impl Selection {
     }
 }
 
-/// What a selection goes by beside the rewards.
+/// What a selection depends on besides the rewards.
 #[derive(Debug, Clone, Copy)]
 pub struct SelectionContext<'a> {
     /// The learning status of the round before.
@@ -121,7 +121,7 @@ pub struct SelectionContext<'a> {
     pub temperature: f64,
     /// What held-out human pairs say about the labels, for `risk`.
     pub certificate: Option<Certificate>,
-    /// What is known of the scored pairs' texts, in their order; may be empty.
+    /// Facts about the texts of the scored pairs, in the same order; empty when nothing is known.
     pub facts: &'a [PairFacts],
 }
 
@@ -148,7 +148,8 @@ impl<'a> SelectionContext<'a> {
         Some(PseudoLabel { confidence: self.confidence(score), ..label })
     }
 
-    /// Why a pair is out whatever the rule says.
+    /// The reason why a pair cannot be selected by any rule: it was selected before, was vetoed, or
+    /// has equal rewards.
     fn barred(&self, policy: &Policy, score: &PairScore) -> Option<LeftOut> {
         if !policy.relabel && self.already_selected.contains(&score.pair) {
             return Some(LeftOut::AlreadySelected);
@@ -164,9 +165,10 @@ impl<'a> SelectionContext<'a> {
 ///
 /// Each answer's probability is `sigmoid(reward - offset)`. Status 1 (SER, equations 3 and 4) asks
 /// for one probability above `high_threshold` and the other below `low_threshold`; status 2 for
-/// probabilities that differ by more than `delta_threshold`. All comparisons are strict. `confidence`
-/// looks at the probability of the pair instead, `sigmoid((reward_a - reward_b) / T)`, and
-/// `top_share` and `risk` at how many pairs of the pool are more confident: no offset moves them.
+/// probabilities that differ by more than `delta_threshold`. All comparisons are strict. The rule
+/// `confidence` tests the probability of the pair instead, `sigmoid((reward_a - reward_b) / T)`;
+/// `top_share` and `risk` test the share of the pool that is more confident. These three do not
+/// depend on the offset.
 #[must_use]
 pub fn select(scores: &[PairScore], policy: &Policy, context: SelectionContext<'_>) -> Selection {
     let barred: Vec<Option<LeftOut>> =

@@ -59,7 +59,7 @@ pub fn rows_for(source: &str) -> Vec<PaperRow> {
     let is_like = |words: &[&str]| words.iter().any(|word| source.contains(word));
     let data = if is_like(&["ultrafeedback", "ultra-feedback"]) {
         ULTRAFEEDBACK
-    } else if is_like(&["summarize", "summarize", "tldr"]) {
+    } else if is_like(&["summarize", "summarise", "tldr"]) {
         SUMMARIZE
     } else if is_like(&["hh-rlhf", "helpful", "harmless", "red-team"]) {
         HH

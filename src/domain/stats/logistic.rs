@@ -4,7 +4,7 @@ use super::bradley_terry::{log_sigmoid, sigmoid};
 
 /// Newton's method doubles its digits; this many rounds are far more than needed.
 const N_ROUNDS: usize = 50;
-/// Halvings of a step that does not go down.
+/// Most halvings of a Newton step that does not lower the loss.
 const N_HALVINGS: i32 = 30;
 
 /// The weights `w` that minimize the [`loss`] on `rows`, each read toward its label, so that every

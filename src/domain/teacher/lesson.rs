@@ -1,15 +1,17 @@
-//! What the teacher of a round says of the pool, and of human pairs that it has not learned.
+//! The scores that the teacher of a round gives to the pool, and to human pairs it was not trained
+//! on.
 //!
 //! In round 1 the teacher may be more than the present model: the mean of it and the fold models,
-//! whose errors agree less than their judgments, with second views beside it. In later rounds it is
-//! the teacher before, joined by the present model as far as held-out pairs show that it adds
-//! something (compare temporal ensembling, Laine and Aila 2017).
+//! which agree less on errors than on right answers, with second views joined to it. In later
+//! rounds it is the teacher before, joined by the present model as far as held-out pairs show that
+//! it adds something (compare temporal ensembling, Laine and Aila 2017).
 //!
 //! Let `r` be the present model's reward of an answer and `r_1 … r_K` those of the fold models. The
-//! ensemble gives it `m = (r + r_1 + … + r_K) / (K + 1)` in round 1, and with views `v`, which say `s_v`
-//! of it, `w_0 m + sum(w_v s_v)`. From round 2 on it gives `u_0 t + u_1 r`, `t` being the teacher's reward
-//! of the round before. The weights `w` and `u` are those of a logistic regression on held-out margins
-//! ([`super::second_view`]); what is not significantly worth having has the weight 0.
+//! ensemble gives it `m = (r + r_1 + … + r_K) / (K + 1)` in round 1, and with views `v`, whose
+//! scores are `s_v`, `w_0 m + sum(w_v s_v)`. From round 2 on it gives `u_0 t + u_1 r`, `t` being
+//! the reward by the teacher of the round before. The weights `w` and `u` come from a logistic
+//! regression on held-out margins ([`super::second_view`]); a term that does not significantly
+//! improve the fit has the weight 0.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,12 +30,11 @@ use crate::domain::stats::logistic::dot;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Teacher {
-    /// Its margins toward the human label of the validation pairs.
+    /// Its margins on the validation pairs, positive where it agrees with the human label.
     pub validation: Vec<f64>,
 }
 
-/// What is at hand when the teacher of a round is put together, beside the present model's rewards
-/// of the pool.
+/// The inputs of a round's teacher, besides the present model's rewards of the pool.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// The round that will learn from the teacher.
@@ -70,7 +71,7 @@ impl Evidence<'_> {
     }
 }
 
-/// The pool as the teacher of a round sees it, with the human pairs that the teacher has not learned.
+/// The teacher's scores of the pool, and of the human pairs that it was not trained on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lesson {
     /// The teacher's rewards of the pool.
@@ -78,14 +79,15 @@ pub struct Lesson {
     /// Margins toward the human label, on the scale of `scores`: the validation pairs, then the
     /// seed pairs as the fold models judged them.
     pub margins: Vec<f64>,
-    /// Ranks of the seed pairs, where those that the fold models gave still hold.
+    /// Ranks of the seed pairs as the fold models gave them; `None` where views have changed the
+    /// order.
     ranks: Option<Vec<f64>>,
     /// How much the second views counted.
     pub weights: ViewWeights,
 }
 
 impl Lesson {
-    /// Puts the lesson of a round together from the present model's rewards of the pool.
+    /// Builds the lesson of a round from the present model's rewards of the pool.
     #[must_use]
     pub fn new(scores: Vec<PairScore>, evidence: &Evidence<'_>) -> Self {
         let own: Vec<f64> = evidence.margins.iter().map(|margin| f64::from(*margin)).collect();
@@ -109,8 +111,8 @@ impl Lesson {
         Self { scores, margins, ranks, weights: REWARD_ALONE }
     }
 
-    /// Puts the fold models' lesson together with second views, whose weights are fitted anew in each
-    /// round that asks them: what a student has learned of them by then is for the fit to say.
+    /// Joins the fold models' scores with second views. The weights of the views are fitted in
+    /// every round that uses them, since a student may have learned part of what the views know.
     fn with_folds(
         folds: &FoldJudgments,
         mut scores: Vec<PairScore>,
@@ -143,15 +145,16 @@ impl Lesson {
         join_rewards(weights, &mut scores, &folds.views, evidence);
         let join = |pairs: &[Margins]| pairs.iter().map(|pair| weights.join(*pair)).collect();
         let mut margins: Vec<f64> = join(&validation_margins);
-        // Where the views have put the pairs in another order, the ranks of before do not hold.
+        // The views have changed the order of the pairs, so the ranks of the fold models do not
+        // hold any more.
         let ranks = (!are_apart).then(|| folds.held_out.iter().map(|pair| pair.rank).collect());
         margins.extend(if are_apart { join(&seed_margins) } else { judged });
         Self { scores, margins, ranks, weights }
     }
 
-    /// Joins the teacher of the round before with the present model where the validation pairs, which
-    /// neither has learned, show that it is worth having: a student of the teacher's labels mostly knows
-    /// less than the teacher, and a mean of both would lose with every round.
+    /// Joins the teacher of the round before with the present model if the validation pairs, on
+    /// which neither was trained, show that this helps. A student of the teacher's labels is
+    /// usually weaker than the teacher, and a plain mean of both would get worse with every round.
     fn with_teacher_before(
         before: &Teacher,
         mut scores: Vec<PairScore>,

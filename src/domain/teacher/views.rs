@@ -1,4 +1,4 @@
-//! What the second views say of the pairs, as columns beside the reward model's margins.
+//! The scores of the second views, as columns beside the reward model's margins.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,8 @@ use super::second_view::{Margins, View};
 use crate::domain::preference::{PairId, Side, chosen_side};
 use crate::domain::text::surface::{Features, SurfaceModel};
 
-/// What a view says: rewards `[a, b]`, log-likelihoods or those of a model of the surface.
+/// The scores `[a, b]` that one view gives to pairs: log-likelihoods, or rewards of the surface
+/// model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewJudgments {
@@ -35,7 +36,7 @@ pub struct Asked<'a> {
     pub validation: &'a [PairId],
 }
 
-/// Returns the margin between what is said of the two answers `[a, b]`, toward the human label.
+/// Returns the difference of two scores `[a, b]`, that of the answer people chose minus the other.
 pub fn toward_label<T: Into<f64>>(rng_seed: u64, id: PairId, [a, b]: [T; 2]) -> f64 {
     let margin = a.into() - b.into();
     match chosen_side(rng_seed, id) {
@@ -61,8 +62,8 @@ pub fn beside(
 }
 
 impl ViewJudgments {
-    /// Judges by a language model that no label has touched: `ask` gives the log-likelihoods in nats
-    /// of both answers `[a, b]` of each pair.
+    /// Scores pairs with the pretrained language model, which no label has influenced: `ask` gives
+    /// the log-likelihoods in nats of both answers `[a, b]` of each pair.
     ///
     /// # Errors
     /// As `ask`.
@@ -81,9 +82,9 @@ impl ViewJudgments {
         })
     }
 
-    /// Judges by the surface of the answers: a model that learned from the whole seed set says what it
-    /// thinks of the pool and the validation pairs, and one for each fold, which learned from the other
-    /// folds, what it thinks of the fold. `features` describes both answers `[a, b]` of a pair.
+    /// Scores pairs by the surface of their answers: a model fitted to the whole seed set scores
+    /// the pool and the validation pairs, and for each fold a model fitted to the other folds
+    /// scores that fold. `features` describes both answers `[a, b]` of a pair.
     pub fn by_surface(asked: Asked<'_>, features: impl Fn(PairId) -> [Features; 2]) -> Self {
         let difference = |id: &PairId| -> Features {
             let [a, b] = features(*id);
