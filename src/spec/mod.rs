@@ -38,7 +38,7 @@ fn refuse(message: impl Into<String>) -> SpecError {
     SpecError::Refused { message: message.into(), hint: None }
 }
 
-/// A key this dissimilar to every valid one is not a misspelling of any.
+/// The similarity below which a word does not count as a misspelling of a key or a value.
 const SIMILARITY_MIN: f64 = 0.6;
 
 /// What the person gave.
@@ -86,7 +86,7 @@ pub fn resolve(input: &SpecInput<'_>) -> SpecResult<ExperimentSpec> {
     draft.finish().map(with_test_source)
 }
 
-/// Says what `data.test = "auto"` means for this source, so that a stored spec says it too.
+/// Replaces `data.test = "auto"` by what it means for this source, so that a stored spec says it.
 fn with_test_source(mut spec: ExperimentSpec) -> ExperimentSpec {
     if spec.data.test == "auto" {
         let test = if spec.data.source.is_embedded() { "embedded" } else { "split" };

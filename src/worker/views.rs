@@ -1,5 +1,4 @@
-//! Asking other views of a pair than the reward model: the pretrained backbone, the surface of the
-//! answers.
+//! Asks the second views about pairs: the pretrained backbone, and the surface of the answers.
 
 use crate::domain::preference::PairId;
 use crate::domain::spec::ExperimentSpec;
@@ -15,8 +14,8 @@ use super::reporter::Reporter;
 /// Pairs that the backbone is asked about in one call.
 const PAIRS_AT_ONCE: usize = 1024;
 
-/// Asks the views of the spec, seed pairs included: those of each fold, in the order in which the fold
-/// models judged them.
+/// Asks the views of the spec about the pool, the validation pairs and the seed pairs (by fold, in
+/// the order in which the fold models scored them).
 ///
 /// # Errors
 /// When the backbone cannot be opened, or a warning not be sent.
@@ -43,8 +42,8 @@ pub fn ask(
     Ok(found)
 }
 
-/// Asks how likely the pretrained backbone finds the answers; `None`, with a word to the person, where
-/// it is no language model.
+/// Asks the pretrained backbone for the log-likelihoods of answers; `None`, after a warning to the
+/// person, where it is not a language model.
 fn ask_backbone(
     spec: &ExperimentSpec,
     inputs: &Inputs,
