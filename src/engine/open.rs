@@ -1,4 +1,4 @@
-//! What a model is opened from and with, and the one place that chooses who computes it.
+//! The settings to open a model with, and the one place that chooses the implementation.
 
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ pub struct OpenSettings {
     pub device: Device,
     /// Tokens computed at a time; 0 means as many as are fast.
     pub micro_batch_tokens: usize,
-    /// How much of what a frozen trunk computes is kept, and where.
+    /// How much of a frozen trunk's output is cached, and where.
     pub trunk_cache: CacheSettings,
     /// `model.chat_template` of a spec.
     pub chat_template: String,
@@ -125,18 +125,18 @@ pub struct CacheSettings {
     pub disk_bytes: u64,
 }
 
-/// One way to compute the models: what it opens, and what that takes.
+/// One implementation of the models: what it can open, and what that costs.
 pub(super) trait Implementation: Sync {
     /// Opens a model for training and scoring.
     fn open(&self, settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError>;
 
-    /// Opens a model whose rewards are those of its export, without the rounding that a cache of the
-    /// trunk would bring.
+    /// Opens a model whose rewards equal those of its export, without the rounding that a cached
+    /// trunk needs.
     fn open_to_score(&self, settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError> {
         self.open(settings)
     }
 
-    /// Opens the backbone as the language model it is, or says why it is none.
+    /// Opens the backbone as a language model, or says why it is not one.
     fn language_model(
         &self,
         settings: &OpenSettings,
@@ -160,7 +160,7 @@ pub(super) trait Implementation: Sync {
     }
 }
 
-/// Who computes the model of these settings.
+/// The implementation that computes a model with these settings.
 pub(super) fn implementation(settings: &OpenSettings) -> &'static dyn Implementation {
     match (&settings.backbone, settings.device) {
         (Backbone::Mock, _) => &mock::Mock,
@@ -177,8 +177,8 @@ pub fn open(settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError
     implementation(settings).open(settings)
 }
 
-/// Opens the pretrained backbone of the settings, before any reward training, as the language model it
-/// is, or says why it is none.
+/// Opens the pretrained backbone of the settings as a language model, before any reward training,
+/// or says why it is not one.
 ///
 /// # Errors
 /// When its files cannot be read, or the device refuses.

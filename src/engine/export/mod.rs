@@ -35,10 +35,10 @@ pub struct TrainedModel {
     settings: OpenSettings,
 }
 
-/// How others make the input that the model reads.
+/// How another program has to write a prompt and an answer so that the model reads them as here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputForm {
-    /// One text: prompt, answer and, at the end, this token, at which the reward is read.
+    /// As one text: prompt, answer and, at the end, this token, at which the reward is read.
     Whole {
         /// None where the model has none.
         end: Option<String>,
@@ -70,7 +70,8 @@ impl TrainedModel {
         if settings.backbone == Backbone::Mock {
             return Err(EngineError::NothingToExport);
         }
-        // Checkpoints have the same form on every device, and the machine may lack the run's.
+        // Checkpoints have the same form on every device, and this machine may lack the device of
+        // the run.
         let settings = OpenSettings { device: Device::Cpu, ..settings.clone() };
         let mut model = open(&settings)?;
         read_checkpoint(checkpoint, model.as_mut())?;
@@ -103,9 +104,9 @@ impl TrainedModel {
         Ok(Exported { n_parameters, ..exported })
     }
 
-    /// Writes a PEFT adapter directory into `dir`, which exists. The embedded base model, which
-    /// lies in no directory, is written into its subdirectory `base`; `place` is where `dir` will
-    /// stand in the end. Over a base that is an adapter itself, both are written as one.
+    /// Writes a PEFT adapter directory into `dir`, which exists. The embedded base model has no
+    /// directory, so it is written into the subdirectory `base`; `place` is where `dir` will
+    /// finally be. If the base is an adapter itself, both are written as one.
     ///
     /// # Errors
     /// [`EngineError::NoAdapter`] for a model without low-rank updates; when a file cannot be read

@@ -6,7 +6,7 @@ use super::attention::AttentionScratch;
 use super::block::Tape;
 use super::relative::RelativeRows;
 
-/// Buffers that every block uses anew.
+/// Buffers whose content every block overwrites.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Gradient of the residual stream.
@@ -24,7 +24,8 @@ pub struct Scratch {
 /// All buffers of a trainer.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    /// One for each block that a backward pass goes through, else one in all.
+    /// One tape for each block that a backward pass goes through; a single one where there is no
+    /// such pass.
     pub tapes: Vec<Tape>,
     /// Input of each block, and the output of the last: one more than tapes, at least two.
     pub streams: Vec<Vec<f32>>,
@@ -46,7 +47,7 @@ pub struct Workspace {
     pub drewards: Vec<f32>,
     /// Logits of some rows (language modeling).
     pub logits: Vec<f32>,
-    /// Of the block in work.
+    /// Buffers of the block that is being computed.
     pub scratch: Scratch,
 }
 

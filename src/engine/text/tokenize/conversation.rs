@@ -1,10 +1,10 @@
 //! Pairs through a chat template.
 //!
-//! A decoder whose template writes its own special tokens reads exactly what `apply_chat_template` of
-//! transformers gives. A pair that is too long loses its oldest text, and the template writes what is
-//! left: the beginning token, the marks around each turn and the end of the answer always stand. First
-//! go the contents of the oldest turns, the same on both sides, so that a shared prefix stays shared;
-//! then the ends of answers.
+//! A decoder whose template writes its own special tokens reads exactly what `apply_chat_template`
+//! of transformers gives. A pair that is too long loses its oldest text, and the template writes
+//! the rest, so the beginning token, the marks around each turn and the end of the answer always
+//! stay. The contents of the oldest turns are cut first, equally on both sides, so that a shared
+//! prefix stays shared; then the ends of answers.
 //!
 //! All other models get the rendered text cut in two, where the answer begins, and read it as any
 //! prompt and answer.
@@ -21,8 +21,8 @@ use crate::domain::text::conversation::{
 use crate::engine::text::chat::{ChatTemplate, SpecialTokensBy};
 use crate::engine::{EncodedPair, PairText};
 
-/// Cutting and writing again settles in two or three rounds: text loses or gains a token where it is
-/// cut.
+/// Cutting and rendering again settles in two or three rounds, since a text can gain or lose a
+/// token where it is cut.
 const ROUNDS_MAX: usize = 8;
 
 /// Both conversations of a pair.
@@ -129,7 +129,8 @@ pub(super) fn render(
     pairs.into_par_iter().enumerate().map(render).collect()
 }
 
-/// The pairs that are conversations, and those that no template touches, each with its place.
+/// Separates the pairs that are conversations from those that no template touches, each with its
+/// index.
 pub(super) fn apart<'a>(pairs: &[PairText<'a>]) -> [(Vec<usize>, Vec<PairText<'a>>); 2] {
     let is_whole = |pair: &PairText<'_>| *pair.form == TextForm::Whole;
     [false, true].map(|wanted| {
@@ -168,9 +169,10 @@ impl PairTokenizer {
             .collect()
     }
 
-    /// The chat template for other programs: it writes every special token itself, so that
-    /// `apply_chat_template` of transformers gives the ids that this tokenizer gives. `None` without a
-    /// chat template. (An encoder's two texts are no matter of a template: its text is as it is.)
+    /// The chat template for other programs. It writes every special token itself, so that
+    /// `apply_chat_template` of transformers gives the same ids as this tokenizer. `None` without a
+    /// chat template. (For encoders it is the text of the template unchanged, since the tokens
+    /// around two texts are not a template's to write.)
     #[must_use]
     pub fn portable_template(&self) -> Option<String> {
         let chat = self.chat_template.as_ref()?;
@@ -196,7 +198,7 @@ impl PairTokenizer {
     }
 }
 
-/// A conversation on its way into the limit.
+/// A conversation that is being cut to the limit.
 struct Fitting<'a> {
     tokenizer: &'a PairTokenizer,
     template: &'a ChatTemplate,
@@ -229,7 +231,8 @@ impl Fitting<'_> {
                 *ids = self.tokenizer.encode_part(text)?.get_ids().to_vec();
             }
         }
-        // What the template writes by itself is longer than the limit: its end counts.
+        // The text that the template itself writes is longer than the limit, so only its end is
+        // kept.
         for ids in &mut self.ids {
             let n = excess(ids);
             n_prompt_tokens_cut += n;
@@ -246,11 +249,12 @@ impl Fitting<'_> {
         })
     }
 
-    /// Takes up to `n` tokens off the front of what both sides share; says how many were there.
+    /// Cuts up to `n` tokens off the front of what both sides share; returns how many it cut.
     fn cut_prompt(&mut self, n: usize) -> Result<usize, String> {
         let mut left = n;
         for message in &mut self.conversation.shared {
-            // A content that is no text is not cut: what is in it is the template's to read.
+            // A content that is not plain text is not cut, because only the template knows how to
+            // read it.
             let Content::Text(content) = &mut message.content else { continue };
             if left == 0 {
                 break;
@@ -270,7 +274,7 @@ impl Fitting<'_> {
         Ok(n - left)
     }
 
-    /// Takes up to `n` tokens off the end of one side's answer; says how many were there.
+    /// Cuts up to `n` tokens off the end of one side's answer; returns how many it cut.
     fn cut_answer(&mut self, side: usize, n: usize) -> Result<usize, String> {
         let mut left = n;
         for message in self.conversation.own[side].iter_mut().rev() {
