@@ -1,5 +1,5 @@
-//! Experiments: runs that were launched together to be compared, and who in one has what another
-//! needs.
+//! Experiments: runs that were launched together to be compared, and what one run of an experiment
+//! needs to know of another.
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
@@ -10,7 +10,7 @@ use super::{Store, naming, runs};
 use crate::domain::run::{RunId, RunStatus};
 use crate::domain::spec::{ExperimentSpec, LONGEST};
 
-/// The steps a run should take at least, and whose they are.
+/// The number of steps that a run should take at least, and the run it is taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepsTaken {
     pub run: RunId,
@@ -74,7 +74,7 @@ impl Store {
                 statement.query((dataset, test_dataset, &spec.arm, spec.rng_seed as i64))?;
             let mut found = None;
             while let Some(row) = rows.next()? {
-                // A spec of another version is another spec.
+                // A spec that another version wrote is not the same spec.
                 let text: String = row.get(1)?;
                 if serde_json::from_str::<ExperimentSpec>(&text).ok().as_ref() != Some(spec) {
                     continue;
@@ -124,7 +124,7 @@ impl Store {
     }
 }
 
-/// The key of an experiment, which is made where it is missing.
+/// The key of an experiment, which is created if it does not exist.
 pub(super) fn key(transaction: &Transaction<'_>, name: &str) -> Result<i64, StoreError> {
     naming::require_fit(name, "an experiment")?;
     transaction.execute(
@@ -135,7 +135,7 @@ pub(super) fn key(transaction: &Transaction<'_>, name: &str) -> Result<i64, Stor
     Ok(transaction.query_row(sql, [name], |row| row.get(0))?)
 }
 
-/// Takes away experiments whose last run is gone.
+/// Deletes experiments whose last run is gone.
 pub(super) fn drop_empty(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     transaction.execute(
         "DELETE FROM experiments WHERE NOT EXISTS

@@ -7,10 +7,10 @@ use super::rows::RunRow;
 use super::{Store, runs};
 use crate::domain::run::RunId;
 
-/// Names less similar than this (Jaro-Winkler) are not worth suggesting.
+/// The Jaro-Winkler similarity below which a name is not suggested.
 const SIMILARITY_MIN: f64 = 0.7;
 
-/// An error lists at most so many candidates.
+/// Most candidates that an error lists.
 const CANDIDATES_MAX: usize = 8;
 
 impl Store {

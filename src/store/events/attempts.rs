@@ -14,16 +14,16 @@ use crate::store::error::StoreError;
 use crate::store::rows::RunDetail;
 use crate::store::{Store, runs};
 
-/// A worker's right to write a run.
+/// The right of a worker to write a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
-    /// Which (re)start of the run, from 1.
+    /// The number of the attempt: 1 for the first start, one more for every restart.
     pub number: u32,
     /// The number of the attempt's first event.
     pub next_seq: u64,
 }
 
-/// A run whose worker may be started now, by whoever was given it.
+/// A run whose worker may now be started by the process that claimed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedRun {
     pub run: RunId,
@@ -31,8 +31,8 @@ pub struct QueuedRun {
     pub attempt: u32,
 }
 
-/// A claim from another host, whose processes cannot be looked at, holds this long: a worker takes
-/// its run within seconds.
+/// How long a claim from another host holds, whose processes cannot be checked. A worker takes its
+/// run within seconds.
 const CLAIM_ELSEWHERE_MS: i64 = 60_000;
 
 impl Store {
@@ -81,8 +81,8 @@ impl Store {
         })
     }
 
-    /// Says that the worker of an attempt lives. `false` when a newer attempt holds the run, and
-    /// the worker must end.
+    /// Records a heartbeat of an attempt. `false` when a newer attempt holds the run, so that the
+    /// worker must end.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -98,7 +98,7 @@ impl Store {
         })
     }
 
-    /// The head of the queue.
+    /// The first run in the queue.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -110,10 +110,10 @@ impl Store {
         })
     }
 
-    /// Claims the head of the queue for whoever is about to start its worker, if fewer than `n_slots`
-    /// runs are at work or being started. `None` where there is nothing to start, or somebody else
-    /// does it: one transaction decides, so that of many processes that look at the queue one starts a
-    /// worker.
+    /// Claims the first run of the queue for the process that will start its worker, if fewer than
+    /// `n_slots` runs are at work or being started. `None` when there is nothing to start, or
+    /// another process is starting it: one transaction decides, so that of many processes that
+    /// watch the queue only one starts a worker.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -124,7 +124,7 @@ impl Store {
     ) -> Result<Option<QueuedRun>, StoreError> {
         let is_idle = self.next_queued()?.is_none();
         if is_idle {
-            // Polls of an empty queue take no lock.
+            // An empty queue is found without taking a lock, so that polling costs nothing.
             return Ok(None);
         }
         let running = self.running()?;
@@ -145,7 +145,7 @@ impl Store {
         })
     }
 
-    /// Hands the claim on a run to the worker that was started for it, or gives it up.
+    /// Passes the claim on a run to the worker that was started for it, or gives the claim up.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -200,8 +200,9 @@ impl Store {
         })
     }
 
-    /// Ends a queued run that no worker has taken, by an event a person or a supervisor writes in
-    /// its place: `run_stopped` when it is canceled, `run_failed` when its worker cannot start.
+    /// Ends a queued run that no worker has taken. The event is written by a person's command or a
+    /// supervisor in the worker's place: `run_stopped` when the run is canceled, `run_failed` when
+    /// its worker cannot start.
     ///
     /// # Errors
     /// When the run is not in the queue any more, or the event does not end it.
@@ -262,12 +263,12 @@ fn set_claim(
     Ok(())
 }
 
-/// Whether a process may be writing.
+/// Whether a process may still write to the run.
 pub(in crate::store) fn is_alive(liveness: Liveness) -> bool {
     matches!(liveness, Liveness::Alive | Liveness::Silent)
 }
 
-/// Who holds a run, if anybody ever did.
+/// The claim on a run, if any worker ever had one.
 pub(in crate::store) fn claim(
     connection: &Connection,
     key: i64,
@@ -293,7 +294,7 @@ pub(in crate::store) fn claim_of(row: &rusqlite::Row<'_>, first: usize) -> rusql
     })
 }
 
-/// Notes that an attempt ended by an event, so that nobody expects its process any more.
+/// Records that an attempt has ended by an event, so that its process is no longer expected.
 pub(in crate::store) fn release(
     transaction: &Transaction<'_>,
     key: i64,
@@ -304,8 +305,8 @@ pub(in crate::store) fn release(
     Ok(())
 }
 
-/// The status to show: what the events say, unless the run waits in the queue or was just taken by
-/// a worker that has not reported yet.
+/// The status to show: the one by the events, unless the run is in the queue or has just been taken
+/// by a worker that has not reported yet.
 pub(in crate::store) fn status_in_force(
     stored: RunStatus,
     is_queued: bool,
@@ -320,7 +321,7 @@ pub(in crate::store) fn status_in_force(
     }
 }
 
-/// What is known of the process behind a run in this status.
+/// The liveness of the process behind a run with this status.
 pub(in crate::store) fn liveness_of(status: RunStatus, claim: Option<&Claim>) -> Liveness {
     liveness::liveness(status, claim, now_ms())
 }
