@@ -136,7 +136,7 @@ const READERS: [&str; 9] = [
     // Metrics: held-out human pairs, and the precision of pseudo-labels.
     "src/worker/evaluate.rs",
     "src/worker/gold.rs",
-    // Seed pairs are turned towards the label that people gave them.
+    // Seed pairs are turned toward the label that people gave them.
     "src/domain/teacher/views.rs",
     "src/worker/views.rs",
     "src/worker/cross_fit.rs",

@@ -1,4 +1,4 @@
-//! Arms over random seeds: what a recipe comes to, whatever its seed.
+//! Arms over random seeds: the mean result of each recipe, and its difference to the base arm.
 //!
 //! Runs that differ in nothing but their `rng_seed` are one arm. An arm is measured against the base
 //! arm seed by seed, on the test pairs that both runs of a seed share.
@@ -63,7 +63,7 @@ pub struct ArmRow {
     pub wall_s: Option<f64>,
 }
 
-/// Runs whose arms can be compared: only which test pairs each is right about is kept of them.
+/// Most runs that are compared by arm. Only which test pairs each is right about is kept in memory.
 const N_ARM_RUNS_MAX: usize = 1_000;
 
 /// An arm beside the base arm.
@@ -79,7 +79,7 @@ pub struct ArmDifference {
     /// All test pairs of all seeds together: paired bootstrap and exact McNemar test. A pair that is
     /// tested under two seeds counts twice.
     pub pooled: PairedDifference,
-    /// Its p-value after Holm's adjustment for all arms.
+    /// The pooled p-value after Holm's adjustment for all arms.
     pub pooled_p_holm: Option<f64>,
 }
 
@@ -117,7 +117,7 @@ pub fn compare_arms(
     })
 }
 
-/// A run with who it is right about, by ascending pair.
+/// A run with the test pairs that it ranks right, by ascending pair.
 struct Member {
     compared: ComparedRun,
     right: Vec<(PairId, bool)>,
@@ -154,7 +154,7 @@ impl Member {
 /// The runs by arm.
 struct Arms<'a> {
     members: &'a [Member],
-    /// By run, what it is given: the settings of data and model that differ.
+    /// For each run, the settings of data and model in which the runs differ.
     given: Vec<String>,
     /// Runs of each arm.
     groups: Vec<Vec<usize>>,
@@ -238,7 +238,7 @@ impl<'a> Arms<'a> {
         }
     }
 
-    /// The tested run of an arm that was given the same pairs and model as another run, seed included.
+    /// The tested run of an arm that has the same data, model and random seed as another run.
     fn partner(&self, run: usize, arm: &str) -> Option<&Member> {
         let mine = &self.members[run];
         let found = self.members.iter().zip(&self.given).find(|(member, given)| {
@@ -294,7 +294,7 @@ impl<'a> Arms<'a> {
     }
 }
 
-/// Who is right about the pairs that all lists hold.
+/// For the pairs that all lists contain, which of them rank the pair right.
 fn common<const N: usize>(lists: [&Vec<(PairId, bool)>; N]) -> Vec<[bool; N]> {
     let [first, ..] = lists.as_slice() else { return Vec::new() };
     let pairs: BTreeSet<PairId> = first.iter().map(|(pair, _)| *pair).collect();

@@ -1,4 +1,4 @@
-//! Pairs on which two runs disagree: what to look at to learn why one is better.
+//! Pairs on which two runs disagree: the ones to look at to learn why one run is better.
 
 use serde::Serialize;
 
@@ -17,7 +17,8 @@ pub struct Disagreements {
     pub test: PairedOutcomes,
     /// Over the common pool pairs of their latest selections; `None` when there are none.
     pub pool: Option<PoolDisagreements>,
-    /// The pairs of both about which the less sure run is surest, the surest first.
+    /// The pairs on which the runs disagree most: those for which the less confident of the two is
+    /// most confident.
     pub pairs: Vec<Disagreement>,
 }
 
@@ -49,7 +50,7 @@ pub enum DisagreementSplit {
     Pool,
 }
 
-/// What one run thinks of a pair.
+/// The view that one run has of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Opinion {
     pub round: u32,
@@ -76,7 +77,7 @@ pub struct Disagreement {
 }
 
 impl Disagreement {
-    /// How sure the less sure run is.
+    /// The confidence of the less confident run.
     #[must_use]
     pub fn sureness(&self) -> f64 {
         self.base.confidence.min(self.other.confidence)
@@ -111,7 +112,7 @@ pub fn disagreements(
     })
 }
 
-/// Keeps the surest of many.
+/// Keeps the pairs with the highest [`Disagreement::sureness`].
 struct Surest {
     pairs: Vec<Disagreement>,
     n_max: usize,
@@ -120,7 +121,7 @@ struct Surest {
 impl Surest {
     fn add(&mut self, found: Disagreement) {
         self.pairs.push(found);
-        // Sorted now and then rather than always: a million pairs may disagree.
+        // Sorted only when four times as many have come, since a million pairs may disagree.
         if self.pairs.len() >= 4 * self.n_max.max(64) {
             self.sort();
         }
@@ -173,7 +174,7 @@ fn test_pairs(
     Ok(PairedOutcomes::of(outcomes))
 }
 
-/// Walks through both selections at once.
+/// Walks through the selections of both runs at once.
 fn pool_pairs(
     store: &Store,
     base: &ComparedRun,
@@ -231,8 +232,8 @@ impl PoolDisagreements {
     }
 }
 
-/// A scored pair as an opinion; `None` for equal rewards, which prefer nothing. Answers a and b are
-/// in the run's own order, so they are turned into chosen and rejected first.
+/// A scored pair as an opinion; `None` for equal rewards, which prefer neither answer. Answers a
+/// and b are in the run's own order, so they are mapped to chosen and rejected first.
 fn opinion(scored: &ScoredPair, rng_seed: u64, round: u32) -> Option<Opinion> {
     let ScoredPair { score, left_out } = scored;
     let margin = score.margin();

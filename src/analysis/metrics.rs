@@ -85,7 +85,7 @@ fn labels_trained_on(run: &ComparedRun) -> Option<f64> {
     sum(run, |round| round.n_train_pairs)
 }
 
-/// A sum over the rounds up to the one that speaks for the run.
+/// The sum of a field over the rounds up to the one that is compared.
 fn sum(run: &ComparedRun, field: fn(&RoundRow) -> Option<u64>) -> Option<f64> {
     let last = run.round?;
     let rounds = run.rounds.iter().filter(|round| round.round <= last);
@@ -103,8 +103,8 @@ fn ceilings(runs: &[ComparedRun]) -> Vec<(i64, u64, f64)> {
         .collect()
 }
 
-/// How much of the way from its own seed set to every label a run has come. The run with every
-/// label is the one of the same random seed, else the mean of those there are.
+/// How much of the way from its own seed set to the full labels a run has come. The ceiling is the
+/// run with every label and the same random seed, or the mean over those there are.
 fn run_gap_closed(run: &ComparedRun, ceilings: &[(i64, u64, f64)]) -> Option<f64> {
     if *run.row.arm == *FULL_LABELS || run.round == Some(0) {
         return None;

@@ -1,7 +1,8 @@
-//! Runs side by side: what their specs differ in, what they measured, and how sure one can be that
-//! one is better than another.
+//! Runs side by side: which settings and results differ, and how certain a difference is.
 //!
-//! The store hands out rows and columns; what they mean beside each other is worked out here.
+//! The store hands out rows and columns; this room works out what they mean side by side. Test
+//! metrics are compared pair by pair with the base, on the test pairs both were evaluated on. Which
+//! round of a run is compared is never chosen by test pairs ([`RoundChoice`]).
 //!
 //! Test metrics are compared pair by pair with the base, on the test pairs both were evaluated on.
 //! Which round speaks for a run is never chosen by test pairs ([`RoundChoice`]).
@@ -31,7 +32,7 @@ pub use paired::ComparisonCache;
 /// More runs than this are not compared at once.
 pub const N_RUNS_MAX: usize = 100;
 
-/// Which round speaks for a run.
+/// Which round of a run is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoundChoice {
@@ -43,7 +44,7 @@ pub enum RoundChoice {
 }
 
 impl RoundChoice {
-    /// The round, of those with a test evaluation.
+    /// The number of the chosen round; only rounds with a test evaluation count.
     fn of(self, rounds: &[RoundRow]) -> Option<u32> {
         let tested =
             || rounds.iter().filter(|round| round.test.is_some() && !round.is_rolled_back());
@@ -61,7 +62,7 @@ pub struct ComparisonQuery {
     pub runs: Vec<RunId>,
     /// Index of the run that the others are measured against.
     pub base: usize,
-    /// Which round speaks for a run.
+    /// Which round of a run is compared.
     pub rounds: RoundChoice,
     /// Points of a loss curve; 0 leaves the curves out.
     pub n_loss_points: usize,
@@ -74,7 +75,7 @@ pub struct Comparison {
     pub runs: Vec<ComparedRun>,
     /// Index of the run that the others are measured against.
     pub base: usize,
-    /// Which round speaks for a run.
+    /// Which round of a run is compared.
     pub rounds: RoundChoice,
     /// Every setting of the specs.
     pub settings: Vec<SettingRow>,
@@ -91,7 +92,7 @@ pub struct Comparison {
 pub struct ComparedRun {
     /// Its line in the runs list.
     pub row: RunRow,
-    /// The round that speaks for it; `None` before the first test evaluation.
+    /// The round that is compared; `None` before the first test evaluation.
     pub round: Option<u32>,
     pub rounds: Vec<RoundRow>,
     /// Its train loss, when asked for.
@@ -99,14 +100,14 @@ pub struct ComparedRun {
 }
 
 impl ComparedRun {
-    /// The round that speaks for it.
+    /// The round of the run that is compared.
     #[must_use]
     pub fn compared_round(&self) -> Option<&RoundRow> {
         self.rounds.iter().find(|round| Some(round.round) == self.round)
     }
 
-    /// Labels that people had given up to the round that speaks for it: the seed set with its
-    /// validation pairs, and verdicts.
+    /// Human labels given up to the round that is compared: the seed set with its validation pairs,
+    /// and verdicts.
     #[must_use]
     pub fn n_labels_spent(&self) -> Option<u64> {
         self.compared_round()?.n_labels_spent
@@ -135,7 +136,7 @@ pub struct SettingRow {
 pub enum Direction {
     Higher,
     Lower,
-    /// Neither: it is a fact, not an achievement.
+    /// Neither direction is better: the value is a fact about the run.
     Neither,
 }
 
@@ -189,8 +190,8 @@ pub struct SeedGroup {
     pub accuracy: Option<(f64, Option<Interval>)>,
 }
 
-/// Reads runs side by side. What was computed before is taken from the cache, so a viewer can ask
-/// again whenever a run has gone on.
+/// Reads runs side by side. Results that were computed before come from the cache, so a viewer can
+/// ask again whenever a run has gone on.
 ///
 /// # Errors
 /// When there are too few or too many runs, or one does not exist.

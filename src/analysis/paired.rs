@@ -24,7 +24,8 @@ pub(super) struct Paired {
     pub(super) nll: Option<PairedDifference>,
 }
 
-/// A run's state of knowledge: a round is evaluated once in an attempt.
+/// The state of a run as the cache knows it: a round is evaluated once in an attempt, so run,
+/// attempt and round identify the margins.
 type Version = (RunId, u32, u32);
 
 /// Paired figures that were computed before; a few hundred bytes for each pair of runs.

@@ -10,7 +10,8 @@ use crate::store::RunDetail;
 
 /// The key of the random seed.
 pub(super) const RNG_SEED: &str = "rng_seed";
-/// A recipe's name is no setting of its own: the keys it stands for are.
+/// The key of the recipe's name. It is no setting of its own, since the keys that the recipe sets
+/// are compared.
 pub(super) const ARM: &str = "arm";
 
 /// Every setting, in alphabetical order.
@@ -22,7 +23,7 @@ pub(super) fn rows(runs: &[RunDetail]) -> Result<Vec<SettingRow>, AnalysisError>
             .map_err(|source| AnalysisError::Spec { run: run.row.name.clone(), source })?;
         let mut leaves = Vec::new();
         flatten("", &value, &mut leaves);
-        // A key that only a later version has stands behind those all know.
+        // A key that only a later version has is sorted behind those that all runs have.
         keys.extend(leaves.iter().map(|(key, _)| key.clone()));
         by_run.push(leaves.into_iter().collect());
     }

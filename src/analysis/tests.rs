@@ -135,8 +135,8 @@ fn the_round_is_the_last_or_the_best_by_validation() {
     assert!((mean - 0.75).abs() < 1e-12 && interval.is_some());
 }
 
-/// A selection in which every pair's margin towards the chosen answer is given.
-fn selected(seed: u64, round: u32, towards_chosen: &[(u32, f32, bool)]) -> RunEvent {
+/// A selection in which every pair's margin toward the chosen answer is given.
+fn selected(seed: u64, round: u32, toward_chosen: &[(u32, f32, bool)]) -> RunEvent {
     let RunEvent::SelectionMade { summary, .. } = testing::selection_made(round, 2) else {
         unreachable!()
     };
@@ -149,7 +149,7 @@ fn selected(seed: u64, round: u32, towards_chosen: &[(u32, f32, bool)]) -> RunEv
         let left_out = (!is_selected).then_some(LeftOut::NotSeparated);
         ScoredPair { score: PairScore { pair, reward_a, reward_b }, left_out }
     };
-    RunEvent::SelectionMade { round, summary, pairs: towards_chosen.iter().map(scored).collect() }
+    RunEvent::SelectionMade { round, summary, pairs: toward_chosen.iter().map(scored).collect() }
 }
 
 #[test]

@@ -23,7 +23,7 @@ use super::verdict::Verdict;
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRecord {
     pub run: RunId,
-    /// Which (re)start of the run.
+    /// Number of the attempt: 1 for the first start of the run, one more for every restart.
     pub attempt: u32,
     /// Counted from 1 over all attempts, without gaps.
     pub seq: u64,
@@ -43,7 +43,7 @@ pub struct WorkerIdentity {
     pub host: String,
 }
 
-/// Margin of one labelled pair in an evaluation.
+/// Margin of one labeled pair in an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairMargin {
     /// Which pair (of the training source, or of the test source).
@@ -62,11 +62,12 @@ pub struct OracleAnswer {
     pub preferred: Side,
 }
 
-/// What a selection came to; the numbers of a round's table row.
+/// The counts and statistics of one selection, as the row of its round shows them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SelectionSummary {
     pub learning_status: LearningStatus,
-    /// The constant taken off the rewards before they became probabilities.
+    /// The constant that was subtracted from every reward before the sigmoid made it a probability
+    /// (`selection.reward_offset`).
     pub reward_offset: f64,
     pub n_scored: u64,
     pub n_selected: u64,
@@ -86,7 +87,7 @@ pub struct SelectionSummary {
     pub histogram: ConfidenceHistogram,
     /// Confidences of the selected pairs.
     pub selected_histogram: ConfidenceHistogram,
-    /// Calibration, bound, shift and length; empty in runs that are older than it.
+    /// Diagnostics of the selection: calibration, error bound, shift and length.
     #[serde(default)]
     pub audit: Box<SelectionAudit>,
 }
@@ -122,19 +123,20 @@ pub enum RunEvent {
         precision: String,
         /// Such as `cpu, 2 threads`.
         device: String,
-        /// How conversations become one text; without one prompt and answer stand as they are.
+        /// The chat template that turns a conversation into one text; `None` where prompt and
+        /// answer are joined as they stand.
         #[serde(default)]
         chat_template: Option<ChatTemplateRecord>,
     },
     /// The data set was divided.
     DataSplitMade {
-        /// Human labels trained on.
+        /// Human-labeled pairs that are trained on.
         n_seed_set: u64,
-        /// Human labels that decide.
+        /// Human-labeled pairs held out for validation, on which the run's decisions are made.
         n_validation: u64,
         /// Pairs with hidden labels.
         n_unlabeled_pool: u64,
-        /// Pairs that decide nothing.
+        /// Test pairs, on which no decision of the run depends.
         n_test: u64,
         /// Training pairs dropped because their group is in the test source.
         n_leaked: u64,
@@ -151,27 +153,29 @@ pub enum RunEvent {
         n_prompt_tokens_cut: u64,
         n_answer_tokens_cut: u64,
     },
-    /// Round 0 takes as many optimiser steps as another run (`train.match_steps`).
+    /// Round 0 takes as many optimizer steps as another run (`train.match_steps`).
     StepsMatched {
         run: RunId,
         arm: String,
         /// What it took over all its rounds.
         n_steps: u64,
     },
-    /// The round's weights and scores are those of another run that trained the very same round.
+    /// The round was not trained: its weights and scores were taken from another run whose round 0
+    /// is identical.
     RoundReused {
         round: u32,
         run: RunId,
         /// SHA-256 of everything the round depends on.
         digest: String,
-        /// What it took there; counted as this run's own time, since it is what the round costs.
+        /// Wall time that the other run spent on the round, in milliseconds. It counts as time of
+        /// this run, since it is what the round costs.
         wall_ms: u64,
     },
     StepStarted {
         round: u32,
         /// As [`super::ser::Step::name`] writes it.
         step: String,
-        /// Optimiser steps, or pairs, to do.
+        /// Optimizer steps, or pairs, to do.
         n_total: u64,
     },
     /// How far the step is; at most a few a second.
@@ -185,7 +189,7 @@ pub enum RunEvent {
         /// Milliseconds since the step began in this attempt.
         elapsed_ms: u64,
     },
-    /// One optimiser step was taken.
+    /// One optimizer step was taken.
     TrainStepTaken {
         round: u32,
         /// Which epoch, from 0.
@@ -217,9 +221,10 @@ pub enum RunEvent {
         #[serde(default)]
         n_human_labels: u64,
     },
-    /// The held-back labels answered for pairs of a review queue (`review.oracle`).
+    /// The oracle answered for pairs of a review queue with their held-back labels
+    /// (`review.oracle`).
     OracleAnswered {
-        /// The round that trains on the answers first.
+        /// The first round that trains on the answers.
         round: u32,
         /// Which pairs it was asked about.
         queue: OracleQueue,
@@ -237,11 +242,11 @@ pub enum RunEvent {
         /// How long it took.
         elapsed_ms: u64,
     },
-    /// Fold models judged the seed set that they had not learned.
+    /// Each fold model scored the seed pairs that it had not been trained on.
     CrossFitted {
         n_folds: u32,
         n_pairs: u64,
-        /// Pairs ranked as people do.
+        /// Seed pairs that the fold models rank as people did.
         n_correct: u64,
         /// How long it took in this attempt.
         elapsed_ms: u64,
@@ -276,16 +281,16 @@ pub enum RunEvent {
         name: String,
         /// Round it belongs to.
         round: u32,
-        /// Optimiser steps since the beginning of the run.
+        /// Optimizer steps since the beginning of the run.
         global_step: u64,
         n_bytes: u64,
         /// SHA-256 of its manifest.
         digest: String,
     },
-    /// The person's verdicts up to a row took effect.
+    /// Verdicts of people took effect, up to and including the row `last_verdict_id`.
     VerdictsRead {
         round: u32,
-        /// Optimiser step from which they hold.
+        /// Optimizer step from which they hold.
         global_step: u64,
         /// The last verdict row read.
         last_verdict_id: i64,
@@ -297,13 +302,13 @@ pub enum RunEvent {
         request_id: i64,
         kind: RequestKind,
     },
-    /// The run holds between two steps.
+    /// The run pauses between two steps.
     Paused {
-        /// Why: `requested`, `review`.
+        /// The reason of the pause: `requested` or `review`.
         reason: String,
     },
     Resumed,
-    /// A round was undone: the run's model is that of an earlier round again.
+    /// A round was undone: the run goes on with the weights of an earlier round.
     RolledBack {
         /// The round that is undone.
         from: u32,

@@ -1,4 +1,4 @@
-//! What a model's margins on labelled pairs say about it.
+//! Metrics of a model, computed from its margins on labeled pairs.
 
 pub mod calibration;
 pub mod histogram;
@@ -12,15 +12,15 @@ use super::stats::bradley_terry::{log_sigmoid, preference_probability};
 use super::stats::wilson_interval;
 use calibration::{ReliabilityBin, expected_calibration_error, reliability_bins};
 
-/// Which labelled pairs were evaluated.
+/// Which labeled pairs were evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Split {
-    /// Split off the seed set; may decide things.
+    /// Human-labeled pairs held out of the seed set; decisions may depend on them.
     Validation,
-    /// Decides nothing.
+    /// Test pairs, on which no decision of a run depends.
     Test,
 }
 

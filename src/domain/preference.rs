@@ -24,7 +24,8 @@ pub struct PreferencePair {
     /// The answer people preferred.
     pub chosen: String,
     pub rejected: String,
-    /// What the texts are to a chat template; of its two answers the chosen one is the first.
+    /// How a chat template reads the three texts; the chosen answer is the first of its two
+    /// answers.
     pub form: TextForm,
     /// Pairs of one group never stand on both sides of a split: the prompt, or a column such as
     /// the topic.
@@ -70,7 +71,7 @@ impl Side {
     }
 }
 
-/// A pair as the unlabelled pool hands it out. There is no label field, so no code that sees only
+/// A pair as the unlabeled pool hands it out. There is no label field, so no code that sees only
 /// this can leak one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CandidatePair {
@@ -81,7 +82,7 @@ pub struct CandidatePair {
     /// First answer, in an order shuffled by `rng_seed`.
     pub response_a: String,
     pub response_b: String,
-    /// What the texts are to a chat template; its answers are in presentation order.
+    /// How a chat template reads the three texts; its answers are in presentation order.
     pub form: TextForm,
     /// The part of the data set it is from, where it has parts.
     pub slice: String,
@@ -130,7 +131,7 @@ pub enum LabelSource {
     },
 }
 
-/// One labelled example of a training set: which side of which pair is preferred, and who says so.
+/// One labeled example of a training set: which side of which pair is preferred, and who says so.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TrainingLabel {
     pub pair: PairId,

@@ -1,4 +1,4 @@
-//! What a reward model says about an unlabelled pair.
+//! What a reward model says about an unlabeled pair.
 
 use serde::{Deserialize, Serialize};
 
@@ -60,13 +60,13 @@ pub struct PseudoLabel {
     pub confidence: f64,
 }
 
-/// What a label says about the answer it prefers.
+/// How certain a label is about the answer it prefers.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Claim {
     #[default]
     Certain,
-    /// It is better with this probability `q`: the loss is `q loss(d) + (1 - q) loss(-d)`, the
-    /// expectation over the true label.
+    /// The preferred answer is better with probability `q`: the loss is `q loss(d) + (1 - q)
+    /// loss(-d)`, the expectation over the true label.
     Probable(f32),
 }
 

@@ -12,7 +12,8 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
     pub text: String,
-    /// Whether it begins with a quotation mark, so that it is no term.
+    /// Whether the word begins with a quotation mark: it is then plain text, and no `NAME OP
+    /// VALUE`.
     pub is_quoted: bool,
     /// Whether a `!` stands before it.
     pub is_inverted: bool,
@@ -42,7 +43,7 @@ const OPERATORS: [(&str, Operator); 7] = [
     (">", Operator::More),
 ];
 
-/// Words less alike than this are not taken for each other.
+/// The Jaro-Winkler similarity above which a word counts as a misspelling of another.
 const SIMILARITY_MIN: f64 = 0.7;
 
 impl Operator {
@@ -66,7 +67,7 @@ pub fn words(query: &str) -> Vec<Word> {
             raw.push(c);
         }
     }
-    // What follows a mark that is never closed.
+    // A quotation mark that is never closed makes the rest of the query one word.
     words.extend(word(raw.trim_end()));
     words
 }

@@ -10,7 +10,7 @@
 pub enum Purpose {
     /// Which groups go to test, seed set, validation and pool.
     Split = 1,
-    /// Which response of an unlabelled pair is shown as `a`.
+    /// Which response of an unlabeled pair is shown as `a`.
     Presentation = 2,
     /// Order of the training pairs within an epoch.
     Shuffle = 3,
@@ -55,7 +55,7 @@ impl Place {
         Self { rng_seed, purpose, round: 0, epoch: 0 }
     }
 
-    /// The same stream family at a round and epoch.
+    /// The same seed and purpose, at a round and an epoch.
     #[must_use]
     pub fn at(self, round: u32, epoch: u32) -> Self {
         Self { round, epoch, ..self }
@@ -102,7 +102,7 @@ impl Place {
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection with full avalanche.
+/// The finalizer of SplitMix64 (Steele, Lea, Flood 2014), a bijection with full avalanche.
 fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -56,7 +56,7 @@ impl RunKind {
         name.parse().ok()
     }
 
-    /// Whether it is the one that needs no mention.
+    /// Whether it is the default kind, which a stored spec does not mention.
     #[must_use]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -137,12 +137,13 @@ pub enum StopReason {
     SelectionExhausted,
     /// The seed model does not rank held-out human pairs better than chance.
     SeedNotBetterThanChance,
-    /// No share of the pool could be shown to be labelled well enough.
+    /// No share of the pool could be certified: the bound on the label error was above `max_error`
+    /// at every coverage.
     Uncertified,
     /// The selected labels prefer the longer answer, or the shorter one, nearly always.
     SelectionOneSided,
-    /// The round would train on the labels of the round before again: its model added nothing to the
-    /// teacher, nor did a person.
+    /// The next round would train on exactly the labels of the last one: its model added nothing to
+    /// the teacher, and no person gave a verdict.
     NothingNew,
     /// A round ranks the validation pairs significantly worse than the one before.
     ValidationDropped,

@@ -1,5 +1,5 @@
-//! What a run of any kind is to the worker: a loop that says what to do next and takes what came of
-//! it.
+//! The interface between a run of any kind and its worker: a loop that names the next step and
+//! takes the outcome of that step.
 //!
 //! A loop does nothing itself. [`drive`] asks it for the pending step and has an [`Executor`] do it,
 //! until the loop has ended or a person asks to stop. A loop is saved and restored by serde: its whole

@@ -33,7 +33,7 @@ pub struct ScoredPair {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
     pub learning_status: LearningStatus,
-    /// The constant taken off the rewards.
+    /// The constant that was subtracted from the rewards.
     pub reward_offset: f64,
     /// Every scored pair, in the order given.
     pub pairs: Vec<ScoredPair>,
@@ -69,9 +69,10 @@ impl Selection {
 ///
 /// Each answer's probability is `sigmoid(reward - offset)`. Status 1 (SER, equations 3 and 4) asks
 /// for one probability above `high_threshold` and the other below `low_threshold`; status 2 for
-/// probabilities that differ by more than `delta_threshold`. All comparisons are strict. `confidence`
-/// looks at the probability of the pair instead, `sigmoid((reward_a - reward_b) / T)`, and
-/// `top_share` and `risk` at how many pairs of the pool are more confident: no offset moves them.
+/// probabilities that differ by more than `delta_threshold`. All comparisons are strict. The rule
+/// `confidence` tests the probability of the pair instead, `sigmoid((reward_a - reward_b) / T)`;
+/// `top_share` and `risk` test the share of the pool that is more confident. These three do not
+/// depend on the offset.
 #[must_use]
 pub fn select(scores: &[PairScore], policy: &Policy, context: SelectionContext<'_>) -> Selection {
     let barred: Vec<Option<LeftOut>> =
@@ -86,10 +87,10 @@ pub fn select(scores: &[PairScore], policy: &Policy, context: SelectionContext<'
         longer_strata: policy.longer_strata,
         is_eligible: barred.iter().map(Option::is_none).collect(),
     };
-    let judgement = policy.rule.judge(&pool);
-    let stops = judgement.status == LearningStatus::Stop;
+    let judgment = policy.rule.judge(&pool);
+    let stops = judgment.status == LearningStatus::Stop;
     let by_rule =
-        judgement.reasons.iter().map(|why| if stops { Some(LeftOut::Stopped) } else { *why });
+        judgment.reasons.iter().map(|why| if stops { Some(LeftOut::Stopped) } else { *why });
     let pairs: Vec<ScoredPair> = scores
         .iter()
         .zip(barred.iter().zip(by_rule))
@@ -100,7 +101,7 @@ pub fn select(scores: &[PairScore], policy: &Policy, context: SelectionContext<'
         .collect();
     let kept = pairs.iter().filter(|pair| pair.left_out.is_none());
     let labels = kept.filter_map(|pair| context.label(&pair.score)).collect();
-    let (learning_status, reward_offset) = (judgement.status, pool.reward_offset);
+    let (learning_status, reward_offset) = (judgment.status, pool.reward_offset);
     Selection { learning_status, reward_offset, pairs, labels }
 }
 

@@ -27,14 +27,14 @@ use super::verdict::{Verdict, VerdictSet};
 pub enum Step {
     /// Train on [`SerLoop::training_labels`].
     Train { round: u32 },
-    /// Score a labelled split.
+    /// Score a labeled split.
     Evaluate { round: u32, split: Split },
     /// Train models on the seed set less one fold each, and judge the folds with them.
     CrossFit {
         /// Round 0.
         round: u32,
     },
-    /// Score the whole unlabelled pool with the model of the round before.
+    /// Score the whole unlabeled pool with the model of the round before.
     Score {
         /// The round that will train on what is selected.
         round: u32,
@@ -71,7 +71,7 @@ pub enum Outcome {
     Trained,
     /// A split was evaluated.
     Evaluated {
-        /// Why the loop must not go on after this round, where a guard says so.
+        /// The reason to end the loop after this round, if a guard found one.
         halt: Option<StopReason>,
     },
     /// The fold models were trained and have judged.
@@ -81,7 +81,7 @@ pub enum Outcome {
     Selected {
         learning_status: LearningStatus,
         labels: Vec<PseudoLabel>,
-        /// Why the loop must not train on it, where a guard says so.
+        /// The reason not to train on the selection, if a guard found one.
         halt: Option<StopReason>,
     },
     /// The person released the selection.
@@ -96,7 +96,7 @@ pub struct UnexpectedOutcome {
     pub outcome: String,
 }
 
-/// The few parts of a spec that steer the loop.
+/// The settings of a spec that steer the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoopRule {
@@ -111,10 +111,11 @@ pub struct LoopRule {
     pub accumulate: Accumulation,
     /// Whether a person releases each selection.
     pub review: ReviewMode,
-    /// Whether fold models judge the seed set before the pool is labelled.
+    /// Whether fold models judge the seed set before the pool is labeled.
     #[serde(default)]
     pub cross_fit: bool,
-    /// Whether every round brings new human labels, so that it can train though nothing is selected.
+    /// Whether an oracle adds human labels in every round, so that a round can train even if
+    /// nothing is selected.
     #[serde(default)]
     pub has_oracle: bool,
 }
@@ -133,7 +134,7 @@ impl From<&ExperimentSpec> for LoopRule {
     }
 }
 
-/// The loop's state; serialised whole into every checkpoint.
+/// The loop's state; serialized whole into every checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SerLoop {
@@ -295,8 +296,8 @@ impl SerLoop {
     }
 }
 
-/// A training set with what people have said since the seed set was made: each of their labels stands
-/// in place of the pseudo-label of its pair.
+/// Adds to a training set the human labels that were given since the seed set was made; each
+/// replaces the pseudo-label of its pair.
 #[must_use]
 pub fn with_human_labels(
     mut labels: Vec<TrainingLabel>,

@@ -73,7 +73,7 @@ pub struct ExperimentSpec {
     /// Which pseudo-labels are kept.
     pub selection: SelectionSpec,
     pub rounds: RoundsSpec,
-    /// When a person looks.
+    /// When a person, or the oracle in their place, is asked.
     pub review: ReviewSpec,
 }
 
@@ -116,20 +116,21 @@ pub enum LossName {
     Hinge,
 }
 
-/// A pairwise loss on a margin `d = reward(preferred) - reward(other)`, with what it takes.
+/// A pairwise loss on a margin `d = reward(preferred) - reward(other)`, with the settings of that
+/// loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Loss {
     /// `-log sigmoid(d)` (Bradley and Terry 1952).
     BradleyTerry,
     /// `max(0, target_margin - d)` (SER, equation 5).
     Hinge {
-        /// The margin beyond which a pair teaches nothing.
+        /// The margin from which on the loss of a pair is 0.
         target_margin: f32,
     },
 }
 
 impl TrainSpec {
-    /// What the keys `loss` and `hinge_margin` say together.
+    /// The loss that the keys `loss` and `hinge_margin` describe together.
     #[must_use]
     pub fn loss(&self) -> Loss {
         match self.loss {
@@ -162,10 +163,10 @@ pub struct TrainSpec {
     pub pseudo_targets: PseudoTargets,
     /// Passes over the training set in each round.
     pub epochs: u32,
-    /// Optimiser steps of each round in place of `epochs`; 0 goes by `epochs`.
+    /// Optimizer steps of each round in place of `epochs`; 0 goes by `epochs`.
     #[serde(default)]
     pub steps: u32,
-    /// Pairs of one optimiser step.
+    /// Pairs of one optimizer step.
     pub batch_pairs: u32,
     /// Peak learning rate.
     pub learning_rate: f32,
@@ -179,29 +180,29 @@ pub struct TrainSpec {
     pub dropout: f32,
     /// Number format of the operands of matrix products.
     pub precision: Precision,
-    /// Tokens computed at a time; bounds memory, changes no result but rounding. 0: as many as are
-    /// fast.
+    /// Tokens of a micro-batch: they bound memory, and change results only by rounding. 0 takes as
+    /// many as are fast.
     #[serde(default)]
     pub micro_batch_tokens: u32,
-    /// Optimiser steps between two checkpoints.
+    /// Optimizer steps between two checkpoints.
     pub checkpoint_steps: u32,
-    /// `none`, or whose optimiser steps round 0 takes at least as many as: `longest` or an arm's name,
-    /// among the runs of the same experiment and `rng_seed`.
+    /// `none`, or the run whose total of optimizer steps round 0 takes at least: `longest`, or an
+    /// arm's name, among the runs of the same experiment and `rng_seed`.
     #[serde(default = "none")]
     pub match_steps: String,
 }
 
-/// The word for nothing.
+/// The default of `train.match_steps`.
 fn none() -> String {
     NONE.to_owned()
 }
 
 /// What `train.match_steps` says when the epochs alone decide.
 pub const NONE: &str = "none";
-/// What `train.match_steps` says for the run with the most optimiser steps.
+/// What `train.match_steps` says for the run with the most optimizer steps.
 pub const LONGEST: &str = "longest";
 
-/// When the person's verdicts come in.
+/// How a run waits for the verdicts of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReviewMode {
@@ -256,7 +257,8 @@ impl OracleQueue {
         self.into()
     }
 
-    /// The review queue in which its pairs are counted; a sample of the pool is none.
+    /// The review queue whose pairs it answers for; `None` for a sample of the pool, which is no
+    /// queue.
     #[must_use]
     pub fn shown(self) -> Option<Queue> {
         match self {

@@ -1,4 +1,4 @@
-//! Seed set, validation, unlabelled pool and test: who sees which pair.
+//! Seed set, validation, unlabeled pool and test: who sees which pair.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,11 +40,11 @@ impl SplitRule {
 pub struct DataSplit {
     /// Human labels the reward model of round 0 trains on.
     pub seed_set: Vec<PairId>,
-    /// Human labels that may decide things but are never trained on.
+    /// Held-out human labels: decisions may depend on them, but they are never trained on.
     pub validation: Vec<PairId>,
     /// Pairs whose labels stay hidden.
     pub unlabeled_pool: Vec<PairId>,
-    /// Pairs that decide nothing.
+    /// Test pairs, on which no decision depends.
     pub test: Vec<PairId>,
     /// Training pairs left out because their group is in the given test source.
     pub n_leaked: u64,

@@ -77,7 +77,8 @@ pub fn mean_with_t_interval(values: &[f64]) -> Option<(f64, Option<Interval>)> {
 }
 
 /// Share of the way from `floor` (the seed set alone) to `ceiling` (every label from people) that
-/// `value` has come; above 1 when it went further. `None` when there is no way to go.
+/// `value` has come; above 1 when it is above the ceiling. `None` unless the ceiling is above the
+/// floor.
 #[must_use]
 pub fn gap_closed(value: f64, floor: f64, ceiling: f64) -> Option<f64> {
     (ceiling > floor).then(|| (value - floor) / (ceiling - floor))

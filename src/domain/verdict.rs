@@ -52,7 +52,7 @@ pub struct VerdictSet {
 }
 
 impl VerdictSet {
-    /// Adds a later decision that also says which answer is better, if it is one that can.
+    /// Adds a later decision. Where it is a keep or a flip, `preferred` is the better answer by it.
     pub fn record_label(&mut self, pair: PairId, verdict: Verdict, preferred: Option<Side>) {
         self.record(pair, verdict);
         if let (Verdict::Keep | Verdict::Flip, Some(side)) = (verdict, preferred) {

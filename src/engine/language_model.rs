@@ -37,19 +37,20 @@ pub trait CausalLm: Send {
     fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError>;
 }
 
-/// Why a backbone has no likelihoods.
+/// The reason why a backbone gives no likelihoods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoLikelihood {
     /// The stand-in of the process tests has no language model.
     Mock,
     /// An encoder reads both ways and predicts no next token.
     Encoder,
-    /// The output head is not the embedding table, and no head of another kind is read.
+    /// The output head is separate from the embedding table; only tied heads are read.
     UntiedHead,
 }
 
 impl NoLikelihood {
-    /// What keeps a model of this shape from being read as a language model; `None` where nothing does.
+    /// The reason why a model of this shape cannot be read as a language model; `None` where it
+    /// can.
     #[must_use]
     pub fn of(config: &ModelConfig) -> Option<Self> {
         match config {
@@ -60,7 +61,7 @@ impl NoLikelihood {
 }
 
 impl std::fmt::Display for NoLikelihood {
-    /// As the end of a sentence that names the backbone before.
+    /// Writes the reason as the end of a sentence that begins with the backbone's name.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Mock => "is the stand-in of tests, which has no language model",
@@ -73,7 +74,7 @@ impl std::fmt::Display for NoLikelihood {
     }
 }
 
-/// The files of a backbone that has likelihoods, or why it has none.
+/// The files of a backbone that gives likelihoods, or the reason why it does not.
 pub(super) fn language_files(
     settings: &OpenSettings,
 ) -> Result<Result<ModelFiles, NoLikelihood>, EngineError> {
@@ -95,7 +96,7 @@ pub struct SamplingSettings {
     pub rng_seed: u64,
 }
 
-/// A language model that continues texts.
+/// A language model that can continue a text.
 pub trait TextGenerator {
     /// What follows `prompt`, special tokens left out.
     ///
@@ -108,14 +109,15 @@ pub trait TextGenerator {
     ) -> Result<String, EngineError>;
 }
 
-/// The mean over the own part of each side of each pair, `[a, b]`, as a log-likelihood. `losses` holds
-/// one cross-entropy for each token of each side, in order, a before b: that of the token after it.
+/// The mean log-likelihood, in nats a token, over the tokens of each side that the other does not
+/// share, `[a, b]` for each pair. `losses` holds one cross-entropy for each token of each side, in
+/// order, a before b: that of the token after it.
 pub(super) fn answer_means(pairs: &[&EncodedPair], losses: &[f32]) -> Vec<[f32; 2]> {
     let mut rest = losses;
     let mut mean = |tokens: &[u32], n_shared: usize| {
         let (own, after) = rest.split_at(tokens.len());
         rest = after;
-        // The row before a token predicts it; nothing predicts the first.
+        // The loss in the row before a token belongs to that token; the first token has none.
         let end = tokens.len().saturating_sub(1);
         let answer = &own[n_shared.max(1).min(end.max(1)) - 1..end];
         -answer.iter().sum::<f32>() / answer.len().max(1) as f32

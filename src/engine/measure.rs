@@ -90,7 +90,8 @@ pub fn measure(
     })?;
     let info = model.info().clone();
     drop(model);
-    // Once more: other programs may have had the machine at the first time.
+    // Measured once more, since other programs may have used the machine during the first
+    // measurement.
     let peak_after = engine.peak_operations_per_s(settings)?;
     let peak_operations_per_s = peak_before.zip(peak_after).map(|(a, b)| a.max(b));
     Ok(Measurement { info, n_pairs: pairs.len(), training, scoring, peak_operations_per_s })

@@ -30,9 +30,9 @@ pub const N_FEATURES: usize = 4096;
 pub const DELAY_VARIABLE: &str = "SER_MOCK_DELAY_US";
 
 const MOMENTUM: f32 = 0.9;
-/// The rates that suit a transformer are this much too small for a linear model.
+/// The learning rates that suit a transformer are too small for a linear model by this factor.
 const RATE_SCALE: f32 = 2_000.0;
-/// Larger steps overshoot whatever the rate.
+/// Larger steps would overshoot, whatever the rate.
 const MAX_RATE: f32 = 2.0;
 /// Means of a few words are small numbers; this brings margins to the order of 1.
 const REWARD_SCALE: f32 = 4.0;
@@ -85,7 +85,7 @@ impl MockModel {
     }
 }
 
-/// The stand-in as an implementation of the models: it reads no files.
+/// The mock model as an implementation of the engine; it reads no files.
 #[derive(Debug, Clone, Copy)]
 pub struct Mock;
 

@@ -47,7 +47,7 @@ pub use settings::{Backbone, CacheSettings, OpenSettings};
 /// The texts of one pair. `prompt` followed directly by a response is the whole text.
 #[derive(Debug, Clone, Copy)]
 pub struct PairText<'a> {
-    /// What they are to a chat template; its first answer is `response_a`.
+    /// How a chat template reads the texts; the first answer is `response_a`.
     pub form: &'a TextForm,
     /// Everything before the answer.
     pub prompt: &'a str,
@@ -56,7 +56,8 @@ pub struct PairText<'a> {
 }
 
 impl<'a> PairText<'a> {
-    /// The preferred answer first: for what knows the labels and shows them to no model.
+    /// A pair with its preferred answer first. Only callers that know the label may use it, such as
+    /// an evaluation; a model that is trained must not see pairs in this order.
     #[must_use]
     pub fn preferred_first(pair: &'a PreferencePair) -> Self {
         Self {
@@ -67,7 +68,8 @@ impl<'a> PairText<'a> {
         }
     }
 
-    /// A flat dialogue, or texts for a model without a chat template.
+    /// Texts without messages: a chat template reads the flat dialogue in them, and a model without
+    /// one reads them as they stand.
     #[must_use]
     pub const fn dialogue(prompt: &'a str, response_a: &'a str, response_b: &'a str) -> Self {
         Self { form: &TextForm::Dialogue, prompt, response_a, response_b }
@@ -129,7 +131,7 @@ impl<'a> LabeledPair<'a> {
     }
 }
 
-/// Everything one optimiser step needs besides the data.
+/// Everything one optimizer step needs besides the data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepSettings {
     pub loss: Loss,
@@ -145,7 +147,7 @@ pub struct StepSettings {
     pub dropout_key: u64,
 }
 
-/// What one optimiser step did.
+/// What one optimizer step did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepReport {
     /// Mean loss of the batch, before the update.
@@ -171,7 +173,8 @@ pub struct ModelInfo {
     pub precision: String,
     /// Such as `cpu, 2 threads`.
     pub device: String,
-    /// How conversations become one text; without one prompt and answer stand as they are.
+    /// The chat template that turns a conversation into one text; `None` where prompt and answer
+    /// are joined as they stand.
     pub chat_template: Option<ChatTemplateRecord>,
 }
 
@@ -189,7 +192,7 @@ pub trait RewardModel: Send {
     /// When the tokenizer refuses a text.
     fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError>;
 
-    /// One optimiser step on a batch.
+    /// One optimizer step on a batch.
     ///
     /// # Errors
     /// [`EngineError::NonFinite`] when the loss or a gradient is not finite; nothing is changed.
@@ -199,23 +202,23 @@ pub trait RewardModel: Send {
         settings: &StepSettings,
     ) -> Result<StepReport, EngineError>;
 
-    /// Rewards `[a, b]` of each pair, in order. The result does not depend on which pairs stand
-    /// together in a call.
+    /// Rewards `[a, b]` of each pair, in order. The rewards of a pair do not depend on the other
+    /// pairs of the call.
     ///
     /// # Errors
     /// [`EngineError::NonFinite`] when a reward is not finite.
     fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError>;
 
-    /// Forgets the optimiser's moments and step count (each round starts with a fresh optimiser).
+    /// Forgets the optimizer's moments and step count (each round starts with a fresh optimizer).
     fn reset_optimizer(&mut self);
 
-    /// Goes back to the weights the model was opened with, and to a fresh optimiser.
+    /// Goes back to the weights the model was opened with, and to a fresh optimizer.
     ///
     /// # Errors
     /// When the files it was opened from cannot be read any more.
     fn restart(&mut self) -> Result<(), EngineError>;
 
-    /// Writes weights and optimiser state as files into `dir`, which exists.
+    /// Writes weights and optimizer state as files into `dir`, which exists.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -230,8 +233,8 @@ pub trait RewardModel: Send {
     /// SHA-256 over all weights in a fixed order, in hex. It is computed once after each change.
     fn weights_digest(&self) -> String;
 
-    /// Every tensor that a reward depends on, low-rank updates beside their matrices; none where the
-    /// model has no files of the kind.
+    /// Every tensor that a reward depends on, low-rank updates beside their matrices; empty for a
+    /// model without such files.
     ///
     /// # Errors
     /// When the device does not give its values.

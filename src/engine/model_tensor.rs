@@ -1,4 +1,4 @@
-//! The tensors of an open model as others read them: by the names of its files, wherever they live.
+//! The tensors of an open model, by the names they have in its files, whatever device they are on.
 
 use std::borrow::Cow;
 

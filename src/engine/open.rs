@@ -7,7 +7,7 @@ use super::{CausalLm, EngineError, NoLikelihood, RewardModel, TextGenerator};
 use super::{candle, cpu, mock};
 use crate::domain::spec::Device;
 
-/// Who computes the model of these settings.
+/// The implementation that computes a model with these settings.
 pub(super) fn implementation(settings: &OpenSettings) -> &'static dyn Implementation {
     match (&settings.backbone, settings.device) {
         (Backbone::Mock, _) => &mock::Mock,
@@ -24,8 +24,8 @@ pub fn open(settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError
     implementation(settings).open(settings)
 }
 
-/// Opens the pretrained backbone of the settings, before any reward training, as the language model it
-/// is, or says why it is none.
+/// Opens the pretrained backbone of the settings as a language model, before any reward training,
+/// or says why it is not one.
 ///
 /// # Errors
 /// When its files cannot be read, or the device refuses.

@@ -1,7 +1,7 @@
 //! Makes the embedded model: a byte-level BPE tokenizer and a small Llama-architecture language
 //! model, both learned from a list of texts, as the files of an ordinary model directory.
 //!
-//! Everything is a function of the texts and of `rng_seed`, so the files can be made again.
+//! Everything is a function of the texts and of `rng_seed`, so the files can be reproduced.
 
 use std::path::Path;
 
@@ -111,7 +111,7 @@ pub fn pretrain(
     let tensors: Vec<(String, &[usize], &[f32])> = tensors
         .iter()
         .zip(&values)
-        // The reward head is not part of a language model.
+        // A language model has no reward head, so that of the network is left out.
         .filter(|(tensor, _)| !tensor.name.starts_with("score."))
         .map(|(tensor, values)| (tensor.name.to_owned(), tensor.shape, values.as_slice()))
         .collect();
@@ -191,7 +191,7 @@ fn train_tokenizer(texts: &[String], vocab_size: usize) -> tokenizers::Result<By
     Ok(tokenizer)
 }
 
-/// Puts [`BOS`] before every text, for everyone who reads `tokenizer.json`.
+/// Puts [`BOS`] before every text, for every program that reads `tokenizer.json`.
 fn beginning() -> tokenizers::Result<TemplateProcessing> {
     let template = TemplateProcessing::builder()
         .try_single(format!("{BOS} $A"))?

@@ -7,7 +7,7 @@ use std::f64::consts::PI;
 
 use crate::domain::spec::ScheduleName;
 
-/// A resolved schedule: changing any number of it makes another run.
+/// A learning rate schedule with all its numbers: changing any of them changes the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
     pub base_learning_rate: f32,

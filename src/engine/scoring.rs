@@ -1,4 +1,4 @@
-//! A finished reward model for use: opened to score and nothing else, texts scored one by one.
+//! Opening a finished reward model for use: it only scores, and texts are scored one by one.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -17,13 +17,13 @@ use super::{
 use crate::domain::spec::Tuning;
 use crate::domain::text::conversation::TextForm;
 
-/// Sequences are no longer than this where neither the person nor the model's files say.
+/// Sequences are cut to this length where neither the person nor the model's files give a limit.
 const MAX_TOKENS_DEFAULT: usize = 1024;
 
 /// One prompt and one answer to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'a> {
-    /// What they are to a chat template; its first answer is this one.
+    /// How a chat template reads the texts; the first answer is this one.
     pub form: &'a TextForm,
     /// Everything before the answer.
     pub prompt: &'a str,
@@ -41,7 +41,7 @@ pub struct EncodedText {
     pub n_tokens_cut: usize,
 }
 
-/// How a model is opened for use, and whether its rewards would mean anything.
+/// The settings to open a model for scoring, and whether its rewards mean anything.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UseSettings {
     /// How to open it.
@@ -50,9 +50,9 @@ pub struct UseSettings {
     pub has_reward_head: bool,
 }
 
-/// How to open the model of a directory, or the embedded one, for scoring: everything but the head
-/// frozen, so that no memory goes to an optimiser. Texts are cut to `max_tokens`, else to what
-/// `tokenizer_config.json` has as `model_max_length`, else to 1,024 tokens, and never beyond the
+/// The settings to open the model of a directory, or the embedded one, for scoring. Everything but
+/// the head is frozen, so that no memory goes to an optimizer. Texts are cut to `max_tokens`, else
+/// to `model_max_length` of `tokenizer_config.json`, else to 1,024 tokens, and never beyond the
 /// model's positions.
 ///
 /// # Errors
@@ -79,9 +79,9 @@ pub fn use_settings(
     Ok(UseSettings { open, has_reward_head })
 }
 
-/// Opens a model for scoring, with the weights of a checkpoint where there is one. A trunk that was
-/// frozen in training is computed without the rounding that its cache would bring, so that rewards
-/// are those of an export.
+/// Opens a model for scoring, with the weights of a checkpoint if one is given. A trunk that was
+/// frozen in training is computed without the rounding that its cache needs, so that rewards equal
+/// those of an exported model.
 ///
 /// # Errors
 /// As [`super::open()`] and [`read_checkpoint`].
@@ -136,7 +136,7 @@ pub fn encode_texts(
         .map(|pair| EncodedText {
             tokens: pair.tokens_a,
             answer_start: pair.answer_start[0],
-            // Both sides are the same text, and its answer is cut on both.
+            // Both sides are the same text, so both lost the same tokens of the answer.
             n_tokens_cut: pair.n_prompt_tokens_cut + pair.n_answer_tokens_cut / 2,
         })
         .collect())
@@ -151,7 +151,7 @@ pub fn score_texts(
     texts: &[EncodedText],
     token_budget: usize,
 ) -> Result<Vec<f32>, EngineError> {
-    // The engine scores pairs: two texts of about one length share nothing and stand side by side.
+    // The engine scores pairs, so two texts of similar length, which share nothing, form a pair.
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_by_key(|&i| texts[i].tokens.len());
     let sides: Vec<[usize; 2]> = order.rchunks(2).map(|it| [it[0], it[it.len() - 1]]).collect();

@@ -46,7 +46,7 @@ impl Repository {
         self.snapshot(commit).join(path).is_file()
     }
 
-    /// What is here of a name.
+    /// The files of a name that the cache has.
     pub(super) fn listing(&self, name: &HubName) -> Option<Listing> {
         let commit = self.commit(&name.revision)?;
         let snapshot = self.snapshot(&commit);
@@ -66,7 +66,7 @@ impl Repository {
         }
         let path = self.root.join("refs").join(revision);
         make_folder(path.parent())?;
-        // Written aside and renamed: a reader never sees half a commit.
+        // Written under another name and renamed, so that no reader sees half a commit.
         let aside = path.with_extension(format!("{}.new", std::process::id()));
         std::fs::write(&aside, commit).map_err(HubError::io("write", &aside))?;
         std::fs::rename(&aside, &path).map_err(HubError::io("write", &path))
@@ -88,7 +88,8 @@ impl Repository {
         std::os::unix::fs::symlink(target, &link).map_err(HubError::io("write", &link))
     }
 
-    /// Waits until no other process fetches this content. The lock ends with the file.
+    /// Waits until no other process fetches this content. The lock is released when the file is
+    /// closed.
     pub(super) fn lock(&self, etag: &str) -> Result<File, HubError> {
         let name = self.root.file_name().unwrap_or_default();
         let locks = self.root.with_file_name(".locks").join(name);

@@ -1,4 +1,5 @@
-//! One file into the cache: fetched, gone on with after a cut, checked, and only then named.
+//! Downloads one file into the cache: it is resumed after an interruption, checked, and gets its
+//! name only then.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -41,7 +42,7 @@ pub(super) fn file(
     let (etag, sha256, first) = match &file.etag {
         Some(etag) => (etag.clone(), file.sha256.clone(), None),
         None => {
-            // A server that lists no digests says what a file is named when it sends it.
+            // A server that lists no digests names the content in its reply to the download.
             let reply = attempts.ask(|| client.get(&url, 0), &url, progress)?;
             if reply.status != 200 {
                 return Err(HubError::status(&listing.name, &url, &reply));
@@ -67,7 +68,7 @@ pub(super) fn file(
     cache.link(&listing.commit, &file.path, &etag)
 }
 
-/// Names of contents are digests, so that they can be names of files.
+/// Whether a text is a digest. Contents are named by digests, so that a name can be a file name.
 fn is_digest(text: &str) -> bool {
     (40..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
@@ -79,7 +80,7 @@ struct Expected<'a> {
     name: &'a Listing,
 }
 
-/// A content on its way, with the digest of what is there.
+/// A content that is being downloaded, with the digest of the bytes so far.
 struct Writing<'a> {
     path: &'a Path,
     file: File,
@@ -88,7 +89,7 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    /// Goes on with what an earlier attempt has left.
+    /// Opens the file, with what an earlier attempt left in it.
     fn open(path: &'a Path) -> Result<Self, HubError> {
         let open = File::options().create(true).truncate(false).read(true).write(true).open(path);
         let mut file = open.map_err(HubError::io("write", path))?;
@@ -128,7 +129,7 @@ impl<'a> Writing<'a> {
             };
             match reply.status {
                 206 if reply.start == Some(start) => {}
-                // The server sends all of it, or what is here is no part of it.
+                // The server sends the whole content, or what is here is not a beginning of it.
                 200 => self.restart()?,
                 206 | 416 if start > 0 => {
                     self.restart()?;
@@ -136,7 +137,8 @@ impl<'a> Writing<'a> {
                 }
                 _ => return Err(HubError::status(&expected.name.name, url, &reply)),
             }
-            // All of another size is no cut connection.
+            // A whole content of another size is an error of the server, and no interrupted
+            // connection.
             let announced = reply.length.map(|length| self.n_bytes + length);
             if let (Some(size), Some(announced)) = (size, announced)
                 && size != announced
@@ -184,7 +186,7 @@ impl<'a> Writing<'a> {
             self.hash.update(&piece[..n]);
             self.n_bytes += n as u64;
             if total.is_some_and(|total| self.n_bytes > total) {
-                // More than there should be; the check that follows says so.
+                // There are more bytes than announced; the check that follows reports it.
                 return Ok(());
             }
         }
@@ -206,7 +208,7 @@ impl<'a> Writing<'a> {
         self.refuse(url, expected, found)
     }
 
-    /// A wrong content is taken away, so that it is not gone on with.
+    /// Deletes a wrong content, so that no later attempt resumes it.
     fn refuse(&self, url: &str, expected: String, found: String) -> Result<(), HubError> {
         std::fs::remove_file(self.path).map_err(HubError::io("remove", self.path))?;
         Err(HubError::WrongContent { url: url.to_owned(), expected, found })

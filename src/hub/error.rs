@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::reply::Reply;
 use crate::domain::source::hub_name::HubName;
 
-/// A name that could not be brought here.
+/// The reason why a name on the Hub could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// The program was built without the network.
@@ -14,10 +14,10 @@ pub enum HubError {
     /// `HF_ENDPOINT` is no address.
     #[error("`HF_ENDPOINT` is `{endpoint}`, which is not an address with `https://`")]
     BadEndpoint { endpoint: String },
-    /// A bundle of certificates does not load.
+    /// A file of certificates cannot be loaded.
     #[error("`{}` is not a bundle of certificates: {detail}", path.display())]
     BadCertificates { path: PathBuf, detail: String },
-    /// There is no network, by wish, and the cache does not have it.
+    /// The network is switched off (`HF_HUB_OFFLINE`), and the cache does not have the name.
     #[error("`{name}` is not in the cache `{}`, and `HF_HUB_OFFLINE` is set", cache.display())]
     NotCached {
         /// What was asked for.
@@ -32,7 +32,7 @@ pub enum HubError {
         /// What the last attempt came to.
         reason: String,
     },
-    /// The server does not want to be asked now.
+    /// The server asks to be left alone for a while.
     #[error("`{url}` answers {status}{}", wait(*retry_after))]
     Busy {
         url: String,
@@ -41,7 +41,7 @@ pub enum HubError {
         /// The wait it asks for, in seconds.
         retry_after: Option<u64>,
     },
-    /// The token is missing or not enough.
+    /// The token is missing, or does not grant access.
     #[error("`{name}` may not be read ({status}){}", colon(message))]
     Refused {
         /// What was asked for.
@@ -71,10 +71,10 @@ pub enum HubError {
     /// The answer cannot be read.
     #[error("`{url}` does not answer as the Hub does: {detail}")]
     Malformed { url: String, detail: String },
-    /// A listed file would be written somewhere else.
+    /// A listed file name would lead outside the snapshot.
     #[error("`{url}` lists a file named `{path}`, which leads out of its folder")]
     BadFileName { url: String, path: String },
-    /// A content is not what it was announced to be; it was not kept.
+    /// A content differs from what was announced; it was not kept.
     #[error("`{url}` has {found}, expected {expected}; it was not kept")]
     WrongContent { url: String, expected: String, found: String },
     /// The repository has nothing that could be used.
@@ -115,7 +115,7 @@ impl HubError {
         move |source| Self::Io { action, path, source }
     }
 
-    /// What an answer other than the wanted one means.
+    /// The error that an HTTP status stands for.
     pub(super) fn status(name: &HubName, url: &str, reply: &Reply) -> Self {
         let (name, url) = (name.to_string(), url.to_owned());
         let message = reply.message.clone().unwrap_or_default();

@@ -1,8 +1,9 @@
 //! Requests over HTTP and HTTPS.
 //!
-//! Redirections are followed here rather than by the library: the token goes to the host it is for and
-//! to no other (large files lie on other hosts, behind signed addresses), nothing is fetched in the
-//! open that was asked for under TLS, and what the first host says of a large file is kept.
+//! Redirections are followed here rather than by the library, for three reasons: the token goes to
+//! its own host and to no other (large files lie on other hosts, behind signed addresses); a
+//! request made under TLS is never redirected to an address without it; and what the first host
+//! says about a large file is kept.
 
 use std::path::Path;
 use std::time::Duration;
@@ -118,7 +119,7 @@ fn authority(url: &str) -> Option<&str> {
     (end > scheme.len()).then(|| &url[..end])
 }
 
-/// An address as another one refers to it.
+/// Resolves an address that another one refers to.
 fn joined(base: &str, location: &str) -> String {
     if location.starts_with("http://") || location.starts_with("https://") {
         return location.to_owned();

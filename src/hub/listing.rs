@@ -8,7 +8,7 @@ use super::reply::Reply;
 use super::{HubError, Progress, Settings};
 use crate::domain::source::hub_name::{HubName, RepositoryKind, is_commit, is_plain_path};
 
-/// A listing of this many bytes is no listing.
+/// Most bytes of a listing; a longer reply is refused.
 const BYTES_MAX: u64 = 64 << 20;
 
 /// The files of a repository at one commit.
@@ -33,7 +33,7 @@ pub struct RemoteFile {
     pub path: String,
     /// Bytes, where they are known.
     pub size: Option<u64>,
-    /// What its content is named in the cache, where that is known.
+    /// The name of its content in the cache, where that is known.
     pub etag: Option<String>,
     /// Digest of its content, where the Hub keeps one (large files).
     pub sha256: Option<String>,
@@ -46,8 +46,8 @@ impl Listing {
         self.files.iter().any(|file| file.path == path)
     }
 
-    /// Whether nothing is missing of a model: of one in shards (`model-00001-of-00003.safetensors`),
-    /// all of them are here.
+    /// Whether a model is complete: of one in shards (`model-00001-of-00003.safetensors`), all of
+    /// them are here.
     pub(super) fn is_whole_model(&self) -> bool {
         let n_shards = |path: &str| -> Option<usize> {
             path.strip_suffix(".safetensors")?.rsplit_once("-of-")?.1.parse().ok()
@@ -136,8 +136,8 @@ fn read_all(reply: Reply) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// A file that can be kept; hidden ones (`.gitattributes`) are left out, and a name that would lead
-/// elsewhere condemns the listing.
+/// A file of the listing that is kept. Hidden files (`.gitattributes`) are left out; a name that
+/// would lead outside the folder makes the whole listing invalid.
 fn checked(sibling: Sibling, url: &str) -> Result<Option<RemoteFile>, HubError> {
     let path = sibling.rfilename;
     if !is_plain_path(&path) {

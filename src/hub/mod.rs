@@ -36,7 +36,7 @@ pub use error::HubError;
 pub use listing::{Listing, RemoteFile};
 pub use select::{Part, data_files, model_files};
 
-/// Where the Hub is when nothing else is said.
+/// The address of the Hub, unless `HF_ENDPOINT` names another one.
 const ENDPOINT: &str = "https://huggingface.co";
 
 /// How to reach the Hub.
@@ -58,7 +58,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What the environment says, by the variables of `huggingface_hub`.
+    /// Reads the settings from the variables that `huggingface_hub` reads.
     #[must_use]
     pub fn from_environment() -> Self {
         let text = |key: &str| std::env::var(key).ok().filter(|value| !value.trim().is_empty());
@@ -84,11 +84,11 @@ impl Settings {
     }
 }
 
-/// Told how a download goes.
+/// A listener that is told how a download goes.
 pub trait Progress {
     /// `done` of `total` bytes of a file are here.
     fn advanced(&mut self, file: &str, done: u64, total: Option<u64>);
-    /// Something worth saying: a repetition, a fallback.
+    /// Takes a message: a repeated request, or a fallback.
     fn said(&mut self, text: &str);
 }
 
@@ -100,7 +100,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Gets ready; the network is asked later.
+    /// Prepares a client; no request is made yet.
     ///
     /// # Errors
     /// When the endpoint or the certificates cannot be used.
@@ -111,8 +111,8 @@ impl Hub {
 
     /// Which commit a revision is, and which files it has.
     ///
-    /// Without a network: what the cache has of the revision. A commit never changes, so a model at
-    /// one that is all there needs no network either.
+    /// Without a network it returns what the cache has of the revision. A commit never changes, so
+    /// a model at a commit that is complete in the cache needs no network either.
     ///
     /// # Errors
     /// When there is no such repository or revision, or it may not be read; without a network, when the
@@ -150,8 +150,8 @@ impl Hub {
         }
     }
 
-    /// Brings files into the cache; those that are there already are not asked for again. Says where
-    /// the snapshot lies.
+    /// Brings files into the cache and returns the folder of the snapshot; files that are there
+    /// already are not requested again.
     ///
     /// # Errors
     /// When a file cannot be fetched, or is not what it should be. What was fetched of a file stays, so

@@ -11,7 +11,7 @@ pub(super) struct Reply {
     pub(super) start: Option<u64>,
     /// Bytes of the body, where they are known.
     pub(super) length: Option<u64>,
-    /// What the content is named: `X-Linked-Etag` of the first host, else `ETag`.
+    /// The name of the content: `X-Linked-Etag` of the first host, else `ETag`.
     pub(super) etag: Option<String>,
     /// `X-Error-Message`.
     pub(super) message: Option<String>,

@@ -88,7 +88,7 @@ pub fn data_files(listing: &Listing, part: Part) -> Result<Vec<RemoteFile>, HubE
         let is_meant = |file: &&&str| **file == path || path.contains('*') && matches(path, file);
         all.iter().filter(is_meant).map(ToString::to_string).collect()
     } else {
-        // The rule looks at the folder that is named.
+        // The rule for folders is applied to the paths below the folder that is named.
         let start = if path.is_empty() { "" } else { below.as_str() };
         let inside: Vec<&str> = all.iter().filter_map(|file| file.strip_prefix(start)).collect();
         let splits = |splits: Vec<String>| splits.join(", ");

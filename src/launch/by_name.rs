@@ -14,7 +14,7 @@ use crate::hub::{self, Hub, Part, Progress, Settings};
 /// Between two drawings of the progress line.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
-/// A spec whose names say which commit they are, and where their files lie.
+/// A spec whose Hub names contain the commit, and the files that they stand for.
 #[derive(Debug, Clone)]
 pub struct LocalSpec {
     pub spec: ExperimentSpec,
@@ -47,7 +47,7 @@ pub struct LocalParts {
 }
 
 impl LocalParts {
-    /// What a source is called in a spec: with its commit, where it has one.
+    /// The name of a source in a spec: with its commit, where it has one.
     fn pinned(&self, path: &str) -> String {
         self.names.get(path).map_or(path, String::as_str).to_owned()
     }
@@ -75,7 +75,7 @@ pub fn parts(place: Place<'_>, sources: &[SourcePart], part: Part) -> LaunchResu
 /// A model on this machine.
 #[derive(Debug, Clone)]
 pub struct LocalModel {
-    /// What to call it in a spec: with its commit, where it has one.
+    /// The name of the model in a spec: with its commit, where it has one.
     pub name: String,
     /// Where its files lie; `None` for `embedded` and `mock`.
     pub dir: Option<PathBuf>,
@@ -106,7 +106,7 @@ pub fn model(place: Place<'_>, text: &str) -> LaunchResult<LocalModel> {
         return Err(LaunchError::PathInModel { name: text.to_owned() });
     }
     let model = fetch(place, &name)?;
-    // An adapter is of no use without the model it names.
+    // An adapter needs the base model that it names.
     if let Some(base) = model.dir.as_deref().and_then(missing_base) {
         fetch(place, &HubName::parse(&base)?)?;
     }
@@ -125,13 +125,14 @@ fn fetch(place: Place<'_>, name: &HubName) -> LaunchResult<LocalModel> {
 /// Files of pairs on this machine.
 #[derive(Debug, Clone)]
 pub struct LocalData {
-    /// What to call them in a spec: with their commit, where they have one.
+    /// The name of the files in a spec: with their commit, where they have one.
     pub name: String,
     /// The files, in order.
     pub files: Vec<String>,
 }
 
-/// A data set by its name on the Hub; anything else stands for itself.
+/// Finds the files of a data set. A name on the Hub is brought into the cache; any other text is
+/// the path of a file.
 ///
 /// # Errors
 /// When there is none, or it has no files of pairs.
@@ -157,7 +158,7 @@ pub fn data(place: Place<'_>, text: &str, part: Part) -> LaunchResult<LocalData>
     })
 }
 
-/// How far a download has come, for whoever watches.
+/// The progress of a download, shown to whoever listens.
 struct Bar<'a> {
     place: Place<'a>,
     is_shown: bool,

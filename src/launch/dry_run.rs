@@ -1,4 +1,4 @@
-//! A spec tried on a few pairs for one round, in a home that is thrown away.
+//! A dry run: a spec tried on a few pairs for one round, in a temporary home.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +11,13 @@ use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::store::{Access, Home, Store};
 use crate::supervisor::Supervisor;
 
-/// What makes a run a small one.
+/// The settings that make a run small.
 const SMALL: [&str; 4] =
     ["data.limit=200", "rounds.max=1", "train.epochs=1", "selection.min_selected=1"];
 /// Between two looks at whether it has ended.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Longest wait for a worker whose run has ended.
+/// Longest wait for the worker of an ended run to exit.
 const LEAVING: Duration = Duration::from_secs(10);
 
 /// What came of a dry run.
@@ -88,7 +88,8 @@ fn follow(
                 return failed("the worker of the dry run was killed".to_owned(), None);
             }
             _ if is_given_up.load(Ordering::Relaxed) => {
-                // A run that waits leaves the queue; one at work may take minutes for its step.
+                // A waiting run leaves the queue at once; one that is working may need minutes to
+                // finish its step.
                 if supervisor.stop(store, run).is_ok() {
                     let _ = supervisor.kill(store, run);
                 }
@@ -99,8 +100,8 @@ fn follow(
     }
 }
 
-/// Waits until the worker is gone: it opens its store once more when its run has ended, which would
-/// bring a home back that was thrown away.
+/// Waits until the worker has exited. It opens its store once more after its run has ended, which
+/// would create the temporary home again after it was deleted.
 fn leave(supervisor: &Supervisor, store: &mut Store) -> LaunchResult {
     let began = Instant::now();
     while supervisor.has_workers(store)? && began.elapsed() < LEAVING {

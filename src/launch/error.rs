@@ -11,7 +11,7 @@ use crate::spec::SpecError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
 
-/// A launch, an import or a dry run that failed; nothing of it is left.
+/// The reason why a launch, an import or a dry run failed; nothing that it made is left.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     #[error(transparent)]
@@ -37,7 +37,7 @@ pub enum LaunchError {
     /// `data.source` names nothing.
     #[error("`data.source` is an empty list")]
     NoSource,
-    /// One weight or cap cannot be divided over files.
+    /// A weight or a cap belongs to one file, but the name stands for several.
     #[error("`{path}` is {n_files} files, but has one weight or cap")]
     WeightOfFiles {
         /// The name on the Hub.
@@ -48,7 +48,7 @@ pub enum LaunchError {
     /// A model that is neither a folder nor a known name.
     #[error("there is no model `{name}`: it is no folder")]
     NoModel { name: String },
-    /// A model is fetched whole.
+    /// A path inside a repository was given, but a model is always fetched whole.
     #[error("`{name}` has a path after its name, but a model is all of it")]
     PathInModel { name: String },
     /// The model cannot read texts that long.

@@ -1,4 +1,5 @@
-//! Sources become a data set of the store, once: the fingerprint of their content names it.
+//! Imports sources as a data set of the store. A fingerprint of their content identifies it, so the
+//! same content is imported once.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use crate::store::{Batches, ImportItem, NewDataset, Store};
 
 /// What stands for the data set inside the program, whose layout nobody needs to be told.
 const EMBEDDED: &str = "embedded";
-/// Columns without a use that are named.
+/// How many unused columns are named in the note about them.
 const UNUSED_MAX: usize = 12;
 /// Pairs between two updates of the progress line.
 const PAIRS_PER_UPDATE: u64 = 5_000;
@@ -51,7 +52,7 @@ impl<'a> ImportSettings<'a> {
         }
     }
 
-    /// For the reader.
+    /// The settings for the reader; `policy` says what becomes of unusable pairs.
     ///
     /// # Errors
     /// When there is no such format.
@@ -79,7 +80,8 @@ pub struct Imported {
     pub is_new: bool,
 }
 
-/// Finds the files of some sources and their formats, and says which files of a folder it leaves.
+/// Finds the files of some sources and their formats, and says which files of a folder are not
+/// read.
 ///
 /// # Errors
 /// When a source names no file, or the first record of one is broken.
@@ -176,8 +178,8 @@ pub fn import(
     sources: &[SourcePart],
     settings: &ImportSettings<'_>,
 ) -> LaunchResult<Imported> {
-    // Who names a file of finished pairs wants every pair of it: there, records that say nothing
-    // are refused by line.
+    // A file of finished pairs is read strictly: a record without a preference is refused with its
+    // line, because the person expects every pair to be there.
     let read = settings.read(BadPairPolicy::Refuse)?;
     let parts = find_parts(place, sources, &read)?;
     if sources.iter().any(|source| source.path != EMBEDDED) {
@@ -196,7 +198,8 @@ pub fn import(
             Err(panic) => std::panic::resume_unwind(panic),
         };
         if !store.has_datasets_like(&new)? {
-            // Nothing can be found, so nothing is waited for.
+            // No stored data set can have this fingerprint, so it need not be known before the pairs
+            // are read.
             let (dataset, done) = read_pairs(place, store, &new, &parts, &read, hashed)?;
             return Ok((dataset, Some(done)));
         }
@@ -225,7 +228,7 @@ struct Reading {
     shares: Vec<(String, u64)>,
 }
 
-/// Reads on one thread what the store writes on this one.
+/// Reads pairs on a second thread while this one writes them to the store.
 fn read_pairs(
     place: Place<'_>,
     store: &mut Store,
@@ -262,7 +265,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Counts an item and gives it as the store takes it.
+    /// Counts an item, and returns it in the form that the store takes.
     fn take(&mut self, item: SourceItem, progress: &mut Progress<'_>) -> ImportItem {
         match item {
             SourceItem::Dropped { reason, .. } => {
@@ -277,7 +280,7 @@ impl Counts {
         }
     }
 
-    /// Every pair that is not there, by reason.
+    /// Says how many pairs were left out, by reason.
     fn say(&self, place: Place<'_>) {
         for (reason, n) in &self.left_out {
             let word = if reason.is_expected() { "note" } else { "warning" };

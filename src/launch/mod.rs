@@ -1,8 +1,8 @@
-//! What both front ends do with runs and data before a worker takes over: bring named models and
-//! data here, import pairs, check specs, queue runs, try one on a few pairs.
+//! The use cases that both front ends share, up to the start of a worker: fetch named models and
+//! data, import pairs, check specs, queue runs, try a spec on a few pairs.
 //!
-//! The command line and the interface call the same functions and get typed results; what is said on
-//! the way goes to whoever asked ([`Say`]).
+//! The command line and the interface call the same functions and get typed results. Notes and
+//! progress on the way go to the [`Say`] that the caller hands in.
 
 pub mod by_name;
 mod dry_run;
@@ -24,9 +24,10 @@ use crate::store::Home;
 /// What a launch returns.
 pub type LaunchResult<T = ()> = Result<T, LaunchError>;
 
-/// Who hears what is said on the way to a result.
+/// The listener that is told notes, warnings and progress on the way to a result.
 pub trait Say: Sync {
-    /// A note or a warning: one line, which may hold anything that a file or a name holds.
+    /// Takes a note or a warning: one line, which may contain any characters that a file or a name
+    /// contains.
     fn say(&self, line: &str);
 
     /// How far a long part has come, in place of what was shown before; `None` ends it.
@@ -36,7 +37,7 @@ pub trait Say: Sync {
     fn shows_progress(&self) -> bool;
 }
 
-/// A listener to whom nothing is said.
+/// A listener that ignores everything.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;
 
@@ -50,7 +51,7 @@ impl Say for Silent {
     }
 }
 
-/// The home that something is launched in, and who hears about it.
+/// The home that something is launched in, and the listener of the launch.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
     /// Where runs, data sets and imported models are kept.

@@ -1,4 +1,4 @@
-//! From specs to queued runs, or to nothing: what a failed launch made is taken away again.
+//! Turns specs into queued runs. A launch that fails leaves nothing behind.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub struct LaunchPlan<'a> {
     pub name: Option<&'a str>,
     /// The experiment they belong to.
     pub experiment: Option<&'a str>,
-    /// A run with the very same spec and pairs that is there already stands for a new one.
+    /// Whether an existing run with the same spec on the same pairs is taken instead of a new one.
     pub reuses_runs: bool,
 }
 
@@ -45,7 +45,7 @@ pub fn launch(
     launch_local(place, store, &specs, plan)
 }
 
-/// The same for specs whose files are on this machine.
+/// As [`launch`], for specs whose files are all on this machine.
 pub(super) fn launch_local(
     place: Place<'_>,
     store: &mut Store,
@@ -74,7 +74,8 @@ struct Made {
 }
 
 impl Made {
-    /// Takes everything away again. A failure here is logged: the first error is the one to tell.
+    /// Deletes what the launch has made. A failure to do so is only logged, because the error that
+    /// stopped the launch is the one to tell.
     fn take_back(&self, place: Place<'_>, store: &mut Store) {
         for run in &self.runs {
             if let Err(error) = store.delete_run(run) {
@@ -191,7 +192,7 @@ fn check_memory(spec: &ExperimentSpec, parts: &DataSplit) -> LaunchResult {
     Ok(planning::check(&OpenSettings::of_spec(spec), load, memory::total_bytes())?)
 }
 
-/// The worker divides the data the same way; too few pairs are better told now.
+/// Divides the data as the worker will, so that too few pairs are reported now.
 fn check_split(
     store: &Store,
     spec: &ExperimentSpec,
@@ -208,8 +209,8 @@ fn check_split(
         .map_err(|error| LaunchError::Split { source_name: spec.data.source.to_string(), error })
 }
 
-/// A gate larger than the pool stops the loop before its first round; that is allowed, and rarely
-/// meant.
+/// Warns of a gate larger than the pool: the loop would stop before its first round. That is
+/// allowed, but rarely meant.
 fn warn_of_a_short_run(place: Place<'_>, spec: &ExperimentSpec, parts: &DataSplit) {
     let n_pool = parts.unlabeled_pool.len();
     let gate = spec.selection.min_selected.of(n_pool).max(1);

@@ -1,4 +1,4 @@
-//! What one thread reads and another takes, a few batches ahead.
+//! Reads on one thread and consumes on another, a few batches ahead.
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 const N_BATCHES: usize = 3;
 
 /// Runs `read` on a thread of its own, which sends batches, and `consume` on this one, which takes
-/// them; returns what both return. A `read` whose sending breaks off has nobody to read for.
+/// them; returns what both return. When sending fails, `consume` has ended and `read` should stop.
 pub fn with<B: Send, R: Send, C>(
     read: impl FnOnce(&mut dyn FnMut(B) -> ControlFlow<()>) -> R + Send,
     consume: impl FnOnce(&mut dyn Iterator<Item = B>) -> C,

@@ -1,4 +1,4 @@
-//! From what a person asked for to specs, and from specs to queued runs.
+//! Turns what a person asked for into specs, and these into queued runs.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::spec::{self, SpecInput};
 use crate::store::Store;
 use crate::store::rows::RunRow;
 
-/// What the keys that are set stand over.
+/// The spec that the keys of a request override.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Base {
     #[default]
@@ -23,7 +23,7 @@ pub enum Base {
 /// Runs as they are asked for: one for each arm and random seed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
-    /// What the keys stand over.
+    /// The spec that the keys below override.
     pub base: Base,
     /// The name of the run, or of the experiment where several start; made up otherwise.
     pub name: Option<String>,
@@ -86,8 +86,8 @@ pub fn start(place: Place<'_>, store: &mut Store, request: &Request) -> LaunchRe
     Ok(Started { experiment, runs })
 }
 
-/// One spec for each random seed and arm: the arms of a seed stand together, so that they can share
-/// their first round, and those that match the steps of others come last.
+/// One spec for each random seed and arm. The arms of a seed follow each other, so that they can
+/// share round 0; arms that match the optimizer steps of others come last.
 ///
 /// # Errors
 /// As [`spec::resolve`].

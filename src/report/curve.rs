@@ -6,12 +6,12 @@ use crate::store::rows::RoundRow;
 /// What runs horizontally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CurveAxis {
-    /// Rounds; optimiser steps for the loss.
+    /// Rounds; optimizer steps for the loss.
     #[default]
     Round,
     /// Seconds of work since the run began, waiting and pauses left out.
     WallTime,
-    /// Labels trained on, counted each time: the price that a run paid for its training.
+    /// Labels trained on, counted once for each round that trains on them.
     Labels,
 }
 
@@ -50,7 +50,7 @@ pub enum CurveMetric {
     Precision,
     /// Share of the pool that was selected.
     Coverage,
-    /// Train loss by optimiser step.
+    /// Train loss by optimizer step.
     Loss,
 }
 
@@ -119,7 +119,8 @@ fn value(round: &RoundRow, metric: CurveMetric) -> Option<(f64, Option<(f64, f64
     Some((evaluation.accuracy, Some((evaluation.ci_low, evaluation.ci_high))))
 }
 
-/// Where the end of each round lies; `None` from the first round on whose length is not known.
+/// Where the end of each round lies on the axis; `None` from the first round on whose length is not
+/// known.
 fn places(rounds: &[RoundRow], axis: CurveAxis) -> Vec<Option<f64>> {
     let mut sum = Some(0.0);
     let place = |round: &RoundRow| {
@@ -134,7 +135,7 @@ fn places(rounds: &[RoundRow], axis: CurveAxis) -> Vec<Option<f64>> {
     rounds.iter().map(place).collect()
 }
 
-/// The loss: a step lies between the ends of its round in proportion to its place in it.
+/// The loss curve: a step is placed between the ends of its round, in proportion to its number.
 fn loss(run: &ComparedRun, axis: CurveAxis) -> Vec<CurvePoint> {
     let ends = places(&run.rounds, axis);
     let mut first_step = 0.0;

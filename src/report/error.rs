@@ -19,7 +19,7 @@ pub enum ReportError {
     /// A filter of pairs means nothing.
     #[error(transparent)]
     SampleFilter(#[from] SampleFilterError),
-    /// The audit was asked for and a filter with it.
+    /// The audit queue was asked for together with a filter.
     #[error("a filtered sample is not random: `--queue audit` takes no `--filter`")]
     FilteredAudit,
     /// The round that was asked for selected nothing.

@@ -1,8 +1,8 @@
-//! The JSON that `ser compare --json` promises.
+//! The JSON of `ser compare --json`, whose format is promised to other programs.
 //!
-//! `schema` counts up when a field changes its meaning or goes; a new field is no new schema. Lists
-//! inside `spec_diff` and `metrics` have one value a run, in the order of `runs`. A value that does
-//! not exist is `null`, never 0.
+//! `schema` goes up when a field changes its meaning or is removed; a new field does not change it.
+//! Lists inside `spec_diff` and `metrics` have one value a run, in the order of `runs`. A value
+//! that does not exist is `null`, never 0.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -112,9 +112,9 @@ struct OpinionDocument {
 }
 
 impl ComparisonDocument {
-    /// The document of a comparison and, by run, where it disagrees with the base. Which run is
-    /// right about a pool pair tells its hidden label and is said only when `shows_gold`. `arms` sums the
-    /// runs up over their random seeds.
+    /// The document of a comparison, with the disagreements of each run with the base. Which run is
+    /// right about a pool pair reveals its hidden label, so it is included only if `shows_gold`.
+    /// `arms` has the runs by arm, over their random seeds.
     #[must_use]
     pub fn new(
         comparison: &Comparison,

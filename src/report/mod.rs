@@ -1,8 +1,9 @@
-//! Results as text: what the command line prints and what the interface copies and exports are the
-//! same functions, so that the two never tell different stories.
+//! Results as text. What the command line prints and what the interface copies and exports come
+//! from the same functions, so that the two always agree.
 //!
-//! Everything here is a function from what the store returned to a string. Names and values come
-//! from files: what a terminal could take for a command is made harmless where people read it.
+//! Everything here is a function from rows of the store to a string. Names and values come from
+//! files, so characters that a terminal could take for a command are made harmless where people
+//! read them.
 
 mod arms;
 mod csv;

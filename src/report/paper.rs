@@ -1,4 +1,4 @@
-//! What the paper shows for its own data, to stand beside what is measured here.
+//! The results of the paper on its own data, shown beside the results measured here.
 //!
 //! Huang et al., *Self-Evolved Reward Learning for LLMs*, ICLR 2025 (arXiv 2411.00418). The figures are
 //! test accuracies at the end of each loop, **read off the published figure** (the project page's
@@ -52,7 +52,8 @@ const fn row(data: &'static str, model: &'static str, rounds: [f64; 4], full: f6
     PaperRow { data, model, rounds, full }
 }
 
-/// The panels for the data that a source's name speaks of; none for data the paper does not have.
+/// The panels for the data set that a source's name contains; empty for data that the paper does
+/// not have.
 #[must_use]
 pub fn rows_for(source: &str) -> Vec<PaperRow> {
     let source = source.to_lowercase();

@@ -64,7 +64,8 @@ pub fn timestamp(milliseconds: i64) -> Option<String> {
     Some(format!("{time:.3}"))
 }
 
-/// What a run is doing, process and all: a run without its process is *interrupted*.
+/// The status of a run together with its process: a running run without its process is
+/// *interrupted*.
 #[must_use]
 pub fn status(row: &RunRow) -> &'static str {
     match (row.status, row.liveness) {

@@ -1,7 +1,7 @@
-//! The JSON that `ser show --json` promises.
+//! The JSON of `ser show --json`, whose format is promised to other programs.
 //!
-//! `schema` counts up when a field changes its meaning or goes; a new field is no new schema. A
-//! value that does not exist is `null`, never 0. Times are ISO 8601 in UTC.
+//! `schema` goes up when a field changes its meaning or is removed; a new field does not change it.
+//! A value that does not exist is `null`, never 0. Times are ISO 8601 in UTC.
 
 use serde::Serialize;
 

@@ -17,10 +17,10 @@ const PLOT_WIDTH: f64 = 560.0;
 const PLOT_HEIGHT: f64 = 384.0;
 const COLORS: [&str; 8] =
     ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800"];
-/// Past eight hues the stroke changes.
+/// The dash patterns, one after the other once all eight hues are used.
 const DASHES: [&str; 4] = ["", "7 4", "2 3", "9 3 2 3"];
 const MARKERS: [&str; 4] = ["●", "◆", "▪", "▲"];
-/// The legend has room for so many.
+/// Most entries that the legend has room for.
 const N_LEGEND: usize = 24;
 
 /// Draws every curve that has a point.
@@ -99,7 +99,7 @@ fn line(out: &mut String, index: usize, points: &[CurvePoint], x: &Scale, y: &Sc
     let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     let _ =
         writeln!(out, "<polyline points=\"{}\" fill=\"none\" {}/>", path.join(" "), stroke(index));
-    // A long series is a line; few points are seen better with a mark on each.
+    // A long series is drawn as a line, a short one with a marker on each point.
     if points.len() <= 40 {
         for (x, y) in places {
             let color = COLORS[index % COLORS.len()];

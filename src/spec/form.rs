@@ -87,7 +87,7 @@ pub fn check(base: Option<&str>, arm: Option<&str>, sets: &[String]) -> SpecResu
     draft.finish().map(with_test_source)
 }
 
-/// Whether a `key=value` has a key there is and a value of its type.
+/// Whether a `key=value` names an existing key and has a value of its type.
 ///
 /// # Errors
 /// What is wrong, as the command would say it.
@@ -103,7 +103,7 @@ pub fn problem(error: &SpecError) -> String {
     tail.unwrap_or(text)
 }
 
-/// The values an enumeration takes, from what is said about a wrong one.
+/// The values that an enumeration takes, read from serde's message about a wrong one.
 fn variants(key: &str) -> Vec<String> {
     let Err(error) = check(None, None, &[format!("{key}=\"?\"")]) else { return Vec::new() };
     let text = error.to_string();

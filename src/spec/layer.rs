@@ -77,7 +77,7 @@ fn unreadable(path: &Path, source: std::io::Error) -> SpecError {
     SpecError::File { path: path.to_owned(), source }
 }
 
-/// A spec of data given where a spec of a run was expected is the likely slip.
+/// The hint for a spec of data given where a spec of a run was expected, a likely slip.
 fn data_hint(path: &Path) -> String {
     format!(
         "a spec is a TOML file of settings; to train on a data file, write \
@@ -108,7 +108,8 @@ pub fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> SpecResult<Vec<Ass
     let mut assignments = Vec::new();
     let mut walk = Walk { text, origin: &origin, out: &mut assignments };
     walk.table("", &values, spans.get_ref());
-    // Tables iterate by name; the first mistake of the file is reported first.
+    // TOML tables are iterated by name; sorting by line reports the first mistake of the file
+    // first.
     assignments.sort_by_key(|assignment| match assignment.origin {
         Origin::File { line, .. } => line,
         _ => 0,

@@ -79,7 +79,7 @@ pub fn resolve(input: &SpecInput<'_>) -> SpecResult<ExperimentSpec> {
     draft.finish().map(with_test_source)
 }
 
-/// Says what `data.test = "auto"` means for this source, so that a stored spec says it too.
+/// Replaces `data.test = "auto"` by what it means for this source, so that a stored spec says it.
 fn with_test_source(mut spec: ExperimentSpec) -> ExperimentSpec {
     if spec.data.test == "auto" {
         let test = if spec.data.source.is_embedded() { "embedded" } else { "split" };

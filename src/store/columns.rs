@@ -15,8 +15,8 @@ use crate::domain::review::{PairFacts, RoundColumns};
 use crate::domain::run::RunId;
 
 impl Store {
-    /// A number that changes when the selection of a round is made again; `None` before there is
-    /// one.
+    /// A number that changes when the selection of a round is made again; `None` before the round
+    /// has one.
     ///
     /// # Errors
     /// When there is no such run.
@@ -90,7 +90,7 @@ impl Store {
         })
     }
 
-    /// What some pairs have in common with others, in the order asked for.
+    /// What some pairs have in common with others (see [`Facets`]), in the order asked for.
     ///
     /// # Errors
     /// When the database cannot be read.

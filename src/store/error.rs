@@ -10,7 +10,7 @@ use crate::domain::run::RunId;
 /// A failed store operation.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No variable says where the home is.
+    /// No environment variable says where the home is.
     #[error("there is no home folder: neither `SER_HOME`, `XDG_DATA_HOME` nor `HOME` is set")]
     NoHome,
     /// A file or folder of the home cannot be used.
@@ -42,7 +42,7 @@ pub enum StoreError {
     Older {
         path: PathBuf,
         found: usize,
-        /// The one that is read.
+        /// The version that this program reads.
         known: usize,
     },
     /// The columns beside an event's line are not whole.
@@ -53,10 +53,10 @@ pub enum StoreError {
         /// What does not fit.
         source: BrokenColumns,
     },
-    /// A run is of a kind that this version does not know.
+    /// A run is of a kind that this version of the program does not have.
     #[error("run `{run}` is of the kind `{kind}`: it was made by a newer version of `ser`")]
     UnknownKind { run: RunId, kind: String },
-    /// A stored pair whose parts contradict each other.
+    /// A stored pair contradicts itself.
     #[error("pair {pair} of data set {dataset} is damaged: {detail}")]
     BrokenPair {
         /// The data set's key.
@@ -83,7 +83,7 @@ pub enum StoreError {
         /// How long this one waited.
         waited_s: u64,
     },
-    /// Pages of the file make no sense.
+    /// The file has pages that cannot be valid.
     #[error("`{}` is damaged", path.display())]
     Damaged {
         path: PathBuf,
@@ -100,7 +100,7 @@ pub enum StoreError {
         what: String,
         source: serde_json::Error,
     },
-    /// A stored word is not one this version knows.
+    /// A stored word is unknown to this version of the program.
     #[error("`{value}` is not a known {what}")]
     UnknownValue {
         /// Which kind of word.
@@ -134,7 +134,7 @@ pub enum StoreError {
     /// A run with this name exists.
     #[error("a run named `{name}` exists already")]
     NameTaken { name: String },
-    /// A name that could not be typed or shown.
+    /// A name has characters that could not be typed or shown.
     #[error("`{name}` is not a name for {what}: {reason}", name = name.escape_debug())]
     BadName {
         name: String,
@@ -179,7 +179,7 @@ pub enum StoreError {
     /// An event does not follow the stored ones.
     #[error("event {found} of `{run}` came where event {expected} was due")]
     Gap { run: RunId, expected: u64, found: u64 },
-    /// The data set has no such pair.
+    /// The data set does not have such a pair.
     #[error("data set {dataset} has no pair {pair}")]
     UnknownPair { dataset: i64, pair: u32 },
     /// A data set is still needed.
@@ -259,7 +259,7 @@ impl StoreError {
         matches!(self, Self::Locked { .. })
     }
 
-    /// Gives the failures that a person can act on their own names.
+    /// Turns the failures of `SQLite` that a person can act on into errors of their own.
     pub(super) fn located(self, path: &std::path::Path) -> Self {
         let Self::Sqlite(source) = self else { return self };
         let path = path.to_owned();

@@ -1,5 +1,5 @@
-//! Experiments: runs that were launched together to be compared, and who in one has what another
-//! needs.
+//! Experiments: runs that were launched together to be compared, and what one run of an experiment
+//! needs to know of another.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -9,12 +9,12 @@ use super::{Store, keys, runs};
 use crate::domain::run::{RunId, RunStatus};
 use crate::domain::spec::{ExperimentSpec, LONGEST};
 
-/// The steps a run should take at least, and whose they are.
+/// The number of steps that a run should take at least, and the run it is taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepsTaken {
     pub run: RunId,
     pub arm: String,
-    /// Optimiser steps over all its rounds.
+    /// Optimizer steps over all its rounds.
     pub n_steps: u64,
 }
 
@@ -73,7 +73,7 @@ impl Store {
                 statement.query((dataset, test_dataset, &spec.arm, spec.rng_seed as i64))?;
             let mut found = None;
             while let Some(row) = rows.next()? {
-                // A spec of another version is another spec.
+                // A spec that another version wrote is not the same spec.
                 let text: String = row.get(1)?;
                 if serde_json::from_str::<ExperimentSpec>(&text).ok().as_ref() != Some(spec) {
                     continue;
@@ -90,7 +90,7 @@ impl Store {
         })
     }
 
-    /// What the finished runs of the same experiment and `rng_seed` took in optimiser steps: the one
+    /// What the finished runs of the same experiment and `rng_seed` took in optimizer steps: the one
     /// of an arm, or the longest. `None` when there is none.
     ///
     /// # Errors

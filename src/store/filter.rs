@@ -39,7 +39,7 @@ pub enum FilterError {
     /// A field of numbers was compared with something else.
     #[error("`{value}` is not a number for `{field}`")]
     NotANumber { field: &'static str, value: String },
-    /// A text has no order.
+    /// A text was compared by order, which texts do not have.
     #[error("`{field}` is a text: `{operator}` has no meaning for it")]
     NoOrder { field: &'static str, operator: String },
     /// `is:` takes few words.
@@ -224,19 +224,21 @@ fn number_test(
     }
     let (value, half) = parse(value).ok_or_else(error)?;
     let (low, high) = match operator {
-        // `acc:.72` means everything that is printed as .72.
+        // `acc:.72` matches every accuracy that is printed as .72.
         Operator::Has | Operator::Equal | Operator::NotEqual => (value - half, value + half),
         _ => (value, value),
     };
     Ok(Test::Number(field, operator, low, high))
 }
 
-/// A number and half of its last digit. Percentages are shares.
+/// Reads a number, and returns half a unit of its last digit beside it. A percentage is read as a
+/// share.
 fn number(text: &str) -> Option<(f64, f64)> {
     let (digits, scale) = text.strip_suffix('%').map_or((text, 1.0), |digits| (digits, 0.01));
     let value: f64 = digits.parse().ok()?;
     let n_decimals = match digits.split_once('.') {
-        // A number with an exponent is meant exactly, to the noise of its binary form.
+        // A number with an exponent is meant exactly, so only the rounding of its binary form is
+        // allowed for.
         _ if digits.contains(['e', 'E']) => return Some((value * scale, value.abs() * 1e-9)),
         Some((_, decimals)) => decimals.len() as i32,
         None if scale < 1.0 => 0,
@@ -245,7 +247,7 @@ fn number(text: &str) -> Option<(f64, f64)> {
     Some((value * scale, 0.5 * 10_f64.powi(-n_decimals) * scale))
 }
 
-/// An age in milliseconds and half of its unit.
+/// Reads an age in milliseconds, and returns half of its unit beside it.
 fn age(text: &str) -> Option<(f64, f64)> {
     let unit = text.chars().last()?;
     let unit_ms = match unit {
@@ -307,7 +309,7 @@ impl Field {
     }
 }
 
-/// What a run's state is called, in the words of screens, of JSON and of habit.
+/// The words for a run's state: those of screens, of JSON and of everyday use.
 fn state_words(row: &RunRow) -> &'static [&'static str] {
     match (row.status, row.liveness) {
         (RunStatus::Running | RunStatus::Paused, Liveness::Gone) => &["interrupted", "lost"],

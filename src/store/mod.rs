@@ -1,6 +1,6 @@
 //! The store: one `SQLite` file that workers write and everything else reads.
 //!
-//! The database is also the bus between processes: a worker commits batches of events
+//! The database is also how processes communicate: a worker commits batches of events
 //! ([`EventWriter`]), viewers poll [`Store::data_version`]. Three invariants hold:
 //!
 //! * [`Store::apply`] is the only function that writes the rows of a run, and it derives them from
@@ -10,8 +10,8 @@
 //!   refused, so a worker that was given up for dead cannot write any more.
 //! * Whether a process is alive is never stored. It is computed on every read ([`events::liveness`]).
 //!
-//! Reads are short transactions that see one state of the file; no cursor stays open between
-//! calls, so a viewer never holds back a checkpoint of the write-ahead log.
+//! Reads are short transactions that see one state of the file. No cursor stays open between calls,
+//! so a viewer never holds up a checkpoint of the write-ahead log.
 
 mod chat_template;
 mod clock;
@@ -100,7 +100,7 @@ impl Store {
         Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
-    /// Several reads of one state of the file.
+    /// Runs several reads that all see the same state of the file.
     ///
     /// # Errors
     /// As `work`, and when the database cannot be read.
@@ -114,7 +114,8 @@ impl Store {
         work(self)
     }
 
-    /// Reads from one state of the file: that of the snapshot it is part of, or its own.
+    /// Runs reads that see one state of the file: that of the snapshot they are part of, or one of
+    /// their own.
     fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
@@ -129,8 +130,9 @@ impl Store {
         read().map_err(|error: StoreError| error.located(&self.home.database()))
     }
 
-    /// Writes all or nothing. The lock is taken at the beginning: a transaction that starts by
-    /// reading and upgrades later gets `busy` at once, whatever the timeout.
+    /// Runs writes of which all or none take effect. The lock is taken at the beginning, because a
+    /// transaction that starts by reading and wants to write later fails at once with `busy`,
+    /// whatever the timeout.
     fn write<T>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,

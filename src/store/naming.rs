@@ -7,10 +7,11 @@ use crate::domain::random::text_hash;
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 
-/// A longer name would not fit a table.
+/// Longest name of a run; a longer one would not fit a table.
 const NAME_LENGTH_MAX: usize = 80;
 
-/// The name a person asked for, if it can be typed, shown and is free.
+/// Checks a name that a person asked for: it must be possible to type and show it, and no other run
+/// may have it.
 pub(super) fn checked_name(
     transaction: &Transaction<'_>,
     name: &str,
@@ -68,7 +69,8 @@ pub(super) fn default_name(
     Ok(name)
 }
 
-/// Ids need not be secret, only unused: the clock, the process and the name are mixed until one is.
+/// An unused id. Ids need not be secret: the clock, the process and the name are mixed until the
+/// result is unused.
 pub(super) fn unused_id(transaction: &Transaction<'_>, name: &str) -> Result<RunId, StoreError> {
     let nanoseconds = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)

@@ -44,8 +44,8 @@ impl Store {
         })
     }
 
-    /// The texts of labelled pairs, in the order asked for. For the seed set, validation, test and
-    /// metrics only: the unlabelled pool is read with [`Store::candidate_pairs`].
+    /// The texts of labeled pairs, in the order asked for. For the seed set, validation, test and
+    /// metrics only: the unlabeled pool is read with [`Store::candidate_pairs`].
     ///
     /// # Errors
     /// When a pair does not exist.
@@ -57,8 +57,9 @@ impl Store {
         self.read(|connection| ids.iter().map(|id| pair(connection, dataset, *id)).collect())
     }
 
-    /// Whether the pairs of a data set can leave it as messages, and some of them came so. Flat
-    /// dialogues and plain texts can; whole texts, which are no conversation, cannot.
+    /// Whether an export can write the pairs of a data set as messages, and at least one pair came
+    /// as messages. Flat dialogues and plain texts can be written so; whole texts, which are no
+    /// conversation, cannot.
     ///
     /// # Errors
     /// When the database cannot be read.

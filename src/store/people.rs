@@ -1,4 +1,4 @@
-//! What people ask of a run's worker. (What they decide about its pairs: `verdicts`.)
+//! The requests that people make to a run's worker. Decisions about its pairs are in `verdicts`.
 
 pub(crate) mod annotations;
 pub(crate) mod opinions;

@@ -17,7 +17,7 @@ impl Store {
         self.read(|connection| of_run(connection, keys::run(connection, run)?))
     }
 
-    /// Every optimiser step of a round, as [`RunEvent::TrainStepTaken`], the first one first.
+    /// Every optimizer step of a round, as [`RunEvent::TrainStepTaken`], the first one first.
     ///
     /// # Errors
     /// When there is no such run.
@@ -61,7 +61,8 @@ impl Store {
     }
 }
 
-/// The round with the best validation accuracy, the earliest of equals. Test pairs decide nothing.
+/// The round with the best validation accuracy, the earliest of equals. Test pairs are not used for
+/// any choice.
 #[must_use]
 pub fn best_round(rounds: &[RoundRow]) -> Option<u32> {
     best_of(rounds.iter().filter(|round| !round.is_rolled_back()))
@@ -157,10 +158,11 @@ fn add_steps(
     Ok(())
 }
 
-/// The train loss of one run, thinned; it is continued with new steps rather than read again.
+/// The training loss of one run, thinned. New steps are added to it rather than reading it all
+/// again.
 #[derive(Debug, Default)]
 pub struct LossCurve {
-    /// Run and attempt: an attempt that begins at a checkpoint takes later steps back.
+    /// The run and the attempt it belongs to: a new attempt repeats the steps after its checkpoint.
     of: Option<(RunId, u32)>,
     buckets: Option<Buckets>,
 }
@@ -216,9 +218,10 @@ impl Store {
     }
 }
 
-/// Widest bucket whose every step is read: beyond, a chart is not worth the time.
+/// Widest bucket of which every step is read. Of wider ones only a sample is read, because a chart
+/// is not worth more time.
 const EXACT_WIDTH: u64 = 64;
-/// Steps that are read of a wider one.
+/// How many steps are read of a wider bucket.
 const N_SAMPLED: u64 = 16;
 
 /// Gathers steps in ascending order.

@@ -1,4 +1,4 @@
-//! What the store hands out: plain rows, ready for a screen or for JSON.
+//! The rows that the store hands out, ready for a screen or for JSON.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::domain::verdict::Verdict;
 
 use super::people::annotations::Annotation;
 
-/// One line of the runs list. A screen keeps ten thousand of them: words that many runs share are
-/// kept once (`Shared`), and what few have is not kept inside.
+/// One line of the runs list. A screen keeps ten thousand of them, so texts that many runs share
+/// are stored once (`Shared`), and what few runs have is boxed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRow {
     pub id: RunId,
@@ -97,7 +97,7 @@ impl From<&Self> for TestAccuracy {
     }
 }
 
-/// Words that rows share: each is kept once.
+/// Texts that rows share; each is stored once.
 #[derive(Debug, Default)]
 pub(super) struct Shared(HashSet<Arc<str>>);
 
@@ -228,7 +228,7 @@ impl RoundRow {
     }
 }
 
-/// One optimiser step on the loss chart. A long series is thinned to buckets of steps.
+/// One optimizer step on the loss chart. A long series is thinned to buckets of steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LossPoint {
     /// Steps since the beginning of the run (the last of the bucket).
@@ -261,7 +261,8 @@ pub struct SampledPair {
     pub verdict: Option<Verdict>,
     /// The human label; screens show it only when asked.
     pub gold: Side,
-    /// Confidence in the round before, signed towards the present preference.
+    /// Confidence in the round before, with a minus sign where that round preferred the other
+    /// answer.
     pub previous_confidence: Option<f64>,
 }
 
@@ -276,7 +277,7 @@ pub struct EventLine {
     pub body: String,
 }
 
-/// A request no worker has read yet, or that was read.
+/// A request to a worker, read or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestRow {
     pub id: i64,

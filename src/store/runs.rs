@@ -205,7 +205,7 @@ fn run_row(
     let claim = row_claim(row)?;
     let stored: RunStatus = word(row, 8, "status", RunStatus::from_name)?;
     let status = status_in_force(stored, row.get(7)?, claim.as_ref());
-    // A run that was put back into the queue has not ended any more.
+    // A run that was put back into the queue counts as not ended.
     let has_ended = status.is_ended();
     let counts: Vec<Option<(u64, u64)>> = json(row, 13, "the test counts")?;
     let share = |(n_correct, n): (u64, u64)| n_correct as f64 / n as f64;
@@ -257,12 +257,12 @@ fn unknown_kind(row: &Row<'_>, kind: &str) -> StoreError {
     }
 }
 
-/// A text that other rows have too.
+/// A text that other rows may share.
 fn text(row: &Row<'_>, index: usize, shared: &mut Shared) -> Result<Arc<str>, StoreError> {
     Ok(shared.one(row.get_ref(index)?.as_str().map_err(rusqlite::Error::from)?))
 }
 
-/// The number that a person wrote: `1e-4` as a 32-bit float is 0.0000999999974 in 64 bits.
+/// The decimal number that a person wrote: `1e-4` as `f32` would print as 0.0000999999974 in `f64`.
 fn decimal(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
 }

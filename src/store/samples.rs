@@ -1,4 +1,4 @@
-//! What was said of every pair: a score per pool pair and a margin per evaluated pair.
+//! The scored pairs of a round with their texts, and the margins of evaluated pairs.
 
 use super::error::StoreError;
 use super::events::parts;
@@ -133,7 +133,7 @@ fn sampled_rows(columns: &RoundColumns, query: &SampleQuery) -> Vec<usize> {
 }
 
 /// One page of pairs by rank. The rank of [`SampleOrder::Display`] depends on the pair alone, so
-/// that a pair keeps its place among the others from round to round.
+/// that pairs keep their order from round to round.
 fn page(mut ranked: Vec<(u64, u32)>, offset: usize, n: usize) -> Vec<u32> {
     let end = offset.saturating_add(n);
     if end < ranked.len() {
@@ -144,7 +144,8 @@ fn page(mut ranked: Vec<(u64, u32)>, offset: usize, n: usize) -> Vec<u32> {
     ranked.into_iter().skip(offset).map(|(_, pair)| pair).collect()
 }
 
-/// The confidence before, negative where the preference was the other one.
+/// The confidence in the round before, with a minus sign where that round preferred the other
+/// answer.
 fn signed_confidence(before: &PairScore, now: &PairScore) -> f64 {
     let is_same = (before.margin() > 0.0) == (now.margin() > 0.0);
     if is_same { before.confidence() } else { -before.confidence() }

@@ -109,7 +109,7 @@ pub(crate) fn pairs(n: usize) -> Vec<PreferencePair> {
     (0..n).map(pair).collect()
 }
 
-/// One optimiser step of round 0.
+/// One optimizer step of round 0.
 pub(crate) fn train_step(global_step: u64, loss: f32) -> RunEvent {
     RunEvent::TrainStepTaken {
         round: 0,

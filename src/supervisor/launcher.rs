@@ -14,12 +14,12 @@ use crate::domain::run::RunId;
 use crate::store::Home;
 use crate::store::events::liveness;
 
-/// What starts workers, and ends one that reads nothing any more.
+/// A way to start workers, and to end one that does not respond.
 pub trait Launcher: Debug + Send + Sync {
     /// How many workers may be at work at a time.
     fn n_slots(&self) -> usize;
 
-    /// Starts `ser worker --run ID --home DIR`, or asks for it, and does not wait for it.
+    /// Starts `ser worker --run ID --home DIR`, or submits it as a job, without waiting for it.
     ///
     /// # Errors
     /// When it cannot be started or asked for.
@@ -32,9 +32,9 @@ pub trait Launcher: Debug + Send + Sync {
     fn cancel(&self, worker: &WorkerIdentity) -> Result<(), SupervisorError>;
 }
 
-/// A worker that was asked for.
+/// A worker that was started or submitted.
 pub trait Submitted: Debug + Send {
-    /// Its process, where it is known already; a job that waits has none yet.
+    /// The process of the worker; `None` while the job waits and has no process yet.
     fn worker(&self) -> Option<WorkerIdentity>;
 
     /// What has become of it.
@@ -73,7 +73,8 @@ impl Local {
             let program = PathBuf::from("ser");
             SupervisorError::Start { program, source }
         })?;
-        // Linux names a binary that was replaced while it runs like this; the new one will do.
+        // Linux marks the path of a running binary that was replaced by this suffix; the new binary
+        // will do.
         let replaced = path.to_str().and_then(|text| text.strip_suffix(" (deleted)"));
         Ok(replaced.map(PathBuf::from).unwrap_or(path))
     }
@@ -132,7 +133,8 @@ impl Submitted for Child {
     fn state(&mut self) -> SubmissionState {
         match self.try_wait() {
             Ok(Some(exit)) => SubmissionState::Ended(exit.to_string()),
-            // A process that cannot be asked after is given up by its liveness, not here.
+            // If the state cannot be asked for, the heartbeat decides later whether the worker is
+            // gone.
             Ok(None) | Err(_) => SubmissionState::Going,
         }
     }

@@ -1,11 +1,11 @@
 //! Starts, steers and ends worker processes.
 //!
-//! There is no daemon. Whoever finds a free slot starts the head of the queue: a command, a
-//! viewer, or a worker that has just ended. The store gives each start to one of them
+//! There is no daemon. Whichever process finds a free slot starts the head of the queue: a command,
+//! a viewer, or a worker that has just ended. The store gives each start to one process
 //! ([`Store::claim_next`]), and each run to one worker ([`Store::begin_attempt`]).
 //!
 //! People never signal a worker to steer it. They append a request, which the worker reads between
-//! two steps. Only [`Supervisor::kill`] ends a process, for a worker that reads nothing any more.
+//! two steps. Only [`Supervisor::kill`] ends a process, for a worker that no longer reads requests.
 
 mod error;
 mod launcher;
@@ -63,7 +63,7 @@ impl Supervisor {
     pub fn resume(&self, store: &mut Store, run: &RunId) -> Result<(), SupervisorError> {
         let row = store.run(run)?.row;
         if has_worker(&row) {
-            // A pause may have been asked for and not been read yet.
+            // A worker that was asked to pause, but has not read that yet, can be resumed as well.
             let asked = store.unread_requests(run)?;
             let last = asked.last().map(|request| request.kind);
             let will_hold = match row.status {
@@ -90,7 +90,7 @@ impl Supervisor {
         let row = store.run(run)?.row;
         if row.status == RunStatus::Queued {
             match store.end_queued(run, RunEvent::RunStopped) {
-                // A worker took it in this very moment: ask that one.
+                // A worker has taken the run in this moment, so that worker is asked to stop.
                 Err(StoreError::WrongState { .. }) => {}
                 outcome => return Ok(outcome?),
             }

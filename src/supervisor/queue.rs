@@ -12,14 +12,14 @@ use crate::store::{QueuedRun, Store};
 /// A worker that this process has asked for and not seen end.
 #[derive(Debug)]
 pub(super) struct StartedWorker {
-    /// What it should work on, and the attempt before its own.
+    /// The run that the worker was started for, and the number of the attempt before its own.
     queued: QueuedRun,
     submitted: Box<dyn Submitted>,
 }
 
 impl Supervisor {
-    /// Starts the head of the queue if a slot is free; says which run that was. Cheap enough to
-    /// be called at every poll.
+    /// Starts the head of the queue if a slot is free, and returns its id. Cheap enough to be
+    /// called at every poll.
     ///
     /// # Errors
     /// When the store cannot be read or the process not be started.
@@ -38,7 +38,7 @@ impl Supervisor {
                 return Err(error);
             }
         };
-        // A job that waits has no process yet: this one stands for it.
+        // A submitted job has no process yet, so the claim is made in the name of this process.
         let worker = submitted.worker().unwrap_or(this);
         children.push(StartedWorker { queued, submitted });
         store.hand_claim(&run, Some(&worker))?;
@@ -56,8 +56,8 @@ impl Supervisor {
     }
 }
 
-/// Collects workers that ended. A run whose worker ended without ever taking it has failed: left
-/// at the head of the queue it would be started again for ever.
+/// Collects workers that have ended. If a worker ended without ever taking its run, the run has
+/// failed; left in the queue it would be started again and again.
 fn reap(children: &mut Vec<StartedWorker>, store: &mut Store) -> Result<(), SupervisorError> {
     let mut index = 0;
     while index < children.len() {

@@ -14,7 +14,8 @@ use super::reporter::{Reporter, round_of};
 use super::resources::Resources;
 use super::state::RunState;
 
-/// Checkpoints kept for going on: the newest, and one to fall back on.
+/// How many of the newest checkpoints are kept for resuming: the last one, and one to fall back on
+/// if it is damaged.
 const N_KEPT: usize = 2;
 
 /// Label of the checkpoint that a trained round ends with.
@@ -24,8 +25,8 @@ fn name_of(number: u64, label: &str) -> String {
     format!("{number:06}-{label}")
 }
 
-/// Writes weights and state so that a worker can go on from here. Events before it are on disk
-/// first: a checkpoint never knows more than the history.
+/// Writes weights and state, so that a worker can go on from here. The events so far are flushed
+/// first: a checkpoint must never know more than the history does.
 ///
 /// # Errors
 /// When a file or the record cannot be written.
@@ -60,8 +61,9 @@ pub fn save(
     Ok(())
 }
 
-/// Returns the checkpoints that hold the weights of the rounds the spec keeps, one for each: those
-/// with the digest that the round reported at the end of its training.
+/// Returns the checkpoints that hold the weights of the rounds the spec keeps, one a round. A
+/// checkpoint belongs to a round when it has the digest that the round reported at the end of its
+/// training.
 fn kept_for_use(
     rounds: &[RoundRow],
     keep: KeepWeights,
@@ -81,8 +83,8 @@ fn kept_for_use(
     Ok(digests.filter_map(of).map(|(name, _)| name.clone()).collect())
 }
 
-/// Notes that the checkpoint about to be written is the one of a round, where the run may need to
-/// go back to it: to round 0 after the folds, to the last one when the next is undone.
+/// Notes that the next checkpoint is that of a trained round, where the run may have to go back to
+/// it: to round 0 after the fold models, to the last round when the next one is undone.
 pub fn note_trained(state: &mut RunState, round: u32) {
     let needs_zero = state.spec.selection.cross_fits();
     let needs_last = may_undo(&state.spec.rounds);
@@ -109,7 +111,8 @@ pub fn restore_round(
         return Err(WorkerError::RoundNotKept { round });
     };
     let dir = resources.home.checkpoints(&state.run).join(name);
-    // The state in it is older than this one.
+    // The state that the checkpoint holds is older than the present one, so only the weights are
+    // used.
     resources.trust.get_mut().read(&dir, resources.model.as_mut())?;
     resources.model.reset_optimizer();
     Ok(())

@@ -1,6 +1,6 @@
-//! Training a model on the seed set less each fold, and keeping what it says of the fold.
+//! Trains one model on the seed set without each fold, and keeps its scores of that fold.
 //!
-//! What is made of the judgements is told in [`crate::domain::teacher::folds`].
+//! What is done with these scores stands in [`crate::domain::teacher::folds`].
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::domain::preference::{PairId, TrainingLabel};
 use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::Outcome;
 use crate::domain::split::folds;
-use crate::domain::teacher::folds::{FoldJudgements, FoldScores, part};
+use crate::domain::teacher::folds::{FoldJudgments, FoldScores, part};
 use crate::domain::teacher::halt::{beats_chance, seed_at_chance};
 use crate::domain::teacher::plan::{LastOrder, Plan, planned};
 
@@ -23,7 +23,8 @@ use super::state::RunState;
 use super::train::take_step;
 use super::{checkpoints, views};
 
-/// Trains the fold models and keeps what they say; ends with the weights of the round.
+/// Trains the fold models and keeps their scores; the model has the weights of the round again
+/// afterward.
 pub fn cross_fit(
     state: &mut RunState,
     resources: &mut Resources<'_>,
@@ -33,7 +34,7 @@ pub fn cross_fit(
     let clock = Instant::now();
     let n_folds = state.spec.selection.calibration_folds;
     let fold_of = folds(&resources.inputs.seed_groups, n_folds, state.spec.rng_seed);
-    let mut found = FoldJudgements::default();
+    let mut found = FoldJudgments::default();
     let mut judged = Vec::new();
     for number in 0..n_folds {
         let (own, others) = part(&resources.inputs.seed_labels, &fold_of, number);
@@ -43,7 +44,7 @@ pub fn cross_fit(
         let own: Vec<PairId> = own.iter().map(|label| label.pair).collect();
         let fold = Fold { round, number, n_folds };
         if !judge_fold(state, resources, reporter, fold, (&own, others), &mut found)? {
-            // A checkpoint must hold the run's model, not a fold's.
+            // A checkpoint must hold the run's own model, not a fold model.
             checkpoints::restore_round(state, resources, round)?;
             return Ok(None);
         }
@@ -52,7 +53,7 @@ pub fn cross_fit(
     checkpoints::restore_round(state, resources, round)?;
     let elapsed_ms = clock.elapsed().as_millis() as u64;
     found.views = views::ask(&state.spec, &resources.inputs, reporter, &judged)?;
-    // Nothing asks for the surface of a pair after this.
+    // No later step reads the surface features.
     resources.inputs.forget_surface();
     let (n_correct, n_pairs) = found.n_right();
     reporter.send(RunEvent::CrossFitted { n_folds, n_pairs, n_correct, elapsed_ms })?;
@@ -75,15 +76,15 @@ struct Fold {
     n_folds: u32,
 }
 
-/// Trains one fold model on the labels of the others and adds what it says; false when a person asked
-/// to stop.
+/// Trains one fold model on the labels of the other folds and adds its scores; `false` when a
+/// person asked to stop.
 fn judge_fold(
     state: &mut RunState,
     resources: &mut Resources<'_>,
     reporter: &mut Reporter<'_>,
     fold: Fold,
     (own, others): (&[PairId], Vec<TrainingLabel>),
-    found: &mut FoldJudgements,
+    found: &mut FoldJudgments,
 ) -> Result<bool, WorkerError> {
     if !train_fold(state, resources, reporter, fold, others)? {
         return Ok(false);

@@ -26,7 +26,7 @@ pub enum WorkerError {
         #[source]
         source: serde_json::Error,
     },
-    /// The model's files say something else than when the run began.
+    /// The chat template in the model's files is not the one that the run began with.
     #[error("the chat template `{name}` is not what it was when the run began")]
     TemplateChanged {
         /// `own`, a name, or a path.
@@ -35,10 +35,10 @@ pub enum WorkerError {
     /// No signal handler could be installed.
     #[error("cannot watch for signals")]
     Signals(#[source] std::io::Error),
-    /// A round to go back to was not kept: a checkpoint of another version, or a bug.
+    /// A round to go back to has no checkpoint: one of another version, or a bug.
     #[error("the weights of round {round} were not kept")]
     RoundNotKept { round: u32 },
-    /// The whole data set is shorter than one step needs.
+    /// People have vetoed every label of the round.
     #[error("round {round} has no pair to train on: all {n_vetoed} are vetoed")]
     NothingToTrain {
         round: u32,

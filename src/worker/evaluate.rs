@@ -61,8 +61,8 @@ pub fn evaluate(
     Ok(Some(Outcome::Evaluated { halt }))
 }
 
-/// Keeps the margins of the validation pairs, and says why the loop must end after the round, where
-/// it must.
+/// Keeps the margins of the validation pairs, and returns the reason to end the loop after the
+/// round, if a guard finds one.
 fn after_validation(
     state: &mut RunState,
     inputs: &Inputs,
@@ -129,7 +129,8 @@ fn pair_scores(ids: &[PairId], rewards: Vec<[f32; 2]>) -> Vec<PairScore> {
         .collect()
 }
 
-/// Scores some pairs, reporting and listening between batches by `look`; `None` when asked to stop.
+/// Scores some pairs. Between batches, when `look` says so, progress is reported and requests are
+/// read; `None` when a person asked to stop.
 fn score_chunk(
     resources: &mut Resources<'_>,
     ids: &[PairId],

@@ -15,7 +15,8 @@ pub struct GoldLabels {
 }
 
 impl GoldLabels {
-    /// Labels of a run's pool; `known_wrong` are pairs whose recorded label noise is undone here.
+    /// The labels of a run's pool; the recorded label noise of the pairs in `known_wrong` is undone
+    /// here.
     #[must_use]
     pub fn new(rng_seed: u64, known_wrong: BTreeSet<PairId>) -> Self {
         Self { rng_seed, known_wrong }

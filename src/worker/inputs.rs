@@ -20,7 +20,7 @@ const ANSWER_TURN: &str = "Assistant:";
 /// Pairs whose texts are in memory at one time.
 const TEXTS_AT_ONCE: usize = 4096;
 
-/// Where pairs come from. A trait, so that it can be counted what is read of it.
+/// The place that pairs are read from. It is a trait so that a test can count what is read.
 pub trait PairSource {
     /// Returns the group hash of every pair of a data set.
     ///
@@ -84,7 +84,7 @@ pub struct Inputs {
     pub truncation: TruncationReport,
     train: Vec<EncodedPair>,
     marks: Vec<Mark>,
-    /// The surface of both answers of each pair; empty where no view will ask for it.
+    /// Surface features of both answers of each pair; empty where no view needs them.
     surface: Vec<[Features; 2]>,
     separate_test: Option<Vec<EncodedPair>>,
 }
@@ -183,7 +183,7 @@ impl Inputs {
         self.surface.get(id.0 as usize).copied().unwrap_or([[0.0; N_FEATURES]; 2])
     }
 
-    /// Gives the memory of the surfaces back once the view has judged.
+    /// Frees the surface features once the view has scored the pairs.
     pub fn forget_surface(&mut self) {
         self.surface = Vec::new();
     }
@@ -198,18 +198,19 @@ impl Inputs {
     }
 }
 
-/// Whether fold models will be trained and a view of the surface be asked beside them.
+/// Whether the surface view is used beside fold models, so that surface features are needed.
 fn asks_surface(spec: &ExperimentSpec) -> bool {
     let labels_pool = spec.rounds.max > 0 && spec.rounds.pool_labels == PoolLabels::Pseudo;
     labels_pool && spec.selection.cross_fits() && spec.selection.second_view.asks(View::Surface)
 }
 
-/// The label people gave: stored pairs are chosen first, the presentation is shuffled.
+/// The label that people gave: the store has the chosen answer first, while a run shows the two in
+/// shuffled order.
 fn human_label(rng_seed: u64, pair: PairId) -> TrainingLabel {
     TrainingLabel { pair, preferred: chosen_side(rng_seed, pair), source: LabelSource::Human }
 }
 
-/// What is kept of a text beside its tokens.
+/// The facts about a text that are kept beside its tokens.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mark {
     n_turns: u16,
@@ -241,7 +242,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Tokenizes pairs in presentation order; texts are read without labels whatever the part.
+    /// Tokenizes pairs in presentation order. Texts are read without labels, whatever the part is
+    /// for.
     fn encode_all(
         &self,
         dataset: i64,

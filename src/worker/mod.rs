@@ -1,18 +1,19 @@
 //! Runs ONE run to its end, in its own process.
 //!
 //! The loop is short: ask [`crate::domain::ser::SerLoop`] for the pending step, execute it with the
-//! engine, report what came of it as events, tell the loop. Between steps the worker reads what
-//! people wrote: requests (pause, resume, stop) and verdicts. It owns no terminal and no socket;
-//! the database is the only way in and out. What the method decides is in
-//! [`crate::domain::teacher`] and [`crate::domain::selection`]; here are order, files and events.
+//! engine, report its outcome as events, and hand the outcome to the loop. Between steps the worker
+//! reads what people wrote: requests (pause, resume, stop) and verdicts. It owns no terminal and no
+//! socket; the database is the only way in and out. The decisions of the method are in
+//! [`crate::domain::teacher`] and [`crate::domain::selection`]; this room keeps order, files and
+//! events.
 //!
-//! A step takes the three things it may need by themselves: the state of the run, its resources (the
-//! model, the pairs, the folder) and its reporter (events, requests, verdicts). The reporter speaks
-//! to a trait, so every step is tested with a record in memory and the mock model.
+//! A step is given the three things it may need as separate arguments: the state of the run, its
+//! resources (the model, the pairs, the folder) and its reporter (events, requests, verdicts). The
+//! reporter speaks to a trait, so every step is tested with a record in memory and the mock model.
 //!
-//! A worker can die at any moment. What it had reported stays; the next attempt goes on from the
-//! newest whole checkpoint and, because all randomness is a function of its place, trains the very
-//! same steps again.
+//! A worker can die at any moment. What it has reported stays. The next attempt starts from the
+//! newest whole checkpoint and repeats the very same steps, because all randomness is a function of
+//! its place.
 
 mod checkpoints;
 mod control;

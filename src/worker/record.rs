@@ -70,7 +70,7 @@ pub trait RunRecord {
     fn facets_of(&self, pairs: &[u32]) -> Result<Vec<Facets>, StoreError>;
 }
 
-/// The record in the database. Rows of the run are written through the writer only.
+/// The record in the database. Rows of the run are written through the event writer only.
 pub struct StoredRecord<'a> {
     /// The run that is recorded.
     pub run: RunId,
@@ -78,7 +78,7 @@ pub struct StoredRecord<'a> {
     pub dataset: i64,
     /// A connection for reading.
     pub store: Store,
-    /// The pen of this attempt.
+    /// The event writer of this attempt.
     pub writer: &'a EventWriter,
 }
 

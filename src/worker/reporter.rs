@@ -1,4 +1,5 @@
-//! How a step speaks: events and progress go out, requests and verdicts come in.
+//! The link between a step and the outside: events and progress go out, requests and verdicts come
+//! in.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ pub struct StepProgress {
     pub clock: Instant,
 }
 
-/// The time that a round has taken, less what a person held it for.
+/// Measures the time that a round has taken, without the time for which a person held it.
 #[derive(Debug)]
 pub struct RoundClock {
     since: Instant,
@@ -87,7 +88,7 @@ impl<'a> Reporter<'a> {
         self.send(RunEvent::Warned { message })
     }
 
-    /// Tells the person why the loop must end, where it must, and hands the reason on.
+    /// Tells the person the reason to end the loop, if there is one, and returns it.
     ///
     /// # Errors
     /// As [`Reporter::send`].
@@ -123,7 +124,8 @@ impl<'a> Reporter<'a> {
         })
     }
 
-    /// Reads requests and verdicts into the state, holding here while the run is paused.
+    /// Reads requests and verdicts into the state. While the run is paused this call does not
+    /// return.
     ///
     /// # Errors
     /// When the record cannot be read.
@@ -148,7 +150,7 @@ impl<'a> Reporter<'a> {
             return Ok(None);
         };
         self.send(RunEvent::RequestRead { request_id: request.id, kind: request.kind })?;
-        // The next look must not see it again.
+        // Without a flush the next look at the database would find the same request again.
         self.flush()?;
         Ok(Some(request.kind))
     }
@@ -209,7 +211,7 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// The round a step belongs to; a finished run has none of its own.
+/// The round that a step belongs to; the final step has none of its own and counts as 0.
 pub fn round_of(step: Step) -> u32 {
     match step {
         Step::Train { round }

@@ -1,4 +1,4 @@
-//! What a run works with: the model, its inputs, and the folder where everything lies.
+//! The resources of a run: the model, its inputs, and the folder that its files lie in.
 
 use std::cell::RefCell;
 
@@ -13,8 +13,8 @@ pub struct Resources<'a> {
     pub model: Box<dyn RewardModel>,
     /// The pairs it reads.
     pub inputs: Inputs,
-    /// The checkpoints whose bytes this worker has hashed. Saving one changes what is trusted and
-    /// nothing of what the run works with.
+    /// The checkpoints whose bytes this worker has already hashed. It is a cell because saving a
+    /// checkpoint changes what is trusted, but nothing that the run computes with.
     pub trust: RefCell<Trust>,
     /// Where checkpoints, shared rounds and the caches lie.
     pub home: &'a Home,

@@ -69,7 +69,8 @@ pub fn select(
     reporter.read_verdicts(&mut state.saved)?;
     let scores = match state.pool_scores.take() {
         Some(scores) => scores,
-        // Stopped between scoring and selecting: the model is the same, so the scores are too.
+        // The run was stopped between scoring and selecting: the model is the same, so its scores
+        // are computed again.
         None => match pool_scores(state, resources, reporter, round)? {
             Some(scores) => scores,
             None => return Ok(None),
@@ -101,7 +102,7 @@ pub fn select(
     Ok(Some(Outcome::Selected { learning_status, labels, halt }))
 }
 
-/// A selection, with the teacher whose labels it took and what is thought of him.
+/// A selection, with the teacher that labeled it and the appraisal of that teacher.
 struct Choice {
     lesson: Lesson,
     appraisal: Appraisal,
@@ -145,7 +146,7 @@ fn choose(
     Choice { lesson, appraisal, selection }
 }
 
-/// Says why the loop must not train on the selection, where it must not.
+/// Returns the reason not to train on the selection, if a guard finds one.
 fn halt(
     state: &RunState,
     reporter: &Reporter<'_>,

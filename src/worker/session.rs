@@ -1,4 +1,4 @@
-//! One attempt at a run: opening what it needs, and telling the loop what came of each step.
+//! One attempt at a run: opening its resources, and handing the outcome of each step to the loop.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -112,7 +112,7 @@ pub fn wait_for_release(
     reporter: &mut Reporter<'_>,
 ) -> StepResult {
     checkpoints::save(state, resources, reporter, "review")?;
-    // A step like the others: whoever looks sees what the run waits for.
+    // Waiting is reported as a step, so that a viewer shows what the run waits for.
     let step = state.saved.ser.pending();
     let (round, step) = (round_of(step), step.name().to_owned());
     reporter.send(RunEvent::StepStarted { round, step, n_total: 1 })?;
@@ -124,7 +124,7 @@ pub fn wait_for_release(
     })
 }
 
-/// Tells the loop what came of a step and reports a round that is complete.
+/// Hands the outcome of a step to the loop, and reports the round if it is complete.
 ///
 /// # Errors
 /// When the outcome does not fit, or a checkpoint cannot be written.
@@ -179,7 +179,8 @@ fn open_model(home: &Home, spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>
     Ok(engine::open(&settings)?)
 }
 
-/// A run that goes on has to read its texts as it did before.
+/// Refuses a resumed run whose chat template has changed since it began, since texts would be read
+/// differently.
 fn check_template(store: &Store, run: &RunId, model: &dyn RewardModel) -> Result<(), WorkerError> {
     let Some(recorded) = store.chat_template(run)? else { return Ok(()) };
     let digest = model.info().chat_template.as_ref().map(|template| &template.digest);

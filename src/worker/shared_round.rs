@@ -1,10 +1,10 @@
 //! Round 0 is trained once for all runs of an experiment that would train the very same one.
 //!
-//! Arms differ in what they do after the seed round; with the same pairs, labels, model, settings
-//! and `rng_seed` their first rounds are equal bit for bit. The first run that finishes one leaves
-//! its weights and scores in the home, under a digest of everything they depend on; the next run
-//! with the same digest takes them instead of training. A file that is damaged, torn or swept away
-//! meanwhile costs nothing but the training it would have saved.
+//! Arms differ in what they do after the seed round. With the same pairs, labels, model, settings
+//! and `rng_seed` their first rounds are equal bit for bit. The first run that finishes its round 0
+//! leaves weights and scores in the home, under a digest of everything they depend on; the next run
+//! with the same digest takes them instead of training. If such a file is damaged, incomplete or
+//! deleted meanwhile, the run trains the round itself.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +27,8 @@ use super::reporter::Reporter;
 use super::resources::Resources;
 use super::state::{Round0Draft, RunState};
 
-/// Counts up when the same digest would not promise the same round any more.
+/// The format's version, a part of the digest: raised when the same digest would no longer promise
+/// the same round.
 const FORMAT: u32 = 1;
 /// Name of the checkpoint below the folder of a digest.
 const NAME: &str = "round-0";
@@ -35,7 +36,8 @@ const NAME: &str = "round-0";
 const N_KEPT: usize = 8;
 /// Validation pairs that the untrained model scores for the digest.
 const N_PROBES: usize = 8;
-/// Keys of a spec that round 0 does not depend on. Every other key, known or to come, it does.
+/// The keys of a spec that round 0 does not depend on. Every other key, even one added later, is
+/// part of the digest.
 const WITHOUT_EFFECT: [&str; 11] = [
     "/arm",
     "/selection",
@@ -64,8 +66,8 @@ struct SharedRound {
     rewards: BTreeMap<String, Vec<[u32; 2]>>,
 }
 
-/// Takes round 0 from another run, if there is one that trained it; else notes what it is, so that
-/// it can be offered once it is trained.
+/// Takes round 0 from another run, if one has trained the same. Otherwise notes its digest, so that
+/// this run can offer the round once it is trained.
 ///
 /// # Errors
 /// When the model cannot be scored, or the events not be stored.
@@ -88,7 +90,7 @@ pub fn take(
             }
             Err(error) => {
                 tracing::warn!(dir = %dir.display(), %error, "round 0 is trained again");
-                // Weights may have been changed before the damage was found.
+                // Loading may have changed some weights before it found the damage.
                 resources.model.restart()?;
             }
         }
@@ -138,7 +140,7 @@ fn apply(
     Ok(())
 }
 
-/// Leaves a finished round 0 for other runs. That it cannot be written is no reason to stop.
+/// Leaves a finished round 0 for other runs. If it cannot be written, the run goes on all the same.
 ///
 /// # Errors
 /// When the record cannot be read.
@@ -151,7 +153,7 @@ pub fn offer(
     let Some(draft) = state.saved.round_0.take() else { return Ok(()) };
     let scores = &state.shared_scores.fresh;
     let parent = resources.home.shared_rounds().join(&draft.digest);
-    // A run that was resumed half-way through the evaluations has only some of the scores.
+    // A run that was resumed in the middle of the evaluations has only some of the scores.
     let is_whole = [Split::Validation, Split::Test].iter().all(|s| scores.contains_key(s.name()));
     if !is_whole || parent.join(NAME).exists() {
         return Ok(());
@@ -180,7 +182,7 @@ pub fn offer(
     Ok(())
 }
 
-/// Deletes all but the newest rounds. Whoever reads one of them now trains instead.
+/// Deletes all but the newest rounds. A run that is reading a deleted one trains the round itself.
 fn prune(parent: &Path, n_kept: usize) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     let age = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
@@ -195,9 +197,10 @@ fn prune(parent: &Path, n_kept: usize) {
     }
 }
 
-/// SHA-256 over everything round 0 depends on: the program, the settings with an effect, the weights
-/// it starts from, what these compute for a few pairs (so that another kernel or another reading
-/// of the model's files is another digest), and the tokens of every labeled pair in order.
+/// SHA-256 over everything round 0 depends on: the program, the settings with an effect, the
+/// weights it starts from, the tokens of every labeled pair in order, and the rewards of a few
+/// pairs under these weights (so that other kernels, or a model's files read in another way, give
+/// another digest).
 fn digest(
     spec: &ExperimentSpec,
     resources: &mut Resources<'_>,

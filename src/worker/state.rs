@@ -1,5 +1,5 @@
-//! Where a run is: its spec, what a checkpoint keeps beside the weights, and what lasts only as long
-//! as the process.
+//! The state of a run: its spec, what a checkpoint keeps beside the weights, and what lasts only as
+//! long as the process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::domain::run::RunId;
 use crate::domain::selection::Policy;
 use crate::domain::ser::SerLoop;
 use crate::domain::spec::{ExperimentSpec, PoolLabels};
-use crate::domain::teacher::folds::FoldJudgements;
+use crate::domain::teacher::folds::FoldJudgments;
 use crate::domain::teacher::lesson::Teacher;
 use crate::domain::verdict::VerdictSet;
 
@@ -49,8 +49,8 @@ impl RunState {
         }
     }
 
-    /// Returns the pairs of a pool whose labels are still hidden: without those that people have
-    /// labeled since.
+    /// Returns the pairs of a pool whose labels are still hidden, that is without those that people
+    /// have labeled since.
     #[must_use]
     pub fn unlabeled(&self, pool: &[PairId]) -> Vec<PairId> {
         let labeled: BTreeSet<PairId> =
@@ -58,8 +58,8 @@ impl RunState {
         pool.iter().filter(|pair| !labeled.contains(pair)).copied().collect()
     }
 
-    /// Counts the labels from people beside the seed set, in a pool of `n_pool` pairs: verdicts, or
-    /// the whole pool for the full-labels control.
+    /// Counts the human labels beyond the seed set, in a pool of `n_pool` pairs: verdicts, or the
+    /// whole pool for the full-labels control.
     #[must_use]
     pub fn n_human_labels(&self, n_pool: usize) -> u64 {
         let pool = match self.spec.rounds.pool_labels {
@@ -70,8 +70,7 @@ impl RunState {
     }
 }
 
-/// The state in a checkpoint: everything beside the weights that a run needs to go on as if nothing
-/// had happened.
+/// The state in a checkpoint: everything that a resumed run needs beside the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedState {
@@ -89,18 +88,18 @@ pub struct SavedState {
     pub n_round_tokens: u64,
     /// Wall time spent in the current round, without work that was lost and done again.
     pub round_wall_ms: u64,
-    /// The last verdict row that took effect.
+    /// The number of the last verdict row that was taken into account.
     pub last_verdict_id: i64,
     /// The verdicts up to that row.
     pub verdicts: VerdictSet,
-    /// Labels that people gave beside the seed set, as the round that trains on them (or trained last)
-    /// found them.
+    /// Human labels beyond the seed set, as they were when the training that is going on, or the
+    /// last one, began.
     #[serde(default)]
     pub human_labels: Vec<TrainingLabel>,
     /// Optimizer steps that round 0 takes at least, once they are known (`train.match_steps`).
     #[serde(default)]
     pub steps_to_match: Option<u64>,
-    /// What other runs need to take round 0 from this one, while it is being trained.
+    /// What other runs need to take round 0 from this run; set while that round is trained.
     #[serde(default)]
     pub round_0: Option<Round0Draft>,
     /// Checkpoints written right after a round was trained, of rounds that may be gone back to.
@@ -112,7 +111,7 @@ pub struct SavedState {
     pub validation: BTreeMap<u32, Vec<f32>>,
     /// What the fold models of round 0 said.
     #[serde(default)]
-    pub folds: Option<FoldJudgements>,
+    pub folds: Option<FoldJudgments>,
     /// The teacher of the last selection.
     #[serde(default)]
     pub teacher: Option<Teacher>,
@@ -121,7 +120,7 @@ pub struct SavedState {
     pub over_confidence: Option<f64>,
 }
 
-/// A round 0 on its way to other runs.
+/// A round 0 that will be offered to other runs once it is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Round0Draft {

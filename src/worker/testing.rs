@@ -1,4 +1,5 @@
-//! A bench for one step: a run on the mock model, over pairs made up here, with a record in memory.
+//! A test bench for one step: a run on the mock model, over generated pairs, with a record in
+//! memory.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -37,7 +38,8 @@ use crate::store::{Home, RequestRow, RoundRow, StepsTaken, StoreError};
 /// Pairs of each data set of a [`FakeSource`].
 pub const N_PAIRS: usize = 200;
 
-/// A small spec on the mock model, with none of the parts of `ser`, changed for a test.
+/// A small spec on the mock model that leaves out the special parts of arm `ser`; `change` adapts
+/// it.
 pub fn spec(change: impl Fn(&mut ExperimentSpec)) -> ExperimentSpec {
     let mut spec: ExperimentSpec =
         toml::from_str(include_str!("../../assets/default.toml")).unwrap();

@@ -18,7 +18,7 @@ use super::resources::Resources;
 use super::state::RunState;
 use super::{checkpoints, shared_round};
 
-/// Trains on the round's labels, going on after the steps the checkpoint had.
+/// Trains on the round's labels; steps that the checkpoint already contains are not repeated.
 pub fn train(
     state: &mut RunState,
     resources: &mut Resources<'_>,
@@ -28,7 +28,7 @@ pub fn train(
     let n_least = if round == 0 { steps_to_match(state, reporter)? } else { 0 };
     let saved = &mut state.saved;
     if round > 0 && saved.n_steps_done == 0 {
-        // What people say from here on joins the next round: a training set does not change under way.
+        // The training set is fixed here: verdicts that come later are labels of the next round.
         saved.human_labels = saved.verdicts.human_labels();
     }
     let inputs = &resources.inputs;

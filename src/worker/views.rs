@@ -1,10 +1,9 @@
-//! Asking other views of a pair than the reward model: the pretrained backbone, the surface of the
-//! answers.
+//! Asks the second views about pairs: the pretrained backbone, and the surface of the answers.
 
 use crate::domain::preference::PairId;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::teacher::second_view::View;
-use crate::domain::teacher::views::{Asked, ViewJudgements};
+use crate::domain::teacher::views::{Asked, ViewJudgments};
 use crate::engine::open::open_language_model;
 use crate::engine::{EncodedPair, OpenSettings};
 
@@ -15,8 +14,8 @@ use super::reporter::Reporter;
 /// Pairs that the backbone is asked about in one call.
 const PAIRS_AT_ONCE: usize = 1024;
 
-/// Asks the views of the spec, seed pairs included: those of each fold, in the order in which the fold
-/// models judged them.
+/// Asks the views of the spec about the pool, the validation pairs and the seed pairs (by fold, in
+/// the order in which the fold models scored them).
 ///
 /// # Errors
 /// When the backbone cannot be opened, or a warning not be sent.
@@ -25,7 +24,7 @@ pub fn ask(
     inputs: &Inputs,
     reporter: &Reporter<'_>,
     folds: &[Vec<PairId>],
-) -> Result<Vec<ViewJudgements>, WorkerError> {
+) -> Result<Vec<ViewJudgments>, WorkerError> {
     let asked = Asked {
         rng_seed: spec.rng_seed,
         folds,
@@ -38,19 +37,19 @@ pub fn ask(
         found.extend(ask_backbone(spec, inputs, reporter, asked)?);
     }
     if which.asks(View::Surface) {
-        found.push(ViewJudgements::by_surface(asked, |id| inputs.surface(id)));
+        found.push(ViewJudgments::by_surface(asked, |id| inputs.surface(id)));
     }
     Ok(found)
 }
 
-/// Asks how likely the pretrained backbone finds the answers; `None`, with a word to the person, where
-/// it is no language model.
+/// Asks the pretrained backbone for the log-likelihoods of answers; `None`, after a warning to the
+/// person, where it is not a language model.
 fn ask_backbone(
     spec: &ExperimentSpec,
     inputs: &Inputs,
     reporter: &Reporter<'_>,
     asked: Asked<'_>,
-) -> Result<Option<ViewJudgements>, WorkerError> {
+) -> Result<Option<ViewJudgments>, WorkerError> {
     let settings = OpenSettings::of_spec(spec);
     let mut backbone = match open_language_model(&settings)? {
         Ok(backbone) => backbone,
@@ -62,7 +61,7 @@ fn ask_backbone(
             return Ok(None);
         }
     };
-    Ok(Some(ViewJudgements::by_likelihood(asked, |ids| {
+    Ok(Some(ViewJudgments::by_likelihood(asked, |ids| {
         let mut found = Vec::with_capacity(ids.len());
         for ids in ids.chunks(PAIRS_AT_ONCE) {
             let pairs: Vec<&EncodedPair> = ids.iter().map(|id| inputs.pair(*id)).collect();

@@ -1,5 +1,6 @@
 //! What is `pub` is explained, and in a sentence: a doc of three words or fewer says what the name
-//! says already. Fields and variants need a doc only where their names leave something open.
+//! says already. Fields and variants need a doc only where their names leave something open. The
+//! note at each `unsafe` block states the bound that makes it sound, rather than where to find it.
 
 use super::{is_test_module, modules};
 
@@ -89,6 +90,79 @@ fn docs_say_more_than_names() {
         short.len(),
         short.join("\n")
     );
+}
+
+/// The texts of the SAFETY notes of a file, each with the number of its first line.
+fn safety_notes(text: &str) -> Vec<(usize, String)> {
+    let mut notes: Vec<(usize, String)> = Vec::new();
+    let mut is_inside = false;
+    for (at, line) in text.lines().enumerate() {
+        let comment = line.trim_start().strip_prefix("//").map(str::trim);
+        match comment {
+            Some(note) if note.starts_with("SAFETY") => {
+                notes.push((at + 1, note.to_owned()));
+                is_inside = true;
+            }
+            Some(more) if is_inside => {
+                if let Some((_, note)) = notes.last_mut() {
+                    note.push(' ');
+                    note.push_str(more);
+                }
+            }
+            _ => is_inside = false,
+        }
+    }
+    notes
+}
+
+/// Words of a SAFETY note that leaves its bound to another place.
+const POINTERS: [&str; 9] = [
+    "as in ",
+    "as above",
+    "as below",
+    "as there",
+    "as before",
+    "see above",
+    "see below",
+    "same as",
+    "passed on",
+];
+/// A note of so few words states no bound.
+const SAFETY_WORDS_MIN: usize = 6;
+
+/// Whether a SAFETY note points elsewhere, or says too little to be checked.
+fn states_no_bound(note: &str) -> bool {
+    let lower = note.to_lowercase();
+    POINTERS.iter().any(|pointer| lower.contains(pointer))
+        || note.split_whitespace().skip(1).count() < SAFETY_WORDS_MIN
+}
+
+#[test]
+fn every_safety_note_states_its_own_bound() {
+    let (mut n_notes, mut offences) = (0, Vec::new());
+    for (path, text) in modules().into_values().flatten() {
+        for (line, note) in safety_notes(&text) {
+            n_notes += 1;
+            if states_no_bound(&note) {
+                offences.push(format!("src/{}:{line} {note}", path.display()));
+            }
+        }
+    }
+    assert!(n_notes > 50, "only {n_notes} notes were found");
+    assert!(offences.is_empty(), "without a bound of their own:\n{}", offences.join("\n"));
+}
+
+#[test]
+fn the_check_itself_sees_safety_notes() {
+    let text = "f();\n    // SAFETY: `row < n_rows`, so\n    // the value is inside.\n    unsafe {}\n// x\n";
+    assert_eq!(
+        safety_notes(text),
+        [(2, "SAFETY: `row < n_rows`, so the value is inside.".to_owned())]
+    );
+    for pointer in ["SAFETY: as in `run`, with rows below `n`.", "SAFETY: checked."] {
+        assert!(states_no_bound(pointer), "{pointer}");
+    }
+    assert!(!states_no_bound("SAFETY: `row < n_rows` and `column + 8 <= width`, so it is inside."));
 }
 
 #[test]

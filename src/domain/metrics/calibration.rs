@@ -1,4 +1,4 @@
-//! Does a confidence of .8 mean right four times in five?
+//! Calibration: whether labels with a confidence of .8 are right four times in five.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,9 +48,10 @@ pub fn expected_calibration_error(bins: &[ReliabilityBin]) -> Option<f64> {
     Some(gaps.sum::<f64>() / total as f64)
 }
 
-/// Temperatures outside this range say nothing that its ends do not say.
+/// The least and the greatest temperature that is fitted. Dividing margins of 1 by 0.05 makes them
+/// certain, dividing them by 20 makes them coin tosses.
 const TEMPERATURES: [f64; 2] = [0.05, 20.0];
-/// Fewer pairs fit no temperature.
+/// With fewer held-out pairs than this no temperature is fitted, and margins stay as they are.
 const PAIRS_MIN: usize = 10;
 
 /// The temperature `T` under which margins `reward(chosen) - reward(rejected)` of held-out human
@@ -94,12 +95,12 @@ pub struct CalibrationReport {
     pub n: u64,
     /// Expected calibration error of `sigmoid(margin)`.
     pub ece_before: f64,
-    /// The same of `sigmoid(margin / T)`.
+    /// Expected calibration error of `sigmoid(margin / T)`.
     pub ece_after: f64,
     /// Mean negative log-likelihood before, in nats.
     pub nll_before: f64,
     pub nll_after: f64,
-    /// Mean confidence before less accuracy: above 0 the model claims more than it can.
+    /// Mean confidence of `sigmoid(margin)` minus accuracy; above 0 the model is over-confident.
     pub over_confidence: f64,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How many buckets a stored histogram has. Screens merge neighbours to fit.
+/// How many buckets a stored histogram has. Screens merge neighbors to fit.
 pub const N_BUCKETS: usize = 100;
 
 /// Counts of confidences in [`N_BUCKETS`] equal buckets over `[0.5, 1]`.

@@ -52,8 +52,8 @@ const SECTIONS: [(&str, &[(&str, f64)]); 4] = [
 ];
 
 /// The score of each section of the first benchmark that has a subset in `accuracy`: the weighted
-/// mean over its subsets that are there. Empty when a subset belongs to no section: then the data is
-/// something else.
+/// mean over its subsets that are there. Empty when a subset belongs to no section, since the data
+/// is then not this benchmark.
 #[must_use]
 pub fn section_scores(accuracy: &BTreeMap<String, f64>) -> Vec<(&'static str, f64)> {
     let is_known = |name: &String| {
@@ -71,8 +71,9 @@ pub fn section_scores(accuracy: &BTreeMap<String, f64>) -> Vec<(&'static str, f6
     SECTIONS.iter().filter_map(|(name, subsets)| Some((*name, score(subsets)?))).collect()
 }
 
-/// The credit of a prompt of the second benchmark outside its ties: 1 when the right answer alone has
-/// the highest reward, a share of it when others have the same, else 0. The right answers come first.
+/// The credit of a prompt of the second benchmark outside its ties: the share of right answers
+/// among those that have the highest reward; 1 when a right answer alone has it, 0 when no right
+/// one has. The right answers come first.
 #[must_use]
 pub fn best_of_credit(rewards: &[f32], n_correct: usize) -> f64 {
     let highest = rewards.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -101,12 +102,12 @@ pub struct TiedPrompt {
     pub n_correct: usize,
 }
 
-/// What a tied prompt says.
+/// Two differences between the rewards of a tied prompt.
 #[derive(Debug, Clone, Copy)]
 struct TieFacts {
-    /// Best less worst right answer; 0 for one.
+    /// Highest minus lowest reward of the right answers; 0 when there is only one.
     among_right: f64,
-    /// Worst right less best wrong answer.
+    /// Lowest reward of a right answer minus the highest of a wrong one.
     right_to_wrong: f64,
 }
 
@@ -134,10 +135,12 @@ impl TiedPrompt {
     }
 }
 
-/// The score of the ties: .3 of the tied prompts and .3 of the reference prompts on which every right
-/// answer beats every wrong one; .2 and .2 for tied prompts whose right answers differ less than they
-/// differ from the wrong ones (there, and there and in the reference prompt); .01 of how clearly.
-/// `None` without both kinds.
+/// The score of the ties, the sum of five terms: 0.3 times the share of tied prompts, and 0.3 times
+/// the share of reference prompts, on which every right answer has a higher reward than every wrong
+/// one; 0.2 times the share of tied prompts whose rewards differ less among the right answers than
+/// between right and wrong ones, and 0.2 times the share for which this also holds with the
+/// reference prompt's difference between right and wrong; and 0.01 times how clear the last
+/// difference is. `None` unless some number has both a tied and a reference prompt.
 #[must_use]
 pub fn ties_score(prompts: &[TiedPrompt]) -> Option<f64> {
     let of = |kind: TieKind| -> BTreeMap<u64, TieFacts> {

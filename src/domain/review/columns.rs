@@ -19,7 +19,8 @@ pub struct RoundColumns {
     pub margins_before: Vec<f32>,
 }
 
-/// What does not change from round to round, by row of the columns it was read for.
+/// Facts about pairs that are the same in every round, one entry for each row of the columns they
+/// were read for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PairFacts {
     /// Characters of the first answer.
@@ -94,7 +95,8 @@ impl RoundColumns {
         })
     }
 
-    /// The confidence before, negative where the preference was the other one.
+    /// The confidence in the round before, with a minus sign where that round preferred the other
+    /// answer.
     #[must_use]
     pub fn confidence_before(&self, row: usize) -> Option<f64> {
         self.margin_before(row).map(|before| {
@@ -103,15 +105,15 @@ impl RoundColumns {
         })
     }
 
-    /// How far the probability of the present preference has moved since the round before.
+    /// By how much the probability of the answer preferred now has changed since the round before.
     #[must_use]
     pub fn change(&self, row: usize) -> Option<f64> {
         let margin = self.margin(row);
-        let towards = |m: f32| sigmoid(f64::from(if margin < 0.0 { -m } else { m }));
-        self.margin_before(row).map(|before| towards(margin) - towards(before))
+        let toward = |m: f32| sigmoid(f64::from(if margin < 0.0 { -m } else { m }));
+        self.margin_before(row).map(|before| toward(margin) - toward(before))
     }
 
-    /// Takes over the margins of the round before.
+    /// Fills `margins_before` with the margins of the round before.
     pub fn follow(&mut self, before: &Self) {
         let mut at = 0;
         let margin = |pair: &u32| {

@@ -27,7 +27,7 @@ pub enum VerdictIs {
 pub enum Want {
     /// Confidence from and to, inclusive.
     Confidence(f64, f64),
-    /// At most so far from the confidence below which nothing is selected.
+    /// The distance of the confidence from the threshold of the selection is at most this.
     Near(f64),
     /// Selected, or left out.
     Selected(bool),
@@ -65,7 +65,7 @@ pub struct SampleFilter {
     pub terms: Vec<Term>,
 }
 
-/// A term that means nothing.
+/// A term with a known name and a value that does not fit it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{term}` is not a filter: {expected}")]
 pub struct FilterError {
@@ -100,7 +100,8 @@ impl SampleFilter {
         Ok(filter)
     }
 
-    /// Neighbouring bare words are one phrase, as they stand in the texts.
+    /// Adds a term. Words without a name that follow each other become one phrase, which the texts
+    /// have to contain as it stands.
     fn add(&mut self, term: Term) {
         if let (
             Want::Text(more),
@@ -121,7 +122,7 @@ impl SampleFilter {
         self.terms.is_empty()
     }
 
-    /// What only the texts can tell: the terms that ask for words or for near-duplicates.
+    /// The terms that only the texts can answer: words, and near-duplicates.
     pub fn searches(&self) -> impl Iterator<Item = &Want> {
         let wants = self.terms.iter().map(|term| &term.want);
         wants.filter(|want| matches!(want, Want::Text(_) | Want::Like(_)))
@@ -203,7 +204,8 @@ fn want(word: &str) -> Result<Want, FilterError> {
         }
         "slice" | "source" if !value.is_empty() => Want::Slice(value.to_owned()),
         "slice" | "source" => return Err(refused("write a part of the slice's name")),
-        // A misspelled name would find nothing and say nothing; an address is a text.
+        // A misspelled name is refused, because as plain text it would silently find nothing. An
+        // address (`https://…`) stays a text.
         _ if operator == Operator::Has && !value.starts_with('/') => {
             return Err(refused("there is no such filter"));
         }

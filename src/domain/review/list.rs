@@ -65,7 +65,7 @@ impl Queue {
     }
 }
 
-/// What a filter looks at beside the columns.
+/// What a filter needs besides the columns.
 #[derive(Debug, Clone, Copy)]
 pub struct ListContext<'a> {
     /// The decisions in force.
@@ -200,7 +200,8 @@ fn margin_of(confidence: f64) -> f32 {
     } else if confidence <= 0.5 {
         0.0
     } else {
-        // A typed `.9` should hold a pair that is shown as `.9`.
+        // The bound is rounded to `f32` as margins are, so that a typed `.9` includes a pair that
+        // is shown as `.9`.
         ((confidence / (1.0 - confidence)).ln() as f32).max(0.0)
     }
 }

@@ -65,16 +65,16 @@ pub fn audit_rank(
     queue.binary_search_by_key(&key(&row), key).ok()
 }
 
-/// What a candidate of the teach queue is worth, and why.
+/// A candidate of the teach queue, with its worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Doubt {
     pub row: u32,
-    /// The sum of the doubts.
+    /// The sum of the doubts; [`teach`] multiplies it by how new the pair is among those before it.
     pub value: f64,
 }
 
-/// The most doubtful of these rows, the most doubtful first. `others` are the same round's or later
-/// columns of other runs, brought to this run's presentation; see [`disagreement`].
+/// The most doubtful of these rows, the most doubtful first. `disagreement` has for each row of the
+/// columns the share of other runs that prefer the other answer; see [`disagreement`].
 #[must_use]
 pub fn teach_candidates(
     columns: &RoundColumns,
@@ -139,7 +139,8 @@ struct Seen {
 }
 
 impl Seen {
-    /// How new a pair is, in `(0, 1]`; counts it as seen.
+    /// Returns how new the facets of a pair are, in `(0, 1]` (1 where none of them has come up),
+    /// and counts them as seen.
     fn novelty(&mut self, facets: &Facets) -> f64 {
         let count = |n: &mut u32| {
             *n += 1;

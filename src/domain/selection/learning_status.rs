@@ -22,7 +22,7 @@ pub enum LearningStatus {
     Status2,
     /// Neither test finds enough pairs.
     Stop,
-    /// The selection rule knows no status.
+    /// The rule in force does not use a learning status.
     Ungated,
 }
 

@@ -1,14 +1,14 @@
-//! Where a pair stands among the pool by how sure the model is of it.
+//! The rank of a pair in the pool by how confident the model is about it.
 
 use crate::domain::preference::PairFacts;
 use crate::domain::pseudo_label::PairScore;
 
-/// Where a pair stands among the scored pool: by `|margin|`, within its stratum.
+/// The rank of a pair in the scored pool: by `|margin|`, within its stratum.
 ///
-/// Thresholds by quantile adapt to the model: a weak one selects as many pairs as a strong one. With
-/// strata nothing is left out because the model is less sure of it (`FlexMatch`, Zhang et al. 2021,
-/// asks the same of classes). Like a class, a stratum is what the model predicts: that the longer
-/// answer is preferred, or not.
+/// Thresholds by quantile adapt to the model: a weak one selects as many pairs as a strong one.
+/// Strata keep the model from selecting only the kind of pair that it is most confident about, as
+/// the thresholds by class of `FlexMatch` do (Zhang et al. 2021). A stratum takes the place of a
+/// class; it is what the model predicts: that the longer answer is preferred, or that it is not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranking {
     by_preferred: bool,

@@ -20,13 +20,14 @@ use crate::domain::stats::special::binomial_cdf;
 
 /// Coverages that can be certified: 1/40, 2/40, … 1.
 const N_COVERAGES: usize = 40;
-/// Fixed sequences. More of them find a coverage in odder places, and each has less to spend.
+/// Starting points of the fixed sequences. With more of them a coverage is found in more places,
+/// but every test runs at a smaller level: `(1 - certainty) / N_STARTS`.
 const N_STARTS: usize = 4;
 
 /// A held-out human pair.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HeldOutPair {
-    /// `reward(chosen) - reward(rejected)`, on the scale of the labelling model.
+    /// `reward(chosen) - reward(rejected)`, on the scale of the labeling model.
     pub margin: f64,
     /// Share of the pool that is more confident, in `[0, 1]`.
     pub rank: f64,
@@ -40,16 +41,17 @@ impl HeldOutPair {
     }
 }
 
-/// What is asked of the labels.
+/// The bound on the error rate that the labels have to meet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RiskTarget {
-    /// Their largest error rate.
+    /// The largest error rate that is allowed.
     pub max_error: f64,
-    /// The probability with which it holds.
+    /// The probability with which the bound has to hold.
     pub certainty: f64,
 }
 
-/// What could be shown.
+/// The result of a certification: the largest coverage whose error is bounded as asked, or else the
+/// coverage with the smallest bound.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Certificate {
     /// Whether the error is below the target with the certainty asked for.
@@ -102,8 +104,9 @@ pub fn certify(held_out: &[HeldOutPair], target: RiskTarget) -> Certificate {
             Certificate { is_certified, coverage, n, n_errors, bound, max_error, certainty }
         })
         .collect();
-    // A start where even no error at all could not be enough wastes its part of the level. Which
-    // those are must not depend on what was seen: by the expected count.
+    // At a small coverage even zero errors could not pass the test, and a start there would waste
+    // its part of the level. The first start is chosen by the expected number of pairs, because the
+    // choice must not depend on the errors that were seen.
     let n_least = level.ln() / (1.0 - target.max_error).ln();
     let is_hopeful = |at: &Certificate| held_out.len() as f64 * at.coverage >= n_least;
     let first = coverages.iter().position(is_hopeful).unwrap_or(N_COVERAGES - 1);

@@ -8,7 +8,7 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::spec::{Amount, CalibrationName, RewardOffset, RuleName, SelectionSpec};
 use crate::domain::stats::bradley_terry::sigmoid;
 
-/// A rule that keeps some of the pseudo-labels, with its own settings and nobody else's.
+/// A rule that decides which pseudo-labels are kept, with the settings of this rule alone.
 ///
 /// A `gate` is the number of pairs, or the share of the pool, that must pass for the loop to go on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,11 +55,11 @@ pub enum Rule {
 /// strict.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StatusTests {
-    /// Status 1 asks one probability to be above this,
+    /// Status 1: one answer's probability has to be above this.
     pub high: f64,
-    /// and the other to be below this.
+    /// Status 1: the other answer's probability has to be below this.
     pub low: f64,
-    /// Status 2 asks the probabilities to differ by more than this.
+    /// Status 2: the two probabilities have to differ by more than this.
     pub delta: f64,
 }
 
@@ -84,13 +84,14 @@ impl StatusTests {
     }
 }
 
-/// `[selection]` of a spec as a selection goes by it.
+/// The settings of `[selection]` that a selection needs, with the rule as one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
     pub rule: Rule,
     /// Whether a round judges pairs again that earlier rounds selected.
     pub relabel: bool,
-    /// The constant taken off the rewards before they become probabilities of answers.
+    /// The constant that is subtracted from the rewards before they become probabilities of
+    /// answers.
     pub reward_offset: RewardOffset,
     /// Whether pairs whose longer answer is preferred are ranked apart from the others.
     pub longer_strata: bool,
@@ -133,13 +134,13 @@ impl From<&SelectionSpec> for Rule {
     }
 }
 
-/// The scored pool as the rules look at it.
+/// The scored pool, with what the rules test.
 pub(super) struct Pool<'a> {
     pub(super) scores: &'a [PairScore],
     pub(super) context: SelectionContext<'a>,
     pub(super) reward_offset: f64,
     pub(super) longer_strata: bool,
-    /// Whether nothing but the rule can keep a pair out.
+    /// For each pair, whether the rule decides: no verdict, tie or earlier selection excludes it.
     pub(super) is_eligible: Vec<bool>,
 }
 
@@ -164,15 +165,15 @@ impl Pool<'_> {
     }
 
     /// Ends the loop where too few eligible pairs pass.
-    fn gated(&self, reasons: Vec<Option<LeftOut>>, n_least: usize) -> Judgement {
+    fn gated(&self, reasons: Vec<Option<LeftOut>>, n_least: usize) -> Judgment {
         let is_enough = self.n_eligible(&reasons) >= n_least;
         let status = if is_enough { LearningStatus::Ungated } else { LearningStatus::Stop };
-        Judgement { status, reasons }
+        Judgment { status, reasons }
     }
 }
 
-/// What a rule says of a pool.
-pub(super) struct Judgement {
+/// The decision of a rule about a pool.
+pub(super) struct Judgment {
     pub(super) status: LearningStatus,
     /// By pair, why the rule leaves it out; `None` keeps it.
     pub(super) reasons: Vec<Option<LeftOut>>,
@@ -184,7 +185,7 @@ fn unless(reason: LeftOut, passes: impl Iterator<Item = bool>) -> Vec<Option<Lef
 
 impl Rule {
     /// Judges every pair of a pool, and whether the loop goes on.
-    pub(super) fn judge(&self, pool: &Pool<'_>) -> Judgement {
+    pub(super) fn judge(&self, pool: &Pool<'_>) -> Judgment {
         match *self {
             Self::LearningStatus { tests, gate } => {
                 let both = pool.probabilities();
@@ -199,7 +200,7 @@ impl Rule {
                     pool.gate(gate),
                 );
                 let is_second = status == LearningStatus::Status2;
-                Judgement { status, reasons: if is_second { second } else { first } }
+                Judgment { status, reasons: if is_second { second } else { first } }
             }
             Self::EitherTest { tests } => {
                 let both = pool.probabilities();

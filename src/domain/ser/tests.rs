@@ -199,7 +199,7 @@ fn verdicts_touch_pseudo_labels_only() {
 }
 
 #[test]
-fn state_survives_serialisation() {
+fn state_survives_serialization() {
     let (_, ser) = drive(SerLoop::new(rule(1)), &[(LearningStatus::Status2, &[5])]);
     let text = serde_json::to_string(&ser).unwrap();
     assert_eq!(serde_json::from_str::<SerLoop>(&text).unwrap(), ser);

@@ -1,7 +1,8 @@
-//! Which files of a folder hold the training pairs and which the test pairs, by the rule of the Hub:
-//! that of `datasets` 5.2 (`data_files.py`), with three exceptions. Capitals are small letters
-//! (`TEST.jsonl` is a test file, not one more to train on), a file that the rule gives to both sides
-//! is never a test file, and of a data set with several kinds of a split those of preferences count.
+//! Which files of a folder hold the training pairs and which the test pairs, by the rule of the
+//! Hub: that of `datasets` 5.2 (`data_files.py`), with three exceptions. Names are compared in
+//! lower case, so `TEST.jsonl` is a test file and not a further training file; a file that the rule
+//! assigns to both sides is never a test file; and where a data set has a split in several kinds,
+//! the one of preferences is taken.
 
 use std::collections::BTreeMap;
 
@@ -35,21 +36,22 @@ const TRAIN: &str = "train";
 const VALIDATION: &str = "validation";
 const TEST: &str = "test";
 
-/// What a folder gives for a part.
+/// The files that a folder has for a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen<'p> {
     /// In order of their names; never empty.
     pub files: Vec<&'p str>,
-    /// Those that are left alone.
+    /// Data files of the folder that are not read.
     pub others: Vec<&'p str>,
-    /// Whether a name speaks of any split; without one a folder is all of a data set.
+    /// Whether any name contains the word of a split. If none does, all files of the folder are the
+    /// data set.
     pub is_named: bool,
 }
 
-/// Why a folder gives nothing for a part.
+/// Why a folder has no files for a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoFiles {
-    /// Its names speak of other splits only.
+    /// The names contain words of other splits only.
     OtherSplits(Vec<String>),
     /// Several of its splits could be meant.
     SeveralSplits(Vec<String>),
@@ -61,7 +63,7 @@ type Splits<'p> = BTreeMap<String, Vec<&'p str>>;
 /// slashes.
 ///
 /// # Errors
-/// When the names speak of splits, and not of this one.
+/// When the names contain words of splits, but none of this one.
 pub fn choose<'p>(paths: &[&'p str], part: Part) -> Result<Chosen<'p>, NoFiles> {
     let mut shown: Vec<&str> = paths.iter().copied().filter(|path| !is_hidden(path)).collect();
     shown.sort_unstable();
@@ -72,7 +74,7 @@ pub fn choose<'p>(paths: &[&'p str], part: Part) -> Result<Chosen<'p>, NoFiles> 
     let training = named(&splits, TRAIN)?;
     let files = match part {
         Part::Train if !training.is_empty() => training,
-        // The Hub has no split for such files; they are what is left to train on.
+        // The Hub has no split for such files; here they are training files.
         Part::Train => {
             let is_free = |path: &&str| !splits.values().flatten().any(|taken| taken == path);
             shown.iter().copied().filter(is_free).collect()
@@ -84,7 +86,7 @@ pub fn choose<'p>(paths: &[&'p str], part: Part) -> Result<Chosen<'p>, NoFiles> 
             if found.is_empty() {
                 found = free(named(&splits, VALIDATION)?);
             }
-            // One split of its own name (`filtered`) is what there is to be tested on.
+            // A single split with a name of its own (`filtered`) is the test split.
             let is_own = splits.len() == 1 && training.is_empty();
             if found.is_empty() && is_own {
                 splits.into_values().flatten().collect()
@@ -155,8 +157,8 @@ fn split_of_shard(path: &str) -> Option<String> {
     head[..split].strip_suffix('-').filter(|split| is_shard && !split.is_empty()).map(str::to_owned)
 }
 
-/// Whether a path has a word in the name of its file or of one of its folders, between separators: a
-/// name that merely contains the word (`constraint`) does not speak of it.
+/// Whether a path has a word in the name of its file or of one of its folders, between separators:
+/// a name that merely contains the letters of the word (`constraint`) does not count.
 fn speaks_of(path: &str, word: &str, in_folders: bool) -> bool {
     let path = path.to_lowercase();
     let (folders, file) = path.rsplit_once('/').unwrap_or(("", &path));
@@ -205,8 +207,8 @@ fn is_preference(path: &str) -> bool {
     words.any(|word| matches!(word, "prefs" | "preference" | "preferences"))
 }
 
-/// The files of the most common kind: the same pairs often lie there twice. Equally common ones go by
-/// the Hub's order.
+/// The files of the most common format, since the same pairs are often stored in two. Of equally
+/// common formats the last in the order below is taken.
 fn one_kind<'p>(files: &[&'p str]) -> Vec<&'p str> {
     const ORDER: [&str; 4] = ["csv", "json", "jsonl", "parquet"];
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -219,13 +221,13 @@ fn one_kind<'p>(files: &[&'p str]) -> Vec<&'p str> {
     files.iter().copied().filter(|path| Some(self::kind(ending(path))) == kind).collect()
 }
 
-/// The ending that says what is inside: `jsonl` of `x.jsonl.gz`.
+/// The ending that names the format: `jsonl` of `x.jsonl.gz`.
 fn ending(path: &str) -> &str {
     let path = path.strip_suffix(".gz").or_else(|| path.strip_suffix(".zst")).unwrap_or(path);
     path.rsplit_once('.').map_or("", |(_, ending)| ending)
 }
 
-/// What the Hub reads in one go.
+/// The format that the Hub reads files of this ending as; files of one format are read together.
 fn kind(ending: &str) -> &str {
     match ending {
         "json" | "jsonl" | "ndjson" => "json",

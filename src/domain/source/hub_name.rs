@@ -14,7 +14,7 @@ const PART_MAX: usize = 96;
 /// Longest revision or path.
 const LONG_MAX: usize = 255;
 
-/// Models and data sets live apart.
+/// Whether a repository holds a model or a data set; the Hub keeps the two apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RepositoryKind {
     /// `models--…`, `/api/models/…`
@@ -45,7 +45,7 @@ pub struct BadName {
 }
 
 impl HubName {
-    /// Whether a text is meant as a name.
+    /// Whether a text begins like a name on the Hub, be the rest right or wrong.
     #[must_use]
     pub fn is_meant(text: &str) -> bool {
         text.starts_with(PREFIX)
@@ -124,7 +124,8 @@ impl std::fmt::Display for HubName {
     }
 }
 
-/// A revision ends at the next `/`, but `refs/pr/1` (and `refs/convert/parquet`) is one.
+/// Splits the revision from the path. A revision ends at the next `/`, but `refs/pr/1` and
+/// `refs/convert/parquet` are revisions that contain slashes.
 fn split_revision(text: &str) -> (&str, &str) {
     let n_slashes = if text.starts_with("refs/") { 2 } else { 0 };
     text.match_indices('/')

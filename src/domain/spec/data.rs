@@ -21,8 +21,8 @@ pub enum Sources {
 pub struct SourcePart {
     /// `embedded`, or a path.
     pub path: String,
-    /// How many of its pairs are read for those of the others, until one part is at its end; 0
-    /// everywhere reads the parts one after the other.
+    /// The relative share of its pairs in a mixture, which ends when one part is used up; 0 for
+    /// every part reads the parts one after the other.
     #[serde(default)]
     pub weight: f64,
     /// Read at most this many pairs of it; 0 reads all.
@@ -129,7 +129,7 @@ pub struct ColumnsSpec {
     pub b: Names,
     /// Which answer is better, by one annotator or by several who vote. Without it `a` is.
     pub label: Names,
-    /// The values of `label` that mean a, b and a tie, where they do not speak for themselves.
+    /// The values of `label` that mean a, b and a tie, where they are not among the usual ones.
     pub values: Names,
     /// Scores of the answers; the higher is better.
     pub score: Names,
@@ -161,7 +161,8 @@ impl ColumnsSpec {
     }
 }
 
-/// One question of Stack Exchange gave stack-llama up to ten pairs.
+/// The default of `data.pairs_per_record`: stack-llama made up to ten pairs of one question of
+/// Stack Exchange.
 pub(in crate::domain) fn default_pairs_per_record() -> u32 {
     10
 }

@@ -1,14 +1,14 @@
 //! `[selection]` and `[rounds]`: the parts of a self-training method, each with a switch of its own.
 //!
-//! A stored spec says everything. Keys that are younger than a stored spec have the value that does
-//! what the program did before it knew them (`serde(default)`), so an old run means what it meant.
+//! A stored spec says everything. A key that did not exist when a spec was stored gets the value
+//! that does what the program did then (`serde(default)`), so an old run keeps its meaning.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Amount, SpecError, check};
 use crate::domain::teacher::second_view::View;
 
-/// Which constant is taken off the rewards before they become probabilities.
+/// The constant that is subtracted from the rewards before they become probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RewardOffset {
@@ -102,17 +102,18 @@ pub struct SelectionSpec {
     /// Whether pairs whose longer answer is preferred, and the others, are strata of their own.
     #[serde(default)]
     pub longer_strata: bool,
-    /// The error that `risk` allows among its labels …
+    /// The error rate that `risk` allows among its labels.
     #[serde(default = "default_max_error")]
     pub max_error: f64,
-    /// … and the probability with which the allowance holds.
+    /// The probability with which `risk` has to show that the error rate is that low.
     #[serde(default = "default_certainty")]
     pub certainty: f64,
     /// How margins become probabilities.
     #[serde(default)]
     pub calibration: CalibrationName,
-    /// Models trained on the seed set less one fold each, so that the whole seed set can be judged by
-    /// models that did not learn it; 0 and 1 go by the validation pairs alone.
+    /// The number of fold models. Each is trained on the seed set without one fold, so that every
+    /// seed pair is scored by a model that was not trained on it. With 0 or 1 only the validation
+    /// pairs are held out.
     #[serde(default)]
     pub calibration_folds: u32,
     /// Who labels the pool.
@@ -124,16 +125,16 @@ pub struct SelectionSpec {
     /// Whether a round judges pairs again that earlier rounds selected.
     #[serde(default)]
     pub relabel: bool,
-    /// Status 1 asks one answer's probability to be above this …
+    /// Status 1: one answer's probability has to be above this.
     pub high_threshold: f64,
-    /// … and the other's below this.
+    /// Status 1: the other answer's probability has to be below this.
     pub low_threshold: f64,
-    /// Status 2 asks the two probabilities to differ by more than this.
+    /// Status 2: the two probabilities have to differ by more than this.
     pub delta_threshold: f64,
     /// A status holds while at least so many pool pairs pass its test (a count, or a share of the
     /// pool).
     pub min_selected: Amount,
-    /// What is taken off the rewards first.
+    /// The constant that is subtracted from the rewards before they become probabilities.
     pub reward_offset: RewardOffset,
 }
 
@@ -292,14 +293,14 @@ pub struct RoundsSpec {
     /// Whether round 0 may come from another run that trained the very same one.
     #[serde(default = "yes")]
     pub reuse_round_0: bool,
-    /// Level of the test that the seed model ranks held-out human pairs better than chance; without it
-    /// the pool is not labeled. 0 does not ask.
+    /// Significance level of the test that the seed model ranks held-out human pairs better than
+    /// chance. A model that fails the test labels no pool; 0 skips the test.
     #[serde(default)]
     pub chance_level: f64,
-    /// Level of the paired test for a drop on the validation pairs …
+    /// Significance level of the paired test for a drop on the validation pairs.
     #[serde(default = "default_level")]
     pub drop_level: f64,
-    /// … and what a drop leads to.
+    /// What the run does after a significant drop.
     #[serde(default)]
     pub on_drop: DropAction,
     /// Largest share of the selected labels that may prefer the longer answer, or the shorter one; 1

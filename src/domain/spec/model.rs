@@ -22,7 +22,7 @@ pub struct ModelSpec {
     /// How frozen parameters are kept in memory.
     #[serde(default)]
     pub frozen_precision: Precision,
-    /// How much of what frozen blocks compute is kept.
+    /// How much of what the frozen blocks compute is cached.
     #[serde(default)]
     pub trunk_cache: TrunkCacheSpec,
     /// Where the model computes.
@@ -90,8 +90,8 @@ pub enum TuningName {
     Head,
 }
 
-/// Which parameters are trained, with what that takes; the reward head (with the pooler of an encoder)
-/// always is.
+/// Which parameters are trained, with the settings of that choice; the reward head (with the pooler
+/// of an encoder) always is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tuning {
     Full,
@@ -112,7 +112,7 @@ impl Tuning {
 }
 
 impl ModelSpec {
-    /// What the keys `tuning`, `lora` and `top_layers` say together.
+    /// The tuning that the keys `tuning`, `lora` and `top_layers` describe together.
     #[must_use]
     pub fn tuning(&self) -> Tuning {
         match self.tuning {

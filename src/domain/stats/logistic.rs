@@ -4,10 +4,10 @@ use super::bradley_terry::{log_sigmoid, sigmoid};
 
 /// Newton's method doubles its digits; this many rounds are far more than needed.
 const N_ROUNDS: usize = 50;
-/// Halvings of a step that does not go down.
+/// Most halvings of a Newton step that does not lower the loss.
 const N_HALVINGS: i32 = 30;
 
-/// The weights `w` that minimize the [`loss`] on `rows`, each read towards its label, so that every
+/// The weights `w` that minimize the [`loss`] on `rows`, each read toward its label, so that every
 /// label is "right". Weights that are not `free` are 0.
 ///
 /// The loss is convex; Newton's method with halved steps finds its minimum.

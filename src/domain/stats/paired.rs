@@ -1,7 +1,8 @@
 //! Two models on the same test pairs.
 //!
-//! Judged pair by pair, the pairs that both get right or both get wrong say nothing; what is left
-//! is far more sensitive than two separate intervals.
+//! Pairs that both models rank right, or both wrong, say nothing about which is better. Comparing
+//! pair by pair leaves them out, so a paired test finds far smaller differences than two separate
+//! intervals do.
 
 use serde::{Deserialize, Serialize};
 

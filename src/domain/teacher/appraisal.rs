@@ -55,7 +55,7 @@ impl Appraisal {
     }
 
     /// Returns the seed pairs, which stand after `n_validation` others, in units of the teacher's
-    /// scale; `None` for a teacher that is sure of nothing.
+    /// scale; `None` where all margins of the pool are 0.
     #[must_use]
     pub fn seed_pairs(&self, n_validation: usize) -> Option<Vec<HeldOutPair>> {
         let unscaled =

@@ -1,4 +1,5 @@
-//! What a round's selection looks like from outside: calibration, bound, shift, length.
+//! Diagnostics of a round's selection: calibration, certified bound, distribution shift and length
+//! bias.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +16,16 @@ use crate::domain::selection::{ScoredPair, Selection};
 pub struct SelectionAudit {
     /// Calibration on held-out human pairs of the model that labeled.
     pub calibration: Option<CalibrationReport>,
-    /// Mean confidence less accuracy on them, less the same of the round before: above 0 the model
-    /// has become more sure without becoming more right.
+    /// Over-confidence on held-out pairs (mean confidence minus accuracy), minus that of the round
+    /// before: above 0 the model has become more confident without becoming more accurate.
     pub over_confidence_drift: Option<f64>,
-    /// What `risk` could show.
+    /// The certificate of the rule `risk`.
     pub certificate: Option<Certificate>,
-    /// How much the likelihood under the backbone counted beside the reward model's margin, where it
-    /// did.
+    /// Weight of the likelihood view beside the reward model's margin; `None` where the view does
+    /// not count.
     #[serde(default)]
     pub view_weight: Option<f64>,
-    /// How much the surface of the answers counted, where it did.
+    /// Weight of the surface view; `None` where the view does not count.
     #[serde(default)]
     pub surface_weight: Option<f64>,
     /// Mean of `1 - q` over the selected labels, `q` their calibrated confidence.
@@ -40,7 +41,7 @@ pub struct SelectionAudit {
     /// one slice.
     #[serde(default)]
     pub source_shift: Option<f64>,
-    /// The round was undone: its model is not the run's.
+    /// Whether the round was rolled back, so that the run does not use its model.
     #[serde(default)]
     pub rolled_back: bool,
 }

@@ -1,18 +1,19 @@
 //! Judging the whole seed set by models that did not learn it (cross-fitting).
 //!
-//! A few validation pairs certify nothing, and every human label that is held back is one less to
-//! learn from. So in round 0 the seed set is dealt to folds (prompts stay together), one model a fold
-//! is trained as round 0 was, on the other folds, and judges its own. Every human label is then
-//! held out once. What is kept of a fold model is, for each pair it judged, the margin in units of
-//! its root mean square margin over the pool, and the pair's rank by the fold model's own scores of
-//! the pool, so that models whose rewards have different scales can be read together.
+//! A few validation pairs are too few to certify anything, and every human label that is held back
+//! is one less to train on. So in round 0 the seed set is divided into folds (the pairs of a prompt
+//! stay together). For each fold one more model is trained on the other folds, exactly as round 0
+//! was, and scores the pairs of its own fold. Every human label is then held out once. For each
+//! pair that a fold model scored two numbers are kept: the margin in units of the model's root mean
+//! square margin over the pool, and the pair's rank among the fold model's own scores of the pool.
+//! Models whose rewards have different scales can be compared by them.
 //!
-//! The judgements are about models that learned a little less than that of round 0, so for round 1
-//! they err on the safe side. Later rounds have other models. To train folds of them again would
-//! not help: their pseudo-labels come from a teacher that has learned every fold. So the judgements
-//! are kept, put on the scale of the present model, beside the validation pairs, which no model of
-//! the run ever learns. That a later model is no worse than the fold models were is an assumption;
-//! the drop test on the validation pairs is there to notice when it breaks.
+//! The fold models saw a little less data than the model of round 0, so for round 1 what they show
+//! is on the safe side. Cross-fitting again in later rounds would not help, because the
+//! pseudo-labels of those rounds come from a teacher that was trained on every fold. So the scores
+//! of round 0 are kept, on the scale of the present model, beside the validation pairs, which no
+//! model of the run is trained on. This assumes that a later model is no worse than the fold models
+//! were; the test for a drop on the validation pairs is there to notice when that fails.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +26,11 @@ use crate::domain::selection::Ranking;
 use crate::domain::selection::risk::HeldOutPair;
 use crate::domain::spec::TeacherName;
 
-/// What the fold models said.
+/// The scores that the fold models gave: to the seed pairs they were not trained on, and, until
+/// round 1 has its labels, to the pool and the validation pairs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FoldJudgements {
+pub struct FoldJudgments {
     /// Seed pairs, each judged by the model that did not learn it; margins in units of that model's
     /// root mean square margin over the pool.
     pub held_out: Vec<HeldOutPair>,
@@ -40,9 +42,9 @@ pub struct FoldJudgements {
     pub pool: Vec<[f32; 2]>,
     /// The same sums of each validation pair.
     pub validation: Vec<[f32; 2]>,
-    /// What the second views say.
+    /// The scores that the second views gave to the same pairs.
     #[serde(default)]
-    pub views: Vec<ViewJudgements>,
+    pub views: Vec<ViewJudgments>,
 }
 
 /// Rewards by one fold model.
@@ -63,7 +65,8 @@ pub fn margin_scale(scores: &[PairScore]) -> f64 {
     (sum / scores.len().max(1) as f64).sqrt()
 }
 
-/// Parts labels, whose folds are given in their order, into those of a fold and the others.
+/// Splits labels into those of one fold and all others; `fold_of` has the fold of each label, in
+/// the same order.
 #[must_use]
 pub fn part(
     labels: &[TrainingLabel],
@@ -84,8 +87,8 @@ fn add(sums: &mut Vec<[f32; 2]>, scores: &[PairScore]) {
     }
 }
 
-impl FoldJudgements {
-    /// Adds what one fold model says. `facts` looks up what is known of a pair's texts, and
+impl FoldJudgments {
+    /// Adds the scores of one fold model. `facts` looks up what is known of a pair's texts, and
     /// `longer_strata` says whether ranks are taken by which answer is preferred ([`Ranking`]).
     pub fn add(
         &mut self,
@@ -101,7 +104,7 @@ impl FoldJudgements {
         let ranking = Ranking::new(scores.pool, &pool_facts, longer_strata);
         let scale = margin_scale(scores.pool);
         for score in scores.own {
-            let margin = towards_label(rng_seed, score.pair, [score.reward_a, score.reward_b]);
+            let margin = toward_label(rng_seed, score.pair, [score.reward_a, score.reward_b]);
             let rank = ranking.rank(score, facts(score.pair));
             let margin = if scale > 0.0 { margin / scale } else { 0.0 };
             self.held_out.push(HeldOutPair { margin, rank });
@@ -109,18 +112,18 @@ impl FoldJudgements {
         }
     }
 
-    /// Counts the seed pairs that the fold models rank right, and all of them.
+    /// Returns how many seed pairs the fold models rank right, and how many there are.
     #[must_use]
     pub fn n_right(&self) -> (u64, u64) {
         let n_right = self.held_out.iter().filter(|pair| pair.is_correct()).count();
         (n_right as u64, self.held_out.len() as u64)
     }
 
-    /// Counts the seed pairs that are ranked right, and all of them, by the fold models together with
-    /// the views that are significantly worth having; `(0, 0)` where no view is.
+    /// Returns how many seed pairs are ranked right by the fold models joined with the views that
+    /// significantly improve them, and how many there are; `(0, 0)` where no view does.
     ///
-    /// The pool is labeled by all of them together: a seed model at chance may still stand beside a
-    /// view that is not.
+    /// The pool is labeled by this joined margin, so a seed model at chance level can still be
+    /// useful beside a view that is better than chance.
     #[must_use]
     pub fn n_right_with_views(&self) -> (u64, u64) {
         let rewards: Vec<f64> = self.held_out.iter().map(|pair| pair.margin).collect();
@@ -133,16 +136,16 @@ impl FoldJudgements {
         (n_right as u64, pairs.len() as u64)
     }
 
-    /// Whether the second views were asked about the seed pairs and are not joined with the margins in
+    /// Whether second views have scored the seed pairs and are not joined with the margins in
     /// `held_out` yet.
     #[must_use]
     pub fn has_views_apart(&self) -> bool {
         self.views.iter().any(|view| !view.held_out.is_empty())
     }
 
-    /// Keeps what later rounds need: they have teachers of their own, but no other judges of the seed
-    /// pairs than the teacher of round 1. `joined` are its judgements of the seed pairs, in units of
-    /// the teacher's root mean square margin, where second views have changed them.
+    /// Drops what later rounds do not need. They have teachers of their own, but keep the held-out
+    /// margins of round 1's teacher on the seed pairs. `joined` are these, in units of the
+    /// teacher's root mean square margin, where second views have changed them.
     pub fn settle(&mut self, teacher: TeacherName, joined: Option<Vec<HeldOutPair>>) {
         if let Some(joined) = joined {
             self.held_out = joined;
@@ -170,7 +173,7 @@ mod tests {
         PairScore { pair: PairId(pair), reward_a, reward_b }
     }
 
-    /// A score with a margin of 1 towards the chosen answer, or away from it.
+    /// A score with a margin of 1 toward the chosen answer, or away from it.
     fn judged(pair: u32, is_right: bool) -> PairScore {
         let is_a = chosen_side(RNG_SEED, PairId(pair)) == Side::A;
         if is_a == is_right { score(pair, 1.0, 0.0) } else { score(pair, 0.0, 1.0) }
@@ -207,7 +210,7 @@ mod tests {
 
     #[test]
     fn fold_models_of_different_scales_are_read_together() {
-        let mut found = FoldJudgements::default();
+        let mut found = FoldJudgments::default();
         for (scale, own) in [(1.0, judged(10, true)), (10.0, judged(11, false))] {
             let times = |score: PairScore| PairScore {
                 reward_a: score.reward_a * scale,
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_model_that_is_sure_of_nothing_has_no_scale() {
-        let mut found = FoldJudgements::default();
+        let mut found = FoldJudgments::default();
         let (pool, own) = ([score(0, 1.0, 1.0)], [judged(10, true)]);
         let scores = FoldScores { pool: &pool, validation: &[], own: &own };
         found.add(scores, RNG_SEED, true, |_| PairFacts::default());
@@ -241,18 +244,18 @@ mod tests {
     }
 
     /// Forty pairs of which the reward ranks half right, and a view that ranks 36 right.
-    fn with_a_view() -> FoldJudgements {
+    fn with_a_view() -> FoldJudgments {
         let held_out = |i: u32| HeldOutPair {
             margin: if i.is_multiple_of(2) { 0.1 } else { -0.1 },
             rank: 0.5,
         };
         let view = |i: u32| if i < 36 { 1.0 } else { -1.0 };
-        FoldJudgements {
+        FoldJudgments {
             held_out: (0..40).map(held_out).collect(),
             pairs: (0..40).map(PairId).collect(),
             pool: vec![[1.0, 0.0]; 3],
             validation: vec![[1.0, 0.0]; 2],
-            views: vec![ViewJudgements {
+            views: vec![ViewJudgments {
                 view: View::Surface,
                 pool: vec![[0.5, 0.0]; 3],
                 validation: vec![[0.5, 0.0]; 2],
@@ -269,7 +272,7 @@ mod tests {
         let mut noise = with_a_view();
         noise.views[0].held_out = (0..40).map(|i| if i % 4 < 2 { 1.0 } else { -1.0 }).collect();
         assert_eq!(noise.n_right_with_views(), (0, 0), "a coin is no view");
-        assert_eq!(FoldJudgements::default().n_right_with_views(), (0, 0));
+        assert_eq!(FoldJudgments::default().n_right_with_views(), (0, 0));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::domain::stats::special::{binomial_cdf, student_t_two_sided};
 /// Probability of at least `n_correct` of `n` by tossing a coin: the one-sided exact test that a model
 /// ranks better than chance. 1 for no pairs.
 ///
-/// A coin has as many heads as tails: at least `n_correct` right is at most `n - n_correct` wrong,
-/// which keeps its digits where the complement of a sum near 1 has none.
+/// By the symmetry of a fair coin, at least `n_correct` successes are as likely as at most `n -
+/// n_correct`. The second form keeps its digits where one minus a sum near 1 would lose them.
 #[must_use]
 pub fn chance_p_value(n_correct: u64, n: u64) -> f64 {
     match n {
@@ -19,16 +19,17 @@ pub fn chance_p_value(n_correct: u64, n: u64) -> f64 {
     }
 }
 
-/// Terms of the exact distribution of [`drop_p_value`] beyond which the normal one is as good.
+/// Up to this many terms, which bounds its time, the distribution of [`drop_p_value`] is computed
+/// exactly; beyond, a normal approximation is as good.
 const EXACT_TERMS: usize = 20_000_000;
 
 /// One-sided test that the later model ranks the same pairs worse: the probability that it wins so
 /// little over the earlier one, if each group's net change had had either sign with equal chance. 1
 /// when they never differ.
 ///
-/// Pairs of one group (a prompt, a topic) get better or worse together, so the group is what is
-/// counted: two topics cannot show a drop, however many pairs they have. Where every pair is a group
-/// of its own, this is McNemar's exact test.
+/// Pairs of one group (a prompt, a topic) get better or worse together, so groups are counted and
+/// not pairs: two topics cannot show a drop, however many pairs they have. Where every pair is a
+/// group of its own, this is McNemar's exact test.
 #[must_use]
 pub fn drop_p_value(before: &[f64], after: &[f64], groups: &[u64]) -> f64 {
     let mut net: BTreeMap<u64, i64> = BTreeMap::new();
@@ -47,7 +48,8 @@ pub fn drop_p_value(before: &[f64], after: &[f64], groups: &[u64]) -> f64 {
     }
     if changes.len() * (2 * most + 1) > EXACT_TERMS {
         let variance: f64 = changes.iter().map(|size| (*size as f64).powi(2)).sum();
-        // Half a step of the sums is 1; t with no end of degrees of freedom is normal.
+        // A continuity correction of half a step (the sums move in steps of 2). Student's t with so
+        // many degrees of freedom is the normal distribution.
         let z = (observed as f64 + 1.0) / variance.sqrt();
         let tail = 0.5 * student_t_two_sided(z, 1e7);
         return if z < 0.0 { tail } else { 1.0 - tail };

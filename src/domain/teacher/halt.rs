@@ -1,4 +1,4 @@
-//! Why self-training must not begin, or must end, told with numbers.
+//! Reasons not to begin self-training, or to end it, told with their numbers.
 //!
 //! The tests are those of [`super::guard`]; here they meet the levels of the spec.
 
@@ -25,9 +25,10 @@ pub fn beats_chance((n_right, n): (u64, u64), level: f64) -> bool {
     chance_p_value(n_right, n) < level
 }
 
-/// Halts before the pool is labeled by a seed model too weak to label anything. `judged` counts the
-/// seed pairs that fold models ranked right, and all of them; `validation` has the seed model's
-/// margins of the validation pairs towards their labels. A `level` of 0 does not ask.
+/// Halts before the pool is labeled when the seed model is not better than chance. `judged` counts
+/// the seed pairs that fold models ranked right, and all of them; `validation` has the seed model's
+/// margins on the validation pairs, positive where it agrees with the label. A `level` of 0 skips
+/// the test.
 #[must_use]
 pub fn seed_at_chance(judged: (u64, u64), validation: &[f32], level: f64) -> Option<Halt> {
     let n_right = judged.0 + validation.iter().filter(|margin| **margin > 0.0).count() as u64;
@@ -60,7 +61,7 @@ pub fn after_validation(
     }
     let after = margins.get(&round)?;
     match round.checked_sub(1) {
-        // Fold models will say more than the validation pairs.
+        // The fold models will allow a stronger test than the validation pairs.
         None if spec.selection.cross_fits() => None,
         None => seed_at_chance((0, 0), after, spec.rounds.chance_level),
         Some(before) => {

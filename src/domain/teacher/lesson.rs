@@ -1,15 +1,17 @@
-//! What the teacher of a round says of the pool, and of human pairs that it has not learned.
+//! The scores that the teacher of a round gives to the pool, and to human pairs it was not trained
+//! on.
 //!
 //! In round 1 the teacher may be more than the present model: the mean of it and the fold models,
-//! whose errors agree less than their judgements, with second views beside it. In later rounds it is
-//! the teacher before, joined by the present model as far as held-out pairs show that it adds
-//! something (compare temporal ensembling, Laine and Aila 2017).
+//! which agree less on errors than on right answers, with second views joined to it. In later
+//! rounds it is the teacher before, joined by the present model as far as held-out pairs show that
+//! it adds something (compare temporal ensembling, Laine and Aila 2017).
 //!
 //! Let `r` be the present model's reward of an answer and `r_1 … r_K` those of the fold models. The
-//! ensemble gives it `m = (r + r_1 + … + r_K) / (K + 1)` in round 1, and with views `v`, which say `s_v`
-//! of it, `w_0 m + sum(w_v s_v)`. From round 2 on it gives `u_0 t + u_1 r`, `t` being the teacher's reward
-//! of the round before. The weights `w` and `u` are those of a logistic regression on held-out margins
-//! ([`super::second_view`]); what is not significantly worth having has the weight 0.
+//! ensemble gives it `m = (r + r_1 + … + r_K) / (K + 1)` in round 1, and with views `v`, whose
+//! scores are `s_v`, `w_0 m + sum(w_v s_v)`. From round 2 on it gives `u_0 t + u_1 r`, `t` being
+//! the reward by the teacher of the round before. The weights `w` and `u` come from a logistic
+//! regression on held-out margins ([`super::second_view`]); a term that does not significantly
+//! improve the fit has the weight 0.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,12 +30,11 @@ use crate::domain::stats::logistic::dot;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Teacher {
-    /// Its margins towards the human label of the validation pairs.
+    /// Its margins on the validation pairs, positive where it agrees with the human label.
     pub validation: Vec<f64>,
 }
 
-/// What is at hand when the teacher of a round is put together, beside the present model's rewards
-/// of the pool.
+/// The inputs of a round's teacher, besides the present model's rewards of the pool.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// The round that will learn from the teacher.
@@ -49,10 +50,10 @@ pub struct Evidence<'a> {
     pub pool: &'a [PairId],
     /// The validation pairs of the split.
     pub validation: &'a [PairId],
-    /// The present model's margins of the validation pairs towards their labels.
+    /// The present model's margins of the validation pairs toward their labels.
     pub margins: &'a [f32],
     /// What the fold models said, where there are any.
-    pub folds: Option<&'a FoldJudgements>,
+    pub folds: Option<&'a FoldJudgments>,
     /// The teacher of the round before, where there was one.
     pub teacher_before: Option<&'a Teacher>,
     /// The pool as that teacher saw it, in ascending order of the pairs.
@@ -70,22 +71,23 @@ impl Evidence<'_> {
     }
 }
 
-/// The pool as the teacher of a round sees it, with the human pairs that the teacher has not learned.
+/// The teacher's scores of the pool, and of the human pairs that it was not trained on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lesson {
     /// The teacher's rewards of the pool.
     pub scores: Vec<PairScore>,
-    /// Margins towards the human label, on the scale of `scores`: the validation pairs, then the
+    /// Margins toward the human label, on the scale of `scores`: the validation pairs, then the
     /// seed pairs as the fold models judged them.
     pub margins: Vec<f64>,
-    /// Ranks of the seed pairs, where those that the fold models gave still hold.
+    /// Ranks of the seed pairs as the fold models gave them; `None` where views have changed the
+    /// order.
     ranks: Option<Vec<f64>>,
     /// How much the second views counted.
     pub weights: ViewWeights,
 }
 
 impl Lesson {
-    /// Puts the lesson of a round together from the present model's rewards of the pool.
+    /// Builds the lesson of a round from the present model's rewards of the pool.
     #[must_use]
     pub fn new(scores: Vec<PairScore>, evidence: &Evidence<'_>) -> Self {
         let own: Vec<f64> = evidence.margins.iter().map(|margin| f64::from(*margin)).collect();
@@ -109,10 +111,10 @@ impl Lesson {
         Self { scores, margins, ranks, weights: REWARD_ALONE }
     }
 
-    /// Puts the fold models' lesson together with second views, whose weights are fitted anew in each
-    /// round that asks them: what a student has learned of them by then is for the fit to say.
+    /// Joins the fold models' scores with second views. The weights of the views are fitted in
+    /// every round that uses them, since a student may have learned part of what the views know.
     fn with_folds(
-        folds: &FoldJudgements,
+        folds: &FoldJudgments,
         mut scores: Vec<PairScore>,
         mut validation: Vec<f64>,
         evidence: &Evidence<'_>,
@@ -127,9 +129,9 @@ impl Lesson {
         let scale = margin_scale(&scores);
         let judged: Vec<f64> = folds.held_out.iter().map(|pair| pair.margin * scale).collect();
         let validation_margins = beside(&validation, &folds.views, |view, place| {
-            towards_label(evidence.rng_seed, evidence.validation[place], view.validation[place])
+            toward_label(evidence.rng_seed, evidence.validation[place], view.validation[place])
         });
-        // Later the judgements are those of the teacher of round 1, which are joined already.
+        // Later the judgments are those of the teacher of round 1, which are joined already.
         let are_apart = folds.views.iter().all(|view| !view.held_out.is_empty());
         let seed_margins = if are_apart {
             beside(&judged, &folds.views, |view, place| view.held_out[place])
@@ -143,15 +145,16 @@ impl Lesson {
         join_rewards(weights, &mut scores, &folds.views, evidence);
         let join = |pairs: &[Margins]| pairs.iter().map(|pair| weights.join(*pair)).collect();
         let mut margins: Vec<f64> = join(&validation_margins);
-        // Where the views have put the pairs in another order, the ranks of before do not hold.
+        // The views have changed the order of the pairs, so the ranks of the fold models do not
+        // hold any more.
         let ranks = (!are_apart).then(|| folds.held_out.iter().map(|pair| pair.rank).collect());
         margins.extend(if are_apart { join(&seed_margins) } else { judged });
         Self { scores, margins, ranks, weights }
     }
 
-    /// Joins the teacher of the round before with the present model where the validation pairs, which
-    /// neither has learned, show that it is worth having: a student of the teacher's labels mostly knows
-    /// less than the teacher, and a mean of both would lose with every round.
+    /// Joins the teacher of the round before with the present model if the validation pairs, on
+    /// which neither was trained, show that this helps. A student of the teacher's labels is
+    /// usually weaker than the teacher, and a plain mean of both would get worse with every round.
     fn with_teacher_before(
         before: &Teacher,
         mut scores: Vec<PairScore>,
@@ -187,7 +190,7 @@ impl Lesson {
         let n_validation = self.margins.len().min(ids.len());
         let (validation, judged) = self.margins.split_at(n_validation);
         let rank_here = |(margin, id): (&f64, &PairId)| {
-            let reward_a = towards_label(evidence.rng_seed, *id, [*margin, 0.0]) as f32;
+            let reward_a = toward_label(evidence.rng_seed, *id, [*margin, 0.0]) as f32;
             let score = PairScore { pair: *id, reward_a, reward_b: 0.0 };
             HeldOutPair { margin: *margin, rank: ranking.rank(&score, facts(*id)) }
         };
@@ -212,7 +215,7 @@ impl Lesson {
 fn join_rewards(
     weights: ViewWeights,
     scores: &mut [PairScore],
-    views: &[ViewJudgements],
+    views: &[ViewJudgments],
     evidence: &Evidence<'_>,
 ) {
     for score in scores {
@@ -230,7 +233,7 @@ fn join_rewards(
 
 /// Replaces the model's rewards and margins by the means over it and the fold models.
 fn average(
-    folds: &FoldJudgements,
+    folds: &FoldJudgments,
     scores: &mut [PairScore],
     validation: &mut [f64],
     evidence: &Evidence<'_>,
@@ -244,7 +247,7 @@ fn average(
     }
     let sums = evidence.validation.iter().zip(&folds.validation);
     for (margin, (id, sums)) in validation.iter_mut().zip(sums) {
-        let sum = towards_label(evidence.rng_seed, *id, *sums);
+        let sum = toward_label(evidence.rng_seed, *id, *sums);
         *margin = (*margin + sum) / f64::from(n_teachers);
     }
 }

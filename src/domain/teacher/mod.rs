@@ -1,6 +1,6 @@
 //! Who labels the pool, how far each view of a pair counts, and what halts the loop.
 //!
-//! Everything here maps columns to columns: rewards by pair, margins towards human labels, facts about
+//! Everything here maps columns to columns: rewards by pair, margins toward human labels, facts about
 //! texts go in; a teacher's rewards, labels, a reason to stop come out. The worker computes the inputs
 //! with a model and carries the outputs out; it decides nothing itself.
 //!

@@ -1,13 +1,14 @@
-//! When another round would learn nothing that the round before did not.
+//! Detects that another round would train on the labels of the round before.
 
 use crate::domain::preference::{PairId, Side};
 use crate::domain::selection::ScoredPair;
 use crate::domain::spec::TeacherName;
 
-/// Whether an ensemble of teachers selects the very labels of the round before: the present model was
-/// not worth adding, and no person has said anything. Another round would train on them again.
+/// Whether an ensemble teacher selects exactly the labels of the round before: the present model
+/// got no weight, and no person gave a verdict. Another round would train on the same labels.
 ///
-/// A single model is never asked: its student starts elsewhere, so the same labels may still teach it.
+/// A single model as teacher never counts as such: its student starts from other weights, so the
+/// same labels may still teach it something.
 #[must_use]
 pub fn brings_nothing_new(teacher: TeacherName, now: &[ScoredPair], before: &[ScoredPair]) -> bool {
     let now = selected(now);

@@ -29,7 +29,7 @@ pub struct Asking<'a> {
 pub struct Open<'a> {
     asking: Asking<'a>,
     columns: RoundColumns,
-    /// By row of the columns.
+    /// By row of the columns, whether the pair has no verdict yet.
     has_no_verdict: Vec<bool>,
 }
 
@@ -69,7 +69,8 @@ impl<'a> Open<'a> {
             OracleQueue::Audit => queue::audit(columns, rng_seed, round),
             OracleQueue::Teach => {
                 let open: Vec<u32> = (0..columns.len() as u32).filter(is_open).collect();
-                // What other runs think changes with time; the queue must not.
+                // Other runs are left out, because their scores change with time and the oracle's
+                // queue must be reproducible.
                 let candidates = queue::teach_candidates(columns, &open, None);
                 let pairs: Vec<u32> =
                     candidates.iter().map(|doubt| columns.pairs[doubt.row as usize]).collect();

@@ -1,4 +1,5 @@
-//! What the student of a round is taught at each step: a pure function of its labels and the spec.
+//! The training plan of a round: which labels are in the batch of each step. It is a pure function
+//! of the labels and the spec.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use crate::domain::ser::{SerLoop, apply_verdict};
 use crate::domain::spec::{ExperimentSpec, PseudoTargets};
 use crate::domain::verdict::{Verdict, VerdictSet};
 
-/// A label with what it claims.
+/// A training label with its certainty.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedLabel {
     pub label: TrainingLabel,
@@ -49,7 +50,7 @@ pub struct Plan {
     order_seed: u64,
 }
 
-/// The order of the labels that was drawn last, and its epoch.
+/// The shuffled order of the epoch asked for last, kept so that it is drawn once an epoch.
 #[derive(Debug, Default)]
 pub struct LastOrder(Option<(u32, Vec<u32>)>);
 
@@ -72,8 +73,8 @@ impl Plan {
         Self { round, labels, n_steps, steps_per_epoch, batch_pairs, order_seed }
     }
 
-    /// Returns a plan of at least `n_least` steps: epochs are added until there are as many, and the
-    /// last one is cut short.
+    /// Returns a plan of at least `n_least` steps: further epochs are added, and the last one is
+    /// cut short.
     #[must_use]
     pub fn with_steps_at_least(self, n_least: u64) -> Self {
         Self { n_steps: self.n_steps.max(n_least), ..self }
@@ -101,8 +102,8 @@ impl Plan {
     }
 }
 
-/// Adds to the labels of a round's training set what they claim, by the spec: human labels are
-/// certain, and pseudo-labels go by the confidence that their selection recorded.
+/// Adds its certainty to each label of a round's training set, as the spec says: human labels are
+/// certain, and pseudo-labels have the confidence that their selection recorded.
 #[must_use]
 pub fn planned(
     labels: Vec<TrainingLabel>,

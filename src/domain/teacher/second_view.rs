@@ -1,17 +1,18 @@
-//! Other opinions on a pair beside the reward model's, weighed by what they are worth on human labels.
+//! Second views: scores of a pair from other sources than the reward model, weighted by how well
+//! they predict human labels.
 //!
 //! A model that learns from its own confident labels learns nothing new; a second view of the same
-//! pair does bring something (co-training, Blum and Mitchell 1998). One view is the likelihood of
-//! each answer under the pretrained backbone, which no label has touched; another is the surface of
-//! the answers ([`crate::domain::text::surface`]). How far they can be trusted differs from data set to data set, so
-//! held-out human pairs decide: a logistic regression on all margins, in which a view stays out unless
-//! it is significantly worth having.
+//! pair can add something (co-training, Blum and Mitchell 1998). One view is the likelihood of each
+//! answer under the pretrained backbone, which no label has influenced; another is the surface of
+//! the answers ([`crate::domain::text::surface`]). How much they help differs from data set to data
+//! set, so held-out human pairs decide: a logistic regression on all margins, in which a view is
+//! left out unless it improves the fit significantly.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::stats::logistic;
 
-/// What a pair is looked at with, beside the reward model.
+/// A source of scores for a pair besides the reward model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::VariantArray)]
@@ -28,11 +29,11 @@ impl View {
 
 const N_VIEWS: usize = View::ALL.len();
 
-/// One pair's margins towards the human label.
+/// The margins of one pair, positive where they agree with the human label.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Margins {
     pub reward: f64,
-    /// Those of [`View::ALL`]; 0 of a view that was not asked.
+    /// The margins of the views, in the order of [`View::ALL`]; 0 for a view that was not asked.
     pub views: [f64; N_VIEWS],
 }
 
@@ -42,7 +43,8 @@ pub struct Margins {
 pub struct ViewWeights {
     /// Weight of the reward model's margin.
     pub reward: f64,
-    /// Weights of those of [`View::ALL`]; 0 where a view is not significantly worth having.
+    /// Weights of the margins of [`View::ALL`]; 0 for a view that does not improve the fit
+    /// significantly.
     pub views: [f64; N_VIEWS],
 }
 
@@ -66,7 +68,7 @@ impl ViewWeights {
 
 /// 95 % quantile of chi-squared with one degree of freedom.
 const CHI_SQUARED_95: f64 = 3.841_458_820_694_124;
-/// A trace of a ridge keeps separable pairs finite.
+/// A very small ridge penalty keeps the weights finite where the pairs are separable.
 const RIDGE: f64 = 1e-3;
 
 /// The most likely weights on held-out human pairs, as [`weigh`] finds them.
@@ -79,12 +81,12 @@ pub fn fit_weights(pairs: &[Margins]) -> ViewWeights {
     ViewWeights { reward, views }
 }
 
-/// The most likely weights of some margins towards the human label, of which the first counts by
-/// itself and the others only if they are worth it: with 1 and zeros none of them is.
+/// The weights of several margins in a logistic regression on human labels. The first margin always
+/// counts, the others only if they improve the fit; `[1, 0, …]` means that none does.
 ///
-/// The others are left out one after the other, the least useful first: while one has a weight below
-/// 0, which would turn it around and is noise, or while the likelihood ratio test of all margins
-/// against all but this one does not reject at 5 %.
+/// The others are removed one at a time, the least useful first: as long as one has a negative
+/// weight (it would count against its own prediction, which is noise), or as long as the likelihood
+/// ratio test does not reject at 5 % that the fit without it is as good.
 #[must_use]
 pub fn weigh<const N: usize>(rows: &[[f64; N]]) -> [f64; N] {
     let mut free: [bool; N] =

@@ -13,7 +13,7 @@ use crate::domain::preference::{PairId, Side};
 use crate::domain::pseudo_label::PseudoLabel;
 use crate::domain::selection::{ScoredPair, Selection};
 
-/// What a summary is made of beside the selection.
+/// The inputs of a summary besides the selection itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Background<'a> {
     /// What is known of the scored pairs' texts, in their order.
@@ -68,7 +68,7 @@ pub fn summarize(
     }
 }
 
-/// Counts the labels that the round before gave the other way.
+/// Counts the pairs whose pseudo-label was the other answer in the round before.
 fn n_flipped(labels: &[PseudoLabel], before: &[ScoredPair]) -> u64 {
     let labels_before = before.iter().filter_map(|pair| pair.score.pseudo_label());
     let before: BTreeMap<PairId, Side> =

@@ -1,4 +1,4 @@
-//! What the second views say of the pairs, as columns beside the reward model's margins.
+//! The scores of the second views, as columns beside the reward model's margins.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,18 +6,19 @@ use super::second_view::{Margins, View};
 use crate::domain::preference::{PairId, Side, chosen_side};
 use crate::domain::text::surface::{Features, SurfaceModel};
 
-/// What a view says: rewards `[a, b]`, log-likelihoods or those of a model of the surface.
+/// The scores `[a, b]` that one view gives to pairs: log-likelihoods, or rewards of the surface
+/// model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ViewJudgements {
+pub struct ViewJudgments {
     /// The view that said it.
     pub view: View,
     /// Rewards of each pool pair, in the order of the split.
     pub pool: Vec<[f32; 2]>,
     /// Rewards of each validation pair, in the order of the split.
     pub validation: Vec<[f32; 2]>,
-    /// Margins towards the human label of the seed pairs, in the order of
-    /// [`super::folds::FoldJudgements::held_out`], by a view that did not learn from them; empty once
+    /// Margins toward the human label of the seed pairs, in the order of
+    /// [`super::folds::FoldJudgments::held_out`], by a view that did not learn from them; empty once
     /// they are joined with those.
     pub held_out: Vec<f64>,
 }
@@ -35,8 +36,8 @@ pub struct Asked<'a> {
     pub validation: &'a [PairId],
 }
 
-/// Returns the margin between what is said of the two answers `[a, b]`, towards the human label.
-pub fn towards_label<T: Into<f64>>(rng_seed: u64, id: PairId, [a, b]: [T; 2]) -> f64 {
+/// Returns the difference of two scores `[a, b]`, that of the answer people chose minus the other.
+pub fn toward_label<T: Into<f64>>(rng_seed: u64, id: PairId, [a, b]: [T; 2]) -> f64 {
     let margin = a.into() - b.into();
     match chosen_side(rng_seed, id) {
         Side::A => margin,
@@ -47,8 +48,8 @@ pub fn towards_label<T: Into<f64>>(rng_seed: u64, id: PairId, [a, b]: [T; 2]) ->
 /// Puts the margin of each view, `of(view, place)`, beside those of the reward model.
 pub fn beside(
     rewards: &[f64],
-    views: &[ViewJudgements],
-    of: impl Fn(&ViewJudgements, usize) -> f64,
+    views: &[ViewJudgments],
+    of: impl Fn(&ViewJudgments, usize) -> f64,
 ) -> Vec<Margins> {
     let both = |(place, reward): (usize, &f64)| {
         let mut margins = Margins { reward: *reward, ..Margins::default() };
@@ -60,9 +61,9 @@ pub fn beside(
     rewards.iter().enumerate().map(both).collect()
 }
 
-impl ViewJudgements {
-    /// Judges by a language model that no label has touched: `ask` gives the log-likelihoods in nats
-    /// of both answers `[a, b]` of each pair.
+impl ViewJudgments {
+    /// Scores pairs with the pretrained language model, which no label has influenced: `ask` gives
+    /// the log-likelihoods in nats of both answers `[a, b]` of each pair.
     ///
     /// # Errors
     /// As `ask`.
@@ -77,17 +78,17 @@ impl ViewJudgements {
             view: View::Likelihood,
             pool: ask(asked.pool)?,
             validation: ask(asked.validation)?,
-            held_out: held_out.map(|(id, of)| towards_label(asked.rng_seed, *id, of)).collect(),
+            held_out: held_out.map(|(id, of)| toward_label(asked.rng_seed, *id, of)).collect(),
         })
     }
 
-    /// Judges by the surface of the answers: a model that learned from the whole seed set says what it
-    /// thinks of the pool and the validation pairs, and one for each fold, which learned from the other
-    /// folds, what it thinks of the fold. `features` describes both answers `[a, b]` of a pair.
+    /// Scores pairs by the surface of their answers: a model fitted to the whole seed set scores
+    /// the pool and the validation pairs, and for each fold a model fitted to the other folds
+    /// scores that fold. `features` describes both answers `[a, b]` of a pair.
     pub fn by_surface(asked: Asked<'_>, features: impl Fn(PairId) -> [Features; 2]) -> Self {
         let difference = |id: &PairId| -> Features {
             let [a, b] = features(*id);
-            std::array::from_fn(|i| towards_label(asked.rng_seed, *id, [a[i], b[i]]))
+            std::array::from_fn(|i| toward_label(asked.rng_seed, *id, [a[i], b[i]]))
         };
         let of_folds: Vec<Vec<Features>> =
             asked.folds.iter().map(|ids| ids.iter().map(difference).collect()).collect();
@@ -132,13 +133,13 @@ mod tests {
         let both: Vec<f64> = (0..20).map(|i| sign(PairId(i))).collect();
         assert!(both.contains(&1.0) && both.contains(&-1.0), "the presentation is shuffled");
         for id in ids(0..20) {
-            assert_eq!(towards_label(RNG_SEED, id, [3.0_f32, 1.0]), 2.0 * sign(id));
+            assert_eq!(toward_label(RNG_SEED, id, [3.0_f32, 1.0]), 2.0 * sign(id));
         }
     }
 
     #[test]
     fn views_stand_in_their_own_columns() {
-        let view = |view, held_out| ViewJudgements {
+        let view = |view, held_out| ViewJudgments {
             view,
             pool: Vec::new(),
             validation: Vec::new(),
@@ -158,11 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn a_likelihood_is_turned_towards_the_label_for_seed_pairs_only() {
+    fn a_likelihood_is_turned_toward_the_label_for_seed_pairs_only() {
         let (folds, pool, validation) = ([ids(0..2), ids(2..3)], ids(3..5), ids(5..6));
         let asked =
             Asked { rng_seed: RNG_SEED, folds: &folds, pool: &pool, validation: &validation };
-        let judged = ViewJudgements::by_likelihood(asked, |ids| {
+        let judged = ViewJudgments::by_likelihood(asked, |ids| {
             Ok::<_, std::convert::Infallible>(ids.iter().map(|id| [id.0 as f32, -1.0]).collect())
         });
         let Ok(judged) = judged;
@@ -177,14 +178,14 @@ mod tests {
     fn a_fold_is_judged_by_a_surface_model_of_the_others() {
         // One feature, larger in the chosen answer in the first fold and smaller in the second.
         let features = |id: PairId| -> [Features; 2] {
-            let towards = if id.0 < 10 { 1.0 } else { -1.0 };
+            let toward = if id.0 < 10 { 1.0 } else { -1.0 };
             let mut both = [[0.0; N_FEATURES]; 2];
-            both[0][0] = towards * sign(id);
+            both[0][0] = toward * sign(id);
             both
         };
         let (folds, pool) = ([ids(0..10), ids(10..16)], ids(20..21));
         let asked = Asked { rng_seed: RNG_SEED, folds: &folds, pool: &pool, validation: &[] };
-        let judged = ViewJudgements::by_surface(asked, features);
+        let judged = ViewJudgments::by_surface(asked, features);
         assert_eq!(judged.held_out.len(), 16);
         assert!(
             judged.held_out.iter().all(|margin| *margin < 0.0),

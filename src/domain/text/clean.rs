@@ -41,7 +41,7 @@ fn clean(text: &str, line_end: &str) -> String {
 struct Cleaner<'a> {
     out: String,
     line_end: &'a str,
-    /// The last visible character, for what depends on a neighbour.
+    /// The last visible character, for what depends on a neighbor.
     previous: Option<char>,
     n_marks: usize,
     n_hidden: usize,

@@ -26,7 +26,7 @@ impl Message {
     }
 }
 
-/// What the three texts of a pair are to a chat template.
+/// How a chat template reads the three stored texts of a pair.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum TextForm {
     /// A flat dialogue: turns begin at `\n\nHuman:` and `\n\nAssistant:`.
@@ -36,7 +36,7 @@ pub enum TextForm {
     Plain,
     /// No conversation: prompt and answer are one text, which no template touches.
     Whole,
-    /// Messages, found by their places.
+    /// Messages, whose byte ranges in the texts are known.
     Messages(Box<Spans>),
 }
 
@@ -112,8 +112,9 @@ impl FlatPair {
 }
 
 impl FlatPair {
-    /// Writes a prompt that one message of a person is, and the answers that continue it without any
-    /// mark, one space after it; a space that an answer begins with is that space.
+    /// Writes a prompt that is one message of a person, and answers that continue it without a
+    /// speaker mark, one space after it. A space at the beginning of an answer counts as that
+    /// space.
     #[must_use]
     pub fn continued(prompt: &str, answers: [&str; 2]) -> Self {
         let span = |role: &str, n_skipped: usize, text: &str| Span {
@@ -137,19 +138,20 @@ impl FlatPair {
     }
 }
 
-/// A flat text as it is written.
+/// A flat text in the making.
 #[derive(Default)]
 struct Writer {
     text: String,
     spans: Vec<Span>,
     /// Where the last content ends.
     end: usize,
-    /// Messages that stand before the first of this text.
+    /// Number of messages in the texts before this one.
     n_before: usize,
 }
 
 impl Writer {
-    /// Writes messages; `is_written` is a mark of the first that another text holds already.
+    /// Writes messages. `is_written` is the speaker mark that the text before ends with; the first
+    /// message does not repeat it.
     fn push_all(&mut self, messages: &[Message], is_written: Option<&str>) {
         for (i, message) in messages.iter().enumerate() {
             let mark = match mark(message, self.n_before + i) {
@@ -224,7 +226,7 @@ fn messages(text: &str, spans: &[Span]) -> Option<Vec<Message>> {
     spans.iter().map(message).collect()
 }
 
-/// How the forms without places are stored.
+/// The stored words for the forms that have no byte ranges.
 const PLAIN: &str = "plain";
 const WHOLE: &str = "whole";
 

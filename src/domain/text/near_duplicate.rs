@@ -30,8 +30,8 @@ impl Hasher for IsHash {
 /// The similarity from which on two texts are near-duplicates.
 pub const MIN_SIMILARITY: f64 = 0.8;
 
-/// A text with fewer runs of three words has a near-duplicate only where all of them agree: one more
-/// or less is no small change of it.
+/// A text with fewer runs of three words than this is a near-duplicate only of a text with the same
+/// runs, since one run more or less is a large part of it.
 pub const MIN_SHINGLES: usize = 8;
 
 const N_WORDS: usize = 3;
@@ -64,7 +64,8 @@ impl NearText {
         Self { shingles: shingles(text), shared, other }
     }
 
-    /// Whether a text is a near-duplicate. Most are not, and are left after a few words.
+    /// Whether a text is a near-duplicate. The comparison ends as soon as it cannot be one any
+    /// more, mostly after a few words.
     pub fn is_near(&mut self, text: &str) -> bool {
         self.shared.clear();
         self.other.clear();
@@ -113,7 +114,8 @@ impl NearPair {
     }
 }
 
-/// Tells of every run of three words until the answer is `false`; whether it came to the end.
+/// Calls `take` with the hash of every run of three words until it returns `false`; returns whether
+/// it was called with all.
 fn each_shingle(text: &str, mut take: impl FnMut(u64) -> bool) -> bool {
     let run = |words: &[u64]| {
         let hash = words.iter().fold(0x9e37_79b9_7f4a_7c15_u64, |hash, word| {
@@ -135,8 +137,8 @@ fn each_shingle(text: &str, mut take: impl FnMut(u64) -> bool) -> bool {
     is_whole
 }
 
-/// Words in lower case without the speakers of a dialogue, until the answer is `false`. Writing
-/// without spaces has a word a character.
+/// Calls `take` with every word in lower case, without the speakers of a dialogue, until it returns
+/// `false`. In a script without spaces every character is a word.
 fn each_word(text: &str, mut take: impl FnMut(u64) -> bool) -> bool {
     let is_speaker = |part: &[u8]| part == b"Human" || part == b"Assistant";
     let ascii = |part: &[u8]| bytes_hash(part.iter().map(u8::to_ascii_lowercase));

@@ -16,7 +16,8 @@ pub const N_FEATURES: usize = 12;
 /// The features of one answer, in the order of [`features`].
 pub type Features = [f64; N_FEATURES];
 
-/// Precision of the prior on each weight, at unit scale of its feature: one sure pair's worth.
+/// Ridge penalty on each weight (the precision of its Gaussian prior), for features that are scaled
+/// to a root mean square of 1.
 const RIDGE: f64 = 1.0;
 
 /// Describes an answer: logarithms of counts, and shares.
@@ -75,8 +76,8 @@ pub struct SurfaceModel {
 impl SurfaceModel {
     /// Fits the model to human labels: features of the preferred answer less those of the other.
     ///
-    /// Features are brought to unit root mean square before the ridge is laid on; one that never
-    /// differs counts nothing.
+    /// Features are scaled to unit root mean square before the penalty is applied; a feature that
+    /// never differs gets the weight 0.
     #[must_use]
     pub fn fit(differences: &[Features]) -> Self {
         let n = differences.len().max(1) as f64;

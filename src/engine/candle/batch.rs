@@ -5,10 +5,11 @@ use candle_core::{Device, Result, Tensor};
 use crate::engine::EncodedPair;
 use crate::engine::config::{ModelConfig, position_rows};
 
-/// How a family reads sequences.
+/// How the sequences of a model family are laid out.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
-    /// Tokens see only those before them; the reward is read at the last one, else at the first.
+    /// Whether tokens see only those before them and the reward is read at the last one; otherwise
+    /// they see all tokens, and it is read at the first.
     pub is_causal: bool,
     /// Answers have token type 1.
     pub has_segments: bool,
@@ -40,14 +41,14 @@ pub struct Padded {
     pub tokens: Vec<u32>,
     /// Token types, likewise.
     pub types: Vec<u32>,
-    /// Number of each token in the whole batch, the key of dropout masks.
+    /// Number of each token in the whole batch, which keys its dropout mask.
     pub numbers: Vec<u32>,
     /// Row of the token each reward is read at.
     pub pooled: Vec<u32>,
 }
 
 impl Padded {
-    /// Pads pairs, each with the number of its first token in the whole batch.
+    /// Pads pairs. Beside each pair stands the number of its first token in the whole batch.
     #[must_use]
     pub fn new(pairs: &[(&EncodedPair, u32)], reading: Reading) -> Self {
         let sides = |pair: &EncodedPair| pair.tokens_a.len().max(pair.tokens_b.len());
@@ -56,7 +57,8 @@ impl Padded {
         for (pair, first) in pairs {
             let n_a = pair.tokens_a.len();
             let n_shared = n_shared(pair, reading);
-            // In the packed form b's own tokens stand behind a's.
+            // In the packed form of `cpu` the own tokens of b follow those of a, so their numbers
+            // do too.
             let number_b = |i: usize| if i < n_shared { i } else { n_a + i - n_shared };
             batch.push(&pair.tokens_a, pair.answer_start[0], reading, |i| *first + i as u32);
             batch.push(&pair.tokens_b, pair.answer_start[1], reading, |i| {
@@ -118,8 +120,9 @@ impl Padded {
         sequences.flat_map(|tokens| position_rows(tokens, first)).collect()
     }
 
-    /// What a causal model adds to scores, `[width, width]`: a row sees itself and what is before it,
-    /// within a window of so many positions.
+    /// What a causal model adds to attention scores, `[width, width]`: 0 where a row sees the key,
+    /// negative infinity elsewhere. A row sees itself and earlier positions, within a window of so
+    /// many.
     pub fn causal_mask(&self, window: Option<usize>, device: &Device) -> Result<Tensor> {
         let (n, window) = (self.width, window.unwrap_or(usize::MAX));
         let sees = |row: usize, key: usize| key <= row && row - key < window;
@@ -127,7 +130,8 @@ impl Padded {
         Tensor::from_vec(values, (n, n), device)
     }
 
-    /// What a bidirectional model adds to scores, `[sequences, 1, 1, width]`: padding is not seen.
+    /// What a bidirectional model adds to attention scores, `[sequences, 1, 1, width]`: negative
+    /// infinity at padding, 0 elsewhere.
     pub fn padding_mask(&self, device: &Device) -> Result<Tensor> {
         let values: Vec<f32> = self
             .lengths
@@ -150,7 +154,7 @@ pub fn cut(widths: &[usize], n_sequences: usize, budget: usize) -> Vec<Vec<usize
     order.sort_by_key(|&i| widths[i]);
     let mut batches: Vec<Vec<usize>> = Vec::new();
     for i in order {
-        // Sorted: the new item is the widest.
+        // Items are sorted by width, so the new one is the widest of its micro-batch.
         let fits = |batch: &&mut Vec<_>| n_sequences * (batch.len() + 1) * widths[i] <= budget;
         match batches.last_mut().filter(fits) {
             Some(batch) => batch.push(i),
@@ -160,22 +164,23 @@ pub fn cut(widths: &[usize], n_sequences: usize, budget: usize) -> Vec<Vec<usize
     batches
 }
 
-/// Tokens both sides share, short of the whole of either.
+/// Number of leading tokens that both sides share. It is less than the length of either side, so
+/// each keeps a token of its own.
 fn n_shared(pair: &EncodedPair, reading: Reading) -> usize {
     let shortest = pair.tokens_a.len().min(pair.tokens_b.len());
     if reading.is_causal { pair.n_shared.min(shortest.saturating_sub(1)) } else { 0 }
 }
 
-/// Rows a pair takes in a packed batch: how far it moves the numbers of those behind it.
+/// Rows of a pair in a packed batch, by which the numbers of the pairs after it grow.
 #[must_use]
 pub fn n_numbers(pair: &EncodedPair, reading: Reading) -> usize {
     pair.n_tokens() - n_shared(pair, reading)
 }
 
-/// What is wrong with a pair that a model cannot read.
+/// The reason why a model cannot read a pair, as a sentence; `None` where it can.
 #[must_use]
 pub fn problem(config: &ModelConfig, pair: &EncodedPair) -> Option<String> {
-    // Rotary positions have no table that ends.
+    // Rotary positions are computed for any position; no table limits them.
     let n_positions = if config.is_causal() { usize::MAX } else { config.max_positions() };
     let vocabulary = config.vocab_size();
     for tokens in [&pair.tokens_a, &pair.tokens_b] {

@@ -90,14 +90,14 @@ impl Decoder {
         self.score.forward(pass, &last)?.flatten_all()
     }
 
-    /// What the tokens after so many rows are predicted by, `[rows, vocabulary]`: the output head is the
-    /// embedding table.
+    /// The logits of the token after each of these rows, `[rows, vocabulary]`; the output head is
+    /// the embedding table.
     pub fn logits(&self, pass: &Pass<'_>, rows: &[u32]) -> Result<Tensor> {
         let hidden = self.normed(pass, rows)?;
         pass.arithmetic.project(&hidden, &pass.value(&self.words))
     }
 
-    /// The output of the last block at some rows, normed, `[rows, width]`.
+    /// The last block's output at some rows, after the final norm, `[rows, width]`.
     fn normed(&self, pass: &Pass<'_>, rows: &[u32]) -> Result<Tensor> {
         let ids = super::batch::ids(&pass.batch.tokens, pass.device)?;
         let words = look_up(&pass.value(&self.words), &ids)?;

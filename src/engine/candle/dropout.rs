@@ -57,7 +57,7 @@ pub fn mask(
     const ROWS: usize = 64;
     let probability = probability.clamp(0.0, 0.95);
     let stream = mix64(key ^ mix64((layer as u64) << 8 | site as u64));
-    // A draw is 24 bits.
+    // A random draw has 24 bits, so the threshold is the probability times 2^24.
     let threshold = (f64::from(probability) * f64::from(1_u32 << 24)) as u32;
     let scale = 1.0 / (1.0 - probability);
     let mut values = vec![0.0_f32; numbers.len() * width];

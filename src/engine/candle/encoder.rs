@@ -136,7 +136,8 @@ impl Encoder {
         };
         let mut sum = rows(&self.words, &batch.tokens)?;
         if let Some(table) = &self.positions {
-            // Padding may lie beyond the table; no row sees it.
+            // The positions of padding may lie beyond the table; they are clamped, and no row
+            // attends to padding.
             let last = (self.config.max_positions - 1) as u32;
             let mut positions = batch.positions(self.config.first_position);
             for position in &mut positions {

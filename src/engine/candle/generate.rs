@@ -81,7 +81,8 @@ impl Generator {
         let mut tokens = prompt.to_vec();
         let mut n_read = 0;
         while tokens.len() < limit && tokens.len() - n_tokens < settings.n_tokens_max {
-            // The whole prompt at first, then what was drawn last: the cache holds the rest.
+            // The whole prompt in the first step, then only the token drawn last; keys and values
+            // of earlier tokens are cached.
             let new = Tensor::new(&tokens[n_read..], &self.device)?.unsqueeze(0)?;
             let logits = self.model.forward(&new, n_read, &mut cache)?.squeeze(0)?;
             n_read = tokens.len();
@@ -106,7 +107,7 @@ impl TextGenerator for Generator {
     }
 }
 
-/// What the stock Llama does not compute of a model of this shape; `None` where it computes everything.
+/// The part of a model that the stock Llama does not compute; `None` where it computes everything.
 pub fn lacking(config: &DecoderConfig) -> Option<&'static str> {
     if config.qkv_bias || config.mlp_bias {
         return Some("biases");

@@ -26,7 +26,8 @@ impl Implementation for Candle {
         })
     }
 
-    /// What a tape of candle keeps follows from its operations, and not from the shapes of a model.
+    /// Memory cannot be planned here: what candle keeps for the backward pass depends on its
+    /// operations, not only on shapes.
     fn plan(&self, _: &OpenSettings, _: Load) -> Result<Option<MemoryPlan>, EngineError> {
         Ok(None)
     }

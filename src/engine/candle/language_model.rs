@@ -38,7 +38,7 @@ struct Totals {
 }
 
 impl LanguageModel {
-    /// The pretrained model of files that have nothing against it, before any reward training.
+    /// Opens the pretrained language model in `files`, as it was before any reward training.
     ///
     /// # Errors
     /// When the files cannot be read, or the device is not there.
@@ -114,11 +114,13 @@ impl LanguageModel {
         Ok((found.flatten_all()?, logits, targets))
     }
 
-    /// The cross-entropy of the token after each row of each sequence; 0 after the last.
+    /// The cross-entropy, in nats, of the token that follows each row of each sequence; 0 for the
+    /// last row, which nothing follows.
     fn row_losses(&self, sequences: &[&[u32]]) -> Result<Vec<f32>, EngineError> {
         let widths: Vec<usize> = sequences.iter().map(|it| it.len()).collect();
         let mut losses: Vec<Vec<f32>> = widths.iter().map(|n| vec![0.0; *n]).collect();
-        // One at a time on the processor, as rewards are: then no other sequence moves the last bits.
+        // On the processor one sequence at a time, as for rewards: then no other sequence changes
+        // the last bits.
         let budget = if self.device.is_cpu() { 0 } else { self.budget };
         for places in cut(&widths, 1, budget) {
             let batch: Vec<(&[u32], u32)> = places.iter().map(|&i| (sequences[i], 0)).collect();

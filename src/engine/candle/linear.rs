@@ -41,17 +41,17 @@ pub struct Adapter {
     pub scale: f64,
     /// Dropout probability on the input.
     pub dropout: f32,
-    /// Key of the masks: block and matrix.
+    /// The block and the matrix, which key the dropout masks.
     pub place: (usize, Site),
 }
 
 impl Linear {
-    /// Of the rows of a batch, `[n, input]`.
+    /// Applies the layer to the rows of a batch, `[n, input]`; the result is `[n, output]`.
     pub fn forward(&self, pass: &Pass<'_>, x: &Tensor) -> Result<Tensor> {
         self.forward_rows(pass, x, &pass.batch.numbers)
     }
 
-    /// Of any rows, `[n, input]`; `numbers` are the keys of their masks.
+    /// Applies the layer to any rows, `[n, input]`; `numbers` key their dropout masks.
     pub fn forward_rows(&self, pass: &Pass<'_>, x: &Tensor, numbers: &[u32]) -> Result<Tensor> {
         let arithmetic = pass.arithmetic;
         let mut y = if self.is_trained {
@@ -70,18 +70,19 @@ impl Linear {
     }
 }
 
-/// `x W^T` whose backward pass computes only the gradient of `x`. Candle's own product would compute
-/// and keep that of the frozen `W`, too: as much memory as the whole model.
+/// `x W^T` whose backward pass computes only the gradient of `x`. Candle's own product would also
+/// compute and keep the gradient of the frozen `W`, which takes as much memory as the model.
 fn frozen_product(arithmetic: Arithmetic, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let product = arithmetic.project(&x.detach(), weight)?.contiguous()?;
     if !x.track_op() {
-        // Below everything trained, and when scoring.
+        // Below all trained tensors, and when scoring, no gradient is needed.
         return Ok(product);
     }
     x.apply_op2(&product, FrozenProduct { arithmetic, weight: weight.clone() })
 }
 
-/// Passes its second argument on and says how the first one brought it about.
+/// An operation that returns its second argument, and whose backward pass treats it as a product
+/// with the first.
 struct FrozenProduct {
     arithmetic: Arithmetic,
     weight: Tensor,

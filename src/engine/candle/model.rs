@@ -20,8 +20,8 @@ use crate::engine::{
     RewardModel, StepReport, StepSettings,
 };
 
-/// Padded tokens of a micro-batch when the settings leave it open: the processor gains nothing
-/// from more, a GPU needs thousands to be busy.
+/// Padded tokens of a micro-batch unless the settings say otherwise. The processor gets no faster
+/// with more; a GPU needs thousands to be busy.
 const CPU_BUDGET: usize = 1 << 10;
 const GPU_BUDGET: usize = 1 << 13;
 
@@ -41,7 +41,7 @@ pub struct CandleModel {
     info: ModelInfo,
     trainer: Trainer,
     tokenizer: PairTokenizer,
-    /// Of the weights as they are; empty after a change.
+    /// The digest of the weights as they are; empty after they were changed.
     digest: OnceCell<String>,
 }
 
@@ -130,7 +130,8 @@ impl RewardModel for CandleModel {
     }
 
     fn weights_digest(&self) -> String {
-        // A lost device has no weights; no checkpoint has this digest.
+        // A lost device cannot give its weights. An empty digest is returned, which no checkpoint
+        // has.
         let digest = || {
             let found = self.trainer.parameters.digest();
             found.unwrap_or_else(|error| format!("unreadable: {error}"))

@@ -9,7 +9,7 @@ use crate::domain::spec::Precision;
 /// How matrix products are computed.
 #[derive(Debug, Clone, Copy)]
 pub struct Arithmetic {
-    /// Of the operands; sums and results are `f32`.
+    /// The format that operands are rounded to; sums and results are `f32`.
     pub precision: Precision,
     /// Whether the device multiplies `bf16` itself. Candle's CPU does not: there the operands are
     /// rounded to `bf16` and multiplied as `f32`, which is the same up to the order of sums.
@@ -43,8 +43,8 @@ impl Arithmetic {
     }
 }
 
-/// Which of candle's two versions of a formula a pass takes: the fused ones are several times as fast,
-/// and detach silently, so that everything below them would get no gradient.
+/// Which of candle's two versions of a formula a pass uses. The fused ones are several times as
+/// fast but detach silently: nothing below them would get a gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Written in operations that differentiate, for training.
@@ -87,8 +87,8 @@ impl Form {
         }
     }
 
-    /// Turns the halves of the last axis against each other: `x` is `[sequences, heads, positions,
-    /// width]`, `cosines` and `sines` are `[positions, width / 2]`.
+    /// Rotates the two halves of the last axis: `x` is `[sequences, heads, positions, width]`,
+    /// `cosines` and `sines` are `[positions, width / 2]`.
     pub fn rotate(self, x: &Tensor, cosines: &Tensor, sines: &Tensor) -> Result<Tensor> {
         match self {
             Self::Differentiable => rotary_emb::rope_slow(x, cosines, sines),
@@ -109,15 +109,16 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
     (x * (twice / 2.0)?)?.contiguous()
 }
 
-/// Its approximation by a hyperbolic tangent.
+/// GELU approximated by a hyperbolic tangent.
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     let inner = (x + ((x * x.sqr()?)? * 0.044_715)?)?;
     let twice = ((inner * (2.0 / std::f64::consts::PI).sqrt())?.tanh()? + 1.0)?;
     x * (twice / 2.0)?
 }
 
-/// Scaled dot-product attention of `[sequences, heads, positions, width]`; `mask` is added to the
-/// scores, and before their scale the two terms of relative positions.
+/// Scaled dot-product attention of `[sequences, heads, positions, width]`. `mask` is added to the
+/// scaled scores; the two terms of relative positions, where there are any, are added before
+/// scaling.
 pub fn attend(
     (arithmetic, form): (Arithmetic, Form),
     [queries, keys, values]: [&Tensor; 3],
@@ -147,7 +148,7 @@ pub fn join_heads(x: &Tensor) -> Result<Tensor> {
     x.transpose(1, 2)?.contiguous()?.reshape((n_sequences * n_positions, n_heads * width))
 }
 
-/// Every key head as often as query heads share it.
+/// Repeats every key head once for each query head that shares it.
 pub fn repeat_heads(x: &Tensor, n_times: usize) -> Result<Tensor> {
     if n_times == 1 {
         return Ok(x.clone());

@@ -44,7 +44,7 @@ pub struct Parameters {
     base_digest: String,
 }
 
-/// Where initial values come from, and where they go.
+/// The source of initial values, and the device and format they are kept in.
 pub struct Origin<'a> {
     pub source: &'a StoredTensors,
     /// For what they lack.
@@ -59,11 +59,12 @@ pub struct Origin<'a> {
     pub n_layers: usize,
 }
 
-/// Numbers of low-rank values start here, so that they do not move those of other tensors.
+/// Numbers of low-rank values start here, so that adding an adapter does not change the initial
+/// values of other tensors.
 const FIRST_ADAPTER_NUMBER: u64 = 1 << 48;
 
 impl Parameters {
-    /// Takes each tensor the files offer and initializes the others from the seed.
+    /// Reads each tensor that the files have, and initializes the others from the random seed.
     ///
     /// # Errors
     /// When a file cannot be read, or the device refuses.
@@ -318,7 +319,7 @@ fn update<'a>(spec: &TensorSpec, tuning: &'a Tuning) -> Option<(LoraTarget, &'a 
     (spec.kind == Kind::Matrix).then_some((*target, lora))
 }
 
-/// The start of a tensor that no checkpoint offers.
+/// Fills a tensor that the checkpoint lacks with its initial values.
 fn initialize(values: &mut [f32], kind: Kind, number: u64, rng_seed: u64) {
     const DEVIATION: f64 = 0.02;
     let place = Place::new(rng_seed, Purpose::Initialization);

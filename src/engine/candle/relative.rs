@@ -27,11 +27,12 @@ pub struct Relative {
     selected: Tensor,
 }
 
-/// Numbers of rows start here, so that the masks of adapters are not those of tokens.
+/// Rows of the table are numbered from here, so that their dropout masks differ from those of
+/// tokens.
 const FIRST_NUMBER: u32 = 1 << 31;
 
 impl RelativeTable {
-    /// The rows and which of them each pair of positions selects.
+    /// Computes the rows, and which of them each pair of positions selects.
     pub fn enter(&self, pass: &Pass<'_>, epsilon: f32) -> Result<Relative> {
         let mut rows = pass.value(&self.table).to_dtype(DType::F32)?;
         if let Some(norm) = &self.norm {
@@ -52,8 +53,8 @@ impl RelativeTable {
 }
 
 impl Relative {
-    /// What the distances add to the scores of `[sequences, heads, positions, width]`: content to
-    /// position and position to content.
+    /// The part of the scores that depends on distances, `[sequences, heads, positions,
+    /// positions]`: content to position plus position to content.
     pub fn scores(
         &self,
         pass: &Pass<'_>,

@@ -18,7 +18,7 @@ pub struct Trainer {
     pub config: ModelConfig,
     pub network: Network,
     pub parameters: Parameters,
-    /// What drops nothing (see [`Training::trunk`]).
+    /// The number of frozen blocks without dropout (see [`Training::trunk`]).
     pub trunk: Option<usize>,
     pub arithmetic: Arithmetic,
     pub device: Device,
@@ -89,7 +89,8 @@ impl Trainer {
             if !totals.loss.is_finite() {
                 return Err(EngineError::NonFinite { what: "loss", value: totals.loss as f32 });
             }
-            // The gradient of this sum by a weight is that of the loss.
+            // The gradient of `sum(slope * reward)` by a weight is the gradient of the loss, by the
+            // chain rule.
             let slopes = Tensor::from_vec(slopes, values.len(), &self.device)?;
             let found = (rewards * slopes)?.sum_all()?.backward()?;
             self.parameters.add_gradients(&found, &mut gradients)?;
@@ -128,7 +129,8 @@ impl Trainer {
     pub fn score(&self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError> {
         self.check(pairs)?;
         // On the processor one pair at a time: its rewards then depend on no other pair, to the
-        // last bit. A GPU is too slow that way; there the last bits may change with the padding.
+        // last bit. A GPU would be too slow that way; there the last bits may change with the
+        // padding.
         let budget = if self.device.is_cpu() { 0 } else { self.budget };
         let mut rewards = vec![[0.0; 2]; pairs.len()];
         for micro_batch in self.micro_batches(pairs, budget) {

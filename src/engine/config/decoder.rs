@@ -55,7 +55,7 @@ pub struct DecoderConfig {
     pub rope_scaling: Option<RopeScaling>,
     /// A row at position `p` sees positions above `p - sliding_window` only.
     pub sliding_window: Option<usize>,
-    /// So many first blocks see everything all the same (Qwen's `max_window_layers`).
+    /// The first so many blocks use no window (Qwen's `max_window_layers`).
     pub n_full_layers: usize,
     /// Queries, keys and values have biases.
     pub qkv_bias: bool,
@@ -65,7 +65,7 @@ pub struct DecoderConfig {
     pub mlp_bias: bool,
     /// Queries and keys pass an RMS norm over each head.
     pub query_key_norm: bool,
-    /// Whether `lm_head` shares the embedding table (only language modelling reads it).
+    /// Whether `lm_head` shares the embedding table (only language modeling reads it).
     pub tied_embeddings: bool,
     /// First token of every sequence, if the model wants one.
     pub bos_token_id: Option<u32>,
@@ -133,7 +133,8 @@ impl DecoderConfig {
 
 pub(super) fn parse(family: DecoderFamily, keys: &Keys<'_>) -> Result<DecoderConfig, EngineError> {
     keys.expect_text("hidden_act", "silu")?;
-    // Turned into an encoder (LLM2Vec): transformers then attends both ways.
+    // A decoder that was turned into an encoder (LLM2Vec): transformers then attends in both
+    // directions.
     if !keys.flag("is_causal", true)? {
         return Err(
             keys.bad("is_causal", "`true`, as decoders here attend to what comes before".into())
@@ -209,7 +210,7 @@ fn head_dim(
     }
 }
 
-/// The sliding window, and how many first blocks go without.
+/// The sliding window, and how many of the first blocks do not use it.
 fn window(
     family: DecoderFamily,
     keys: &Keys<'_>,
@@ -227,7 +228,7 @@ fn window(
         return Ok((window, 0));
     }
     let n_full = match keys.get("layer_types") {
-        // The default of the configuration classes.
+        // The default value of transformers' configuration classes.
         None => keys.count_or_zero("max_window_layers", 28)?.min(n_layers),
         Some(types) => full_layers(types, n_layers).ok_or_else(|| {
             let expected = format!(
@@ -239,7 +240,8 @@ fn window(
     Ok(if n_full == n_layers { (None, 0) } else { (window, n_full) })
 }
 
-/// How many first blocks see everything; `None` when others do, too, or the list is not one.
+/// How many of the first blocks attend to everything; `None` when later blocks do so too, or the
+/// list cannot be read.
 fn full_layers(types: &Value, n_layers: usize) -> Option<usize> {
     let types: Option<Vec<&str>> = types.as_array()?.iter().map(Value::as_str).collect();
     let types = types.filter(|types| types.len() == n_layers)?;

@@ -96,17 +96,17 @@ impl EncoderConfig {
         self.hidden_size / self.n_heads
     }
 
-    /// Whether the answer's tokens can be told from the prompt's by a token type of 1; whether they
-    /// are is a matter of the tokenizer.
+    /// Whether the model can mark the answer's tokens by a token type of 1; whether it does depends
+    /// on the tokenizer.
     #[must_use]
     pub fn has_segments(&self) -> bool {
         self.type_vocab_size > 1
     }
 }
 
-/// The row of the position table that each token of a text takes, counted from `first`. Padding in the
-/// middle of a RoBERTa text (a `<pad>` that is written there), whose id is the one before `first`,
-/// takes the row of its id and moves none of the others.
+/// The row of the position table that each token of a text takes, counted from `first`. A `<pad>`
+/// that is written in the middle of a RoBERTa text (its id is `first - 1`) takes the row of its id,
+/// and the tokens behind it keep their rows.
 #[must_use]
 pub fn position_rows(tokens: &[u32], first: usize) -> Vec<u32> {
     let (first, mut next) = (first as u32, first as u32);

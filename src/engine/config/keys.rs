@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::engine::EngineError;
 
-/// Above this a shape is taken for damage; keeps products of two sizes far from overflow.
+/// Larger counts are refused as damage. The limit also keeps products of two sizes far from
+/// overflow.
 const MAX_COUNT: u64 = 1 << 24;
 
 /// The keys of an object of the file.
@@ -120,8 +121,8 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The id that pads batches. No token has a negative one, so that it says as much as none; one
-    /// beyond the vocabulary is no model that transformers opens.
+    /// The id that pads batches. A negative id pads nothing, so it counts as none; an id beyond the
+    /// vocabulary is refused, as transformers cannot open such a model.
     pub fn padding_id(&self, vocab_size: usize) -> Result<Option<u32>, EngineError> {
         let key = "pad_token_id";
         let Some(value) = self.get(key) else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Relative positions of DeBERTa: how far a key stands from the query that asks it.
+//! Relative positions of DeBERTa: the distance between a query and a key.
 //!
 //! A distance `i - j` selects a row of a table of embeddings, `delta(i, j)` of He et al. 2021
 //! (DeBERTa, arXiv:2006.03654, equation 3): each distance has a row of its own up to half the span;
@@ -31,7 +31,8 @@ impl RelativePositions {
         2 * self.span()
     }
 
-    /// The row of the query's position less the key's; ascends with it.
+    /// The row for a distance (position of the query minus that of the key); it does not decrease
+    /// with the distance.
     #[must_use]
     pub fn row(&self, distance: i64) -> usize {
         let bucket = self.bucket(distance.unsigned_abs() as usize) as i64;
@@ -80,7 +81,8 @@ pub(super) fn parse(
     Ok(RelativePositions { n_buckets, max_distance, has_norm })
 }
 
-/// Content to position and position to content, in any order, as a text or a list.
+/// Whether both terms are there, content to position and position to content, in any order, as a
+/// text or a list.
 fn has_both_terms(keys: &Keys<'_>) -> bool {
     let Some(value) = keys.get("pos_att_type") else { return false };
     let mut kinds: Vec<String> = match (value.as_str(), value.as_array()) {

@@ -35,7 +35,7 @@ pub enum RopeScaling {
 pub(super) fn parse(keys: &Keys<'_>) -> Result<(f32, Option<RopeScaling>), EngineError> {
     const DEFAULT_BASE: f32 = 10_000.0;
     let base = keys.optional_float("rope_theta")?;
-    // Where both stand, transformers takes the older one.
+    // If both keys are there, transformers reads the older one.
     let older = keys.object("rope_scaling")?.filter(|rope| !rope.keys.is_empty());
     let (key, rope) = match older {
         Some(rope) => ("rope_scaling", Some(rope)),
@@ -53,7 +53,7 @@ pub(super) fn parse(keys: &Keys<'_>) -> Result<(f32, Option<RopeScaling>), Engin
             factor: rope.float("factor")?,
             low_freq_factor: rope.float("low_freq_factor")?,
             high_freq_factor: rope.float("high_freq_factor")?,
-            // At the top of the file it counts more than here.
+            // At the top of `config.json` the key takes precedence over the one in this object.
             original_max_positions: match keys.optional_count("original_max_position_embeddings")? {
                 Some(length) => length,
                 None => rope.count("original_max_position_embeddings")?,

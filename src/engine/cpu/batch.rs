@@ -8,7 +8,8 @@ use super::kernel::attention::{Block, Pattern};
 use crate::engine::EncodedPair;
 use crate::engine::config::position_rows;
 
-/// Rows that ask in an attention layer: all rows, or only those whose hidden state is read.
+/// The rows that send queries in an attention layer: all rows of the batch, or only those whose
+/// hidden state is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Queries {
     /// Whether these are all rows of the batch, in order.
@@ -21,7 +22,7 @@ pub struct Queries {
     pub rows: Vec<u32>,
     /// Position of each query in its own sequence.
     pub positions: Vec<u32>,
-    /// Number of each query's token in the whole batch, the key of dropout masks.
+    /// Number of each query's token in the whole batch, which keys its dropout mask.
     pub numbers: Vec<u32>,
 }
 
@@ -47,7 +48,8 @@ pub struct Batch {
     /// Token type of each row (encoders; 0 for decoders).
     pub token_types: Vec<u32>,
     pub all: Queries,
-    /// The rows whose hidden state becomes a reward: `[a, b]` of each pair, or one an answer.
+    /// The rows whose hidden state becomes a reward: `[a, b]` of each pair, or one row for an
+    /// answer that stands alone.
     pub pooled: Queries,
 }
 
@@ -139,7 +141,7 @@ impl Batch {
         self.all.numbers.extend((start as u32..end as u32).map(|row| first_number + row));
     }
 
-    /// Marks rows of the block just pushed as pooled.
+    /// Marks rows of the block that was pushed last as pooled.
     fn pool_from_last_block(&mut self, places: &[usize]) {
         let Some(block) = self.all.blocks.last().cloned() else { return };
         let first = self.pooled.rows.len();

@@ -1,5 +1,5 @@
-//! The forward pass of a network whose trunk is frozen: activations at the seam come from a cache
-//! where it has them, and go into it where it has not.
+//! The forward pass of a network whose trunk is frozen. Activations at the seam are read from a
+//! cache if it has them, and otherwise computed and added to it.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use super::trunk_cache::{Key, TrunkCache};
 use crate::domain::spec::Precision;
 use crate::engine::{CacheSettings, EncodedPair};
 
-/// A cache with the buffer that a micro-batch is put together in.
+/// A cache, with the buffer in which the activations of a micro-batch are put together.
 #[derive(Debug)]
 pub struct CachedTrunk {
     cache: TrunkCache,
@@ -88,8 +88,8 @@ impl CachedTrunk {
     }
 }
 
-/// What the activations at the seam are a function of, beside the pair: the frozen tensors, where
-/// the trunk ends, and how this build and machine round.
+/// A digest of what the activations at the seam depend on besides the pair: the frozen tensors,
+/// where the trunk ends, and the arithmetic of this build and machine.
 fn identity(network: &Transformer, base_digest: &str, precision: Precision) -> String {
     let mut hasher = Sha256::new();
     let lowest = format!("{:?}", network.lowest());

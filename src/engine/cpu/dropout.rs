@@ -47,7 +47,7 @@ impl Dropout {
         Self::new(0.0, 0)
     }
 
-    /// The same key with another probability; off stays off when the step has no key (scoring).
+    /// The same key with another probability. It stays off in a pass without a key (scoring).
     #[must_use]
     pub fn with_probability(&self, probability: f32) -> Self {
         Self::new(probability, self.key)

@@ -23,7 +23,7 @@ use crate::engine::{
     CausalLm, EncodedPair, EngineError, ModelTensor, OpenSettings, StepReport, StepSettings,
 };
 
-/// Rows whose logits exist at a time.
+/// Rows whose logits are in memory at a time: `[128, vocabulary]` in place of a row for each token.
 const LOGIT_ROWS: usize = 128;
 
 /// A decoder trained to predict the next token.
@@ -47,7 +47,7 @@ impl LanguageModel {
         Ok(Self { trainer: Trainer::new(network, parameters, Running::exact(n_threads))? })
     }
 
-    /// The pretrained model of files that have nothing against it, before any reward training.
+    /// Opens the pretrained language model in `files`, as it was before any reward training.
     ///
     /// # Errors
     /// When the files cannot be read, or the system refuses the threads.
@@ -62,7 +62,8 @@ impl LanguageModel {
         Ok(Self { trainer: Trainer::new(network, parameters, running)? })
     }
 
-    /// The cross-entropy of the token after each row of each sequence; 0 after the last.
+    /// The cross-entropy, in nats, of the token that follows each row of each sequence; 0 for the
+    /// last row, which nothing follows.
     fn row_losses(&mut self, sequences: &[&[u32]]) -> Vec<f32> {
         let sizes: Vec<usize> = sequences.iter().map(|it| it.len()).collect();
         self.trainer.network.reserve_positions(sizes.iter().copied().max().unwrap_or(0));
@@ -160,7 +161,7 @@ impl CausalLm for LanguageModel {
     }
 }
 
-/// What each row should predict: the next token, nothing at the end of a sequence.
+/// The token that each row should predict: the next one of its sequence; `None` at the end.
 fn targets(batch: &Batch) -> Vec<Option<u32>> {
     let mut targets = vec![None; batch.n_rows()];
     for block in &batch.all.blocks {
@@ -171,8 +172,8 @@ fn targets(batch: &Batch) -> Vec<Option<u32>> {
     targets
 }
 
-/// Losses, added up and by row, and, in a training pass, the gradient of `work.hidden` and of the embedding table in its
-/// role as the output head.
+/// The losses, summed and by row. A training pass also computes the gradient of `work.hidden`, and
+/// adds that of the embedding table in its role as the output head.
 fn predict(
     network: &Transformer,
     cx: Context<'_>,

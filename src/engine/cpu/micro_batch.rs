@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-/// Cuts items into the fewest runs of at most `max_rows` rows each, unless one item alone is larger,
-/// and makes the largest of these runs as small as it can be: a short last run would pay for packed
-/// weights that it hardly uses. The cuts depend on the sizes alone.
+/// Cuts items into the fewest runs of at most `max_rows` rows (a larger item stands alone), and
+/// makes the largest run as small as possible: a short last run would pay for packing weights that
+/// it hardly uses. The cuts depend on the sizes alone.
 #[must_use]
 pub fn cut(sizes: impl Iterator<Item = usize>, max_rows: usize) -> Vec<Range<usize>> {
     let sizes: Vec<usize> = sizes.collect();
     let runs = fill(&sizes, max_rows);
     let total: usize = sizes.iter().sum();
-    // The smallest limit that needs no more runs.
+    // Bisects for the smallest limit that needs no more runs.
     let (mut too_low, mut limit) = (total.div_ceil(runs.len().max(1)).saturating_sub(1), max_rows);
     while limit > too_low + 1 {
         let middle = too_low.midpoint(limit);

@@ -24,7 +24,7 @@ pub struct CpuModel {
     info: ModelInfo,
     trainer: Trainer,
     tokenizer: PairTokenizer,
-    /// Of the weights as they are; empty after a change.
+    /// The digest of the weights as they are; empty after they were changed.
     digest: OnceCell<String>,
 }
 
@@ -63,8 +63,8 @@ impl CpuModel {
         Ok(Self { settings, info, trainer, tokenizer, digest: OnceCell::new() })
     }
 
-    /// Computes a frozen trunk without the rounding that its cache brings, so that rewards are those of
-    /// an export.
+    /// Switches off the rounding that the cache of a frozen trunk needs, so that rewards equal
+    /// those of an exported model.
     pub fn keep_seam_exact(&mut self) {
         self.trainer.network.keep_seam_exact();
     }

@@ -37,7 +37,7 @@ pub trait TensorSource {
     }
 }
 
-/// A source without tensors: everything starts from the seed.
+/// A source without tensors: every tensor gets its initial values from the random seed.
 #[derive(Debug, Clone, Copy)]
 pub struct NoSource;
 
@@ -151,8 +151,8 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// Gives the trained tensors the values that [`Parameters::new`] gave them, and clears the
-    /// optimizer.
+    /// Gives the trained tensors their first values again, those of [`Parameters::new`], and clears
+    /// the optimizer.
     ///
     /// # Errors
     /// What the source says; some tensors have their first values then.
@@ -199,7 +199,7 @@ impl Parameters {
         let mut bytes = Vec::new();
         let is_in = |entry: &&Entry| is_in(entry.slot.store);
         let mut entries: Vec<&Entry> = self.table.entries().iter().filter(is_in).collect();
-        // By name: other implementations lay the tensors out in another order.
+        // By name, because other implementations lay the tensors out in another order.
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         for entry in entries {
             hasher.update(entry.name.as_bytes());
@@ -281,8 +281,8 @@ fn round(values: &[f32], to: &mut [bf16]) {
     }
 }
 
-/// The start of a tensor that no checkpoint offers, a function of `rng_seed` and its place in the
-/// model, whatever is trained.
+/// Fills a tensor that no checkpoint has with its initial values. They are a function of `rng_seed`
+/// and the tensor's place in the model, whatever is trained.
 fn initialize(slice: &mut [f32], entry: &Entry, place: &Place) {
     const DEVIATION: f64 = 0.02;
     match entry.role {

@@ -11,7 +11,8 @@ use crate::engine::{EncodedPair, EngineError, NoLikelihood, OpenSettings};
 /// HH-RLHF has at 256 tokens.
 const MEAN_FILL: f64 = 0.5;
 
-/// Rows of a pair as a share of two longest sides: their mean, and their standard deviation.
+/// The packed rows of a pair as a share of two sides of the longest length: their mean and their
+/// standard deviation.
 struct Fill {
     mean: f64,
     deviation: f64,
@@ -19,7 +20,7 @@ struct Fill {
 
 /// What HH-RLHF (helpful) has at 256 tokens a side.
 const APART: Fill = Fill { mean: 0.44, deviation: 0.23 };
-/// The same where a decoder reads the prompt once for both answers.
+/// The same where a decoder reads the prompt once for both answers of a pair.
 const SHARED: Fill = Fill { mean: 0.32, deviation: 0.14 };
 
 /// The memory that a run takes at its peak.
@@ -38,7 +39,7 @@ pub fn plan(settings: &OpenSettings, load: Load) -> Result<MemoryPlan, EngineErr
     let trained = table.entries().iter().filter(|entry| entry.slot.is_trained());
     let largest_tensor = trained.map(|entry| entry.slot.span.len()).max().unwrap_or(0);
     let is_asked = load.has_second_view && NoLikelihood::of(&files.config).is_none();
-    // Its gradient and moments are never written, so they take no memory.
+    // The gradient and the moments of frozen tensors are never written, so they take no memory.
     let n_asked = n(Store::Trained) + n(Store::Frozen) + n(Store::Half);
     Ok(MemoryPlan {
         program: resident_bytes().unwrap_or(32 << 20),
@@ -64,8 +65,8 @@ fn trunk_cache(settings: &OpenSettings, network: &Transformer, load: Load) -> u6
     all.min(settings.trunk_cache.memory_bytes)
 }
 
-/// The largest micro-batch of a run as it usually is: as many pairs as fit the setting, at least one,
-/// and no more than a batch of pairs that are longer than usual by two standard deviations.
+/// The largest micro-batch to expect: as many pairs as fit the setting, but at least one, and no
+/// more rows than a batch of pairs whose length is two standard deviations above the mean.
 fn micro_batch(settings: &OpenSettings, load: Load, shares_prompts: bool) -> MicroBatchShape {
     let rows_a_pair = 2 * settings.max_tokens;
     let limit = match settings.micro_batch_tokens {

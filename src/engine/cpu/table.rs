@@ -130,7 +130,8 @@ pub struct Entry {
     pub number: u64,
 }
 
-/// Numbers of adapter values start here, so that adapters do not move those of other tensors.
+/// Numbers of adapter values start here, so that adding adapters does not change the initial values
+/// of other tensors.
 const FIRST_ADAPTER_NUMBER: u64 = 1 << 48;
 
 /// The tensors of a model, in order.

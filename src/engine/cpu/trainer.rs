@@ -1,5 +1,5 @@
-//! Training and scoring of a network with its parameters: micro-batches, the update,
-//! all-or-nothing.
+//! Training and scoring of a network with its parameters, in micro-batches; an update is applied
+//! whole or not at all.
 //!
 //! One micro-batch is worked on at a time, by all threads, into one gradient. How a batch is cut
 //! depends on it alone, so threads never change a result.

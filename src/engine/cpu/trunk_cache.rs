@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::{CacheSettings, EncodedPair};
 
-/// What the trunk computes for a pair is a function of this (and of the model).
+/// The key of a pair: what a given trunk computes for the pair is a function of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key([u8; 16]);
 
@@ -53,7 +53,7 @@ pub struct TrunkCache {
 
 impl TrunkCache {
     /// Opens the cache of the trunk named `identity` (a digest of its weights and of where it is
-    /// cut). A folder that cannot be used is logged and done without.
+    /// cut). If the folder cannot be used, that is logged and only memory is used.
     #[must_use]
     pub fn open(settings: &CacheSettings, identity: &str) -> Self {
         let disk = settings.dir.as_deref().filter(|_| settings.disk_bytes > 0).and_then(|dir| {
@@ -66,7 +66,8 @@ impl TrunkCache {
         Self { memory: HashMap::new(), memory_left: settings.memory_bytes, disk }
     }
 
-    /// Copies the activations of a pair to `out`; `false` when they are not here in this length.
+    /// Copies the activations of a pair to `out`; `false` when the cache does not have them with
+    /// this length.
     pub fn read(&mut self, key: Key, out: &mut [bf16]) -> bool {
         if let Some(values) = self.memory.get(&key) {
             if values.len() != out.len() {
@@ -145,7 +146,7 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Reads the heads of all whole records and cuts off what follows them.
+    /// Reads the heads of all complete records, and cuts off an incomplete one at the end.
     fn index(&mut self) -> std::io::Result<()> {
         let length = self.file.metadata()?.len();
         let mut magic = [0; 16];
@@ -212,7 +213,7 @@ impl Disk {
         head[16..20].copy_from_slice(&n_values.to_le_bytes());
         head[20..].copy_from_slice(&crc.to_le_bytes());
         if let Err(error) = self.file.write_all_at(&self.buffer, self.end) {
-            // Nothing half-written stays, if the disk lets us.
+            // A record that could not be written whole is cut off, if the disk allows that.
             let _ = self.file.set_len(self.end);
             return Err(error);
         }

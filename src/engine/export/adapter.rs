@@ -1,8 +1,8 @@
 //! Low-rank updates as a PEFT adapter: `adapter_config.json` and `adapter_model.safetensors`.
 //!
-//! Where the run's base was an adapter itself, one adapter over the base of both is written. The sum of
-//! two updates, `s1 B1 A1 + s2 B2 A2`, is the product of `[s1 B1, s2 B2]` with `A1` above `A2`, of the rank
-//! of both together.
+//! If the run's base was an adapter itself, one adapter over the base of both is written: the sum
+//! of two updates, `s1 B1 A1 + s2 B2 A2`, is the product of `[s1 B1, s2 B2]` with `A1` stacked on
+//! `A2`. Its rank is the sum of both ranks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -66,13 +66,14 @@ pub(super) fn write(
     Ok(n_parameters)
 }
 
-/// What a run has trained, with the adapter below it.
+/// The trained tensors of a run, joined with the adapter that the run started from.
 #[derive(Default)]
 struct Both {
     tensors: BTreeMap<String, Tensor>,
     /// The value of `lora_alpha`.
     alpha: f32,
-    /// Modules of another rank than the run's; their alpha is that rank, so that their scale is 1.
+    /// Modules whose rank differs from the run's. Their alpha equals that rank, so that their scale
+    /// is 1.
     ranks: BTreeMap<String, usize>,
     modules_to_save: Vec<String>,
 }
@@ -89,14 +90,15 @@ impl Both {
             updates.extend(self.take(spec, own));
             match whole {
                 Some(_) if self.tensors.contains_key(&whole_name(&spec.name)) => {}
-                // PEFT saves a layer whole or as an update, and not as both.
+                // PEFT saves a layer either whole or as an update, never both.
                 Some(whole) => {
                     let mut whole = whole.clone();
                     for Update { a, b, rows, scale } in &updates {
                         add_low_rank(&mut whole.values, *rows, [a, b], *scale);
                     }
                     self.tensors.insert(whole_name(&spec.name), whole);
-                    // PEFT puts a table in its place without being asked, and of any size.
+                    // PEFT loads a whole embedding table in place of the base's without being
+                    // asked, whatever its size.
                     if spec.part != Part::Words {
                         self.modules_to_save.push(module(spec).to_owned());
                     }
@@ -140,7 +142,7 @@ fn module(spec: &TensorSpec) -> &str {
     spec.name.rsplit_once('.').map_or(spec.name.as_str(), |(module, _)| module)
 }
 
-/// A whole number where it is one: PEFT's own files have whole alphas.
+/// A whole number as an integer, as PEFT's own files write alpha.
 fn number(value: f32) -> Value {
     if value.fract() == 0.0 { json!(value as i64) } else { json!(value) }
 }
@@ -149,8 +151,9 @@ fn stem(spec: &TensorSpec) -> &str {
     spec.name.strip_suffix(".weight").unwrap_or(&spec.name)
 }
 
-/// The adapted layers for `target_modules`, where PEFT takes a name for all layers that end in it:
-/// short names (`q_proj`) as far as they mean these layers and no other, else whole ones.
+/// The adapted layers for `target_modules`. PEFT adapts every layer whose name ends in an entry, so
+/// short names (`q_proj`) are used as long as they match these layers and no others, and full names
+/// otherwise.
 fn targets(layout: &Layout, is_adapted: impl Fn(&TensorSpec) -> bool) -> Vec<String> {
     let matrices = || layout.tensors().iter().filter(|spec| spec.kind == Kind::Matrix);
     let short = |spec: &TensorSpec| stem(spec).rsplit('.').next().unwrap_or_default().to_owned();

@@ -16,11 +16,11 @@ pub(super) const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
-/// Copied as they are where the base model has them. Its chat template is not: the model has not read
-/// with it, and others would.
+/// Files of the base model that are copied unchanged. The base's chat template is not among them,
+/// because the trained model did not read with it.
 const COPIED: [&str; 6] =
     ["vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spm.model", "LICENSE"];
-/// Keys that speak of the base model's files, or that the one label replaces.
+/// Keys of the base's configuration that describe its files, or that the single label replaces.
 const DROPPED: [&str; 7] = [
     "_name_or_path",
     "auto_map",
@@ -51,14 +51,14 @@ pub(super) fn class(model_type: &str) -> &'static str {
     }
 }
 
-/// The token that fills batches.
+/// The padding token of an exported model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Padding {
     /// `pad_token_id` of a decoder's configuration.
     id: Option<u32>,
     /// `pad_token` of the tokenizer.
     token: Option<String>,
-    /// The vocabulary lacks it and gets it at its end.
+    /// Whether the vocabulary lacks the token, so that it is added at the end.
     is_added: bool,
 }
 
@@ -94,7 +94,7 @@ pub(super) fn write(
     let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let class = class(model_type);
     one_label(&mut config, class);
-    // An adapter may have made the table grow, and so may the padding.
+    // The embedding table may have grown: by an adapter's new tokens, or by the padding token.
     let n_rows = files.config.vocab_size() + padding.n_rows_added(&files.config);
     config.insert("vocab_size".into(), json!(n_rows));
     let end = files.tokenizer.end_token();
@@ -156,8 +156,9 @@ fn write_tokenizer(dir: &Path, source: &Source<'_>, padding: &Padding) -> Result
     std::fs::write(&path, text).map_err(EngineError::io("write", path))
 }
 
-/// The embedded language model as a directory of its own, for an adapter to stand on. Its weights lie
-/// there in half precision, but are to be computed with in `f32`, as they are here.
+/// Writes the embedded language model to a directory of its own, as the base of an exported
+/// adapter. The weights are stored in half precision, but are to be computed with in `f32`, as they
+/// are here.
 pub(super) fn write_embedded_base(dir: &Path) -> Result<(), EngineError> {
     std::fs::create_dir_all(dir).map_err(EngineError::io("create", dir))?;
     let source = Source::of(&Backbone::Embedded, None);
@@ -195,14 +196,15 @@ fn tokenizer_keys(
     for key in ["auto_map", "name_or_path", "chat_template"] {
         keys.remove(key);
     }
-    // The class alone would give token types to models that refuse them, and none to others.
+    // The class alone would make transformers feed token types to models that refuse them, and none
+    // to others.
     let mut names = vec!["input_ids", "attention_mask"];
     if tokenizer.has_token_types() {
         names.insert(1, "token_type_ids");
     }
     keys.insert("model_input_names".into(), json!(names));
     keys.insert("model_max_length".into(), json!(max_tokens));
-    // The oldest words of a prompt are the first to go, as in training.
+    // Long prompts lose their oldest words, as in training.
     keys.insert("truncation_side".into(), json!("left"));
     keys.insert("padding_side".into(), json!("right"));
     if let Some(padding) = padding {
@@ -210,14 +212,15 @@ fn tokenizer_keys(
     }
 }
 
-/// The token to fill batches with.
+/// The token that pads batches.
 ///
-/// A decoder in transformers reads the reward at the last token that is not `pad_token_id`, and others
-/// (TRL, RewardBench) fill in the end token where a tokenizer has no `pad_token`. So a stored head
-/// keeps the id it was read with where a text may end in it, and others get a token that ends no text:
-/// what the files name, else an unknown or beginning token, else any special one, else one that is added to the
-/// vocabulary; where the embedding table must grow for it, `may_grow` says whether it can.
-/// An encoder keeps its own: positions of RoBERTa depend on it.
+/// A decoder in transformers reads the reward at the last token that is not `pad_token_id`, and
+/// other programs (TRL, RewardBench) pad with the end token where a tokenizer has no `pad_token`.
+/// So a head from a checkpoint keeps the id it was read with, where a text may end in it. Other
+/// heads get a token that ends no text: the one the files name, else an unknown or beginning token,
+/// else any special one, else a new one at the end of the vocabulary; where the embedding table
+/// must grow for it, `may_grow` says whether it can. An encoder keeps its own padding token,
+/// because positions of RoBERTa depend on it.
 pub(super) fn padding(
     source: &Source<'_>,
     files: &ModelFiles,
@@ -233,7 +236,7 @@ pub(super) fn padding(
     let special: Vec<String> = tokenizer.special_tokens().collect();
     let of_config = config.get("pad_token_id").and_then(Value::as_u64);
     let of_config = of_config.and_then(|id| tokenizer.token(u32::try_from(id).ok()?));
-    // A tokenizer takes its padding for a special token wherever a text has it.
+    // A tokenizer treats its padding token as special wherever a text contains it.
     let of_config = of_config.filter(|token| special.contains(token));
     if let RewardAt::LastBut(id) = tokenizer.reward_at()
         && !tokenizer.always_ends_otherwise(id)

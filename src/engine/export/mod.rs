@@ -1,6 +1,6 @@
 //! Trained reward models in the layouts of transformers and PEFT.
 //!
-//! What is written is what the run's last optimiser step left, in `f32`: low-rank updates are added
+//! What is written is what the run's last optimizer step left, in `f32`: low-rank updates are added
 //! to their matrices for [`TrainedModel::write_model`] and kept apart for
 //! [`TrainedModel::write_adapter`]. The head is the one that transformers' sequence-classification
 //! classes compute, under their names (see [`super::files::layout`]), with one output.
@@ -44,7 +44,8 @@ impl TrainedModel {
         if settings.backbone == Backbone::Mock {
             return Err(EngineError::NothingToExport);
         }
-        // Checkpoints have the same form on every device, and the machine may lack the run's.
+        // Checkpoints have the same form on every device, and this machine may lack the device of
+        // the run.
         let settings = OpenSettings { device: Device::Cpu, ..settings.clone() };
         let mut model = open(&settings)?;
         read_checkpoint(checkpoint, model.as_mut())?;
@@ -77,9 +78,9 @@ impl TrainedModel {
         Ok(Exported { n_parameters, ..exported })
     }
 
-    /// Writes a PEFT adapter directory into `dir`, which exists. The embedded base model, which
-    /// lies in no directory, is written into its subdirectory `base`; `place` is where `dir` will
-    /// stand in the end. Over a base that is an adapter itself, both are written as one.
+    /// Writes a PEFT adapter directory into `dir`, which exists. The embedded base model has no
+    /// directory, so it is written into the subdirectory `base`; `place` is where `dir` will
+    /// finally be. If the base is an adapter itself, both are written as one.
     ///
     /// # Errors
     /// [`EngineError::NoAdapter`] for a model without low-rank updates; when a file cannot be read

@@ -16,7 +16,7 @@ struct Merged<'a> {
     tensor: &'a ModelTensor<'a>,
     adapter: Option<[&'a ModelTensor<'a>; 2]>,
     scale: f32,
-    /// Of the whole, with rows of zeros at the end that the table lacks.
+    /// The shape of the written tensor; it may have more rows than the table, and these are zeros.
     shape: Vec<usize>,
 }
 
@@ -50,8 +50,8 @@ impl View for &Merged<'_> {
     }
 }
 
-/// Writes every tensor that a reward depends on, in `f32`, with `n_rows_added` rows of zeros after the
-/// words; returns how many parameters they are.
+/// Writes every tensor that a reward depends on, in `f32`, with `n_rows_added` rows of zeros at the
+/// end of the word embeddings; returns the number of parameters written.
 pub(super) fn write_merged(
     layout: &Layout,
     tensors: &[ModelTensor<'_>],

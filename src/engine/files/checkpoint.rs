@@ -1,13 +1,14 @@
-//! Checkpoints that are whole or not there.
+//! Checkpoints that are either complete or absent.
 //!
-//! Writer: a temporary directory beside the target; the files; fsync of each; `manifest.json` with
-//! size and SHA-256 of each, last; fsync; rename; fsync of the parent. A kill at any moment leaves
-//! either no checkpoint of that name or a whole one. Reader: manifest present, every digest equal,
-//! else the next older one. Old checkpoints are deleted only by [`Trust::prune`], after a newer one is
-//! committed, and never the last whole one.
+//! Writing: a temporary directory beside the target; the files; fsync of each; last `manifest.json`
+//! with the size and SHA-256 of each; fsync; rename; fsync of the parent. A kill at any moment
+//! leaves either no checkpoint of that name or a complete one. Reading: a checkpoint counts if its
+//! manifest is there and every digest matches; otherwise the next older one is tried. Old
+//! checkpoints are deleted only by [`Trust::prune`], after a newer one is complete, and never the
+//! last complete one.
 //!
-//! A checkpoint's bytes are hashed once when it is written and once when a process first reads it:
-//! [`Trust`] remembers which ones that were.
+//! A checkpoint is hashed once when it is written, and once when a process first reads it;
+//! [`Trust`] remembers which checkpoints that is done for.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -23,7 +24,7 @@ const STATE: &str = "state.json";
 /// Directories that start with this are torn writes or half-done deletions.
 const TEMPORARY: &str = ".tmp-";
 
-/// What a look through a directory of checkpoints found.
+/// The result of looking through a directory of checkpoints.
 #[derive(Debug, Default)]
 pub struct Survey {
     /// The newest whole checkpoint.
@@ -32,9 +33,9 @@ pub struct Survey {
     pub damaged: Vec<EngineError>,
 }
 
-/// The checkpoints whose files this process has hashed, when it wrote them or first read them. They are
-/// not hashed again: what a damaged disk changes after that is found when the weights are restored,
-/// which have a digest of their own.
+/// The checkpoints whose files this process has hashed, when it wrote or first read them; they are
+/// not hashed again. Damage that comes later is found when the weights are restored, since these
+/// have a digest of their own.
 #[derive(Debug, Default)]
 pub struct Trust {
     /// The seal of each manifest, by directory.
@@ -242,7 +243,8 @@ fn commit(temporary: &Path, parent: &Path, name: &str) -> Result<(), EngineError
     let target = parent.join(name);
     let mut replaced = None;
     if target.exists() {
-        // A leftover of that name is older than the target, which is whole and about to move there.
+        // A leftover of that name is older than the target, which is complete and about to get that
+        // name.
         let aside = parent.join(format!("{name}.replaced"));
         remove_if_there(&aside)?;
         fs::rename(&target, &aside).map_err(EngineError::io("rename", &target))?;
@@ -267,7 +269,8 @@ pub fn sweep(parent: &Path) -> Result<usize, EngineError> {
     Ok(torn.len())
 }
 
-/// Deletes a checkpoint under a temporary name, so that a kill half-way leaves no torn one.
+/// Deletes a checkpoint under a temporary name, so that a kill in the middle leaves no incomplete
+/// one.
 fn remove(dir: &Path, parent: &Path) -> Result<(), EngineError> {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let aside = parent.join(format!("{TEMPORARY}{name}-removed"));

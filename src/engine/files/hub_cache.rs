@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::source::hub_name::{HubName, RepositoryKind, cache_root, is_commit};
 
-/// The folder of a named model. One that is not there is named all the same: reading it says so.
+/// The folder of a model with a name on the Hub. If the cache does not have it, a folder is
+/// returned all the same, and reading it reports the error.
 pub(in crate::engine) fn snapshot(text: &str) -> PathBuf {
     snapshot_in(&cache_root(|key| std::env::var_os(key)), text)
 }
@@ -34,7 +35,7 @@ pub(in crate::engine) fn base_snapshot(id: &str, revision: Option<&str>) -> Opti
 }
 
 fn base_snapshot_in(cache: &Path, id: &str, revision: Option<&str>) -> Option<PathBuf> {
-    // An owner to be checked with, where there is none.
+    // A name without an owner gets a placeholder, so that the check of names accepts it.
     let whole = if id.contains('/') { format!("hf:{id}") } else { format!("hf:_/{id}") };
     let revision = revision.unwrap_or("main");
     let name = HubName::parse(&format!("{whole}@{revision}")).ok()?;

@@ -29,8 +29,8 @@ pub struct CheckpointFile {
 pub struct CheckpointManifest {
     /// Version of the layout.
     pub format: u32,
-    /// Counts up within a parent directory: the larger, the newer. (Times of files lie after a
-    /// copy.)
+    /// Counts up within a parent directory, so that the largest is the newest; file times would be
+    /// wrong after a copy.
     pub sequence: u64,
     /// Family of the model: `llama`, `bert`, `mock`.
     pub family: String,
@@ -39,7 +39,8 @@ pub struct CheckpointManifest {
     pub weights_digest: String,
     /// Every other file, by name.
     pub files: Vec<CheckpointFile>,
-    /// SHA-256 of this manifest with this field empty: the other fields are protected too.
+    /// SHA-256 of this manifest with this field empty, so that a change of any other field is
+    /// noticed too.
     pub seal: String,
 }
 

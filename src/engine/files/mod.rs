@@ -1,4 +1,5 @@
-//! Models and checkpoints on the disk: what is read, what is written, and what each file promises.
+//! Models and checkpoints on disk: which files are read and written, and what each of them
+//! guarantees.
 
 pub mod checkpoint;
 pub(crate) mod embedded;

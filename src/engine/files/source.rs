@@ -26,8 +26,8 @@ pub enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// The source of a backbone that has files, with the adapter that [`Adapter::of`] finds there; the
-    /// mock has none and takes the embedded ones.
+    /// The source of a backbone that has files; `adapter` is what [`Adapter::of`] found there. The
+    /// mock has no files and uses the embedded ones.
     #[must_use]
     pub fn of(backbone: &'a Backbone, adapter: Option<&'a Adapter>) -> Self {
         match (adapter, backbone) {
@@ -85,7 +85,8 @@ impl<'a> Source<'a> {
         Ok(found)
     }
 
-    /// The whole file. Never mapped: a file truncated while mapped ends the process.
+    /// Reads the whole file. It is not memory-mapped, because a file that is truncated while it is
+    /// mapped would kill the process.
     ///
     /// # Errors
     /// [`EngineError::NotAModel`] when it is missing, [`EngineError::Io`] when it cannot be read.
@@ -111,7 +112,7 @@ impl<'a> Source<'a> {
             .map_err(|error| EngineError::json(&path, &error))?;
         let names: BTreeSet<String> = index.weight_map.into_values().collect();
         for name in &names {
-            // A downloaded index must not reach outside its directory.
+            // An index from the network must not name files outside its directory.
             if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
                 return Err(broken(&path, format!("`{name}` is not the name of a file beside it")));
             }

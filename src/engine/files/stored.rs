@@ -1,9 +1,9 @@
 //! Tensors that stay in their files until they are asked for, one at a time.
 //!
-//! Opening reads headers only; [`StoredTensors::read`] reads the bytes of one tensor at its place
-//! in the file and widens or narrows them on the way, a block at a time. So a model of any size is
-//! loaded with one block of memory beside the tensors it ends in. Files are read, never mapped: a
-//! file truncated while mapped ends the process.
+//! Opening reads headers only. [`StoredTensors::read`] reads the bytes of one tensor from its place
+//! in the file and converts them block by block, so a model of any size is loaded with one block of
+//! extra memory. Files are read, not memory-mapped: a file that is truncated while it is mapped
+//! would kill the process.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,7 +25,7 @@ const BLOCK: usize = 1 << 20;
 pub struct StoredTensors {
     files: Vec<StoredFile>,
     tensors: BTreeMap<String, Stored>,
-    /// Tensors that stand in the place of those in the files.
+    /// Tensors that replace those in the files.
     replaced: BTreeMap<String, Tensor>,
     /// What is added to a matrix when it is read.
     updates: BTreeMap<String, Update>,
@@ -140,7 +140,7 @@ impl StoredTensors {
         Ok(())
     }
 
-    /// Puts a tensor in the place of the one in the files, if there is one.
+    /// Replaces a tensor of the files, if there is one of that name.
     pub(in crate::engine) fn replace(&mut self, name: &str, tensor: Tensor) {
         self.tensors.remove(name);
         self.replaced.insert(name.to_owned(), tensor);
@@ -158,7 +158,7 @@ impl StoredTensors {
         &self.updates
     }
 
-    /// Tensors that stand in the place of those in the files.
+    /// Tensors that replace those in the files.
     pub(in crate::engine) fn replaced(&self) -> &BTreeMap<String, Tensor> {
         &self.replaced
     }

@@ -1,4 +1,4 @@
-//! What training changes, as files: the form every implementation of the engine shares.
+//! Training results as files, in the form that every implementation of the engine shares.
 //!
 //! `weights.safetensors` holds the trained tensors under their Hugging Face names (adapters under
 //! those of PEFT). `optimizer.safetensors` holds the moments as `first.NAME` and `second.NAME`,
@@ -22,7 +22,7 @@ pub const BASE: &str = "base.sha256";
 
 const STEP: &str = "step";
 const STEP_BASE: u64 = 1 << 20;
-/// Of the names of the two moments.
+/// Prefixes of the names of the two moments.
 const MOMENTS: [&str; 2] = ["first.", "second."];
 
 /// A trained tensor: its values and the optimizer's two moments.
@@ -64,8 +64,8 @@ pub fn write(
     std::fs::write(&path, base_digest).map_err(EngineError::io("write", path))
 }
 
-/// What [`write()`] wrote, read one tensor at a time: a resumed run needs little more memory than one
-/// that goes on.
+/// Reads what [`write()`] wrote, one tensor at a time, so that resuming a run takes little more
+/// memory than running it.
 pub struct TunedReader {
     weights: StoredTensors,
     optimizer: StoredTensors,
@@ -135,7 +135,7 @@ impl TunedReader {
     }
 }
 
-/// Refuses files that continue another base.
+/// Refuses files that were trained on another base model.
 fn check_base(dir: &Path, base_digest: &str) -> Result<(), EngineError> {
     let path = dir.join(BASE);
     let found = match std::fs::read_to_string(&path) {

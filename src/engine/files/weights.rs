@@ -30,7 +30,7 @@ const CONFIG: &str = "config.json";
 /// Where LLaMA-Factory keeps the head of a reward model.
 const HEADS_APART: [&str; 2] = ["value_head.safetensors", "value_head.bin"];
 
-/// Everything a model directory holds, checked; the weights still in their files.
+/// The files of a model, checked; the weights are not read yet.
 #[derive(Debug)]
 pub struct ModelFiles {
     pub config: ModelConfig,
@@ -41,12 +41,12 @@ pub struct ModelFiles {
     pub tokenizer: PairTokenizer,
     backbone: Backbone,
     shards: Vec<String>,
-    /// The adapter, when the directory is one, and what it changes.
+    /// The adapter, if the directory is one, and what it changed.
     adapter: Option<(Adapter, PutOver)>,
     digest: OnceLock<String>,
 }
 
-/// What a look at a directory says, without reading the weights.
+/// What can be said of a model without reading its weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSummary {
     /// `model_type`: `llama`, `bert`, …
@@ -66,7 +66,8 @@ pub struct ModelSummary {
     pub has_chat_template: bool,
     /// Where rewards are read.
     pub reward_at: RewardAt,
-    /// The token that the reward is not read at.
+    /// The token that padding uses; the reward of a stored decoder head is read at the last token
+    /// that differs from it.
     pub padding: Option<String>,
     /// The token that a decoder's plain text ends with.
     pub end: Option<String>,
@@ -142,8 +143,8 @@ impl ModelFiles {
         Ok(files)
     }
 
-    /// A decoder's stored head is read where its authors read it. An adapter says of its own how it
-    /// was trained only by its tokenizer, which counts where the base model names no padding.
+    /// Reads a decoder's stored head at the token where its authors read it. An adapter says this
+    /// only through its tokenizer, which counts where the base model names no padding.
     fn read_rewards_where_stored(&mut self) {
         let ModelConfig::Decoder(config) = &self.config else { return };
         if !self.has_reward_head() {
@@ -171,7 +172,8 @@ impl ModelFiles {
         self.adapter.as_ref()
     }
 
-    /// Refuses to take the table for the output of a language model which an adapter has trained apart.
+    /// Fails if an adapter has trained the output head apart from the embedding table, so that the
+    /// table cannot be used as output head.
     ///
     /// # Errors
     /// [`AdapterError::ForeignLanguageHead`].
@@ -280,7 +282,8 @@ fn check_labels(
     }
 }
 
-/// Refuses a folder whose head would be passed over and made anew (LLaMA-Factory's).
+/// Refuses a folder of LLaMA-Factory whose head is in a file of its own: it would be ignored and
+/// initialized anew.
 fn check_head_apart(backbone: &Backbone) -> Result<(), EngineError> {
     let Backbone::Directory(dir) = backbone else { return Ok(()) };
     match HEADS_APART.into_iter().find(|file| dir.join(file).is_file()) {

@@ -17,9 +17,10 @@ const BOTTOM: f64 = 262.0;
 /// Colors of the page.
 const N_COLORS: usize = 8;
 const DASHES: [&str; 4] = ["", "7 4", "2 3", "9 3 2 3"];
-/// More points than this are drawn without marks.
+/// Curves with more points than this are drawn without markers.
 const N_MARKED: usize = 40;
-/// Bands of more curves than this cover each other; the ends of their intervals are drawn without.
+/// With more curves than this the bands would cover each other, so only the ends of the intervals
+/// are drawn.
 const N_BANDS: usize = 3;
 
 /// One curve.

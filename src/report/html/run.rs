@@ -125,7 +125,7 @@ fn round_charts(run: &ComparedRun) -> String {
              pool that was selected.",
         ),
         (
-            curves("Training loss", "optimiser step", &loss, Range::Values),
+            curves("Training loss", "optimizer step", &loss, Range::Values),
             "Mean of each bucket of steps, with its smallest and largest value.",
         ),
         (test_reliability(run), RELIABILITY),

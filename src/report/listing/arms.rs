@@ -5,7 +5,7 @@ use crate::domain::stats::Interval;
 use crate::domain::text::words;
 use crate::report::table::{Cell, Column, Form, Table, number, text};
 
-/// What stands at the head of the columns of rounds; longer experiments show the first ones.
+/// Column heads of the rounds; of longer experiments only the first rounds are shown.
 const ROUNDS: [(&str, &str); 8] = [
     ("round_0", "round 0"),
     ("round_1", "round 1"),
@@ -17,13 +17,14 @@ const ROUNDS: [(&str, &str); 8] = [
     ("round_7", "round 7"),
 ];
 
-/// The table of the arms and how it was come by, with a line between.
+/// The table of the arms, with a note below that says how it was computed.
 #[must_use]
 pub fn explained(comparison: &ArmComparison, form: Form, is_ascii: bool) -> String {
     format!("{}\n{}\n", table(comparison).text(form, is_ascii), footnote(comparison))
 }
 
-/// The same to stand below a comparison of runs, where an arm has several random seeds.
+/// The same table, to be printed below a comparison of runs; empty unless an arm has several random
+/// seeds.
 #[must_use]
 pub fn below(comparison: &ArmComparison, form: Form, is_ascii: bool) -> String {
     if comparison.arms.iter().all(|arm| arm.runs.len() < 2) {
@@ -102,7 +103,7 @@ pub fn round_table(comparison: &ArmComparison) -> Table {
     table
 }
 
-/// How the numbers of both tables were come by.
+/// The note that says how the numbers of both tables were computed.
 #[must_use]
 pub fn footnote(comparison: &ArmComparison) -> String {
     format!(

@@ -15,12 +15,12 @@ pub struct ComparedList {
     pub query: ComparisonQuery,
     /// In JSON, at most so many pairs on which a run disagrees with the base are listed.
     pub n_pairs: usize,
-    /// Whether the hidden human labels of the pool's pairs are told.
+    /// Whether the hidden human labels of pool pairs are shown.
     pub shows_gold: bool,
 }
 
 impl ComparedList {
-    /// The comparison in a form for a file; whoever asks for the one for people gets Markdown.
+    /// The comparison in the form asked for. The form for people is Markdown here.
     ///
     /// # Errors
     /// When a run is not there, cannot be compared, or a value has no JSON form.

@@ -1,11 +1,12 @@
-//! What each round's selection looks like from outside, as a table.
+//! The diagnostics of each round's selection as a table.
 
 use crate::domain::teacher::audit::SelectionAudit;
 use crate::domain::text::words;
 use crate::report::table::{Cell, Column, Table, number};
 use crate::store::rows::RoundRow;
 
-/// The audits of the rounds that selected something, for people; `None` where there is none.
+/// The audits of the rounds that made a selection, in the form for people; `None` where there is
+/// none.
 #[must_use]
 pub fn table(rounds: &[RoundRow]) -> Option<Table> {
     let audited: Vec<&RoundRow> = rounds.iter().filter(|row| row.selection.is_some()).collect();

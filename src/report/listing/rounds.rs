@@ -49,7 +49,8 @@ pub fn text(
     Ok(out)
 }
 
-/// The rounds as a table; programs get the ends of the intervals as columns of their own.
+/// The rounds as a table; in the forms for programs, the ends of intervals are columns of their
+/// own.
 #[must_use]
 pub fn table(rounds: &[RoundRow], form: Form) -> Table {
     let mut columns = vec![

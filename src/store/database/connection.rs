@@ -17,8 +17,8 @@ pub enum Access {
     ReadOnly,
 }
 
-/// Pages that a reader keeps, KiB: the kernel keeps them too, and a viewer that lists ten thousand
-/// runs goes through the file once.
+/// Page cache of a read-only connection, in KiB. The kernel caches the same pages, and a viewer
+/// that lists ten thousand runs reads the file once.
 const READER_CACHE_KIB: i64 = 512;
 
 /// The write-ahead log is cut back to this size after a checkpoint.
@@ -33,8 +33,8 @@ pub(in crate::store) fn open(path: &Path, access: Access) -> Result<Connection, 
     }
 }
 
-/// The write-ahead log lets readers and a writer work at once, but needs memory that all processes
-/// share; a network file system has none.
+/// The journal mode for a path. The write-ahead log lets readers and a writer work at the same
+/// time, but it needs memory that all processes share, which a network file system does not have.
 fn journal_for(path: &Path) -> &'static str {
     if filesystem::is_network(path.parent().unwrap_or(path)) { "TRUNCATE" } else { "WAL" }
 }
@@ -53,8 +53,9 @@ fn open_to_write(path: &Path, journal: &str) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// A reader of a folder it cannot write may fail to open the log's index; then the file is read as
-/// it lies, which misses what a live writer has not checkpointed yet.
+/// Opens a database for reading. In a folder that cannot be written, the index of the write-ahead
+/// log may fail to open; then the file is read as it is, without what a live writer has not
+/// checkpointed yet.
 fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     if !path.exists() {
         return Err(StoreError::Missing { path: path.to_owned() });
@@ -86,9 +87,10 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// `SQLite` creates files with the umask's mode; a database it finds keeps its own, and the log
-/// files inherit it. The file is only touched when it is not there: closing any descriptor of an
-/// open database would drop the locks of this process.
+/// Creates the database file for its owner alone. `SQLite` would create it with the umask's mode;
+/// an existing database keeps its mode, and the log files inherit it. An existing file is not
+/// opened here, because closing any descriptor of an open database would drop the locks of this
+/// process.
 fn create_private_file(path: &Path) -> Result<(), StoreError> {
     if path.exists() {
         return Ok(());

@@ -3,7 +3,7 @@
 use crate::store::Store;
 use crate::store::error::StoreError;
 
-/// What `ser doctor` says about the file.
+/// The state of the database file, as `ser doctor` reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     /// `wal`, or `truncate` on a network file system.

@@ -1,4 +1,4 @@
-//! Which database files are read: those of this very schema.
+//! The schema, and which database files are accepted: those with exactly this schema.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ pub(in crate::store) fn check(connection: &Connection, path: &Path) -> Result<()
     }
 }
 
-/// Refuses, beside what [`check`] does, a file whose schema is not there yet.
+/// Refuses a file like [`check`], and also one that has no schema yet.
 pub(in crate::store) fn check_current(
     connection: &Connection,
     path: &Path,

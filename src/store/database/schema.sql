@@ -181,7 +181,7 @@ CREATE TABLE rounds (
     PRIMARY KEY (run, round)
 ) STRICT;
 
--- Derived from events: one row an optimiser step.
+-- Derived from events: one row an optimizer step.
 CREATE TABLE metrics (
     run           INTEGER NOT NULL REFERENCES runs (key) ON DELETE CASCADE,
     global_step   INTEGER NOT NULL,

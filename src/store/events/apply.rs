@@ -1,4 +1,4 @@
-//! The one way into a run's rows: events, in order, of the attempt in force.
+//! The only code that writes a run's rows. It takes events in order, from the attempt in force.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ use crate::store::{Store, keys};
 impl Store {
     /// Stores events and everything that follows from them, in one transaction.
     ///
-    /// A batch with a change of state or a checkpoint is on the disk when this returns; others
-    /// survive the death of the process but may be lost with the power.
+    /// A batch with a change of state or a checkpoint is on disk when this returns. Other batches
+    /// survive the death of the process, but may be lost in a power cut.
     ///
     /// # Errors
     /// [`StoreError::Superseded`] for events of an attempt that is not in force,
@@ -46,10 +46,10 @@ impl Store {
         outcome
     }
 
-    /// Empties what is derived from a run's events and derives it again.
+    /// Deletes everything that is derived from a run's events and derives it again.
     ///
-    /// The oracle's verdicts stand among those of people, whose order counts: they are written again,
-    /// but only where they do not say the same already.
+    /// The oracle's verdicts stand among those of people, and their order counts. They are written
+    /// again only where the stored rows differ.
     ///
     /// # Errors
     /// When an event cannot be read; nothing is changed then.
@@ -71,7 +71,7 @@ impl Store {
                 let event =
                     parse(run, last_seq, row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?;
                 if let RunEvent::OracleAnswered { round, .. } = event {
-                    // Only the newest answers of a round are in force.
+                    // Of several answers of the oracle in a round the newest counts.
                     answered.insert(round, (last_seq, at_ms, event));
                 } else {
                     derive::derive(transaction, key, last_seq, at_ms, &event)?;
@@ -140,7 +140,8 @@ impl Store {
         })
     }
 
-    /// The newest `n` events that are more than a point of a curve or a progress bar, oldest first.
+    /// The newest `n` events without those that only add a point to a curve or move a progress bar,
+    /// oldest first.
     ///
     /// # Errors
     /// When there is no such run.
@@ -185,7 +186,8 @@ pub(in crate::store) fn append_record(
     append(transaction, &[stored], &[event])
 }
 
-/// Stores a batch, given as it is kept and as it reads, within the caller's transaction.
+/// Stores a batch, given both as stored lines and as parsed events, within the caller's
+/// transaction.
 fn append(
     transaction: &Transaction<'_>,
     stored: &[StoredEvent],
@@ -213,8 +215,8 @@ fn append(
     Ok(())
 }
 
-/// Rows are derived from the event as it was stored, not as it was given: printing a number and
-/// reading it back may change its last bit, and a rebuild must come to the same rows.
+/// Stores one event and derives its rows. The event is read back from its stored form first:
+/// printing a number and parsing it may change its last bit, and a rebuild must give the same rows.
 fn append_one(
     transaction: &Transaction<'_>,
     key: i64,
@@ -242,7 +244,8 @@ fn append_one(
     Ok(())
 }
 
-/// Progress is only ever read as "now": the event before in the same step goes.
+/// Deletes the progress event before this one in the same step, since only the newest progress is
+/// ever read.
 fn prune_progress(
     transaction: &Transaction<'_>,
     key: i64,

@@ -15,16 +15,16 @@ use crate::store::error::StoreError;
 use crate::store::rows::RunDetail;
 use crate::store::{Store, keys, runs};
 
-/// A worker's right to write a run.
+/// The right of a worker to write a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
-    /// Which (re)start of the run, from 1.
+    /// The number of the attempt: 1 for the first start, one more for every restart.
     pub number: u32,
     /// The number of the attempt's first event.
     pub next_seq: u64,
 }
 
-/// A run whose worker may be started now, by whoever was given it.
+/// A run whose worker may now be started by the process that claimed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedRun {
     pub run: RunId,
@@ -32,8 +32,8 @@ pub struct QueuedRun {
     pub attempt: u32,
 }
 
-/// A claim from another host, whose processes cannot be looked at, holds this long: a worker takes
-/// its run within seconds.
+/// How long a claim from another host holds, whose processes cannot be checked. A worker takes its
+/// run within seconds.
 const CLAIM_ELSEWHERE_MS: i64 = 60_000;
 
 impl Store {
@@ -82,8 +82,8 @@ impl Store {
         })
     }
 
-    /// Says that the worker of an attempt lives. `false` when a newer attempt holds the run, and
-    /// the worker must end.
+    /// Records a heartbeat of an attempt. `false` when a newer attempt holds the run, so that the
+    /// worker must end.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -99,7 +99,7 @@ impl Store {
         })
     }
 
-    /// The head of the queue.
+    /// The first run in the queue.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -111,10 +111,10 @@ impl Store {
         })
     }
 
-    /// Claims the head of the queue for whoever is about to start its worker, if fewer than `n_slots`
-    /// runs are at work or being started. `None` where there is nothing to start, or somebody else
-    /// does it: one transaction decides, so that of many processes that look at the queue one starts a
-    /// worker.
+    /// Claims the first run of the queue for the process that will start its worker, if fewer than
+    /// `n_slots` runs are at work or being started. `None` when there is nothing to start, or
+    /// another process is starting it: one transaction decides, so that of many processes that
+    /// watch the queue only one starts a worker.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -125,7 +125,7 @@ impl Store {
     ) -> Result<Option<QueuedRun>, StoreError> {
         let is_idle = self.next_queued()?.is_none();
         if is_idle {
-            // Polls of an empty queue take no lock.
+            // An empty queue is found without taking a lock, so that polling costs nothing.
             return Ok(None);
         }
         let running = self.running()?;
@@ -146,7 +146,7 @@ impl Store {
         })
     }
 
-    /// Hands the claim on a run to the worker that was started for it, or gives it up.
+    /// Passes the claim on a run to the worker that was started for it, or gives the claim up.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -201,8 +201,9 @@ impl Store {
         })
     }
 
-    /// Ends a queued run that no worker has taken, by an event a person or a supervisor writes in
-    /// its place: `run_stopped` when it is cancelled, `run_failed` when its worker cannot start.
+    /// Ends a queued run that no worker has taken. The event is written by a person's command or a
+    /// supervisor in the worker's place: `run_stopped` when the run is canceled, `run_failed` when
+    /// its worker cannot start.
     ///
     /// # Errors
     /// When the run is not in the queue any more, or the event does not end it.

@@ -1,9 +1,10 @@
-//! The columns beside an event's line: what an event says of every pair of a round.
+//! The columns beside an event: numbers for every pair of a round.
 //!
-//! Two kinds of events hold numbers for each pair, too many for a line of JSON. They lie beside the
-//! line as one safetensors file, which every language of this trade reads: eight bytes with the
-//! length of the header, the header (JSON: name, type and place of each column), then the columns
-//! one after the other, little-endian, so that every bit of a float survives.
+//! Two kinds of events hold numbers for each pair, too many for a line of JSON. They are stored
+//! beside the line as one safetensors file, a format with readers in every language of machine
+//! learning: eight bytes with the length of the header, the header (JSON: name, type and place of
+//! each column), then the columns one after the other, little-endian, so that every bit of a float
+//! survives.
 //!
 //! ```text
 //! event            column      type  holds
@@ -32,7 +33,7 @@ use crate::domain::selection::{LeftOut, ScoredPair};
 
 /// The bytes before the header, which hold its length.
 pub(in crate::store) const N_LENGTH_BYTES: usize = 8;
-/// A header of four columns has some 300 bytes; a length beyond this is no length.
+/// Longest header that is accepted. A header of four columns has some 300 bytes.
 const HEADER_MAX: u64 = 1 << 16;
 /// The code of a selected pair.
 const SELECTED: u8 = 255;
@@ -257,8 +258,8 @@ pub(in crate::store) fn reasons(codes: &[u8]) -> Result<Vec<Option<LeftOut>>, Br
     codes.iter().map(reason).collect()
 }
 
-/// The code of a reason to leave a pair out. A number is never given to another reason: stored
-/// columns hold it.
+/// The code of a reason to leave a pair out. A code must never be reused for another reason,
+/// because stored columns contain it.
 fn code(reason: LeftOut) -> u8 {
     match reason {
         LeftOut::AlreadySelected => 0,

@@ -1,4 +1,4 @@
-//! What follows from one event: the rows of the run's state, rounds, metrics and checkpoints.
+//! Derives rows from one event: those of the run's state, rounds, metrics and checkpoints.
 //!
 //! A resumed attempt takes the steps after its checkpoint again. Every row is therefore keyed by
 //! its place in the run (round, step, name), and a later event replaces it.
@@ -139,7 +139,8 @@ impl State<'_> {
         text.flatten().map(parse).transpose()
     }
 
-    /// A new attempt has not ended, and what the one before was doing is no news any more.
+    /// Resets the state at the start of an attempt: it has not ended, and the step of the attempt
+    /// before it is over.
     fn started(&self) -> Result<(), StoreError> {
         let sql = "UPDATE run_states
                    SET stop_reason = NULL, finished_at_ms = NULL, failure = NULL,
@@ -185,7 +186,7 @@ fn train_step_taken(state: &State<'_>, event: &RunEvent) -> Result<(), StoreErro
 }
 
 fn progress(state: &State<'_>, seq: u64, at_ms: i64, event: &RunEvent) -> Result<(), StoreError> {
-    // The beginning of a step is progress of 0, but no event that may be pruned.
+    // The beginning of a step counts as progress of 0, but unlike progress it is never pruned.
     let (seq, round, step, counts) = match event {
         RunEvent::StepStarted { round, step, n_total } => (None, round, step, [0, *n_total, 0, 0]),
         RunEvent::Progressed { round, step, n_done, n_total, n_tokens, elapsed_ms } => {
@@ -239,7 +240,8 @@ fn selection_made(
     state.set_round(round, "selection", &json("a selection", summary)?)
 }
 
-/// Marks a round whose model is not the run's, and shows the test of the one that is.
+/// Marks a round that was rolled back, and shows the test result of the round whose model is used
+/// again.
 fn rolled_back(state: &State<'_>, from: u32, to: u32) -> Result<(), StoreError> {
     if let Some(mut summary) = state.of_round::<SelectionSummary>(from, "selection")? {
         summary.audit.rolled_back = true;

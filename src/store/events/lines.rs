@@ -5,10 +5,10 @@
 //! NAME.columns   the columns of all events, one after the other, as `columns.rs` describes them
 //! ```
 //!
-//! `columns` is where the columns of the event begin in the second file and how many bytes they have;
-//! the key is missing where the event has none. Columns are written before the line that names them,
-//! so a line that is whole is true. A last line without its line end was cut off by the death of its
-//! writer, and is no event.
+//! `columns` gives the place of the event's columns in the second file and their length in bytes;
+//! events without columns lack the key. Columns are written before the line that names them, so a
+//! complete line can be trusted. A last line without a line end was cut off by the death of its
+//! writer and is ignored.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -84,7 +84,7 @@ impl EventSink for JsonLinesSink {
         self.lines.write_all(&lines).map_err(io(&self.path))
     }
 
-    /// Does nothing: nobody else writes to the files.
+    /// Does nothing, because nobody else writes to these files.
     fn heartbeat(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -125,7 +125,7 @@ pub fn read_lines(path: &Path) -> Result<Vec<StoredEvent>, StoreError> {
 fn column_bytes(file: &mut File, at: u64, n: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(at))?;
-    // What is cut off is found by whoever reads the columns.
+    // A file that ends too early is found when the columns are parsed.
     file.take(n).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

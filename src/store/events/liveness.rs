@@ -1,4 +1,4 @@
-//! Is the process behind a run alive? Computed on every read, never stored.
+//! Whether the process behind a run is alive. This is computed on every read and never stored.
 //!
 //! A pid can be reused, so a process is known by pid, start time and boot id together. A zombie
 //! (ended, not yet reaped by its parent) counts as gone.
@@ -9,10 +9,11 @@ use crate::domain::run::{Liveness, RunStatus};
 /// A worker writes a heartbeat this often.
 pub const HEARTBEAT_PERIOD: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// A worker that exists but has not spoken for so long is silent.
+/// How long after its last heartbeat a worker that exists counts as silent.
 const SILENT_AFTER_MS: i64 = 15_000;
 
-/// A worker on another host, whose process cannot be looked at, is given up after so long.
+/// How long after its last heartbeat a worker on another host, whose process cannot be checked,
+/// counts as gone.
 const GONE_ELSEWHERE_AFTER_MS: i64 = 300_000;
 
 /// Which process holds a run, and when it last spoke.
@@ -42,7 +43,7 @@ pub fn identity_of(pid: u32) -> Option<WorkerIdentity> {
     Some(WorkerIdentity { pid, process_start, boot_id: boot_id(), host: host() })
 }
 
-/// What a viewer should say about the process of a run in this status.
+/// The liveness to show for the process of a run with this status.
 #[must_use]
 pub fn liveness(status: RunStatus, claim: Option<&Claim>, now_ms: i64) -> Liveness {
     if !status.wants_worker() {
@@ -55,7 +56,7 @@ pub fn liveness(status: RunStatus, claim: Option<&Claim>, now_ms: i64) -> Livene
 }
 
 fn claim_liveness(claim: &Claim, now_ms: i64) -> Liveness {
-    // A heartbeat from the future is a clock that was set back, not a silent worker.
+    // A heartbeat in the future means that the clock was set back; the worker is not silent.
     let age_ms = now_ms.saturating_sub(claim.at_ms);
     let spoken = if age_ms > SILENT_AFTER_MS { Liveness::Silent } else { Liveness::Alive };
     if claim.worker.host != host() {
@@ -70,12 +71,13 @@ pub fn exists(worker: &WorkerIdentity) -> bool {
     worker.boot_id == boot_id() && process_start(worker.pid) == Some(worker.process_start)
 }
 
-/// Whether a process lives on a host that is out of sight.
+/// Whether a process is on another host, where it cannot be checked.
 pub(in crate::store) fn is_elsewhere(worker: &WorkerIdentity) -> bool {
     worker.host != host()
 }
 
-/// Whether a process may still be working: it exists here, or lives on a host out of sight.
+/// Whether a process may still be working: it exists here, or is on a host where it cannot be
+/// checked.
 pub(in crate::store) fn may_exist(worker: &WorkerIdentity) -> bool {
     is_elsewhere(worker) || exists(worker)
 }

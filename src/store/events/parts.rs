@@ -1,4 +1,5 @@
-//! Columns in the database: a file cut into rows, so that one pair is found without reading all.
+//! Columns in the database, cut into rows, so that the numbers of one pair are found without
+//! reading the whole.
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
@@ -10,8 +11,8 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::selection::ScoredPair;
 use crate::store::error::StoreError;
 
-/// Bytes of a row. `SQLite` reads a value from its beginning: a million pairs in one value would
-/// cost 13 MB for the score of one pair.
+/// Bytes of a row. `SQLite` reads a value from its beginning, so with a single value for a million
+/// pairs the score of one pair would cost 13 MB.
 const N_PART_BYTES: usize = 1 << 16;
 
 /// Stores the columns of an event.
@@ -101,7 +102,7 @@ pub(in crate::store) fn margins(
     columns::margins(&columns).map_err(|source| StoreError::BrokenColumns { seq, source })
 }
 
-/// One scored pair of a round, found by halves in the rows that hold it.
+/// One scored pair of a round, found by bisection in the rows that hold it.
 pub(in crate::store) fn scored_pair(
     connection: &Connection,
     run: i64,
@@ -132,7 +133,7 @@ struct Parts<'a> {
     connection: &'a Connection,
     run: i64,
     seq: u64,
-    /// The row that was read last, with its number: the last steps of a search stay in one.
+    /// The row that was read last, with its number; the last steps of a bisection stay in one row.
     part: Option<(usize, Vec<u8>)>,
 }
 

@@ -1,4 +1,4 @@
-//! Where a worker's events go.
+//! The place that a worker's events are written to.
 
 use super::attempts::Attempt;
 use crate::domain::event::EventRecord;
@@ -9,7 +9,7 @@ use crate::store::{Access, Home, Store};
 /// Keeps the events of one attempt, whole and in order. [`super::writer::EventWriter`] is the only
 /// one who writes to it.
 pub trait EventSink: Send {
-    /// Keeps all of some events, or none.
+    /// Keeps all of some events, or none of them.
     ///
     /// # Errors
     /// When they cannot be kept; one for which [`StoreError::is_locked`] holds may pass.

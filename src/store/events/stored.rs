@@ -1,4 +1,4 @@
-//! An event as it is kept: a line of JSON and the columns beside it.
+//! An event in its stored form: a line of JSON and the columns beside it.
 
 use super::columns;
 use crate::domain::event::{EventRecord, RunEvent};

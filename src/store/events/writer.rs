@@ -1,9 +1,9 @@
-//! The worker's pen: a thread that numbers, batches and commits events, and sends heartbeats.
+//! Writes a worker's events: a thread that numbers, batches and commits them, and sends heartbeats.
 //!
-//! Training must not wait for the disk, and the disk must not see a commit per step. Events are
-//! gathered for at most [`BATCH_PERIOD`]; urgent ones are committed at once. A locked database is
-//! waited for, because a bookkeeping error should not end a training run; any other error ends
-//! the writer, and the next `send` returns it.
+//! Training must not wait for the disk, and the disk must not get a commit for every step. Events
+//! are gathered for at most [`BATCH_PERIOD`]; urgent ones are committed at once. A locked database
+//! is waited for, because a training run should not end for a lock; any other error ends the
+//! writer, and the next `send` returns it.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,13 +19,13 @@ use crate::store::Home;
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
 
-/// Events wait at most this long for company.
+/// How long an event may wait for others before a batch is committed.
 const BATCH_PERIOD: Duration = Duration::from_millis(250);
 
-/// `send` blocks while so many events wait.
+/// Most events that wait to be written; then `send` blocks.
 const QUEUE_LENGTH: usize = 4096;
 
-/// A database that stays locked for so long is an error.
+/// How long a locked database is waited for before that is an error.
 const LOCKED_FOR_MAX: Duration = Duration::from_mins(1);
 
 enum Message {
@@ -33,7 +33,7 @@ enum Message {
     Flush(Sender<()>),
 }
 
-/// Why the thread ended, for the next caller.
+/// The error that ended the thread, for the next caller.
 type Failure = Arc<Mutex<Option<StoreError>>>;
 
 /// Writes the events of one attempt.
@@ -102,7 +102,7 @@ impl EventWriter {
     pub fn flush(&self) -> Result<(), StoreError> {
         let (done, committed) = channel();
         self.post(Message::Flush(done))?;
-        // The thread drops `done` without an answer only when it ends by an error.
+        // The thread drops `done` without an answer only when an error has ended it.
         committed.recv().map_err(|_| self.failure())
     }
 
@@ -112,7 +112,8 @@ impl EventWriter {
     }
 
     fn failure(&self) -> StoreError {
-        // The slot is filled after the channel closes; the thread is about to end.
+        // The error is stored after the channel closes, so the thread, which is about to end, is
+        // waited for.
         if let Some(thread) = &self.thread {
             while !thread.is_finished() {
                 std::thread::yield_now();
@@ -124,7 +125,7 @@ impl EventWriter {
 }
 
 impl Drop for EventWriter {
-    /// Commits what is left. Call [`EventWriter::flush`] before to learn of errors.
+    /// Commits what is left. Errors are lost here; [`EventWriter::flush`] before it reports them.
     fn drop(&mut self) {
         self.messages = None;
         if let Some(thread) = self.thread.take() {
@@ -201,7 +202,7 @@ impl Scribe {
         }
         self.batch.clear();
         for done in self.flushes.drain(..) {
-            // Nobody may be waiting any more.
+            // Whoever asked may have stopped waiting.
             let _ = done.send(());
         }
         Ok(true)
@@ -212,7 +213,8 @@ impl Scribe {
         self.is_done(outcome).map(|_| ())
     }
 
-    /// `false` for a lock that may still be lifted.
+    /// Whether the writer may go on: `false` for a lock that may still be released, an error for
+    /// anything else that failed.
     fn is_done(&mut self, outcome: Result<(), StoreError>) -> Result<bool, StoreError> {
         match outcome {
             Ok(()) => {

@@ -51,7 +51,8 @@ impl Store {
             if n_runs > 0 {
                 return Err(StoreError::DatasetInUse { dataset, n_runs: n_runs as u64 });
             }
-            // From here on no run can be created on it; the pairs go in batches below.
+            // No run can be created on the data set from here on; its pairs are deleted in batches
+            // below.
             let sql = "UPDATE datasets SET is_complete = 0 WHERE key = ?1";
             match transaction.execute(sql, [dataset])? {
                 0 => Err(StoreError::UnknownDataset { dataset }),
@@ -61,7 +62,7 @@ impl Store {
         self.remove_dataset_rows(dataset)
     }
 
-    /// Removes what importers that no longer exist left unfinished.
+    /// Deletes what importers that died have left unfinished.
     pub(in crate::store) fn sweep_dead_imports(&mut self) -> Result<(), StoreError> {
         let unfinished: Vec<(i64, String)> = self.read(|connection| {
             let sql = "SELECT key, importer FROM datasets WHERE is_complete = 0";

@@ -13,9 +13,11 @@ use crate::store::error::StoreError;
 use crate::store::{Access, Store};
 
 const N_THREADS: i64 = 4;
-/// Bytes of the file that a scanning connection may map: pages are then read without copying.
+/// Bytes of the file that a scanning connection may map into memory, so that pages are read without
+/// copying.
 const MAPPED_BYTES: i64 = 16 << 30;
-/// A near-duplicate of a prompt has from a half to twice its bytes: others are not even read.
+/// A near-duplicate of a prompt has between a half and twice its bytes, so other prompts are not
+/// even read.
 const LENGTH_RATIO: i64 = 2;
 
 /// Keys from the first to before the second.

@@ -1,4 +1,5 @@
-//! What people keep about a run: tags, a note, the archive, and which run is the baseline.
+//! The annotations that people keep about a run: tags, a note, the archive, and which run is the
+//! baseline.
 //!
 //! Every edit returns the edits that take it back, so a viewer can undo without remembering more
 //! than that.
@@ -13,9 +14,9 @@ use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
 use crate::store::{Store, keys};
 
-/// A longer tag does not fit a list.
+/// Longest tag, in characters; a longer one does not fit a list.
 const TAG_LENGTH_MAX: usize = 32;
-/// A longer note belongs into a file.
+/// Longest note, in characters; a longer text is better kept in a file.
 const NOTE_LENGTH_MAX: usize = 2_000;
 
 /// What people keep about one run.
@@ -62,7 +63,7 @@ impl Store {
     }
 }
 
-/// Applies one edit; `None` when everything was so already.
+/// Applies one edit and returns the edit that reverts it; `None` when nothing changed.
 fn apply(transaction: &Transaction<'_>, edit: &RunEdit) -> Result<Option<RunEdit>, StoreError> {
     Ok(match edit {
         RunEdit::Tag(run, tag) => {

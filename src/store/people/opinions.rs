@@ -1,4 +1,5 @@
-//! What was thought of one pair: by the model round by round, by other runs, and by people.
+//! What the model thought of one pair round by round, what other runs thought of it, and what
+//! people decided.
 
 use rusqlite::Connection;
 
@@ -14,7 +15,7 @@ use crate::store::rounds::selected_rounds;
 use crate::store::rows::SampledPair;
 use crate::store::{Store, keys};
 
-/// Other runs that are asked, the newest first.
+/// How many other runs are asked, the newest first.
 const N_RUNS: usize = 8;
 
 /// What the model thought of a pair before one round's training.
@@ -157,7 +158,8 @@ fn other_runs(
     Ok(found)
 }
 
-/// The confidence before, negative where the preference was the other one.
+/// The confidence in the round before, with a minus sign where that round preferred the other
+/// answer.
 pub(in crate::store) fn signed_confidence(before: f64, now: f64) -> f64 {
     let pair = PairId(0);
     let score = PairScore { pair, reward_a: before as f32, reward_b: 0.0 };

@@ -22,7 +22,7 @@ use crate::store::pairs::pair_key;
 use crate::store::rounds::selected_rounds;
 use crate::store::{Store, columns, keys};
 
-/// Other runs whose opinion counts in the teach queue, the newest first.
+/// How many other runs count in the teach queue, the newest first.
 const N_COMMITTEE: usize = 4;
 
 /// One round of one run, ready to be listed.
@@ -110,7 +110,8 @@ impl Store {
         }))
     }
 
-    /// Whether the selection of a round was made again since it was read, or another one after it.
+    /// Whether the selection of the round was made again after it was read, or a later round has
+    /// one.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -124,7 +125,8 @@ impl Store {
         })
     }
 
-    /// The rows of a list. An audit shows its whole sample: a filter would make it another one.
+    /// The rows of a list. An audit always shows its whole sample, because a filtered sample would
+    /// no longer be random.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -197,7 +199,7 @@ impl Store {
     }
 
     fn floor(&self, run: &RunId, round: u32) -> Result<Option<f64>, StoreError> {
-        // A spec of another version only costs the line in the list.
+        // A spec of another version cannot be read; then only this line of the list is missing.
         let Ok(spec) = self.spec(run) else { return Ok(None) };
         let rounds = self.rounds(run)?;
         let selection =
@@ -205,7 +207,7 @@ impl Store {
         Ok(selection.and_then(|summary| summary.confidence_floor(&spec.selection)))
     }
 
-    /// By row, how many of the newest other runs on the same data prefer the other answer.
+    /// For each row, how many of the newest other runs on the same data prefer the other answer.
     fn read_committee(&self, review: &mut RoundReview) -> Result<(), StoreError> {
         if review.disagreement.is_some() {
             return Ok(());

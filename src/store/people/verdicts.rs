@@ -1,9 +1,10 @@
 //! What people decide about pairs: append-only rows, of which the newest of a pair holds.
 //!
-//! Rows decided together share a batch, named after its first row, and are undone together. An undo
-//! appends a row for each pair that restores what held before the batch; a redo appends what the
-//! batch said. The stack of what can be undone is therefore a replay of the table, the same after a
-//! restart and in every viewer, and the worker needs to know nothing of it.
+//! Rows that are decided together share a batch, named after its first row, and are undone
+//! together. An undo appends, for each pair, a row that restores the decision before the batch; a
+//! redo appends the decisions of the batch again. What can be undone is found by replaying the
+//! table, so it is the same after a restart and in every viewer, and the worker need not know about
+//! it.
 
 use std::collections::BTreeSet;
 
@@ -96,8 +97,8 @@ impl Store {
         self.decide(run, &[pair], Decision { reason, ..Decision::new(verdict) })
     }
 
-    /// Records one decision about pairs, which an undo takes back at once; returns the batch. On the
-    /// disk when this returns.
+    /// Records one decision about several pairs, which one undo takes back; returns the batch. The
+    /// rows are on disk when this returns.
     ///
     /// # Errors
     /// When there is no such run, or its data set lacks one of the pairs; nothing is recorded then.
@@ -216,8 +217,9 @@ impl Store {
         })
     }
 
-    /// Adds what people decided after a row to the verdicts up to it; returns the last row's id. Costs
-    /// next to nothing when nothing was. The oracle's rows are for readers: its worker knows them.
+    /// Adds to the verdicts those of people after a row; returns the last row's id. It costs next
+    /// to nothing when there are none. Rows of the oracle are skipped, because the worker that
+    /// wrote them knows them.
     ///
     /// # Errors
     /// When there is no such run.
@@ -272,7 +274,8 @@ impl Store {
         })
     }
 
-    /// A write that is on the disk when it returns: nobody should lose a decision to a power cut.
+    /// Runs a write that is on disk when it returns, because nobody should lose a decision in a
+    /// power cut.
     fn write_verdicts<T>(
         &mut self,
         run: &RunId,
@@ -356,11 +359,10 @@ fn each_row(
     Ok(())
 }
 
-/// More pairs than this are looked up in whole columns rather than one by one.
+/// Up to this many pairs are looked up one by one; for more, whole columns are read.
 const N_SINGLE_MAX: usize = 32;
 
-/// The answers that a verdict about the latest pseudo-labels of some pairs calls the better ones, in
-/// the order of the pairs.
+/// For each pair, the answer that a verdict about its latest pseudo-label makes the better one.
 fn preferred(
     connection: &Connection,
     run: i64,
@@ -368,7 +370,8 @@ fn preferred(
     verdict: Verdict,
 ) -> Result<Vec<Option<Side>>, StoreError> {
     let mut scores: Vec<Option<PairScore>> = vec![None; pairs.len()];
-    // The latest round that scored it: a pair with a human label is not scored any more.
+    // The latest round that scored the pair is used, since a pair with a human label is no longer
+    // scored.
     for round in selected_rounds(connection, run)?.into_iter().rev() {
         let missing = pairs.iter().zip(&mut scores).filter(|(_, score)| score.is_none());
         if pairs.len() > N_SINGLE_MAX {
@@ -393,8 +396,8 @@ fn preferred(
     Ok(scores.into_iter().map(side).collect())
 }
 
-/// Writes the oracle's answers of a round as rows, in place of older ones. Rows that say the same stay
-/// where they are, so that what people decided after them still comes after them.
+/// Writes the oracle's answers of a round as rows, in place of older ones. Rows that already say
+/// the same stay, so that later decisions of people still come after them.
 pub(in crate::store) fn write_oracle_rows(
     transaction: &Transaction<'_>,
     run: i64,
@@ -449,7 +452,7 @@ fn stacks(connection: &Connection, run: i64) -> Result<(Vec<i64>, Vec<i64>), Sto
                 done.push(target);
             }
             _ => {
-                // A new decision ends the line of what was undone.
+                // A new decision ends the sequence of undone ones: they cannot be redone any more.
                 undone.clear();
                 done.push(batch);
             }

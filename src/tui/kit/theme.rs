@@ -102,7 +102,7 @@ impl Theme {
     }
 
     /// The set that suits the environment: `NO_COLOR` and `TERM=dumb` mean attributes only, 256
-    /// colors need a `TERM` or `COLORTERM` that says so (ssh often forwards only the first), and 24
+    /// colors need a `TERM` or `COLORTERM` that says so (ssh often forward only the first), and 24
     /// bits a `COLORTERM` of `truecolor` or `24bit`.
     pub fn detect(choice: ColorChoice, variable: impl Fn(&str) -> Option<String>) -> Self {
         let term = variable("TERM").unwrap_or_default();

@@ -25,7 +25,7 @@ pub fn draw_log(model: &Model, area: Rect, title: &str, back: usize, buffer: &mu
     let inside = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
     let width = usize::from(inside.width);
     let mut lines: VecDeque<Line> = VecDeque::new();
-    // From the newest upwards: of an old one that does not fit, the end is shown.
+    // From the newest upward: of an old one that does not fit, the end is shown.
     for line in data.log[..last].iter().rev() {
         if lines.len() >= n_rows {
             break;

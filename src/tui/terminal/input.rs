@@ -57,7 +57,7 @@ pub enum Input {
 pub enum MouseKind {
     /// The left button went down.
     Click,
-    /// The wheel turned towards the hand.
+    /// The wheel turned toward the hand.
     WheelDown,
     /// The wheel turned away.
     WheelUp,

@@ -165,7 +165,7 @@ pub fn kept_runs() -> Vec<RunRow> {
 }
 
 fn summary(round: u32) -> SelectionSummary {
-    // A hill at .62 that moves towards 1 with the rounds.
+    // A hill at .62 that moves toward 1 with the rounds.
     let confidences = (0..71_204_u32).map(|i| {
         let u = (f64::from(i) + 0.5) / 71_204.0;
         0.5 + 0.5 * u.powf(1.6 - 0.25 * f64::from(round))

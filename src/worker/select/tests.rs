@@ -6,7 +6,7 @@ use crate::domain::run::RequestKind;
 use crate::domain::selection::LeftOut;
 use crate::domain::selection::learning_status::LearningStatus;
 use crate::domain::spec::{Amount, ExperimentSpec, RuleName};
-use crate::domain::teacher::folds::FoldJudgements;
+use crate::domain::teacher::folds::FoldJudgments;
 use crate::domain::verdict::Verdict;
 use crate::worker::testing::{Bench, names, spec};
 
@@ -159,10 +159,10 @@ fn a_teacher_is_kept_and_the_folds_are_settled() {
     });
     let split = &bench.resources.inputs.split;
     let (n_pool, n_validation) = (split.unlabeled_pool.len(), split.validation.len());
-    bench.state.saved.folds = Some(FoldJudgements {
+    bench.state.saved.folds = Some(FoldJudgments {
         pool: vec![[0.5, -0.5]; n_pool],
         validation: vec![[0.5, -0.5]; n_validation],
-        ..FoldJudgements::default()
+        ..FoldJudgments::default()
     });
     run(&mut bench, 1);
     let saved = &bench.state.saved;

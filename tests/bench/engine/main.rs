@@ -19,7 +19,7 @@ use models::BenchModel;
 use ser::domain::spec::Precision;
 use work::Job;
 
-/// Pairs of one optimiser step, on both sides.
+/// Pairs of one optimizer step, on both sides.
 const BATCH: usize = 8;
 
 struct Options {

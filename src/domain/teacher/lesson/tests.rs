@@ -19,8 +19,8 @@ fn rewards(lesson: &Lesson) -> Vec<[f32; 2]> {
     lesson.scores.iter().map(|score| [score.reward_a, score.reward_b]).collect()
 }
 
-/// Rewards with this margin towards the chosen answer.
-fn towards(id: PairId, margin: f32) -> [f32; 2] {
+/// Rewards with this margin toward the chosen answer.
+fn toward(id: PairId, margin: f32) -> [f32; 2] {
     if chosen_side(RNG_SEED, id) == Side::A { [margin, 0.0] } else { [0.0, margin] }
 }
 
@@ -54,13 +54,13 @@ fn a_model_alone_teaches_what_it_thinks() {
 #[test]
 fn judged_seed_pairs_are_put_on_the_scale_of_the_model() {
     let (pool, validation) = (ids(0..2), ids(100..101));
-    let folds = FoldJudgements {
+    let folds = FoldJudgments {
         held_out: vec![
             HeldOutPair { margin: 2.0, rank: 0.75 },
             HeldOutPair { margin: -1.0, rank: 0.0 },
         ],
         pairs: ids(50..52),
-        ..FoldJudgements::default()
+        ..FoldJudgments::default()
     };
     let of = Evidence { folds: Some(&folds), ..evidence(&pool, &validation, &[0.5]) };
     // Margins 1 and 7: root mean square 5.
@@ -75,10 +75,10 @@ fn judged_seed_pairs_are_put_on_the_scale_of_the_model() {
 #[test]
 fn an_ensemble_is_the_mean_over_model_and_folds_in_round_1() {
     let (pool, validation) = (ids(0..3), ids(100..101));
-    let folds = FoldJudgements {
+    let folds = FoldJudgments {
         pool: vec![[3.0, 0.0], [9.0, 9.0], [0.0, 6.0]],
-        validation: vec![towards(PairId(100), 5.0)],
-        ..FoldJudgements::default()
+        validation: vec![toward(PairId(100), 5.0)],
+        ..FoldJudgments::default()
     };
     // Pair 1 was labeled by a person since and is not scored.
     let scores = vec![score(0, 1.0, 1.0), score(2, 4.0, 0.0)];
@@ -96,20 +96,20 @@ fn an_ensemble_is_the_mean_over_model_and_folds_in_round_1() {
 }
 
 /// Folds that know nothing of forty seed pairs, beside a view that ranks `n_right` of them right.
-fn folds_beside_a_view(n_right: u32) -> FoldJudgements {
+fn folds_beside_a_view(n_right: u32) -> FoldJudgments {
     let held_out =
         |i: u32| HeldOutPair { margin: if i.is_multiple_of(2) { 0.1 } else { -0.1 }, rank: 0.9 };
     let view = |i: u32| if i < n_right { 1.0 } else { -1.0 };
-    FoldJudgements {
+    FoldJudgments {
         held_out: (0..40).map(held_out).collect(),
         pairs: ids(50..90),
-        views: vec![ViewJudgements {
+        views: vec![ViewJudgments {
             view: View::Surface,
             pool: vec![[2.0, 0.0], [0.0, 1.0]],
-            validation: vec![towards(PairId(100), 1.0)],
+            validation: vec![toward(PairId(100), 1.0)],
             held_out: (0..40).map(view).collect(),
         }],
-        ..FoldJudgements::default()
+        ..FoldJudgments::default()
     }
 }
 

@@ -61,7 +61,8 @@ pub fn gelu_tanh_forward(team: &Team, x: &[f32], activated: &mut [f32]) {
     });
 }
 
-/// The backward pass of [`gelu_tanh_forward`], in place as [`gelu_backward`].
+/// The backward pass of [`gelu_tanh_forward`]: turns `x` into its gradient in place, and
+/// `activated`, of the same length, from gradient into activation.
 pub fn gelu_tanh_backward(team: &Team, x: &mut [f32], activated: &mut [f32]) {
     let _span = profile::span(Kernel::Activation, 0);
     team.each_part((cut(x, CHUNK), cut(activated, CHUNK)), |_, (x, a)| {

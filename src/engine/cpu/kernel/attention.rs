@@ -122,7 +122,7 @@ struct Task {
 struct Tasks(Vec<Task>);
 
 impl Tasks {
-    /// The tasks of `pattern`, blocks cut into runs of at most `max_rows` query rows.
+    /// Makes the tasks of `pattern`: every block is cut into runs of at most `max_rows` query rows.
     fn cut_rows(&mut self, heads: Heads, pattern: Pattern<'_>, max_rows: usize) -> &[Task] {
         let runs = pattern.blocks.iter().enumerate().flat_map(|(block, Block { queries, .. })| {
             let rows = move |start: usize| start..queries.end.min(start.saturating_add(max_rows));
@@ -131,7 +131,7 @@ impl Tasks {
         self.take_turns(heads, &runs.collect::<Vec<_>>())
     }
 
-    /// The tasks of `pattern`, its blocks shared out to `n_runs` runs.
+    /// Makes the tasks of `pattern`: its blocks are divided into `n_runs` runs of whole blocks.
     fn cut_blocks(&mut self, heads: Heads, pattern: Pattern<'_>, n_runs: usize) -> &[Task] {
         let (n_blocks, mut runs) = (pattern.blocks.len(), Vec::with_capacity(n_runs));
         for run in 0..n_runs {
@@ -143,8 +143,9 @@ impl Tasks {
         self.take_turns(heads, &runs)
     }
 
-    /// Runs of several blocks take turns, so that threads work on different rows: neighbouring heads
-    /// of one row share cache lines, and two threads that write to them would wait for each other.
+    /// Interleaves runs of several blocks, so that threads work on different rows. Neighboring
+    /// heads of one row share cache lines, and two threads that write to these would wait for each
+    /// other.
     fn take_turns(&mut self, heads: Heads, runs: &[(Range<usize>, Range<usize>)]) -> &[Task] {
         const TURNS: usize = 8;
         self.0.clear();
@@ -162,7 +163,8 @@ impl Tasks {
     }
 }
 
-/// Refuses buffers that are too short for the pattern: the kernels read them through pointers.
+/// Panics when a buffer is too short for the pattern, since the kernels read and write through
+/// pointers. Each slice is given with its shape as in [`forward()`].
 fn check(heads: Heads, pattern: Pattern<'_>, queries: &[&[f32]], keys: &[&[f32]], sums: &[f32]) {
     let n_rows = pattern.places.len();
     let n_keys = pattern.blocks.iter().map(|block| block.keys.end).max().unwrap_or(0);
@@ -197,7 +199,7 @@ fn share(blocks: &[Block], of: fn(&Block) -> &Range<usize>) -> bool {
         })
 }
 
-/// Floating-point operations of `n_products` products over what is seen, for a profile.
+/// Floating-point operations of `n_products` products over the keys that are seen, for a profile.
 fn operations(heads: Heads, pattern: Pattern<'_>, n_products: usize) -> usize {
     if !profile::is_on() {
         return 0;

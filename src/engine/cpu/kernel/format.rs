@@ -1,6 +1,6 @@
 //! How the operands of a product are laid out for the innermost loop, and that loop.
 //!
-//! Both operands are read in *steps* along `k`, four bytes each: one `f32`, or two neighbouring bf16
+//! Both operands are read in *steps* along `k`, four bytes each: one `f32`, or two neighboring bf16
 //! values. The right operand is packed in panels of [`Format::PANEL`] columns, one step of all of
 //! them after the other. The left one is read a step and a row at a time wherever it lies, in place
 //! or packed. A tile of the result stays in registers while `k` runs.
@@ -30,14 +30,14 @@ pub(super) trait Source: Copy + Send + Sync {
     /// Reads the first `n` as `f32`; the other lanes are 0.
     ///
     /// # Safety
-    /// They must be readable.
+    /// `min(n, L::N)` values must be readable at `from`.
     unsafe fn first<L: Lanes>(lanes: L, from: *const Self, n: usize) -> L::V;
 }
 
 impl Source for f32 {
     #[inline(always)]
     unsafe fn first<L: Lanes>(lanes: L, from: *const Self, n: usize) -> L::V {
-        // SAFETY: the caller vouches for `n` values at `from`.
+        // SAFETY: the caller vouches for `min(n, L::N)` values at `from`, and no more are read.
         unsafe { lanes.load_first(from, n) }
     }
 }
@@ -45,7 +45,7 @@ impl Source for f32 {
 impl Source for bf16 {
     #[inline(always)]
     unsafe fn first<L: Lanes>(lanes: L, from: *const Self, n: usize) -> L::V {
-        // SAFETY: the caller vouches for `n` values at `from`.
+        // SAFETY: the caller vouches for `min(n, L::N)` values at `from`, and no more are read.
         unsafe { lanes.widen_first(from, n) }
     }
 }
@@ -56,16 +56,17 @@ pub(super) trait Work {
     fn run<F: Format>(self, format: F);
 }
 
-/// One tile of the result.
+/// One tile of the result: `C[i][j] (+)= sum over s of A[i][s] B[s][j]` for its rows `i`, its
+/// columns `j` and the steps `s` along `k`. Distances are in `f32` values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tile {
-    /// First step of the first row of the left operand.
+    /// The first step of the first row of the left operand, `A`.
     pub a: *const f32,
     /// Distance between its rows.
     pub a_row: usize,
     /// Distance between its steps.
     pub a_step: usize,
-    /// A panel of the right operand.
+    /// A panel of the right operand: step after step, each with [`Format::PANEL`] values.
     pub b: *const f32,
     /// Steps along `k`.
     pub n_steps: usize,
@@ -97,14 +98,14 @@ pub(super) trait Format: Copy + Send + Sync {
     /// A vector of steps from `n` values that lie side by side along `k`, zeros behind them.
     ///
     /// # Safety
-    /// The values must be readable.
+    /// `min(n, K * L::N)` values must be readable at `from`.
     unsafe fn along<S: Source>(self, from: *const S, n: usize) -> <Self::L as Lanes>::V;
 
     /// One step of `n` columns, zeros behind them, from the [`Self::K`] rows that start at `from`
     /// and `below`; a `below` of null counts as zeros.
     ///
     /// # Safety
-    /// The values must be readable.
+    /// `min(n, L::N)` values must be readable at `from`, and at `below` unless that is null.
     unsafe fn across<S: Source>(
         self,
         from: *const S,
@@ -115,7 +116,9 @@ pub(super) trait Format: Copy + Send + Sync {
     /// Computes a tile of `rows` rows, at least one, and returns how many of them it did.
     ///
     /// # Safety
-    /// All of its operands must be readable, its result writable.
+    /// For the first `rows` rows, `n_steps` steps must be readable at `a + i * a_row`, `a_step`
+    /// apart; `n_steps * PANEL` values at `b`; and `columns` values must be writable, and readable
+    /// if `add`, at `c + i * c_row`. `columns` is at most `PANEL`.
     unsafe fn tile(self, rows: usize, tile: &Tile) -> usize;
 }
 
@@ -160,7 +163,8 @@ macro_rules! plain_format {
 
             #[inline(always)]
             unsafe fn along<S: Source>(self, from: *const S, n: usize) -> <$lanes as Lanes>::V {
-                // SAFETY: the caller vouches for `n` values at `from`; no more are read.
+                // SAFETY: the caller vouches for `min(n, L::N)` values at `from`, and no more are
+                // read.
                 let values = unsafe { S::first(self.lanes, from, n) };
                 if self.rounds { self.lanes.to_bf16(values) } else { values }
             }
@@ -172,13 +176,15 @@ macro_rules! plain_format {
                 _below: *const S,
                 n: usize,
             ) -> <$lanes as Lanes>::V {
-                // SAFETY: the caller vouches for `n` values at `from`; a step here has no row below.
+                // SAFETY: the caller vouches for `min(n, L::N)` values at `from`; a step is one
+                // value here, so `below` is not read.
                 unsafe { self.along(from, n) }
             }
 
             #[inline(always)]
             unsafe fn tile(self, rows: usize, tile: &Tile) -> usize {
-                // SAFETY: the tile that is chosen has at most `rows` rows, for which the caller vouches.
+                // SAFETY: the chosen tile has at most `rows` rows, whose operands and result the
+                // caller vouches for.
                 unsafe {
                     if rows >= $rows {
                         tile_of::<$lanes, $rows>(self.lanes, tile);
@@ -207,7 +213,8 @@ plain_format!(Avx512, 12, 8, 4, 2, 1);
 
 #[inline(always)]
 unsafe fn tile_of<L: Lanes, const R: usize>(lanes: L, tile: &Tile) {
-    // SAFETY: the caller vouches for `R` rows of `tile.columns` columns, which one vector or two hold.
+    // SAFETY: the caller vouches for `R` rows of `tile.columns <= PANEL` columns, and a panel is
+    // two vectors.
     unsafe {
         if tile.columns > L::N {
             tile_in_registers::<L, R, 2>(lanes, tile);
@@ -223,7 +230,8 @@ unsafe fn tile_in_registers<L: Lanes, const R: usize, const C: usize>(lanes: L, 
     let mut sums = [[zero; C]; R];
     let (mut a, mut b) = (tile.a, tile.b);
     for _ in 0..tile.n_steps {
-        // SAFETY: the caller vouches for `n_steps` steps of `R` rows and of a panel.
+        // SAFETY: fewer than `n_steps` steps lie before `a` and `b`, so the caller vouches for `R`
+        // values `a_row` apart at `a`, and for the two vectors of a panel at `b`.
         unsafe {
             let mut columns = [zero; C];
             for j in 0..C {
@@ -238,7 +246,8 @@ unsafe fn tile_in_registers<L: Lanes, const R: usize, const C: usize>(lanes: L, 
             (a, b) = (a.wrapping_add(tile.a_step), b.add(2 * L::N));
         }
     }
-    // SAFETY: the caller vouches for `R` rows of `columns` values.
+    // SAFETY: rows are below `R`, and of each only `columns` values are read and written, which the
+    // caller vouches for.
     unsafe { store(lanes, &sums, tile) };
 }
 
@@ -253,7 +262,8 @@ unsafe fn store<L: Lanes, const R: usize, const C: usize>(
         for j in 0..C {
             let sum = sums[i][j];
             let n = tile.columns - j * L::N;
-            // SAFETY: the caller vouches for `R` rows of `columns` values.
+            // SAFETY: rows are below `R`, and of each only `columns` values are read and written,
+            // which the caller vouches for.
             unsafe {
                 let c = tile.c.add(i * tile.c_row + j * L::N);
                 if n >= L::N {

@@ -1,8 +1,8 @@
 //! The kernels: everything the engine computes on a CPU, each on all threads of a [`Team`].
 //!
-//! Work is cut into tasks by shapes alone and sums over tasks are formed in a fixed order, so a
-//! result has the same bits for any number of threads. What a row of a batch becomes does not
-//! depend on the rows beside it. Instructions are chosen at run time (`vector::simd`).
+//! Work is cut into tasks by shapes alone, and sums over tasks are added up in a fixed order, so a
+//! result has the same bits for any number of threads. The result for a row of a batch does not
+//! depend on the other rows. Instructions are chosen at run time (`vector::simd`).
 //!
 //! This directory is the only place of the crate that holds `unsafe` code: vector intrinsics and
 //! slices that several threads write to, each to its own part.
@@ -31,7 +31,7 @@ use crate::domain::spec::Precision;
 pub use linear::{Linear, Matrix, Write, multiply};
 pub use team::Team;
 
-/// Who computes, and how precisely.
+/// The threads that compute, and the precision of matrix products.
 #[derive(Debug, Clone, Copy)]
 pub struct Compute<'a> {
     pub team: &'a Team,

@@ -53,7 +53,8 @@ kernel! {
     }
 }
 
-/// `y = x r w` again from the `scales`, `[rows]`, that [`rms_forward`] saved; shapes as there.
+/// Computes `y = x r w` again from the `scales`, `[rows]`, that [`rms_forward`] saved; `weight` is
+/// `[width]`, `x` and `y` are `[rows, width]`.
 pub fn rms_apply(team: &Team, x: &[f32], weight: &[f32], scales: &[f32], y: &mut [f32]) {
     let _span = profile::span(Kernel::Norm, 0);
     let rows = rows_per_task(weight.len());
@@ -171,7 +172,8 @@ kernel! {
     }
 }
 
-/// Layer norm again from the `moments`, `[rows, 2]`, that [`layer_forward`] saved; shapes as there.
+/// Computes layer norm again from the `moments`, `[rows, 2]`, that [`layer_forward`] saved;
+/// `weight` and `bias` are `[width]`, `x` and `y` `[rows, width]`.
 pub fn layer_apply(
     team: &Team,
     x: &[f32],

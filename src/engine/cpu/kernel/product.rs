@@ -5,7 +5,7 @@
 //! while the rows of the block, in the second, pass by.
 //!
 //! A value of the result is the sum of one chain for each block along `k`, in order; blocks along `k`
-//! depend on `k` alone. So neither threads nor neighbours can change it.
+//! depend on `k` alone. So neither threads nor neighbors can change it.
 
 #![expect(unsafe_code, reason = "raw operands")]
 
@@ -60,7 +60,8 @@ pub(super) struct Product<S> {
     pub b: Grid<S>,
 }
 
-// SAFETY: tasks only read `a` and `b`, and each writes its own rows and panels of `c`.
+// SAFETY: tasks only read `a` and `b`, and each writes the rows and panels of `c` that belong to
+// its number alone.
 unsafe impl<S: Sync> Sync for Product<S> {}
 // SAFETY: the pointers are those of slices that `run`'s caller borrows until all tasks are done.
 unsafe impl<S: Sync> Send for Product<S> {}
@@ -72,10 +73,11 @@ fn block_along(k: usize, values_a_step: usize) -> usize {
 }
 
 impl<S: Source> Product<S> {
-    /// Computes it.
+    /// Computes the product.
     ///
     /// # Safety
-    /// All of `A` and `B` must be readable, all of `C` writable and not shared.
+    /// `m` by `k` values of `A` and `k` by `n` values of `B` must be readable; `m` rows of `n`
+    /// values, `stride` apart, must be writable at `C` and overlap neither operand.
     pub(super) unsafe fn run(self, team: &Team, precision: Precision) {
         if self.m == 0 || self.n == 0 {
             return;
@@ -134,7 +136,7 @@ struct Right {
     panel: usize,
 }
 
-// SAFETY: written panel by panel, each by one task, and then only read.
+// SAFETY: each panel is written by one task, in a region that ends before any task reads it.
 unsafe impl Sync for Right {}
 // SAFETY: it points into the buffer that `run` holds until all tasks are done.
 unsafe impl Send for Right {}
@@ -160,7 +162,7 @@ impl<S: Source> Pack<S> {
         }
     }
 
-    /// Packs `n_values` along `k` of one panel, from `k` on.
+    /// Packs `n_values` values along `k`, from `k` on, of the panel that begins at `column`.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
     fn pack<F: Format>(&self, format: F, column: usize, k: usize, n_values: usize) {
@@ -220,7 +222,7 @@ impl<S: Source> Work for Block<S> {
 }
 
 impl<S: Source> Block<S> {
-    /// Adds the part of `n_values` along `k`, from `k` on.
+    /// Adds the part of the product that sums `n_values` values along `k`, from `k` on.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
     unsafe fn run_block<F: Format>(&self, format: F, k: usize, n_values: usize) {

@@ -57,8 +57,9 @@ impl Kernel {
     }
 }
 
-/// What this machine's products reach, in floating-point operations a second: the best of several
-/// linear layers of friendly shapes, each run several times. Takes some tenths of a second.
+/// The floating-point operations a second that matrix products reach on this machine: the best of
+/// several linear layers whose shapes suit it, each run several times. Takes some tenths of a
+/// second.
 #[must_use]
 pub fn product_peak(on: Compute<'_>) -> f64 {
     const RUNS: usize = 12;

@@ -96,7 +96,8 @@ pub fn scatter_rows(team: &Team, from: &[f32], width: usize, rows: &[u32], to: &
         let columns = task * COLUMNS..width.min((task + 1) * COLUMNS);
         for (row, from) in rows.iter().zip(from.chunks_exact(width)) {
             let start = *row as usize * width + columns.start;
-            // SAFETY: the columns of a row that exists, and no other task touches them.
+            // SAFETY: `(row + 1) * width <= to.len()` was asserted and `columns` ends at or below
+            // `width`, so the values lie inside `to`; no other task has these columns.
             let to =
                 unsafe { std::slice::from_raw_parts_mut(to.start().add(start), columns.len()) };
             add_values(to, &from[columns.clone()]);

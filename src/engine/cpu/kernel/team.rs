@@ -18,11 +18,13 @@ use std::thread::JoinHandle;
 use super::split::{Split, cut};
 use crate::engine::EngineError;
 
-/// Looks at the job board before an idle thread sleeps: some tens of microseconds.
+/// How often an idle thread looks for a job before it sleeps: some tens of microseconds. Longer
+/// spinning between steps would take cores from other programs.
 const SPINS_BETWEEN_STEPS: usize = 1 << 10;
-/// The same inside [`Team::install`]: about a millisecond.
+/// The same inside [`Team::install`]: about a millisecond, longer than the pauses between the
+/// regions of a step, so that none of them waits for a thread to wake up.
 const SPINS_IN_STEP: usize = 1 << 15;
-/// Looks after which a spinning thread offers its core to others, each time.
+/// A spinning thread offers its core to other threads once in so many looks.
 const SPINS_BEFORE_YIELD: usize = 1 << 9;
 
 /// A fixed set of threads; the thread that calls is one of them.
@@ -35,11 +37,11 @@ pub struct Team {
 /// What the threads share.
 #[derive(Debug, Default)]
 struct Board {
-    /// The region being worked on, or null.
+    /// The region whose tasks are being taken, or null.
     job: AtomicPtr<Job<'static>>,
     /// Helpers that may hold the pointer in `job`.
     n_inside: AtomicUsize,
-    /// Goes up with everything a helper should look at.
+    /// Counts up whenever a helper should look for a job or for the end.
     news: AtomicUsize,
     /// Whether a region is open.
     is_busy: AtomicBool,
@@ -71,7 +73,7 @@ impl Job<'_> {
             }
         };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
-            // The others stop early; the first panic is the one that is passed on.
+            // The other threads stop taking tasks; the first panic is passed on.
             self.next.store(self.n_tasks, Ordering::Relaxed);
             lock(&self.panic).get_or_insert(panic);
         }
@@ -101,7 +103,7 @@ impl Board {
         }
     }
 
-    /// Returns when `news` differs from `seen`.
+    /// Waits until `news` differs from `seen`: spins, then sleeps.
     fn wait_for_news(&self, seen: usize) -> usize {
         let mut count = 0;
         loop {
@@ -123,8 +125,8 @@ impl Board {
 
     fn sleep(&self, seen: usize) {
         let mut gate = lock(&self.gate);
-        // Counted before the last look at `news`: `announce` does the two in the other order, so
-        // one of both sides sees the other.
+        // This thread counts itself as asleep before its last look at `news`. `announce` changes
+        // `news` first and then looks for sleepers, so at least one of the two sees the other.
         self.n_asleep.fetch_add(1, Ordering::SeqCst);
         while self.news.load(Ordering::SeqCst) == seen {
             gate = self.wake.wait(gate).unwrap_or_else(PoisonError::into_inner);
@@ -189,7 +191,8 @@ impl Team {
         self.helpers.len() + 1
     }
 
-    /// Runs a step: `f` on this thread, with the others on their toes for its parallel regions.
+    /// Runs a step: `f` on this thread, while the other threads spin so that its parallel regions
+    /// start at once.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         self.board.n_installs.fetch_add(1, Ordering::SeqCst);
         let _installed = Installed(&self.board);
@@ -244,8 +247,8 @@ impl Team {
     #[expect(clippy::needless_pass_by_value, reason = "so that nobody else has the slices")]
     pub fn each_part<S: Split>(&self, slices: S, task: impl Fn(usize, S::Part) + Sync) {
         self.each(slices.n_parts(), |index| {
-            // SAFETY: `each` runs every index once, and `slices` was given to this call, so nobody
-            // else takes parts of it.
+            // SAFETY: `each` runs every index below `n_parts` once, and `slices` was moved into
+            // this call, so no part is asked for twice.
             task(index, unsafe { slices.part(index) });
         });
     }

@@ -51,7 +51,7 @@ impl LowRank {
 }
 
 impl Adapter {
-    /// The masks of this pass; a pass without a backward drops nothing.
+    /// The dropout masks of this pass; a pass without a backward pass drops nothing.
     fn masks(&self, cx: Context<'_>) -> Dropout {
         if cx.pass.keeps { cx.pass.dropout.with_probability(self.dropout) } else { Dropout::off() }
     }
@@ -170,7 +170,8 @@ impl Adapter {
     }
 }
 
-/// The thin matrices are too small to share among threads.
+/// Scales `x` by `factor` on this thread; the thin matrices are too small to be worth sharing among
+/// threads.
 fn scale(x: &mut [f32], factor: f32) {
     for x in x {
         *x *= factor;

@@ -37,8 +37,8 @@ pub struct Attention {
     pub output: Affine,
     /// Of queries and of keys.
     pub head_norms: Option<(HeadNorm, HeadNorm)>,
-    /// The layer that makes keys of relative positions: that of the keys. Their queries are made by
-    /// that of the queries.
+    /// The layer that makes the keys of relative positions, with the parameters of the tokens'
+    /// keys. Their queries are made by the layer of the tokens' queries.
     pub relative_key: Option<Affine>,
 }
 
@@ -61,16 +61,16 @@ pub struct AttentionTape {
 /// Buffers that attention reuses from one block to the next.
 #[derive(Debug, Default)]
 pub struct AttentionScratch {
-    /// The rows that ask, or their gradient.
+    /// The rows that send queries, or their gradient.
     asking: Vec<f32>,
     dattended: Vec<f32>,
     dqueries: Vec<f32>,
     dkeys_values: Vec<f32>,
-    /// A head norm's output before the rotary turn.
+    /// A head norm's output before the rotary rotation.
     unturned: Vec<f32>,
     /// Gradients of keys and queries of relative positions.
     drelative: [Vec<f32>; 2],
-    /// Gradient of the rows they are made of, of all blocks.
+    /// Gradient of the rows of relative positions, added up over all blocks.
     pub drelative_rows: Vec<f32>,
     products: Scratch,
 }
@@ -117,7 +117,7 @@ impl AttentionScratch {
     }
 }
 
-/// What both directions of the part share.
+/// What the forward and the backward pass of the part both need.
 #[derive(Debug, Clone, Copy)]
 pub struct Where<'a> {
     /// Number of the block.
@@ -144,7 +144,7 @@ impl Attention {
         self.query.is_trained() || self.key_value.is_trained()
     }
 
-    /// Adds the part's output to `stream`, one row for each row that asks.
+    /// Adds the part's output to `stream`, which has one row for each row that sends queries.
     pub fn forward(
         &self,
         cx: Context<'_>,
@@ -197,8 +197,8 @@ impl Attention {
         Some(Relative { keys, queries, reach: &rows.reach })
     }
 
-    /// From the gradients of keys and queries of relative positions to that of their rows; adds those
-    /// of the layers that made them.
+    /// Computes the gradient of the rows of relative positions from those of their keys and
+    /// queries, and adds the gradients of the layers between.
     fn relative_backward(
         &self,
         cx: Context<'_>,
@@ -220,8 +220,8 @@ impl Attention {
         }
     }
 
-    /// From the gradient of the part's output to those of queries, keys and values, which stay in
-    /// `scratch`; adds the gradients of everything behind them.
+    /// Computes the gradients of queries, keys and values, which stay in `scratch`, from that of
+    /// the part's output; adds the gradients of the parameters behind them.
     pub fn backward(
         &self,
         cx: Context<'_>,
@@ -289,7 +289,8 @@ impl Attention {
         }
     }
 
-    /// Adds the gradients of the matrices that read `input`; after [`Attention::backward`].
+    /// Adds the gradients of the matrices that read `input`; must run after
+    /// [`Attention::backward`].
     pub fn add_input_weight_gradients(
         &self,
         cx: Context<'_>,
@@ -306,7 +307,8 @@ impl Attention {
         self.query.add_gradients(cx, &queries.numbers, gradient, dq, asking, low_rank);
     }
 
-    /// The gradient of the part's input, all rows; after [`Attention::backward`].
+    /// Computes the gradient of the part's input, for all rows; must run after
+    /// [`Attention::backward`].
     pub fn input_gradient(
         &self,
         cx: Context<'_>,
@@ -351,7 +353,7 @@ impl HeadNorm {
     }
 }
 
-/// The rows that ask: `all` itself, or copies in `buffer`.
+/// The rows that send queries: `all` itself, or copies in `buffer`.
 fn asking_rows<'a>(
     cx: Context<'_>,
     all: &'a [f32],

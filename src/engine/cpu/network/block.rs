@@ -68,7 +68,7 @@ impl Block {
         norm.is_trained() || self.attention.is_trained()
     }
 
-    /// From `x` (all rows) to `out` (the rows that ask).
+    /// Computes `out` (the rows that send queries) from `x` (all rows).
     pub fn forward(
         &self,
         cx: Context<'_>,
@@ -114,8 +114,8 @@ impl Block {
         }
     }
 
-    /// Turns `scratch.dstream` from the gradient of the block's output into that of its input `x`,
-    /// unless the block is the lowest trained one and nobody reads the latter.
+    /// Turns `scratch.dstream` from the gradient of the block's output into that of its input `x`.
+    /// In the lowest trained block the latter is computed only if something below needs it.
     pub fn backward(
         &self,
         cx: Context<'_>,
@@ -131,7 +131,7 @@ impl Block {
         }
     }
 
-    /// From the gradient of the output to that of the stream after attention.
+    /// Computes the gradient of the stream after attention from that of the block's output.
     fn feed_backward(
         &self,
         cx: Context<'_>,
@@ -176,7 +176,7 @@ impl Block {
         }
     }
 
-    /// From the gradient of the sum after attention to that of the block's input.
+    /// Computes the gradient of the block's input from that of the sum after attention.
     fn attention_backward(
         &self,
         cx: Context<'_>,
@@ -225,7 +225,7 @@ impl Block {
     }
 }
 
-/// Turns a gradient of the rows that ask into one of all rows, zero elsewhere.
+/// Spreads a gradient of the rows that send queries over all rows, with zeros elsewhere.
 fn spread_rows(
     cx: Context<'_>,
     gradient: &mut Vec<f32>,

@@ -1,4 +1,4 @@
-//! The output of a part on its way into the residual stream: a linear layer, then dropout.
+//! The output of a part on its way into the residual stream: through a linear layer, then dropout.
 
 use super::adapter::LowRank;
 use super::affine::Affine;
@@ -38,7 +38,7 @@ impl Branch<'_> {
         rows::add(cx.team(), stream, branch);
     }
 
-    /// The gradient of the linear layer's output, from that of the stream.
+    /// Computes the gradient of the linear layer's output from that of the stream.
     pub fn gradient<'a>(
         self,
         cx: Context<'_>,

@@ -11,7 +11,7 @@ use crate::engine::cpu::kernel::Linear;
 use crate::engine::cpu::table::{Role, Slot, Span, Store, Table, Tensor};
 use crate::engine::files::layout::{Kind, Layout, Part, TensorSpec, adapter_names};
 
-/// Appends tensors in order; the stage in work decides what is trained.
+/// Appends tensors in order. The stage that was entered last decides whether they are trained.
 #[derive(Debug)]
 pub struct Builder<'a> {
     layout: &'a Layout,
@@ -23,7 +23,8 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// An empty table for a network of so many blocks, at the embeddings.
+    /// An empty table for a network of `n_blocks` blocks; the first stage is that of the
+    /// embeddings.
     pub fn new(layout: &'a Layout, tuning: &'a Tuning, frozen: Precision, n_blocks: usize) -> Self {
         let lowest = Stage::lowest_whole(tuning, n_blocks);
         let (table, stage) = (Table::default(), Stage::Embedding);
@@ -152,8 +153,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The place of a tensor that a family lacks. A description asks only for what its families have:
-/// the tests build all of them.
+/// The place of a tensor that a family lacks. It is never used, since a network asks only for
+/// tensors its family has; the tests build every family.
 const NOTHING: Slot = Slot { store: Store::Frozen, span: Span { start: 0, end: 0 } };
 
 fn joined(mut slots: impl Iterator<Item = Slot>) -> Option<Slot> {

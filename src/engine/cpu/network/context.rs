@@ -15,7 +15,7 @@ pub enum Reading {
     All,
 }
 
-/// The purpose of a pass.
+/// What a pass is for, and what it keeps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pass {
     /// Rows read from the last block.
@@ -85,7 +85,8 @@ impl<'a> Context<'a> {
         Self { pass: Pass { dropout: Dropout::off(), ..self.pass }, ..self }
     }
 
-    /// The rows that ask in a block.
+    /// The rows that send queries in a block; in the last block these may be only the rows that are
+    /// read.
     #[must_use]
     pub fn queries(&self, is_last: bool) -> &'a Queries {
         if is_last && self.pass.reading == Reading::Pooled {

@@ -32,26 +32,26 @@ impl Transformer {
         let n_kept = self.blocks.len() - first;
         let asking = |block: usize| if block + 1 == self.blocks.len() { n_rewards } else { n };
         let mut values = 0;
-        // Tapes: of every kept block, or one that the trunk's blocks use in turn.
+        // Tapes: one for every block that keeps one, or a single one that the trunk's blocks share.
         for block in first..self.blocks.len() {
             values += self.n_tape_values(block, n, asking(block));
         }
         if n_kept == 0 || first > 0 {
-            // The trunk's widest tape; a kept block's may be the same buffers grown.
+            // The widest tape of the trunk; the first kept block may reuse its buffers.
             let in_first_slot =
                 if n_kept == 0 { 0 } else { self.n_tape_values(first, n, asking(first)) };
             let trunk = (0..first).map(|it| self.n_tape_values(it, n, asking(it))).max();
             values += trunk.unwrap_or(0).saturating_sub(in_first_slot);
         }
-        // Streams: the input of every kept block and the last output; at least two.
+        // Streams: the input of every kept block and the last output, but at least two.
         values += n_kept.max(1) * n * width;
         values += if n_kept > 1 { n_rewards * width } else { n * width };
         values += self.n_embedding_values(n) + self.n_relative_values(shape);
         values + self.n_scratch_values(n, n_rewards, tuning, has_dropout)
     }
 
-    /// Relative positions: the rows and their gradient; keys and queries of every kept block, and
-    /// their gradients; the tables of attention.
+    /// Relative positions: their rows and the gradient of these; keys and queries of every kept
+    /// block, and their gradients; the tables of attention.
     fn n_relative_values(&self, shape: MicroBatchShape) -> usize {
         let (Some(relative), Some(block)) = (self.relative, self.blocks.first()) else { return 0 };
         let (heads, longest) = (block.attention.heads, shape.longest);
@@ -93,10 +93,10 @@ impl Transformer {
         let width = self.width();
         let Some(block) = self.blocks.first() else { return 0 };
         let heads = block.attention.heads;
-        // Only the last block asks for fewer rows than there are.
+        // Only in the last block fewer rows send queries than there are.
         let m = if self.blocks.len() > 1 { n } else { n_rewards };
         let is_before = matches!(block.norms, Norms::Before(_));
-        // normed; asking rows are gathered only in the last block.
+        // `normed`; the rows that send queries are copied only in the last block.
         let mut values = if is_before { n } else { m } * width + n_rewards * width;
         values += m * block.feed.down.shape.input; // activated
         let has_branch = has_dropout || self.embeddings.positions.is_some();
@@ -108,7 +108,7 @@ impl Transformer {
                 values += (n * heads.key_value_width()).max(m * heads.query_width());
             }
         }
-        // `branch` also takes the spread gradient of the last block's rows.
+        // `branch` also holds the gradient of the last block's rows, spread over all rows.
         if has_branch || self.lowest < Stage::FinalNorm {
             values += n * width;
         }

@@ -1,10 +1,10 @@
 //! One transformer for all families, described by data and without its parameters.
 //!
-//! It computes in two parts. The *trunk* is everything below the lowest trained tensor: a scoring
-//! pass that saves nothing and drops nothing. Its result, the *seam*, enters the *top*, which keeps
-//! what a backward pass needs and through which the gradient comes back, not further. When whole
-//! layers are frozen the seam is rounded to bf16 once, so that a pass that takes it from a cache
-//! has the bits of one that computes it.
+//! It computes in two parts. The *trunk* is everything below the lowest trained tensor: it saves
+//! nothing for a backward pass and uses no dropout. Its result, the *seam*, enters the *top*, which
+//! saves what the backward pass needs; the gradient goes no farther than the seam. When whole
+//! layers are frozen, the seam is rounded to bf16 once, so that a pass that reads it from a cache
+//! has the same bits as one that computes it.
 
 use half::bf16;
 
@@ -47,9 +47,9 @@ pub mod workspace;
 /// How sequences are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
-    /// A shared prefix once; the reward is read at the last token.
+    /// Both answers of a pair read a shared prefix once; the reward is read at the last token.
     Causal,
-    /// Every side whole; the reward is read at the first token.
+    /// Each side is read whole; the reward is read at the first token.
     Bidirectional { has_types: bool, first_position: usize },
 }
 
@@ -119,7 +119,7 @@ impl Transformer {
         }
     }
 
-    /// What is wrong with a pair that this network cannot read.
+    /// The reason why this network cannot read a pair, as a sentence; `None` where it can.
     #[must_use]
     pub fn problem(&self, pair: &EncodedPair) -> Option<String> {
         for tokens in [&pair.tokens_a, &pair.tokens_b] {
@@ -132,7 +132,7 @@ impl Transformer {
         (!is_shared).then(|| "a shared prefix that differs".to_owned())
     }
 
-    /// What is wrong with a sequence that this network cannot read.
+    /// The reason why this network cannot read a sequence, as a sentence; `None` where it can.
     #[must_use]
     fn sequence_problem(&self, tokens: &[u32]) -> Option<String> {
         let (vocabulary, limit) = (self.vocab_size, self.max_tokens);
@@ -166,8 +166,9 @@ impl Transformer {
         self.lowest.first_block(self.blocks.len())
     }
 
-    /// Where the input of a block (or, behind the last, the output) stands: in a slot of its own
-    /// when kept, else in one of two in turn. The seam is always in the first.
+    /// The buffer that holds the input of a block (or, for the number after the last, the output):
+    /// one of its own when it is kept, else one of two used in turn. The seam is always in the
+    /// first.
     fn stream_slot(&self, cx: Context<'_>, block: usize) -> usize {
         let first = self.first_top_block();
         match block.checked_sub(first) {
@@ -220,7 +221,7 @@ impl Transformer {
         }
     }
 
-    /// From the seam to the hidden states in `work.hidden`.
+    /// Computes the hidden states in `work.hidden` from the seam.
     pub fn top(&self, cx: Context<'_>, work: &mut Workspace) {
         if self.lowest == Stage::Embedding {
             self.embeddings.forward(cx, self.stream_slot(cx, 0), work);
@@ -233,7 +234,7 @@ impl Transformer {
         }
     }
 
-    /// Rewards of a batch, into `work.rewards`.
+    /// Computes the rewards of a batch, into `work.rewards`.
     pub fn reward(&self, cx: Context<'_>, work: &mut Workspace) {
         self.trunk(cx, work);
         self.reward_from_seam(cx, work);
@@ -257,7 +258,7 @@ impl Transformer {
         self.rounds_seam
     }
 
-    /// Leaves the seam as it is computed: what a cache would have rounded is not.
+    /// Leaves the seam unrounded, as it is computed without a cache.
     pub fn keep_seam_exact(&mut self) {
         self.rounds_seam = false;
     }
@@ -269,7 +270,7 @@ impl Transformer {
         self.width() * if is_inside { self.n_rows(pair) } else { 2 }
     }
 
-    /// Puts activations computed before where [`Transformer::trunk`] leaves them.
+    /// Puts cached activations where [`Transformer::trunk`] would have left them.
     pub fn enter_seam(&self, cx: Context<'_>, seam: &[bf16], work: &mut Workspace) {
         let first = self.first_top_block();
         work.reserve(if cx.pass.keeps { self.blocks.len() - first } else { 1 });
@@ -307,7 +308,8 @@ impl Transformer {
         work.streams[self.stream_slot(cx, block + 1)] = output;
     }
 
-    /// From the last block to the hidden states: the last norm, where there is one.
+    /// Computes the hidden states from the last block's output: through the final norm, where there
+    /// is one.
     fn finish(&self, cx: Context<'_>, work: &mut Workspace) {
         let n = cx.queries(true).len() * self.width();
         let stream = &work.streams[self.stream_slot(cx, self.blocks.len())][..n];

@@ -24,7 +24,8 @@ pub struct RelativeTable {
     pub width: usize,
 }
 
-/// Numbers of rows start here, so that the masks of adapters are not those of tokens.
+/// Rows of the table are numbered from here, so that their dropout masks differ from those of
+/// tokens.
 const FIRST_NUMBER: u32 = 1 << 31;
 
 /// The rows that a batch reaches.

@@ -1,4 +1,4 @@
-//! From which stage of a network on its tensors are trained.
+//! The stages of a network, from the bottom up; tuning trains the tensors from one of them on.
 
 use crate::domain::spec::Tuning;
 

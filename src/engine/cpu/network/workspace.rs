@@ -8,7 +8,8 @@ use super::scratch::Scratch;
 /// All buffers of a trainer.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    /// One for each block that a backward pass goes through, else one in all.
+    /// One tape for each block that a backward pass goes through; a single one where there is no
+    /// such pass.
     pub tapes: Vec<Tape>,
     /// Input of each block, and the output of the last: one more than tapes, at least two.
     pub streams: Vec<Vec<f32>>,
@@ -28,9 +29,9 @@ pub struct Workspace {
     /// Rewards, in the order of the batch.
     pub rewards: Vec<f32>,
     pub drewards: Vec<f32>,
-    /// Logits of some rows (language modelling).
+    /// Logits of some rows (language modeling).
     pub logits: Vec<f32>,
-    /// Of the block in work.
+    /// Buffers of the block that is being computed.
     pub scratch: Scratch,
 }
 

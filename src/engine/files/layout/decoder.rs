@@ -4,7 +4,8 @@ use super::{Kind, Layout, Part};
 use crate::engine::config::DecoderConfig;
 
 pub(super) fn layout(config: &DecoderConfig) -> Layout {
-    // A tied head is a copy of the embedding table; an untied one is a matrix of its own.
+    // With tied embeddings, a stored head is a copy of the embedding table; otherwise it is a
+    // matrix of its own.
     let ignored = if config.tied_embeddings { vec!["lm_head."] } else { Vec::new() };
     let mut layout = Layout::new("model.", ignored, &["rotary_emb.inv_freq"]);
     let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);

@@ -27,7 +27,7 @@ const BERT_BLOCK: [&str; 8] = [
     "output.LayerNorm",
 ];
 
-/// `cls.` are the heads of masked-language-model pretraining.
+/// Names of BERT. What begins with `cls.` are the heads of masked-language-model pretraining.
 const BERT: Names = Names {
     prefix: "bert.",
     blocks: "bert.encoder.layer",
@@ -37,7 +37,7 @@ const BERT: Names = Names {
     ignored: &["cls."],
 };
 
-/// The pooler of a bare RoBERTa is not the one its classifier uses.
+/// Names of RoBERTa. The pooler of a bare RoBERTa is not the layer that its classifier uses.
 const ROBERTA: Names = Names {
     prefix: "roberta.",
     blocks: "roberta.encoder.layer",
@@ -65,8 +65,8 @@ const DISTILBERT: Names = Names {
     ignored: &["vocab_transform.", "vocab_layer_norm.", "vocab_projector."],
 };
 
-/// The pooler belongs to the classifier, outside the backbone; the ignored ones are the heads of
-/// pretraining.
+/// Names of DeBERTa. The pooler belongs to the classifier, outside the backbone; the ignored names
+/// are the heads of pretraining.
 const DEBERTA: Names = Names {
     prefix: "deberta.",
     blocks: "deberta.encoder.layer",
@@ -105,7 +105,7 @@ pub(super) fn layout(config: &EncoderConfig) -> Layout {
     };
     let mut ignored = names.ignored.to_vec();
     if !config.has_position_table {
-        // Left over in some exports that do not read it.
+        // Some exports contain the table although they do not read it.
         ignored.push("embeddings.position_embeddings.");
     }
     let mut layout = Layout::new(

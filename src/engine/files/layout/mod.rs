@@ -115,9 +115,9 @@ pub struct TensorSpec {
 pub struct Layout {
     tensors: Vec<TensorSpec>,
     by_name: BTreeMap<String, usize>,
-    /// What exports of the whole model put before the names of the backbone.
+    /// The prefix that exports of the whole model put before the names of the backbone.
     prefix: &'static str,
-    /// Buffers and heads of other tasks that are dropped without a word, by start of name …
+    /// Beginnings of names that are ignored without a warning: buffers and heads of other tasks.
     ignored_prefixes: Vec<&'static str>,
     /// … or by end.
     ignored_suffixes: &'static [&'static str],
@@ -225,7 +225,7 @@ impl Layout {
             || self.ignored_suffixes.iter().any(|suffix| name.ends_with(suffix))
     }
 
-    /// Whether a model without this tensor is whole: the head may be made anew.
+    /// Whether a model is complete without this tensor: a reward head can be initialized anew.
     #[must_use]
     pub fn is_optional(part: Part) -> bool {
         part.is_head() || part == Part::LanguageHead

@@ -9,7 +9,7 @@ use crate::domain::source::hub_name::HubName;
 use crate::engine::files::hub_cache;
 use crate::engine::files::tensor_file::{INDEX, WEIGHTS};
 
-/// Files of a tokenizer that say nothing without `tokenizer.json`.
+/// Files of a tokenizer that are useless without `tokenizer.json`.
 const OF_TOKENIZER: [&str; 8] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -21,8 +21,8 @@ const OF_TOKENIZER: [&str; 8] = [
     "spm.model",
 ];
 
-/// The base model's folder: as PEFT does, from the current folder; else beside the adapter; else in the
-/// cache of the Hub.
+/// Finds the base model's folder: relative to the current folder, as PEFT does; else beside the
+/// adapter; else in the cache of the Hub.
 pub(super) fn find(dir: &Path, settings: &Settings) -> Result<PathBuf, AdapterError> {
     let path = dir.join(ADAPTER_CONFIG);
     let named = &settings.base;
@@ -57,7 +57,7 @@ pub(super) fn has_tokenizer(dir: &Path) -> Result<bool, AdapterError> {
     }
 }
 
-/// Refuses folders that are no adapter alone.
+/// Refuses a folder that holds more than an adapter.
 pub(super) fn check_folder(dir: &Path) -> Result<(), AdapterError> {
     let has = |file: &str| dir.join(file).is_file();
     if has(WEIGHTS) || has(INDEX) {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// What is wrong with an adapter.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterError {
-    /// A key of `adapter_config.json` says something that cannot be merged, or that is no such value.
+    /// A key of `adapter_config.json` asks for something that cannot be merged, or has an invalid
+    /// value.
     #[error("`{}` has `{key}` `{value}`: {problem}", path.display())]
     Key {
         path: PathBuf,
@@ -15,7 +16,7 @@ pub enum AdapterError {
         problem: &'static str,
         hint: &'static str,
     },
-    /// The base model is nowhere.
+    /// The base model cannot be found.
     #[error(
         "`{}` names the base model `{named}`, which is no folder here, none beside the adapter, and \
          not in the cache of the Hub",
@@ -45,7 +46,7 @@ pub enum AdapterError {
         /// Pickled ones are there instead.
         has_pickle: bool,
     },
-    /// Files of a tokenizer, but not the tokenizer.
+    /// Some files of a tokenizer are there, but not `tokenizer.json`.
     #[error("`{}` has `{file}` but no `tokenizer.json`, so its tokenizer cannot be read", dir.display())]
     TornTokenizer {
         dir: PathBuf,
@@ -55,7 +56,8 @@ pub enum AdapterError {
     /// Tensors that no merged model has, or that do not fit.
     #[error("`{}` cannot be merged: {}", path.display(), problems.join("; "))]
     Tensors { path: PathBuf, problems: Vec<String>, hint: &'static str },
-    /// The head is there in part: PEFT makes the rest from random numbers whenever it opens it.
+    /// Only a part of the head is there; PEFT would fill the rest with random numbers whenever it
+    /// opens the adapter.
     #[error(
         "`{}` holds the score, but `{missing}` is neither in it nor in the base model: PEFT makes it \
          anew from random numbers at every opening",
@@ -66,7 +68,8 @@ pub enum AdapterError {
         /// What is not there.
         missing: String,
     },
-    /// The text model of a base with one table for input and output has an output of its own.
+    /// The adapter trains an output head apart from the embedding table, but the base model has one
+    /// table for both.
     #[error(
         "`{}` changes the output of a base model whose output is its input table, so answers cannot be \
          rated or written with it",
@@ -75,7 +78,7 @@ pub enum AdapterError {
     ForeignLanguageHead { path: PathBuf },
 }
 
-/// For what PEFT itself can merge.
+/// The hint for adapters that PEFT itself can merge.
 pub(super) const MERGE: &str =
     "merge the adapter with PEFT (`merge_and_unload()`) and save the whole model";
 

@@ -1,8 +1,8 @@
 //! The settings of an adapter, key by key.
 //!
-//! What PEFT 0.21.2 makes of each key was run (`tests/fixtures/engine/make_adapters.py`). A key is read, or
-//! known to change no reward of a model that is only used, or has to be unset; one that nobody knows has to
-//! be unset as well.
+//! What PEFT 0.21.2 does with each key was found by running it
+//! (`tests/fixtures/engine/make_adapters.py`). A key is either read, or known to change no reward
+//! of a model that is not trained further, or must be unset; an unknown key must be unset too.
 
 use std::path::Path;
 
@@ -38,9 +38,10 @@ const READ: [&str; 15] = [
     "use_rslora",
 ];
 
-/// Keys that change no reward, whatever they say: of training, of kinds of layers that no model here has
-/// (`fan_in_fan_out`, `use_qalora`: PEFT itself turns them off for linear layers), of an initialization
-/// (which `init_lora_weights` names), or of a sampler that rests outside training.
+/// Keys that change no reward, whatever their value: those for training, for kinds of layers that
+/// no model here has (`fan_in_fan_out`, `use_qalora`: PEFT switches them off for linear layers),
+/// for an initialization (which `init_lora_weights` names), or for a sampler that is idle outside
+/// training.
 const HARMLESS: [&str; 16] = [
     "auto_mapping",
     "corda_config",
@@ -60,7 +61,7 @@ const HARMLESS: [&str; 16] = [
     "velora_config",
 ];
 
-/// Keys that must be unset, why, and the way out.
+/// Keys that must be unset, with the reason and the way out.
 const REFUSED: [(&str, &str, &str); 12] = [
     (
         "alora_invocation_tokens",
@@ -88,7 +89,7 @@ const REFUSED: [(&str, &str, &str); 12] = [
     ("trainable_token_indices", "it holds new vectors of single tokens", MERGE),
     ("use_bdlora", "its matrices are stored as diagonal blocks (BD-LoRA)", MERGE),
     ("use_dora", "the lengths of the columns are trained apart (DoRA)", MERGE),
-    // Of PEFT before 0.3.
+    // A key of PEFT before version 0.3.
     ("enable_lora", "its updates share one matrix", MERGE),
     (
         "merge_weights",
@@ -110,13 +111,13 @@ const UNMERGEABLE: [&str; 9] = [
     "XLORA",
 ];
 
-/// For an adapter whose base is not the one that the file names.
+/// The hint for an adapter whose base is not the one that the file names.
 const CONVERT: &str = "where it was trained, merge it (`merge_and_unload()`) and save the whole model, \
      or save it as an ordinary adapter (`path_initial_model_for_weight_conversion`)";
-/// For a value that PEFT could not read either.
+/// The hint for a value that PEFT could not read either.
 const FIX: &str = "correct `adapter_config.json`";
 
-/// What is read of the settings.
+/// The settings of an adapter that are used.
 #[derive(Debug)]
 pub(super) struct Settings {
     /// The value of `base_model_name_or_path`.
@@ -129,7 +130,7 @@ pub(super) struct Settings {
     pub is_rank_stabilized: bool,
     /// Which modules have an update.
     pub targets: Targets,
-    /// Whether an update that the file lacks is random, not zero.
+    /// Whether an update that is missing from the file is random instead of zero.
     pub starts_random: bool,
 }
 
@@ -208,7 +209,8 @@ impl Keys<'_> {
         }
     }
 
-    /// `init_lora_weights`: only those that leave the base model as it is.
+    /// Checks `init_lora_weights`: only initializations that leave the base model unchanged are
+    /// accepted.
     fn check_start(&self) -> Result<(), AdapterError> {
         const KEY: &str = "init_lora_weights";
         let Some(start) = self.set(KEY) else { return Ok(()) };
@@ -218,7 +220,7 @@ impl Keys<'_> {
                 _ => Err(self.bad(KEY, "expected a name, `true` or `false`", MERGE)),
             };
         };
-        // PEFT reads these two in any case, and the others as they are.
+        // PEFT reads these two names in any case of letters, and the others exactly.
         let lower = name.to_ascii_lowercase();
         if lower == "gaussian" || lower == "mica" || matches!(name, "eva" | "orthogonal") {
             return Ok(());
@@ -302,7 +304,7 @@ impl Keys<'_> {
             all.map_err(|text| self.bad_expression(key, &text))
         };
         let layers = match self.set("layers_to_transform").or_else(|| {
-            // The first block's number is no unset value.
+            // Block 0 counts as a value; the general rule would take 0 for an unset key.
             self.keys.get("layers_to_transform").filter(|value| value.is_u64())
         }) {
             None => Some(Vec::new()),

@@ -1,8 +1,8 @@
 //! PEFT adapters as models: the base model that `adapter_config.json` names, with the low-rank
 //! updates of `adapter_model.safetensors` merged into its matrices as they are read.
 //!
-//! What PEFT can do beyond `W + scale * B A` and whole layers (`modules_to_save`, a grown table of
-//! embeddings) is refused by its key or tensor name.
+//! Whatever PEFT can do beyond `W + scale * B A` and whole layers (`modules_to_save`, a larger
+//! embedding table) is refused, with the key or the tensor's name.
 
 use std::path::{Path, PathBuf};
 
@@ -35,10 +35,10 @@ pub struct Adapter {
     settings: Settings,
 }
 
-/// What stands in the place of the base model once an adapter has been put over it.
+/// What has changed in a base model after an adapter was merged into it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::engine) struct PutOver {
-    /// Whether the model's output differs from its input table, which a tied base has as one.
+    /// Whether the output head differs from the embedding table although the base ties the two.
     pub has_foreign_language_head: bool,
 }
 
@@ -66,8 +66,8 @@ impl Adapter {
         &self.base
     }
 
-    /// Where a file of the model is looked for: the tokenizer's with the adapter where it brings one,
-    /// all else with the base model.
+    /// The folder of a file of the model: the tokenizer's files come from the adapter where it has
+    /// them, all others from the base model.
     pub(in crate::engine) fn folder(&self, file: &str) -> &Path {
         let ends = [".safetensors", ".safetensors.index.json"];
         let is_base =

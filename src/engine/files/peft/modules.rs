@@ -8,7 +8,7 @@
 
 use tokenizers::utils::SysRegex;
 
-/// A value that differs by module: of the keys that match, the first of the file counts.
+/// A value that can differ by module: the first key of the file that matches the module counts.
 #[derive(Debug)]
 pub(super) struct ByModule {
     default: f64,
@@ -64,7 +64,7 @@ impl Names {
     }
 }
 
-/// Which modules have an update.
+/// Which modules the adapter updates.
 #[derive(Debug)]
 pub(super) struct Targets {
     /// The value of `target_modules`.
@@ -88,7 +88,7 @@ impl Targets {
         {
             return false;
         }
-        // A module named in full is one whatever its block.
+        // A module that is named in full counts whatever its block.
         self.named.has_exactly(module)
             || self.named.has_end_of(module)
                 && (self.layers.is_empty()
@@ -99,7 +99,7 @@ impl Targets {
     fn layer(&self, module: &str) -> Option<u64> {
         let parts: Vec<&str> = module.split('.').collect();
         let is_list = |end: usize| match self.lists.as_slice() {
-            // PEFT wants one more name before that of the list.
+            // PEFT expects one more name before that of the list.
             [] => end >= 2,
             lists => lists.iter().any(|list| is_match(list, &parts[..end].join("."))),
         };

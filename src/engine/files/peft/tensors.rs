@@ -11,12 +11,12 @@ use crate::engine::files::layout::{Kind, Layout, Part, TensorSpec};
 use crate::engine::files::stored::{StoredTensors, Update, read_tensors};
 use crate::engine::files::tensor_file::{Header, Tensor};
 
-/// What stands before the name that a tensor has in the base model.
+/// The prefix that PEFT puts before the names of the base model.
 const PREFIX: &str = "base_model.model.";
 const LANGUAGE_HEAD: &str = "lm_head.weight";
-/// Marks of names that only training reads.
+/// Parts of names of tensors that are only used in training.
 const OF_TRAINING: [&str; 2] = [".lora_velora_embed", ".lora_monteclora_sampler."];
-/// Marks of names that are no part of `W + scale * B A`, and what they are.
+/// Parts of names of tensors that do not belong to `W + scale * B A`, with what they are.
 const REFUSED: [(&str, &str); 5] = [
     (".lora_embedding_", "an update of a table of embeddings"),
     (".lora_magnitude_vector", "a length of DoRA"),
@@ -34,9 +34,9 @@ enum Piece {
     B(String),
     /// A tensor in the place of the base model's.
     Whole(String),
-    /// The same under an older or a second name.
+    /// The same tensor under an older or a second name.
     Copy(String),
-    /// The tensor that an update is added to, saved with it.
+    /// The base matrix of an update, saved together with it.
     Under(String),
     /// Of no use here.
     Passed,
@@ -50,7 +50,7 @@ impl Piece {
         if let Some((_, what)) = REFUSED.iter().find(|(mark, _)| name.contains(mark)) {
             return Self::Refused(what);
         }
-        // What a layer was before it was trained whole.
+        // The layer before it was trained whole; not used.
         if name.contains(".original_module.") || OF_TRAINING.iter().any(|it| name.contains(it)) {
             return Self::Passed;
         }
@@ -83,7 +83,7 @@ struct Sorted {
     /// By the base model's name.
     whole: BTreeMap<String, Tensor>,
     updates: BTreeMap<String, Found>,
-    /// An output saved where it is the input table: that table.
+    /// A saved output head where head and embedding table are one: it is that table.
     table: Option<Tensor>,
     problems: Vec<String>,
 }
@@ -150,7 +150,7 @@ pub(super) fn put_over(
         let (path, problems) = (path.to_owned(), sorted.problems);
         return Err(AdapterError::Tensors { path, problems, hint: TENSORS_HINT }.into());
     }
-    // A table has grown, and the output that was trained for the old one is of no use.
+    // The embedding table has grown, so the old output head no longer fits.
     if layout.get(LANGUAGE_HEAD).is_some_and(|spec| weights.shape(&spec.name) != Some(&spec.shape))
     {
         weights.remove(LANGUAGE_HEAD);

@@ -1,10 +1,10 @@
 //! Jinja as transformers runs it for chat templates, on `minijinja`.
 //!
-//! The same settings (`trim_blocks`, `lstrip_blocks`, loop controls, no escaping), the same extras
-//! (`raise_exception`, `strftime_now`, `tojson` without escaping, `{% generation %}` marks), and Python's
-//! values, texts and methods. What `minijinja` computes otherwise is mended here or refused by name
-//! (`scan`). One thing differs by intent: `strftime_now` always tells [`TODAY`], for a reward that
-//! depends on the day it is computed measures nothing.
+//! It has the same settings (`trim_blocks`, `lstrip_blocks`, loop controls, no escaping), the same
+//! extras (`raise_exception`, `strftime_now`, `tojson` without escaping, `{% generation %}` marks),
+//! and Python's values, texts and methods. Where `minijinja` differs from Jinja, the template is
+//! rewritten or refused with the place (`scan`). One difference is intended: `strftime_now` always
+//! returns [`TODAY`], because a reward must not depend on the day it is computed.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,13 +26,14 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-/// What `strftime_now` tells: the day that Llama 3.1's template falls back on.
+/// The day that `strftime_now` returns: the one that Llama 3.1's template uses when it has no
+/// clock.
 const TODAY: jiff::civil::Date = jiff::civil::date(2024, 7, 26);
-/// A day that is another one in every way it can be written.
+/// A day that differs from [`TODAY`] in every part of a date, to find templates that write the day.
 const ANOTHER_DAY: jiff::civil::Date = jiff::civil::date(2031, 11, 5);
 /// Instructions one rendering may take; a conversation of a hundred turns takes a few thousand.
 const FUEL: u64 = 20_000_000;
-/// What a rendering may write.
+/// Most bytes that a rendering may write.
 const BYTES_MAX: usize = 16 << 20;
 /// The name of the one template of an environment.
 const MAIN: &str = "chat";
@@ -86,7 +87,7 @@ impl Program {
         self.render_on(false, messages, globals, add_generation_prompt)
     }
 
-    /// Whether the text would be another one on another day.
+    /// Whether the rendered text would change with the day.
     pub(super) fn prints_the_day(&self, messages: &[Message]) -> bool {
         let [today, another] = [false, true].map(|day| self.render_on(day, messages, "", false));
         today != another
@@ -114,7 +115,7 @@ impl Program {
             names.push((name, json::load(raw.get())?));
         }
         let mut out = Capped(Vec::new());
-        // Of two values of one name the later counts.
+        // Of two values with one name the later counts.
         let render = || template.render_captured_to(Value::from_pairs(names), &mut out).map(|_| ());
         // `loop.cycle(*[])` divides by zero in minijinja 3.1.0.
         let rendered = catch_unwind(AssertUnwindSafe(render));
@@ -126,7 +127,7 @@ impl Program {
     }
 }
 
-/// A text that does not grow without end.
+/// A buffer that refuses to grow beyond [`BYTES_MAX`].
 struct Capped(Vec<u8>);
 
 impl std::io::Write for Capped {
@@ -150,8 +151,8 @@ pub(super) fn has_tools(globals: &str) -> bool {
     given.is_ok_and(|given| given.get("tools").is_some_and(|tools| !tools.is_null()))
 }
 
-/// A message as transformers hands it to a template: fields that are none are left away, and reasoning
-/// goes by `reasoning_content` and `thinking` too, whatever it is called.
+/// A message as transformers hands it to a template: fields without a value are left out, and
+/// reasoning is given as `reasoning_content` and as `thinking`, whatever it is called in the file.
 fn message(message: &Message) -> Result<Value, String> {
     if let (Content::Text(content), true) = (&message.content, message.fields.is_empty()) {
         return Ok(minijinja::context! { role => &message.role, content });
@@ -175,7 +176,7 @@ fn message(message: &Message) -> Result<Value, String> {
     Ok(if message.fields.is_empty() { value } else { Value::from_object(Fielded(value)) })
 }
 
-/// A message with fields beside role and content, of which the order in its file is not known.
+/// A message with further fields, whose order in the file is not known.
 #[derive(Debug)]
 struct Fielded(Value);
 

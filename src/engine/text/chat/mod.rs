@@ -5,12 +5,13 @@
 //! `additional_chat_templates/`, else `chat_template` of `tokenizer_config.json`), one of `assets/chat-templates/`, or a file. What a stored prompt says is
 //! read back into messages by `turns`.
 //!
-//! Where the special tokens come from is part of a template: one of a model writes them itself
-//! (`apply_chat_template` of transformers adds none), while `hh`, `question-answer` and `alpaca` are
-//! plain texts that get what the tokenizer puts around every text.
+//! Special tokens are written either by the template or by the tokenizer. The template of a model
+//! writes them itself (`apply_chat_template` of transformers adds none), while `hh`,
+//! `question-answer` and `alpaca` are plain texts, to which the tokenizer adds what it adds to
+//! every text.
 //!
-//! Messages are written as the template writes them, whatever that is. One thing is added: where a
-//! template has no place for tool calls, a message that is nothing else says them itself (name and
+//! Messages are written exactly as the template writes them, with one exception: where a template
+//! has no place for tool calls, a message that holds nothing else is given them as text (name and
 //! arguments as JSON), so that no answer is empty.
 
 use std::borrow::Cow;
@@ -33,17 +34,18 @@ mod tests;
 
 /// The file a model keeps its template in.
 pub const OWN_FILE: &str = "chat_template.jinja";
-/// The folder of those that have another name than [`DEFAULT`].
+/// The folder of a model's templates that have other names than [`DEFAULT`].
 pub const NAMED_FOLDER: &str = "additional_chat_templates";
-/// The name of the template that is taken without one.
+/// The name of the template that is used when none is named.
 pub const DEFAULT: &str = "default";
 /// The name of the template for conversations with tools.
 pub const TOOL_USE: &str = "tool_use";
-/// The file that processors of images keep theirs in; no tokenizer reads it.
+/// The file in which image processors keep their template; no tokenizer reads it.
 const OF_PROCESSOR: &str = "chat_template.json";
-/// A function's name that no template writes by itself.
+/// A function name that no template writes by itself; it is searched for in the text to find out
+/// whether a template writes tool calls.
 const CALLED: &str = "probe_of_calls";
-/// The fields of a message that calls it.
+/// The fields of a message that calls [`CALLED`].
 const CALL_PROBE: &str = r#"{"tool_calls":[{"type":"function","id":"123456789","function":{"name":"probe_of_calls","arguments":{}}}]}"#;
 /// Larger templates are refused: real ones are a few kilobytes.
 const BYTES_MAX: usize = 1 << 20;
@@ -92,7 +94,7 @@ pub enum SpecialTokensBy {
     Template,
 }
 
-/// A template that has been tried on a conversation.
+/// A compiled chat template that has rendered a test conversation.
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
     name: String,
@@ -130,8 +132,9 @@ impl ChatTemplate {
         Self::new(choice, &path, text, special_tokens, tokens).map(Some)
     }
 
-    /// The model's own template, as transformers 5 takes it: files go before `tokenizer_config.json`,
-    /// all of them; of several that have names, `default`, and `tool_use` for conversations with tools.
+    /// The model's own template, found as transformers 5 does: template files take precedence over
+    /// `tokenizer_config.json`; of several named templates `default` is used, and `tool_use` for
+    /// conversations with tools.
     fn own(
         source: &Source<'_>,
         own: Option<&BTreeMap<String, String>>,
@@ -171,7 +174,7 @@ impl ChatTemplate {
         let by = SpecialTokensBy::Template;
         let mut template = Self::new("own", &path, text, by, tokens)?;
         if let Some((path, text)) = named.remove(TOOL_USE) {
-            // Whether it works shows with the first conversation that has tools.
+            // The template for tools is tried with the first conversation that has tools.
             let with_tools = Self::compiled("own", &path, text, by, tokens)?;
             template.with_tools = Some(Box::new(with_tools));
         }
@@ -246,8 +249,8 @@ impl ChatTemplate {
         }
     }
 
-    /// Whether it writes what day it is; here that is always 26 Jul 2024, so that a reward does not
-    /// depend on the day.
+    /// Whether the template writes the current day. Here that is always 26 Jul 2024, so that a
+    /// reward does not depend on the day.
     #[must_use]
     pub fn prints_the_day(&self) -> bool {
         let told = Message::new(SYSTEM_ROLE, "told");
@@ -262,7 +265,8 @@ impl ChatTemplate {
         self.with_tools.as_ref().map(|template| template.text.as_str())
     }
 
-    /// The messages, of which those that only call tools say so where the template does not.
+    /// The messages. Those that only call tools get the calls as text if the template does not
+    /// write them.
     fn with_calls<'a>(&self, messages: &'a [Message]) -> Cow<'a, [Message]> {
         let is_mute = |message: &Message| {
             message.text().trim().is_empty() && !message.tool_calls().is_empty()
@@ -301,7 +305,8 @@ fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, EngineError> {
     })
 }
 
-/// A file given as a template; a name without a folder and an ending is one that is not known.
+/// Reads a template from a file. A name without a folder and an ending is not a file, but an
+/// unknown name.
 fn read(name: &str) -> Result<String, EngineError> {
     let path = Path::new(name);
     if !path.is_file() && path.components().count() == 1 && path.extension().is_none() {

@@ -1,4 +1,4 @@
-//! What transformers 5 makes of a `tokenizer.json`.
+//! How transformers 5 reads a `tokenizer.json`, which depends on the tokenizer's class.
 //!
 //! `AutoTokenizer` reads the whole file only for the plain class. Classes with a name of their own take
 //! vocabulary and merges from it and build the rest anew, from keys of `tokenizer_config.json` and
@@ -14,7 +14,7 @@ use super::rebuilt::Parts;
 use super::special_tokens::{SpecialTokens, splits_special_tokens};
 use crate::engine::config::{DecoderFamily, EncoderFamily, ModelConfig};
 
-/// What a class is chosen by.
+/// The parts of a `tokenizer.json` that the class is chosen by.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct Outline {
@@ -23,7 +23,7 @@ struct Outline {
     model: Kind,
 }
 
-/// Of the vocabulary, which may be large, only what it is.
+/// The kind of a vocabulary, read without the vocabulary itself, which may be large.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct Kind {
@@ -95,7 +95,7 @@ pub enum TokenizerClass {
     /// The file as it is: `TokenizersBackend`, once `PreTrainedTokenizerFast`.
     #[strum(serialize = "TokenizersBackend", serialize = "PreTrainedTokenizer")]
     Plain,
-    /// A name that says nothing here; read as the plain class.
+    /// A class name that this program does not know; it is read as the plain class.
     Unknown,
     #[strum(
         to_string = "BertTokenizer",
@@ -129,7 +129,7 @@ impl TokenizerClass {
             ModelConfig::Decoder(config) if config.family == DecoderFamily::Mistral => {
                 return Self::Plain;
             }
-            // Whatever its files name: too many of them name the wrong one.
+            // The class of Qwen2, whatever its files name, since too many of them name a wrong one.
             ModelConfig::Decoder(config) if config.family == DecoderFamily::Qwen2 => {
                 return Self::Qwen2;
             }
@@ -164,7 +164,8 @@ impl TokenizerClass {
         (!matches!(self, Self::Plain | Self::Unknown)).then(|| self.into())
     }
 
-    /// Whether it tells two texts apart by token types: as `model_input_names` says, else by class.
+    /// Whether the class gives two texts different token types: as `model_input_names` says, else
+    /// by a default of the class.
     pub(super) fn gives_token_types(self, special: &SpecialTokens) -> bool {
         match special.settings.get("model_input_names").and_then(Value::as_array) {
             Some(names) => names.iter().any(|name| name == "token_type_ids"),
@@ -191,7 +192,7 @@ impl TokenizerClass {
         }
     }
 
-    /// Puts what the class builds in the place of what the file says.
+    /// Replaces parts of the file by what the class builds.
     ///
     /// # Errors
     /// In words, when the file's vocabulary is not of the class's kind or lacks a special token.
@@ -235,7 +236,7 @@ pub(super) enum Refusal {
     Broken(String),
     /// The class that its files name cannot read it.
     Class(String),
-    /// A key of `tokenizer_config.json` takes the token apart that a decoder's text has to end with.
+    /// A key of `tokenizer_config.json` splits the token that a decoder's text has to end with.
     SplitEnd,
 }
 
@@ -261,7 +262,8 @@ pub(super) fn load(
             serde_json::from_slice(bytes).map_err(|error| Refusal::Broken(error.to_string()))?;
         let mut built = said.clone();
         class.rebuild(&mut built, special).map_err(Refusal::Class)?;
-        // A file that says the same is parsed as it is: a large one is slow to write and read again.
+        // If nothing was replaced, the file is parsed as it is: writing and reading a large one
+        // again is slow.
         if built == said { parsed(bytes)? } else { parsed(built.to_string().as_bytes())? }
     } else {
         parsed(bytes)?

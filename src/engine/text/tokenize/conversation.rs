@@ -115,7 +115,8 @@ pub(super) fn render(
     pairs.into_par_iter().enumerate().map(render).collect()
 }
 
-/// The pairs that are conversations, and those that no template touches, each with its place.
+/// Separates the pairs that are conversations from those that no template touches, each with its
+/// index.
 pub(super) fn apart<'a>(pairs: &[PairText<'a>]) -> [(Vec<usize>, Vec<PairText<'a>>); 2] {
     let is_whole = |pair: &PairText<'_>| *pair.form == TextForm::Whole;
     [false, true].map(|wanted| {

@@ -66,8 +66,8 @@ fn read_special_tokens(source: &Source<'_>) -> Result<SpecialTokens, EngineError
     for name in BESIDE_TOKENIZER.into_iter().filter(|name| source.has(name)) {
         beside.push(read_keys(source, name)?);
     }
-    // As transformers 5 has it: `special_tokens_map.json` counts only beside an old
-    // `tokenizer_config.json`, and then more than that.
+    // As in transformers 5: `special_tokens_map.json` is read only beside an old
+    // `tokenizer_config.json`, over which it takes precedence.
     if !beside.first().is_some_and(|keys| keys.contains_key("added_tokens_decoder")) {
         beside.reverse();
     }

@@ -52,15 +52,16 @@ pub struct PairTokenizer {
     max_tokens: usize,
 }
 
-/// Which of a text's tokens its reward is read at.
+/// The token of a text that its reward is read at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RewardAt {
     First,
-    /// The last (a decoder's head that is made here, or one whose configuration names no padding).
+    /// The last token. It is used for a decoder's new head, and for one whose configuration names
+    /// no padding.
     Last,
-    /// The last that is not this one; the first where all are (a decoder's stored head). It is
-    /// where the sequence classification of transformers reads, whose `pad_token_id` may be the end
-    /// token or any other that a text has.
+    /// The last token that differs from this one, or the first token where all are equal to it (a
+    /// decoder's stored head). It is where the sequence classification of transformers reads, whose
+    /// `pad_token_id` may be the end token or any other that a text contains.
     LastBut(u32),
 }
 
@@ -131,8 +132,8 @@ impl PairTokenizer {
         self.padding
     }
 
-    /// Whether every text ends in a token of its own that is not `id`: a decoder's plain text, cut or
-    /// not. What a chat template ends with is not known.
+    /// Whether every text ends in a token other than `id`. This is known of a decoder's plain text,
+    /// cut or not, and not of texts that a chat template ends.
     #[must_use]
     pub fn always_ends_otherwise(&self, id: u32) -> bool {
         let Template::Decoder { end, .. } = &self.template else { return false };
@@ -235,7 +236,7 @@ impl PairTokenizer {
         Ok(encoded)
     }
 
-    /// Token ids of one text without special tokens, for language modelling.
+    /// Token ids of one text without special tokens, for language modeling.
     ///
     /// # Errors
     /// When the tokenizer refuses the text.
@@ -317,7 +318,8 @@ impl PairTokenizer {
             .iter()
             .zip(sides)
             .map(|(pair, sides)| {
-                // A token across the border is the answer's: the two sides may differ there.
+                // A token that spans the border between prompt and answer belongs to the answer,
+                // because the two sides may differ there.
                 let n_prompt = sides
                     .iter()
                     .map(|side| n_tokens_within(side, pair.prompt.len()))
@@ -421,8 +423,8 @@ fn fit(n_prompt: usize, n_answer: [usize; 2], room: usize) -> Cut {
     }
 }
 
-/// Length of the common prefix, short of the whole of either side: each keeps a token of its own,
-/// the one its reward is read at.
+/// Length of the common prefix, short of the whole of either side, so that each side keeps a token
+/// of its own at which its reward is read.
 fn n_shared(a: &[u32], b: &[u32]) -> usize {
     let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     common.min(a.len().min(b.len()).saturating_sub(1))
@@ -436,7 +438,8 @@ fn n_tokens_within(encoding: &Encoding, n_bytes: usize) -> usize {
     encoding.get_offsets().iter().take_while(|(_, end)| *end <= n_bytes).count()
 }
 
-/// A model without special tokens still needs one position to read the reward of an empty text.
+/// A model without special tokens needs one position even for an empty text, so that there is a
+/// reward to read.
 fn non_empty(tokens: Vec<u32>) -> Vec<u32> {
     if tokens.is_empty() { vec![0] } else { tokens }
 }

@@ -1,25 +1,26 @@
-//! What transformers' tokenizer classes build anew instead of reading it from `tokenizer.json`:
-//! their `__init__` (`models/*/tokenization_*.py`, 5.24) as the JSON of the same parts.
+//! The parts that transformers' tokenizer classes build themselves instead of reading them from
+//! `tokenizer.json`: their `__init__` (`models/*/tokenization_*.py`, 5.24) as the JSON of the same
+//! parts.
 
 use serde_json::{Map, Value, json};
 
 use super::special_tokens::SpecialTokens;
 
-/// What Qwen2 splits words by, before byte pairs are merged.
+/// The pattern by which Qwen2 splits words before byte pairs are merged.
 const QWEN2_WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// What a class builds.
 pub(super) struct Rebuilt {
     normalizer: Value,
     pre_tokenizer: Value,
-    /// None where the file's stays.
+    /// The post-processor; `None` keeps the one in the file.
     post_processor: Option<Value>,
     /// Keys of `model`.
     options: Map<String, Value>,
 }
 
 impl Rebuilt {
-    /// In the place of what the file says.
+    /// Replaces the parts of the file.
     pub fn put_into(self, tokenizer: &mut Value) {
         tokenizer["normalizer"] = self.normalizer;
         tokenizer["pre_tokenizer"] = self.pre_tokenizer;

@@ -1,8 +1,8 @@
 //! Batches of pairs on their way into the database.
 //!
-//! A batch is made where pairs are read, on another thread than the one that writes it: all its texts
-//! lie in one buffer, so that handing it over costs nothing a pair, and what can be computed about a
-//! pair is computed there.
+//! A batch is built by the thread that reads pairs, not by the one that writes them. All its texts
+//! lie in one buffer, so that handing it over costs nothing for each pair, and what can be computed
+//! about a pair is computed there.
 
 use crate::domain::preference::PreferencePair;
 use crate::domain::split::group_hash;
@@ -11,7 +11,7 @@ use crate::store::pairs::pair_key;
 /// Most pairs of one transaction.
 pub(in crate::store) const BATCH_PAIRS: usize = 2_000;
 
-/// Bytes of text after which a batch is full: the page cache of an import holds it.
+/// Bytes of text that make a batch full; the page cache of an import is large enough for one.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// One thing read from a source.
@@ -126,8 +126,8 @@ impl ImportBatch {
     }
 }
 
-/// Iterator that gathers items into batches, the last of which may be short. An error comes at once,
-/// without what was gathered before it: nothing of a failed import is kept.
+/// Iterator that gathers items into batches, the last of which may be short. An error is returned
+/// at once, without the items gathered before it, because nothing of a failed import is kept.
 pub struct Batches<I> {
     items: I,
     is_over: bool,

@@ -20,13 +20,13 @@ mod log;
 pub use batch::{Batches, ImportBatch, ImportItem};
 use log::LogKeeper;
 
-/// Page cache during an import: a batch fits.
+/// Page cache during an import, in KiB; a batch fits into it.
 const IMPORT_CACHE_KIB: i64 = 16 << 10;
 
 /// The page cache of every other connection.
 const DEFAULT_CACHE_KIB: i64 = 2_000;
 
-/// What is known of a data set before its first pair.
+/// A data set before its first pair is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDataset {
     /// Where it came from.
@@ -37,8 +37,8 @@ pub struct NewDataset {
 }
 
 impl Store {
-    /// Whether a data set of this layout and grouping was imported. Where none was, no fingerprint
-    /// that is computed over them can be there.
+    /// Whether a data set with this layout and grouping exists. If none does, no stored fingerprint
+    /// can equal one computed with them.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -69,8 +69,8 @@ impl Store {
         match outcome {
             Ok((counts, fingerprint)) => Ok(self.complete_import(dataset, &fingerprint, counts)?),
             Err(error) => {
-                // The first error is the one to tell; what stays is swept at the next opening,
-                // unless this process goes on living, so it is tried now.
+                // The first error is the one to report. What an import leaves is swept when the
+                // database is next opened, but not while this process lives, so it is removed now.
                 let _ = self.remove_dataset_rows(dataset);
                 Err(error)
             }

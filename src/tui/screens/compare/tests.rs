@@ -56,10 +56,10 @@ fn selected(run: u64, seed: u64, round: u32) -> RunEvent {
     };
     let scored = |pair: u32| {
         let id = PairId(pair);
-        let towards_chosen = (3.0 * (noise(run, pair) - 0.3)) as f32;
+        let toward_chosen = (3.0 * (noise(run, pair) - 0.3)) as f32;
         let (reward_a, reward_b) = match chosen_side(seed, id) {
-            crate::domain::preference::Side::A => (towards_chosen, 0.0),
-            crate::domain::preference::Side::B => (0.0, towards_chosen),
+            crate::domain::preference::Side::A => (toward_chosen, 0.0),
+            crate::domain::preference::Side::B => (0.0, toward_chosen),
         };
         let score = PairScore { pair: id, reward_a, reward_b };
         let left_out = (score.confidence() < 0.65).then_some(LeftOut::NotSeparated);

@@ -61,7 +61,7 @@ fn score_words(pair: &SampledPair) -> String {
     let score = score_of(pair);
     let mut out = format!("confidence {}", share(Some(score.confidence()), 3));
     if let Some(previous) = pair.previous_confidence {
-        // Signed towards the present preference: a flipped pair came from below one half.
+        // Signed toward the present preference: a flipped pair came from below one half.
         let change = score.confidence() - previous;
         let arrow = if change < 0.0 { '▼' } else { '▲' };
         out = format!("{out} {arrow}{}", share(Some(change.abs()), 2));

@@ -275,7 +275,7 @@ fn a_range_of_runs_is_marked() {
     press(&mut model, &["v"]);
     assert_eq!(model.runs.marked.len(), 3);
     assert!(toast(&model).0.starts_with("3 marked"));
-    // Upwards too; Esc leaves a range and nothing else.
+    // Upward too; Esc leaves a range and nothing else.
     press(&mut model, &["G", "v", "k", "Esc"]);
     assert_eq!((model.runs.marked.len(), &model.runs.range_from), (3, &None));
     press(&mut model, &["v", "k", "v"]);

@@ -1,4 +1,4 @@
-//! The backward pass.
+//! The backward pass of attention.
 
 #![expect(clippy::needless_range_loop, reason = "iterators are not inlined into vector code")]
 #![expect(unsafe_code, reason = "tasks write to columns of shared rows")]
@@ -237,8 +237,9 @@ impl Work for Backward<'_> {
 }
 
 impl Backward<'_> {
-    /// The rows `row..row + n_rows` of the task, at most [`CHUNK`], of one query head: writes their `dQ`
-    /// and adds their share of `dK` and `dV`.
+    /// Works on the rows `row..row + n_rows` of the task, at most [`CHUNK`], of one query head:
+    /// writes their `dQ`, `[n_rows, width]`, and adds their share of `dK` and `dV`, `[n_keys,
+    /// width]` each.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
     unsafe fn chunk<F: Format>(
@@ -300,8 +301,8 @@ impl Backward<'_> {
         }
     }
 
-    /// Scores to probabilities at `s`, and `dP` to `dS` at `ds`, both `[places.len(), stride]` and in place;
-    /// hidden keys get exactly 0.
+    /// Turns scores at `s` into probabilities, and `dP` at `ds` into `dS`, in place. Both are
+    /// `[places.len(), stride]`; keys that a row does not see get exactly 0.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
     unsafe fn probabilities<F: Format>(
@@ -380,14 +381,15 @@ impl Backward<'_> {
     }
 }
 
-/// The scalar product of `n` values.
+/// The scalar product of `n` values at `a` and at `b`, which must be readable.
 #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
 #[inline(always)]
 unsafe fn dot<L: Lanes>(lanes: L, a: *const f32, b: *const f32, n: usize) -> f32 {
     let mut sum = lanes.splat(0.0);
     let mut i = 0;
     while i < n {
-        // SAFETY: the caller vouches for `n` values of each.
+        // SAFETY: `i < n`, and at most the `n - i` values behind `a + i` and `b + i` are read,
+        // which the caller vouches for.
         unsafe {
             let (a, b) = (lanes.load_first(a.add(i), n - i), lanes.load_first(b.add(i), n - i));
             sum = lanes.fma(a, b, sum);

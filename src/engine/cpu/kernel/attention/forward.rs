@@ -1,4 +1,4 @@
-//! The forward pass.
+//! The forward pass of attention.
 
 #![expect(clippy::needless_range_loop, reason = "iterators are not inlined into vector code")]
 #![expect(unsafe_code, reason = "tasks write to columns of shared rows")]
@@ -202,8 +202,9 @@ impl Forward<'_> {
         }
     }
 
-    /// The rows `row..row + n_rows` of the task, at most [`CHUNK`] and inside one [`GROUP`], of one query
-    /// head: their output and log-sum-exps from the packed keys and values.
+    /// Works on the rows `row..row + n_rows` of the task, at most [`CHUNK`] and inside one
+    /// [`GROUP`], of one query head: writes their output, `[n_rows, width]`, and their
+    /// log-sum-exps, `[n_rows]`, from the packed keys and values.
     #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
     #[inline(always)]
     unsafe fn chunk<F: Format>(
@@ -271,9 +272,10 @@ impl Forward<'_> {
     }
 }
 
-/// Scores of one row, `row[key]` for the keys of `spans`, to probabilities that still lack a factor;
-/// hidden keys get exactly 0. Returns the highest scaled score, in nats, and the sum, from which the caller makes factor and log-sum-exp: a logarithm is a call, and
-/// a call would empty the vector registers.
+/// Turns the scores of one row, `row[key]` for the keys of `spans`, into `exp(scale * score -
+/// highest)`, in place; hidden keys get exactly 0. Returns the highest scaled score, in nats, and
+/// the sum. The caller divides by the sum and takes its logarithm, because the call of a logarithm
+/// here would empty the vector registers.
 #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
 #[inline(always)]
 unsafe fn softmax<L: Lanes>(
@@ -311,8 +313,8 @@ unsafe fn softmax<L: Lanes>(
     }
 }
 
-/// Turns `n_rows` rows of values, `stride` apart, into rows of steps where they stand, for the keys of
-/// `spans`.
+/// Turns `n_rows` rows of values, `stride` apart, into rows of steps in place, for the keys of
+/// `spans`; rows are readable and writable up to the end of `spans`.
 #[expect(clippy::inline_always, reason = "compiled with the instructions of a format")]
 #[inline(always)]
 pub(super) unsafe fn steps_in_place<F: Format>(

@@ -25,7 +25,7 @@ impl Panels {
     /// Packs `n` columns of `k` values.
     ///
     /// # Safety
-    /// The values must be readable and the room at `to` writable.
+    /// `n` by `k` values of `grid` must be readable, and `room(n, k)` values at `to` writable.
     #[inline(always)]
     pub(super) unsafe fn pack<F: Format>(
         format: F,
@@ -37,8 +37,8 @@ impl Panels {
         let panels = Self { start: to, panel: k.div_ceil(F::K) * F::PANEL };
         for (index, column) in (0..n).step_by(F::PANEL).enumerate() {
             let to = to.wrapping_add(index * panels.panel);
-            // SAFETY: columns from `column` on, at most to `n`, and `k` values of each are the caller's;
-            // the panel's steps lie below `room(n, k)`.
+            // SAFETY: the panel has the columns from `column` on that are below `n`, with `k`
+            // values each, which the caller vouches for; its steps end at or below `room(n, k)`.
             unsafe {
                 let n = F::PANEL.min(n - column);
                 grid.from(column, 0).steps(format, to, F::PANEL, n, k);
@@ -47,10 +47,11 @@ impl Panels {
         panels
     }
 
-    /// As [`Panels::pack`], but only the columns of `spans`; the others are left as they are.
+    /// Packs those of `n` columns of `k` values that lie in `spans`; the room of the others is left
+    /// as it is.
     ///
     /// # Safety
-    /// As there.
+    /// The values of `grid` in `spans` must be readable, and `room(n, k)` values at `to` writable.
     #[inline(always)]
     pub(super) unsafe fn pack_columns<F: Format>(
         format: F,
@@ -77,10 +78,10 @@ impl Panels {
         panels
     }
 
-    /// As [`Panels::pack`], but only the steps along `k` of `spans`.
+    /// Packs `n` columns, but of their `k` values only the steps that lie in `spans`.
     ///
     /// # Safety
-    /// As there.
+    /// The values of `grid` in `spans` must be readable, and `room(n, k)` values at `to` writable.
     #[inline(always)]
     pub(super) unsafe fn pack_steps<F: Format>(
         format: F,
@@ -96,8 +97,9 @@ impl Panels {
             while column < n && start < end {
                 let to =
                     to.wrapping_add(column / F::PANEL * panels.panel + start / F::K * F::PANEL);
-                // SAFETY: `column < n` and `start < end <= k`: only values that the caller vouches for are
-                // read, and only steps of this panel from `start / K` on are written.
+                // SAFETY: `column < n` and `start < end <= k`, so values of `grid` in `spans` are
+                // read, and the steps `start / K` to `end / K` of this panel are written, below
+                // `room(n, k)`.
                 unsafe {
                     let n = F::PANEL.min(n - column);
                     grid.from(column, start).steps(format, to, F::PANEL, n, end - start);
@@ -109,7 +111,7 @@ impl Panels {
     }
 }
 
-/// A left operand: where its steps lie.
+/// A left operand: its steps start at `start`, rows lie `row` values apart and steps `step` values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Steps {
     pub start: *const f32,
@@ -122,7 +124,8 @@ impl Steps {
     /// place.
     ///
     /// # Safety
-    /// The values must be readable, and `n` rows of `k` steps and a vector writable at `to`.
+    /// `n` rows of `k` values, `stride` apart, must be readable at `values`; at `to`, `n` rows of
+    /// `k` steps, rounded up to whole vectors, must be writable.
     #[inline(always)]
     pub(super) unsafe fn rows<F: Format>(
         format: F,
@@ -142,7 +145,8 @@ impl Steps {
     }
 }
 
-/// Starts to fetch `n_rows` rows of `width` values.
+/// Starts to fetch `n_rows` rows of `width` values, `stride` apart, into the cache; nothing is
+/// read.
 #[inline(always)]
 pub(super) fn prefetch<L: Lanes>(
     lanes: L,
@@ -160,7 +164,8 @@ pub(super) fn prefetch<L: Lanes>(
 /// `scores[row][key] (+)= rows . keys` for the keys of `spans`; those behind the last key score 0.
 ///
 /// # Safety
-/// All operands must be readable and `n_rows` rows of scores writable.
+/// `rows` has `n_rows` rows of `width` values in steps, `keys` the columns of `spans` with as many;
+/// `n_rows` rows of scores, `stride` apart, must be writable up to the end of `spans`.
 #[inline(always)]
 pub(super) unsafe fn scores<F: Format>(
     format: F,
@@ -198,7 +203,9 @@ pub(super) unsafe fn scores<F: Format>(
 /// `n_keys`.
 ///
 /// # Safety
-/// All operands must be readable and `n_rows` rows of output writable.
+/// `weights` has `n_rows` rows of steps for the keys of `spans`, `values` `width` columns with
+/// steps for the keys below `n_keys`; `n_rows` rows of `width` values, `stride` apart, must be
+/// writable at `output`.
 #[inline(always)]
 pub(super) unsafe fn weighted_sum<F: Format>(
     format: F,
@@ -239,13 +246,14 @@ pub(super) unsafe fn weighted_sum<F: Format>(
     }
 }
 
-/// A score that leaves exactly nothing of its key.
+/// The score of a hidden key: its probability is exactly 0, since the exponential of a number so
+/// far below any score is 0 in `f32`. Negative infinity would give NaN in a row that sees no key.
 pub(super) const HIDDEN: f32 = -1e30;
 
 /// The scores from `key` on, [`HIDDEN`] where the row does not see them.
 ///
 /// # Safety
-/// A vector must be readable.
+/// `L::N` values must be readable at `row + key`.
 #[inline(always)]
 pub(super) unsafe fn load_seen<L: Lanes>(
     lanes: L,
@@ -253,7 +261,7 @@ pub(super) unsafe fn load_seen<L: Lanes>(
     key: usize,
     seen: Keys,
 ) -> L::V {
-    // SAFETY: the caller vouches for a vector from `key` on.
+    // SAFETY: the caller vouches for `L::N` values at `row + key`.
     let scores = unsafe { lanes.load(row.add(key)) };
     let covers = |(start, end): (usize, usize)| start <= key && key + L::N <= end;
     if covers(seen.first) || covers(seen.second) {

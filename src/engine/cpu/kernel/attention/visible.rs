@@ -59,7 +59,7 @@ impl Mask {
         let end = if self.is_causal { place as usize + 1 } else { self.n_keys };
         let (hole_start, hole_end) = self.hole;
         if hole_start < hole_end && end > hole_end {
-            // Behind the hole, positions continue those before it.
+            // Positions continue behind the hole as if it were not there.
             let n_hidden = hole_end - hole_start;
             let lowest = (end - n_hidden).saturating_sub(self.window);
             Keys {
@@ -78,11 +78,11 @@ impl Mask {
         };
         let (low, high) = (self.row(*low), self.row(*high));
         if low.second.0 < low.second.1 {
-            // All of them stand behind the hole.
+            // All rows stand behind the hole.
             Keys { first: low.first, second: (low.second.0, high.second.1) }
         } else if high.second.0 < high.second.1 {
-            // The first row behind the hole sees further back than the last, and may see further
-            // back than those in the hole.
+            // The first row behind the hole sees farther back than the last, and may see farther
+            // back than rows in the hole.
             let start = low.first.0.min(self.row(self.hole.1 as u32).first.0);
             Keys { first: (start, high.second.1), second: (high.second.1, high.second.1) }
         } else {

@@ -28,8 +28,8 @@ impl Pairs {
 
     #[inline(always)]
     unsafe fn tile_of<const R: usize>(self, tile: &Tile) {
-        // SAFETY: the caller vouches for `R` rows of `tile.columns` columns, which one vector of 16 or two
-        // hold.
+        // SAFETY: the caller vouches for `R` rows of `tile.columns <= 32` columns, and a panel is
+        // two vectors of 16.
         unsafe {
             if tile.columns > 16 {
                 self.tile_in_registers::<R, 2>(tile);
@@ -44,7 +44,8 @@ impl Pairs {
         let mut sums = [[self.lanes.splat(0.0); C]; R];
         let (mut a, mut b) = (tile.a, tile.b);
         for _ in 0..tile.n_steps {
-            // SAFETY: the caller vouches for `n_steps` steps of `R` rows and of a panel.
+            // SAFETY: fewer than `n_steps` steps lie before `a` and `b`, so the caller vouches for
+            // `R` values `a_row` apart at `a`, and for the two vectors of a panel at `b`.
             unsafe {
                 let mut columns = [_mm512_setzero_si512(); C];
                 for j in 0..C {
@@ -60,7 +61,8 @@ impl Pairs {
                 (a, b) = (a.wrapping_add(tile.a_step), b.add(32));
             }
         }
-        // SAFETY: the caller vouches for `R` rows of `columns` values.
+        // SAFETY: rows are below `R`, and of each only `columns` values are read and written, which
+        // the caller vouches for.
         unsafe { store(self.lanes, &sums, tile) };
     }
 }
@@ -71,14 +73,15 @@ impl Pairs {
 /// The processor must have AVX-512 F and BF16.
 #[inline(always)]
 unsafe fn round(low: __m512, high: __m512) -> __m512i {
-    // SAFETY: the caller vouches for the instructions; both types are 64 plain bytes.
+    // SAFETY: the caller vouches for AVX-512 F and BF16, and both types are 64 bytes of which any
+    // pattern is valid.
     unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
 }
 
 /// The same bits as pairs.
 #[inline(always)]
 fn pairs(bits: __m512i) -> __m512bh {
-    // SAFETY: both types are 64 plain bytes.
+    // SAFETY: both types are 64 bytes of which any pattern is valid.
     unsafe { std::mem::transmute(bits) }
 }
 
@@ -97,7 +100,7 @@ impl Format for Pairs {
         fn inner<W: Work>(format: Pairs, work: W) {
             work.run(format);
         }
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX-512 F, VL, DQ, BW and BF16, all that `inner` requires.
         unsafe { inner(self, work) }
     }
 
@@ -108,7 +111,8 @@ impl Format for Pairs {
 
     #[inline(always)]
     unsafe fn along<S: Source>(self, from: *const S, n: usize) -> __m512 {
-        // SAFETY: the caller vouches for `n` values; the second half is read only if it has some.
+        // SAFETY: the caller vouches for `min(n, 32)` values at `from`; of the second half only the
+        // values below `n` are read, none if `n <= 16`.
         unsafe {
             let low = S::first(self.lanes, from, n);
             let high = S::first(self.lanes, from.wrapping_add(16), n.saturating_sub(16));
@@ -118,7 +122,8 @@ impl Format for Pairs {
 
     #[inline(always)]
     unsafe fn across<S: Source>(self, from: *const S, below: *const S, n: usize) -> __m512 {
-        // SAFETY: the caller vouches for `n` values of each row that there is.
+        // SAFETY: the caller vouches for `min(n, 16)` values at `from`, and at `below` unless that
+        // is null; then none are read there.
         unsafe {
             let first = S::first(self.lanes, from, n);
             let second = S::first(self.lanes, below, if below.is_null() { 0 } else { n });
@@ -133,7 +138,8 @@ impl Format for Pairs {
 
     #[inline(always)]
     unsafe fn tile(self, rows: usize, tile: &Tile) -> usize {
-        // SAFETY: passed on.
+        // SAFETY: the chosen tile has at most `rows` rows, whose operands and result the caller
+        // vouches for.
         unsafe {
             match rows {
                 0 => return 0,

@@ -14,15 +14,15 @@ const AHEAD: usize = 16;
 pub(in crate::engine::cpu::kernel) struct Grid<S> {
     /// Element `(0, 0)`.
     pub start: *const S,
-    /// Distance between neighbours across `k` (rows of the left operand, columns of the right one).
+    /// Distance between neighbors across `k` (rows of the left operand, columns of the right one).
     pub outer: usize,
-    /// Distance between neighbours along `k`.
+    /// Distance between neighbors along `k`.
     pub k: usize,
 }
 
 // SAFETY: a grid is only read, inside slices that its user borrows for longer than it lives.
 unsafe impl<S: Sync> Sync for Grid<S> {}
-// SAFETY: it is two distances and a pointer that is only read from.
+// SAFETY: a grid is two distances and a pointer that is only read through.
 unsafe impl<S: Sync> Send for Grid<S> {}
 
 impl<S: Source> Grid<S> {
@@ -36,7 +36,8 @@ impl<S: Source> Grid<S> {
     /// values rounded up to a vector.
     ///
     /// # Safety
-    /// `n` by `k` values must be readable, and `n` rows writable. Neighbours along `k` must touch.
+    /// `n` by `k` values must be readable, and at `to` `n` rows of the steps of `k` values, rounded
+    /// up to whole vectors, writable. Values along `k` must be contiguous (`self.k == 1`).
     #[inline(always)]
     pub(in crate::engine::cpu::kernel) unsafe fn rows<F: Format>(
         self,
@@ -63,7 +64,8 @@ impl<S: Source> Grid<S> {
     /// Steps of `n` columns, zeros up to `width` (whole vectors): step `s` starts at `to + s * width`.
     ///
     /// # Safety
-    /// `n` by `k` values must be readable, and all steps writable.
+    /// `n` by `k` values must be readable, and at `to` the steps of `k` values, `width` values
+    /// each, writable.
     #[inline(always)]
     pub(in crate::engine::cpu::kernel) unsafe fn steps<F: Format>(
         self,
@@ -86,7 +88,8 @@ impl<S: Source> Grid<S> {
         }
     }
 
-    /// Columns touch: a step is one or two runs of values.
+    /// Copies steps where the values of a step are contiguous: a step is one run of `n` values, or
+    /// two for bf16.
     #[inline(always)]
     unsafe fn steps_across<F: Format>(
         self,
@@ -114,7 +117,8 @@ impl<S: Source> Grid<S> {
         }
     }
 
-    /// Values along `k` touch: transposes square after square.
+    /// Copies steps where values along `k` are contiguous, by transposing one square of vectors
+    /// after the other.
     #[inline(always)]
     unsafe fn steps_along<F: Format>(
         self,
@@ -146,7 +150,8 @@ impl<S: Source> Grid<S> {
         }
     }
 
-    /// Nothing touches; nobody is in a hurry.
+    /// Copies value by value where neither rows nor columns are contiguous; no product of the
+    /// engine needs this to be fast.
     #[inline(always)]
     unsafe fn steps_one_by_one<F: Format>(
         self,

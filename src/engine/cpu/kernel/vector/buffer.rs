@@ -28,7 +28,8 @@ impl Buffer {
         if self.0.len() < n_lines {
             self.0.resize(n_lines, Line([0.0; 16]));
         }
-        // SAFETY: the vector holds at least `n_lines` lines, each of 16 values without padding.
+        // SAFETY: the vector holds at least `n_lines` lines of 16 values without padding, and `n`
+        // is at most `16 * n_lines`.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), n) }
     }
 }

@@ -68,27 +68,27 @@ pub(in crate::engine::cpu::kernel) trait Lanes:
     /// Reads [`Self::N`] values.
     ///
     /// # Safety
-    /// They must be readable.
+    /// [`Self::N`] values must be readable at `from`; no alignment is needed.
     unsafe fn load(self, from: *const f32) -> Self::V;
-    /// Reads the first `n` values; the other lanes are 0.
+    /// Reads the first `n` values, at most [`Self::N`]; the other lanes are 0.
     ///
     /// # Safety
-    /// They must be readable.
+    /// `min(n, Self::N)` values must be readable at `from`.
     unsafe fn load_first(self, from: *const f32, n: usize) -> Self::V;
-    /// Reads and widens the first `n` values; the other lanes are 0.
+    /// Reads the first `n` values, at most [`Self::N`], and widens them to `f32`; the other lanes are 0.
     ///
     /// # Safety
-    /// They must be readable.
+    /// `min(n, Self::N)` values must be readable at `from`.
     unsafe fn widen_first(self, from: *const bf16, n: usize) -> Self::V;
     /// Writes [`Self::N`] values.
     ///
     /// # Safety
-    /// They must be writable.
+    /// [`Self::N`] values must be writable at `to`; no alignment is needed.
     unsafe fn store(self, to: *mut f32, a: Self::V);
-    /// Writes the first `n` lanes.
+    /// Writes the first `n` lanes, at most [`Self::N`].
     ///
     /// # Safety
-    /// They must be writable.
+    /// `min(n, Self::N)` values must be writable at `to`.
     unsafe fn store_first(self, to: *mut f32, n: usize, a: Self::V);
 
     /// Starts to fetch what lies at `from`, which need not be readable.
@@ -101,15 +101,16 @@ pub(in crate::engine::cpu::kernel) trait Lanes:
     /// `to[j * step + i]`, for `j` below `k`.
     ///
     /// # Safety
-    /// `to` must be writable up to `(k - 1) * step + N`.
+    /// `N` values must be writable at `to + j * step` for every `j` below `min(k, N)`.
     #[inline(always)]
     unsafe fn store_transposed(self, vectors: &[Self::V; 16], to: *mut f32, step: usize, k: usize) {
         let mut row = [0.0_f32; 16];
         for i in 0..Self::N {
-            // SAFETY: no vector is longer than the row.
+            // SAFETY: a vector has `N <= 16` lanes, and the row has 16.
             unsafe { self.store(row.as_mut_ptr(), vectors[i]) };
             for j in 0..k.min(Self::N) {
-                // SAFETY: the caller vouches for `to`.
+                // SAFETY: `i < N` and `j < k`, so the value is one of the `N` at `to + j * step` that the
+                // caller vouches for.
                 unsafe { *to.add(j * step + i) = row[j] };
             }
         }

@@ -1,4 +1,4 @@
-//! Filters and tests of Jinja 3.1 that `minijinja` lacks or has otherwise.
+//! Filters and tests of Jinja 3.1 that `minijinja` lacks or computes differently.
 
 use minijinja::value::{Tuple, Value, ValueKind};
 use minijinja::{Environment, Error, State};
@@ -6,10 +6,12 @@ use minijinja::{Environment, Error, State};
 use super::python::{Generator, Given, bind, failed, int_or, is_space, items, str_of, text};
 use super::{json, methods, percent};
 
-/// Filters whose result Python reads once; their originals are kept under a name of their own.
+/// Filters that return a generator in Python, which can be read once. The originals are kept under
+/// other names.
 const LAZY: [&str; 8] =
     ["map", "select", "reject", "selectattr", "rejectattr", "unique", "batch", "slice"];
-/// What `minijinja` has and Jinja has not, or has as something that no text can show.
+/// Filters that `minijinja` has and Jinja has not, or whose result in Jinja cannot be written as
+/// text.
 const FOREIGN_FILTERS: [&str; 7] = ["attr", "bool", "chain", "lines", "pprint", "split", "zip"];
 const FOREIGN_TESTS: [&str; 4] = ["startingwith", "endingwith", "int", "safe"];
 
@@ -30,7 +32,7 @@ pub(super) fn install(environment: &mut Environment<'static>) {
         ValueKind::None | ValueKind::Bool | ValueKind::Number => {
             Err(failed(format!("{} has no items", value.kind())))
         }
-        // The library does not see which letter of a text is the last.
+        // `minijinja` does not know which letter of a text is the last one.
         ValueKind::String => items(&value).map(Value::from),
         _ => Ok(value),
     });
@@ -248,7 +250,7 @@ fn int(_: &State, given: Given) -> Result<Value, Error> {
     Ok(of_text(&text).and_then(of_float).unwrap_or(default))
 }
 
-/// A number that is none in Python's `float()` is none here either.
+/// A text that Python's `float()` refuses is refused here too.
 fn of_text(text: &str) -> Option<f64> {
     text.trim_matches(is_space).replace('_', "").parse().ok()
 }

@@ -15,10 +15,10 @@ pub(super) fn failed(detail: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, detail.into())
 }
 
-/// What Python's generators and views of dictionaries are to a template.
+/// A generator or a dictionary view of Python, as templates see it.
 #[derive(Debug)]
 pub(super) struct Generator {
-    /// The items that are left; reading them takes them, but from a view.
+    /// The items that are left. Reading removes them, except from a view.
     left: Mutex<Vec<Value>>,
     /// `dict_keys`, …: a view, which is printed by this name and read again and again.
     view: Option<&'static str>,
@@ -29,7 +29,7 @@ impl Generator {
         Value::from_object(Self { left: Mutex::new(items), view })
     }
 
-    /// Whether it has no length, as everything lazy in Python but views.
+    /// Whether a value has no length, as all of Python's lazy values but views.
     pub(super) fn is_lazy(value: &Value) -> bool {
         value.downcast_object_ref::<Self>().is_some_and(|generator| generator.view.is_none())
     }

@@ -1,18 +1,19 @@
-//! A look at the tokens of a template before it is compiled.
+//! Scans the tokens of a template before it is compiled.
 //!
-//! Where `minijinja` computes otherwise than Jinja, the tokens are written anew so that a filter of ours
-//! computes (`a ~ b`, `'…' % b`, `a[1:]`, `a['items']`, `for x in a`), or the template is refused with
-//! the line and what it is: nothing is rendered otherwise in silence.
+//! Where `minijinja` computes something differently from Jinja, the tokens are rewritten so that a
+//! filter of this program computes it (`a ~ b`, `'…' % b`, `a[1:]`, `a['items']`, `for x in a`), or
+//! the template is refused with the line and the reason. No template is silently rendered
+//! differently.
 
 use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 mod operands;
 
-/// Statements of Jinja that chat templates do not need.
+/// Jinja statements that no chat template needs; they are refused.
 const STATEMENTS: [&str; 7] =
     ["autoescape", "block", "extends", "from", "import", "include", "print"];
-/// Names that mean something in Jinja and nothing here.
+/// Names that have a meaning in Jinja and none here; they are refused.
 const NAMES: [&str; 3] = ["kwargs", "self", "varargs"];
 /// Methods of dictionaries: read without a call they are methods in Jinja, and keys here.
 const DICT_METHODS: [&str; 11] = [
@@ -64,11 +65,11 @@ struct Scan<'a> {
     tokens: Vec<Token<'a>>,
     /// First and last byte of each token, and its line.
     places: Vec<(usize, usize, u16)>,
-    /// Texts to put in place of the bytes from one place to another. Of those at one place what closes
-    /// goes before what opens, and what closes the shorter first.
+    /// Texts that replace bytes, as (place, order, first byte, text). At one place a closing text
+    /// comes before an opening one, and of closing texts the one of the shorter range comes first.
     edits: Vec<(usize, usize, usize, String)>,
     blocks: Vec<Block<'a>>,
-    /// What the macros so far read of what every template is given.
+    /// The globals that the macros so far read.
     read_by_macros: Vec<&'static str>,
     /// Whether a filter marks texts as safe.
     marks_safe: bool,

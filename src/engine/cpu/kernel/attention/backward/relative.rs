@@ -40,7 +40,8 @@ impl Backward<'_> {
         }
     }
 
-    /// Writes the scores of a chunk that come from relative positions.
+    /// Writes to `s`, `[n_rows, stride]`, the part of a chunk's scores that comes from relative
+    /// positions.
     #[inline(always)]
     pub(super) unsafe fn relative_scores<F: Format>(
         &self,
@@ -74,8 +75,8 @@ impl Backward<'_> {
         }
     }
 
-    /// From the gradient of a chunk's scores: adds those of the tables and of the keys, and *writes*
-    /// that of the queries.
+    /// From the gradient of a chunk's scores, `ds`, `[n_rows, n_keys]`: adds the gradients of the
+    /// tables and of the keys (`dk`), and *writes* that of the queries (`dq`).
     #[inline(always)]
     pub(super) unsafe fn relative_gradients<F: Format>(
         &self,

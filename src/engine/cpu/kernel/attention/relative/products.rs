@@ -15,7 +15,7 @@ use crate::engine::cpu::kernel::attention::operand::{Panels, Steps};
 use crate::engine::cpu::kernel::format::{Format, Tile};
 use crate::engine::cpu::kernel::vector::lanes::Lanes;
 
-/// Most rows of a tile, in any format.
+/// Most rows of a tile in any format (AVX-512); margins and room below count with it.
 const TILE: usize = 12;
 
 /// Values before a row that is written: a panel, and the rows of a tile.
@@ -36,7 +36,9 @@ pub(in super::super) fn room(n: usize) -> usize {
 /// `to[row][c] (+)= rows[row] . table[first - row + c]` for `c` below `n`.
 ///
 /// # Safety
-/// All operands must be readable, and `n_rows` rows with their margins writable.
+/// `rows` has `n_rows` rows of `width` values in steps, and the table columns up to `first + n`; at
+/// `to`, `n_rows` rows `stride` apart must be writable from [`BEFORE_WRITTEN`] values before each
+/// to [`BEHIND`] values behind its `n`.
 #[inline(always)]
 pub(in super::super) unsafe fn multiply_shifted<F: Format>(
     format: F,
@@ -75,7 +77,10 @@ pub(in super::super) unsafe fn multiply_shifted<F: Format>(
 /// `to[row] (+)= sum over c of m[row][c] table[first - row + c]`: the gradient of what met the table.
 ///
 /// # Safety
-/// All operands must be readable, the margins of `m` zero, `room` and `n_rows` rows of `to` writable.
+/// `m` has `n_rows` rows of `n` values, `stride` apart, with zeros in the [`BEFORE_READ`] values
+/// before each and the [`BEHIND`] values behind it; the table has steps up to `first + n`;
+/// `room(n)` values at `room` and `n_rows` rows of `width` values, `to_stride` apart, at `to` must
+/// be writable.
 #[inline(always)]
 pub(in super::super) unsafe fn add_rows_of_table<F: Format>(
     format: F,
@@ -121,7 +126,10 @@ pub(in super::super) unsafe fn add_rows_of_table<F: Format>(
 /// `to[first - row + c] += m[row][c] rows[row]`: the gradient of the table.
 ///
 /// # Safety
-/// All operands must be readable, the margins of `m` zero, `room` and the rows of `to` writable.
+/// `m` has `n_rows` rows of `n` values, `stride` apart, with zeros in the [`BEFORE_READ`] values
+/// before each and the [`BEHIND`] values behind it; `rows` has `width` columns with `n_rows` steps;
+/// `room(n)` values at `room`, and the rows `first + 1 - n_rows` to `first + n - 1` of `width`
+/// values, `to_stride` apart, at `to` must be writable.
 #[inline(always)]
 pub(in super::super) unsafe fn add_to_table<F: Format>(
     format: F,
@@ -164,8 +172,8 @@ pub(in super::super) unsafe fn add_to_table<F: Format>(
     }
 }
 
-/// `k` rows of a tile's columns as a left operand whose rows are these columns: read in place, or
-/// packed to `to`.
+/// The transpose of `k` rows of [`TILE`] columns, `stride` apart, as a left operand: read in place,
+/// or packed to `to`, where a step takes 16 values. The rows must be readable up to whole vectors.
 #[inline(always)]
 unsafe fn across<F: Format>(
     format: F,
@@ -184,7 +192,9 @@ unsafe fn across<F: Format>(
         while lane < TILE {
             let below = from.wrapping_add(stride + lane);
             let below = if has_below { below } else { std::ptr::null() };
-            // SAFETY: a tile's columns are inside the row or its margin; `to` has 16 values for each step.
+            // SAFETY: `lane < TILE`, and a row is readable up to the vector that holds the last of
+            // its `TILE` columns; `step` is below `k / K` rounded up, and `to` has 16 values for
+            // each step.
             unsafe {
                 let values = format.across(from.wrapping_add(lane), below, TILE - lane);
                 format.lanes().store(to.add(step * 16 + lane), values);
@@ -198,7 +208,9 @@ unsafe fn across<F: Format>(
 /// `to[c][row] = from[row][c]` for `n` columns; rows from `n_there` on count as zeros.
 ///
 /// # Safety
-/// The rows must be readable, and the columns writable, up to whole vectors.
+/// `n_there` rows of `n` values rounded up to whole vectors, `stride` apart, must be readable at
+/// `from`; `n` rows of `n_rows` values rounded up to whole vectors, `to_stride` apart, must be
+/// writable at `to`.
 #[inline(always)]
 pub(in super::super) unsafe fn turn<L: Lanes>(
     lanes: L,
@@ -210,13 +222,13 @@ pub(in super::super) unsafe fn turn<L: Lanes>(
         for column in (0..n).step_by(L::N) {
             let mut vectors = [lanes.splat(0.0); 16];
             for i in 0..L::N.min(n_there.saturating_sub(row)) {
-                // SAFETY: `row + i` is a row of `from`, and a vector from `column` on ends inside it or its
-                // margin.
+                // SAFETY: `row + i < n_there`, and `column + L::N` is at most `n` rounded up to
+                // whole vectors, up to which the row is readable.
                 vectors[i] = unsafe { lanes.load(from.add((row + i) * stride + column)) };
             }
             let to = to.wrapping_add(column * to_stride + row);
-            // SAFETY: at most `n - column` rows of `to` from `column` on get a vector each, which the
-            // caller's margin holds.
+            // SAFETY: the rows `column` to `n - 1` of `to` get a vector each from `row` on, which
+            // ends at or below `n_rows` rounded up to whole vectors.
             unsafe { lanes.store_transposed(&vectors, to, to_stride, L::N.min(n - column)) };
         }
     }
@@ -225,7 +237,7 @@ pub(in super::super) unsafe fn turn<L: Lanes>(
 /// Writes zeros.
 ///
 /// # Safety
-/// `n` values must be writable.
+/// `n` values must be writable at `to`.
 #[inline(always)]
 pub(in super::super) unsafe fn clear(to: *mut f32, n: usize) {
     // SAFETY: the caller vouches for `n` values at `to`, and zero bytes are the number 0.

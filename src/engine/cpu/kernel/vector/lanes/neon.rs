@@ -22,7 +22,8 @@ const N: usize = 4;
 #[inline(always)]
 fn lanes(a: float32x4_t) -> [f32; N] {
     let mut lanes = [0.0; N];
-    // SAFETY: there is room for the four lanes, and the instructions are part of the architecture.
+    // SAFETY: the array has four values, as many as the vector has lanes, and NEON is part of the
+    // architecture.
     unsafe { vst1q_f32(lanes.as_mut_ptr(), a) };
     lanes
 }
@@ -33,7 +34,7 @@ macro_rules! intrinsics {
         $(
             #[inline(always)]
             fn $name(self, $($argument: float32x4_t),*) -> float32x4_t {
-                // SAFETY: the instructions are part of the architecture.
+                // SAFETY: NEON is part of the architecture; no memory is touched.
                 unsafe { $body }
             }
         )*
@@ -52,7 +53,7 @@ impl Lanes for Neon {
 
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {
-        // SAFETY: the instructions are part of the architecture.
+        // SAFETY: NEON is part of the architecture; no memory is touched.
         unsafe { vdupq_n_f32(x) }
     }
 
@@ -88,7 +89,7 @@ impl Lanes for Neon {
                 kept[i] = u32::MAX;
             }
         }
-        // SAFETY: there are four masks, and the instructions are part of the architecture.
+        // SAFETY: the array has the four masks that are read, and NEON is part of the architecture.
         unsafe { vbslq_f32(vld1q_u32(kept.as_ptr()), a, other) }
     }
 
@@ -106,14 +107,15 @@ impl Lanes for Neon {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> float32x4_t {
-        // SAFETY: the caller vouches for the values.
+        // SAFETY: the caller vouches for 4 readable values at `from`.
         unsafe { vld1q_f32(from) }
     }
 
     #[inline(always)]
     unsafe fn load_first(self, from: *const f32, n: usize) -> float32x4_t {
         let mut values = [0.0_f32; N];
-        // SAFETY: the caller vouches for the first `n` values; others are not read.
+        // SAFETY: value `i` is read only if `i < n`, and the caller vouches for `min(n, 4)` values
+        // at `from`.
         unsafe {
             if n >= N {
                 return vld1q_f32(from);
@@ -128,7 +130,8 @@ impl Lanes for Neon {
     #[inline(always)]
     unsafe fn widen_first(self, from: *const bf16, n: usize) -> float32x4_t {
         let mut halves = [0_u16; N];
-        // SAFETY: the caller vouches for the first `n` values; others are not read.
+        // SAFETY: value `i` is read only if `i < n`, and the caller vouches for `min(n, 4)` values
+        // at `from`.
         unsafe {
             for i in 0..n.min(N) {
                 halves[i] = (*from.add(i)).to_bits();
@@ -140,13 +143,14 @@ impl Lanes for Neon {
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, a: float32x4_t) {
-        // SAFETY: the caller vouches for the place.
+        // SAFETY: the caller vouches for 4 writable values at `to`.
         unsafe { vst1q_f32(to, a) }
     }
 
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, n: usize, a: float32x4_t) {
-        // SAFETY: the caller vouches for the first `n` places; others are not written.
+        // SAFETY: lane `i` is written only if `i < n`, and the caller vouches for `min(n, 4)`
+        // values at `to`.
         unsafe {
             if n >= N {
                 return vst1q_f32(to, a);

@@ -103,32 +103,33 @@ impl Lanes for Portable {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> [f32; N] {
-        // SAFETY: the caller vouches for `N` readable values; arrays of f32 need no more alignment.
+        // SAFETY: the caller vouches for `N` readable values at `from`, and an array of `f32` is
+        // aligned like an `f32`.
         unsafe { from.cast::<[f32; N]>().read() }
     }
 
     #[inline(always)]
     unsafe fn load_first(self, from: *const f32, n: usize) -> [f32; N] {
-        // SAFETY: the caller vouches for the first `n` values; others are not read.
+        // SAFETY: `i < n` and `i < N`, and the caller vouches for `min(n, N)` values at `from`.
         std::array::from_fn(|i| if i < n { unsafe { *from.add(i) } } else { 0.0 })
     }
 
     #[inline(always)]
     unsafe fn widen_first(self, from: *const bf16, n: usize) -> [f32; N] {
-        // SAFETY: the caller vouches for the first `n` values; others are not read.
+        // SAFETY: `i < n` and `i < N`, and the caller vouches for `min(n, N)` values at `from`.
         std::array::from_fn(|i| if i < n { unsafe { *from.add(i) }.to_f32() } else { 0.0 })
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, a: [f32; N]) {
-        // SAFETY: the caller vouches for `N` writable values.
+        // SAFETY: the caller vouches for `N` writable values at `to`.
         unsafe { to.cast::<[f32; N]>().write(a) }
     }
 
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, n: usize, a: [f32; N]) {
         for (i, a) in a.iter().enumerate().take(n) {
-            // SAFETY: the caller vouches for the first `n` values.
+            // SAFETY: `i < n` and `i < N`, and the caller vouches for `min(n, N)` values at `to`.
             unsafe { *to.add(i) = *a }
         }
     }

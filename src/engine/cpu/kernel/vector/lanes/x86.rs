@@ -53,7 +53,7 @@ impl Avx2 {
     #[inline(always)]
     fn first(n: usize) -> __m256i {
         let lane = |i: usize| if i < n { -1 } else { 0 };
-        // SAFETY: `Avx2` is proof of the instructions.
+        // SAFETY: `Avx2` is proof of AVX2; only registers are touched.
         unsafe {
             _mm256_setr_epi32(
                 lane(0),
@@ -75,7 +75,7 @@ macro_rules! intrinsics {
         $(
             #[inline(always)]
             fn $name(self, $($argument: Self::V),*) -> $result {
-                // SAFETY: `self` is proof of the instructions.
+                // SAFETY: `self` is proof of AVX-512 F, VL, DQ and BW; no memory is touched.
                 unsafe { $body }
             }
         )*
@@ -94,13 +94,13 @@ impl Lanes for Avx512 {
         fn inner<T: Task>(task: T) {
             task.run();
         }
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX-512 F, VL, DQ and BW, all that `inner` requires.
         unsafe { inner(task) }
     }
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX-512 F, VL, DQ and BW; no memory is touched.
         unsafe { _mm512_set1_ps(x) }
     }
 
@@ -119,13 +119,13 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn keep(self, a: __m512, [first, second]: [Range<usize>; 2], other: __m512) -> __m512 {
         let run = |run: Range<usize>| Self::first(run.end) & !Self::first(run.start);
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX-512 F, VL, DQ and BW; no memory is touched.
         unsafe { _mm512_mask_mov_ps(other, run(first) | run(second), a) }
     }
 
     #[inline(always)]
     fn to_bf16(self, a: __m512) -> __m512 {
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX-512 F, VL, DQ and BW; no memory is touched.
         unsafe {
             let bits = _mm512_castps_si512(a);
             let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
@@ -143,19 +143,21 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m512 {
-        // SAFETY: the caller vouches for the values.
+        // SAFETY: the caller vouches for 16 readable values at `from`.
         unsafe { _mm512_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn load_first(self, from: *const f32, n: usize) -> __m512 {
-        // SAFETY: the caller vouches for the first `n` values; masked lanes are not read.
+        // SAFETY: lane `i` is read only if `i < n`, and the caller vouches for `min(n, 16)` values
+        // at `from`.
         unsafe { _mm512_maskz_loadu_ps(Self::first(n), from) }
     }
 
     #[inline(always)]
     unsafe fn widen_first(self, from: *const bf16, n: usize) -> __m512 {
-        // SAFETY: the caller vouches for the first `n` values; masked lanes are not read.
+        // SAFETY: lane `i` is read only if `i < n`, and the caller vouches for `min(n, 16)` values
+        // at `from`.
         unsafe {
             let halves = _mm256_maskz_loadu_epi16(Self::first(n), from.cast());
             _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))
@@ -164,23 +166,24 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, a: __m512) {
-        // SAFETY: the caller vouches for the place.
+        // SAFETY: the caller vouches for 16 writable values at `to`.
         unsafe { _mm512_storeu_ps(to, a) }
     }
 
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, n: usize, a: __m512) {
-        // SAFETY: the caller vouches for the first `n` places; masked lanes are not written.
+        // SAFETY: lane `i` is written only if `i < n`, and the caller vouches for `min(n, 16)`
+        // values at `to`.
         unsafe { _mm512_mask_storeu_ps(to, Self::first(n), a) }
     }
 
     #[inline(always)]
     unsafe fn store_transposed(self, vectors: &[__m512; 16], to: *mut f32, step: usize, k: usize) {
         let mut rows = *vectors;
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX-512 F, VL, DQ and BW; no memory is touched.
         unsafe { transpose_16(&mut rows) };
         for j in 0..k.min(16) {
-            // SAFETY: the caller vouches for `to`.
+            // SAFETY: `j < k`, and the caller vouches for 16 values at `to + j * step`.
             unsafe { _mm512_storeu_ps(to.add(j * step), rows[j]) };
         }
     }
@@ -192,7 +195,7 @@ impl Lanes for Avx512 {
 /// The processor must have AVX-512 F.
 #[inline(always)]
 unsafe fn transpose_16(rows: &mut [__m512; 16]) {
-    // SAFETY: the caller vouches for the instructions.
+    // SAFETY: the caller vouches for AVX-512 F; only registers are touched.
     unsafe {
         let mut t = *rows;
         for i in 0..8 {
@@ -234,13 +237,13 @@ impl Lanes for Avx2 {
         fn inner<T: Task>(task: T) {
             task.run();
         }
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX2 and FMA, all that `inner` requires.
         unsafe { inner(task) }
     }
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m256 {
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX2 and FMA; no memory is touched.
         unsafe { _mm256_set1_ps(x) }
     }
 
@@ -255,7 +258,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn scale(self, a: __m256, n: __m256) -> __m256 {
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX2 and FMA; no memory is touched.
         unsafe {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
@@ -264,7 +267,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn keep(self, a: __m256, [first, second]: [Range<usize>; 2], other: __m256) -> __m256 {
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX2 and FMA; no memory is touched.
         unsafe {
             let run = |run: Range<usize>| {
                 _mm256_andnot_si256(Self::first(run.start), Self::first(run.end))
@@ -276,7 +279,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn to_bf16(self, a: __m256) -> __m256 {
-        // SAFETY: `self` is proof of the instructions.
+        // SAFETY: `self` is proof of AVX2 and FMA; no memory is touched.
         unsafe {
             let bits = _mm256_castps_si256(a);
             let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
@@ -289,7 +292,7 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn sum(self, a: __m256) -> f32 {
         let mut lanes = [0.0; 8];
-        // SAFETY: there is room for the 8 lanes.
+        // SAFETY: the array has 8 values, as many as the vector has lanes.
         unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), a) };
         let [a, b, c, d, e, f, g, h] = lanes;
         ((a + e) + (c + g)) + ((b + f) + (d + h))
@@ -298,7 +301,7 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn highest(self, a: __m256) -> f32 {
         let mut lanes = [0.0; 8];
-        // SAFETY: there is room for the 8 lanes.
+        // SAFETY: the array has 8 values, as many as the vector has lanes.
         unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), a) };
         lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
     }
@@ -311,13 +314,14 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m256 {
-        // SAFETY: the caller vouches for the values.
+        // SAFETY: the caller vouches for 8 readable values at `from`.
         unsafe { _mm256_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn load_first(self, from: *const f32, n: usize) -> __m256 {
-        // SAFETY: the caller vouches for the first `n` values; masked lanes are not read.
+        // SAFETY: lane `i` is read only if `i < n`, and the caller vouches for `min(n, 8)` values
+        // at `from`.
         unsafe { _mm256_maskload_ps(from, Self::first(n)) }
     }
 
@@ -325,10 +329,10 @@ impl Lanes for Avx2 {
     unsafe fn widen_first(self, from: *const bf16, n: usize) -> __m256 {
         let mut halves = [0_u16; 8];
         for (i, half) in halves.iter_mut().enumerate().take(n) {
-            // SAFETY: the caller vouches for the first `n` values.
+            // SAFETY: `i < n`, and the caller vouches for `min(n, 8)` values at `from`.
             *half = unsafe { *from.add(i) }.to_bits();
         }
-        // SAFETY: `self` is proof of the instructions, and there are 8 halves.
+        // SAFETY: `self` is proof of AVX2, and the array has the 8 halves that are read.
         unsafe {
             let halves = _mm_loadu_si128(halves.as_ptr().cast());
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)))
@@ -337,13 +341,14 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, a: __m256) {
-        // SAFETY: the caller vouches for the place.
+        // SAFETY: the caller vouches for 8 writable values at `to`.
         unsafe { _mm256_storeu_ps(to, a) }
     }
 
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, n: usize, a: __m256) {
-        // SAFETY: the caller vouches for the first `n` places; masked lanes are not written.
+        // SAFETY: lane `i` is written only if `i < n`, and the caller vouches for `min(n, 8)`
+        // values at `to`.
         unsafe { _mm256_maskstore_ps(to, Self::first(n), a) }
     }
 }

@@ -1,11 +1,11 @@
-//! Operators that are written anew: what they stand between, and as what.
+//! Operators that are rewritten: the operands they stand between, and how strongly they bind.
 
 use minijinja::machinery::Token;
 
 use super::{DICT_METHODS, Level, Scan, closes, opens, other};
 
 impl Scan<'_> {
-    /// Whether a token can end a value, so that what follows belongs to it.
+    /// Whether a token can end a value, so that an operator after it belongs to that value.
     pub(super) fn ends_operand(&self, at: usize) -> bool {
         match self.tokens.get(at) {
             Some(Token::Ident(name)) => {
