@@ -74,7 +74,7 @@ pub struct ArmDifference {
     /// Mean difference of their accuracies with its paired t interval and test over the seeds: what
     /// would hold for another seed. `None` for a single seed.
     pub over_seeds: Option<PairedDifference>,
-    /// Its p-value after Holm's adjustment for all arms.
+    /// The pooled p-value after Holm's adjustment for all arms.
     pub p_holm: Option<f64>,
     /// All test pairs of all seeds together: paired bootstrap and exact McNemar test. A pair that is
     /// tested under two seeds counts twice.

@@ -14,7 +14,7 @@ pub enum DropReason {
     EmptyResponses,
     /// Two dialogues without a common prompt.
     NoSharedPrompt,
-    /// Two answers with the same score or rank, or labelled as equal.
+    /// Two answers with the same score or rank, or labeled as equal.
     Tie,
     /// An answer without a score.
     Unrated,

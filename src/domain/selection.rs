@@ -21,7 +21,7 @@ pub use ranking::Ranking;
 use rule::Pool;
 pub use rule::{Policy, Rule, StatusTests, confidence_floor};
 
-/// A scored pair with what became of it.
+/// A scored pair, with the reason why it was left out, if it was.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScoredPair {
     pub score: PairScore,

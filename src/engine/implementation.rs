@@ -4,18 +4,18 @@ use super::memory::{Load, MemoryPlan};
 use super::settings::OpenSettings;
 use super::{CausalLm, EngineError, NoLikelihood, RewardModel};
 
-/// One way to compute the models: what it opens, and what that takes.
+/// One implementation of the models: what it can open, and what that costs.
 pub(super) trait Implementation: Sync {
     /// Opens a model for training and scoring.
     fn open(&self, settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError>;
 
-    /// Opens a model whose rewards are those of its export, without the rounding that a cache of the
-    /// trunk would bring.
+    /// Opens a model whose rewards equal those of its export, without the rounding that a cached
+    /// trunk needs.
     fn open_to_score(&self, settings: &OpenSettings) -> Result<Box<dyn RewardModel>, EngineError> {
         self.open(settings)
     }
 
-    /// Opens the backbone as the language model it is, or says why it is none.
+    /// Opens the backbone as a language model, or says why it is not one.
     fn language_model(
         &self,
         settings: &OpenSettings,

@@ -43,7 +43,7 @@ impl PassCost {
     }
 }
 
-/// What a model costs on this machine, in memory and in time.
+/// The cost of a model on this machine, in memory and in time.
 #[derive(Debug, Clone)]
 pub struct Measurement {
     pub info: ModelInfo,

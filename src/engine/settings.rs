@@ -63,7 +63,7 @@ pub struct OpenSettings {
     pub device: Device,
     /// Tokens computed at a time; 0 means as many as are fast.
     pub micro_batch_tokens: usize,
-    /// How much of what a frozen trunk computes is kept, and where.
+    /// How much of a frozen trunk's output is cached, and where.
     pub trunk_cache: CacheSettings,
     /// `model.chat_template` of a spec.
     pub chat_template: String,

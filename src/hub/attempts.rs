@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::reply::{NoAnswer, Reply};
 use super::{HubError, Progress, Settings};
 
-/// Requests in a row that may come to nothing.
+/// Requests in a row that may fail before the download gives up.
 const ATTEMPTS_MAX: u32 = 5;
 /// A server that asks for a longer wait than this is not waited for.
 const WAIT_MAX: Duration = Duration::from_mins(5);
@@ -47,7 +47,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Waits after a body that ended before its end.
+    /// Waits before the next request when a body ended too early.
     pub(super) fn wait_after_cut(
         &mut self,
         url: &str,
@@ -57,7 +57,7 @@ impl<'a> Attempts<'a> {
         self.wait(url, &error.to_string(), None, progress)
     }
 
-    /// Bytes have come: the connection works, if not for long.
+    /// Resets the count of failures: bytes have come, so the connection works, if not for long.
     pub(super) fn forget(&mut self) {
         self.n_failed = 0;
     }

@@ -15,7 +15,7 @@ use super::reply::Reply;
 use super::{HubError, Progress, Settings};
 use crate::domain::source::hub_name::RepositoryKind;
 
-/// Bytes between two words to the progress bar.
+/// Bytes between two updates of the progress bar.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// Fetches one file of a listing.

@@ -31,7 +31,7 @@ const ARMS: [(&str, &str); 7] = [
     ("ser-code", include_str!("../../assets/arms/ser-code.toml")),
 ];
 
-/// A key this dissimilar to every valid one is not a misspelling of any.
+/// The similarity below which a word does not count as a misspelling of a key or a value.
 const SIMILARITY_MIN: f64 = 0.6;
 
 /// What the person gave.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long a statement waits for another process.
+/// How long a statement waits while another process holds the lock.
 pub(in crate::store) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Now, in milliseconds since 1970; 0 for a clock set before that.

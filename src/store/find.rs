@@ -8,7 +8,7 @@ use super::rows::RunRow;
 use super::{Store, runs};
 use crate::domain::run::RunId;
 
-/// An error lists at most so many candidates.
+/// Most candidates that an error lists.
 const CANDIDATES_MAX: usize = 8;
 
 impl Store {

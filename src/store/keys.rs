@@ -7,7 +7,7 @@ use super::error::StoreError;
 use super::naming;
 use crate::domain::run::RunId;
 
-/// Names less similar than this (Jaro-Winkler) are not worth suggesting.
+/// The Jaro-Winkler similarity below which a name is not suggested.
 const SIMILARITY_MIN: f64 = 0.7;
 
 /// The key of a run in all other tables.
@@ -46,7 +46,7 @@ pub(super) fn nearest_run(
     Ok(best.map(|(_, name)| name))
 }
 
-/// The key of an experiment, which is made where it is missing.
+/// The key of an experiment, which is created if it does not exist.
 pub(super) fn experiment(transaction: &Transaction<'_>, name: &str) -> Result<i64, StoreError> {
     naming::require_fit(name, "an experiment")?;
     transaction.execute(

@@ -150,7 +150,7 @@ impl Store {
     }
 }
 
-/// Takes away experiments whose last run is gone.
+/// Deletes experiments whose last run is gone.
 fn drop_empty_experiments(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     transaction.execute(
         "DELETE FROM experiments WHERE NOT EXISTS

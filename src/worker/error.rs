@@ -47,7 +47,7 @@ pub enum WorkerError {
     },
 }
 
-/// What a step's code gives back: `None` when a person asked to stop before it was done.
+/// The result of a step's code: `None` when a person asked to stop before the step was done.
 pub(super) type StepResult = Result<Option<Outcome>, WorkerError>;
 
 impl WorkerError {

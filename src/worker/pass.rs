@@ -25,13 +25,13 @@ pub struct SharedScores {
 }
 
 impl SharedScores {
-    /// The rewards of a pass, if another run computed them.
+    /// The rewards of a pass, if another run has computed them.
     pub fn known(&self, pass: Pass, n_pairs: usize) -> Option<Vec<[f32; 2]>> {
         let rewards = self.known.get(split_of_round_0(pass)?.name())?;
         (rewards.len() == n_pairs).then(|| rewards.clone())
     }
 
-    /// Keeps the rewards of a pass that others may take.
+    /// Keeps the rewards of a pass, so that other runs can take them.
     pub fn remember(&mut self, pass: Pass, rewards: &[[f32; 2]]) {
         if let Some(split) = split_of_round_0(pass) {
             self.fresh.insert(split.name(), rewards.to_vec());

@@ -173,7 +173,7 @@ fn survey(
 
 fn open_model(home: &Home, spec: &ExperimentSpec) -> Result<Box<dyn RewardModel>, WorkerError> {
     let mut settings = OpenSettings::of_spec(spec);
-    // The pairs are not read yet; they are small beside a model that does not fit.
+    // The memory plan leaves out the pairs, which are not read yet; they are small beside a model.
     planning::check(&settings, Load::of_spec(spec, 0), memory::available_bytes())?;
     settings.trunk_cache.dir = Some(home.trunk_cache());
     Ok(engine::open(&settings)?)

@@ -29,7 +29,7 @@ pub enum Finding {
     Right,
 }
 
-/// A judgement. Better answers have higher scores; only right ones have 1.
+/// A judgment. Better answers have higher scores; only right ones have 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Grade {
     /// In `[0, 1]`.

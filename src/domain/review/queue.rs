@@ -26,7 +26,8 @@ use crate::domain::spec::N_TEACH;
 use super::columns::{RoundColumns, side_of};
 use super::list::confidence;
 
-/// Pairs that are looked at more closely to spread them over prompts.
+/// How many of the most doubtful pairs are read with their texts, so that the queue can be spread
+/// over prompts, answers and lengths.
 const N_CANDIDATES: usize = 4 * N_TEACH;
 
 /// The audit queue: the rows of the selected pairs in random order.

@@ -50,7 +50,7 @@ impl LeftOut {
     }
 }
 
-/// What a selection goes by beside the rewards.
+/// What a selection depends on besides the rewards.
 #[derive(Debug, Clone, Copy)]
 pub struct SelectionContext<'a> {
     /// The learning status of the round before.
@@ -63,7 +63,7 @@ pub struct SelectionContext<'a> {
     pub temperature: f64,
     /// What held-out human pairs say about the labels, for `risk`.
     pub certificate: Option<Certificate>,
-    /// What is known of the scored pairs' texts, in their order; may be empty.
+    /// Facts about the texts of the scored pairs, in the same order; empty when nothing is known.
     pub facts: &'a [PairFacts],
 }
 

@@ -18,7 +18,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::second_view::{REWARD_ALONE, fit_weights};
-use super::views::{ViewJudgements, beside, towards_label};
+use super::views::{ViewJudgments, beside, toward_label};
 use crate::domain::preference::PairFacts;
 use crate::domain::preference::{PairId, TrainingLabel};
 use crate::domain::pseudo_label::PairScore;

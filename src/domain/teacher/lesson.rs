@@ -15,9 +15,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::folds::{FoldJudgements, margin_scale};
+use super::folds::{FoldJudgments, margin_scale};
 use super::second_view::{Margins, REWARD_ALONE, ViewWeights, fit_weights, weigh};
-use super::views::{ViewJudgements, beside, towards_label};
+use super::views::{ViewJudgments, beside, toward_label};
 use crate::domain::preference::PairFacts;
 use crate::domain::preference::PairId;
 use crate::domain::pseudo_label::PairScore;

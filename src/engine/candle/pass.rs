@@ -17,13 +17,15 @@ pub struct Training {
     pub dropout: f32,
     /// The step's key of masks.
     pub key: u64,
-    /// What lies below everything trained drops nothing, so that it may be computed once for all
-    /// steps: the embeddings and so many blocks. `None` when the embeddings are trained.
+    /// The number of blocks below everything that is trained; like the embeddings they use no
+    /// dropout, so that their output can be computed once for all steps. `None` when the embeddings
+    /// are trained.
     pub trunk: Option<usize>,
 }
 
 impl Training {
-    /// The trunk of a model of so many blocks.
+    /// The number of frozen blocks at the bottom of a model of `n_layers` blocks, see
+    /// [`Training::trunk`].
     #[must_use]
     pub fn trunk(tuning: &Tuning, n_layers: usize) -> Option<usize> {
         match tuning {
@@ -47,7 +49,7 @@ pub struct Pass<'a> {
     pub batch: &'a Padded,
     /// Where they are computed.
     pub device: &'a Device,
-    /// `None` when scoring, which leaves no trace for a backward pass.
+    /// The training settings; `None` when scoring, which records nothing for a backward pass.
     pub training: Option<Training>,
     masks: RefCell<HashMap<Option<usize>, Tensor>>,
 }
@@ -64,7 +66,7 @@ impl<'a> Pass<'a> {
         Self { arithmetic, batch, device, training, masks: RefCell::default() }
     }
 
-    /// A parameter as this pass sees it: without a trace when scoring.
+    /// A parameter as this pass uses it: detached when scoring.
     #[must_use]
     pub fn value(&self, parameter: &Tensor) -> Tensor {
         if self.training.is_some() { parameter.clone() } else { parameter.detach() }
@@ -98,7 +100,7 @@ impl<'a> Pass<'a> {
         self.drop(x, probability, place, &self.batch.numbers)
     }
 
-    /// What a causal block adds to its scores; made once for each window.
+    /// The mask of a causal block, which is made once for each window and then reused.
     pub fn causal_mask(&self, window: Option<usize>) -> Result<Tensor> {
         if let Some(mask) = self.masks.borrow().get(&window) {
             return Ok(mask.clone());

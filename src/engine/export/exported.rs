@@ -5,10 +5,10 @@ use crate::engine::config::ModelConfig;
 /// The weights' file name.
 pub(super) const WEIGHTS: &str = "model.safetensors";
 
-/// How others make the input that the model reads.
+/// How another program has to write a prompt and an answer so that the model reads them as here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputForm {
-    /// One text: prompt, answer and, at the end, this token, at which the reward is read.
+    /// As one text: prompt, answer and, at the end, this token, at which the reward is read.
     Whole {
         /// None where the model has none.
         end: Option<String>,

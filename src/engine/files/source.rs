@@ -11,7 +11,7 @@ use super::peft::Adapter;
 use super::tensor_file::{INDEX, WEIGHTS, broken};
 use crate::engine::{Backbone, EngineError};
 
-/// What tokenizers of SentencePiece alone are called.
+/// Names of tokenizer files that only SentencePiece reads.
 const SENTENCEPIECE: [&str; 3] = ["spm.model", "tokenizer.model", "sentencepiece.bpe.model"];
 
 /// Files of one model, by name.

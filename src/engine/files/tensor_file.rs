@@ -13,9 +13,9 @@ use safetensors::{Dtype, View};
 
 use crate::engine::EngineError;
 
-/// The weights in one file …
+/// The file with all weights.
 pub(in crate::engine) const WEIGHTS: &str = "model.safetensors";
-/// … or the list of the files they are in.
+/// The list of the files that the weights are divided over.
 pub(in crate::engine) const INDEX: &str = "model.safetensors.index.json";
 /// The crate's own limit on the header, checked before it is read.
 const MAX_HEADER_BYTES: u64 = 100_000_000;

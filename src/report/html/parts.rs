@@ -17,7 +17,7 @@ pub struct RunPart {
     pub detail: RunDetail,
     /// What people's audit of its latest selection says.
     pub audit: Option<PrecisionEstimate>,
-    /// Test accuracy of the round that speaks for it less that of round 0, pair by pair.
+    /// Test accuracy of the compared round minus that of round 0, pair by pair.
     pub change: Option<PairedDifference>,
     /// Some pairs of its latest selection.
     pub samples: Vec<SampledPair>,
@@ -39,7 +39,7 @@ pub(super) fn legend(comparison: &Comparison) -> String {
     out + "</ul>\n"
 }
 
-/// Charts beside each other, with what they say below.
+/// Charts side by side, each with a caption.
 pub(super) fn figures(charts: &[(Option<String>, &str)]) -> String {
     let figures: String = charts
         .iter()

@@ -11,7 +11,7 @@ use crate::store::error::StoreError;
 /// Whether a connection may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Creates and migrates the database where needed.
+    /// Reads and writes, and creates the database where it is missing.
     ReadWrite,
     /// Changes nothing, not even the schema.
     ReadOnly,

@@ -8,12 +8,12 @@ use crate::domain::run::{Liveness, RunStatus};
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
 
-/// Whether a process may be writing.
+/// Whether a process may still write to the run.
 pub(in crate::store) fn is_alive(liveness: Liveness) -> bool {
     matches!(liveness, Liveness::Alive | Liveness::Silent)
 }
 
-/// Who holds a run, if anybody ever did.
+/// The claim on a run, if any worker ever had one.
 pub(in crate::store) fn claim(
     connection: &Connection,
     key: i64,
@@ -39,7 +39,7 @@ pub(in crate::store) fn claim_of(row: &rusqlite::Row<'_>, first: usize) -> rusql
     })
 }
 
-/// Notes that an attempt ended by an event, so that nobody expects its process any more.
+/// Records that an attempt has ended by an event, so that its process is no longer expected.
 pub(in crate::store) fn release(
     transaction: &Transaction<'_>,
     key: i64,
@@ -50,8 +50,8 @@ pub(in crate::store) fn release(
     Ok(())
 }
 
-/// The status to show: what the events say, unless the run waits in the queue or was just taken by
-/// a worker that has not reported yet.
+/// The status to show: the one by the events, unless the run is in the queue or has just been taken
+/// by a worker that has not reported yet.
 pub(in crate::store) fn status_in_force(
     stored: RunStatus,
     is_queued: bool,
@@ -66,7 +66,7 @@ pub(in crate::store) fn status_in_force(
     }
 }
 
-/// What is known of the process behind a run in this status.
+/// The liveness of the process behind a run with this status.
 pub(in crate::store) fn liveness_of(status: RunStatus, claim: Option<&Claim>) -> Liveness {
     liveness(status, claim, now_ms())
 }

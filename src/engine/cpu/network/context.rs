@@ -40,7 +40,7 @@ impl Pass {
     }
 }
 
-/// Makes the contexts of micro-batches.
+/// Makes the context of each micro-batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Maker<'a> {
     pub on: Compute<'a>,

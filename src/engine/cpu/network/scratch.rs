@@ -3,7 +3,7 @@
 use super::adapter::LowRank;
 use super::attention::AttentionScratch;
 
-/// Buffers that every block uses anew.
+/// Buffers whose content every block overwrites.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Gradient of the residual stream.

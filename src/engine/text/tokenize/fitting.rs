@@ -1,10 +1,10 @@
 //! Conversations whose template writes their special tokens, cut to the limit.
 //!
-//! A decoder whose template writes its own special tokens reads exactly what `apply_chat_template` of
-//! transformers gives. A pair that is too long loses its oldest text, and the template writes what is
-//! left: the beginning token, the marks around each turn and the end of the answer always stand. First
-//! go the contents of the oldest turns, the same on both sides, so that a shared prefix stays shared;
-//! then the ends of answers.
+//! A decoder whose template writes its own special tokens reads exactly what `apply_chat_template`
+//! of transformers gives. A pair that is too long loses its oldest text, and the template writes
+//! the rest, so the beginning token, the marks around each turn and the end of the answer always
+//! stay. The contents of the oldest turns are cut first, equally on both sides, so that a shared
+//! prefix stays shared; then the ends of answers.
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
@@ -18,8 +18,8 @@ use crate::domain::text::conversation::Content;
 use crate::engine::text::chat::{ChatTemplate, SpecialTokensBy};
 use crate::engine::{EncodedPair, EngineError, PairText};
 
-/// Cutting and writing again settles in two or three rounds: text loses or gains a token where it is
-/// cut.
+/// Cutting and rendering again settles in two or three rounds, since a text can gain or lose a
+/// token where it is cut.
 const ROUNDS_MAX: usize = 8;
 impl PairTokenizer {
     /// Token ids of pairs in a template that writes its own special tokens (decoders).
@@ -51,9 +51,10 @@ impl PairTokenizer {
             .collect()
     }
 
-    /// The chat template for other programs: it writes every special token itself, so that
-    /// `apply_chat_template` of transformers gives the ids that this tokenizer gives. `None` without a
-    /// chat template. (An encoder's two texts are no matter of a template: its text is as it is.)
+    /// The chat template for other programs. It writes every special token itself, so that
+    /// `apply_chat_template` of transformers gives the same ids as this tokenizer. `None` without a
+    /// chat template. (For encoders it is the text of the template unchanged, since the tokens
+    /// around two texts are not a template's to write.)
     #[must_use]
     pub fn portable_template(&self) -> Option<String> {
         let chat = self.chat_template.as_ref()?;
@@ -79,7 +80,7 @@ impl PairTokenizer {
     }
 }
 
-/// A conversation on its way into the limit.
+/// A conversation that is being cut to the limit.
 struct Fitting<'a> {
     tokenizer: &'a PairTokenizer,
     template: &'a ChatTemplate,
@@ -112,7 +113,8 @@ impl Fitting<'_> {
                 *ids = self.tokenizer.encode_part(text)?.get_ids().to_vec();
             }
         }
-        // What the template writes by itself is longer than the limit: its end counts.
+        // The text that the template itself writes is longer than the limit, so only its end is
+        // kept.
         for ids in &mut self.ids {
             let n = excess(ids);
             n_prompt_tokens_cut += n;
@@ -129,11 +131,12 @@ impl Fitting<'_> {
         })
     }
 
-    /// Takes up to `n` tokens off the front of what both sides share; says how many were there.
+    /// Cuts up to `n` tokens off the front of what both sides share; returns how many it cut.
     fn cut_prompt(&mut self, n: usize) -> Result<usize, String> {
         let mut left = n;
         for message in &mut self.conversation.shared {
-            // A content that is no text is not cut: what is in it is the template's to read.
+            // A content that is not plain text is not cut, because only the template knows how to
+            // read it.
             let Content::Text(content) = &mut message.content else { continue };
             if left == 0 {
                 break;
@@ -153,7 +156,7 @@ impl Fitting<'_> {
         Ok(n - left)
     }
 
-    /// Takes up to `n` tokens off the end of one side's answer; says how many were there.
+    /// Cuts up to `n` tokens off the end of one side's answer; returns how many it cut.
     fn cut_answer(&mut self, side: usize, n: usize) -> Result<usize, String> {
         let mut left = n;
         for message in self.conversation.own[side].iter_mut().rev() {
