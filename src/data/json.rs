@@ -15,7 +15,9 @@ use super::error::{RecordError, excerpt};
 pub use fault::JsonFault;
 pub(super) use fields::{list, missing, optional_text, text, texts, wrong_type};
 pub(super) use packed::{PackedColumns, is_message};
-pub(super) use value::{Json, float};
+pub(super) use value::Json;
+#[cfg(feature = "parquet")]
+pub(super) use value::float;
 
 impl<'a> Json<'a> {
     /// Reads a text that must hold one object.
