@@ -120,6 +120,13 @@
 //! `command.rs`, `keys.rs`, `update.rs`, `refuse.rs`, `layout.rs`, `view.rs`; a variant of `Screen` in `tui/shell/model.rs` (the compiler then lists every place that
 //! has to know it); data it needs in `tui/feed/data.rs`; pictures in its `tests.rs` at four sizes.
 //!
+//! # Examples
+//!
+//! Three short programs in `tests/examples/` use this crate as a library
+//! (`cargo run --release --example NAME`): `read_pairs` prints what is understood of a file of
+//! preference pairs, `train_reward_model` trains on the embedded pairs through
+//! [`engine::RewardModel`], and `show_rounds` reads a run from the store of a home.
+//!
 //! # Versions
 //!
 //! Nothing is released yet; 0.1.0 is the first version, and a home of an earlier build is refused
