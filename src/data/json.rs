@@ -24,8 +24,8 @@ pub(super) enum Json<'a> {
     /// `NaN`, `Infinity` or `-Infinity`, for which JSON has no number. `NaN` is how pandas writes what
     /// is missing, so it counts as null; where a value is needed it is named.
     NotFinite(f64),
-    /// What the file holds here, which was not read: it is no missing value, and whoever needs it
-    /// names it.
+    /// A value of the file that was not read. It is not a missing value, and an error names it
+    /// where it is needed.
     Unread(Cow<'static, str>),
     Bool(bool),
     Number(Number),
@@ -75,7 +75,7 @@ impl<'a> Json<'a> {
         Err(RecordError::BrokenJson { what, excerpt: excerpt(&text[start..]), fault })
     }
 
-    /// The same value without a loan.
+    /// The same value as an owned copy.
     pub(super) fn into_owned(self) -> Json<'static> {
         let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
         match self {
@@ -225,7 +225,7 @@ fn word(number: f64) -> &'static str {
     }
 }
 
-/// A key that stands twice: which of its values is meant nobody knows.
+/// A key that occurs twice, if there is one. Nobody can know which of its values is meant.
 fn repeated_key<'r>(entries: &'r [(Cow<'_, str>, Json<'_>)]) -> Option<&'r str> {
     /// Records are small; a set pays only for large ones.
     const FEW: usize = 32;

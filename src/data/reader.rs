@@ -40,8 +40,8 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    /// Whether a file of finished pairs may not hold such a pair. One without an answer is none, and
-    /// is counted.
+    /// Whether a file of finished pairs must not contain such a pair. A pair without an answer is
+    /// not counted as a mistake; it is left out and counted.
     fn is_mistake(self) -> bool {
         self != Self::MissingAnswer
     }
@@ -92,7 +92,8 @@ impl fmt::Display for DropReason {
 pub struct SourcePair {
     /// Its record in the file.
     pub at: Place,
-    /// The prompts of the two dialogues differed, so their common prefix became the prompt.
+    /// Whether the prompts of the two dialogues differed, so that their common prefix became the
+    /// prompt.
     pub fallback: bool,
     /// The record says how much better the chosen answer is, which is not used.
     pub has_margin: bool,
@@ -117,7 +118,7 @@ pub struct PairReader {
     path: String,
     settings: ReadSettings,
     format: DatasetFormat,
-    /// What the last record gave and was not handed out yet.
+    /// Pairs of the last record that were not returned yet.
     items: VecDeque<SourceItem>,
     found: Vec<Found>,
     n_accepted: u64,
@@ -165,10 +166,10 @@ pub(super) fn open_rows(source: &Source, settings: &ReadSettings) -> Result<Rows
     Rows::open_with(source, &named)
 }
 
-/// Labels that are looked at before any is believed.
+/// Most labels that are read to find out what they mean.
 const N_LABELS: usize = 1000;
 
-/// Refuses labels whose usual meaning is not the only one.
+/// Refuses labels whose usual meaning is ambiguous.
 fn check_labels(source: &Source, settings: &ReadSettings) -> Result<(), DataError> {
     if settings.columns.label.is_empty() || !settings.columns.values.is_empty() {
         return Ok(());
@@ -271,7 +272,7 @@ impl PairReader {
         Ok(true)
     }
 
-    /// At the end of the source at least one pair must have been usable.
+    /// Checks at the end of the source that at least one pair was usable.
     fn end(&self) -> Result<(), DataError> {
         let path = self.path.clone();
         match (self.n_accepted, self.first_dropped) {
@@ -294,7 +295,7 @@ fn pair(
 ) -> Result<SourcePair, RecordError> {
     let format::Texts { prompt, chosen, rejected, form, fallback } = texts;
     let group = match &settings.group {
-        // Pairs without any prompt have nothing in common.
+        // Pairs without any prompt need not stay together, so each is a group.
         GroupBy::Prompt if prompt.is_empty() => format!("line {}", at.number),
         GroupBy::Prompt => prompt.clone(),
         GroupBy::Column(column) => match record.get(column) {

@@ -174,8 +174,8 @@ impl DatasetFormat {
         if value == "auto" { Ok(None) } else { value.parse().map(Some) }
     }
 
-    /// Whether a pair that says nothing about preference is a mistake in such a file. HH-RLHF
-    /// itself holds some, and where pairs are made of ratings ties are normal.
+    /// Whether a pair without a preference is a mistake in files of this format. HH-RLHF itself
+    /// contains some, and where pairs are made of ratings, ties are normal.
     pub(super) fn is_strict(self) -> bool {
         matches!(self, Self::Trl | Self::Pocket)
     }
@@ -203,7 +203,7 @@ impl fmt::Display for DatasetFormat {
 /// What a reader of one layout returns besides the pairs it pushes.
 pub(super) type Read = Result<(), RecordError>;
 
-/// What the answers of a record are answers to; nothing where it has no prompt.
+/// The prompt of a record; empty where it has none.
 pub(super) fn prompt<'r>(record: &'r Json<'_>) -> Result<Said<'r>, RecordError> {
     let asked = match record.get("prompt") {
         Json::Null => Said::NOTHING,
@@ -258,7 +258,7 @@ pub(super) fn detect(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
     Ok(format)
 }
 
-/// What a record without `chosen` and `rejected` is.
+/// The format of a record without `chosen` and `rejected`.
 fn other_layout(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
     if let Some(format) = recipes::detect(record) {
         return Ok(format);
@@ -288,7 +288,7 @@ fn other_layout(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
             return Err(RecordError::Unpaired { field });
         }
     }
-    // A record with one of the usual fields lacks the others.
+    // A record with one of the usual fields is missing the others.
     if ["prompt", "chosen", "rejected"].iter().any(|key| record.has(key)) {
         return Ok(DatasetFormat::Trl);
     }
