@@ -15,7 +15,7 @@ use super::dialogue::{self, ASSISTANT, HUMAN};
 
 mod shown;
 
-/// The role of what the model was told beforehand.
+/// The role of instructions to the model.
 pub const SYSTEM_ROLE: &str = "system";
 /// The role of the person.
 pub const USER_ROLE: &str = "user";
