@@ -70,32 +70,42 @@
 //! | word | what it means here |
 //! |---|---|
 //! | arm | A recipe of settings in `assets/arms/`: ours, the published ones, and controls. |
-//! | audit | A queue of selected pairs that a person looks through to estimate how many labels are wrong. |
+//! | attempt | One start of a run's worker; resuming a run begins the next attempt. |
+//! | audit | A review queue: a random sample of selected pairs, looked through to estimate how many labels are wrong. Also the record of a selection's diagnostics (`SelectionAudit`). |
 //! | candidate pair | A prompt with answers a and b in shuffled order, without its label. |
 //! | certificate | An upper bound on the error of the selected labels, shown on held-out human pairs. |
+//! | claim | How certain a label is in the loss: certain, or right with a probability. Also a worker's hold on a run. |
 //! | confidence | The larger of p and 1 − p, where p is the preference probability. |
 //! | coverage | The share of the pool that was selected. |
-//! | fold | A part of the seed set that a model trained on the other parts judges, so that its errors are honest. |
-//! | gate | A pause after each selection, until a person or a time limit opens it (`review.mode`). |
+//! | drive, step, outcome | A run is a loop that names its next *step*; the worker executes it and hands the *outcome* back. |
+//! | fold | A part of the seed set that a model trained on the other parts scores, so that the scores are held out. |
+//! | gate | A pause after each selection, until a person or a time limit opens it (`review.mode`). In `selection.min_selected`, the number of pairs below which the loop ends. |
+//! | gold label | A held-back human label of a pool pair. Only metrics and the oracle read it. |
+//! | home | The folder of the database, the runs and the imported models (`SER_HOME`). |
 //! | learning status | SER's rule for which test a pseudo-label has to pass (Huang et al. 2025, section 3.2). |
+//! | lesson | What a teacher gives a round: its scores of the pool and of held-out pairs. |
 //! | margin | The reward of one answer less that of the other. |
+//! | micro-batch | A part of a batch that is computed at a time, to bound memory. |
 //! | oracle | Held-back labels that answer a review queue in place of a person. |
 //! | peer | Another program that people come from or go to: transformers, TRL, PEFT, datasets. |
+//! | place | The arguments of a random draw: seed, purpose, round, epoch. All randomness is a function of its place. |
 //! | pool | Pairs whose labels the loop does not see. |
+//! | presentation | Which of a pair's answers is shown as a; it is drawn from `rng_seed`. |
 //! | pseudo-label | A label that a model gave a pool pair. |
 //! | round | Label the pool, select, train, evaluate; round 0 trains on the seed set alone. |
-//! | seam cache | The hidden states below the trained layers, kept because they do not change. |
-//! | second view | Another opinion on a pair beside the reward model's: the backbone's likelihood, or the surface. |
-//! | seed set | The pairs that people labeled. |
+//! | seam | The activations between trunk and top. They are the same in every epoch, so they are cached. |
+//! | second view | Another score of a pair beside the reward model's: the backbone's likelihood, or the surface. |
+//! | seed set | The pairs that people labeled. The seed of random numbers is always `rng_seed`. |
 //! | selection | The choice of the pseudo-labels that are trained on. |
 //! | spec | The complete settings of a run. |
 //! | stratum | A group of pool pairs that is selected from by itself. |
+//! | student | The model that a round trains on the labels of its teacher. |
 //! | surface | Length, words, punctuation and layout of an answer: what can be seen without a model. |
 //! | tape | What a forward pass keeps for its backward pass. |
-//! | teach | A queue of the pairs whose human labels would help most. |
+//! | teach | A review queue: the pairs whose human labels would help most. |
 //! | teacher | Whatever labels the pool in a round: one model, or a mean of models joined by second views. |
 //! | top, trunk | The trained upper layers of a model, and the frozen ones below them. |
-//! | verdict | A person's decision on a pair: veto, keep, flip. |
+//! | verdict | A person's decision on a pair: veto, keep, flip, undo. |
 //!
 //! # How to add …
 //!
@@ -119,6 +129,13 @@
 //! **a screen.** A folder in `tui/screens/` with the files that the others have: its state (`mod.rs`),
 //! `command.rs`, `keys.rs`, `update.rs`, `refuse.rs`, `layout.rs`, `view.rs`; a variant of `Screen` in `tui/shell/model.rs` (the compiler then lists every place that
 //! has to know it); data it needs in `tui/feed/data.rs`; pictures in its `tests.rs` at four sizes.
+//!
+//! # Examples
+//!
+//! Three short programs in `tests/examples/` use this crate as a library
+//! (`cargo run --release --example NAME`): `read_pairs` prints what is understood of a file of
+//! preference pairs, `train_reward_model` trains on the embedded pairs through
+//! [`engine::RewardModel`], and `show_rounds` reads a run from the store of a home.
 //!
 //! # Versions
 //!

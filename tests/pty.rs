@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+use crate::patience::{patience, seconds};
+
 mod hostile;
 mod keys;
 mod monkey;
@@ -125,7 +127,7 @@ impl Session {
     }
 
     fn wait_for_text(&mut self, words: &str) {
-        self.wait_for(words, Duration::from_secs(10), |screen| screen.contents().contains(words));
+        self.wait_for(words, seconds(10), |screen| screen.contents().contains(words));
     }
 
     /// Everything it wrote, as text.
@@ -135,7 +137,7 @@ impl Session {
 
     /// Reads whatever comes for a while.
     fn settle(&mut self, time: Duration) {
-        let deadline = Instant::now() + time;
+        let deadline = Instant::now() + patience(time);
         while let Ok(bytes) =
             self.output.recv_timeout(deadline.saturating_duration_since(Instant::now()))
         {
@@ -194,8 +196,6 @@ impl Drop for Session {
     }
 }
 
-const SECONDS: fn(u64) -> Duration = Duration::from_secs;
-
 fn assert_restored(session: &Session) {
     let screen = session.screen.screen();
     assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste());
@@ -209,14 +209,14 @@ fn assert_restored(session: &Session) {
 fn it_starts_draws_and_leaves_the_terminal_as_it_was() {
     let mut session = Session::ser(&[], &[]);
     session
-        .wait_for("first screen", SECONDS(5), |screen| screen.contents().contains("no runs yet"));
+        .wait_for("first screen", seconds(5), |screen| screen.contents().contains("no runs yet"));
     assert!(session.screen.screen().alternate_screen() && session.screen.screen().hide_cursor());
     session.press(b"?");
     session.wait_for_text("keys · runs");
     session.press(b"\x1b");
-    session.wait_for("closed help", SECONDS(5), |s| !s.contents().contains("keys · runs"));
+    session.wait_for("closed help", seconds(5), |s| !s.contents().contains("keys · runs"));
     session.press(b"q");
-    session.wait_for_exit(SECONDS(5));
+    session.wait_for_exit(seconds(5));
     assert_restored(&session);
     let text = String::from_utf8_lossy(&session.raw);
     // Nothing that waits for an answer, no mouse, no enhanced keyboard.
@@ -241,9 +241,9 @@ fn it_does_not_outlive_its_terminal() {
         let mut session = Session::start(&command, &[]);
         session.wait_for_text("no runs yet");
         session.hang_up();
-        let took = session.wait_for_exit(SECONDS(5));
+        let took = session.wait_for_exit(seconds(5));
         // 200 ms is what it may take; a busy machine may be late to tell.
-        assert!(took < Duration::from_millis(400), "{command:?} took {took:?}");
+        assert!(took < patience(Duration::from_millis(400)), "{command:?} took {took:?}");
     }
 }
 
@@ -262,7 +262,7 @@ fn signals_and_resizes() {
     let pid = session.child.process_id().unwrap();
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-    session.wait_for_exit(SECONDS(5));
+    session.wait_for_exit(seconds(5));
     assert_restored(&session);
 }
 
@@ -289,7 +289,7 @@ fn without_colors_and_without_utf8() {
     session.press(b"?");
     session.wait_for_text("keys . runs");
     session.press(b"\x03");
-    session.wait_for_exit(SECONDS(5));
+    session.wait_for_exit(seconds(5));
     assert!(session.raw.is_ascii(), "{:?}", String::from_utf8_lossy(&session.raw));
     let text = String::from_utf8_lossy(&session.raw);
     assert!(!text.contains("38;5") && !text.contains("[31m"), "no color codes");

@@ -15,6 +15,8 @@ use ser::domain::random::{Place, Purpose};
 use ser::domain::run::RunId;
 use ser::store::{Access, Home, Store};
 
+use crate::patience::seconds;
+
 /// A small run of every part that has a state: folds, seed pairs in each batch, soft labels, a
 /// reviewer in between, three rounds over 1,500 embedded pairs, slowed down so that kills
 /// land inside it.
@@ -73,7 +75,7 @@ fn status(home: &Path, run: &str) -> String {
 fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_true() {
-        assert!(begin.elapsed() < Duration::from_mins(1), "waited a minute for {what}");
+        assert!(begin.elapsed() < seconds(60), "waited too long for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

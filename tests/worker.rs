@@ -17,6 +17,8 @@ use ser::store::{
 };
 use ser::worker::{self, Ending};
 
+use crate::patience::seconds;
+
 const SPEC: &str = r#"
 arm = "test"
 rng_seed = 7
@@ -203,7 +205,7 @@ fn answer_the_gate(world: &mut World, run: &RunId, answer: RequestKind) -> Endin
     let worker = std::thread::spawn(move || worker::run(&home, &worker_run).unwrap());
     let begin = std::time::Instant::now();
     while world.store.run(run).unwrap().row.status != RunStatus::Paused {
-        assert!(begin.elapsed().as_secs() < 30, "the gate was never reached");
+        assert!(begin.elapsed() < seconds(30), "the gate was never reached");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let rounds = world.rounds(run);

@@ -29,7 +29,7 @@ pub use disagreement::{
 pub use error::AnalysisError;
 pub use paired::ComparisonCache;
 
-/// More runs than this are not compared at once.
+/// Most runs of one comparison, since each is compared with the base pair by pair.
 pub const N_RUNS_MAX: usize = 100;
 
 /// Which round of a run is compared.

@@ -1,4 +1,4 @@
-//! Arguments into [`Cli`], with mistakes told the way every other mistake is told.
+//! Parses arguments into [`Cli`]; mistakes are reported in the form of all other errors.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -33,8 +33,8 @@ fn with_examples(command: clap::Command, path: &str) -> clap::Command {
     })
 }
 
-/// `ser` without a command. Describing forty commands to open the interface would cost it a megabyte
-/// of memory and as much of the program to be read.
+/// `ser` without a command. The whole parser is not built for it: describing forty commands to open
+/// the interface would cost a megabyte of memory and the time to read that part of the program.
 #[derive(Debug, Parser)]
 #[command(disable_help_flag = true, disable_version_flag = true)]
 struct Interface {
@@ -48,7 +48,7 @@ struct Interface {
 /// When an argument is unknown, missing or malformed.
 pub fn read(arguments: impl IntoIterator<Item = OsString>) -> CliResult<Option<Cli>> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // Whatever is not the interface, mistakes among them, is for the whole parser to tell.
+    // Anything but the interface, mistakes included, is left to the whole parser.
     if let Ok(Interface { global }) = Interface::try_parse_from(&arguments) {
         return Ok(Some(Cli { global, command: None }));
     }

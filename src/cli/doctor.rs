@@ -190,9 +190,9 @@ fn interrupted(runs: &[RunRow]) -> impl Iterator<Item = Finding> + '_ {
     })
 }
 
-/// Whether a run that may go on has a whole checkpoint to go on from; nothing to say for others.
+/// Whether a run that may be resumed has a complete checkpoint; `None` for other runs.
 fn checkpoints(context: &Context, run: &RunRow) -> Option<Finding> {
-    // A living worker may be writing one at this moment.
+    // A living worker may be writing a checkpoint at this moment.
     if run.liveness == crate::domain::run::Liveness::Alive {
         return None;
     }

@@ -23,7 +23,7 @@ use crate::worker::WorkerError;
 /// What a command returns.
 pub type CliResult<T = ()> = Result<T, CliError>;
 
-/// Who has to do something about it; decides the exit code.
+/// Whose turn it is to do something about an error; it decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The person: what they gave is wrong (exit code 2).
@@ -75,13 +75,13 @@ impl CliError {
         Self { kind, message: one_line(error), hint }
     }
 
-    /// A file the person named cannot be read or written.
+    /// An error about a file that the person named and that cannot be read or written.
     pub fn io(action: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         let message = format!("cannot {action} `{}`: {}", path.display(), io_reason(error));
         Self::input(message).with_hint("check the path and its permissions")
     }
 
-    /// Whether there is nobody to tell.
+    /// Whether nothing is printed, since nobody reads the output.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.kind == ErrorKind::BrokenPipe
@@ -158,7 +158,8 @@ impl From<DataError> for CliError {
 }
 
 impl From<EngineError> for CliError {
-    /// The command line only opens and checks what the person named.
+    /// The command line only opens and checks models that the person named, so these errors are
+    /// mistakes of input.
     fn from(error: EngineError) -> Self {
         let hint = error.hint();
         Self::from_error(ErrorKind::Input, &error, hint)
@@ -234,7 +235,7 @@ impl From<WorkerError> for CliError {
 }
 
 impl From<std::io::Error> for CliError {
-    /// Only writes to standard output reach this; every other call names its file.
+    /// Every other call names its file, so this error comes from writing to standard output.
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             return Self { kind: ErrorKind::BrokenPipe, message: String::new(), hint: None };

@@ -203,7 +203,7 @@ pub struct Context {
     mouse: bool,
     quiet: bool,
     n_verbose: u8,
-    /// One for the whole process, so that it knows which workers it has started.
+    /// The supervisor of the whole process: it has to know which workers it has started.
     supervisor: Supervisor,
 }
 
@@ -226,7 +226,7 @@ impl Context {
         })
     }
 
-    /// The store, for looking. Looking at a home that is not there makes none.
+    /// Opens the store for reading. If the home does not exist, it is not created.
     fn store_to_read(&self) -> CliResult<Store> {
         Ok(Store::open(&self.home, Access::ReadOnly)?)
     }
@@ -276,8 +276,8 @@ impl launch::Say for Context {
     }
 }
 
-/// Brings a home of an older version up to date, so that commands that only look can read it. Other
-/// troubles are left to the command that meets them.
+/// Refuses a home of an older version before any command looks at it. Other errors are left to the
+/// command that meets them.
 fn update_schema(home: &Home) -> CliResult {
     if matches!(Store::open(home, Access::ReadOnly), Err(StoreError::Older { .. })) {
         Store::open(home, Access::ReadWrite)?;
@@ -285,7 +285,7 @@ fn update_schema(home: &Home) -> CliResult {
     Ok(())
 }
 
-/// Whether a person sits at both ends.
+/// Whether standard input and output are both a terminal.
 fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }

@@ -12,7 +12,7 @@ pub struct Answer {
     /// Everything before the answer.
     pub prompt: String,
     pub text: String,
-    /// What the texts are to a chat template; this answer is its first.
+    /// How a chat template reads the texts; this answer is the first.
     pub form: TextForm,
 }
 
@@ -28,12 +28,13 @@ pub enum Answers {
 }
 
 impl Answer {
-    /// A reply to an instruction; an answer of messages may hold its prompt.
+    /// A reply to an instruction. An answer that consists of messages may contain its prompt.
     pub(super) fn to(prompt: &Said<'_>, answer: &Said<'_>) -> Result<Self, RecordError> {
         Self::of(Texts::replies(prompt, answer, answer))
     }
 
-    /// What follows a prompt: of two texts the second continues the first as it stands.
+    /// A prompt and what follows it; of two plain texts the second continues the first as it
+    /// stands.
     fn after(prompt: &Said<'_>, answer: &Said<'_>, globals: &str) -> Result<Self, RecordError> {
         Self::of(match (prompt, answer) {
             (Said::Text(prompt), Said::Text(answer)) => {
@@ -131,7 +132,7 @@ fn pair(record: &Json<'_>) -> Result<Answers, RecordError> {
         RecordError::UnknownLayout { .. } => nothing(),
         other => other,
     })?;
-    // A prompt alone is read as a pair that lacks its answers.
+    // A record with a prompt but no answers would be read as a pair without answers.
     if layout == DatasetFormat::Trl && !(record.has_key("chosen") || record.has_key("rejected")) {
         return Err(nothing());
     }

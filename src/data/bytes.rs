@@ -13,6 +13,7 @@ use super::source::{Source, extension};
 /// Longest accepted record. Real records are far below: the longest dialogue of HH-RLHF has 10 kB.
 pub const MAX_RECORD_BYTES: usize = 16 << 20;
 
+/// Bytes read from a file at a time.
 const BUFFER_BYTES: usize = 1 << 16;
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];

@@ -22,22 +22,22 @@ pub enum DataError {
     /// A folder without a data file; `found` are names in it.
     #[error("`{path}`: no data file in this folder{}", found_names(.found))]
     NoDataFile { path: String, found: Vec<String> },
-    /// A folder of `datasets`' own tables.
+    /// A folder of tables in the form of `datasets`' `save_to_disk`.
     #[error("`{path}`: was written by `save_to_disk`")]
     SavedToDisk { path: String },
-    /// A folder whose names speak of other splits.
+    /// A folder whose file names name other splits.
     #[error("`{path}`: no file of a `{}` split in this folder, only of {}", .part.word(), names(.splits))]
     NoSplit { path: String, part: Part, splits: Vec<String> },
     /// A folder with several kinds of a split.
     #[error("`{path}`: this folder has several such splits: {}", names(.splits))]
     SeveralSplits { path: String, splits: Vec<String> },
-    /// A pattern that matches nothing, or is none.
+    /// A pattern that matches nothing, or is invalid.
     #[error("`{path}`: {detail}")]
     Pattern { path: String, detail: String },
     /// No byte, or no record.
     #[error("`{path}`: the file is empty")]
     Empty { path: String },
-    /// The operating system refused.
+    /// The operating system refused to read or write the file.
     #[error("`{path}`: line {line}: cannot be read: {source}")]
     Io { path: String, line: u64, source: io::Error },
     /// The bytes of a pipe could not be copied to a temporary file.
@@ -73,7 +73,7 @@ pub enum DataError {
     /// A Parquet file that cannot be read.
     #[error("`{path}`: broken Parquet: {detail}")]
     Parquet { path: String, detail: String },
-    /// A Parquet file, and a program that was built without the reader.
+    /// A Parquet file, while this program was built without the reader.
     #[error("`{path}`: is a Parquet file, and this `ser` was built without `parquet`")]
     NoParquet { path: String },
     /// One record is wrong.
@@ -91,7 +91,7 @@ pub enum DataError {
     /// An embedded part that does not exist.
     #[error("unknown embedded data set `{value}`")]
     UnknownEmbedded { value: String },
-    /// Labels 0 and 1, which two customs give opposite meanings.
+    /// Labels 0 and 1, to which two conventions give opposite meanings.
     #[error(
         "`{path}`: the first `{n_read}` labels in `{column}` are all `0` or `1`, which does not say \
          which answer is better"
@@ -115,7 +115,7 @@ pub enum RecordError {
     /// A cell in which Python wrote a list its own way.
     #[error("field `{field}` is a list as Python's `repr` writes it: `{excerpt}`")]
     PythonRepr { field: String, excerpt: String },
-    /// A cell that is no message list, in a column of message lists.
+    /// A cell that holds no message list, in a column of message lists.
     #[error("field `{field}` holds message lists as JSON text, but here `{excerpt}`")]
     NoMessages { field: String, excerpt: String },
     /// A row of the data set viewer that is not whole.
@@ -142,7 +142,7 @@ pub enum RecordError {
     /// A field of another type.
     #[error("field `{field}` is `{found}`, not {expected}")]
     WrongType { field: String, found: String, expected: &'static str },
-    /// A message of somebody that no chat template knows.
+    /// A message by a role that no chat template knows.
     #[error("field `{field}` is `{found}`, which is no role that is known")]
     UnknownRole { field: String, found: String },
     /// A message without a word or anything else.
@@ -160,7 +160,7 @@ pub enum RecordError {
     /// A layout that no format has.
     #[error("no known layout has the fields {}", names(.available))]
     UnknownLayout { available: Vec<String> },
-    /// A label that does not say which answer it is for.
+    /// A label from which it cannot be told which answer is better.
     #[error("field `{field}` is `{found}`, which does not say which answer is better")]
     UnknownLabel { field: String, found: String },
     /// A number that says how much better one answer is, but not which.
@@ -174,7 +174,7 @@ pub enum RecordError {
     /// What an annotation tool exports: a task with its annotations.
     #[error("a task of Label Studio (`data`, `annotations`), whose fields have names of their own")]
     LabelStudio,
-    /// Answers in a list, without a word about which is better.
+    /// Several answers without anything that says which is better.
     #[error("the answers in `{field}` have no scores")]
     Unordered { field: &'static str },
     /// Answers that are only the names of the columns that hold them.
@@ -402,7 +402,7 @@ impl RecordError {
         })
     }
 
-    /// What to do about records whose fields are as they should be and say too little.
+    /// The hint for records whose fields are correct but do not say enough.
     fn layout_hint(&self) -> &'static str {
         match self {
             Self::NoAssistantTurn { .. } => {

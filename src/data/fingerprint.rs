@@ -12,8 +12,8 @@ use super::mixture::{Part, format_names};
 use super::settings::{BadPairPolicy, GroupBy, ReadSettings};
 use crate::domain::spec::{ColumnsSpec, Names};
 
-/// Counts the changes of what the same bytes give: pairs that an earlier version read otherwise are
-/// read anew.
+/// The version of how bytes are read, a part of the fingerprint: raised when the same bytes give
+/// other pairs, so that data is imported again.
 const READING: u32 = 2;
 
 /// SHA-256 in hexadecimal over the stored bytes of the sources in order, and over every setting
@@ -54,11 +54,12 @@ impl Fingerprint {
             GroupBy::Prompt => "prompt".to_owned(),
             GroupBy::Column(column) => format!("column {column}"),
         };
-        // Refusing differs from dropping only by an error, so both give the same pairs.
+        // The two policies differ only in whether there is an error, so both give the same pairs.
         let (BadPairPolicy::Drop | BadPairPolicy::Refuse) = settings.policy;
         hash.update(format!("{}\n{group}\n{}\n", format_names(parts), settings.limit));
         hash.update(format!("reading {READING}\n"));
-        // What changes nothing is left out, so that data sets keep the names they had before.
+        // Settings without an effect are left out, so that data sets keep the fingerprints they
+        // had.
         if settings.columns.is_set() {
             let ColumnsSpec { prompt, a, b, label, values, score, slice } = &settings.columns;
             let names = [a, b, label, values, score].map(Names::list);

@@ -130,13 +130,14 @@ const MAGIC: [(&[u8], Foreign); 20] = [
 /// The kind of a file that is not read. `head` are its first bytes, decompressed, and `extension` its
 /// ending in small letters.
 pub(super) fn kind(head: &[u8], extension: &str) -> Option<Foreign> {
+    /// Where a tar archive has its mark `ustar`, in bytes from its start.
     const TAR_MAGIC_AT: usize = 257;
     if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Some(match (kind, extension) {
             (Foreign::Zip, "xlsx" | "xlsm") => Foreign::Excel,
             (Foreign::Zip, "pt" | "pth" | "bin") => Foreign::Torch,
             (Foreign::Zip, "npz") => Foreign::Numpy,
-            // Three letters alone may begin a text.
+            // Text may begin with these three letters by chance.
             (Foreign::Orc | Foreign::Bzip2, _) if head.is_ascii() => return None,
             (kind, _) => *kind,
         });

@@ -59,7 +59,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// A key that stands twice: which of its values is meant nobody knows.
+/// A key that occurs twice, if there is one. Nobody can know which of its values is meant.
 fn repeated_key<'r>(entries: &'r [(Cow<'_, str>, Json<'_>)]) -> Option<&'r str> {
     /// Records are small; a set pays only for large ones.
     const FEW: usize = 32;

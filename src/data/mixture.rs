@@ -17,9 +17,10 @@ pub struct Part {
     pub files: Vec<(Source, DatasetFormat)>,
     /// What a person should know about how some of them are read.
     pub notes: Vec<(Source, Note)>,
-    /// Data files of a folder that are not read.
+    /// Data files of the folder that are not read.
     pub others: Vec<Source>,
-    /// How many of its pairs are read for those of the others; 0 everywhere for one after the other.
+    /// The relative share of its pairs in the mixture; 0 for every part reads them one after the
+    /// other.
     pub weight: f64,
     /// Read at most this many pairs; 0 reads all.
     pub cap: u64,

@@ -1,4 +1,4 @@
-//! Files become preference pairs here, one record at a time.
+//! Reads files into preference pairs, one record at a time.
 //!
 //! ```text
 //! Source ─▶ bytes (plain, gzip, zstd) ─▶ rows (JSON lines, JSON array, table, Parquet) ─▶ Json
@@ -6,10 +6,10 @@
 //! ```
 //!
 //! [`open`] yields the pairs of one file in any known [`DatasetFormat`], [`MixtureReader`] those of
-//! several sources, [`BestOfReader`] prompts with all their answers. A pair that says nothing about preference is left out by name ([`DropReason`]);
-//! anything broken is an error with its place. [`check()`] reads a source for its statistics,
-//! [`Fingerprint`] names its content, and [`pocket`] generates and grades the embedded set. Splits
-//! are made in `domain`.
+//! several sources, and [`BestOfReader`] prompts with all their answers. A pair that says nothing
+//! about preference is left out, and counted by its reason ([`DropReason`]); anything broken is an
+//! error with its place. [`check()`] reads a source for its statistics, [`Fingerprint`] identifies
+//! its content, and [`pocket`] generates and grades the embedded set. Splits are made in `domain`.
 
 mod answer;
 mod best_of;

@@ -18,7 +18,8 @@ use crate::domain::spec::{ColumnsSpec, Names};
 pub struct SourcePair {
     /// Its record in the file.
     pub at: Place,
-    /// The prompts of the two dialogues differed, so their common prefix became the prompt.
+    /// Whether the prompts of the two dialogues differed, so that their common prefix became the
+    /// prompt.
     pub fallback: bool,
     /// The record says how much better the chosen answer is, which is not used.
     pub has_margin: bool,
@@ -43,7 +44,7 @@ pub struct PairReader {
     path: String,
     settings: ReadSettings,
     format: DatasetFormat,
-    /// What the last record gave and was not handed out yet.
+    /// Pairs of the last record that were not returned yet.
     items: VecDeque<SourceItem>,
     found: Vec<Found>,
     n_accepted: u64,
@@ -91,10 +92,10 @@ pub(super) fn open_rows(source: &Source, settings: &ReadSettings) -> Result<Rows
     Rows::open_with(source, &named)
 }
 
-/// Labels that are looked at before any is believed.
+/// Most labels that are read to find out what they mean.
 const N_LABELS: usize = 1000;
 
-/// Refuses labels whose usual meaning is not the only one.
+/// Refuses labels whose usual meaning is ambiguous.
 fn check_labels(source: &Source, settings: &ReadSettings) -> Result<(), DataError> {
     if settings.columns.label.is_empty() || !settings.columns.values.is_empty() {
         return Ok(());
@@ -197,7 +198,7 @@ impl PairReader {
         Ok(true)
     }
 
-    /// At the end of the source at least one pair must have been usable.
+    /// Checks at the end of the source that at least one pair was usable.
     fn end(&self) -> Result<(), DataError> {
         let path = self.path.clone();
         match (self.n_accepted, self.first_dropped) {
@@ -220,7 +221,7 @@ fn pair(
 ) -> Result<SourcePair, RecordError> {
     let format::Texts { prompt, chosen, rejected, form, fallback } = texts;
     let group = match &settings.group {
-        // Pairs without any prompt have nothing in common.
+        // Pairs without any prompt need not stay together, so each is a group.
         GroupBy::Prompt if prompt.is_empty() => format!("line {}", at.number),
         GroupBy::Prompt => prompt.clone(),
         GroupBy::Column(column) => match record.get(column) {

@@ -67,7 +67,7 @@ impl fmt::Display for Source {
 pub struct Files {
     /// In order of their names; never empty.
     pub files: Vec<Source>,
-    /// Data files of the folder that were left alone, since their names speak of another split.
+    /// Data files of the folder that are not read, because their names name another split.
     pub others: Vec<Source>,
 }
 
@@ -78,7 +78,7 @@ const DATA_EXTENSIONS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", "pa
 const DESCRIPTIONS: [&str; 5] =
     ["dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json", "config.json"];
 
-/// Folders inside folders are searched this deep: a guard against links that lead back.
+/// How deep folders in folders are searched; it ends a cycle of links.
 const MAX_DEPTH: usize = 16;
 
 impl Source {

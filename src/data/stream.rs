@@ -1,7 +1,8 @@
 //! A source that can be read only once: a pipe, a process substitution, standard input.
 //!
-//! A data set is read several times (its layout, its fingerprint, its pairs), so what comes out of a
-//! pipe is copied to a temporary file first, which goes with the last [`Stream`] that names it.
+//! A data set is read several times (for its format, its fingerprint and its pairs), so the bytes
+//! of a pipe are first copied to a temporary file. The file is deleted with the last [`Stream`]
+//! that refers to it.
 
 use std::fs::File;
 use std::io;

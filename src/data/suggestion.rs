@@ -1,7 +1,8 @@
-//! Which columns of an unknown layout look like a prompt, two answers and a label: for a hint, never
-//! for reading.
+//! Guesses which columns of an unknown layout are a prompt, two answers and a label. The guess is
+//! used for a hint and never for reading.
 
-/// Words in which the names of two answers differ, where something else says which is better.
+/// Words in which the names of two answer columns differ, where another column says which is
+/// better.
 const SIDES: [(&str, &str); 7] = [
     ("a", "b"),
     ("1", "2"),
@@ -11,7 +12,7 @@ const SIDES: [(&str, &str); 7] = [
     ("one", "two"),
     ("x", "y"),
 ];
-/// Words in which they differ and that say it themselves, the better first.
+/// Words in which they differ and that themselves say which is better, the better first.
 const VERDICTS: [(&str, &str); 15] = [
     ("chosen", "rejected"),
     ("chosen", "reject"),
@@ -29,7 +30,7 @@ const VERDICTS: [(&str, &str); 15] = [
     ("pos", "neg"),
     ("matching", "not_matching"),
 ];
-/// Columns that come in pairs and are no answers.
+/// Columns that come in pairs but hold no answers.
 const NO_ANSWERS: [&str; 17] = [
     "model",
     "score",

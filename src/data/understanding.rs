@@ -1,8 +1,8 @@
-//! What was understood of a file: which columns became the prompt, the answers and the label.
+//! Finds out what the columns of a file are used for: the prompt, the answers, the label.
 //!
-//! Nothing here knows a layout. A column's part is found by experiment on the first records: its texts
-//! are marked, the record is read again, and where the mark comes out is what the column is for. So
-//! what is told can never differ from what is read.
+//! Nothing here knows a layout. The use of a column is found by experiment on the first records: a
+//! mark is put into its texts, the record is read again, and the place where the mark appears is
+//! what the column is used for. So the report can never differ from what is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,22 +18,23 @@ use crate::domain::text::conversation::{Message, TextForm};
 
 /// Records that are looked at.
 const N_RECORDS: usize = 20;
-/// Columns of a record that are tried; what a set with more of them uses stands among the first.
+/// Most columns of a record that are tried. Of wider tables, the columns in use are among the
+/// first.
 const N_COLUMNS: usize = 200;
-/// A character of the private use area, which no text needs.
+/// The mark: a character of the private use area, which no text needs.
 const MARK: char = '\u{f8fe}';
 
 /// What the columns of a file are for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Understanding {
     pub format: String,
-    /// Columns that the prompt is made of; none where it is what both answers begin with, or there is
-    /// no prompt.
+    /// Columns that the prompt is made of; empty where it is the common beginning of the answers,
+    /// or there is no prompt.
     pub prompt: Vec<String>,
     /// Columns that hold the answers.
     pub answers: Vec<String>,
-    /// Columns that say which answer is better; none where the names of the answers' columns, or their
-    /// order, do.
+    /// Columns that say which answer is better; empty where the names or the order of the answer
+    /// columns do.
     pub label: Vec<String>,
     /// Columns that name slices and groups.
     pub slices: Vec<String>,
@@ -118,13 +119,15 @@ fn look(
             entries[column].1 = value;
             read(&Json::Object(entries))
         };
-        // All texts of a column at once break what two columns have in common; its last one does not.
+        // A mark in all texts of a column breaks what it has in common with another column; a mark
+        // in its last text does not.
         for which in [Which::All, Which::Last] {
             if parts.is_empty() {
                 parts.extend(with(marked(value, which)).iter().flatten().flat_map(marks));
             }
         }
-        // One vote of several may change nothing, and yet its column must be there.
+        // Removing one vote of several may change nothing, but an error for the missing column
+        // shows that it is used.
         let without = || {
             let mut entries: Vec<_> = entries.clone();
             entries.remove(column);
@@ -133,7 +136,8 @@ fn look(
         let is_same = |it: Option<Vec<Found>>| it.as_deref() == Some(found);
         if parts.is_empty() {
             let nulled = with(Json::Null);
-            // What a template is told beside the messages (`tools`) changes no text.
+            // What a template is given beside the messages (`tools`) changes no text, so texts
+            // alone are compared.
             if nulled.as_deref() != Some(found) && nulled.is_some_and(|it| same_texts(&it, found)) {
                 parts.insert(Part::Prompt);
             } else if !(is_same(with(Json::Null)) && is_same(without())) {
@@ -144,7 +148,7 @@ fn look(
     }
 }
 
-/// Whether two readings give the same pairs of texts, whatever these are to a template.
+/// Whether two readings give the same texts, however a template would read them.
 fn same_texts(a: &[Found], b: &[Found]) -> bool {
     let texts = |found: &Found| {
         let texts = found.as_ref().ok()?;
@@ -229,7 +233,7 @@ fn told(
     }
 }
 
-/// The last thing that was asked, and the two answers, as people said them.
+/// The last question, and the two answers as plain texts.
 fn example(texts: &Texts) -> [String; 3] {
     let Texts { prompt, chosen, rejected, form, .. } = texts;
     let said = |text: &str| excerpt(text.trim());

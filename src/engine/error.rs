@@ -152,7 +152,7 @@ pub enum EngineError {
         /// What is wrong, with the line.
         detail: String,
     },
-    /// A model has chat templates, of which none is taken without a name.
+    /// A model has several named chat templates, and no default one.
     #[error("`{}` has no chat template that is taken by default: {detail}", path.display())]
     NoDefaultChatTemplate {
         /// The model's folder, or the file.

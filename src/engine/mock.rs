@@ -23,12 +23,13 @@ use crate::domain::preference::Side;
 use crate::domain::random::{Place, Purpose, text_hash};
 use crate::domain::spec::Loss;
 
-/// Number of hashed features.
+/// Number of features that words are hashed into.
 pub const N_FEATURES: usize = 4096;
 
 /// Environment variable with the artificial delay in microseconds a pair.
 pub const DELAY_VARIABLE: &str = "SER_MOCK_DELAY_US";
 
+/// Momentum of the stochastic gradient descent.
 const MOMENTUM: f32 = 0.9;
 /// The learning rates that suit a transformer are too small for a linear model by this factor.
 const RATE_SCALE: f32 = 2_000.0;

@@ -56,8 +56,8 @@ pub struct PairText<'a> {
 }
 
 impl<'a> PairText<'a> {
-    /// A pair with its preferred answer first. Only callers that know the label may use it, such as
-    /// an evaluation; a model that is trained must not see pairs in this order.
+    /// A pair with its preferred answer first. The order gives the label away, so this is for callers
+    /// that know the label anyway, such as evaluations and measurements.
     #[must_use]
     pub fn preferred_first(pair: &'a PreferencePair) -> Self {
         Self {

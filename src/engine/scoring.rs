@@ -17,7 +17,8 @@ use super::{
 use crate::domain::spec::Tuning;
 use crate::domain::text::conversation::TextForm;
 
-/// Sequences are cut to this length where neither the person nor the model's files give a limit.
+/// Sequences are cut to this length where neither the person nor the model's files give a limit; it
+/// bounds the memory of a batch.
 const MAX_TOKENS_DEFAULT: usize = 1024;
 
 /// One prompt and one answer to it.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use super::reply::{NoAnswer, Reply};
 use super::{HubError, Settings};
 
-/// There is none in this build.
+/// A client, of which no value can exist in this build.
 #[derive(Debug)]
 pub(super) struct Client(Infallible);
 

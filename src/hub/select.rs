@@ -72,7 +72,7 @@ pub fn model_files(listing: &Listing) -> Result<Vec<RemoteFile>, HubError> {
 /// The files of pairs that a name means: what its path names, else those of a split.
 ///
 /// # Errors
-/// When there are none, or the names speak of other splits.
+/// When there are none, or the names contain words of other splits only.
 pub fn data_files(listing: &Listing, part: Part) -> Result<Vec<RemoteFile>, HubError> {
     let path = listing.name.path.as_str();
     let all: Vec<&str> =

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
 
+/// Batches that may wait between the two threads; they bound the memory of an import.
 const N_BATCHES: usize = 3;
 
 /// Runs `read` on a thread of its own, which sends batches, and `consume` on this one, which takes

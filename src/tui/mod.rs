@@ -1,5 +1,5 @@
-//! The terminal interface, after the Elm architecture: a `Message` changes the
-//! model, the model is drawn, and what has to be done outside is an effect.
+//! The terminal interface, built like the Elm architecture: a `Message` changes the model, the
+//! model is drawn, and work outside the model is described as an effect.
 //!
 //! ```text
 //! terminal: input    ─┐                      ┌─▶ view ─▶ frame ─▶ one write(2)
@@ -54,7 +54,8 @@ pub use feed::data::{MemoryNeed, MemoryPlanner};
 pub use kit::theme::ColorChoice;
 pub use settings::Settings;
 
-/// How many messages may wait. Senders wait beyond that: a stalled screen must not fill memory.
+/// How many messages may wait; beyond that senders block, so that a stalled screen cannot fill the
+/// memory.
 const N_MESSAGES: usize = 256;
 
 /// Which screen opens first.
@@ -155,7 +156,7 @@ pub fn run(
     let (to_samples, to_reviewer) = mpsc::channel();
     let recorder = Recorder::default();
     let (kept, inputs) = (recorder.clone(), home.root().join("ser-inputs.txt"));
-    // Nobody can be told where even this fails.
+    // If even this fails, there is nobody left to tell.
     guard::install_panic_hook(move || drop(kept.write(&inputs)));
     start_thread("data", {
         let (home, outlet) = (home.clone(), Outlet::new(sender.clone(), Message::Read));

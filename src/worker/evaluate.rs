@@ -23,7 +23,8 @@ use super::state::RunState;
 
 /// Packed tokens scored together: enough to fill the cores, few enough to answer a request soon.
 const SCORE_TOKENS: usize = 8192;
-/// Pairs handed to the engine at once; it sorts them by length.
+/// Pairs handed to the engine at once, which it sorts by length; it bounds the copy of their
+/// rewards.
 const CHUNK_PAIRS: usize = 65_536;
 
 /// Evaluates the model on a labeled split.

@@ -17,7 +17,7 @@ use super::gold::GoldLabels;
 
 /// What opens an answer in the plain dialogue template.
 const ANSWER_TURN: &str = "Assistant:";
-/// Pairs whose texts are in memory at one time.
+/// Pairs whose texts are in memory at one time; their tokens are kept, the texts are not.
 const TEXTS_AT_ONCE: usize = 4096;
 
 /// The place that pairs are read from. It is a trait so that a test can count what is read.

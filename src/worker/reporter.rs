@@ -13,7 +13,8 @@ use super::control::{Flow, Signals, Throttle};
 use super::record::RunRecord;
 use super::state::SavedState;
 
-/// How long a held worker sleeps between two looks at the requests.
+/// How long a held worker sleeps between two looks at the requests; a resumed run waits for so long
+/// at most.
 const HELD_LOOK: Duration = Duration::from_millis(100);
 
 /// How far a step is.

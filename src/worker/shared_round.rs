@@ -32,7 +32,7 @@ use super::state::{Round0Draft, RunState};
 const FORMAT: u32 = 1;
 /// Name of the checkpoint below the folder of a digest.
 const NAME: &str = "round-0";
-/// Rounds kept in the home, the newest.
+/// Most rounds kept in the home, the newest; it bounds the disk that they take.
 const N_KEPT: usize = 8;
 /// Validation pairs that the untrained model scores for the digest.
 const N_PROBES: usize = 8;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::fixture::{Place, jsonl, pairs, stderr, stdout};
+use crate::patience::seconds;
 
 const SPEC: &str = r#"
 arm = "ser-paper"
@@ -50,7 +51,7 @@ fn wait_for(place: &Place, run: &str, status: &str) -> Value {
         if document["run"]["status"] == status {
             return document;
         }
-        assert!(begin.elapsed() < Duration::from_mins(1), "{run} is {}", document["run"]["status"]);
+        assert!(begin.elapsed() < seconds(60), "{run} is {}", document["run"]["status"]);
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -135,7 +136,7 @@ fn a_live_veto_takes_effect_in_the_training_under_way() {
     let begin = Instant::now();
     // Until the selection of round 1 is there, the list is a mistake in the request.
     while !place.ser(&["samples", "live"]).status.success() {
-        assert!(begin.elapsed() < Duration::from_mins(1), "no selection");
+        assert!(begin.elapsed() < seconds(60), "no selection");
         std::thread::sleep(Duration::from_millis(20));
     }
     let pairs = selected(&place, "live");
@@ -155,7 +156,7 @@ fn a_live_veto_takes_effect_in_the_training_under_way() {
             assert!(event.body.contains("\"round\":1") && event.body.contains("\"n_vetoed\":2"));
             break;
         }
-        assert!(begin.elapsed() < Duration::from_mins(1), "the worker never read the verdicts");
+        assert!(begin.elapsed() < seconds(60), "the worker never read the verdicts");
         std::thread::sleep(Duration::from_millis(20));
     }
     succeeded(&place, &["stop", "live"]);

@@ -116,11 +116,12 @@ fn safety_notes(text: &str) -> Vec<(usize, String)> {
 }
 
 /// Words of a SAFETY note that leaves its bound to another place.
-const POINTERS: [&str; 9] = [
+const POINTERS: [&str; 10] = [
     "as in ",
     "as above",
     "as below",
-    "as there",
+    "as there.",
+    "as there,",
     "as before",
     "see above",
     "see below",

@@ -18,7 +18,7 @@ fn the_mouse_is_the_terminals_until_it_is_asked_for() {
     session.press(b"\x1b[<0;50;1M\x1b[<0;50;1m");
     session.wait_for_text("new run from the default experiment");
     session.press(b"\x03");
-    session.wait_for_exit(SECONDS(5));
+    session.wait_for_exit(seconds(5));
     assert_restored(&session);
 }
 
@@ -33,7 +33,7 @@ fn pastes_are_bracketed_only_while_a_field_has_the_keys() {
     session.press(b"\x1b[200~q\x03x\x1b[201~");
     session.wait_for_text("q⟨ETX⟩x");
     session.press(b"\x1b");
-    session.wait_for("no popup", SECONDS(5), |screen| !screen.contents().contains("commands"));
+    session.wait_for("no popup", seconds(5), |screen| !screen.contents().contains("commands"));
     session.settle(Duration::from_millis(100));
     assert!(session.text().contains("\x1b[?2004l"));
 }
@@ -115,7 +115,7 @@ fn the_config_file_is_read_and_its_mistakes_are_named() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("config.toml"), "mouse = 3\n").unwrap();
     let mut refused = Session::start_in(home, &[env!("CARGO_BIN_EXE_ser")], &[]);
-    refused.wait_for_exit(SECONDS(5));
+    refused.wait_for_exit(seconds(5));
     assert!(refused.text().contains("config.toml` line 1: `mouse` is neither"));
     assert!(!refused.text().contains("?1049h"), "no screen was taken");
 }
@@ -132,7 +132,7 @@ fn the_editor_has_the_terminal_and_its_text_comes_back() {
     session.press(b"5");
     session.wait_for_text("new run from");
     session.press(b"e");
-    session.wait_for("the editor", SECONDS(5), |screen| !screen.alternate_screen());
+    session.wait_for("the editor", seconds(5), |screen| !screen.alternate_screen());
     // Keys go to the editor now.
     session.press(b"7\n");
     session.wait_for_text("train.epochs=7");

@@ -106,7 +106,7 @@ fn type_at_random(seed: u64, n_keys: usize) {
         session.press(b"\x03");
     }
     // What was typed before is done first, which takes a while on a busy machine.
-    session.wait_for_exit(SECONDS(30));
+    session.wait_for_exit(seconds(30));
     assert_restored(&session);
 }
 

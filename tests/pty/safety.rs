@@ -46,7 +46,7 @@ fn a_panic_on_any_thread_gives_the_terminal_back() {
             session.wait_for_text("no runs yet");
             session.press(b"T");
         }
-        session.wait_for_exit(SECONDS(5));
+        session.wait_for_exit(seconds(5));
         let screen = session.screen.screen();
         assert!(!screen.alternate_screen() && !screen.hide_cursor(), "{place}");
         // The words stand on the screen of the shell, where a person can read them.
@@ -70,7 +70,7 @@ fn a_slow_terminal_gets_few_frames_and_the_last_one_is_true() {
         thread::sleep(Duration::from_millis(10));
     }
     session.press(b"?");
-    session.wait_for("the help", SECONDS(30), |s| s.contents().contains("keys · runs"));
+    session.wait_for("the help", seconds(30), |s| s.contents().contains("keys · runs"));
     let n_bytes = session.raw.len() - before;
     assert!(n_bytes < 60_000, "{n_bytes} bytes for the newest state");
 }
@@ -87,7 +87,7 @@ fn a_terminal_that_takes_nothing_does_not_keep_it() {
     kill(session.pid(), Signal::SIGTERM).unwrap();
     let started = Instant::now();
     while session.child.try_wait().unwrap().is_none() {
-        assert!(started.elapsed() < SECONDS(3), "it waits for its terminal");
+        assert!(started.elapsed() < seconds(3), "it waits for its terminal");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -102,7 +102,7 @@ fn nothing_else_is_written_to_the_screen() {
     let stderr = std::fs::read_link(stderr).unwrap();
     assert_eq!(stderr.canonicalize().unwrap(), session_log.canonicalize().unwrap());
     session.press(b"\x03");
-    session.wait_for_exit(SECONDS(5));
+    session.wait_for_exit(seconds(5));
     assert_restored(&session);
 }
 
@@ -124,12 +124,12 @@ fn after_a_stop_the_whole_screen_is_drawn_again() {
     session.press(b"q");
     wait_for_prompt(&mut session);
     session.press(b"exit\n");
-    session.wait_for_exit(SECONDS(5));
+    session.wait_for_exit(seconds(5));
 }
 
 /// What is typed before the shell has its terminal back would be the viewer's.
 fn wait_for_prompt(session: &mut Session) {
-    session.wait_for("the shell's prompt", SECONDS(5), |screen| {
+    session.wait_for("the shell's prompt", seconds(5), |screen| {
         let text = screen.contents();
         !screen.alternate_screen() && text.trim_end().ends_with("\n$")
     });

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use super::safety::home_with_run;
+use crate::patience::seconds;
 
 /// A tmux server of its own; it ends with its owner.
 struct Tmux {
@@ -47,7 +48,7 @@ impl Tmux {
     }
 
     fn wait_for(&self, words: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + seconds(10);
         loop {
             let screen = self.screen();
             if screen.contains(words) {
@@ -119,7 +120,7 @@ fn it_goes_with_its_session() {
     };
     let was_there = is_there();
     tmux.run(&["kill-session"]);
-    let deadline = Instant::now() + Duration::from_secs(3);
+    let deadline = Instant::now() + seconds(3);
     while is_there() {
         assert!(Instant::now() < deadline, "it outlives its session");
         std::thread::sleep(Duration::from_millis(20));

@@ -131,13 +131,13 @@ fn the_screen_is_right_without_a_second_screen() {
 #[test]
 fn places_where_nothing_can_be_drawn_are_refused() {
     let mut session = Session::ser(&[], &[("TERM", "")]);
-    session.wait_for_exit(SECONDS(5));
+    session.wait_for_exit(seconds(5));
     assert!(session.text().contains("TERM"), "{}", session.text());
     assert!(!session.text().contains("?1049h"), "no screen was taken");
     let size = PtySize { rows: 0, cols: 0, pixel_width: 0, pixel_height: 0 };
     let mut session =
         Session::start_sized(tempfile::tempdir().unwrap(), size, &[env!("CARGO_BIN_EXE_ser")], &[]);
-    session.wait_for_exit(SECONDS(5));
+    session.wait_for_exit(seconds(5));
     assert!(session.text().contains("hint:"), "{}", session.text());
     assert!(!session.text().contains("?1049h"), "no screen was taken");
 }

@@ -196,6 +196,7 @@ fn bias_line(report: &CheckReport) -> Option<String> {
 }
 
 fn script_line(report: &CheckReport) -> Option<String> {
+    /// Scripts that are listed; `…` stands for the others.
     const SHOWN: usize = 6;
     let shown = report.scripts.iter().take(SHOWN);
     let shown: Vec<String> =
@@ -205,6 +206,7 @@ fn script_line(report: &CheckReport) -> Option<String> {
 }
 
 fn token_lines(tokens: &TokenReport, args: &CheckArgs, ascii: bool, lines: &mut Vec<String>) {
+    /// Columns of the longest bar of a histogram.
     const BAR_COLUMNS: f64 = 40.0;
     let l = tokens.lengths;
     lines.push(format!(

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Finding;
 use crate::domain::text::words;
 
-/// Less free disk than this cannot hold the checkpoints of a few runs.
+/// Least free disk space; less cannot hold the checkpoints of a few runs.
 const N_BYTES_FREE_MIN: u64 = 1 << 30;
 /// The smallest terminal on which every screen fits.
 const SIZE_MIN: (u16, u16) = (80, 24);
@@ -86,7 +86,7 @@ fn file_system(folder: &Path) -> Option<String> {
             Some((fields.next()?, fields.next()?))
         })
         .filter(|(point, _)| folder.starts_with(point))
-        // Of two mounts on one point, the later hides the earlier.
+        // If two mounts share a mount point, the later one hides the earlier.
         .max_by_key(|(point, _)| point.len())
         .map(|(_, kind)| kind.to_owned())
 }

@@ -29,7 +29,7 @@ mod best_of;
 
 /// Pairs in memory at one time.
 const PAIRS_AT_ONCE: usize = 2048;
-/// Tokens computed together.
+/// Tokens computed together: enough to fill the cores, few enough to bound the memory.
 const SCORE_TOKENS: usize = 8192;
 
 /// Arguments of `ser eval`.

@@ -104,12 +104,12 @@ pub struct Source<'a> {
     detail: RunDetail,
     rounds: Vec<RoundRow>,
     verdicts: VerdictSet,
-    /// Prompts and answers leave as messages, as they came.
+    /// Whether prompts and answers are exported as messages, the form they came in.
     is_conversational: bool,
 }
 
 impl<'a> Source<'a> {
-    /// Finds the run; only one round of it, where one is named.
+    /// Finds the run, and one round of it if a round is named.
     ///
     /// # Errors
     /// When there is no such run or round.
@@ -130,7 +130,7 @@ impl<'a> Source<'a> {
         Ok(Self { store, detail, rounds, verdicts, is_conversational })
     }
 
-    /// Whether its texts leave as messages.
+    /// Whether the texts are exported as messages.
     #[must_use]
     pub fn is_conversational(&self) -> bool {
         self.is_conversational
@@ -159,11 +159,11 @@ impl<'a> Source<'a> {
         self.detail.row.id.as_str()
     }
 
-    /// Of several labels of one pair the newest holds, as in training.
+    /// Hands on the pseudo-labels. If a pair has several, the newest is in force, as in training.
     fn labels(&self, emit: Emit<'_>) -> CliResult {
         let run = &self.detail.row.id;
         let mut newer = BTreeSet::new();
-        // What a run went back on taught it nothing.
+        // A round that was rolled back has taught the run nothing.
         let taught = |round: &&RoundRow| round.selection.is_some() && !round.is_rolled_back();
         for round in self.rounds.iter().rev().filter(taught) {
             let mut selected = self.store.pair_scores(run, round.round)?;
@@ -257,7 +257,7 @@ impl<'a> Source<'a> {
     fn metrics(&self, emit: Emit<'_>) -> CliResult {
         for round in &self.rounds {
             for (metric, value) in round_metrics(round) {
-                // What does not exist has no row.
+                // A metric without a value has no row.
                 if let Some(value) = value.filter(|value| value.is_finite()) {
                     let round = json!(round.round);
                     emit(&plain([

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::super::{CliError, CliResult};
 
-/// The file that says of a directory that an export made it.
+/// The file that marks a directory as made by an export, so that a later export may replace it.
 pub const MARKER: &str = "ser_export.json";
 
 /// The place of an export.
@@ -94,7 +94,7 @@ impl Target {
     }
 }
 
-/// Removes what exports that were killed have left; what cannot be removed does no harm.
+/// Removes what killed exports have left; what cannot be removed does no harm.
 fn sweep(parent: &Path, prefix: &str) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

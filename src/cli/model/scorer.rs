@@ -93,7 +93,7 @@ fn open_run(context: &Context, args: &ModelArgs) -> CliResult<Scorer> {
     Ok(Scorer { name: format!("round {} of `{}`", found.row.round, found.run.name), model })
 }
 
-/// A name that is no run may have been meant as a directory.
+/// The error for a name that is no run: it may have been meant as a directory.
 fn nothing_named(args: &ModelArgs, error: CliError) -> CliError {
     if Path::new(&args.model).is_dir() {
         let message = format!("`{}` holds no `config.json` and is no run", args.model);

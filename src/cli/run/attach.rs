@@ -70,10 +70,10 @@ pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
     wait_for(context, note)
 }
 
-/// Waits for runs that were asked for in the interface and are not queued yet: leaving it during an
-/// import loses nothing.
+/// Waits for runs that were asked for in the interface and are not queued yet, so that leaving it
+/// during an import loses nothing.
 fn wait_for(context: &Context, note: ExitNote) -> CliResult {
-    // The interface has taken the signals; without this Ctrl-C would do nothing.
+    // The interface has changed the handlers of signals; without this Ctrl-C would do nothing.
     let is_interrupted = follow::interruption()?;
     if note.is_launching() {
         context.say("the data of a run is still read; Ctrl-C gives it up");

@@ -23,10 +23,11 @@ use crate::store::{Access, Store};
 const POLL: Duration = Duration::from_millis(200);
 /// Between two attempts to start a queued run, and two looks at whether the worker lives.
 const CHECK: Duration = Duration::from_secs(2);
-/// Between two progress lines, on a terminal and in a log.
+/// Shortest time between two progress lines on a terminal.
 const THROTTLE_TERMINAL: Duration = Duration::from_secs(2);
+/// Shortest time between two progress lines in a log, where every line stays.
 const THROTTLE_LOG: Duration = Duration::from_secs(15);
-/// Events read at once.
+/// Events read at once, which bounds the memory of a follower that starts late.
 const EVENTS_MAX: usize = 1000;
 
 /// What is printed in the end.

@@ -18,13 +18,13 @@ pub struct WorkerArgs {
 /// When the run fails; the run's own rows say so too.
 pub fn run(context: &Context, args: &WorkerArgs) -> CliResult {
     let run = RunId(args.run.clone());
-    // A session of its own: no signal meant for the terminal or for the command that started the
-    // run reaches it. It fails only where the worker leads its session already.
+    // A session of its own keeps every signal away that is meant for the terminal, or for the
+    // command that started the run. The call fails only where the worker already leads its session.
     let _ = nix::unistd::setsid();
     logging::to_file(&context.home.worker_log(&run), context.n_verbose);
     tracing::info!(%run, "worker started");
     let ending = worker::run(&context.home, &run);
-    // There is no daemon: whoever frees the slot gives it to the next run.
+    // There is no daemon: a worker that frees a slot starts the next run.
     let next = context
         .store_to_write("worker")
         .and_then(|mut store| Ok(context.supervisor.start_next(&mut store)?));

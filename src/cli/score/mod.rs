@@ -20,7 +20,7 @@ use lines::{Line, Lines};
 
 /// Records scored together: enough to fill batches of even length, few enough for a short memory.
 const RECORDS_AT_ONCE: usize = 1024;
-/// Tokens computed together.
+/// Tokens computed together: enough to fill the cores, few enough to bound the memory.
 const SCORE_TOKENS: usize = 8192;
 /// Bad lines told one by one.
 const N_TOLD: u64 = 5;

@@ -37,7 +37,7 @@ pub struct SamplesArgs {
     form: FormArgs,
 }
 
-/// Which pairs of a run.
+/// Which pairs of a run are listed.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ListArgs {
     /// Of this round [default: the latest with a selection]

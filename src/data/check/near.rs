@@ -13,13 +13,18 @@ use serde::Serialize;
 
 use crate::domain::text::near_duplicate::{MIN_SHINGLES, MIN_SIMILARITY, Shingles, shingles};
 
+/// Bins of a signature. More bins estimate the similarity better (the standard error is 0.05 with
+/// 64) and take more memory.
 const N_BINS: usize = 64;
+/// Bins that have to agree before two prompts are compared. With more, fewer near-duplicates are
+/// found; with fewer, more pairs are compared in vain.
 const N_ROWS: usize = 4;
 
 /// Prompts beyond these are counted and not compared.
 pub const MAX_PROMPTS: usize = 1_500_000;
 
-/// Training prompts of one bucket that a test prompt is compared with; templates fill buckets.
+/// Most training prompts of one bucket that a test prompt is compared with. Prompts made from one
+/// template fill a bucket.
 const MAX_COMPARED: usize = 64;
 
 /// Pairs of prompts a report names.
@@ -36,7 +41,7 @@ pub struct NearDuplicate {
     pub similarity: f64,
 }
 
-/// What was found across the splits.
+/// The near-duplicates found across the splits.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Leakage {
     /// Distinct prompts of the test part that were compared.
@@ -52,7 +57,7 @@ struct Prompt {
     group: u64,
     record: u64,
     signature: [u8; N_BINS],
-    /// It has so few runs of words that one more or less is no small change.
+    /// The text has so few runs of words that one more or less is a large part of it.
     is_short: bool,
 }
 
@@ -130,7 +135,8 @@ impl Prompts {
     }
 }
 
-/// The Jaccard similarity two signatures suggest: agreeing bins, less those that agree by chance.
+/// The Jaccard similarity that two signatures suggest: the share of equal bins, corrected for bins
+/// that are equal by chance.
 fn similarity(a: &[u8; N_BINS], b: &[u8; N_BINS]) -> f64 {
     let n_equal = a.iter().zip(b).filter(|(x, y)| x == y).count();
     let chance = 1.0 / 256.0;
@@ -146,7 +152,7 @@ fn signature(shingles: &Shingles) -> [u8; N_BINS] {
     let filled = bins;
     let mut out = [0; N_BINS];
     for (i, value) in out.iter_mut().enumerate() {
-        // An empty bin borrows from one that both texts would borrow from.
+        // An empty bin takes the value of one that is chosen alike for both texts.
         let mut bin = filled[i];
         let mut state = i as u64 + 1;
         let mut n_tries = 0;
@@ -155,7 +161,7 @@ fn signature(shingles: &Shingles) -> [u8; N_BINS] {
             bin = filled[(state >> 58) as usize];
             n_tries += 1;
         }
-        // Bins that borrow from the same one still agree by chance independently.
+        // Bins that take their value from the same bin must still agree by chance independently.
         let place = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         *value = ((bin ^ place).wrapping_mul(0xff51_afd7_ed55_8ccd) >> 56) as u8;
     }

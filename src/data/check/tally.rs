@@ -18,7 +18,7 @@ use crate::domain::stats::wilson_interval;
 /// How many records a report names for one reason.
 const N_FIRST: usize = 5;
 
-/// More slices than these are not counted: the column is no slice but an id.
+/// Most slices that are counted. A column with more values is no slice but an id.
 const MAX_SLICES: usize = 1_000;
 
 #[derive(Default)]
@@ -155,8 +155,8 @@ impl Tally {
         }
     }
 
-    /// Ties and caps are how a format is read, and prompts may lose their beginning: neither is a
-    /// finding.
+    /// The findings. Ties and capped pairs come from how a format is read, and a prompt may lose
+    /// its beginning, so neither is a finding.
     fn findings(&self, leakage: &Leakage, max_share: f64) -> Vec<Finding> {
         let unexpected = self.dropped.iter().filter(|(reason, _)| !reason.is_expected());
         let n_unusable = unexpected.map(|(_, (n, _))| n).sum::<u64>();

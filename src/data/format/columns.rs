@@ -15,7 +15,7 @@ use crate::data::error::{RecordError, excerpt};
 use crate::data::json::{Json, missing, wrong_type};
 use crate::domain::spec::{ColumnsSpec, Names};
 
-/// Values that mean a, b and a tie in the sets people publish.
+/// Values of labels that mean a, b and a tie in published data sets.
 const FOR_A: [&str; 12] = [
     "a",
     "1",
@@ -104,7 +104,7 @@ pub(super) fn read_to(
         ranking::by_rank(prompt, &all, cap, out);
     } else {
         let votes = votes(record, columns, all.len())?;
-        // Labels stand in the order (1,2), (1,3), …, (2,3), …
+        // The labels are in the order (1,2), (1,3), …, (2,3), …
         let position = |i: usize, j: usize| i * all.len() - i * (i + 1) / 2 + j - i - 1;
         ranking::pair_up(prompt, &all, cap, |i, j| votes[position(i, j)], out);
     }
@@ -134,11 +134,12 @@ pub(super) fn prompt<'r>(record: &'r Json<'_>, template: &str) -> Result<Said<'r
         rest = after;
     }
     out.push_str(rest);
-    // What joins the columns is not in the file: an empty one leaves no white space.
+    // What stands between the columns is not in the file, so an empty column must leave no white
+    // space.
     Ok(Said::Text(Cow::Owned(out.trim().to_owned())))
 }
 
-/// What a column says; a number or a truth value is said as a text.
+/// The text of a column; a number or a truth value is written as text.
 fn said<'r>(column: &str, value: &'r Json<'_>, record: &Json<'_>) -> Result<Said<'r>, RecordError> {
     match value {
         Json::Null => Err(missing(record, column)),
@@ -221,7 +222,7 @@ fn votes(
     Ok(tallies.iter().map(majority).collect())
 }
 
-/// Which answer a label is for. `Tie` is first so that the numbers are those of the tally.
+/// The answer that a label is for. `Tie` comes first, so that the numbers are indices of the tally.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Vote {
     Tie,
@@ -239,7 +240,7 @@ fn majority(&[tie, a, b]: &[u32; 3]) -> Result<Ordering, DropReason> {
     }
 }
 
-/// What one annotator says; nothing where the cell is empty.
+/// The vote of one annotator; `None` where the cell is empty.
 fn vote(
     column: &str,
     label: &Json<'_>,
@@ -307,8 +308,8 @@ fn is_one_of(label: &str, named: &str) -> bool {
     })
 }
 
-/// Whether labels that so far were 0 and 1 alone may mean two things: 1 is then the first answer, or
-/// the second of two that are counted from 0.
+/// Whether labels that have only been 0 and 1 so far are ambiguous: 1 means the first answer where
+/// it stands for true, and the second where answers are counted from 0.
 pub(in super::super) fn is_ambiguous(labels: &BTreeSet<String>) -> bool {
     labels.contains("0") && labels.iter().all(|label| matches!(label.as_str(), "0" | "1"))
 }

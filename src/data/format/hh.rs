@@ -13,7 +13,7 @@ pub use crate::domain::text::dialogue::{ASSISTANT, HUMAN};
 pub(super) struct Split {
     /// Length of the prompt in bytes, the same in both texts.
     pub(super) prompt_bytes: usize,
-    /// The last assistant turns had different prompts, so the common prefix was used.
+    /// Whether the last assistant turns had different prompts, so that the common prefix was used.
     pub(super) fallback: bool,
 }
 

@@ -67,8 +67,8 @@ pub(super) fn message(field: &str, entry: &Json<'_>) -> Result<Message, RecordEr
         entries.iter().filter(|(key, value)| is_kept(key, value)).cloned().collect();
     let content = match content_key {
         Some(key) => content(&format!("{field}.{key}"), entry.get(key))?,
-        // A call of a tool needs no words. A null is no content to transformers either, which takes such
-        // keys away before a template sees them.
+        // A message that calls a tool needs no text. transformers drops keys whose value is null
+        // before a template sees them, so null counts as no content.
         None if !fields.is_empty() => Content::Absent,
         None => return Err(RecordError::NoContent { field: field.to_owned() }),
     };
@@ -76,7 +76,7 @@ pub(super) fn message(field: &str, entry: &Json<'_>) -> Result<Message, RecordEr
     Ok(Message { role, content, fields })
 }
 
-/// A role as templates name it; nothing where none is known by that name.
+/// The name of a role as chat templates know it; `None` for an unknown role.
 fn role(who: &str) -> Option<String> {
     // Most sets write the roles as templates do.
     let is_usual = matches!(who, USER_ROLE | ASSISTANT_ROLE | SYSTEM_ROLE | "tool");
@@ -109,8 +109,8 @@ fn content(field: &str, content: &Json<'_>) -> Result<Content, RecordError> {
 }
 
 /// The text of parts in a spelling that no chat template reads: Gemini's `{"text"}`, and
-/// LLaMA-Factory's `{"type": "text", "value"}`. Parts as templates know them are the template's to
-/// write.
+/// LLaMA-Factory's `{"type": "text", "value"}`. Parts in the usual spelling are left to the
+/// template.
 fn joined(parts: &[Json<'_>]) -> Option<String> {
     let text = |part: &Json<'_>| -> Option<String> {
         let Json::Object(entries) = part else { return None };

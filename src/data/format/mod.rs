@@ -115,7 +115,7 @@ pub(super) fn detect(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
     Ok(format)
 }
 
-/// What a record without `chosen` and `rejected` is.
+/// The format of a record without `chosen` and `rejected`.
 fn other_layout(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
     if let Some(format) = recipes::detect(record) {
         return Ok(format);
@@ -145,7 +145,7 @@ fn other_layout(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
             return Err(RecordError::Unpaired { field });
         }
     }
-    // A record with one of the usual fields lacks the others.
+    // A record with one of the usual fields is missing the others.
     if ["prompt", "chosen", "rejected"].iter().any(|key| record.has(key)) {
         return Ok(DatasetFormat::Trl);
     }

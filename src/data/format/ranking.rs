@@ -8,9 +8,9 @@ use crate::data::drop_reason::DropReason;
 use crate::domain::random::text_hash;
 use std::cmp::Ordering;
 
-/// Pushes the pairs of `answers`: `order` compares two of them by
-/// index, `Greater` when the first is better. Equal ones are ties; of more than `cap` pairs
-/// (0: no cap) those with the smallest hash of their answers are kept, the others counted.
+/// Pushes the pairs of `answers`. `order` compares two of them by index and is `Greater` when the
+/// first is better; equal ones are ties. Of more than `cap` pairs (0: no cap) those with the
+/// smallest hash of their answers are kept, and the others are counted.
 pub(super) fn pair_up(
     prompt: &Said<'_>,
     answers: &[Said<'_>],
@@ -84,7 +84,8 @@ fn push_wins(
         let key = |&(better, worse): &(usize, usize)| {
             hashes[better].rotate_left(32).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ hashes[worse]
         };
-        // The same choice whatever else is in the file, and no answer is favored by its place.
+        // A choice by hash is the same whatever else is in the file, and favors no answer for its
+        // position.
         let mut by_hash: Vec<(u64, (usize, usize))> = wins.iter().map(|w| (key(w), *w)).collect();
         by_hash.sort_unstable();
         let n_left_out = by_hash.split_off(cap).len();

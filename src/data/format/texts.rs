@@ -1,8 +1,9 @@
-//! The texts of a pair: what a record says of its prompt and answers, made one pair.
+//! Makes the texts of a pair from the prompt and the answers of a record.
 //!
-//! Where anything came as messages, or is an instruction with replies, the pair is a conversation
-//! whose contents stand as they stood in the file; its flat texts are for people and for models
-//! without a chat template. Texts that continue each other, and flat dialogues, stay as they are.
+//! If any part is a list of messages, or the record is an instruction with replies, the pair
+//! becomes a conversation with the contents of the file; its flat texts are for people and for
+//! models without a chat template. Texts that continue each other, and flat dialogues, stay as they
+//! are.
 
 use std::borrow::Cow;
 
@@ -66,7 +67,7 @@ impl<'r> Said<'r> {
             Self::Text(text) if text.trim().is_empty() => Vec::new(),
             Self::Text(text) if is_dialogue(&text) => {
                 let mut turns = dialogue::messages(&text, "");
-                // The answer's turn, which the prompt opens.
+                // The empty turn at the end of a prompt only announces the answer.
                 turns.pop();
                 turns
             }
@@ -89,7 +90,7 @@ pub(super) fn is_dialogue(prompt: &str) -> bool {
         || prompt.starts_with(ASSISTANT)
 }
 
-/// How prompts begin that a chat template has written already.
+/// Beginnings of prompts that a chat template has already rendered.
 const RENDERED: [&str; 9] = [
     "<|im_start|>",
     "<|start_header_id|>",
@@ -110,7 +111,7 @@ const BEGINNINGS: [&str; 5] = [
     "<\u{ff5c}begin\u{2581}of\u{2581}sentence\u{ff5c}>",
 ];
 
-/// Whether a prompt is what a chat template wrote: another one must not touch it again.
+/// Whether a prompt was rendered by a chat template, so that another one must not be applied to it.
 fn is_rendered(prompt: &str) -> bool {
     let mut start = prompt.trim_start();
     if let Some(rest) = BEGINNINGS.iter().find_map(|mark| start.strip_prefix(mark)) {
@@ -126,7 +127,8 @@ pub(in super::super) struct Texts {
     pub(in super::super) chosen: String,
     pub(in super::super) rejected: String,
     pub(in super::super) form: TextForm,
-    /// The prompts of the two dialogues differed, so their common prefix became the prompt.
+    /// Whether the prompts of the two dialogues differed, so that their common prefix became the
+    /// prompt.
     pub(in super::super) fallback: bool,
 }
 
@@ -197,8 +199,8 @@ impl Texts {
             return Err(DropReason::MissingAnswer);
         }
         let n_held = n_shared(&answers);
-        // Instructions are no question: alone, or with the question that the answers hold, they belong
-        // before what these begin with.
+        // Instructions are not a question. Whether they stand alone or beside the question that the
+        // answers repeat, they come before it.
         let is_system = |message: &Message| message.role == SYSTEM_ROLE;
         let (told, asked) = prompt.split_at(prompt.iter().take_while(|it| is_system(it)).count());
         let held = &answers[0][..n_held];
@@ -246,7 +248,7 @@ impl Texts {
     }
 }
 
-/// How many messages both answers begin with; each keeps one of its own.
+/// How many messages both answers begin with, leaving at least one to each.
 fn n_shared([a, b]: &[Vec<Message>; 2]) -> usize {
     let n_equal = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     n_equal.min(a.len().saturating_sub(1)).min(b.len().saturating_sub(1))

@@ -1,4 +1,4 @@
-//! What a model was told before a conversation, where it stands in a column of its own.
+//! The system instructions of a conversation, where they stand in a column of their own.
 
 use std::borrow::Cow;
 

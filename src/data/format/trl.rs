@@ -80,7 +80,8 @@ pub(super) fn read(record: &Json<'_>, out: &mut Vec<Found>) -> Read {
         (prompt, [Said::Text(chosen), Said::Text(rejected)])
             if is_bare && prompt.is_null() && beside(record, &answers).is_none() =>
         {
-            // A prompt that is there and null is an empty one; only without the field it is implicit.
+            // A prompt that is null counts as an empty one; a prompt is implicit only if the field
+            // is missing.
             from_wholes(chosen, rejected, record.has_key("prompt"))
         }
         _ => {
@@ -104,7 +105,7 @@ fn names_a_column(record: &Json<'_>, name: &str) -> bool {
     !matches!(name, "prompt" | "chosen" | "rejected") && record.get(name).as_text().is_some()
 }
 
-/// Columns that hold what two answers are answers to, where it is not called `prompt`.
+/// Names of columns that hold the prompt, where it is not called `prompt`.
 const PROMPTS: [&str; 11] = [
     "question",
     "instruction",
@@ -164,7 +165,7 @@ fn asked<'r>(record: &'r Json<'_>, answers: &[Said<'_>; 2]) -> Result<Said<'r>, 
     Ok(asked)
 }
 
-/// Gives pairs of messages what the record has for their template, as [`globals`] reads it.
+/// Adds to pairs of messages what the record has for their chat template, as [`globals`] reads it.
 pub(super) fn give_globals<'f>(
     record: &Json<'_>,
     found: impl Iterator<Item = &'f mut Found>,

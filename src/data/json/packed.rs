@@ -61,8 +61,8 @@ fn is_messages(value: &Json<'_>) -> bool {
     }
 }
 
-/// Whether somebody says something in an object: `role` and `content`, `from` and `value`. A message
-/// with a role may lack its text, when it calls a tool.
+/// Whether an object is a message: `role` and `content`, or `from` and `value`. A message with a
+/// role may lack its text, if it calls a tool.
 pub(in super::super) fn is_message(value: &Json<'_>) -> bool {
     let is_text = |key| value.get(key).as_text().is_some();
     is_text("role") && ["content", "tool_calls", "text"].iter().any(|key| value.has_key(key))

@@ -43,9 +43,10 @@ pub const N_TRAIN: usize = 9600;
 pub const N_TEST: usize = 2400;
 /// One training label of this many is flipped, and says so.
 const NOISE_ONE_IN: usize = 10;
-/// Share of answers whose opener takes up a word of the prompt; who misses the topic does it more
-/// often, which also keeps the share of copied words from giving the label away.
+/// Share of answers whose opener repeats a word of the prompt. Off-topic answers repeat one more
+/// often, which keeps the share of copied words from revealing the label.
 const ECHO: f64 = 0.08;
+/// The same share for off-topic answers.
 const ECHO_OFF_TOPIC: f64 = 0.5;
 /// Share of faulty answers in the corpus for language-model pretraining.
 const CORPUS_FAULTY: f64 = 0.25;
@@ -247,8 +248,8 @@ fn easy_fault(task: &Task, kind: usize, draw: &mut Draw) -> (String, Fault) {
     }
 }
 
-/// Another question about the same person, things and event: whoever answers off the topic still
-/// talks about what was mentioned.
+/// Another question about the same person, things and event, so that even an off-topic answer
+/// mentions what the prompt mentions.
 fn about_the_same(mut other: Task, task: &Task) -> Task {
     for key in ["name", "item", "event", "day"] {
         if let (Some(value), Some(mentioned)) = (other.slots.get_mut(key), task.slots.get(key)) {

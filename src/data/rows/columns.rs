@@ -6,7 +6,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::schema::types::Type;
 use serde_json::Value;
 
-/// A column that is heavier than this a row, and holds no text, is left aside: embeddings, token ids.
+/// Bytes a row above which a column without text (embeddings, token ids) is not read.
 const MAX_BYTES_A_ROW: u64 = 1024;
 
 /// What the values of a column mean.
@@ -139,7 +139,7 @@ fn is_map(field: &Type) -> bool {
     matches!(converted, ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE)
 }
 
-/// What the record API would panic at.
+/// The part of a type at which the record API would panic; `None` where it can read the type.
 fn unreadable(field: &Type) -> Option<&'static str> {
     const BROKEN: &str = "of a type that is broken";
     let info = field.get_basic_info();

@@ -1,5 +1,6 @@
-//! What a file that begins with an object is: one record a line, records over several lines, or one
-//! object that wraps them all. Only keys and first values are held, so a file of any size is outlined.
+//! Finds out what a file that begins with an object contains: one record a line, records over
+//! several lines, or one object around all records. Only keys and first values are kept in memory,
+//! whatever the size of the file.
 //!
 //! A list inside the object holds the records where its elements are laid out like records, or its
 //! key says so: a record may itself hold lists of objects.
@@ -138,7 +139,7 @@ fn is_record(source: &Source) -> Result<bool, DataError> {
     let mut reader = ArrayReader::new(Text::open(source)?, Frame::Stream, Element::Record);
     match reader.next() {
         Ok(record) => Ok(record.is_some_and(|(_, record)| format::detect(&record).is_ok())),
-        // Longer than a record may be, or broken, which is told when it is read.
+        // A record that is too long or broken is reported when it is read.
         Err(_) => Ok(false),
     }
 }
@@ -172,7 +173,7 @@ fn outline(source: &Source) -> Result<Option<Outline>, DataError> {
     let after = match values.visible_byte()? {
         None => After::Nothing,
         Some(b'{') if values.line == last_line => After::SameLine,
-        // Anything but an object is refused as the line that it is.
+        // Anything but an object is refused later, as the line that it is.
         Some(_) => After::Lines,
     };
     Ok(Some(Outline { keys, is_line: first_line == last_line, after }))
@@ -202,7 +203,7 @@ fn shape(values: &mut Values) -> Result<Option<Shape>, DataError> {
 
 /// What a list holds, from behind its opening bracket.
 fn list_shape(values: &mut Values) -> Result<Option<Shape>, DataError> {
-    /// More texts than a table has columns are no names of columns.
+    /// Most texts in a list that can still be column names; a table has no more columns.
     const MAX_NAMES: usize = 1_000;
     let shape = match values.visible_byte()? {
         Some(b'"') => {

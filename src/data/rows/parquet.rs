@@ -1,7 +1,8 @@
 //! Parquet through the record API, row by row; pages are decoded as they are needed.
 //!
-//! A column that the record API cannot convert, or that holds long lists of numbers or images, is left
-//! aside: it stands in every record as what it is, so that it looks like no missing field.
+//! A column that the record API cannot convert, or that holds long lists of numbers or images, is
+//! not read. In every record it has a value that says what it is, so that it is not taken for a
+//! missing field.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -102,7 +103,7 @@ fn value<'a>(field: Field, meaning: &Meaning) -> Json<'a> {
         (Field::Null, _) => Json::Null,
         (Field::Str(text), Meaning::Json) => json(&text),
         (Field::Str(text), _) => Json::Text(Cow::Owned(text)),
-        // Some writers leave out that a text is a text.
+        // Some writers do not mark texts as texts.
         (Field::Bytes(bytes), meaning) => match std::str::from_utf8(bytes.data()) {
             Ok(text) if *meaning == Meaning::Json => json(text),
             Ok(text) => Json::Text(Cow::Owned(text.to_owned())),

@@ -53,7 +53,7 @@ impl LineEnds {
     }
 }
 
-/// Stops a row without an end (a quote that is never closed) before it fills the memory.
+/// Stops at a row without an end (a quote that is never closed) before it fills the memory.
 struct Capped {
     input: Input,
     n_since_record: Arc<AtomicUsize>,

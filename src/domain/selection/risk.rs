@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::stats::special::binomial_cdf;
 
-/// Coverages that can be certified: 1/40, 2/40, … 1.
+/// Coverages that can be certified: 1/40, 2/40, … 1. They are fixed beforehand, as the proof of the
+/// bound requires.
 const N_COVERAGES: usize = 40;
 /// Starting points of the fixed sequences. With more of them a coverage is found in more places,
 /// but every test runs at a smaller level: `(1 - certainty) / N_STARTS`.

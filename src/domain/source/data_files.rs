@@ -144,6 +144,7 @@ fn splits<'p>(paths: &[&'p str]) -> Splits<'p> {
 
 /// The split of `data/{split}-00000-of-00001….…`, in small letters.
 fn split_of_shard(path: &str) -> Option<String> {
+    /// Digits of a shard's number, by the rule of the Hub.
     const DIGITS: usize = 5;
     let name = path.strip_prefix("data/").filter(|name| !name.contains('/'))?.to_lowercase();
     let at = name.rfind("-of-")?;

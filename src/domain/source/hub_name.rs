@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub const PREFIX: &str = "hf:";
 /// Longest owner or name, as on the Hub.
 const PART_MAX: usize = 96;
-/// Longest revision or path.
+/// Longest revision or path that is accepted.
 const LONG_MAX: usize = 255;
 
 /// Whether a repository holds a model or a data set; the Hub keeps the two apart.

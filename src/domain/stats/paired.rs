@@ -10,7 +10,7 @@ use super::super::random::{Place, Purpose};
 use super::Interval;
 use super::special::{binomial_cdf, binomial_draw, student_t_95, student_t_two_sided};
 
-/// Resamples of the bootstrap; fixed, so that a figure can be computed again.
+/// Resamples of the bootstrap. The number is fixed, so that everybody computes the same interval.
 pub const N_RESAMPLES: u32 = 2_000;
 
 /// How two models did on the same pairs.

@@ -27,6 +27,7 @@ impl View {
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
+/// The number of second views, the length of a row of their margins.
 const N_VIEWS: usize = View::ALL.len();
 
 /// The margins of one pair, positive where they agree with the human label.

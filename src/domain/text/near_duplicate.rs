@@ -27,13 +27,14 @@ impl Hasher for IsHash {
     }
 }
 
-/// The similarity from which on two texts are near-duplicates.
+/// The Jaccard similarity from which on two texts count as near-duplicates.
 pub const MIN_SIMILARITY: f64 = 0.8;
 
 /// A text with fewer runs of three words than this is a near-duplicate only of a text with the same
 /// runs, since one run more or less is a large part of it.
 pub const MIN_SHINGLES: usize = 8;
 
+/// Words of a run (the shingle length `w` of Broder 1997).
 const N_WORDS: usize = 3;
 
 /// Hashes of every run of three words; a shorter text is one run.

@@ -6,8 +6,11 @@ use candle_core::{DType, Result, Tensor};
 use super::parameters::{Gradients, Parameters, Trained};
 use crate::engine::{EngineError, StepSettings};
 
+/// Decay of the first moment, the default of `torch.optim.AdamW` and the value of `cpu`.
 const BETA_1: f64 = 0.9;
+/// Decay of the second moment, the default of `torch.optim.AdamW` and the value of `cpu`.
 const BETA_2: f64 = 0.999;
+/// Added to the root of the second moment, the default of `torch.optim.AdamW`.
 const EPSILON: f64 = 1e-8;
 
 /// The Euclidean norm over all gradients; those that are missing count as zero.

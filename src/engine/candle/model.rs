@@ -23,6 +23,7 @@ use crate::engine::{
 /// Padded tokens of a micro-batch unless the settings say otherwise. The processor gets no faster
 /// with more; a GPU needs thousands to be busy.
 const CPU_BUDGET: usize = 1 << 10;
+/// Padded tokens of a micro-batch on a GPU.
 const GPU_BUDGET: usize = 1 << 13;
 
 /// Padded tokens of a micro-batch.

@@ -321,6 +321,8 @@ fn update<'a>(spec: &TensorSpec, tuning: &'a Tuning) -> Option<(LoraTarget, &'a 
 
 /// Fills a tensor that the checkpoint lacks with its initial values.
 fn initialize(values: &mut [f32], kind: Kind, number: u64, rng_seed: u64) {
+    /// Standard deviation of new matrices, `initializer_range` of transformers; it must equal that
+    /// of `cpu`, or the two start from other weights.
     const DEVIATION: f64 = 0.02;
     let place = Place::new(rng_seed, Purpose::Initialization);
     match kind {

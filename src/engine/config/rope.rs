@@ -33,6 +33,7 @@ pub enum RopeScaling {
 
 /// The base of the rotary frequencies, and how they are stretched.
 pub(super) fn parse(keys: &Keys<'_>) -> Result<(f32, Option<RopeScaling>), EngineError> {
+    /// The base of rotary frequencies where a configuration has none, as in transformers.
     const DEFAULT_BASE: f32 = 10_000.0;
     let base = keys.optional_float("rope_theta")?;
     // If both keys are there, transformers reads the older one.

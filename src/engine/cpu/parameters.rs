@@ -284,6 +284,7 @@ fn round(values: &[f32], to: &mut [bf16]) {
 /// Fills a tensor that no checkpoint has with its initial values. They are a function of `rng_seed`
 /// and the tensor's place in the model, whatever is trained.
 fn initialize(slice: &mut [f32], entry: &Entry, place: &Place) {
+    /// Standard deviation of new matrices, `initializer_range` of transformers.
     const DEVIATION: f64 = 0.02;
     match entry.role {
         Role::Scale => slice.fill(1.0),

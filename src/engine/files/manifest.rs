@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::engine::EngineError;
 
 pub(in crate::engine) const MANIFEST: &str = "manifest.json";
+/// The version of the manifest; a reader refuses any other.
 pub(in crate::engine) const FORMAT: u32 = 1;
 
 /// One file of a checkpoint.

@@ -21,6 +21,8 @@ pub const OPTIMIZER: &str = "optimizer.safetensors";
 pub const BASE: &str = "base.sha256";
 
 const STEP: &str = "step";
+/// The base of the two digits of the step count: both stay below 2^24, up to which `f32` holds
+/// every integer.
 const STEP_BASE: u64 = 1 << 20;
 /// Prefixes of the names of the two moments.
 const MOMENTS: [&str; 2] = ["first.", "second."];

@@ -19,7 +19,8 @@ use crate::store::Home;
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
 
-/// How long an event may wait for others before a batch is committed.
+/// How long an event may wait for others before a batch is committed; a viewer sees it as much
+/// later.
 const BATCH_PERIOD: Duration = Duration::from_millis(250);
 
 /// Most events that wait to be written; then `send` blocks.

@@ -12,6 +12,7 @@ use crate::store::database::connection;
 use crate::store::error::StoreError;
 use crate::store::{Access, Store};
 
+/// Threads of a search. A scan is bound by memory, which few threads use up.
 const N_THREADS: i64 = 4;
 /// Bytes of the file that a scanning connection may map into memory, so that pages are read without
 /// copying.

@@ -1,4 +1,4 @@
-//! What finished runs cost, read once a run: a finished run does not change.
+//! The costs of finished runs. Each run is read once, because a finished run does not change.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,7 +55,8 @@ impl CostReader {
     /// The same before there is a database: nothing was run yet.
     pub fn first(&mut self, home: &Home, planned: Option<&String>) -> Costs {
         let memory = planned.and_then(|text| self.plan(text, &[]));
-        // The home is made by the first run; where it will be says how much room there is.
+        // The home is created by the first run; until then the free space is that of the nearest
+        // existing folder above it.
         let mut place = home.root();
         while let (false, Some(parent)) = (place.exists(), place.parent()) {
             place = parent;
@@ -70,7 +71,7 @@ impl CostReader {
             return *need;
         }
         let spec = form::check(Some(text), None, &[]).ok()?;
-        // Without a run on these pairs their number is not known; it matters little.
+        // Without a run on the same pairs their number is unknown; it changes the plan little.
         let same = past.iter().find(|run| run.spec.data.source == spec.data.source);
         let need = (self.planner)(&spec, same.map_or(0, |run| run.n_pairs));
         self.planned = Some((text.to_owned(), need));

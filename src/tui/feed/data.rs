@@ -104,8 +104,9 @@ pub struct MemoryNeed {
     pub n_total: Option<u64>,
 }
 
-/// What a run of a spec on so many pairs needs in memory, where its model can tell. Only the engine
-/// knows, and this layer does not know the engine: whoever opens the interface hands it in.
+/// Computes how much memory a run of a spec on so many pairs needs, where its model can tell. Only
+/// the engine knows this, and this layer must not import the engine, so the caller that opens the
+/// interface passes the function in.
 pub type MemoryPlanner = fn(&ExperimentSpec, u64) -> Option<MemoryNeed>;
 
 impl Snapshot {

@@ -27,9 +27,9 @@ const QUEUE: Duration = Duration::from_secs(3);
 /// A launch that is under way: the id of its last run, or why there is none.
 pub type Launching = JoinHandle<Result<String, LaunchError>>;
 
-/// Makes changes until the interface is gone. Launches that are under way then are given back: a
-/// person who leaves while data is imported wants the run all the same. Dry runs, of which nobody
-/// would hear, are given up.
+/// Makes changes until the interface is gone. Launches that are still running then are returned,
+/// because a person who leaves during an import still wants the run. Dry runs are stopped, because
+/// nobody would see their result.
 pub fn execute(
     home: &Home,
     read_only: bool,
@@ -79,13 +79,13 @@ pub fn execute(
             Err(RecvTimeoutError::Disconnected) => break,
         };
         if let Some(answer) = answered {
-            // The interface may be gone, but what it asked for last is done nevertheless.
+            // Even if the interface is gone, the last request is carried out.
             let _ = to.send(answer);
         }
     }
     is_left.store(true, Ordering::Relaxed);
     for dry_run in dry_runs {
-        // One that panicked has nobody to be told.
+        // Nobody is left to be told of a panic.
         let _ = dry_run.join();
     }
     launches.retain(|launch| !launch.is_finished());
@@ -275,7 +275,7 @@ fn dry_run(
     })
 }
 
-/// Errors are left to whoever asks for something: nobody asked for this.
+/// Starts the next queued run. Errors are ignored, because nobody asked for this start.
 fn start_queued(home: &Home, supervisor: &Supervisor) {
     if let Ok(mut store) = Store::open(home, Access::ReadWrite)
         && let Err(error) = supervisor.start_next(&mut store)

@@ -1,5 +1,5 @@
-//! What reads and changes things outside the model, each on a thread of its own with a closed type
-//! for what it is asked and another for what it says.
+//! The threads that read and change things outside the model. Each has a closed type for its
+//! requests and another for its answers.
 //!
 //! | thread | is asked | says |
 //! |---|---|---|

@@ -1,5 +1,5 @@
-//! The thread behind the samples screen: it keeps the columns of one round and the list over them,
-//! and records decisions, in the order of the keys, so that what is shown next knows them.
+//! The thread behind the samples screen. It keeps the columns of one round and the list over them,
+//! and records decisions in the order of the key presses, so that the next page shows them.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -61,8 +61,8 @@ pub struct Reviewer {
     sent: Option<Found>,
 }
 
-/// A list over the columns. It stays as it is while a person works through it: what they decide
-/// must not make rows jump.
+/// A list over the columns. It does not change while a person works through it, since rows must not
+/// jump when they are decided.
 struct List {
     filter: String,
     order: Order,
@@ -101,7 +101,7 @@ impl Reviewer {
                     Target::Pairs(pairs) => pairs,
                     Target::Listed(n) => match self.listed(&run) {
                         pairs if pairs.len() == n => pairs,
-                        // Nobody agreed to these.
+                        // The list has changed since the person agreed, so nothing is decided.
                         _ => return Some(Found::Refused(CHANGED.to_owned())),
                     },
                 };
@@ -115,7 +115,7 @@ impl Reviewer {
             Request::Undo(run) => self.undo(&run, true),
             Request::Redo(run) => self.undo(&run, false),
         };
-        // The next page knows of it, or shows that it did not happen.
+        // The next page shows the decision, or that it was not made.
         self.sent = None;
         Some(match outcome {
             Ok(words) => Found::Recorded(words),

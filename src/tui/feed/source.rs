@@ -30,7 +30,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// How often the processes behind running runs are looked at when nothing was written: a killed
 /// worker writes nothing.
 const LIVENESS: Duration = Duration::from_secs(2);
-/// Lines of the event log that are kept.
+/// Lines of the event log that are kept in memory.
 const N_LOG_LINES: usize = 500;
 /// Events read at once to continue the log; a worker writes about a hundred a second.
 const N_NEW_EVENTS: usize = 20_000;
@@ -234,8 +234,8 @@ impl Reader {
     }
 }
 
-/// The row as it was read before, where it has not changed: one run at work must not make ten
-/// thousand rows anew four times a second. Both are the newest first.
+/// Shares a row with the previous snapshot if it has not changed: one running run must not make ten
+/// thousand rows be built again four times a second. Both lists have the newest run first.
 fn shared_with(
     before: &mut Peekable<impl Iterator<Item = Arc<RunRow>>>,
     row: RunRow,

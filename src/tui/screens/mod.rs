@@ -3,8 +3,8 @@
 //! (`update.rs`), what it refuses (`refuse.rs`), how it is divided (`layout.rs`), how it is drawn
 //! (`view.rs`), and its tests. What else a folder holds is a part of one of these.
 //!
-//! A screen may open another one, and knows nothing else of it. What two screens show lies in
-//! `panels`, what two screens do in `shell::current_run`.
+//! A screen may open another one, and knows nothing else about it. What two screens draw is in
+//! `panels`, what two screens do is in `shell::current_run`.
 
 pub mod compare;
 pub mod launch;

@@ -26,14 +26,14 @@ use crate::tui::terminal::frame::FrameWriter;
 use crate::tui::terminal::guard::panic_if_asked;
 use crate::tui::terminal::input::{Input, MOUSE_OFF, MOUSE_ON, PASTE_OFF, PASTE_ON};
 
-/// Shortest time between two frames when a person typed.
+/// Shortest time between two frames after a key: 30 frames a second at most.
 const AFTER_INPUT: Duration = Duration::from_millis(33);
-/// Shortest time between two frames when data changed.
+/// Shortest time between two frames after data has changed: over ssh every frame costs bytes.
 const AFTER_DATA: Duration = Duration::from_millis(500);
 /// Shortest time between two frames of data on a thin line.
 const AFTER_DATA_SLOW: Duration = Duration::from_secs(4);
-/// How long a frame waits for what it is to tell of another run: both in one frame are half the bytes
-/// of one after the other, and the first would only blank what the second fills.
+/// How long a frame waits for the details of a run that was just selected. One frame with both
+/// takes half the bytes of two, and the first would only clear what the second fills.
 const FOR_DETAILS: Duration = Duration::from_millis(8);
 /// How often ages on the screen move on.
 const TICK: Duration = Duration::from_secs(1);
@@ -139,7 +139,7 @@ impl<W: Write> App<W> {
     fn take(&mut self, message: Message) -> bool {
         self.recorder.record(&message);
         let pause = self.pause_before(&message);
-        // A slow link gets fewer frames rather than a queue of them.
+        // On a slow link fewer frames are drawn, instead of queueing them.
         let pause = pause.max(self.write_time * 4);
         let due = self.drawn_at.map_or_else(Instant::now, |at| at + pause);
         self.due = Some(self.due.map_or(due, |before| before.min(due)));

@@ -1,5 +1,5 @@
-//! Why a command cannot act now. Its key says it, the hint bar dims it, the help writes it beside
-//! the action: nothing is hidden, so that a hand learns one place for a key.
+//! The reasons why a command cannot act now. Its key reports the reason, the hint bar dims it, and
+//! the help shows the reason beside the action. Nothing is hidden, so that keys keep their places.
 //!
 //! Here stands what does not depend on the screen; each screen adds its own reasons.
 

@@ -141,7 +141,7 @@ pub fn install_panic_hook(also: impl Fn() + Send + Sync + 'static) {
             restore();
             previous(info);
             also();
-            // The loop would go on drawing on a screen that was given back.
+            // Otherwise the loop would go on drawing on a terminal that has been given back.
             if thread::current().id() != drawing {
                 std::process::exit(EXIT_PANIC);
             }

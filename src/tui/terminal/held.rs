@@ -1,4 +1,4 @@
-//! Whether the terminal is lent to another program: then nobody here reads its keys.
+//! Whether the terminal is lent to another program, so that this program must not read its keys.
 
 use std::io;
 use std::os::fd::OwnedFd;

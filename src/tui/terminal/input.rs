@@ -65,7 +65,7 @@ pub enum MouseKind {
 
 /// Pause between two attempts, where a system does not tell again.
 const TOLD_AGAIN: Duration = Duration::from_millis(5);
-/// How long a viewer without a terminal may take to leave by itself.
+/// How long a viewer without a terminal may take to leave by itself, before it is ended.
 const WATCHDOG: Duration = Duration::from_millis(150);
 /// How long its terminal may take to be given back after that.
 const RESTORE: Duration = Duration::from_millis(50);
@@ -90,14 +90,15 @@ pub fn start(to: &Outlet<Input>) -> io::Result<()> {
                 }
                 SIGTSTP => send(&to_loop, suspend_key()),
                 SIGCONT => send(&to_loop, Input::Continued),
-                // A loop that waits for a terminal which takes nothing must not outlive these.
+                // A loop that is blocked by a terminal that reads nothing must not outlive these
+                // signals.
                 _ => leave(&to_loop),
             }
         }
     })?;
     let to_loop = to.clone();
     thread::Builder::new().name("input".to_owned()).spawn(move || {
-        // Whatever ended the reading, without keys there is no way to leave.
+        // Whatever ended the reading: without keys there is no way to leave, so the viewer ends.
         let _ = read_keys(&to_loop);
         leave(&to_loop);
     })?;

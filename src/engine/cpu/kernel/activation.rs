@@ -120,6 +120,7 @@ kernel! {
 
 /// `2 sqrt(2 / pi)`
 const SLOPE: f32 = 1.595_769;
+/// The factor of `x^3` in the approximation of GELU by tanh (Hendrycks and Gimpel 2016).
 const CUBIC: f32 = 0.044_715;
 
 kernel! {

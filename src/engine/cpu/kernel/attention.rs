@@ -147,6 +147,7 @@ impl Tasks {
     /// heads of one row share cache lines, and two threads that write to these would wait for each
     /// other.
     fn take_turns(&mut self, heads: Heads, runs: &[(Range<usize>, Range<usize>)]) -> &[Task] {
+        /// Runs that are interleaved with each other. The order of tasks changes no result.
         const TURNS: usize = 8;
         self.0.clear();
         for (turn, turns) in runs.chunks(TURNS).enumerate() {

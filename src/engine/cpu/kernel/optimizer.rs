@@ -12,11 +12,15 @@ use super::team::Team;
 use super::vector::math;
 use super::vector::simd::kernel;
 
+/// Decay of the first moment, the default of `torch.optim.AdamW`.
 const BETA_1: f64 = 0.9;
+/// Decay of the second moment, the default of `torch.optim.AdamW`.
 const BETA_2: f64 = 0.999;
+/// Added to the root of the second moment, the default of `torch.optim.AdamW`.
 const EPSILON: f32 = 1e-8;
 
-/// Values a task updates at a time, and a partial sum of the norm covers.
+/// Values that a task updates, and that one partial sum of the norm covers. Changing it changes the
+/// order of that sum and so the last bits of a run.
 const CHUNK: usize = 1 << 14;
 
 /// The constants of one step.

@@ -21,7 +21,8 @@ use crate::domain::spec::Precision;
 use pack::Grid;
 use std::cell::Cell;
 
-/// Steps along `k` in a block.
+/// Steps along `k` in a block, so that a panel's part stays in the first cache. A value of the
+/// result is one sum for each block, so changing it changes the last bits of every product.
 const K_STEPS: usize = 384;
 
 /// Steps between the packed rows of a left operand: a vector more than a block, so that rows do not
@@ -31,11 +32,15 @@ const LEFT_ROW: usize = K_STEPS + 16;
 /// Steps of the packed right operand at a time: 8 MiB.
 const PACKED: usize = 1 << 21;
 
-/// Tasks a product is cut into if it has the rows.
+/// Tasks that a product is cut into if it has the rows; it bounds how many threads can share one
+/// product.
 const TASKS: usize = 12;
 
-/// Rows of a task; multiples of every tile.
+/// Rows of a task are multiples of this, which the heights of all full tiles (12, 8, 6 and 4 rows)
+/// divide.
 const ROWS: usize = 24;
+/// Most rows of a task: their packed block has to stay in the second cache while all panels pass
+/// by.
 const MAX_ROWS: usize = 96;
 
 thread_local! {

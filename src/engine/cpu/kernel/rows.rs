@@ -7,7 +7,8 @@ use super::team::Team;
 use super::vector::simd::kernel;
 use super::{Weight, rows_per_task};
 
-/// Values that one task of a sum works on.
+/// Values that one task of a sum works on. Changing it changes the order of column sums and so the
+/// last bits of a run.
 const CHUNK: usize = 1 << 14;
 
 /// Columns that one task of [`scatter_rows`] adds up.

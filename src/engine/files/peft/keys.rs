@@ -15,8 +15,9 @@ use super::modules::{ByModule, Names, Targets, end_of, within};
 use super::{ADAPTER_CONFIG, AdapterError};
 use crate::engine::EngineError;
 
-/// Where nothing else is said.
+/// The rank that PEFT takes where the file gives none.
 const RANK_DEFAULT: u64 = 8;
+/// The alpha that PEFT takes where the file gives none.
 const ALPHA_DEFAULT: f64 = 8.0;
 
 /// Keys that are read here.

@@ -42,7 +42,7 @@ pub(super) enum Names {
 }
 
 impl Names {
-    /// A regular expression for whole names; fails with the text where it is none.
+    /// A regular expression for whole names; fails with the text where it is not valid.
     pub fn matching(text: &str) -> Result<Self, String> {
         whole(&format!("(?:{text})"), text).map(Self::Matching)
     }
@@ -109,7 +109,7 @@ impl Targets {
     }
 }
 
-/// An expression for names or their last parts; fails with the text where it is none.
+/// An expression for names or their last parts; fails with the text where it is not valid.
 pub(super) fn end_of(text: &str) -> Result<SysRegex, String> {
     whole(&format!(r"(.*\.)?({text})"), text)
 }

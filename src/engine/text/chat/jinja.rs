@@ -33,7 +33,7 @@ const TODAY: jiff::civil::Date = jiff::civil::date(2024, 7, 26);
 const ANOTHER_DAY: jiff::civil::Date = jiff::civil::date(2031, 11, 5);
 /// Instructions one rendering may take; a conversation of a hundred turns takes a few thousand.
 const FUEL: u64 = 20_000_000;
-/// Most bytes that a rendering may write.
+/// Most bytes that a rendering may write; it stops a template that writes without end.
 const BYTES_MAX: usize = 16 << 20;
 /// The name of the one template of an environment.
 const MAIN: &str = "chat";

@@ -23,6 +23,7 @@ const RESTART_BYTES: usize = 48 << 20;
 
 /// The pragma for the number of pages after which a commit copies the log by itself.
 const AUTOMATIC: &str = "wal_autocheckpoint";
+/// The pages after which a commit copies the log, by default of `SQLite`.
 const DEFAULT_PAGES: i64 = 1_000;
 
 /// The bytes written since the log was last copied, and the thread that copies, once it is needed.

@@ -22,7 +22,7 @@ pub struct ReliabilityChart<'a> {
 const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Columns of the labels at the left.
 const N_LABEL: u16 = 4;
-/// A bin this much less right than sure is told apart.
+/// A bin whose accuracy is this much below its confidence is drawn as over-confident.
 const GAP: f64 = 0.05;
 
 impl ReliabilityChart<'_> {

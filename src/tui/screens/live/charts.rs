@@ -16,7 +16,8 @@ use crate::tui::shell::model::Model;
 /// The least loss that a logarithmic scale shows.
 const LOSS_MIN: f64 = 1e-4;
 
-/// Weight of what came before in the smoothed loss.
+/// Weight of the previous value in the smoothed loss (an exponential moving average over the points
+/// drawn).
 const SMOOTHING: f64 = 0.9;
 
 /// Train loss by optimizer step, with the range of each bucket of steps.

@@ -1,4 +1,4 @@
-//! Another run behind the curves of the one shown.
+//! Another run, drawn behind the curves of the run on the screen.
 
 use std::collections::BTreeSet;
 

@@ -78,8 +78,8 @@ fn of_own(model: &Model, data: &SamplesData, command: S) -> Option<String> {
         }
         S::VetoAll | S::KeepAll => (data.n_listed == 0).then(|| "the list is empty".to_owned()),
         S::Veto | S::Keep | S::Flip if data.n_listed == 0 => Some("the list is empty".to_owned()),
-        // The cursor is ahead of what was read: a decision would be about nothing, and yet a step
-        // that an undo finds no rows of.
+        // The cursor is on a line that is not read yet. A decision would concern no pair, and would
+        // still be a step for undo without any rows.
         S::Veto | S::Keep | S::Flip | S::MarkLike => {
             samples.targets().is_empty().then(|| "this pair is still being read".to_owned())
         }

@@ -1,4 +1,4 @@
-//! One layer out.
+//! Leaving one layer at a time.
 
 use super::prompt;
 use crate::tui::screens::{launch, runs};

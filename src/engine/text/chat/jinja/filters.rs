@@ -218,7 +218,7 @@ fn indent(_: &State, given: Given) -> Result<String, Error> {
     Ok(out)
 }
 
-/// `int(value)` of Python, `default` (0) where it is none.
+/// `int(value)` of Python, `default` (0) where it is not a number.
 fn int(_: &State, given: Given) -> Result<Value, Error> {
     let [value, default, base] = bind(&given.into_values(), 1, ["value", "default", "base"])?;
     let default = if default.is_undefined() { Value::from(0) } else { default };
