@@ -29,8 +29,8 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    /// Whether a file of finished pairs may not hold such a pair. One without an answer is none, and
-    /// is counted.
+    /// Whether a file of finished pairs must not contain such a pair. A pair without an answer is
+    /// not counted as a mistake; it is left out and counted.
     pub(super) fn is_mistake(self) -> bool {
         self != Self::MissingAnswer
     }

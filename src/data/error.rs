@@ -43,7 +43,7 @@ pub enum DataError {
     /// The bytes of a pipe could not be copied to a temporary file.
     #[error("`{path}`: a pipe is copied to a temporary file, which failed: {source}")]
     Pipe { path: String, source: io::Error },
-    /// The name says one kind of file and the first bytes do not.
+    /// The name stands for one kind of file, but the first bytes are of another.
     #[error("`{path}`: named as {kind} but starts with bytes `{found}` instead of `{magic}`")]
     WrongMagic { path: String, kind: &'static str, found: String, magic: &'static str },
     /// The compressed stream is cut short, or a checksum is wrong.

@@ -95,11 +95,11 @@ pub struct CheckReport {
     /// Pairs whose prompt is the common prefix of two different dialogues.
     pub n_fallback: u64,
     pub n_groups: u64,
-    /// Pairs that equal an earlier pair.
+    /// Pairs that are equal to an earlier pair.
     pub n_duplicates: u64,
-    /// Pairs that prefer the answer an earlier pair with the same answers rejects.
+    /// Pairs whose answers an earlier pair has with the opposite preference.
     pub n_contradictions: u64,
-    /// Pairs whose prompt an earlier pair had.
+    /// Pairs whose prompt occurred in an earlier pair.
     pub n_repeated_prompts: u64,
     /// Pairs with recorded label noise.
     pub n_label_noise: u64,
@@ -123,11 +123,11 @@ pub struct CheckReport {
     pub slices: BTreeMap<String, u64>,
     /// The parts a run would make; none when there are too few pairs.
     pub splits: Option<SplitCounts>,
-    /// Prompts of the test part that nearly stand in the training part.
+    /// Near-duplicates across the split: prompts of the test part that resemble a training prompt.
     pub leakage: Leakage,
     /// What the tokenizer says, when a model was named.
     pub tokens: Option<TokenReport>,
-    /// What is wrong, also where it is rare; what does not occur is not listed.
+    /// Everything that is wrong, also where it is rare; findings without a pair are not listed.
     pub findings: Vec<Finding>,
 }
 

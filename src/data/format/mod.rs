@@ -60,7 +60,7 @@ impl FromStr for DatasetFormat {
     }
 }
 
-/// What the answers of a record are answers to; nothing where it has no prompt.
+/// The prompt of a record; empty where it has none.
 pub(super) fn prompt<'r>(record: &'r Json<'_>) -> Result<Said<'r>, RecordError> {
     let asked = match record.get("prompt") {
         Json::Null => Said::NOTHING,

@@ -133,8 +133,8 @@ pub(super) const ALIASES: [(&str, DatasetFormat); 2] =
     [("jsonl", DatasetFormat::Trl), ("openrlhf", DatasetFormat::Trl)];
 
 impl DatasetFormat {
-    /// Whether a pair that says nothing about preference is a mistake in such a file. HH-RLHF
-    /// itself holds some, and where pairs are made of ratings ties are normal.
+    /// Whether a pair without a preference is a mistake in files of this format. HH-RLHF itself
+    /// contains some, and where pairs are made of ratings, ties are normal.
     pub(in crate::data) fn is_strict(self) -> bool {
         matches!(self, Self::Trl | Self::Pocket)
     }

@@ -15,8 +15,8 @@ pub(in crate::data) enum Json<'a> {
     /// `NaN`, `Infinity` or `-Infinity`, for which JSON has no number. `NaN` is how pandas writes what
     /// is missing, so it counts as null; where a value is needed it is named.
     NotFinite(f64),
-    /// What the file holds here, which was not read: it is no missing value, and whoever needs it
-    /// names it.
+    /// A value of the file that was not read. It is not a missing value, and an error names it
+    /// where it is needed.
     Unread(Cow<'static, str>),
     Bool(bool),
     Number(Number),
@@ -28,7 +28,7 @@ pub(in crate::data) enum Json<'a> {
 static NULL: Json<'static> = Json::Null;
 
 impl<'a> Json<'a> {
-    /// The same value without a loan.
+    /// The same value as an owned copy.
     pub(in crate::data) fn into_owned(self) -> Json<'static> {
         let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
         match self {

@@ -1,6 +1,6 @@
 //! Messages as chat templates take them.
 
-/// The role of what the model was told beforehand.
+/// The role of instructions to the model.
 pub const SYSTEM_ROLE: &str = "system";
 /// The role of the person.
 pub const USER_ROLE: &str = "user";
