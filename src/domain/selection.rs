@@ -23,7 +23,7 @@ use risk::Certificate;
 
 pub use ranking::Ranking;
 use rule::Pool;
-pub use rule::{Policy, Rule, StatusTests, confidence_floor};
+pub use rule::{Policy, Rule, confidence_floor};
 
 /// Why a scored pair was not selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -125,20 +125,7 @@ pub struct SelectionContext<'a> {
     pub facts: &'a [PairFacts],
 }
 
-impl<'a> SelectionContext<'a> {
-    /// The context of a first selection that knows nothing but the rewards.
-    #[must_use]
-    pub fn new(verdicts: &'a VerdictSet, already_selected: &'a BTreeSet<PairId>) -> Self {
-        Self {
-            previous_status: None,
-            already_selected,
-            verdicts,
-            temperature: 1.0,
-            certificate: None,
-            facts: &[],
-        }
-    }
-
+impl SelectionContext<'_> {
     fn confidence(&self, score: &PairScore) -> f64 {
         preference_probability(score.margin().abs() / self.temperature)
     }

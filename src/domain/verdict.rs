@@ -98,18 +98,6 @@ impl VerdictSet {
     pub fn count(&self, verdict: Verdict) -> usize {
         self.by_pair.values().filter(|other| **other == verdict).count()
     }
-
-    /// How many pairs have a decision.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.by_pair.len()
-    }
-
-    /// Whether nobody decided anything.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_pair.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -126,7 +114,7 @@ mod tests {
         assert_eq!(verdicts.n_vetoed(), 1);
         verdicts.record(PairId(2), Verdict::Undo);
         assert_eq!(verdicts.get(PairId(2)), None);
-        assert_eq!(verdicts.len(), 1);
+        assert_eq!(verdicts.by_pair.len(), 1);
     }
 
     #[test]

@@ -62,12 +62,6 @@ impl<'a> PairText<'a> {
             response_b: &pair.rejected,
         }
     }
-
-    /// A flat dialogue, or texts for a model without a chat template.
-    #[must_use]
-    pub const fn dialogue(prompt: &'a str, response_a: &'a str, response_b: &'a str) -> Self {
-        Self { form: &TextForm::Dialogue, prompt, response_a, response_b }
-    }
 }
 
 /// Token ids of both whole texts of a pair, after truncation.

@@ -14,7 +14,7 @@ mod queue;
 use std::sync::Mutex;
 
 pub use error::SupervisorError;
-pub use launcher::{Launcher, Local, SubmissionState, Submitted};
+pub use launcher::{Launcher, Local, Submitted};
 
 use crate::domain::event::RunEvent;
 use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus};

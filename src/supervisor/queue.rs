@@ -99,7 +99,7 @@ mod tests {
         let path: PathBuf = fixture.home.root().join("fake-ser");
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Supervisor::with_launcher(fixture.home.clone(), Box::new(Local::with_program(path)))
+        Supervisor::with_launcher(fixture.home.clone(), Box::new(Local { program: Some(path) }))
     }
 
     /// Waits until the children of a supervisor have ended, without reaping them.

@@ -20,7 +20,7 @@ use crate::domain::split::{SplitRule, split};
 
 pub use characters::ScriptCount;
 pub use lengths::LengthSummary;
-pub use near::{Leakage, NearDuplicate};
+pub use near::Leakage;
 use tally::Tally;
 
 /// Pairs whose tokens are counted at a time.

@@ -30,7 +30,7 @@ use super::format::{ASSISTANT, HUMAN};
 use super::source::EmbeddedSplit;
 use crate::domain::random::{Place, Purpose, text_hash};
 
-pub use oracle::{Finding, Grade, grade};
+pub use oracle::{Finding, grade};
 pub use skill::{Fault, Level};
 
 /// The seed of the files in `data/`.

@@ -4,7 +4,6 @@ pub(crate) mod apply;
 pub(crate) mod attempts;
 pub(crate) mod columns;
 pub(crate) mod derive;
-pub(crate) mod lines;
 pub mod liveness;
 pub(crate) mod parts;
 pub(crate) mod sink;

@@ -82,20 +82,6 @@ pub struct ReviewState {
 }
 
 impl Store {
-    /// Records a decision about a pair; returns the verdict's row.
-    ///
-    /// # Errors
-    /// When there is no such run, or its data set has no such pair.
-    pub fn add_verdict(
-        &mut self,
-        run: &RunId,
-        pair: PairId,
-        verdict: Verdict,
-        reason: Option<&str>,
-    ) -> Result<i64, StoreError> {
-        self.decide(run, &[pair], Decision { reason, ..Decision::new(verdict) })
-    }
-
     /// Records one decision about pairs, which an undo takes back at once; returns the batch. On the
     /// disk when this returns.
     ///

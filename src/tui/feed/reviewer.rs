@@ -431,7 +431,7 @@ mod tests {
             panic!()
         };
         assert_eq!(words, "took back: kept 29 pairs · Ctrl-r redoes");
-        assert_eq!(world.fixture.store.verdicts(&run, None).unwrap().0.len(), 1);
+        assert_eq!(world.fixture.store.verdicts(&run, None).unwrap().0.count(Verdict::Keep), 1);
     }
 
     #[test]

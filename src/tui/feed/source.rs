@@ -11,10 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::analysis::AnalysisError;
 use crate::domain::run::RunId;
-use crate::store::{
-    Access, EventLine, Home, LossCurve, RunRow, SampleOrder, SampleQuery, SampledPair, Store,
-    StoreError,
-};
+use crate::store::{Access, EventLine, Home, LossCurve, RunRow, Store, StoreError};
 
 use super::clean::clean_row;
 use super::compare::CompareReader;
@@ -219,7 +216,9 @@ impl Reader {
         let rounds = store.rounds(run)?;
         let selected = rounds.iter().rev().find(|round| round.selection.is_some());
         let (loss, sampled) = if self.interest.live {
-            let sampled = selected.map_or(Ok(Vec::new()), |r| sampled_pairs(store, run, r.round));
+            let sampled = selected.map_or(Ok(Vec::new()), |r| {
+                store.sampled_pairs(run, r.round, N_SAMPLED, DISPLAY_SEED)
+            });
             store.continue_loss(run, detail.row.attempt, N_LOSS_POINTS, &mut self.loss)?;
             (self.loss.points().to_vec(), sampled?)
         } else {
@@ -243,16 +242,6 @@ fn shared_with(
     while before.next_if(|known| known.created_at_ms > row.created_at_ms).is_some() {}
     let known = before.next_if(|known| known.id == row.id);
     known.filter(|known| **known == row).unwrap_or_else(|| Arc::new(row))
-}
-
-fn sampled_pairs(store: &Store, run: &RunId, round: u32) -> Result<Vec<SampledPair>, StoreError> {
-    let query = SampleQuery {
-        n: N_SAMPLED,
-        offset: 0,
-        order: SampleOrder::Display(DISPLAY_SEED),
-        selected_only: None,
-    };
-    store.sampled_pairs(run, round, &query)
 }
 
 impl Log {
