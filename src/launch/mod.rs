@@ -16,7 +16,7 @@ mod tests;
 
 pub use dry_run::dry_run;
 pub use error::LaunchError;
-pub use queue::{LaunchPlan, launch};
+pub use queue::{LaunchPlan, MemoryNeed, launch, memory_need};
 pub use request::{Base, Request, Started, specs_of, start};
 
 use crate::store::Home;
