@@ -56,12 +56,6 @@ impl LeftOut {
     pub fn name(self) -> &'static str {
         self.into()
     }
-
-    /// The reason with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
 }
 
 /// A scored pair with what became of it.

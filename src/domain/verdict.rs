@@ -29,12 +29,6 @@ impl Verdict {
     /// Every verdict, as the variants stand.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The verdict with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
-
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {

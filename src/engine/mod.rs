@@ -15,6 +15,7 @@ use crate::domain::text::conversation::TextForm;
 mod candle;
 pub mod config;
 mod cpu;
+mod dropout_site;
 mod error;
 pub mod export;
 pub mod files;

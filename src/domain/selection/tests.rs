@@ -175,13 +175,6 @@ fn vetoed_taken_and_tied_pairs_stay_out_and_do_not_fill_the_gate() {
 }
 
 #[test]
-fn reasons_have_names() {
-    for &reason in LeftOut::ALL {
-        assert_eq!(LeftOut::from_name(reason.name()), Some(reason));
-    }
-}
-
-#[test]
 fn nothing_below_the_floor_is_selected() {
     use LearningStatus::{Status1, Status2, Stop};
     let rule = rule(1, RewardOffset::None);
