@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::cli::fixture::{Place, jsonl, stderr};
+use super::cli::fixture::{Place, SPEC, jsonl, succeeded};
 
 fn source(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -145,25 +145,9 @@ const READERS: [&str; 9] = [
     "src/analysis/",
 ];
 
-const SPEC: &str = r#"
-[model]
-backbone = "mock"
-[data]
-source = "pairs.jsonl"
-test = "split"
-seed_labels = 0.3
-[train]
-epochs = 2
-batch_pairs = 8
-[selection]
-min_selected = 1
-[rounds]
-max = 2
-"#;
-
 /// Rounds of a run on 200 pairs whose recorded labels are all said to be wrong, or all right.
 fn rounds(is_noisy: bool) -> Vec<Value> {
-    let place = Place::new();
+    let place = Place::with_spec(SPEC);
     let pairs: Vec<String> = (0..200)
         .map(|i| {
             serde_json::json!({
@@ -174,9 +158,8 @@ fn rounds(is_noisy: bool) -> Vec<Value> {
         })
         .collect();
     place.write("pairs.jsonl", jsonl(&pairs));
-    place.write("spec.toml", SPEC);
-    let output = place.ser(&["run", "spec.toml", "--plain", "--arm", "confidence", "--name", "r"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    let more = ["--arm", "confidence", "--set", "rounds.max=2", "--name", "r"];
+    succeeded(&place, &[&["run", "spec.toml", "--plain"], &more[..]].concat());
     place.json(&["show", "r", "--json"])["rounds"].as_array().unwrap().clone()
 }
 

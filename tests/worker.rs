@@ -13,7 +13,7 @@ use ser::domain::spec::{
 };
 use ser::domain::verdict::Verdict;
 use ser::store::{
-    Access, Batches, Home, ImportItem, NewDataset, NewRun, RoundRow, Store, StoreError,
+    Access, Batches, Decision, Home, ImportItem, NewDataset, NewRun, RoundRow, Store, StoreError,
 };
 use ser::worker::{self, Ending};
 
@@ -186,7 +186,14 @@ fn a_vetoed_pair_is_not_trained_on() {
         .collect();
     let vetoed = world.create(|_| ());
     for pair in &kept {
-        world.store.add_verdict(&vetoed, *pair, Verdict::Veto, Some("wrong")).unwrap();
+        world
+            .store
+            .decide(
+                &vetoed,
+                &[*pair],
+                Decision { reason: Some("wrong"), ..Decision::new(Verdict::Veto) },
+            )
+            .unwrap();
     }
     world.run(&vetoed);
     let n_train = |run: &RunId| world.rounds(run)[1].n_train_pairs.unwrap();
@@ -382,7 +389,7 @@ fn a_round_that_drops_is_undone() {
     });
     // A person who is wrong about everything.
     for pair in 0..600 {
-        let _ = world.store.add_verdict(&run, PairId(pair), Verdict::Flip, None);
+        let _ = world.store.decide(&run, &[PairId(pair)], Decision::new(Verdict::Flip));
     }
     world.run(&run);
     let row = world.store.run(&run).unwrap().row;

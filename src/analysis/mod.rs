@@ -22,7 +22,7 @@ use crate::domain::stats::paired::{PairedDifference, PairedOutcomes};
 use crate::store::{LossPoint, RoundRow, RunDetail, RunRow, Store, best_of};
 use serde::Serialize;
 
-pub use arms::{ArmComparison, ArmDifference, ArmRow, CEILING, FLOOR, MeanOverSeeds, compare_arms};
+pub use arms::{ArmComparison, ArmDifference, ArmRow, MeanOverSeeds, compare_arms};
 pub use disagreement::{
     Disagreement, DisagreementSplit, Disagreements, Opinion, PoolDisagreements, disagreements,
 };

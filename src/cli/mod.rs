@@ -16,7 +16,7 @@ use crate::cli::show::samples;
 use crate::cli::verdict::annotate;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
@@ -204,7 +204,7 @@ pub struct Context {
     quiet: bool,
     n_verbose: u8,
     /// The supervisor of the whole process: it has to know which workers it has started.
-    supervisor: Supervisor,
+    supervisor: Arc<Supervisor>,
 }
 
 impl Context {
@@ -214,7 +214,7 @@ impl Context {
             update_schema(&home)?;
         }
         Ok(Self {
-            supervisor: Supervisor::new(home.clone()),
+            supervisor: Arc::new(Supervisor::new(home.clone())),
             home,
             access: if global.read_only { Access::ReadOnly } else { Access::ReadWrite },
             color: global.color,

@@ -37,20 +37,13 @@ mod understanding;
 pub use answer::{Answer, Answers};
 pub use best_of::{BestOfPrompt, BestOfReader};
 pub use bytes::MAX_RECORD_BYTES;
-pub use check::{
-    CheckReport, CheckSettings, DropCount, Finding, Leakage, LengthSummary, NearDuplicate,
-    PairTokens, TokenCounter, TokenReport, check,
-};
+pub use check::{CheckReport, CheckSettings, PairTokens, TokenCounter, TokenReport, check};
 pub use drop_reason::DropReason;
-pub use error::{DataError, RecordError};
+pub use error::DataError;
 pub use fingerprint::Fingerprint;
-pub use foreign::Foreign;
-pub use format::{ASSISTANT, DatasetFormat, FORMATS, HUMAN};
-pub use json::JsonFault;
+pub use format::{DatasetFormat, FORMATS};
 pub use mixture::{MixtureReader, Part, format_names};
-pub use place::{Place, Unit};
-pub use reader::{PairReader, SourceItem, SourcePair, detect, open};
-pub use rows::{ByColumn, Note};
+pub use reader::{SourceItem, SourcePair, detect, open};
 pub use settings::{BadPairPolicy, GroupBy, ReadSettings};
-pub use source::{EmbeddedSplit, Files, Source};
+pub use source::Source;
 pub use understanding::{Understanding, understand};

@@ -139,17 +139,6 @@ pub fn open(source: &Source, settings: &ReadSettings) -> Result<PairReader, Data
 }
 
 impl PairReader {
-    /// The format being read.
-    #[must_use]
-    pub fn format(&self) -> DatasetFormat {
-        self.format
-    }
-
-    /// What a person should know about how the file is read.
-    pub fn notes(&self) -> &[Note] {
-        self.rows.notes()
-    }
-
     fn read(&mut self) -> Result<Option<SourceItem>, DataError> {
         if self.settings.limit > 0 && self.n_accepted >= self.settings.limit {
             return Ok(None);

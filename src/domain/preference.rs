@@ -55,12 +55,6 @@ impl Side {
         self.into()
     }
 
-    /// The side with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
-
     /// The side of the other answer.
     #[must_use]
     pub fn other(self) -> Self {

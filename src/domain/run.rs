@@ -50,12 +50,6 @@ impl RunKind {
         self.into()
     }
 
-    /// The kind with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
-
     /// Whether it is the default kind, which a stored spec does not mention.
     #[must_use]
     pub fn is_default(&self) -> bool {
@@ -89,12 +83,6 @@ impl RunStatus {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
-    }
-
-    /// The status with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
     }
 
     /// Whether a worker should exist for a run with this status.
@@ -161,12 +149,6 @@ impl StopReason {
     pub fn name(self) -> &'static str {
         self.into()
     }
-
-    /// The reason with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
 }
 
 /// What a person asks of a running worker.
@@ -187,34 +169,11 @@ impl RequestKind {
     pub fn name(self) -> &'static str {
         self.into()
     }
-
-    /// The request with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_round_trip() {
-        for status in ["queued", "running", "paused", "stopped", "finished", "failed"] {
-            assert_eq!(RunStatus::from_name(status).unwrap().name(), status);
-        }
-        for &reason in StopReason::ALL {
-            assert_eq!(StopReason::from_name(reason.name()), Some(reason));
-        }
-        for kind in ["pause", "resume", "stop"] {
-            assert_eq!(RequestKind::from_name(kind).unwrap().name(), kind);
-        }
-        for &kind in RunKind::ALL {
-            assert_eq!(RunKind::from_name(kind.name()), Some(kind));
-        }
-        assert!(RunStatus::from_name("lost").is_none() && RunKind::from_name("policy").is_none());
-    }
 
     #[test]
     fn ids_are_eight_plain_characters() {

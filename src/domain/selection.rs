@@ -19,7 +19,7 @@ use learning_status::LearningStatus;
 pub use context::{LeftOut, SelectionContext};
 pub use ranking::Ranking;
 use rule::Pool;
-pub use rule::{Policy, Rule, StatusTests, confidence_floor};
+pub use rule::{Policy, Rule, confidence_floor};
 
 /// A scored pair, with the reason why it was left out, if it was.
 #[derive(Debug, Clone, Copy, PartialEq)]

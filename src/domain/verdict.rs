@@ -29,12 +29,6 @@ impl Verdict {
     /// Every verdict, as the variants stand.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The verdict with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
-
     /// The name in tables and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -98,18 +92,6 @@ impl VerdictSet {
     pub fn count(&self, verdict: Verdict) -> usize {
         self.by_pair.values().filter(|other| **other == verdict).count()
     }
-
-    /// How many pairs have a decision.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.by_pair.len()
-    }
-
-    /// Whether nobody decided anything.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_pair.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -126,7 +108,7 @@ mod tests {
         assert_eq!(verdicts.n_vetoed(), 1);
         verdicts.record(PairId(2), Verdict::Undo);
         assert_eq!(verdicts.get(PairId(2)), None);
-        assert_eq!(verdicts.len(), 1);
+        assert_eq!(verdicts.by_pair.len(), 1);
     }
 
     #[test]

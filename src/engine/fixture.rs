@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::PairText;
 use super::config::ModelConfig;
 use super::files::layout::Layout;
 use super::files::weights::write_tensors;
 use crate::domain::random::{Place, Purpose};
+use crate::domain::text::conversation::TextForm;
 
 /// The families with fixtures.
 pub const FAMILIES: [&str; 10] = [
@@ -194,4 +196,16 @@ pub fn deberta_dir() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     write_model(dir.path(), &deberta_config(), &bert_tokenizer(), "deberta.");
     dir
+}
+
+impl<'a> PairText<'a> {
+    /// A flat dialogue, or texts for a model without a chat template.
+    #[must_use]
+    pub(crate) const fn dialogue(
+        prompt: &'a str,
+        response_a: &'a str,
+        response_b: &'a str,
+    ) -> Self {
+        Self { form: &TextForm::Dialogue, prompt, response_a, response_b }
+    }
 }

@@ -15,6 +15,7 @@ use crate::domain::text::conversation::TextForm;
 mod candle;
 pub mod config;
 mod cpu;
+mod dropout_site;
 mod error;
 pub mod export;
 pub mod files;
@@ -66,13 +67,6 @@ impl<'a> PairText<'a> {
             response_a: &pair.chosen,
             response_b: &pair.rejected,
         }
-    }
-
-    /// Texts without messages: a chat template reads the flat dialogue in them, and a model without
-    /// one reads them as they stand.
-    #[must_use]
-    pub const fn dialogue(prompt: &'a str, response_a: &'a str, response_b: &'a str) -> Self {
-        Self { form: &TextForm::Dialogue, prompt, response_a, response_b }
     }
 }
 

@@ -186,14 +186,6 @@ impl Hub {
     }
 }
 
-/// Where the snapshot of a name lies in a cache, if its revision is known there.
-#[must_use]
-pub fn cached_snapshot(name: &HubName, kind: RepositoryKind, cache: &Path) -> Option<PathBuf> {
-    let repository = cache::Repository::new(name.folder(cache, kind));
-    let snapshot = repository.snapshot(&repository.commit(&name.revision)?);
-    snapshot.is_dir().then_some(snapshot)
-}
-
 /// The models of a cache: each name with its commit, and where it lies.
 #[must_use]
 pub fn cached_models(cache: &Path) -> Vec<(HubName, PathBuf)> {

@@ -20,20 +20,19 @@ const POLL: Duration = Duration::from_millis(200);
 /// Longest wait for the worker of an ended run to exit.
 const LEAVING: Duration = Duration::from_secs(10);
 
-/// What came of a dry run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DryRun {
-    /// How long it took, the reading of data and model included.
-    pub took: Duration,
-}
-
 /// Runs a spec on 200 pairs for one round and waits for its end: seconds to minutes. `spec` is the
 /// text of a spec file. Names of models are looked up in `own`, the home of the person; the run has
-/// one that is thrown away. `is_given_up` ends it early.
+/// one that is thrown away, and its worker is started as `supervisor` starts those of `own`.
+/// `is_given_up` ends it early. Returns how long it took, the reading of data and model included.
 ///
 /// # Errors
 /// What the run would fail with, so far as 200 pairs show it.
-pub fn dry_run(own: &Home, spec: &str, is_given_up: &AtomicBool) -> LaunchResult<DryRun> {
+pub fn dry_run(
+    own: &Home,
+    supervisor: &Supervisor,
+    spec: &str,
+    is_given_up: &AtomicBool,
+) -> LaunchResult<Duration> {
     let began = Instant::now();
     let write = |path: &Path| {
         let path = path.to_owned();
@@ -55,13 +54,13 @@ pub fn dry_run(own: &Home, spec: &str, is_given_up: &AtomicBool) -> LaunchResult
     let home = Home::new(folder.path().join("home"));
     let mut store = Store::open(&home, Access::ReadWrite)?;
     let place = Place { home: &home, say: &Silent };
-    let supervisor = Supervisor::new(home.clone());
+    let supervisor = supervisor.of_home(home.clone());
     for run in launch_local(place, &mut store, &specs, LaunchPlan::default())? {
         let ended = follow(&supervisor, &mut store, &run.id, is_given_up);
         leave(&supervisor, &mut store)?;
         ended?;
     }
-    Ok(DryRun { took: began.elapsed() })
+    Ok(began.elapsed())
 }
 
 /// Waits until the run has ended.

@@ -14,9 +14,9 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use dry_run::{DryRun, dry_run};
+pub use dry_run::dry_run;
 pub use error::LaunchError;
-pub use queue::{LaunchPlan, launch};
+pub use queue::{LaunchPlan, MemoryNeed, launch, memory_need};
 pub use request::{Base, Request, Started, specs_of, start};
 
 use crate::store::Home;

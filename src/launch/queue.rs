@@ -19,6 +19,23 @@ use crate::spec as spec_file;
 use crate::store::rows::RunRow;
 use crate::store::{NewRun, Store};
 
+/// What a run needs in memory at its peak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryNeed {
+    /// Bytes of the run.
+    pub n_bytes: u64,
+    /// Bytes of the machine, where it tells.
+    pub n_total: Option<u64>,
+}
+
+/// What a run of a spec on so many pairs needs in memory, where its model can tell.
+#[must_use]
+pub fn memory_need(spec: &ExperimentSpec, n_pairs: u64) -> Option<MemoryNeed> {
+    let load = Load::of_spec(spec, n_pairs as usize);
+    let plan = planning::plan(&OpenSettings::of_spec(spec), load).ok()??;
+    Some(MemoryNeed { n_bytes: plan.total(), n_total: memory::total_bytes() })
+}
+
 /// What the runs of a launch are called, and whether they are made.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LaunchPlan<'a> {

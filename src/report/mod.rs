@@ -22,11 +22,11 @@ pub mod table;
 mod words;
 
 pub use arms::ArmsDocument;
-pub use csv::{comparison_csv, record as csv_record};
+pub use csv::comparison_csv;
 pub use curve::{CurveAxis, CurveMetric, CurvePoint, curve};
 pub use error::ReportError;
 pub use html::{RunPart, report_html};
-pub use json::{ComparisonDocument, SCHEMA};
+pub use json::ComparisonDocument;
 pub use markdown::comparison_markdown;
 pub use run::{EvaluationDocument, RunDocument, status, timestamp};
 pub use show::ShowDocument;

@@ -1,5 +1,6 @@
 //! Tests of the texts, on a comparison made by hand.
 
+use super::json::SCHEMA;
 use super::*;
 use crate::analysis;
 use crate::analysis::{Comparison, ComparisonCache, ComparisonQuery, N_RUNS_MAX, RoundChoice};

@@ -158,12 +158,6 @@ impl RunFilter {
         (self.asks_for_archived || !row.annotation.is_archived)
             && self.terms.iter().all(|term| term.test.holds(row, now_ms) != term.is_inverted)
     }
-
-    /// Whether nothing was asked for.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.terms.is_empty()
-    }
 }
 
 fn term(word: Word) -> Result<Term, FilterError> {

@@ -38,29 +38,20 @@ use crate::store::database::connection;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use database::connection::Access;
-pub use database::health::Health;
 pub use error::StoreError;
 pub use events::attempts::{Attempt, QueuedRun};
-pub use events::columns::BrokenColumns;
-pub use events::lines::{JsonLinesSink, read_lines};
-pub use events::sink::{EventSink, StoreSink};
-pub use events::stored::StoredEvent;
 pub use events::writer::EventWriter;
 pub use experiments::StepsTaken;
 pub use filter::{FilterError, RunFilter};
-pub use pairs::import::{Batches, ImportBatch, ImportItem, NewDataset};
+pub use pairs::import::{Batches, ImportItem, NewDataset};
 pub use paths::Home;
 pub use people::annotations::{Annotation, RunEdit};
 pub use people::opinions::{PairOpinions, RoundOpinion, RunOpinion};
 pub use people::review::{RoundReview, SampleLine};
-pub use people::verdicts::{BatchRow, Decision, ReviewState, VerdictRow};
+pub use people::verdicts::{BatchRow, Decision, VerdictRow};
 pub use rounds::{LossCurve, best_of, best_round};
-pub use rows::{
-    DatasetRow, EncodingRow, EventLine, LossPoint, MarginRow, ProgressRow, RequestRow, RoundRow,
-    RunDetail, RunRow, SampledPair, SpecFacts, SplitSizes, TestAccuracy,
-};
+pub use rows::{EventLine, LossPoint, RequestRow, RoundRow, RunDetail, RunRow, SampledPair};
 pub use runs::NewRun;
-pub use samples::{SampleOrder, SampleQuery};
 
 /// One connection to the database of a [`Home`].
 #[derive(Debug)]

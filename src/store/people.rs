@@ -45,7 +45,7 @@ impl Store {
             let mut rows = statement.query([key])?;
             let mut requests = Vec::new();
             while let Some(row) = rows.next()? {
-                let kind = runs::word(row, 1, "request", RequestKind::from_name)?;
+                let kind = runs::word(row, 1, "request")?;
                 requests.push(RequestRow { id: row.get(0)?, kind });
             }
             Ok(requests)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{SelectionSummary, WorkerIdentity};
-use crate::domain::metrics::{Evaluation, Split};
+use crate::domain::metrics::Evaluation;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::{Liveness, RequestKind, RunId, RunKind, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
@@ -301,15 +301,6 @@ pub struct DatasetRow {
     pub n_dropped: u64,
     /// Counted in milliseconds since 1970.
     pub imported_at_ms: i64,
-}
-
-/// One evaluated pair of a round, for comparing runs pair by pair.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MarginRow {
-    pub split: Split,
-    pub pair: PairId,
-    /// The difference `reward(chosen) - reward(rejected)`.
-    pub margin: f32,
 }
 
 /// The learning status of a round, for tables.

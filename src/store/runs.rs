@@ -1,6 +1,7 @@
 //! Runs: creating, listing, reading and deleting them.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Row, Transaction};
@@ -13,7 +14,7 @@ use super::keys::{self, unknown_run};
 use super::people::annotations;
 use super::rows::{ProgressRow, RunDetail, RunRow, Shared, SpecFacts};
 use super::{Annotation, Store, naming};
-use crate::domain::run::{RunId, RunKind, RunStatus, StopReason};
+use crate::domain::run::{RunId, RunStatus};
 use crate::domain::spec::ExperimentSpec;
 
 /// What a new run needs.
@@ -201,16 +202,16 @@ fn run_row(
     shared: &mut Shared,
 ) -> Result<RunRow, StoreError> {
     let kind = row.get_ref(30)?.as_str().map_err(rusqlite::Error::from)?;
-    let kind = RunKind::from_name(kind).ok_or_else(|| unknown_kind(row, kind))?;
+    let kind = kind.parse().map_err(|_| unknown_kind(row, kind))?;
     let claim = row_claim(row)?;
-    let stored: RunStatus = word(row, 8, "status", RunStatus::from_name)?;
+    let stored: RunStatus = word(row, 8, "status")?;
     let status = status_in_force(stored, row.get(7)?, claim.as_ref());
     // A run that was put back into the queue counts as not ended.
     let has_ended = status.is_ended();
     let counts: Vec<Option<(u64, u64)>> = json(row, 13, "the test counts")?;
     let share = |(n_correct, n): (u64, u64)| n_correct as f64 / n as f64;
     let has_reason = has_ended && row.get_ref(9)? != rusqlite::types::ValueRef::Null;
-    let reason = || word(row, 9, "stop reason", StopReason::from_name);
+    let reason = || word(row, 9, "stop reason");
     Ok(RunRow {
         id: RunId(row.get(1)?),
         name: row.get(2)?,
@@ -309,14 +310,13 @@ pub(super) fn detail(connection: &Connection, run: &RunId) -> Result<RunDetail, 
 }
 
 /// A stored word as an enum value.
-pub(super) fn word<T>(
+pub(super) fn word<T: FromStr>(
     row: &Row<'_>,
     index: usize,
     what: &'static str,
-    parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, StoreError> {
     let value: String = row.get(index)?;
-    parse(&value).ok_or(StoreError::UnknownValue { what, value })
+    value.parse().map_err(|_| StoreError::UnknownValue { what, value })
 }
 
 pub(super) fn json<T: serde::de::DeserializeOwned>(
@@ -435,7 +435,7 @@ mod tests {
     fn a_run_of_a_newer_kind_is_named() {
         let mut fixture = testing::store();
         let run = fixture.run("a");
-        assert_eq!(fixture.store.run(&run).unwrap().row.kind, RunKind::Ser);
+        assert_eq!(fixture.store.run(&run).unwrap().row.kind.name(), "ser");
         fixture.store.connection.execute("UPDATE runs SET kind = 'policy'", []).unwrap();
         for error in [fixture.store.run(&run).unwrap_err(), fixture.store.runs().unwrap_err()] {
             let message = format!(

@@ -8,38 +8,17 @@ use super::rows::SampledPair;
 use super::{Store, columns, keys};
 use crate::domain::event::PairMargin;
 use crate::domain::metrics::Split;
-use crate::domain::preference::{PairId, chosen_side};
+use crate::domain::preference::chosen_side;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::random::{Place, Purpose};
 use crate::domain::review::RoundColumns;
 use crate::domain::run::RunId;
 use crate::domain::selection::ScoredPair;
 
-/// In which order pairs are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SampleOrder {
-    /// Shuffled by this number, the same for every round: a fair sample that stays in place.
-    Display(u64),
-    /// The least confident first: where a person's decision matters most.
-    LeastConfident,
-    /// The most confident first.
-    MostConfident,
-}
-
-/// Which scored pairs of a round to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SampleQuery {
-    /// At most so many.
-    pub n: usize,
-    /// After skipping so many.
-    pub offset: usize,
-    pub order: SampleOrder,
-    /// Only selected (`true`) or only left out (`false`) pairs.
-    pub selected_only: Option<bool>,
-}
-
 impl Store {
-    /// Scored pool pairs of one round's selection, with texts, verdicts and the confidence before.
+    /// At most `n` scored pool pairs of one round's selection, with texts, verdicts and the confidence
+    /// before: those that come first when all are shuffled by `display_seed`. The place of a pair depends
+    /// on the pair alone, so that it keeps it among the others from round to round.
     ///
     /// # Errors
     /// When there is no such run.
@@ -47,7 +26,8 @@ impl Store {
         &self,
         run: &RunId,
         round: u32,
-        query: &SampleQuery,
+        n: usize,
+        display_seed: u64,
     ) -> Result<Vec<SampledPair>, StoreError> {
         self.read(|connection| {
             let key = keys::run(connection, run)?;
@@ -62,7 +42,7 @@ impl Store {
                 Some(before) => columns::read_columns(connection, key, before)?,
                 None => RoundColumns::default(),
             };
-            let rows = sampled_rows(&columns, query);
+            let rows = sampled_rows(&columns, n, display_seed);
             let mut sampled = Vec::with_capacity(rows.len());
             for row in rows {
                 let score = columns.score(row);
@@ -112,36 +92,16 @@ impl Store {
     }
 }
 
-/// The rows of one page.
-fn sampled_rows(columns: &RoundColumns, query: &SampleQuery) -> Vec<usize> {
-    let is_wanted = |row: &usize| {
-        let is_selected = columns.left_out[*row].is_none();
-        query.selected_only.is_none_or(|wanted| wanted == is_selected)
-    };
-    let rank = |row: usize| match query.order {
-        SampleOrder::Display(rng_seed) => {
-            Place::new(rng_seed, Purpose::Display).bits(u64::from(columns.pairs[row]))
-        }
-        // The bits of a non-negative float are ordered like the float.
-        SampleOrder::LeastConfident => u64::from(columns.margin(row).abs().to_bits()),
-        SampleOrder::MostConfident => !u64::from(columns.margin(row).abs().to_bits()),
-    };
-    let rows = (0..columns.len()).filter(is_wanted);
-    let ranked: Vec<(u64, u32)> = rows.map(|row| (rank(row), columns.pairs[row])).collect();
-    let pairs = page(ranked, query.offset, query.n);
-    pairs.into_iter().filter_map(|pair| columns.row_of(PairId(pair))).collect()
-}
-
-/// One page of pairs by rank. The rank of [`SampleOrder::Display`] depends on the pair alone, so
-/// that pairs keep their order from round to round.
-fn page(mut ranked: Vec<(u64, u32)>, offset: usize, n: usize) -> Vec<u32> {
-    let end = offset.saturating_add(n);
-    if end < ranked.len() {
-        ranked.select_nth_unstable(end);
-        ranked.truncate(end);
+fn sampled_rows(columns: &RoundColumns, n: usize, display_seed: u64) -> Vec<usize> {
+    let place = Place::new(display_seed, Purpose::Display);
+    let rank = |row: usize| (place.bits(u64::from(columns.pairs[row])), columns.pairs[row]);
+    let mut ranked: Vec<usize> = (0..columns.len()).collect();
+    if n < ranked.len() {
+        ranked.select_nth_unstable_by_key(n, |row| rank(*row));
+        ranked.truncate(n);
     }
-    ranked.sort_unstable();
-    ranked.into_iter().skip(offset).map(|(_, pair)| pair).collect()
+    ranked.sort_unstable_by_key(|row| rank(*row));
+    ranked
 }
 
 /// The confidence in the round before, with a minus sign where that round preferred the other
@@ -155,11 +115,9 @@ fn signed_confidence(before: &PairScore, now: &PairScore) -> f64 {
 mod tests {
     use super::super::testing;
     use super::*;
+    use crate::domain::preference::PairId;
     use crate::domain::verdict::Verdict;
-
-    fn query(order: SampleOrder, selected_only: Option<bool>) -> SampleQuery {
-        SampleQuery { n: 5, offset: 0, order, selected_only }
-    }
+    use crate::store::Decision;
 
     #[test]
     fn samples_come_with_texts_verdicts_and_the_confidence_before() {
@@ -168,9 +126,8 @@ mod tests {
         let attempt = fixture.begin(&run);
         let events = vec![testing::selection_made(1, 30), testing::selection_made(2, 30)];
         fixture.apply(&run, attempt, events);
-        fixture.store.add_verdict(&run, PairId(4), Verdict::Veto, None).unwrap();
-        let all = SampleQuery { n: 100, ..query(SampleOrder::MostConfident, None) };
-        let samples = fixture.store.sampled_pairs(&run, 2, &all).unwrap();
+        fixture.store.decide(&run, &[PairId(4)], Decision::new(Verdict::Veto)).unwrap();
+        let samples = fixture.store.sampled_pairs(&run, 2, 100, 8).unwrap();
         assert_eq!(samples.len(), 30);
         let texts = testing::pairs(testing::N_PAIRS);
         for sample in &samples {
@@ -185,32 +142,25 @@ mod tests {
             // The fixture's rewards depend on the pair alone, so nothing moved.
             assert!(sample.previous_confidence.unwrap() >= 0.5);
         }
-        let first = fixture.store.sampled_pairs(&run, 1, &all).unwrap();
+        let first = fixture.store.sampled_pairs(&run, 1, 100, 8).unwrap();
         assert!(first.iter().all(|sample| sample.previous_confidence.is_none()));
     }
 
     #[test]
-    fn orders_filters_and_pages() {
+    fn a_few_are_the_first_of_all_in_the_order_of_the_seed() {
         let mut fixture = testing::store();
         let run = fixture.run("a");
         let attempt = fixture.begin(&run);
         fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
-        let ids = |query: &SampleQuery| -> Vec<u32> {
-            let samples = fixture.store.sampled_pairs(&run, 1, query).unwrap();
+        let ids = |n, seed| -> Vec<u32> {
+            let samples = fixture.store.sampled_pairs(&run, 1, n, seed).unwrap();
             samples.iter().map(|sample| sample.pair.0).collect()
         };
-        // `selection_made` gives pair i a margin of i and selects the even ones.
-        assert_eq!(ids(&query(SampleOrder::MostConfident, Some(true))), [28, 26, 24, 22, 20]);
-        assert_eq!(ids(&query(SampleOrder::LeastConfident, Some(false))), [1, 3, 5, 7, 9]);
-        let shuffled = query(SampleOrder::Display(8), None);
-        let mut pages: Vec<u32> = Vec::new();
-        for offset in (0..30).step_by(5) {
-            pages.extend(ids(&SampleQuery { offset, ..shuffled }));
-        }
-        assert_eq!(pages, ids(&SampleQuery { n: 100, ..shuffled }));
-        assert_ne!(pages, ids(&SampleQuery { n: 100, ..query(SampleOrder::Display(9), None) }));
-        pages.sort_unstable();
-        assert_eq!(pages, (0..30).collect::<Vec<_>>());
+        let mut all = ids(100, 8);
+        assert_eq!(ids(5, 8), all[..5]);
+        assert_ne!(ids(100, 9), all);
+        all.sort_unstable();
+        assert_eq!(all, (0..30).collect::<Vec<_>>());
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(crate) fn import(
     store: &mut Store,
     fingerprint: &str,
     pairs: impl Iterator<Item = PreferencePair>,
-) -> Result<super::DatasetRow, StoreError> {
+) -> Result<super::rows::DatasetRow, StoreError> {
     let new = NewDataset {
         source: "test".to_owned(),
         format: "jsonl".to_owned(),

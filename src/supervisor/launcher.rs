@@ -53,17 +53,11 @@ pub enum SubmissionState {
 /// Workers as processes of this machine, one at a time: there is one device.
 #[derive(Debug, Default)]
 pub struct Local {
-    /// The `ser` binary; `None` is the running one.
-    program: Option<PathBuf>,
+    /// The `ser` binary; `None` is the running one. Tests are not `ser` themselves.
+    pub(super) program: Option<PathBuf>,
 }
 
 impl Local {
-    /// A launcher that starts another binary: tests are not `ser` themselves.
-    #[must_use]
-    pub fn with_program(program: PathBuf) -> Self {
-        Self { program: Some(program) }
-    }
-
     /// The binary to start.
     pub(super) fn program(&self) -> Result<PathBuf, SupervisorError> {
         if let Some(program) = &self.program {

@@ -11,10 +11,10 @@ mod error;
 mod launcher;
 mod queue;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 pub use error::SupervisorError;
-pub use launcher::{Launcher, Local, SubmissionState, Submitted};
+pub use launcher::{Launcher, Local, Submitted};
 
 use crate::domain::event::RunEvent;
 use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus};
@@ -24,7 +24,7 @@ use crate::store::{Home, RunRow, Store, StoreError};
 #[derive(Debug)]
 pub struct Supervisor {
     home: Home,
-    launcher: Box<dyn Launcher>,
+    launcher: Arc<dyn Launcher>,
     /// Workers this process has started and not seen end.
     children: Mutex<Vec<queue::StartedWorker>>,
 }
@@ -33,13 +33,19 @@ impl Supervisor {
     /// A supervisor that starts the running binary on this machine.
     #[must_use]
     pub fn new(home: Home) -> Self {
-        Self::with_launcher(home, Box::new(Local::default()))
+        Self::with_launcher(home, Arc::new(Local::default()))
     }
 
     /// A supervisor that starts workers elsewhere, or otherwise.
     #[must_use]
-    pub fn with_launcher(home: Home, launcher: Box<dyn Launcher>) -> Self {
+    pub fn with_launcher(home: Home, launcher: Arc<dyn Launcher>) -> Self {
         Self { home, launcher, children: Mutex::default() }
+    }
+
+    /// A supervisor of another home that starts workers in the same way.
+    #[must_use]
+    pub fn of_home(&self, home: Home) -> Self {
+        Self::with_launcher(home, Arc::clone(&self.launcher))
     }
 
     /// Asks a running worker to hold.

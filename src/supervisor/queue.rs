@@ -99,7 +99,7 @@ mod tests {
         let path: PathBuf = fixture.home.root().join("fake-ser");
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Supervisor::with_launcher(fixture.home.clone(), Box::new(Local::with_program(path)))
+        Supervisor::with_launcher(fixture.home.clone(), Arc::new(Local { program: Some(path) }))
     }
 
     /// Waits until the children of a supervisor have ended, without reaping them.
@@ -181,7 +181,7 @@ mod tests {
         }
     }
 
-    impl Launcher for Arc<Cluster> {
+    impl Launcher for Cluster {
         fn n_slots(&self) -> usize {
             2
         }
@@ -201,8 +201,7 @@ mod tests {
         let mut fixture = testing::store();
         let [a, b, c] = ["a", "b", "c"].map(|name| fixture.run(name));
         let cluster = Arc::new(Cluster::default());
-        let supervisor =
-            Supervisor::with_launcher(fixture.home.clone(), Box::new(Arc::clone(&cluster)));
+        let supervisor = Supervisor::with_launcher(fixture.home.clone(), cluster.clone());
         for expected in [Some(&a), Some(&b), None, None] {
             let started = supervisor.start_next(&mut fixture.store).unwrap();
             assert_eq!(started.as_ref(), expected);

@@ -35,6 +35,7 @@ use std::thread::{self, JoinHandle};
 use crate::domain::run::RunId;
 use crate::launch::LaunchError;
 use crate::store::Home;
+use crate::supervisor::Supervisor;
 
 use feed::{executor, reviewer, source};
 use kit::size::Size;
@@ -50,7 +51,6 @@ use terminal::guard::{self, TerminalGuard};
 use terminal::{editor, input};
 
 pub use error::TuiError;
-pub use feed::data::{MemoryNeed, MemoryPlanner};
 pub use kit::theme::ColorChoice;
 pub use settings::Settings;
 
@@ -121,15 +121,15 @@ impl ExitNote {
     }
 }
 
-/// Runs the interface until the person leaves it or its terminal goes away; `planner` tells the
-/// launch form what a spec needs in memory.
+/// Runs the interface until the person leaves it or its terminal goes away; `supervisor` is the
+/// one of the process.
 ///
 /// # Errors
 /// There is no usable terminal, or no thread can be started. The terminal is as it was then.
 pub fn run(
     home: &Home,
+    supervisor: &Arc<Supervisor>,
     options: &TuiOptions,
-    planner: MemoryPlanner,
 ) -> Result<ExitNote, TuiError> {
     let variable = |name: &str| std::env::var(name).ok();
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
@@ -160,16 +160,17 @@ pub fn run(
     guard::install_panic_hook(move || drop(kept.write(&inputs)));
     start_thread("data", {
         let (home, outlet) = (home.clone(), Outlet::new(sender.clone(), Message::Read));
-        move || source::watch(&home, planner, &to_source, &outlet)
+        move || source::watch(&home, &to_source, &outlet)
     })?;
     start_thread("samples", {
         let (home, outlet) = (home.clone(), Outlet::new(sender.clone(), Message::Samples));
         move || reviewer::serve(&home, &to_reviewer, &outlet)
     })?;
     let executor = start_thread("executor", {
-        let (home, read_only) = (home.clone(), options.read_only);
+        let (home, supervisor) = (home.clone(), Arc::clone(supervisor));
+        let read_only = options.read_only;
         let outlet = Outlet::new(sender.clone(), Message::Answer);
-        move || executor::execute(&home, read_only, &to_executor, &outlet)
+        move || executor::execute(&home, &supervisor, read_only, &to_executor, &outlet)
     })?;
     let log = home.root().join("ser.log");
     let guard = Rc::new(TerminalGuard::enter(log).map_err(TuiError::Terminal)?);

@@ -57,19 +57,6 @@ impl WorkerError {
         matches!(self, Self::Engine(EngineError::NonFinite { .. }))
     }
 
-    /// The message with its causes, joined by colons.
-    #[must_use]
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
-    }
-
     /// What the person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

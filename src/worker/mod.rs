@@ -42,6 +42,7 @@ use crate::domain::event::RunEvent;
 use crate::domain::run::{RunId, StopReason};
 use crate::domain::run_loop::{Driven, Executor, drive};
 use crate::domain::ser::{Outcome, SerLoop, Step};
+use crate::domain::text::causes::one_line;
 use crate::store::events::liveness;
 use crate::store::{Access, EventWriter, Home, Store, StoreError};
 
@@ -83,9 +84,10 @@ pub fn run(home: &Home, run: &RunId) -> Result<Ending, WorkerError> {
         Ok(Driven::Stopped) => Ending::Stopped,
         Err(WorkerError::Store(error)) if is_superseded(&error) => return Ok(Ending::Superseded),
         Err(error) => {
-            tracing::error!(%run, error = %error.chain(), "the run failed");
+            let message = one_line(&error);
+            tracing::error!(%run, error = %message, "the run failed");
             let reason = error.is_non_finite().then_some(StopReason::NonFinite);
-            let failed = RunEvent::RunFailed { message: error.chain(), hint: error.hint(), reason };
+            let failed = RunEvent::RunFailed { message, hint: error.hint(), reason };
             // The first error is the one to report; a store that fails now cannot hold a second.
             let _ = writer.send(failed).and_then(|()| writer.flush());
             return Err(error);

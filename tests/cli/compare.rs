@@ -1,45 +1,15 @@
 //! `ser compare`, `ser runs --filter` and what a person keeps about runs.
 
-use super::fixture::{Place, jsonl, pairs, stderr, stdout};
-
-/// A spec that finishes in a second.
-const SPEC: &str = r#"
-arm = "ser-paper"
-[model]
-backbone = "mock"
-[data]
-source = "pairs.jsonl"
-test = "split"
-seed_labels = 0.3
-[train]
-loss = "bradley_terry"
-epochs = 1
-batch_pairs = 8
-[selection]
-min_selected = 1
-[rounds]
-max = 1
-"#;
+use super::fixture::{Place, SPEC, stderr, succeeded};
 
 /// A home with runs `a` and `b`, which differ in their learning rate, and `c` with another seed.
 fn place() -> Place {
-    let place = Place::new();
-    place.write("pairs.jsonl", jsonl(&pairs(200)));
-    place.write("spec.toml", SPEC);
+    let place = Place::with_spec(SPEC);
     for (name, set) in [("a", "rng_seed=1"), ("b", "train.learning_rate=0.5"), ("c", "rng_seed=2")]
     {
-        let output =
-            place.ser(&["run", "spec.toml", "--plain", "-q", "--name", name, "--set", set]);
-        assert!(output.status.success(), "{}", stderr(&output));
+        succeeded(&place, &["run", "spec.toml", "--plain", "-q", "--name", name, "--set", set]);
     }
     place
-}
-
-#[track_caller]
-fn succeeded(place: &Place, arguments: &[&str]) -> String {
-    let output = place.ser(arguments);
-    assert!(output.status.success(), "{}", stderr(&output));
-    stdout(&output)
 }
 
 #[track_caller]

@@ -8,39 +8,11 @@ use serde_json::Value;
 use ser::domain::event::RunEvent;
 use ser::store::{Access, Home, Store};
 
-use super::fixture::{Place, jsonl, pairs, stderr, stdout};
+use super::fixture::{Place, SPEC, stderr, succeeded};
 
-/// A spec whose runs take a moment.
-const SPEC: &str = r#"
-arm = "ser-paper"
-[model]
-backbone = "mock"
-[data]
-source = "pairs.jsonl"
-test = "split"
-seed_labels = 0.3
-[train]
-loss = "bradley_terry"
-epochs = 2
-batch_pairs = 8
-[selection]
-min_selected = 1
-[rounds]
-max = 2
-"#;
-
+/// Runs that take a moment.
 fn place() -> Place {
-    let place = Place::new();
-    place.write("pairs.jsonl", jsonl(&pairs(200)));
-    place.write("spec.toml", SPEC);
-    place
-}
-
-#[track_caller]
-fn succeeded(place: &Place, arguments: &[&str]) -> String {
-    let output = place.ser(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
-    stdout(&output)
+    Place::with_spec(&SPEC.replace("epochs = 1", "epochs = 2").replace("max = 1", "max = 2"))
 }
 
 fn launch(place: &Place, name: &str, arms: &[&str], sets: &[&str]) -> String {

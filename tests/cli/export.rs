@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::fixture::{Place, jsonl, pairs, stderr, stdout, write_model};
+use super::fixture::{Place, jsonl, pairs, stderr, stdout, succeeded, write_model};
 
 const SPEC: &str = r#"
 arm = "naive"
@@ -46,13 +46,6 @@ fn finished(backbone: &str) -> Place {
     let backbone = format!("model.backbone={backbone}");
     succeeded(&place, &["run", "spec.toml", "--plain", "--name", "a", "--set", &backbone]);
     place
-}
-
-#[track_caller]
-fn succeeded(place: &Place, arguments: &[&str]) -> String {
-    let output = place.ser(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
-    stdout(&output)
 }
 
 #[track_caller]

@@ -6,6 +6,25 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+/// A spec that finishes in a second.
+pub const SPEC: &str = r#"
+arm = "ser-paper"
+[model]
+backbone = "mock"
+[data]
+source = "pairs.jsonl"
+test = "split"
+seed_labels = 0.3
+[train]
+loss = "bradley_terry"
+epochs = 1
+batch_pairs = 8
+[selection]
+min_selected = 1
+[rounds]
+max = 1
+"#;
+
 /// A folder with inputs, and a home beside them.
 pub struct Place {
     folder: tempfile::TempDir,
@@ -14,6 +33,14 @@ pub struct Place {
 impl Place {
     pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A folder with 200 pairs and this `spec.toml`.
+    pub fn with_spec(spec: &str) -> Self {
+        let place = Self::new();
+        place.write("pairs.jsonl", jsonl(&pairs(200)));
+        place.write("spec.toml", spec);
+        place
     }
 
     pub fn home(&self) -> PathBuf {
@@ -69,6 +96,14 @@ impl Place {
             assert!(["ser.db", "ser.db-wal", "ser.db-shm"].contains(&name.as_str()), "{name}");
         }
     }
+}
+
+/// What a command prints that has to succeed.
+#[track_caller]
+pub fn succeeded(place: &Place, arguments: &[&str]) -> String {
+    let output = place.ser(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
 }
 
 pub fn stderr(output: &Output) -> String {

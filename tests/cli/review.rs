@@ -5,41 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::fixture::{Place, jsonl, pairs, stderr, stdout};
+use super::fixture::{Place, SPEC, stderr, succeeded};
 use crate::patience::seconds;
 
-const SPEC: &str = r#"
-arm = "ser-paper"
-[model]
-backbone = "mock"
-[data]
-source = "pairs.jsonl"
-test = "split"
-seed_labels = 0.3
-[train]
-loss = "bradley_terry"
-epochs = 1
-batch_pairs = 8
-[selection]
-min_selected = 1
-[rounds]
-max = 1
-[review]
-mode = "gate"
-"#;
-
 fn place() -> Place {
-    let place = Place::new();
-    place.write("pairs.jsonl", jsonl(&pairs(200)));
-    place.write("spec.toml", SPEC);
-    place
-}
-
-#[track_caller]
-fn succeeded(place: &Place, arguments: &[&str]) -> String {
-    let output = place.ser(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
-    stdout(&output)
+    Place::with_spec(&format!("{SPEC}[review]\nmode = \"gate\"\n"))
 }
 
 /// Waits until the run is in this state; polls the way a script would.

@@ -1,44 +1,16 @@
 //! Runs from start to end, with the deterministic stand-in for the model.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::fixture::{Place, jsonl, pairs, stderr, stdout};
-
-/// A spec that finishes in a second.
-const SPEC: &str = r#"
-arm = "ser-paper"
-[model]
-backbone = "mock"
-[data]
-source = "pairs.jsonl"
-test = "split"
-seed_labels = 0.3
-[train]
-loss = "bradley_terry"
-epochs = 1
-batch_pairs = 8
-[selection]
-min_selected = 1
-[rounds]
-max = 1
-"#;
+use super::fixture::{Place, SPEC, stderr, succeeded};
 
 fn place() -> Place {
-    let place = Place::new();
-    place.write("pairs.jsonl", jsonl(&pairs(200)));
-    place.write("spec.toml", SPEC);
-    place
-}
-
-#[track_caller]
-fn succeeded(output: &Output) -> String {
-    assert!(output.status.success(), "{}", stderr(output));
-    stdout(output)
+    Place::with_spec(SPEC)
 }
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -48,15 +20,15 @@ fn keys(value: &Value) -> Vec<&str> {
 #[test]
 fn a_followed_run_prints_its_rounds() {
     let place = place();
-    let text = succeeded(&place.ser(&["run", "spec.toml", "--plain", "--name", "first"]));
+    let text = succeeded(&place, &["run", "spec.toml", "--plain", "--name", "first"]);
     assert!(text.contains("round 0  validation "), "{text}");
     assert!(text.contains("finished: "), "{text}");
-    let shown = succeeded(&place.ser(&["show", "first"]));
+    let shown = succeeded(&place, &["show", "first"]);
     assert!(shown.contains("first") && shown.contains("finished"), "{shown}");
-    let csv = succeeded(&place.ser(&["rounds", "first", "--csv"]));
+    let csv = succeeded(&place, &["rounds", "first", "--csv"]);
     assert!(csv.starts_with("round,learning_status,n_train_pairs,"), "{csv}");
     assert!(csv.lines().nth(1).unwrap().starts_with("0,,"), "{csv}");
-    let markdown = succeeded(&place.ser(&["runs", "--md"]));
+    let markdown = succeeded(&place, &["runs", "--md"]);
     assert!(markdown.contains("| first | finished |"), "{markdown}");
 }
 
@@ -76,7 +48,7 @@ fn starts(place: &Place) -> Vec<usize> {
 fn a_run_is_started_once_by_whoever_follows_it() {
     let place = place();
     for _ in 0..5 {
-        succeeded(&place.ser(&["run", "spec.toml", "--plain", "--quiet"]));
+        succeeded(&place, &["run", "spec.toml", "--plain", "--quiet"]);
     }
     assert_eq!(starts(&place), [1; 5]);
 }
@@ -86,7 +58,7 @@ fn a_run_is_started_once_though_many_processes_see_it_wait() {
     let place = place();
     // Three followers, and each worker that ends, start what comes next.
     let seeds = ["run", "spec.toml", "--rng-seeds", "1,2,3", "--detach"];
-    let ids = succeeded(&place.ser(&seeds));
+    let ids = succeeded(&place, &seeds);
     let follow = |run: &str| {
         let mut command = place.command(&["attach", "--plain", "--quiet", run]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -101,9 +73,8 @@ fn a_run_is_started_once_though_many_processes_see_it_wait() {
 #[test]
 fn the_json_document_keeps_its_promise() {
     let place = place();
-    let output =
-        place.ser(&["run", "spec.toml", "--json", "--arm", "seed-only", "--rng-seeds", "4"]);
-    let document: Value = serde_json::from_str(&succeeded(&output)).unwrap();
+    let document =
+        place.json(&["run", "spec.toml", "--json", "--arm", "seed-only", "--rng-seeds", "4"]);
     assert_eq!(keys(&document), ["best_round", "rounds", "run", "schema", "spec"]);
     assert_eq!(document["schema"], 1);
     let run = &document["run"];
@@ -135,8 +106,7 @@ fn the_json_document_keeps_its_promise() {
     assert_eq!(place.json(&["show", id, "--json"]), document);
     // The stored spec is a spec file: the same run can be started from it.
     let spec = place.home().join("runs").join(id).join("spec.toml");
-    let again = place.ser(&["run", spec.to_str().unwrap(), "--json"]);
-    let again: Value = serde_json::from_str(&succeeded(&again)).unwrap();
+    let again = place.json(&["run", spec.to_str().unwrap(), "--json"]);
     assert_eq!(again["spec"], document["spec"]);
     assert_eq!(again["rounds"][0]["test"], round["test"]);
     assert_eq!(place.json(&["data", "list", "--json"]).as_array().unwrap().len(), 1);
@@ -156,10 +126,10 @@ fn arms_and_seeds_queue_a_run_each() {
         "--rng-seeds",
         "1,2",
     ];
-    let ids = succeeded(&place.ser(&arguments));
+    let ids = succeeded(&place, &arguments);
     assert_eq!(ids.lines().count(), 4, "{ids}");
     for id in ids.lines() {
-        succeeded(&place.ser(&["attach", id]));
+        succeeded(&place, &["attach", id]);
         assert_eq!(place.json(&["show", id, "--json"])["run"]["status"], "finished");
     }
     let taken = place.ser(&["stop", ids.lines().next().unwrap()]);
@@ -169,16 +139,15 @@ fn arms_and_seeds_queue_a_run_each() {
 #[test]
 fn a_printed_spec_is_the_spec_that_would_run() {
     let place = place();
-    let default = succeeded(&place.ser(&["run", "--print-spec"]));
+    let default = succeeded(&place, &["run", "--print-spec"]);
     assert!(default.starts_with("# The default experiment"), "{default}");
-    let changed =
-        succeeded(&place.ser(&["run", "spec.toml", "--print-spec", "--arm", "seed-only"]));
+    let changed = succeeded(&place, &["run", "spec.toml", "--print-spec", "--arm", "seed-only"]);
     assert!(
         changed.contains("arm = \"seed-only\"\n") && changed.contains("\nmax = 0\n"),
         "{changed}"
     );
     place.write("again.toml", &changed);
-    assert_eq!(succeeded(&place.ser(&["run", "again.toml", "--print-spec"])), changed);
+    assert_eq!(succeeded(&place, &["run", "again.toml", "--print-spec"]), changed);
     assert!(!place.home().exists());
 }
 
@@ -196,21 +165,21 @@ fn doctor_says_what_is_there() {
         assert!(subjects.contains(&subject), "{subjects:?}");
     }
     assert!(!place.home().exists(), "looking makes no home");
-    succeeded(&place.ser(&["data", "import", "pairs.jsonl"]));
-    let text = succeeded(&place.ser(&["doctor"]));
+    succeeded(&place, &["data", "import", "pairs.jsonl"]);
+    let text = succeeded(&place, &["doctor"]);
     assert!(text.contains("journal mode wal, no damage"), "{text}");
 }
 
 #[test]
 fn data_is_imported_once_and_checked_without_a_trace() {
     let place = place();
-    let report = succeeded(&place.ser(&["data", "check", "pairs.jsonl"]));
+    let report = succeeded(&place, &["data", "check", "pairs.jsonl"]);
     assert!(report.contains("pairs          200"), "{report}");
     assert!(!place.home().exists());
     assert!(
-        succeeded(&place.ser(&["data", "import", "pairs.jsonl"])).starts_with("imported 200 pairs")
+        succeeded(&place, &["data", "import", "pairs.jsonl"]).starts_with("imported 200 pairs")
     );
-    assert!(succeeded(&place.ser(&["data", "import", "pairs.jsonl"])).contains("already"));
+    assert!(succeeded(&place, &["data", "import", "pairs.jsonl"]).contains("already"));
     assert_eq!(place.json(&["data", "list", "--json"])[0]["n_pairs"], 200);
 }
 
@@ -248,12 +217,12 @@ fn ctrl_c_ends_the_following_and_not_the_run() {
         "{text}"
     );
     assert_eq!(place.json(&["show", "slow", "--json"])["run"]["status"], "running");
-    let said = succeeded(&place.ser(&["stop", "slow"]));
+    let said = succeeded(&place, &["stop", "slow"]);
     assert!(said.contains("checkpoint") && said.contains("`ser resume r"), "{said}");
-    succeeded(&place.ser(&["attach", "slow"]));
+    succeeded(&place, &["attach", "slow"]);
     assert_eq!(place.json(&["show", "slow", "--json"])["run"]["status"], "stopped");
-    succeeded(&place.ser(&["resume", "slow"]));
-    succeeded(&place.ser(&["attach", "slow"]));
+    succeeded(&place, &["resume", "slow"]);
+    succeeded(&place, &["attach", "slow"]);
     assert_eq!(place.json(&["show", "slow", "--json"])["run"]["status"], "finished");
 }
 
@@ -266,10 +235,10 @@ fn a_lost_worker_is_told_and_can_be_resumed() {
     let text = rest(lines);
     assert!(text.contains("error: the worker of `slow` is gone"), "{text}");
     assert_eq!(place.json(&["show", "slow", "--json"])["run"]["status"], "interrupted");
-    let doctor = succeeded(&place.ser(&["doctor"]));
+    let doctor = succeeded(&place, &["doctor"]);
     assert!(doctor.contains("go on with `ser resume r"), "{doctor}");
-    succeeded(&place.ser(&["resume", "slow"]));
-    succeeded(&place.ser(&["attach"]));
+    succeeded(&place, &["resume", "slow"]);
+    succeeded(&place, &["attach"]);
     let run = &place.json(&["show", "slow", "--json"])["run"];
     assert_eq!((&run["status"], &run["attempt"]), (&"finished".into(), &2.into()));
 }
@@ -292,7 +261,7 @@ fn worker_of(place: &Place) -> i32 {
 #[test]
 fn the_embedded_pairs_can_be_made_again() {
     let place = Place::new();
-    succeeded(&place.ser(&["data", "generate", "--out", "made"]));
+    succeeded(&place, &["data", "generate", "--out", "made"]);
     for name in ["pocket-train.jsonl.gz", "pocket-test.jsonl.gz"] {
         let shipped = std::fs::read(format!("{}/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         assert!(std::fs::read(place.path("made").join(name)).unwrap() == shipped, "{name}");

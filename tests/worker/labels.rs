@@ -6,6 +6,7 @@ use ser::domain::preference::{PairId, TrainingLabel, chosen_side};
 use ser::domain::run::RequestKind;
 use ser::domain::spec::{OracleQueue, RuleName};
 use ser::domain::verdict::Verdict;
+use ser::store::Decision;
 use ser::worker::Ending;
 
 use super::{World, answer_the_gate, gated};
@@ -32,7 +33,7 @@ fn kept_and_flipped_pairs_become_human_labels_and_leave_the_pool() {
     for (pair, verdict) in
         [(keep, Verdict::Keep), (veto, Verdict::Veto), (flip.pair, Verdict::Flip)]
     {
-        world.store.add_verdict(&run, pair, verdict, None).unwrap();
+        world.store.decide(&run, &[pair], Decision::new(verdict)).unwrap();
     }
     let (verdicts, _) = world.store.verdicts(&run, None).unwrap();
     let labels = verdicts.human_labels();

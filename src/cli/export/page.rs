@@ -12,7 +12,7 @@ use crate::domain::metrics::Split;
 use crate::domain::preference::PairId;
 use crate::domain::stats::paired::{PairedDifference, PairedOutcomes, accuracy_difference};
 use crate::report::{RunPart, report_html};
-use crate::store::{SampleOrder, SampleQuery, Store};
+use crate::store::Store;
 
 /// Points of a loss curve.
 const N_LOSS_POINTS: usize = 400;
@@ -50,9 +50,7 @@ pub fn export(
         let review = store.round_review(id, None)?;
         let samples = match &review {
             Some(review) => {
-                let order = SampleOrder::Display(detail.row.rng_seed);
-                let sample = SampleQuery { n: n_samples, offset: 0, order, selected_only: None };
-                store.sampled_pairs(id, review.round, &sample)?
+                store.sampled_pairs(id, review.round, n_samples, detail.row.rng_seed)?
             }
             None => Vec::new(),
         };

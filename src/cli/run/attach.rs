@@ -6,13 +6,9 @@ use std::time::Duration;
 use super::follow;
 use crate::cli::{CliError, CliResult, Color, Context, is_interactive};
 use crate::domain::run::RunId;
-use crate::domain::spec::ExperimentSpec;
-use crate::engine::OpenSettings;
-use crate::engine::memory::{self, Load};
-use crate::engine::planning;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
-use crate::tui::{self, ColorChoice, ExitNote, MemoryNeed, StartScreen, TuiOptions};
+use crate::tui::{self, ColorChoice, ExitNote, StartScreen, TuiOptions};
 
 /// Between two looks at whether a run is queued.
 const POLL: Duration = Duration::from_millis(100);
@@ -63,7 +59,7 @@ pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
         mouse: context.mouse,
         slow: context.slow,
     };
-    let note = tui::run(&context.home, &options, memory_need)?;
+    let note = tui::run(&context.home, &context.supervisor, &options)?;
     if let Some(line) = note.line() {
         context.say(&line);
     }
@@ -89,13 +85,6 @@ fn wait_for(context: &Context, note: ExitNote) -> CliResult {
         context.say(&format!("started `{run}`; `ser attach {run}` returns"));
     }
     Ok(())
-}
-
-/// What a run needs in memory, for the launch form.
-fn memory_need(spec: &ExperimentSpec, n_pairs: u64) -> Option<MemoryNeed> {
-    let load = Load::of_spec(spec, n_pairs as usize);
-    let plan = planning::plan(&OpenSettings::of_spec(spec), load).ok()??;
-    Some(MemoryNeed { n_bytes: plan.total(), n_total: memory::total_bytes() })
 }
 
 fn latest(store: &Store) -> CliResult<RunRow> {

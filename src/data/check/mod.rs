@@ -17,10 +17,8 @@ use super::settings::ReadSettings;
 use crate::domain::preference::PreferencePair;
 use crate::domain::split::{SplitRule, split};
 
-pub use lengths::LengthSummary;
-pub use near::{Leakage, NearDuplicate};
-use report::Divided;
-pub use report::{CheckReport, DropCount, Finding, PairTokens, SplitCounts, TokenReport};
+pub use report::{CheckReport, PairTokens, TokenReport};
+use report::{Divided, SplitCounts};
 use tally::Tally;
 
 /// Pairs whose tokens are counted at a time.

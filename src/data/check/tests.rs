@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::report::DropCount;
 use super::*;
 use crate::data::drop_reason::DropReason;
 use crate::data::testing::write;

@@ -6,7 +6,7 @@
 //! diverged); then the prompt is the longest common prefix, cut back to the end of a word so that
 //! neither answer starts inside one.
 
-pub use crate::domain::text::dialogue::{ASSISTANT, HUMAN};
+use crate::domain::text::dialogue::ASSISTANT;
 
 /// Where two dialogues part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

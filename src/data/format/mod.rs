@@ -35,7 +35,6 @@ use ranking::rm_bench;
 use texts::Read;
 
 pub(super) use columns::{is_ambiguous, unexplained_labels};
-pub use hh::{ASSISTANT, HUMAN};
 pub use names::{DatasetFormat, FORMATS};
 pub(super) use ranking::reward_bench;
 pub(super) use texts::{Found, Said, Texts};

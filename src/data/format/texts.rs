@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 
-use super::hh::ASSISTANT;
 use super::messages;
 use crate::data::drop_reason::DropReason;
 use crate::data::error::RecordError;
@@ -16,6 +15,7 @@ use crate::domain::text::conversation::{
     ASSISTANT_ROLE, FlatPair, Message, SYSTEM_ROLE, TextForm, USER_ROLE,
 };
 use crate::domain::text::dialogue;
+use crate::domain::text::dialogue::ASSISTANT;
 
 /// A prompt or an answer as a record has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

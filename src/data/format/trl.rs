@@ -6,13 +6,14 @@
 
 use std::borrow::Cow;
 
-use super::hh::{self, ASSISTANT};
+use super::hh;
 use super::texts::{Found, Read, Said, Texts};
 use super::{messages, told};
 use crate::data::drop_reason::DropReason;
 use crate::data::error::{RecordError, excerpt};
 use crate::data::json::{Json, missing, wrong_type};
 use crate::domain::text::conversation::{TextForm, USER_ROLE};
+use crate::domain::text::dialogue::ASSISTANT;
 
 const EITHER: &str = "a text or a list of messages";
 const LIST: &str = "a list of messages";

@@ -32,7 +32,7 @@ use super::source::EmbeddedSplit;
 use crate::domain::random::{Place, Purpose, text_hash};
 use crate::domain::text::dialogue::{ASSISTANT, HUMAN};
 
-pub use oracle::{Finding, Grade, grade};
+pub use oracle::{Finding, grade};
 pub use skill::{Fault, Level};
 
 /// The seed of the files in `data/`.

@@ -54,27 +54,6 @@ pub enum Level {
     Hard,
 }
 
-impl Fault {
-    /// How hard it is to tell.
-    #[must_use]
-    pub fn level(self) -> Level {
-        match self {
-            Self::Empty | Self::Looping | Self::Rude | Self::OffTopic => Level::Easy,
-            Self::WrongOperation
-            | Self::WrongDirection
-            | Self::Invented
-            | Self::Incomplete
-            | Self::WrongSubject
-            | Self::Opposite => Level::Medium,
-            Self::Slip
-            | Self::WrongItem
-            | Self::WrongOrder
-            | Self::MissedConstraint
-            | Self::Contradiction => Level::Hard,
-        }
-    }
-}
-
 /// The body of an answer, without opener and closer, and its fault.
 pub(super) struct Body {
     pub(super) text: String,

@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use super::*;
-use crate::data::format::ASSISTANT;
 use crate::data::testing::{
     check_file, error_of, gzip, only_pair, owned, read, say, shared, texts,
 };
+use crate::domain::text::dialogue::ASSISTANT;
 
 #[test]
 fn plain_texts_with_and_without_a_prompt() {

@@ -19,7 +19,6 @@ mod values;
 
 use std::io::{BufRead, Read};
 
-pub use by_column::ByColumn;
 pub use note::Note;
 
 use super::bytes;

@@ -95,16 +95,6 @@ impl RoundColumns {
         })
     }
 
-    /// The confidence in the round before, with a minus sign where that round preferred the other
-    /// answer.
-    #[must_use]
-    pub fn confidence_before(&self, row: usize) -> Option<f64> {
-        self.margin_before(row).map(|before| {
-            let confidence = sigmoid(f64::from(before.abs()));
-            if (before > 0.0) == (self.margin(row) > 0.0) { confidence } else { -confidence }
-        })
-    }
-
     /// By how much the probability of the answer preferred now has changed since the round before.
     #[must_use]
     pub fn change(&self, row: usize) -> Option<f64> {
@@ -124,12 +114,6 @@ impl RoundColumns {
             if is_there { before.margin(at) } else { f32::NAN }
         };
         self.margins_before = self.pairs.iter().map(margin).collect();
-    }
-
-    /// How many pairs were selected.
-    #[must_use]
-    pub fn n_selected(&self) -> usize {
-        self.left_out.iter().filter(|left_out| left_out.is_none()).count()
     }
 }
 
@@ -166,10 +150,9 @@ pub(crate) mod tests {
         assert!(now.margins_before[2].is_nan());
         let flipped: Vec<bool> = (0..4).map(|row| now.is_flipped(row)).collect();
         assert_eq!(flipped, [true, false, false, false]);
-        assert!(now.confidence_before(0).unwrap() < 0.0);
         assert!((now.change(0).unwrap() - (sigmoid(1.0) - sigmoid(-1.0))).abs() < 1e-9);
         assert!(now.change(1).unwrap() < 0.0, "less sure of the same answer");
-        assert_eq!((now.change(2), now.confidence_before(2)), (None, None));
+        assert_eq!(now.change(2), None);
         assert_eq!(now.row_of(PairId(2)), Some(2));
         assert_eq!(now.row_of(PairId(7)), None);
     }

@@ -182,7 +182,7 @@ fn want(word: &str) -> Result<Want, FilterError> {
         "flipped" => Want::Flipped(yes()?),
         "longer" => Want::Longer(yes()?),
         "reviewed" => Want::Verdict(if yes()? { VerdictIs::Any } else { VerdictIs::None }),
-        "why" | "left" => Want::Why(LeftOut::from_name(value).ok_or_else(|| {
+        "why" | "left" => Want::Why(value.parse().map_err(|_| {
             refused(
                 "the reasons are already_selected, vetoed, tie, not_separated, \
                      delta_too_small, stopped",

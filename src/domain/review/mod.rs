@@ -17,6 +17,6 @@ pub mod precision;
 pub mod queue;
 
 pub use columns::{PairFacts, RoundColumns};
-pub use filter::{FilterError, SampleFilter, Term};
+pub use filter::{FilterError, SampleFilter};
 pub use list::{ListContext, Order, Queue, rows};
 pub use precision::{PrecisionEstimate, audit_precision};

@@ -42,12 +42,6 @@ impl LeftOut {
     pub fn name(self) -> &'static str {
         self.into()
     }
-
-    /// The reason with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
 }
 
 /// What a selection depends on besides the rewards.
@@ -67,20 +61,7 @@ pub struct SelectionContext<'a> {
     pub facts: &'a [PairFacts],
 }
 
-impl<'a> SelectionContext<'a> {
-    /// The context of a first selection that knows nothing but the rewards.
-    #[must_use]
-    pub fn new(verdicts: &'a VerdictSet, already_selected: &'a BTreeSet<PairId>) -> Self {
-        Self {
-            previous_status: None,
-            already_selected,
-            verdicts,
-            temperature: 1.0,
-            certificate: None,
-            facts: &[],
-        }
-    }
-
+impl SelectionContext<'_> {
     pub(super) fn confidence(&self, score: &PairScore) -> f64 {
         preference_probability(score.margin().abs() / self.temperature)
     }

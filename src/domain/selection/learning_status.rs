@@ -33,12 +33,6 @@ impl LearningStatus {
         self.into()
     }
 
-    /// The status with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        name.parse().ok()
-    }
-
     /// The status of this round, given the one before and how many pool pairs pass each test.
     #[must_use]
     pub fn next(previous: Option<Self>, n_status_1: usize, n_status_2: usize, gate: usize) -> Self {

@@ -33,6 +33,21 @@ fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
 
 static NONE_SELECTED: BTreeSet<PairId> = BTreeSet::new();
 
+/// The context of a first selection that knows nothing but the rewards.
+fn plain<'a>(
+    verdicts: &'a VerdictSet,
+    already_selected: &'a BTreeSet<PairId>,
+) -> SelectionContext<'a> {
+    SelectionContext {
+        previous_status: None,
+        already_selected,
+        verdicts,
+        temperature: 1.0,
+        certificate: None,
+        facts: &[],
+    }
+}
+
 fn score(pair: u32, reward_a: f32, reward_b: f32) -> PairScore {
     PairScore { pair: PairId(pair), reward_a, reward_b }
 }
@@ -48,7 +63,7 @@ fn run(
     let context = SelectionContext {
         previous_status,
         already_selected: &already_selected,
-        ..SelectionContext::new(verdicts, &NONE_SELECTED)
+        ..plain(verdicts, &NONE_SELECTED)
     };
     select(scores, &Policy::from(rule), context)
 }
@@ -162,13 +177,6 @@ fn vetoed_taken_and_tied_pairs_stay_out_and_do_not_fill_the_gate() {
 }
 
 #[test]
-fn reasons_have_names() {
-    for &reason in LeftOut::ALL {
-        assert_eq!(LeftOut::from_name(reason.name()), Some(reason));
-    }
-}
-
-#[test]
 fn nothing_below_the_floor_is_selected() {
     use LearningStatus::{Status1, Status2, Stop};
     let rule = rule(1, RewardOffset::None);
@@ -198,7 +206,7 @@ fn run_in(
     context: impl for<'a> Fn(SelectionContext<'a>) -> SelectionContext<'a>,
 ) -> Selection {
     let verdicts = VerdictSet::default();
-    select(scores, &Policy::from(rule), context(SelectionContext::new(&verdicts, &NONE_SELECTED)))
+    select(scores, &Policy::from(rule), context(plain(&verdicts, &NONE_SELECTED)))
 }
 
 fn kept(selection: &Selection) -> Vec<u32> {
@@ -208,7 +216,7 @@ fn kept(selection: &Selection) -> Vec<u32> {
 /// The pairs that a rule keeps which looks at what is known of their texts.
 fn kept_by_facts(scores: &[PairScore], facts: &[PairFacts], rule: &SelectionSpec) -> Vec<u32> {
     let verdicts = VerdictSet::default();
-    let context = SelectionContext::new(&verdicts, &NONE_SELECTED);
+    let context = plain(&verdicts, &NONE_SELECTED);
     kept(&select(scores, &Policy::from(rule), SelectionContext { facts, ..context }))
 }
 

@@ -8,43 +8,7 @@ use candle_core::{Device, Result, Tensor};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
-use crate::domain::spec::LoraTarget;
-
-/// Where in a model a mask is applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u64)]
-pub enum Site {
-    /// The output of the embeddings.
-    Embedding = 1,
-    /// The output of an attention block, before the residual sum.
-    Attention = 2,
-    /// The output of a feed-forward block, before the residual sum.
-    FeedForward = 3,
-    /// The input of a low-rank update.
-    AdapterQuery = 4,
-    AdapterKey = 5,
-    AdapterValue = 6,
-    AdapterOutput = 7,
-    AdapterGate = 8,
-    AdapterUp = 9,
-    AdapterDown = 10,
-}
-
-impl Site {
-    /// The input of an update.
-    #[must_use]
-    pub fn of_target(target: LoraTarget) -> Self {
-        match target {
-            LoraTarget::Query => Self::AdapterQuery,
-            LoraTarget::Key => Self::AdapterKey,
-            LoraTarget::Value => Self::AdapterValue,
-            LoraTarget::Output => Self::AdapterOutput,
-            LoraTarget::Gate => Self::AdapterGate,
-            LoraTarget::Up => Self::AdapterUp,
-            LoraTarget::Down => Self::AdapterDown,
-        }
-    }
-}
+pub use crate::engine::dropout_site::Site;
 
 /// The mask of rows `[numbers, width]`: 0 with `probability`, else `1 / (1 - probability)`.
 pub fn mask(

@@ -18,7 +18,7 @@ use crate::engine::{CacheSettings, EncodedPair};
 /// A cache, with the buffer in which the activations of a micro-batch are put together.
 #[derive(Debug)]
 pub struct CachedTrunk {
-    cache: TrunkCache,
+    pub(super) cache: TrunkCache,
     seam: Vec<bf16>,
 }
 
@@ -38,13 +38,6 @@ impl CachedTrunk {
             cache: TrunkCache::open(settings, &identity(network, base_digest, precision)),
             seam: Vec::new(),
         })
-    }
-
-    /// Pairs kept in memory and on disk.
-    #[cfg(test)]
-    #[must_use]
-    pub fn n_kept(&self) -> (usize, usize) {
-        self.cache.n_kept()
     }
 
     /// As [`Transformer::reward`] for a batch that holds `pairs` in order.

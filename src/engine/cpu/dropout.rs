@@ -6,26 +6,7 @@
 
 use super::kernel::Team;
 use super::kernel::mask::{Masks, mask_rows, mix64};
-
-/// Where in a model a mask is applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u64)]
-pub enum Site {
-    /// The output of the embeddings.
-    Embedding = 1,
-    /// The output of an attention block, before the residual sum.
-    Attention = 2,
-    /// The output of a feed-forward block, before the residual sum.
-    FeedForward = 3,
-    /// The input of a low-rank adapter, one site for each matrix of a block.
-    AdapterQuery = 4,
-    AdapterKey = 5,
-    AdapterValue = 6,
-    AdapterOutput = 7,
-    AdapterGate = 8,
-    AdapterUp = 9,
-    AdapterDown = 10,
-}
+pub use crate::engine::dropout_site::Site;
 
 /// The dropout of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]

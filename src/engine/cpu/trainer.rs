@@ -49,7 +49,7 @@ pub struct Trainer {
     precision: Precision,
     micro_batch_rows: usize,
     work: Workspace,
-    trunk: Option<CachedTrunk>,
+    pub(super) trunk: Option<CachedTrunk>,
 }
 
 /// The settings an update needs.
@@ -100,13 +100,6 @@ impl Trainer {
     pub fn cache_trunk(&mut self, settings: &CacheSettings) {
         let digest = self.parameters.base_digest();
         self.trunk = CachedTrunk::open(settings, &self.network, digest, self.precision);
-    }
-
-    /// Pairs whose trunk activations are kept in memory and on disk.
-    #[cfg(test)]
-    #[must_use]
-    pub fn n_cached_pairs(&self) -> (usize, usize) {
-        self.trunk.as_ref().map_or((0, 0), CachedTrunk::n_kept)
     }
 
     /// How many threads compute its kernels.

@@ -122,13 +122,6 @@ pub(in crate::engine) fn digest(path: &Path) -> Result<(u64, String), EngineErro
     Ok((n_bytes, hex(&hash.finalize())))
 }
 
-/// Adds the length of a file and its content to a hash.
-pub(in crate::engine) fn hash_file(path: &Path, hash: &mut Sha256) -> Result<(), EngineError> {
-    let n_bytes = fs::metadata(path).map_err(EngineError::io("read", path))?.len();
-    hash.update(n_bytes.to_le_bytes());
-    feed(path, hash).map(|_| ())
-}
-
 #[cfg(test)]
 thread_local! {
     static N_BYTES_HASHED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };

@@ -8,18 +8,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
-use sha2::{Digest, Sha256};
 
 use super::layout::{Layout, Part};
-use super::manifest::{hash_file, hex};
 use super::peft::{Adapter, AdapterError, PutOver};
 use super::source::Source;
 use super::tensor_file::{INDEX, WEIGHTS};
 use crate::engine::config::ModelConfig;
 use crate::engine::text::chat::ChatTemplate;
-use crate::engine::text::tokenize::files::{TOKENIZER, own_template, read_tokenizer};
+use crate::engine::text::tokenize::files::{own_template, read_tokenizer};
 use crate::engine::text::tokenize::{PairTokenizer, RewardAt, TokenizerClass};
 use crate::engine::{Backbone, EngineError, OpenSettings};
 
@@ -40,10 +36,8 @@ pub struct ModelFiles {
     /// The tokenizer, set up for `max_tokens`.
     pub tokenizer: PairTokenizer,
     backbone: Backbone,
-    shards: Vec<String>,
     /// The adapter, if the directory is one, and what it changed.
     adapter: Option<(Adapter, PutOver)>,
-    digest: OnceLock<String>,
 }
 
 /// What can be said of a model without reading its weights.
@@ -137,8 +131,7 @@ impl ModelFiles {
             Ok::<_, EngineError>((adapter, done))
         };
         let adapter = adapter.map(put_over).transpose()?;
-        let (backbone, digest) = (backbone.clone(), OnceLock::new());
-        let mut files = Self { config, weights, tokenizer, backbone, shards, adapter, digest };
+        let mut files = Self { config, weights, tokenizer, backbone: backbone.clone(), adapter };
         files.read_rewards_where_stored();
         Ok(files)
     }
@@ -180,8 +173,7 @@ impl ModelFiles {
     pub fn check_language_head(&self) -> Result<(), EngineError> {
         match &self.adapter {
             Some((adapter, PutOver { has_foreign_language_head: true })) => {
-                let [_, path] = adapter.files();
-                Err(AdapterError::ForeignLanguageHead { path }.into())
+                Err(AdapterError::ForeignLanguageHead { path: adapter.file() }.into())
             }
             _ => Ok(()),
         }
@@ -222,38 +214,6 @@ impl ModelFiles {
                 .chat_template()
                 .is_some_and(ChatTemplate::prints_the_day),
         }
-    }
-
-    /// SHA-256, in hex, over configuration, tokenizer and weight files, each with its name and
-    /// length before it: what a checkpoint of a partly trained model says about the rest. Reads
-    /// the files at the first call.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn digest(&self) -> Result<&str, EngineError> {
-        if let Some(digest) = self.digest.get() {
-            return Ok(digest);
-        }
-        let source = self.source();
-        let mut hash = Sha256::new();
-        let shards = self.shards.iter().map(String::as_str);
-        for name in [CONFIG, TOKENIZER].into_iter().chain(shards) {
-            hash.update(name.as_bytes());
-            match source {
-                Source::Directory(_) | Source::Adapter(_) => {
-                    hash_file(&source.path(name), &mut hash)?;
-                }
-                Source::Embedded => {
-                    let bytes = Source::embedded(name)?;
-                    hash.update((bytes.len() as u64).to_le_bytes());
-                    hash.update(bytes);
-                }
-            }
-        }
-        for file in self.adapter.iter().flat_map(|(adapter, _)| adapter.files()) {
-            hash_file(&file, &mut hash)?;
-        }
-        Ok(self.digest.get_or_init(|| hex(&hash.finalize())))
     }
 }
 

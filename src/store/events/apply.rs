@@ -84,28 +84,6 @@ impl Store {
         })
     }
 
-    /// An event with its columns as they are stored; `None` where there is none of this number.
-    ///
-    /// # Errors
-    /// When there is no such run.
-    pub fn stored_event(&self, run: &RunId, seq: u64) -> Result<Option<StoredEvent>, StoreError> {
-        self.read(|connection| {
-            let key = keys::run(connection, run)?;
-            let sql = "SELECT attempt, at_ms, body FROM events WHERE run = ?1 AND seq = ?2";
-            let mut statement = connection.prepare_cached(sql)?;
-            let mut rows = statement.query((key, seq as i64))?;
-            let Some(row) = rows.next()? else { return Ok(None) };
-            Ok(Some(StoredEvent {
-                run: run.clone(),
-                attempt: row.get(0)?,
-                seq,
-                at_ms: row.get(1)?,
-                body: row.get(2)?,
-                columns: parts::read(connection, key, seq)?,
-            }))
-        })
-    }
-
     /// Events with a number above `seq`, the oldest first. Numbers may be missing where older
     /// progress was pruned.
     ///

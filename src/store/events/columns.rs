@@ -197,21 +197,6 @@ pub(in crate::store) fn check(
     }
 }
 
-/// Puts the columns that were stored beside an event's line back into it.
-pub(in crate::store) fn attach(
-    event: &mut RunEvent,
-    columns: Option<&[u8]>,
-) -> Result<(), BrokenColumns> {
-    check(event, columns)?;
-    let Some(bytes) = columns else { return Ok(()) };
-    if let RunEvent::SelectionMade { pairs, .. } = event {
-        *pairs = scores(bytes)?;
-    } else if let RunEvent::Evaluated { margins: all, .. } = event {
-        *all = margins(bytes)?;
-    }
-    Ok(())
-}
-
 /// The scored pairs of a selection's columns, by ascending pair.
 pub(in crate::store) fn scores(bytes: &[u8]) -> Result<Vec<ScoredPair>, BrokenColumns> {
     let ScorePlaces { pairs, rewards_a, rewards_b, left_out } = Header::of(bytes)?.scores()?;
@@ -276,6 +261,7 @@ fn code(reason: LeftOut) -> u8 {
 mod tests {
     use super::*;
     use crate::domain::metrics::{Evaluation, Split};
+    use crate::store::events::tests::lines::attach;
     use crate::store::testing;
 
     fn evaluated(margins: &[(u32, f32)]) -> RunEvent {

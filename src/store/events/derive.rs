@@ -187,35 +187,20 @@ fn train_step_taken(state: &State<'_>, event: &RunEvent) -> Result<(), StoreErro
 
 fn progress(state: &State<'_>, seq: u64, at_ms: i64, event: &RunEvent) -> Result<(), StoreError> {
     // The beginning of a step counts as progress of 0, but unlike progress it is never pruned.
-    let (seq, round, step, counts) = match event {
-        RunEvent::StepStarted { round, step, n_total } => (None, round, step, [0, *n_total, 0, 0]),
-        RunEvent::Progressed { round, step, n_done, n_total, n_tokens, elapsed_ms } => {
-            (Some(seq as i64), round, step, [*n_done, *n_total, *n_tokens, *elapsed_ms])
-        }
-        RunEvent::RunStarted { .. }
-        | RunEvent::ModelOpened { .. }
-        | RunEvent::DataSplitMade { .. }
-        | RunEvent::TextsEncoded { .. }
-        | RunEvent::StepsMatched { .. }
-        | RunEvent::RoundReused { .. }
-        | RunEvent::TrainStepTaken { .. }
-        | RunEvent::RoundTrained { .. }
-        | RunEvent::OracleAnswered { .. }
-        | RunEvent::PoolScored { .. }
-        | RunEvent::CrossFitted { .. }
-        | RunEvent::SelectionMade { .. }
-        | RunEvent::Evaluated { .. }
-        | RunEvent::RoundFinished { .. }
-        | RunEvent::CheckpointSaved { .. }
-        | RunEvent::VerdictsRead { .. }
-        | RunEvent::RequestRead { .. }
-        | RunEvent::Paused { .. }
-        | RunEvent::Resumed
-        | RunEvent::RolledBack { .. }
-        | RunEvent::Warned { .. }
-        | RunEvent::RunStopped
-        | RunEvent::RunFinished { .. }
-        | RunEvent::RunFailed { .. } => return Ok(()),
+    let (seq, round, step, counts) = if let RunEvent::Progressed {
+        round,
+        step,
+        n_done,
+        n_total,
+        n_tokens,
+        elapsed_ms,
+    } = event
+    {
+        (Some(seq as i64), round, step, [*n_done, *n_total, *n_tokens, *elapsed_ms])
+    } else if let RunEvent::StepStarted { round, step, n_total } = event {
+        (None, round, step, [0, *n_total, 0, 0])
+    } else {
+        return Ok(());
     };
     let [n_done, n_total, n_tokens, elapsed_ms] = counts.map(|count| count as i64);
     state
@@ -295,62 +280,35 @@ fn checkpoint_saved(state: &State<'_>, at_ms: i64, event: &RunEvent) -> Result<(
 }
 
 fn preparation(state: &State<'_>, event: &RunEvent) -> Result<(), StoreError> {
-    match *event {
-        RunEvent::ModelOpened { ref family, n_parameters, ref precision, ref device, .. } => {
-            let n_parameters = parameter_count(n_parameters);
-            state.set("model", &format!("{family}, {n_parameters}, {precision}, {device}"))
-        }
-        RunEvent::DataSplitMade {
-            n_seed_set,
-            n_validation,
-            n_unlabeled_pool,
-            n_test,
-            n_leaked,
-            n_groups: _,
-        } => {
-            let sizes = SplitSizes { n_seed_set, n_validation, n_unlabeled_pool, n_test, n_leaked };
-            state.set("sizes", &json("the split sizes", &sizes)?)
-        }
-        RunEvent::TextsEncoded {
-            n_pairs,
-            n_tokens,
-            n_truncated,
-            n_prompt_tokens_cut,
-            n_answer_tokens_cut,
-        } => {
-            let encoding = EncodingRow {
-                n_pairs,
-                n_tokens,
-                n_truncated,
-                n_prompt_tokens_cut,
-                n_answer_tokens_cut,
-            };
-            state.set("encoding", &json("the encoding", &encoding)?)
-        }
-        RunEvent::RunStarted { .. }
-        | RunEvent::StepsMatched { .. }
-        | RunEvent::RoundReused { .. }
-        | RunEvent::StepStarted { .. }
-        | RunEvent::Progressed { .. }
-        | RunEvent::TrainStepTaken { .. }
-        | RunEvent::RoundTrained { .. }
-        | RunEvent::OracleAnswered { .. }
-        | RunEvent::PoolScored { .. }
-        | RunEvent::CrossFitted { .. }
-        | RunEvent::SelectionMade { .. }
-        | RunEvent::Evaluated { .. }
-        | RunEvent::RoundFinished { .. }
-        | RunEvent::CheckpointSaved { .. }
-        | RunEvent::VerdictsRead { .. }
-        | RunEvent::RequestRead { .. }
-        | RunEvent::Paused { .. }
-        | RunEvent::Resumed
-        | RunEvent::RolledBack { .. }
-        | RunEvent::Warned { .. }
-        | RunEvent::RunStopped
-        | RunEvent::RunFinished { .. }
-        | RunEvent::RunFailed { .. } => Ok(()),
+    if let RunEvent::ModelOpened { family, n_parameters, precision, device, .. } = event {
+        let n_parameters = parameter_count(*n_parameters);
+        return state.set("model", &format!("{family}, {n_parameters}, {precision}, {device}"));
     }
+    if let RunEvent::DataSplitMade {
+        n_seed_set,
+        n_validation,
+        n_unlabeled_pool,
+        n_test,
+        n_leaked,
+        n_groups: _,
+    } = *event
+    {
+        let sizes = SplitSizes { n_seed_set, n_validation, n_unlabeled_pool, n_test, n_leaked };
+        return state.set("sizes", &json("the split sizes", &sizes)?);
+    }
+    let RunEvent::TextsEncoded {
+        n_pairs,
+        n_tokens,
+        n_truncated,
+        n_prompt_tokens_cut,
+        n_answer_tokens_cut,
+    } = *event
+    else {
+        return Ok(());
+    };
+    let encoding =
+        EncodingRow { n_pairs, n_tokens, n_truncated, n_prompt_tokens_cut, n_answer_tokens_cut };
+    state.set("encoding", &json("the encoding", &encoding)?)
 }
 
 fn parameter_count(n: u64) -> String {

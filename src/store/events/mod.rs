@@ -5,7 +5,6 @@ pub(crate) mod attempts;
 pub(crate) mod claims;
 pub(crate) mod columns;
 pub(crate) mod derive;
-pub(crate) mod lines;
 pub mod liveness;
 pub(crate) mod parts;
 pub(crate) mod sink;

@@ -40,18 +40,6 @@ impl StoredEvent {
     pub(super) fn parse(&self) -> Result<RunEvent, StoreError> {
         parse(&self.run, self.seq, &self.body)
     }
-
-    /// Reads the whole event.
-    ///
-    /// # Errors
-    /// When the line or the columns are not what [`StoredEvent::of`] makes.
-    pub fn record(&self) -> Result<EventRecord, StoreError> {
-        let Self { ref run, attempt, seq, at_ms, ref columns, .. } = *self;
-        let mut event = self.parse()?;
-        columns::attach(&mut event, columns.as_deref())
-            .map_err(|source| StoreError::BrokenColumns { seq, source })?;
-        Ok(EventRecord { run: run.clone(), attempt, seq, at_ms, event })
-    }
 }
 
 pub(super) fn parse(run: &RunId, seq: u64, body: &str) -> Result<RunEvent, StoreError> {

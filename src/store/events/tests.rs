@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
+pub(super) mod lines;
+
+use self::lines::{JsonLinesSink, read_lines};
 use super::liveness::current_worker;
+use super::sink::{EventSink, StoreSink};
+use super::stored::StoredEvent;
 use crate::domain::event::{OracleAnswer, PairMargin, RunEvent};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{PairId, Side};
@@ -10,9 +15,7 @@ use crate::domain::run::{RequestKind, RunId, StopReason};
 use crate::domain::spec::{ChatTemplateRecord, OracleQueue};
 use crate::domain::verdict::Verdict;
 use crate::store::testing::{self, Fixture};
-use crate::store::{
-    EventSink, EventWriter, JsonLinesSink, StoreError, StoreSink, StoredEvent, read_lines,
-};
+use crate::store::{Decision, EventWriter, StoreError};
 
 /// Kinds of events that there are.
 const N_KINDS: usize = 26;
@@ -132,7 +135,7 @@ fn lives(fixture: &mut Fixture) -> [RunId; 2] {
     let events = [opened(), round(0), between(), vec![answered(Side::A), failed]].concat();
     fixture.apply(&run, first, events);
     // What a person says comes between the answers of the two attempts.
-    fixture.store.add_verdict(&run, PairId(5), Verdict::Keep, None).unwrap();
+    fixture.store.decide(&run, &[PairId(5)], Decision::new(Verdict::Keep)).unwrap();
     fixture.store.requeue(&run).unwrap();
     let second = fixture.begin(&run);
     let end = RunEvent::RunFinished { reason: StopReason::ValidationDropped };
@@ -140,7 +143,7 @@ fn lives(fixture: &mut Fixture) -> [RunId; 2] {
     // A selection made again, smaller.
     events.extend([testing::selection_made(1, 10), RunEvent::RolledBack { from: 1, to: 0 }, end]);
     fixture.apply(&run, second, events);
-    fixture.store.add_verdict(&run, PairId(3), Verdict::Veto, None).unwrap();
+    fixture.store.decide(&run, &[PairId(3)], Decision::new(Verdict::Veto)).unwrap();
     let attempt = fixture.begin(&stopped);
     fixture.apply(&stopped, attempt, vec![testing::train_step(1, 0.1), RunEvent::RunStopped]);
     [run, stopped]

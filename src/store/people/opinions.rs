@@ -170,7 +170,7 @@ pub(in crate::store) fn signed_confidence(before: f64, now: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::domain::verdict::Verdict;
-    use crate::store::testing;
+    use crate::store::{Decision, testing};
 
     #[test]
     fn a_pair_knows_its_rounds_and_what_other_runs_think() {
@@ -183,7 +183,14 @@ mod tests {
         let attempt = fixture.begin(&other);
         fixture.apply(&other, attempt, vec![testing::selection_made(1, 30)]);
         fixture.begin(&third);
-        fixture.store.add_verdict(&mine, PairId(6), Verdict::Flip, Some("wrong way")).unwrap();
+        fixture
+            .store
+            .decide(
+                &mine,
+                &[PairId(6)],
+                Decision { reason: Some("wrong way"), ..Decision::new(Verdict::Flip) },
+            )
+            .unwrap();
         let found = fixture.store.pair_opinions(&mine, 2, PairId(6)).unwrap().unwrap();
         assert_eq!(found.rounds.iter().map(|o| o.round).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(found.slice, "slice 2");

@@ -83,20 +83,6 @@ pub struct ReviewState {
 }
 
 impl Store {
-    /// Records a decision about a pair; returns the verdict's row.
-    ///
-    /// # Errors
-    /// When there is no such run, or its data set has no such pair.
-    pub fn add_verdict(
-        &mut self,
-        run: &RunId,
-        pair: PairId,
-        verdict: Verdict,
-        reason: Option<&str>,
-    ) -> Result<i64, StoreError> {
-        self.decide(run, &[pair], Decision { reason, ..Decision::new(verdict) })
-    }
-
     /// Records one decision about several pairs, which one undo takes back; returns the batch. The
     /// rows are on disk when this returns.
     ///
@@ -302,7 +288,7 @@ pub(in crate::store) fn verdict_row(
     )?;
     let mut rows = statement.query((run, pair.0))?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let verdict = runs::word(row, 0, "verdict", Verdict::from_name)?;
+    let verdict = runs::word(row, 0, "verdict")?;
     let found =
         VerdictRow { verdict, reason: row.get(1)?, comment: row.get(2)?, at_ms: row.get(3)? };
     Ok((verdict != Verdict::Undo).then_some(found))
@@ -350,8 +336,8 @@ fn each_row(
         visit(Row {
             id: row.get(0)?,
             pair: PairId(row.get(1)?),
-            verdict: runs::word(row, 2, "verdict", Verdict::from_name)?,
-            preferred: text(4)?.and_then(Side::from_name),
+            verdict: runs::word(row, 2, "verdict")?,
+            preferred: text(4)?.and_then(|side| side.parse().ok()),
             is_audit: text(3)? == Some(Queue::Audit.name()),
             is_oracle: text(5)? == Some(ORACLE),
         });
@@ -472,7 +458,7 @@ fn batch_row(
     )?;
     let mut rows = statement.query((run, batch))?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let verdict = runs::word(row, 0, "verdict", Verdict::from_name)?;
+    let verdict = runs::word(row, 0, "verdict")?;
     let n_pairs = row.get::<_, i64>(1)? as u64;
     Ok(Some(BatchRow { id: batch, verdict, n_pairs, pair: PairId(row.get(2)?) }))
 }

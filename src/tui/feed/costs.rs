@@ -7,28 +7,24 @@ use std::sync::Arc;
 use crate::domain::run::{RunId, RunStatus};
 use crate::store::{Home, RunRow, Store, StoreError};
 
-use super::data::{Costs, MemoryNeed, MemoryPlanner, PastRun};
+use super::data::{Costs, PastRun};
 use super::presets;
+use crate::launch::{MemoryNeed, memory_need};
 use crate::spec::form;
 
 /// Runs an estimate looks at, the newest first.
 const N_PAST: usize = 24;
 
 /// Remembers what it has read.
+#[derive(Default)]
 pub struct CostReader {
     /// `None` for a run that says nothing about costs.
     known: BTreeMap<RunId, Option<PastRun>>,
-    planner: MemoryPlanner,
     /// The spec that was planned last: opening its model takes milliseconds.
     planned: Option<(String, Option<MemoryNeed>)>,
 }
 
 impl CostReader {
-    /// A reader that has read nothing.
-    pub fn new(planner: MemoryPlanner) -> Self {
-        Self { known: BTreeMap::new(), planner, planned: None }
-    }
-
     /// The costs of the newest finished runs, the room that is left, and the memory of the spec file
     /// that is to run next.
     pub fn read(
@@ -73,7 +69,7 @@ impl CostReader {
         let spec = form::check(Some(text), None, &[]).ok()?;
         // Without a run on the same pairs their number is unknown; it changes the plan little.
         let same = past.iter().find(|run| run.spec.data.source == spec.data.source);
-        let need = (self.planner)(&spec, same.map_or(0, |run| run.n_pairs));
+        let need = memory_need(&spec, same.map_or(0, |run| run.n_pairs));
         self.planned = Some((text.to_owned(), need));
         need
     }

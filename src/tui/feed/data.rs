@@ -8,6 +8,7 @@ use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::text::clean::clean_line;
+use crate::launch::MemoryNeed;
 use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, SampledPair};
 
 use super::clean::{clean_pair, clean_row};
@@ -94,20 +95,6 @@ pub struct PastRun {
     /// Bytes its folder takes.
     pub n_bytes: u64,
 }
-
-/// What a run needs in memory at its peak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryNeed {
-    /// Bytes of the run.
-    pub n_bytes: u64,
-    /// Bytes of the machine, where it tells.
-    pub n_total: Option<u64>,
-}
-
-/// Computes how much memory a run of a spec on so many pairs needs, where its model can tell. Only
-/// the engine knows this, and this layer must not import the engine, so the caller that opens the
-/// interface passes the function in.
-pub type MemoryPlanner = fn(&ExperimentSpec, u64) -> Option<MemoryNeed>;
 
 impl Snapshot {
     /// A snapshot of rows as the store returned them.

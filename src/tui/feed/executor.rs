@@ -32,28 +32,28 @@ pub type Launching = JoinHandle<Result<String, LaunchError>>;
 /// nobody would see their result.
 pub fn execute(
     home: &Home,
+    supervisor: &Arc<Supervisor>,
     read_only: bool,
     changes: &Receiver<Change>,
     to: &Outlet<Answer>,
 ) -> Vec<Launching> {
-    let supervisor = Arc::new(Supervisor::new(home.clone()));
     let mut launches: Vec<Launching> = Vec::new();
     let mut dry_runs: Vec<JoinHandle<()>> = Vec::new();
     let is_left = Arc::new(AtomicBool::new(false));
     loop {
         let answered = match changes.recv_timeout(QUEUE) {
             Ok(Change::Ask { run, name, kind }) => {
-                Some(answer(ask(home, &supervisor, &run, &name, kind)))
+                Some(answer(ask(home, supervisor, &run, &name, kind)))
             }
-            Ok(Change::Kill { run, name }) => Some(answer(kill(home, &supervisor, &run, &name))),
+            Ok(Change::Kill { run, name }) => Some(answer(kill(home, supervisor, &run, &name))),
             Ok(Change::Launch(request)) => {
                 launches.retain(|launch| !launch.is_finished());
-                launches.push(launch(home, &supervisor, request, to));
+                launches.push(launch(home, supervisor, request, to));
                 None
             }
             Ok(Change::DryRun { spec }) => {
                 dry_runs.retain(|dry_run| !dry_run.is_finished());
-                dry_runs.push(dry_run(home, spec, &is_left, to));
+                dry_runs.push(dry_run(home, supervisor, spec, &is_left, to));
                 None
             }
             Ok(Change::Save { path, contents: Contents::Text(text), overwrites }) => {
@@ -72,7 +72,7 @@ pub fn execute(
             Ok(Change::Copy { what, text }) => Some(copy(home, &what, &text)),
             Err(RecvTimeoutError::Timeout) => {
                 if !read_only && home.database().exists() {
-                    start_queued(home, &supervisor);
+                    start_queued(home, supervisor);
                 }
                 None
             }
@@ -258,15 +258,17 @@ fn start(
 /// A dry run takes as long as a small run: other changes do not wait for it.
 fn dry_run(
     home: &Home,
+    supervisor: &Arc<Supervisor>,
     spec: String,
     is_left: &Arc<AtomicBool>,
     to: &Outlet<Answer>,
 ) -> JoinHandle<()> {
-    let (home, is_left, to) = (home.clone(), Arc::clone(is_left), to.clone());
+    let (home, supervisor) = (home.clone(), Arc::clone(supervisor));
+    let (is_left, to) = (Arc::clone(is_left), to.clone());
     thread::spawn(move || {
-        let words = match launch::dry_run(&home, &spec, &is_left) {
-            Ok(done) => {
-                let seconds = done.took.as_secs_f64();
+        let words = match launch::dry_run(&home, &supervisor, &spec, &is_left) {
+            Ok(took) => {
+                let seconds = took.as_secs_f64();
                 format!("ok: 200 pairs and one round in {seconds:.0} s, nothing kept")
             }
             Err(error) => with_hint(&one_line(&error), error.hint()),

@@ -431,7 +431,8 @@ mod tests {
             panic!()
         };
         assert_eq!(words, "took back: kept 29 pairs · Ctrl-r redoes");
-        assert_eq!(world.fixture.store.verdicts(&run, None).unwrap().0.len(), 1);
+        let (verdicts, _) = world.fixture.store.verdicts(&run, None).unwrap();
+        assert_eq!((verdicts.n_vetoed(), verdicts.count(Verdict::Keep)), (1, 0));
     }
 
     #[test]

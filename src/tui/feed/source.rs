@@ -11,15 +11,12 @@ use std::time::{Duration, Instant};
 
 use crate::analysis::AnalysisError;
 use crate::domain::run::RunId;
-use crate::store::{
-    Access, EventLine, Home, LossCurve, RunRow, SampleOrder, SampleQuery, SampledPair, Store,
-    StoreError,
-};
+use crate::store::{Access, EventLine, Home, LossCurve, RunRow, Store, StoreError};
 
 use super::clean::clean_row;
 use super::compare::CompareReader;
 use super::costs::CostReader;
-use super::data::{Ghost, Interest, MemoryPlanner, RunData, Snapshot};
+use super::data::{Ghost, Interest, RunData, Snapshot};
 use super::resources::ResourceReader;
 use crate::tui::kit::words::with_hint;
 use crate::tui::outlet::Outlet;
@@ -51,13 +48,8 @@ pub enum Read {
 }
 
 /// Reads until the interface is gone.
-pub fn watch(
-    home: &Home,
-    planner: MemoryPlanner,
-    interests: &Receiver<Interest>,
-    to: &Outlet<Read>,
-) {
-    let mut reader = Reader::new(home.clone(), planner);
+pub fn watch(home: &Home, interests: &Receiver<Interest>, to: &Outlet<Read>) {
+    let mut reader = Reader::new(home.clone());
     let mut wait = POLL;
     loop {
         match interests.recv_timeout(wait) {
@@ -121,7 +113,7 @@ struct Log {
 }
 
 impl Reader {
-    fn new(home: Home, planner: MemoryPlanner) -> Self {
+    fn new(home: Home) -> Self {
         Self {
             home,
             store: None,
@@ -133,7 +125,7 @@ impl Reader {
             read_at: None,
             has_workers: false,
             log: Log::default(),
-            costs: CostReader::new(planner),
+            costs: CostReader::default(),
             loss: LossCurve::default(),
             ghost_loss: LossCurve::default(),
             resources: ResourceReader::default(),
@@ -219,7 +211,9 @@ impl Reader {
         let rounds = store.rounds(run)?;
         let selected = rounds.iter().rev().find(|round| round.selection.is_some());
         let (loss, sampled) = if self.interest.live {
-            let sampled = selected.map_or(Ok(Vec::new()), |r| sampled_pairs(store, run, r.round));
+            let sampled = selected.map_or(Ok(Vec::new()), |r| {
+                store.sampled_pairs(run, r.round, N_SAMPLED, DISPLAY_SEED)
+            });
             store.continue_loss(run, detail.row.attempt, N_LOSS_POINTS, &mut self.loss)?;
             (self.loss.points().to_vec(), sampled?)
         } else {
@@ -243,16 +237,6 @@ fn shared_with(
     while before.next_if(|known| known.created_at_ms > row.created_at_ms).is_some() {}
     let known = before.next_if(|known| known.id == row.id);
     known.filter(|known| **known == row).unwrap_or_else(|| Arc::new(row))
-}
-
-fn sampled_pairs(store: &Store, run: &RunId, round: u32) -> Result<Vec<SampledPair>, StoreError> {
-    let query = SampleQuery {
-        n: N_SAMPLED,
-        offset: 0,
-        order: SampleOrder::Display(DISPLAY_SEED),
-        selected_only: None,
-    };
-    store.sampled_pairs(run, round, &query)
 }
 
 impl Log {
@@ -288,7 +272,7 @@ mod tests {
     fn a_missing_database_is_an_empty_list_and_stays_missing() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("nothing"));
-        let mut reader = Reader::new(home.clone(), |_, _| None);
+        let mut reader = Reader::new(home.clone());
         assert_eq!(reader.poll().unwrap().unwrap().runs, Some(Vec::new()));
         assert!(reader.poll().unwrap().is_none());
         assert!(!home.root().exists());
@@ -299,7 +283,7 @@ mod tests {
         let mut fixture = testing::store();
         let run = fixture.run("first");
         let attempt = fixture.begin(&run);
-        let mut reader = Reader::new(fixture.home.clone(), |_, _| None);
+        let mut reader = Reader::new(fixture.home.clone());
         reader.interest = Interest { run: Some(run.clone()), live: true, ..Interest::default() };
         let warned = |words: &str| RunEvent::Warned { message: words.to_owned() };
         let events = vec![warned("one"), testing::train_step(1, 0.7), warned("two")];
@@ -325,7 +309,7 @@ mod tests {
     fn rows_that_did_not_change_are_not_made_anew() {
         let mut fixture = testing::store();
         let (first, second) = (fixture.run("first"), fixture.run("second"));
-        let mut reader = Reader::new(fixture.home.clone(), |_, _| None);
+        let mut reader = Reader::new(fixture.home.clone());
         let before = reader.poll().unwrap().unwrap().runs.unwrap();
         let attempt = fixture.begin(&second);
         let warned = RunEvent::Warned { message: "one".to_owned() };

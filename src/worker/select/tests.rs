@@ -185,7 +185,7 @@ fn the_oracle_answers_after_the_selection() {
         });
         run(&mut bench, 1);
         let events = bench.record.take_events();
-        assert_eq!(bench.state.saved.verdicts.len(), n_answers, "{oracle:?}");
+        assert_eq!(bench.state.saved.verdicts.human_labels().len(), n_answers, "{oracle:?}");
         let answered = match events.last() {
             Some(RunEvent::OracleAnswered { answers, n_wrong: 0, .. }) => answers.len(),
             _ => 0,

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use ser::domain::preference::Side;
 use ser::domain::spec::{LoraSpec, Loss, Precision, Tuning};
+use ser::domain::text::conversation::TextForm;
 use ser::engine::memory::Load;
 use ser::engine::planning;
 use ser::engine::score::score_all;
@@ -92,8 +93,15 @@ fn peak_mib() -> f64 {
 fn encode(model: &dyn RewardModel, texts: &Path, n_pairs: usize) -> Vec<EncodedPair> {
     let json = std::fs::read(texts).expect("readable");
     let texts: Vec<[String; 3]> = serde_json::from_slice(&json).expect("as written");
-    let pairs: Vec<PairText<'_>> =
-        texts.iter().map(|[prompt, a, b]| PairText::dialogue(prompt, a, b)).collect();
+    let pairs: Vec<PairText<'_>> = texts
+        .iter()
+        .map(|[prompt, response_a, response_b]| PairText {
+            form: &TextForm::Dialogue,
+            prompt,
+            response_a,
+            response_b,
+        })
+        .collect();
     let mut pairs = model.encode(&pairs).expect("encodable");
     pairs.retain(|pair| !pair.is_truncated());
     pairs.truncate(n_pairs);

@@ -19,8 +19,9 @@ fn counts(path: &str, settings: &ReadSettings) -> Option<(String, u64, BTreeMap<
             }
         }
     }
-    say(&format!("{path}: {} {n} {left_out:?}", reader.format()));
-    Some((reader.format().to_string(), n, left_out))
+    let format = crate::data::detect(&file, settings).unwrap();
+    say(&format!("{path}: {format} {n} {left_out:?}"));
+    Some((format.to_string(), n, left_out))
 }
 
 /// Columns, and no cap on the pairs of a record.

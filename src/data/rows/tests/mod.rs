@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::data::reader::look;
 use crate::data::rows::Rows;
 use crate::data::testing::{error_of, gzip, write};
 use crate::data::{ReadSettings, SourceItem, open};

@@ -145,8 +145,8 @@ fn heavy_columns_are_left_aside_unless_they_are_named() {
     assert_eq!(found["embedding"], "long lists of numbers");
     let dir = tempfile::tempdir().unwrap();
     let source = write(dir.path(), "x.parquet", &fixture("columns/heavy"));
-    let reader = open(&source, &ReadSettings::default()).unwrap();
-    let notes: Vec<String> = reader.notes().iter().map(ToString::to_string).collect();
+    let (_, notes) = look(&source, &ReadSettings::default()).unwrap();
+    let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
     assert_eq!(
         notes,
         [

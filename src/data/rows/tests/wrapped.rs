@@ -13,8 +13,8 @@ fn texts(name: &str, text: &str) -> Vec<String> {
 
 fn notes(text: &str) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
-    let reader = open(&write(dir.path(), "x.json", text.as_bytes()), &ReadSettings::default());
-    reader.unwrap().notes().iter().map(ToString::to_string).collect()
+    let found = look(&write(dir.path(), "x.json", text.as_bytes()), &ReadSettings::default());
+    found.unwrap().1.iter().map(ToString::to_string).collect()
 }
 
 const P: &str = r#"{"prompt":"p","chosen":"a","rejected":"b"}"#;

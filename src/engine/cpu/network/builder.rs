@@ -5,7 +5,7 @@ use super::adapter::Adapter;
 use super::affine::Affine;
 use super::norm::{LayerNorm, RmsNorm};
 use super::stage::Stage;
-use crate::domain::spec::{Precision, Tuning};
+use crate::domain::spec::{LoraTarget, Precision, Tuning};
 use crate::engine::cpu::dropout::Site;
 use crate::engine::cpu::kernel::Linear;
 use crate::engine::cpu::table::{Role, Slot, Span, Store, Table, Tensor};
@@ -132,9 +132,8 @@ impl<'a> Builder<'a> {
             let (rows, input) = (spec.shape[0], spec.shape[1]);
             let columns = column..column + rows;
             column += rows;
-            if !lora.targets.iter().any(|target| Part::of_target(*target) == *part) {
-                continue;
-            }
+            let is_it = |target: &&LoraTarget| Part::of_target(**target) == *part;
+            let Some(target) = lora.targets.iter().find(is_it) else { continue };
             let [a, b] = adapter_names(&spec.name);
             let mut place = |name, shape: [usize; 2], role| {
                 self.table.add(Tensor { name, shape: shape.to_vec(), role }, Store::Trained)
@@ -145,7 +144,7 @@ impl<'a> Builder<'a> {
                 rank,
                 scale: lora.alpha / rank as f32,
                 dropout: lora.dropout,
-                place: (layer, site(*part)),
+                place: (layer, Site::of_target(*target)),
                 columns,
             });
         }
@@ -160,17 +159,4 @@ const NOTHING: Slot = Slot { store: Store::Frozen, span: Span { start: 0, end: 0
 fn joined(mut slots: impl Iterator<Item = Slot>) -> Option<Slot> {
     let first = slots.next()?;
     Some(slots.last().map_or(first, |last| first.through(last)))
-}
-
-/// The masks of an adapter's input.
-fn site(part: Part) -> Site {
-    match part {
-        Part::Query => Site::AdapterQuery,
-        Part::Key => Site::AdapterKey,
-        Part::Value => Site::AdapterValue,
-        Part::Output => Site::AdapterOutput,
-        Part::Gate => Site::AdapterGate,
-        Part::Up => Site::AdapterUp,
-        _ => Site::AdapterDown,
-    }
 }

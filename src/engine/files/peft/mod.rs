@@ -75,9 +75,8 @@ impl Adapter {
         if self.has_tokenizer && !is_base { &self.dir } else { &self.base }
     }
 
-    /// Both files of the adapter: what a digest of the model has to cover beside the base.
-    pub(in crate::engine) fn files(&self) -> [PathBuf; 2] {
-        [ADAPTER_CONFIG, ADAPTER].map(|file| self.dir.join(file))
+    pub(in crate::engine) fn file(&self) -> PathBuf {
+        self.dir.join(ADAPTER)
     }
 
     /// Rows of the table of embeddings, where the adapter brings one.
@@ -85,7 +84,7 @@ impl Adapter {
         &self,
         layout: &Layout,
     ) -> Result<Option<usize>, EngineError> {
-        tensors::table_rows(&self.dir.join(ADAPTER), layout)
+        tensors::table_rows(&self.file(), layout)
     }
 
     /// Puts the adapter's tensors over those of the base model; `layout` is that of both together.
@@ -94,7 +93,7 @@ impl Adapter {
         weights: &mut StoredTensors,
         layout: &Layout,
     ) -> Result<PutOver, EngineError> {
-        tensors::put_over(&self.dir.join(ADAPTER), &self.settings, weights, layout)
+        tensors::put_over(&self.file(), &self.settings, weights, layout)
     }
 }
 

@@ -14,7 +14,7 @@ use super::conversation::{Conversation, refused};
 use super::guarded::guarded;
 use super::template::Template;
 use super::{PairTokenizer, n_shared, non_empty};
-use crate::domain::text::conversation::Content;
+use crate::domain::text::conversation::{Content, Message};
 use crate::engine::text::chat::{ChatTemplate, SpecialTokensBy};
 use crate::engine::{EncodedPair, EngineError, PairText};
 
@@ -133,50 +133,49 @@ impl Fitting<'_> {
 
     /// Cuts up to `n` tokens off the front of what both sides share; returns how many it cut.
     fn cut_prompt(&mut self, n: usize) -> Result<usize, String> {
-        let mut left = n;
-        for message in &mut self.conversation.shared {
-            // A content that is not plain text is not cut, because only the template knows how to
-            // read it.
-            let Content::Text(content) = &mut message.content else { continue };
-            if left == 0 {
-                break;
-            }
-            let encoding = self.tokenizer.encode_part(content)?;
-            let n_tokens = encoding.get_ids().len();
-            if n_tokens <= left {
-                left -= n_tokens;
-                content.clear();
-            } else {
-                let start = encoding.get_offsets()[left].0;
-                let start = next_boundary(content, start.max(1));
-                content.drain(..start);
-                left = 0;
-            }
-        }
-        Ok(n - left)
+        let messages = self.conversation.shared.iter_mut();
+        cut(self.tokenizer, messages, n, |content, offsets, n| {
+            let start = next_boundary(content, offsets[n].0.max(1));
+            content.drain(..start);
+        })
     }
 
     /// Cuts up to `n` tokens off the end of one side's answer; returns how many it cut.
     fn cut_answer(&mut self, side: usize, n: usize) -> Result<usize, String> {
-        let mut left = n;
-        for message in self.conversation.own[side].iter_mut().rev() {
-            let Content::Text(content) = &mut message.content else { continue };
-            if left == 0 {
-                break;
-            }
-            let encoding = self.tokenizer.encode_part(content)?;
-            let n_tokens = encoding.get_ids().len();
-            if n_tokens <= left {
-                left -= n_tokens;
-                content.clear();
-            } else {
-                let end = encoding.get_offsets()[n_tokens - left].0;
-                content.truncate(previous_boundary(content, end));
-                left = 0;
-            }
-        }
-        Ok(n - left)
+        let messages = self.conversation.own[side].iter_mut().rev();
+        cut(self.tokenizer, messages, n, |content, offsets, n| {
+            content.truncate(previous_boundary(content, offsets[offsets.len() - n].0));
+        })
     }
+}
+
+/// Cuts up to `n` tokens off texts, in their order; returns how many it cut. `shorten` gets a text
+/// that has more, the byte ranges of its tokens, and how many of them to cut.
+fn cut<'m>(
+    tokenizer: &PairTokenizer,
+    messages: impl Iterator<Item = &'m mut Message>,
+    n: usize,
+    shorten: impl Fn(&mut String, &[(usize, usize)], usize),
+) -> Result<usize, String> {
+    let mut left = n;
+    for message in messages {
+        // A content that is not plain text is not cut, because only the template knows how to
+        // read it.
+        let Content::Text(content) = &mut message.content else { continue };
+        if left == 0 {
+            break;
+        }
+        let encoding = tokenizer.encode_part(content)?;
+        let n_tokens = encoding.get_ids().len();
+        if n_tokens <= left {
+            left -= n_tokens;
+            content.clear();
+        } else {
+            shorten(content, encoding.get_offsets(), left);
+            left = 0;
+        }
+    }
+    Ok(n - left)
 }
 
 /// The first place at or after `at` that is between two characters.

@@ -24,20 +24,26 @@ fn verdicts_are_replayed_up_to_a_row() {
     let run = fixture.run("a");
     let store = &mut fixture.store;
     assert_eq!(store.verdicts(&run, None).unwrap(), (VerdictSet::default(), 0));
-    let veto = store.add_verdict(&run, PairId(1), Verdict::Veto, Some("wrong")).unwrap();
-    let flip = store.add_verdict(&run, PairId(2), Verdict::Flip, None).unwrap();
+    let veto = store
+        .decide(
+            &run,
+            &[PairId(1)],
+            Decision { reason: Some("wrong"), ..Decision::new(Verdict::Veto) },
+        )
+        .unwrap();
+    let flip = store.decide(&run, &[PairId(2)], Decision::new(Verdict::Flip)).unwrap();
     assert_eq!(store.find_run("a").unwrap().n_vetoed, 1);
-    let undo = store.add_verdict(&run, PairId(1), Verdict::Undo, None).unwrap();
+    let undo = store.decide(&run, &[PairId(1)], Decision::new(Verdict::Undo)).unwrap();
     let (all, last) = store.verdicts(&run, None).unwrap();
     assert_eq!((all.get(PairId(1)), last), (None, undo));
     let (mut early, last) = store.verdicts(&run, Some(veto)).unwrap();
-    assert_eq!((early.get(PairId(1)), early.len(), last), (Some(Verdict::Veto), 1, veto));
+    assert_eq!((early.get(PairId(1)), early.n_vetoed(), last), (Some(Verdict::Veto), 1, veto));
     assert_eq!(store.read_verdicts_after(&run, veto, &mut early).unwrap(), undo);
     assert_eq!(early, all);
     assert!(flip < undo);
     assert_eq!(store.find_run("a").unwrap().n_vetoed, 0);
     assert_eq!(store.runs().unwrap()[0].n_vetoed, 0);
-    let error = store.add_verdict(&run, PairId(999), Verdict::Veto, None).unwrap_err();
+    let error = store.decide(&run, &[PairId(999)], Decision::new(Verdict::Veto)).unwrap_err();
     assert!(matches!(error, StoreError::UnknownPair { pair: 999, .. }), "{error}");
 }
 
@@ -46,7 +52,13 @@ fn a_bulk_decision_is_one_step_and_restores_what_was_there() {
     let mut fixture = testing::store();
     let run = fixture.run("a");
     let store = &mut fixture.store;
-    store.add_verdict(&run, PairId(1), Verdict::Keep, Some("fine")).unwrap();
+    store
+        .decide(
+            &run,
+            &[PairId(1)],
+            Decision { reason: Some("fine"), ..Decision::new(Verdict::Keep) },
+        )
+        .unwrap();
     let all: Vec<PairId> = (0..5).map(PairId).collect();
     let batch = store.decide(&run, &all, Decision::new(Verdict::Veto)).unwrap();
     let now = state(store, &run);
@@ -56,7 +68,7 @@ fn a_bulk_decision_is_one_step_and_restores_what_was_there() {
     assert_eq!(store.undo_verdict(&run).unwrap(), Some(expected));
     assert_eq!(get(store, &run, 1), Some(Verdict::Keep));
     assert_eq!(row_of(store, &run, 1).unwrap().reason.unwrap(), "fine");
-    assert_eq!(state(store, &run).verdicts.len(), 1);
+    assert_eq!(state(store, &run).verdicts.n_vetoed(), 0);
     assert!(store.redo_verdict(&run).unwrap().is_some());
     assert_eq!(state(store, &run).verdicts.n_vetoed(), 5);
     assert_eq!(store.redo_verdict(&run).unwrap(), None);
@@ -72,8 +84,8 @@ fn undo_and_redo_walk_the_log_across_restarts() {
     let home = fixture.home.clone();
     drop(fixture.store);
     let reopen = || Store::open(&home, Access::ReadWrite).unwrap();
-    reopen().add_verdict(&run, PairId(7), Verdict::Veto, None).unwrap();
-    reopen().add_verdict(&run, PairId(7), Verdict::Flip, None).unwrap();
+    reopen().decide(&run, &[PairId(7)], Decision::new(Verdict::Veto)).unwrap();
+    reopen().decide(&run, &[PairId(7)], Decision::new(Verdict::Flip)).unwrap();
     let seen = |store: &Store| get(store, &run, 7);
     let mut walk = Vec::new();
     for step in ["undo", "undo", "undo", "redo", "redo", "redo", "undo"] {
@@ -96,7 +108,7 @@ fn undo_and_redo_walk_the_log_across_restarts() {
     ];
     assert_eq!(walk, expected);
     let mut store = reopen();
-    store.add_verdict(&run, PairId(7), Verdict::Keep, None).unwrap();
+    store.decide(&run, &[PairId(7)], Decision::new(Verdict::Keep)).unwrap();
     assert_eq!(store.redo_verdict(&run).unwrap(), None, "a new decision ends the redo");
     store.undo_verdict(&run).unwrap();
     assert_eq!(seen(&store), veto);
@@ -119,7 +131,11 @@ fn reasons_comments_and_queues_follow_their_verdict() {
     assert_eq!(state(store, &run).audited, BTreeSet::from([PairId(3)]));
     store.undo_verdict(&run).unwrap();
     let undone = state(store, &run);
-    assert!(undone.audited.is_empty() && undone.verdicts.is_empty() && undone.undo.is_none());
+    assert!(
+        undone.audited.is_empty()
+            && undone.verdicts == VerdictSet::default()
+            && undone.undo.is_none()
+    );
     assert_eq!(row_of(store, &run, 3), None);
     store.redo_verdict(&run).unwrap();
     let row = row_of(store, &run, 3).unwrap();
@@ -137,7 +153,7 @@ fn two_viewers_lose_no_decision() {
             scope.spawn(move || {
                 let mut store = Store::open(&home, Access::ReadWrite).unwrap();
                 for pair in first..first + 20 {
-                    store.add_verdict(&run, PairId(pair), Verdict::Veto, None).unwrap();
+                    store.decide(&run, &[PairId(pair)], Decision::new(Verdict::Veto)).unwrap();
                 }
             });
         }

@@ -21,10 +21,11 @@ use std::path::PathBuf;
 
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
+use crate::launch::MemoryNeed;
 use crate::launch::{Base, Request};
 use crate::spec;
 use crate::spec::form;
-use crate::tui::feed::data::{Costs, MemoryNeed, PastRun};
+use crate::tui::feed::data::{Costs, PastRun};
 use crate::tui::feed::presets::Preset;
 use crate::tui::kit::command_line::command_line;
 

@@ -12,27 +12,14 @@ pub fn act(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
     if let Some(why) = refuse::refusal(model, command) {
         return model.say(Tone::Refused, why);
     }
-    match command {
-        Command::Viewer(command) => on_viewer(model, command, n),
-        Command::Show(command) => {
-            navigate::show(model, command);
-            Vec::new()
-        }
-        Command::Move(_)
-        | Command::Popup(_)
-        | Command::List(_)
-        | Command::Pane(_)
-        | Command::Worker(_)
-        | Command::Undo
-        | Command::Redo
-        | Command::Copy
-        | Command::Wrap
-        | Command::Runs(_)
-        | Command::Live(_)
-        | Command::Samples(_)
-        | Command::Compare(_)
-        | Command::Launch(_) => on_screen(model, command, n),
+    if let Command::Viewer(command) = command {
+        return on_viewer(model, command, n);
     }
+    if let Command::Show(command) = command {
+        navigate::show(model, command);
+        return Vec::new();
+    }
+    on_screen(model, command, n)
 }
 
 /// Does what is the same on every screen.

@@ -67,35 +67,24 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
     if model.overlay.is_none() {
         return act(model, command, n);
     }
-    match command {
-        Command::Popup(PopupCommand::Yes) => accept(model),
-        Command::Popup(PopupCommand::No) => {
-            model.overlay = None;
-            Vec::new()
-        }
-        Command::Popup(PopupCommand::Complete) => {
-            complete(model);
-            Vec::new()
-        }
-        Command::Move(motion) => {
-            scroll(model, motion);
-            Vec::new()
-        }
-        Command::Show(_)
-        | Command::Viewer(_)
-        | Command::List(_)
-        | Command::Pane(_)
-        | Command::Worker(_)
-        | Command::Undo
-        | Command::Redo
-        | Command::Copy
-        | Command::Wrap
-        | Command::Runs(_)
-        | Command::Live(_)
-        | Command::Samples(_)
-        | Command::Compare(_)
-        | Command::Launch(_) => act(model, command, n),
+    if let Command::Popup(command) = command {
+        return match command {
+            PopupCommand::Yes => accept(model),
+            PopupCommand::No => {
+                model.overlay = None;
+                Vec::new()
+            }
+            PopupCommand::Complete => {
+                complete(model);
+                Vec::new()
+            }
+        };
     }
+    if let Command::Move(motion) = command {
+        scroll(model, motion);
+        return Vec::new();
+    }
+    act(model, command, n)
 }
 
 /// Takes the best of what Tab offers.

@@ -9,6 +9,10 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine::cpu::kernel) enum Level {
     /// What every processor of the architecture has.
+    #[cfg_attr(
+        all(target_arch = "aarch64", not(test)),
+        expect(dead_code, reason = "NEON is the least there; tests go below it")
+    )]
     Baseline,
     /// NEON, by its own instructions.
     #[cfg(target_arch = "aarch64")]

@@ -1,4 +1,4 @@
-//! Events as two plain files: a line of JSON each, and the columns beside them.
+//! A second sink, for tests: events as two plain files: a line of JSON each, and the columns beside them.
 //!
 //! ```text
 //! NAME.jsonl     {"run":"r1","attempt":1,"seq":7,"at_ms":0,"event":{...},"columns":[0,437]}
@@ -17,11 +17,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::sink::EventSink;
-use super::stored::StoredEvent;
-use crate::domain::event::EventRecord;
+use crate::domain::event::{EventRecord, RunEvent};
 use crate::domain::run::RunId;
 use crate::store::error::StoreError;
+use crate::store::events::columns::{BrokenColumns, check, margins, scores};
+use crate::store::events::parts;
+use crate::store::events::sink::EventSink;
+use crate::store::events::stored::StoredEvent;
+use crate::store::{Store, keys};
 
 /// A line of the first file.
 #[derive(Serialize, Deserialize)]
@@ -39,7 +42,7 @@ struct Line<'a> {
 
 /// Keeps events in two files, for a worker that cannot reach the database.
 #[derive(Debug)]
-pub struct JsonLinesSink {
+pub(super) struct JsonLinesSink {
     path: PathBuf,
     lines: File,
     columns: File,
@@ -51,7 +54,7 @@ impl JsonLinesSink {
     ///
     /// # Errors
     /// When one of them exists or cannot be made.
-    pub fn create(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn create(path: &Path) -> Result<Self, StoreError> {
         let create = |path: &Path| File::create_new(path).map_err(io(path));
         let (lines, columns) = (create(path)?, create(&columns_path(path))?);
         Ok(Self { path: path.to_owned(), lines, columns, n_column_bytes: 0 })
@@ -94,7 +97,7 @@ impl EventSink for JsonLinesSink {
 ///
 /// # Errors
 /// With the line that cannot be read, or whose columns cannot.
-pub fn read_lines(path: &Path) -> Result<Vec<StoredEvent>, StoreError> {
+pub(super) fn read_lines(path: &Path) -> Result<Vec<StoredEvent>, StoreError> {
     let open = |path: &Path| File::open(path).map_err(io(path));
     let (mut lines, mut columns) = (BufReader::new(open(path)?), open(&columns_path(path))?);
     let (mut text, mut events) = (String::new(), Vec::new());
@@ -137,4 +140,61 @@ fn columns_path(lines: &Path) -> PathBuf {
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
     let path = path.to_owned();
     |source| StoreError::Io { path, source }
+}
+
+impl StoredEvent {
+    /// Reads the whole event.
+    ///
+    /// # Errors
+    /// When the line or the columns are not what [`StoredEvent::of`] makes.
+    pub(super) fn record(&self) -> Result<EventRecord, StoreError> {
+        let Self { ref run, attempt, seq, at_ms, ref columns, .. } = *self;
+        let mut event = self.parse()?;
+        attach(&mut event, columns.as_deref())
+            .map_err(|source| StoreError::BrokenColumns { seq, source })?;
+        Ok(EventRecord { run: run.clone(), attempt, seq, at_ms, event })
+    }
+}
+
+/// Puts the columns that were stored beside an event's line back into it.
+pub(in crate::store::events) fn attach(
+    event: &mut RunEvent,
+    columns: Option<&[u8]>,
+) -> Result<(), BrokenColumns> {
+    check(event, columns)?;
+    let Some(bytes) = columns else { return Ok(()) };
+    if let RunEvent::SelectionMade { pairs, .. } = event {
+        *pairs = scores(bytes)?;
+    } else if let RunEvent::Evaluated { margins: all, .. } = event {
+        *all = margins(bytes)?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// An event with its columns as they are stored; `None` where there is none of this number.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub(super) fn stored_event(
+        &self,
+        run: &RunId,
+        seq: u64,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        self.read(|connection| {
+            let key = keys::run(connection, run)?;
+            let sql = "SELECT attempt, at_ms, body FROM events WHERE run = ?1 AND seq = ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut rows = statement.query((key, seq as i64))?;
+            let Some(row) = rows.next()? else { return Ok(None) };
+            Ok(Some(StoredEvent {
+                run: run.clone(),
+                attempt: row.get(0)?,
+                seq,
+                at_ms: row.get(1)?,
+                body: row.get(2)?,
+                columns: parts::read(connection, key, seq)?,
+            }))
+        })
+    }
 }
