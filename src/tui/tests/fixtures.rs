@@ -73,7 +73,7 @@ pub fn row(id: u64, name: &str, status: RunStatus, liveness: Liveness) -> RunRow
         progress: None,
         failure: None,
         annotation: Arc::default(),
-        facts: Default::default(),
+        facts: crate::store::rows::SpecFacts::default(),
     }
 }
 
