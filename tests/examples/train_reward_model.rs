@@ -24,14 +24,14 @@ fn pairs(name: &str, limit: u64) -> Result<Vec<PreferencePair>, Box<dyn Error>> 
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (train, test) = (pairs("embedded:train", 384)?, pairs("embedded:test", 200)?);
+    let (train, test) = (pairs("embedded:train", 256)?, pairs("embedded:test", 200)?);
     let mut model = open(&OpenSettings::new(Backbone::Embedded, 256, 1))?;
     let texts: Vec<PairText<'_>> =
         train.iter().chain(&test).map(PairText::preferred_first).collect();
     let encoded = model.encode(&texts)?;
     let (train, test) = encoded.split_at(train.len());
 
-    for (step, batch) in train.chunks(32).cycle().take(36).enumerate() {
+    for (step, batch) in train.chunks(32).cycle().take(24).enumerate() {
         // The preferred answer is answer a of every pair here; a run shuffles the two.
         let batch: Vec<LabeledPair<'_>> =
             batch.iter().map(|pair| LabeledPair::certain(pair, Side::A)).collect();
