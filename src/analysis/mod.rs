@@ -85,6 +85,8 @@ pub struct Comparison {
     pub outcomes: Vec<Option<PairedOutcomes>>,
     /// Runs that differ in nothing but their random seed.
     pub groups: Vec<SeedGroup>,
+    /// For each run the first one with the same settings and random seed.
+    pub same_as: Vec<Option<usize>>,
 }
 
 /// One of the runs.
@@ -214,6 +216,7 @@ pub fn compare(
         let paired = paired::beside_base(store, &compared, query.base, cache)?;
         let settings = settings::rows(&details)?;
         let groups = settings::groups(&settings, &compared);
+        let same_as = settings::same_as(&settings, compared.len());
         let metrics = metrics::rows(&compared, &paired);
         let outcomes =
             paired.into_iter().map(|paired| paired.map(|paired| paired.outcomes)).collect();
@@ -225,6 +228,7 @@ pub fn compare(
             metrics,
             outcomes,
             groups,
+            same_as,
         })
     })
 }

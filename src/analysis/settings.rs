@@ -51,14 +51,24 @@ fn flatten(prefix: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
     }
 }
 
-/// Runs with the same settings but for the random seed, where there are at least two.
+/// For each run the first one with the same settings and random seed: both are one run, twice.
+pub(super) fn same_as(settings: &[SettingRow], n_runs: usize) -> Vec<Option<usize>> {
+    let differing = settings.iter().filter(|row| row.is_different && row.key != ARM);
+    let differing: Vec<&SettingRow> = differing.collect();
+    let is_same = |a: usize, b: usize| differing.iter().all(|row| row.values[a] == row.values[b]);
+    (0..n_runs).map(|run| (0..run).find(|first| is_same(*first, run))).collect()
+}
+
+/// Runs with the same settings but for the random seed, where there are at least two; a run that is
+/// there twice counts once.
 pub(super) fn groups(settings: &[SettingRow], runs: &[ComparedRun]) -> Vec<SeedGroup> {
     let differing: Vec<&SettingRow> = settings
         .iter()
         .filter(|row| row.is_different && row.key != RNG_SEED && row.key != ARM)
         .collect();
     let mut by_settings: BTreeMap<Vec<Option<&str>>, Vec<usize>> = BTreeMap::new();
-    for run in 0..runs.len() {
+    let same_as = same_as(settings, runs.len());
+    for run in (0..runs.len()).filter(|run| same_as[*run].is_none()) {
         let values = differing.iter().map(|row| row.values[run].as_deref()).collect();
         by_settings.entry(values).or_default().push(run);
     }

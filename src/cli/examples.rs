@@ -23,6 +23,7 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
             ("ser run --set data.source=hf:Anthropic/hh-rlhf/helpful-base", "pairs of the Hub"),
             ("ser run --arm ser --arm seed-only --rng-seeds 1,2,3", "six runs, one experiment"),
+            ("ser run --arm ser --arm seed-only --set ser:rounds.max=1", "a key of one arm"),
             ("ser run --print-spec", "every key with what it means"),
         ],
     ),

@@ -27,8 +27,9 @@ pub struct RunArgs {
     /// Start from the spec of this run instead: id, unique prefix of an id, or name
     #[arg(long, value_name = "RUN", conflicts_with = "spec")]
     from: Option<String>,
-    /// Set a key, for example `train.epochs=3` (can be given again)
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    /// Set a key, for example `train.epochs=3`, or for one of several arms `ser:rounds.max=1` (can be
+    /// given again)
+    #[arg(long = "set", value_name = "[ARM:]KEY=VALUE")]
     sets: Vec<String>,
     /// Name of the run, or of the experiment where several start; made up otherwise
     #[arg(long)]

@@ -12,6 +12,7 @@ use crate::domain::text::words;
 use crate::report::listing::rounds as round_list;
 use crate::report::table::Form;
 use crate::report::{ShowDocument, status, timestamp};
+use crate::spec;
 use crate::store::best_round;
 use crate::store::rows::{RoundRow, RunDetail};
 
@@ -46,6 +47,17 @@ pub fn run(context: &Context, args: &ShowArgs) -> CliResult {
     Ok(())
 }
 
+/// The keys in which a run left the recipe that its arm is named after.
+fn changed(run: &RunDetail) -> Option<String> {
+    let spec = serde_json::from_str(&run.spec_json).ok()?;
+    let changes = spec::changes(&spec).ok()?;
+    let words: Vec<String> = changes
+        .iter()
+        .map(|it| format!("{} is {} (recipe: {})", it.key, it.value, it.recipe))
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
 fn facts(run: &RunDetail, rounds: &[RoundRow]) -> Vec<(&'static str, String)> {
     let row = &run.row;
     let mut facts = vec![
@@ -53,6 +65,7 @@ fn facts(run: &RunDetail, rounds: &[RoundRow]) -> Vec<(&'static str, String)> {
         ("status", status_line(run)),
         ("arm", format!("{}, random seed {}", row.arm, row.rng_seed)),
     ];
+    facts.extend(changed(run).map(|changes| ("changed", changes)));
     facts.extend(timestamp(row.created_at_ms).map(|time| ("created", time)));
     facts.extend(row.finished_at_ms.and_then(timestamp).map(|time| ("finished", time)));
     facts.extend(run.model.clone().map(|model| ("model", model)));

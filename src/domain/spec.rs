@@ -55,6 +55,21 @@ impl std::fmt::Display for Amount {
     }
 }
 
+/// The mark behind the name of a recipe that was changed.
+const CHANGED: char = '*';
+
+/// What an arm is called that follows a recipe but for some keys.
+#[must_use]
+pub fn changed_arm(recipe: &str) -> String {
+    format!("{recipe}{CHANGED}")
+}
+
+/// The recipe that an arm is named after, changed or not.
+#[must_use]
+pub fn recipe_of_arm(arm: &str) -> &str {
+    arm.strip_suffix(CHANGED).unwrap_or(arm)
+}
+
 /// A whole experiment spec.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,7 +77,7 @@ pub struct ExperimentSpec {
     /// What the run does.
     #[serde(default, skip_serializing_if = "RunKind::is_default")]
     pub kind: RunKind,
-    /// The name of the recipe, for tables.
+    /// The name of the recipe, for tables; of a changed one with a mark (`ser*`).
     pub arm: String,
     /// Every random choice is a function of this number.
     pub rng_seed: u64,

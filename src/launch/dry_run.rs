@@ -8,12 +8,12 @@ use super::queue::{LaunchPlan, launch_local};
 use super::{Base, LaunchError, LaunchResult, Place, Request, Silent, by_name};
 use crate::domain::event::RunEvent;
 use crate::domain::run::{Liveness, RunId, RunStatus};
+use crate::domain::spec::{Amount, ExperimentSpec};
 use crate::store::{Access, Home, Store};
 use crate::supervisor::Supervisor;
 
-/// The settings that make a run small.
-const SMALL: [&str; 4] =
-    ["data.limit=200", "rounds.max=1", "train.epochs=1", "selection.min_selected=1"];
+/// Pairs of a dry run.
+const N_PAIRS: u64 = 200;
 /// Between two looks at whether it has ended.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -43,13 +43,12 @@ pub fn dry_run(
         tempfile::Builder::new().prefix("ser-dry-run-").tempdir().map_err(write(&temporary))?;
     let file = folder.path().join("spec.toml");
     std::fs::write(&file, spec).map_err(write(&file))?;
-    let sets = SMALL.map(str::to_owned).to_vec();
-    let request = Request { base: Base::File(file), sets, ..Request::default() };
+    let request = Request { base: Base::File(file), ..Request::default() };
     let own = Place { home: own, say: &Silent };
     let specs = request
         .specs(own)?
         .iter()
-        .map(|spec| by_name::localize(own, spec))
+        .map(|spec| by_name::localize(own, &small(spec.clone())))
         .collect::<LaunchResult<Vec<_>>>()?;
     let home = Home::new(folder.path().join("home"));
     let mut store = Store::open(&home, Access::ReadWrite)?;
@@ -61,6 +60,15 @@ pub fn dry_run(
         ended?;
     }
     Ok(began.elapsed())
+}
+
+/// The same run on few pairs, for at most one round.
+fn small(mut spec: ExperimentSpec) -> ExperimentSpec {
+    spec.data.limit = N_PAIRS;
+    spec.rounds.max = spec.rounds.max.min(1);
+    spec.train.epochs = 1;
+    spec.selection.min_selected = Amount::Count(1);
+    spec
 }
 
 /// Waits until the run has ended.

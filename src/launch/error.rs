@@ -79,6 +79,9 @@ pub enum LaunchError {
     /// A random seed was given twice.
     #[error("`--rng-seeds` holds {rng_seed} twice")]
     SeedTwice { rng_seed: u64 },
+    /// Two arms of a request come to the same settings.
+    #[error("arms `{first}` and `{second}` have the same settings, so both would be the same run")]
+    SameArm { first: String, second: String },
     /// The small run of a dry run failed.
     #[error("{message}")]
     DryRun {
@@ -116,6 +119,7 @@ impl LaunchError {
             }
             Self::Write { .. } => "check the path and its permissions",
             Self::SeedTwice { .. } => "the same random seed gives the same run",
+            Self::SameArm { .. } => "name each arm once; `--set ARM:key=value` changes one of them",
         };
         Some(hint.to_owned())
     }

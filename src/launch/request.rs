@@ -60,7 +60,7 @@ impl Request {
             Base::Run(run) => Some(place.home.run_dir(run).join("spec.toml")),
         };
         let arms: Vec<&str> = self.arms.iter().map(String::as_str).collect();
-        let base = SpecInput { file: file.as_deref(), arm: None, sets: &self.sets, rng_seed: None };
+        let base = SpecInput { file: file.as_deref(), sets: &self.sets, ..SpecInput::default() };
         specs_of(base, &arms, &self.rng_seeds)
     }
 }
@@ -90,7 +90,7 @@ pub fn start(place: Place<'_>, store: &mut Store, request: &Request) -> LaunchRe
 /// share round 0; arms that match the optimizer steps of others come last.
 ///
 /// # Errors
-/// As [`spec::resolve`].
+/// As [`spec::resolve`]; two arms with the same settings.
 pub fn specs_of(
     base: SpecInput<'_>,
     arms: &[&str],
@@ -100,12 +100,27 @@ pub fn specs_of(
     for rng_seed in or_none(rng_seeds.iter().copied()) {
         let mut of_seed = Vec::new();
         for arm in or_none(arms.iter().copied()) {
-            of_seed.push(spec::resolve(&SpecInput { arm, rng_seed, ..base })?);
+            of_seed.push(spec::resolve(&SpecInput { arm, beside: arms, rng_seed, ..base })?);
         }
+        check_different(&of_seed)?;
         of_seed.sort_by_key(|spec: &ExperimentSpec| spec.train.match_steps != NONE);
         specs.extend(of_seed);
     }
     Ok(specs)
+}
+
+/// Refuses arms that differ in nothing but their names: they would be one run, twice.
+fn check_different(specs: &[ExperimentSpec]) -> LaunchResult {
+    for (i, first) in specs.iter().enumerate() {
+        let is_same = |second: &&ExperimentSpec| {
+            **second == ExperimentSpec { arm: second.arm.clone(), ..first.clone() }
+        };
+        if let Some(second) = specs[i + 1..].iter().find(is_same) {
+            let (first, second) = (first.arm.clone(), second.arm.clone());
+            return Err(LaunchError::SameArm { first, second });
+        }
+    }
+    Ok(())
 }
 
 /// Each value, or once `None` when there is none.

@@ -1,6 +1,6 @@
 //! A comparison as a Markdown table, for a note, an issue or a paper.
 
-use super::words::{letter, metric_value, setting_value, share, signed};
+use super::words::{letter, metric_value, same_runs, setting_value, share, signed};
 use crate::analysis::{Comparison, Difference, MetricRow, RoundChoice};
 use crate::domain::text::clean::clean_line;
 
@@ -23,6 +23,7 @@ pub fn comparison_markdown(comparison: &Comparison) -> String {
     }
     lines.push(String::new());
     lines.push(footnote(comparison));
+    lines.extend(same_runs(comparison));
     for group in &comparison.groups {
         let Some((mean, interval)) = group.accuracy else { continue };
         let letters: Vec<String> = group.runs.iter().map(|index| letter(*index)).collect();

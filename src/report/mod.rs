@@ -31,7 +31,7 @@ pub use markdown::comparison_markdown;
 pub use run::{EvaluationDocument, RunDocument, status, timestamp};
 pub use show::ShowDocument;
 pub use svg::comparison_svg;
-pub use words::{accuracy, letter, metric_value, setting_value, share, signed};
+pub use words::{accuracy, letter, metric_value, same_runs, setting_value, share, signed};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Values as people read them.
 
+use crate::analysis::Comparison;
 use crate::domain::metrics::Evaluation;
 use crate::domain::text::clean::clean_line;
 use crate::domain::text::words::{grouped, percent};
@@ -12,6 +13,18 @@ const NONE: &str = "–";
 pub fn letter(index: usize) -> String {
     let last = char::from(b'A' + (index % 26) as u8);
     if index < 26 { last.to_string() } else { format!("{}{last}", letter(index / 26 - 1)) }
+}
+
+/// A sentence for each run that is another one again: the same settings and the same random seed.
+#[must_use]
+pub fn same_runs(comparison: &Comparison) -> Vec<String> {
+    let sentence = |(run, first): (usize, &Option<usize>)| {
+        let (run, first) = (letter(run), letter((*first)?));
+        Some(format!(
+            "{run} is the same run as {first}: every setting and the random seed are equal"
+        ))
+    };
+    comparison.same_as.iter().enumerate().filter_map(sentence).collect()
 }
 
 /// A share with four digits and no leading zero: `.7241`.

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::SpecError;
 use super::layer::{self, Origin};
-use super::{ARMS, DEFAULT, Draft, SpecResult, arm_layer, known_arm, with_test_source};
+use super::{DEFAULT, Draft, SpecInput, SpecResult, put_together};
 use crate::domain::spec::ExperimentSpec;
 
 /// What a form says about a key.
@@ -17,11 +17,6 @@ pub struct KeyHelp {
     pub help: String,
     /// The values it may have, where they can be listed.
     pub choices: Vec<String>,
-}
-
-/// The names of the known recipes.
-pub fn arms() -> impl Iterator<Item = &'static str> {
-    ARMS.iter().map(|(name, _)| *name)
 }
 
 /// Every key in the order of the default spec, without the arm and the random seed, for which a form
@@ -66,25 +61,20 @@ pub fn values(base: Option<&str>) -> SpecResult<Vec<(String, String)>> {
     Ok(assignments.into_iter().map(|a| (a.key, a.value.to_string())).collect())
 }
 
-/// The spec that `ser run [BASE] [--arm ARM] --set …` would run; `base` is the text of a spec file.
+/// The first spec that `ser run [BASE] [--arm ARM]... --set …` would run; `base` is the text of a
+/// spec file.
 ///
 /// # Errors
-/// What is wrong, as the command would say it.
-pub fn check(base: Option<&str>, arm: Option<&str>, sets: &[String]) -> SpecResult<ExperimentSpec> {
-    let mut draft = Draft::new()?;
-    if let Some(text) = base {
-        draft.apply_all(layer::parse(text, |line| Origin::File {
-            path: "spec.toml".into(),
-            line,
-        })?)?;
-    }
-    if let Some(arm) = arm {
-        draft.apply_all(arm_layer(known_arm(arm)?)?)?;
-    }
-    for set in sets {
-        draft.apply(layer::parse_set(set)?)?;
-    }
-    draft.finish().map(with_test_source)
+/// What is wrong with any of them, as the command would say it.
+pub fn check(base: Option<&str>, arms: &[&str], sets: &[String]) -> SpecResult<ExperimentSpec> {
+    let origin = |line| Origin::File { path: "spec.toml".into(), line };
+    let file = base.map(|text| layer::parse(text, origin)).transpose()?.unwrap_or_default();
+    let of = |arm| {
+        put_together(file.clone(), &SpecInput { arm, beside: arms, sets, ..SpecInput::default() })
+    };
+    let first = of(arms.first().copied())?;
+    arms.iter().skip(1).try_for_each(|arm| of(Some(arm)).map(drop))?;
+    Ok(first)
 }
 
 /// Whether a `key=value` names an existing key and has a value of its type.
@@ -105,7 +95,7 @@ pub fn problem(error: &SpecError) -> String {
 
 /// The values that an enumeration takes, read from serde's message about a wrong one.
 fn variants(key: &str) -> Vec<String> {
-    let Err(error) = check(None, None, &[format!("{key}=\"?\"")]) else { return Vec::new() };
+    let Err(error) = check(None, &[], &[format!("{key}=\"?\"")]) else { return Vec::new() };
     let text = error.to_string();
     let Some((_, list)) = text.split_once("expected ") else { return Vec::new() };
     // Odd parts stand between backticks.
@@ -148,11 +138,11 @@ mod tests {
 
     #[test]
     fn a_form_is_checked_as_the_command_is() {
-        let spec = check(None, Some("seed-only"), &["train.epochs=7".to_owned()]).unwrap();
+        let spec = check(None, &["seed-only"], &["train.epochs=7".to_owned()]).unwrap();
         assert_eq!((spec.arm.as_str(), spec.train.epochs, spec.rounds.max), ("seed-only", 7, 0));
         let base = super::super::to_toml(&spec).unwrap();
-        assert_eq!(check(Some(&base), None, &[]).unwrap(), spec);
-        let problem_of = |set: &str| problem(&check(None, None, &[set.to_owned()]).unwrap_err());
+        assert_eq!(check(Some(&base), &[], &[]).unwrap(), spec);
+        let problem_of = |set: &str| problem(&check(None, &[], &[set.to_owned()]).unwrap_err());
         assert_eq!(problem_of("train.epochs=0"), "not from 1 to 1000");
         assert_eq!(problem_of("train.epochs=x"), "expected a whole number, 0 or more");
         assert_eq!(problem_of("train.loss=x"), "expected `bradley_terry` or `hinge`");

@@ -52,6 +52,8 @@ pub struct Assignment {
     /// The value as it was written, shortened, for messages.
     pub written: String,
     pub origin: Origin,
+    /// The one arm that `--set ARM:key=value` speaks to; the others leave it out.
+    pub arm: Option<String>,
 }
 
 /// Reads a spec file.
@@ -117,7 +119,7 @@ pub fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> SpecResult<Vec<Ass
     Ok(assignments)
 }
 
-/// Parses `key=value`: the value as TOML, and what is not TOML as a bare text.
+/// Parses `key=value` or `ARM:key=value`: the value as TOML, and what is not TOML as a bare text.
 ///
 /// # Errors
 /// When there is no `=` or no key.
@@ -128,7 +130,11 @@ pub fn parse_set(argument: &str) -> SpecResult<Assignment> {
     };
     let (key, written) = argument.split_once('=').ok_or_else(malformed)?;
     let (key, written) = (key.trim(), written.trim());
-    if key.is_empty() {
+    let (arm, key) = match key.split_once(':') {
+        Some((arm, key)) => (Some(arm.to_owned()), key),
+        None => (None, key),
+    };
+    if key.is_empty() || arm.as_deref() == Some("") {
         return Err(malformed());
     }
     let value = toml::from_str::<toml::Table>(&format!("value = {written}"))
@@ -141,6 +147,7 @@ pub fn parse_set(argument: &str) -> SpecResult<Assignment> {
         value,
         written: shorten(written),
         origin: Origin::Flag(format!("--set {argument}")),
+        arm,
     })
 }
 
@@ -164,6 +171,7 @@ impl<F: Fn(usize) -> Origin> Walk<'_, F> {
                     value: value.clone(),
                     written: shorten(self.slice(span_value.span())),
                     origin: (self.origin)(line_of(self.text.as_bytes(), span_key.span().start)),
+                    arm: None,
                 }),
             }
         }
@@ -236,5 +244,9 @@ mod tests {
         assert!(value("a=1\nb=2").is_str());
         assert!(parse_set("train.epochs").is_err());
         assert!(parse_set("=3").is_err());
+        assert!(parse_set(":a=3").is_err() && parse_set("ser:=3").is_err());
+        let set = parse_set("seed-only:a.b=x:y").unwrap();
+        assert_eq!((set.arm.as_deref(), set.key.as_str()), (Some("seed-only"), "a.b"));
+        assert_eq!(set.value, toml::Value::String("x:y".into()));
     }
 }

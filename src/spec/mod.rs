@@ -7,29 +7,20 @@
 mod error;
 pub mod form;
 mod layer;
+mod recipe;
 
 use error::refuse;
 pub use error::{SpecError, SpecResult};
 use layer::{Assignment, Origin};
+pub use recipe::{RecipeChange, arms, changes, is_locked};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::domain::source::hub_name::HubName;
-use crate::domain::spec::{CHAT_TEMPLATES, ExperimentSpec};
+use crate::domain::spec::{CHAT_TEMPLATES, ExperimentSpec, recipe_of_arm};
 
 /// The default spec, with a comment for every key.
 pub const DEFAULT: &str = include_str!("../../assets/default.toml");
-
-/// The known recipes and the keys they set.
-const ARMS: [(&str, &str); 7] = [
-    ("ser", include_str!("../../assets/arms/ser.toml")),
-    ("seed-only", include_str!("../../assets/arms/seed-only.toml")),
-    ("full-labels", include_str!("../../assets/arms/full-labels.toml")),
-    ("naive", include_str!("../../assets/arms/naive.toml")),
-    ("confidence", include_str!("../../assets/arms/confidence.toml")),
-    ("ser-paper", include_str!("../../assets/arms/ser-paper.toml")),
-    ("ser-code", include_str!("../../assets/arms/ser-code.toml")),
-];
 
 /// The similarity below which a word does not count as a misspelling of a key or a value.
 const SIMILARITY_MIN: f64 = 0.6;
@@ -40,6 +31,8 @@ pub struct SpecInput<'a> {
     pub file: Option<&'a Path>,
     /// An arm given as a flag.
     pub arm: Option<&'a str>,
+    /// All arms of the same request, to which a `--set ARM:key=value` may speak.
+    pub beside: &'a [&'a str],
     /// `key=value` arguments.
     pub sets: &'a [String],
     /// A random seed given as a flag.
@@ -49,34 +42,46 @@ pub struct SpecInput<'a> {
 /// Puts the layers together and checks every value.
 ///
 /// # Errors
-/// The first unknown key, wrong type or value out of range, with its place.
+/// The first unknown key, wrong type or value out of range, with its place; a locked key of a recipe.
 pub fn resolve(input: &SpecInput<'_>) -> SpecResult<ExperimentSpec> {
     let file = input.file.map(layer::read_file).transpose()?.unwrap_or_default();
+    put_together(file, input)
+}
+
+/// As [`resolve`], with the assignments of the file at hand.
+fn put_together(file: Vec<Assignment>, input: &SpecInput<'_>) -> SpecResult<ExperimentSpec> {
     let sets =
         input.sets.iter().map(|set| layer::parse_set(set)).collect::<SpecResult<Vec<_>>>()?;
     let mut draft = Draft::new()?;
-    let flag = input.arm.map(known_arm).transpose()?;
+    let flag = input.arm.map(recipe::known).transpose()?;
     let named = file.iter().chain(&sets).rev().find(|a| a.key == "arm");
-    if let Some(name) = named.and_then(|assignment| assignment.value.as_str())
+    let named = named.and_then(|assignment| assignment.value.as_str()).map(str::to_owned);
+    if let Some(arm) = named.as_deref().and_then(|name| recipe::known(name).ok())
         && flag.is_none()
-        && let Ok(arm) = known_arm(name)
     {
-        draft.apply_all(arm_layer(arm)?)?;
+        draft.apply_all(recipe::layer(arm)?)?;
     }
     draft.apply_all(file)?;
     if let Some(arm) = flag {
-        draft.apply_all(arm_layer(arm)?)?;
+        draft.apply_all(recipe::layer(arm)?)?;
     }
-    draft.apply_all(sets)?;
+    let arm = flag.map_or_else(|| named.unwrap_or_else(|| draft.spec.arm.clone()), str::to_owned);
+    let arm = recipe_of_arm(&arm);
+    let own = [arm];
+    let beside = if input.beside.is_empty() { own.as_slice() } else { input.beside };
+    recipe::check_scopes(&sets, beside)?;
+    let is_own = |set: &Assignment| set.arm.as_deref().is_none_or(|it| it == arm);
+    draft.apply_all(sets.into_iter().filter(is_own).collect())?;
     if let Some(rng_seed) = input.rng_seed {
         draft.apply(Assignment {
             key: "rng_seed".into(),
             value: toml::Value::Integer(rng_seed as i64),
             written: rng_seed.to_string(),
             origin: Origin::Flag(format!("--rng-seeds {rng_seed}")),
+            arm: None,
         })?;
     }
-    draft.finish().map(with_test_source)
+    draft.finish(beside).map(with_test_source)
 }
 
 /// Replaces `data.test = "auto"` by what it means for this source, so that a stored spec says it.
@@ -122,27 +127,6 @@ pub fn nearest<'a>(wanted: &str, words: impl IntoIterator<Item = &'a str>) -> Op
         .map(|(_, word)| word)
 }
 
-fn known_arm(name: &str) -> SpecResult<&'static str> {
-    ARMS.iter().map(|(arm, _)| *arm).find(|arm| *arm == name).ok_or_else(|| {
-        let names: Vec<_> = ARMS.iter().map(|(arm, _)| format!("`{arm}`")).collect();
-        refuse(format!("there is no arm `{name}`"))
-            .with_hint(format!("known arms: {}", names.join(", ")))
-    })
-}
-
-fn arm_layer(name: &'static str) -> SpecResult<Vec<Assignment>> {
-    let text = ARMS.iter().find(|(arm, _)| *arm == name).map_or("", |(_, text)| text);
-    let origin = || Origin::Arm(name.to_owned());
-    let mut layer = layer::parse(text, |_| origin())?;
-    layer.push(Assignment {
-        key: "arm".into(),
-        value: toml::Value::String(name.to_owned()),
-        written: name.to_owned(),
-        origin: origin(),
-    });
-    Ok(layer)
-}
-
 /// A spec under construction: always complete, since it starts from the default.
 struct Draft {
     table: toml::Table,
@@ -169,7 +153,7 @@ impl Draft {
     }
 
     fn apply(&mut self, assignment: Assignment) -> SpecResult {
-        let Assignment { key, value, written, origin } = assignment;
+        let Assignment { key, value, written, origin, arm: _ } = assignment;
         let Some(default) = self.defaults.get(&key) else {
             return Err(self.unknown_key(&key, &written, &origin));
         };
@@ -208,8 +192,11 @@ impl Draft {
         refuse(message).with_hint(hint)
     }
 
-    fn finish(self) -> SpecResult<ExperimentSpec> {
-        let Err(error) = self.spec.validate() else { return Ok(self.spec) };
+    /// The whole spec, checked; `beside` are all arms that were asked for.
+    fn finish(self, beside: &[&str]) -> SpecResult<ExperimentSpec> {
+        let Err(error) = self.spec.validate() else {
+            return recipe::named(self.spec, |key| self.origins.get(key), beside);
+        };
         let place = match self.origins.get(error.key) {
             None | Some(Origin::Default) => String::new(),
             Some(origin) => format!(" in {origin}"),
@@ -273,7 +260,7 @@ mod tests {
         let path = folder.path().join("x.toml");
         std::fs::write(&path, text).unwrap();
         let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-        resolve(&SpecInput { file: Some(&path), arm, sets: &sets, rng_seed: None })
+        resolve(&SpecInput { file: Some(&path), arm, sets: &sets, ..SpecInput::default() })
     }
 
     fn message(text: &str, sets: &[&str]) -> (String, String) {
@@ -307,7 +294,7 @@ mod tests {
 
     #[test]
     fn every_arm_is_valid_and_ours_is_the_default() {
-        for (arm, _) in ARMS {
+        for arm in arms() {
             let spec = resolve(&SpecInput { arm: Some(arm), ..SpecInput::default() }).unwrap();
             assert_eq!(spec.arm, arm);
         }
@@ -368,7 +355,7 @@ mod tests {
         assert_eq!(spec.data.seed_labels, Amount::Count(300));
         assert_eq!(spec.data.source.to_string(), "a, b");
         assert_eq!(from_text(file, Some("seed-only"), &[]).unwrap().rounds.max, 0);
-        assert_eq!(from_text(file, Some("seed-only"), &["rounds.max=1"]).unwrap().rounds.max, 1);
+        assert_eq!(from_text(file, Some("confidence"), &["rounds.max=1"]).unwrap().rounds.max, 1);
         let named = from_text("arm = \"full-labels\"", None, &[]).unwrap();
         assert_eq!(named.rounds.pool_labels, PoolLabels::Human);
         assert_eq!(from_text("arm = \"mine\"", None, &[]).unwrap().arm, "mine");

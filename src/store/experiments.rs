@@ -7,7 +7,7 @@ use super::error::StoreError;
 use super::rows::RunRow;
 use super::{Store, keys, runs};
 use crate::domain::run::{RunId, RunStatus};
-use crate::domain::spec::{ExperimentSpec, LONGEST};
+use crate::domain::spec::{ExperimentSpec, LONGEST, changed_arm};
 
 /// The number of steps that a run should take at least, and the run it is taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,15 +109,18 @@ impl Store {
                     AND other.rng_seed = mine.rng_seed AND other.key <> mine.key
                 JOIN run_states ON run_states.run = other.key AND status = 'finished'
                 JOIN rounds ON rounds.run = other.key
-                WHERE mine.key = ?1 AND (?2 = ?3 OR other.arm = ?2)
+                WHERE mine.key = ?1 AND (?2 = ?3 OR other.arm IN (?2, ?4))
                 GROUP BY other.key ORDER BY n_steps DESC, other.key LIMIT 1";
-            let found = connection.prepare_cached(sql)?.query_row((key, arm, LONGEST), |row| {
-                Ok(StepsTaken {
-                    run: RunId(row.get(0)?),
-                    arm: row.get(1)?,
-                    n_steps: row.get::<_, Option<i64>>(2)?.unwrap_or(0) as u64,
-                })
-            });
+            let found = connection.prepare_cached(sql)?.query_row(
+                (key, arm, LONGEST, changed_arm(arm)),
+                |row| {
+                    Ok(StepsTaken {
+                        run: RunId(row.get(0)?),
+                        arm: row.get(1)?,
+                        n_steps: row.get::<_, Option<i64>>(2)?.unwrap_or(0) as u64,
+                    })
+                },
+            );
             Ok(found.optional()?)
         })
     }

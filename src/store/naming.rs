@@ -5,7 +5,7 @@ use rusqlite::Transaction;
 use super::error::StoreError;
 use crate::domain::random::text_hash;
 use crate::domain::run::RunId;
-use crate::domain::spec::ExperimentSpec;
+use crate::domain::spec::{ExperimentSpec, recipe_of_arm};
 
 /// Longest name of a run; a longer one would not fit a table.
 const NAME_LENGTH_MAX: usize = 80;
@@ -55,7 +55,7 @@ pub(super) fn default_name(
     let words = |text: &str| -> String {
         text.chars().filter(|c| !c.is_control() && !c.is_whitespace()).take(24).collect()
     };
-    let (arm, rng_seed) = (words(&spec.arm), spec.rng_seed);
+    let (arm, rng_seed) = (words(recipe_of_arm(&spec.arm)), spec.rng_seed);
     let base = match experiment {
         Some(experiment) => format!("{}-{arm}-s{rng_seed}", words(&experiment.replace(' ', "-"))),
         None => format!("{arm}-{}-s{rng_seed}", words(&model)),

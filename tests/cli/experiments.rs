@@ -111,6 +111,50 @@ fn the_full_labels_control_is_trained_as_long_as_the_longest_arm() {
 }
 
 #[test]
+fn a_control_stays_a_control_and_a_changed_arm_is_called_so() {
+    let place = place();
+    let arguments =
+        ["run", "spec.toml", "--plain", "--name", "e", "--arm", "ser-paper", "--arm", "seed-only"];
+    let refused = place.ser(&[&arguments[..], &["--set", "rounds.max=1"]].concat());
+    assert_eq!(
+        stderr(&refused),
+        "error: `rounds.max` is 1 in `--set rounds.max=1`, but 0 makes arm `seed-only` what it is\n\
+         hint: set it for the other arms alone: `--set ser-paper:rounds.max=1`\n"
+    );
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(place.json(&["runs", "--json"])["runs"].as_array().unwrap().is_empty());
+
+    succeeded(&place, &[&arguments[..], &["--set", "ser-paper:rounds.max=1"]].concat());
+    let compared = place.json(&["compare", "--experiment", "e", "--json"]);
+    let arms = compared["arms"]["arms"].as_array().unwrap();
+    let names: Vec<&str> = arms.iter().map(|arm| arm["arm"].as_str().unwrap()).collect();
+    assert_eq!(names, ["ser-paper*", "seed-only"]);
+    let show = succeeded(&place, &["show", "e-ser-paper-s1"]);
+    assert!(show.contains("changed") && show.contains("rounds.max is 1 (recipe: 3)"), "{show}");
+    assert!(!succeeded(&place, &["show", "e-seed-only-s1"]).contains("changed"));
+
+    let twice = place.ser(&["run", "spec.toml", "--arm", "naive", "--arm", "naive"]);
+    assert!(
+        stderr(&twice).contains("`naive` and `naive` have the same settings"),
+        "{}",
+        stderr(&twice)
+    );
+}
+
+#[test]
+fn a_run_that_is_there_twice_is_called_the_same_run() {
+    let place = place();
+    for name in ["a", "b"] {
+        succeeded(&place, &["run", "spec.toml", "--plain", "--arm", "seed-only", "--name", name]);
+    }
+    let text = succeeded(&place, &["compare", "a", "b"]);
+    assert!(
+        text.contains("B is the same run as A: every setting and the random seed are equal"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_experiment_is_compared_by_its_arms() {
     let place = place();
     launch(&place, "e", &["seed-only", "naive", "full-labels"], &[]);

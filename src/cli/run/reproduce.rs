@@ -152,7 +152,7 @@ fn protocols(
         if let Some(source) = source {
             sets.push(format!("data.source={}", toml::Value::String(source.clone())));
         }
-        let base = SpecInput { file: args.spec.as_deref(), arm: None, sets: &sets, rng_seed: None };
+        let base = SpecInput { file: args.spec.as_deref(), sets: &sets, ..SpecInput::default() };
         let specs = specs_of(base, &arms, &args.rng_seeds)?;
         let Some(first) = specs.first() else {
             return Err(CliError::input("`--arms` is empty").with_hint("for example `--arms ser`"));

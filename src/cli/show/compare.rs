@@ -9,7 +9,7 @@ use crate::domain::text::clean::clean_line;
 use crate::report::listing::arms::{self, p_words};
 use crate::report::listing::compared::{ComparedList, disagreements};
 use crate::report::table::{Cell, Form, Table, number, text};
-use crate::report::{letter, metric_value, setting_value, share, signed};
+use crate::report::{letter, metric_value, same_runs, setting_value, share, signed};
 use crate::store::Store;
 
 /// More runs than this are not looked at pair by pair on a terminal.
@@ -132,6 +132,9 @@ fn print(
             .map(|(index, value)| format!("{} {}", letter(index), setting_value(value.as_deref())))
             .collect();
         print_line(&format!("  {:width$}  {}", row.key, values.join("  ")))?;
+    }
+    for same in same_runs(comparison) {
+        print_line(&format!("\n{same}"))?;
     }
     for group in &comparison.groups {
         let Some((mean, Some(interval))) = group.accuracy else { continue };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::analysis::{Comparison, Difference};
 use crate::report::curve::{CurveAxis, CurveMetric, curve};
-use crate::report::words::{letter, metric_value, setting_value, signed};
+use crate::report::words::{letter, metric_value, same_runs, setting_value, signed};
 
 use super::chart::{Range, Series, curves};
 use super::element::{NONE, card, count, line, percent, table};
@@ -157,6 +157,9 @@ fn differing(comparison: &Comparison) -> String {
 
 fn groups(comparison: &Comparison) -> String {
     let mut out = String::new();
+    for same in same_runs(comparison) {
+        let _ = writeln!(out, "<p>{}.</p>", line(&same));
+    }
     for group in &comparison.groups {
         let Some((mean, Some(interval))) = group.accuracy else { continue };
         let letters: Vec<String> = group.runs.iter().map(|index| letter(*index)).collect();

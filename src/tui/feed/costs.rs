@@ -66,7 +66,7 @@ impl CostReader {
         {
             return *need;
         }
-        let spec = form::check(Some(text), None, &[]).ok()?;
+        let spec = form::check(Some(text), &[], &[]).ok()?;
         // Without a run on the same pairs their number is unknown; it changes the plan little.
         let same = past.iter().find(|run| run.spec.data.source == spec.data.source);
         let need = memory_need(&spec, same.map_or(0, |run| run.n_pairs));

@@ -1,7 +1,7 @@
 //! The table of the compare screen: a row for each metric and setting, a column for each run.
 
 use crate::analysis::{Comparison, Difference, Direction, MetricRow};
-use crate::report::{metric_value, setting_value, signed};
+use crate::report::{letter, metric_value, setting_value, signed};
 
 use super::Compare;
 
@@ -29,7 +29,9 @@ pub fn n_rows(compare: &Compare) -> usize {
         let shown = comparison.metrics.iter().filter(|row| is_shown(compare, row));
         let n_metrics: usize = shown.map(|row| if has_differences(row) { 2 } else { 1 }).sum();
         let settings = comparison.settings.iter();
-        n_metrics + settings.filter(|row| compare.shows_all || row.is_different).count()
+        n_metrics
+            + usize::from(comparison.same_as.iter().any(Option::is_some))
+            + settings.filter(|row| compare.shows_all || row.is_different).count()
     })
 }
 
@@ -41,6 +43,13 @@ pub fn rows(compare: &Compare, comparison: &Comparison) -> Vec<TableRow> {
         if has_differences(metric) {
             rows.push(interval_row(metric));
         }
+    }
+    if comparison.same_as.iter().any(Option::is_some) {
+        let first = |same: &Option<usize>| {
+            same.map_or_else(String::new, |first| format!("is {}", letter(first)))
+        };
+        let cells = comparison.same_as.iter().map(|same| (first(same), Meaning::Plain));
+        rows.push(TableRow { label: "same run".to_owned(), cells: cells.collect() });
     }
     let settings = comparison.settings.iter();
     for setting in settings.filter(|row| compare.shows_all || row.is_different) {

@@ -50,7 +50,7 @@ mod tests {
     fn only_runs_like_it_count() {
         let spec = |sets: &[&str]| {
             let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-            let mut spec = form::check(None, None, &sets).unwrap();
+            let mut spec = form::check(None, &[], &sets).unwrap();
             if !sets.iter().any(|set| set.starts_with("rounds.max")) {
                 spec.rounds.max = 3;
             }

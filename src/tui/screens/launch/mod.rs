@@ -150,8 +150,10 @@ impl Launch {
 
     /// Rows with the values of the spec the form starts from.
     fn fill(&mut self) {
-        let Ok(spec) = form::check(self.base.as_deref(), None, &[]) else { return };
-        let values = form::values(self.base.as_deref()).unwrap_or_default();
+        let Ok(spec) = form::check(self.base.as_deref(), &[], &[]) else { return };
+        // A preset may hold a few keys, and its arm may bring others: the form shows the whole spec.
+        let whole = spec::to_toml(&spec).ok();
+        let values = form::values(whole.as_deref()).unwrap_or_default();
         let row = |key, value: &str, help: &str, choices: Vec<String>| FormRow {
             key,
             value: value.to_owned(),
@@ -160,7 +162,7 @@ impl Launch {
             choices,
             problem: None,
         };
-        let arms = form::arms().map(str::to_owned).collect();
+        let arms = spec::arms().map(str::to_owned).collect();
         self.rows = vec![
             row(
                 RowKey::Name,
@@ -204,8 +206,8 @@ impl Launch {
                 RowKey::Name | RowKey::Spec(_) => None,
             };
         }
-        let arm = arms.first().map(String::as_str);
-        let checked = form::check(base, arm, &self.sets());
+        let arms: Vec<&str> = arms.iter().map(String::as_str).collect();
+        let checked = form::check(base, &arms, &self.sets());
         if let Err(error) = &checked {
             let text = error.to_string();
             let is_named = |row: &&mut FormRow| match &row.key {
@@ -272,14 +274,20 @@ impl Launch {
         if seeds.is_empty() { Err("one random seed at least".to_owned()) } else { Ok(seeds) }
     }
 
-    /// `key=value` for every changed key.
+    /// `key=value` for every changed key; `ARM:key=value` for the other arms where one of several keeps
+    /// its own value (`rounds.max` of `seed-only`).
     fn sets(&self) -> Vec<String> {
-        let changed = self.rows.iter().filter(|row| row.is_changed());
-        let set = |row: &FormRow| match &row.key {
-            RowKey::Spec(key) => Some(format!("{key}={}", row.value)),
-            _ => None,
+        let arms = self.arms();
+        let set = |row: &FormRow| -> Vec<String> {
+            let RowKey::Spec(key) = &row.key else { return Vec::new() };
+            let is_locked = |arm: &&String| spec::is_locked(arm, key, &row.value);
+            if arms.len() < 2 || !arms.iter().any(|arm| is_locked(&arm)) {
+                return vec![format!("{key}={}", row.value)];
+            }
+            let others = arms.iter().filter(|arm| !is_locked(arm));
+            others.map(|arm| format!("{arm}:{key}={}", row.value)).collect()
         };
-        changed.filter_map(set).collect()
+        self.rows.iter().filter(|row| row.is_changed()).flat_map(set).collect()
     }
 
     /// How many runs start.
@@ -341,7 +349,7 @@ impl Launch {
     /// # Errors
     /// What is wrong with the text; the form stays as it was.
     pub fn take_toml(&mut self, text: &str) -> Result<(), String> {
-        let spec = form::check(Some(text), None, &[]).map_err(|error| error.to_string())?;
+        let spec = form::check(Some(text), &[], &[]).map_err(|error| error.to_string())?;
         let text = spec::to_toml(&spec).map_err(|error| error.to_string())?;
         let values = form::values(Some(&text)).map_err(|error| error.to_string())?;
         // What the form gave the editor: only what was changed there is a change here.
@@ -375,10 +383,10 @@ fn unknown_arm(value: &str, before: &str) -> Option<String> {
     if value == before {
         return None;
     }
-    let unknown = listed(value).find(|word| !form::arms().any(|arm| arm == *word));
+    let unknown = listed(value).find(|word| !spec::arms().any(|arm| arm == *word));
     match unknown {
         Some(word) => {
-            Some(format!("`{word}` is none of {}", form::arms().collect::<Vec<_>>().join(", ")))
+            Some(format!("`{word}` is none of {}", spec::arms().collect::<Vec<_>>().join(", ")))
         }
         None if value.is_empty() => Some("one arm at least".to_owned()),
         None => None,

@@ -27,7 +27,7 @@ pub fn open_preset(model: &mut Model, name: &str) {
         model.say(Tone::Error, format!("there is no preset `{name}` any more"));
         return;
     };
-    if let Err(error) = form::check(Some(&preset.text), None, &[]) {
+    if let Err(error) = form::check(Some(&preset.text), &[], &[]) {
         let words = format!("preset `{name}`: {error}");
         model.say(Tone::Error, words);
         return;

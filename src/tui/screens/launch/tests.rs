@@ -85,13 +85,35 @@ fn an_editor_fills_the_form_and_a_mistake_changes_nothing() {
 
 #[test]
 fn a_run_is_the_base_of_the_next_one() {
-    let base = form::check(None, Some("seed-only"), &["rng_seed=4".to_owned()]).unwrap();
+    let base = form::check(None, &["confidence"], &["rng_seed=4".to_owned()]).unwrap();
     let mut launch = Launch::new(Some(spec::to_toml(&base).unwrap()));
-    assert_eq!((launch.value(&RowKey::Arms), launch.value(&RowKey::RngSeeds)), ("seed-only", "4"));
+    assert_eq!((launch.value(&RowKey::Arms), launch.value(&RowKey::RngSeeds)), ("confidence", "4"));
     assert_eq!(launch.request(), Request::default());
     set(&mut launch, "rounds.max", "2");
     let Some(Ok(spec)) = &launch.checked else { panic!("{:?}", launch.checked) };
-    assert_eq!((spec.rounds.max, spec.rng_seed), (2, 4));
+    assert_eq!((spec.rounds.max, spec.rng_seed, spec.arm.as_str()), (2, 4, "confidence*"));
+}
+
+#[test]
+fn a_key_that_one_arm_keeps_is_set_for_the_others() {
+    let mut launch = Launch::new(None);
+    set(&mut launch, "arms", "ser, seed-only, naive");
+    set(&mut launch, "rounds.max", "2");
+    assert_eq!(launch.problem(), None);
+    assert_eq!(launch.request().sets, ["ser:rounds.max=2", "naive:rounds.max=2"]);
+    set(&mut launch, "arms", "seed-only");
+    let problem = launch.problem().unwrap();
+    assert!(problem.contains("rounds.max") && problem.contains("`seed-only`"), "{problem}");
+}
+
+#[test]
+fn a_preset_of_a_few_keys_brings_the_recipe_of_its_arm() {
+    let launch = Launch::new(Some("arm = \"seed-only\"\n[train]\nepochs = 2\n".to_owned()));
+    let Some(Ok(spec)) = &launch.checked else { panic!("{:?}", launch.checked) };
+    assert_eq!((spec.arm.as_str(), spec.rounds.max, spec.train.epochs), ("seed-only", 0, 2));
+    let shown = |key: &str| launch.value(&RowKey::Spec(key.to_owned())).to_owned();
+    assert_eq!((shown("rounds.max"), shown("train.epochs")), ("0".to_owned(), "2".to_owned()));
+    assert_eq!(shown("train.batch_pairs"), spec.train.batch_pairs.to_string());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::command::LaunchCommand;
 use super::layout::scroll_into_view;
 use super::{RowKey, find};
-use crate::spec::form;
+use crate::spec;
 use crate::tui::feed::change::Change;
 use crate::tui::shell::chosen::Chosen;
 use crate::tui::shell::current_run;
@@ -166,7 +166,7 @@ fn open_templates(model: &mut Model) {
         detail: "embedded model and pairs".to_owned(),
         then: open(None),
     }];
-    for arm in form::arms() {
+    for arm in spec::arms() {
         items.push(ChoiceItem {
             key: arm.chars().next().filter(|c| *c != 's'),
             label: format!("arm {arm}"),
