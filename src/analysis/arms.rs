@@ -175,7 +175,9 @@ impl<'a> Arms<'a> {
         let given = (0..members.len()).map(joined).collect();
         let mut places: BTreeMap<Vec<String>, usize> = BTreeMap::new();
         let mut groups: Vec<Vec<usize>> = Vec::new();
-        for (run, member) in members.iter().enumerate() {
+        // A run that is there twice is no second seed.
+        let same_as = settings::same_as(settings, members.len());
+        for (run, member) in members.iter().enumerate().filter(|(run, _)| same_as[*run].is_none()) {
             let all = differing().filter(|row| row.key != ARM).map(|row| value(row, run));
             let key = std::iter::once(member.arm().to_owned()).chain(all).collect();
             let place = *places.entry(key).or_insert(groups.len());

@@ -52,7 +52,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> CliResult<Option<C
     if let Ok(Interface { global }) = Interface::try_parse_from(&arguments) {
         return Ok(Some(Cli { global, command: None }));
     }
-    let parsed = command().try_get_matches_from(arguments);
+    let parsed = command().try_get_matches_from(&arguments);
     let error = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => return Ok(Some(cli)),
         Err(error) => error,
@@ -65,15 +65,15 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> CliResult<Option<C
             Ok(None)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            Err(CliError::input("a subcommand is missing").with_hint(help_hint(&error)))
+            Err(CliError::input("a subcommand is missing").with_hint(help_hint(&error, &arguments)))
         }
-        _ => Err(mistake(&error)),
+        _ => Err(mistake(&error, &arguments)),
     }
 }
 
 /// clap writes a paragraph with the mistake, one with a tip, and the usage; the first becomes the
 /// message and the tip the hint.
-fn mistake(error: &clap::Error) -> CliError {
+fn mistake(error: &clap::Error, arguments: &[OsString]) -> CliError {
     let text = error.render().to_string().replace('\'', "`");
     let mut paragraphs = text.split("\n\n");
     let first = paragraphs.next().unwrap_or_default();
@@ -82,19 +82,40 @@ fn mistake(error: &clap::Error) -> CliError {
     let tip = paragraphs.find_map(|paragraph| paragraph.trim().strip_prefix("tip: "));
     let hint = match tip {
         Some(tip) => tip.lines().next().unwrap_or_default().trim().to_owned(),
-        None => help_hint(error),
+        None => help_hint(error, arguments),
     };
     CliError::input(message).with_hint(hint)
 }
 
-fn help_hint(error: &clap::Error) -> String {
-    // The usage line names the subcommand: `Usage: ser data check [OPTIONS] <SOURCE>`.
+fn help_hint(error: &clap::Error, arguments: &[OsString]) -> String {
+    // The usage line names the subcommand: `Usage: ser data check [OPTIONS] <SOURCE>`. A wrong value
+    // comes without one.
     let text = error.render().to_string();
     let usage = text.lines().find_map(|line| line.trim().strip_prefix("Usage: "));
-    let words = usage.unwrap_or("ser").split_whitespace();
-    let command: Vec<&str> =
-        words.take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect();
-    format!("`{} --help` lists the arguments", command.join(" "))
+    let path = match usage {
+        Some(usage) => {
+            let words = usage.split_whitespace();
+            let command: Vec<&str> = words
+                .take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+                .collect();
+            command.join(" ")
+        }
+        None => path_of(arguments),
+    };
+    format!("`{path} --help` lists the arguments")
+}
+
+/// The command that arguments name, such as `ser data check`.
+fn path_of(arguments: &[OsString]) -> String {
+    let whole = Cli::command();
+    let (mut command, mut path) = (&whole, "ser".to_owned());
+    for word in arguments.iter().skip(1).filter_map(|word| word.to_str()) {
+        if let Some(inner) = command.find_subcommand(word) {
+            command = inner;
+            path = format!("{path} {word}");
+        }
+    }
+    path
 }
 
 #[cfg(test)]
@@ -144,6 +165,7 @@ mod tests {
         assert_eq!(hint, "`ser show --help` lists the arguments");
         let (message, _) = mistake(&["run", "--rng-seeds", "x"]);
         assert!(message.starts_with("invalid value `x` for `--rng-seeds <N,N>`"), "{message}");
+        assert_eq!(mistake(&["run", "--rng-seeds", "x"]).1, "`ser run --help` lists the arguments");
         assert_eq!(mistake(&["data"]).1, "`ser data --help` lists the arguments");
     }
 }

@@ -39,10 +39,21 @@ pub enum ReportError {
         name: String,
         /// The run's id, for the hint.
         id: String,
+        /// Why no round will.
+        never: Option<&'static str>,
     },
     /// A value has no JSON form.
     #[error("cannot write JSON")]
     Json(#[from] serde_json::Error),
+}
+
+/// Why a run that has scored no pair never will; `None` where it still may.
+#[must_use]
+pub fn never_scores(run: &RunRow) -> Option<&'static str> {
+    if run.rounds_max == 0 {
+        return Some("it has no round after round 0, so it scores no pool");
+    }
+    run.status.is_ended().then_some("it ended before round 1 scored the pool")
 }
 
 impl ReportError {
@@ -51,7 +62,7 @@ impl ReportError {
         let (name, id) = (run.name.clone(), run.id.to_string());
         match round {
             Some(round) => Self::NoSelection { round, name, id },
-            None => Self::NothingScored { name, id },
+            None => Self::NothingScored { name, id, never: never_scores(run) },
         }
     }
 
@@ -67,7 +78,8 @@ impl ReportError {
             Self::NoSelection { id, .. } => {
                 Some(format!("`ser rounds {id}` lists the rounds; round 0 selects nothing"))
             }
-            Self::NothingScored { id, .. } => {
+            Self::NothingScored { never: Some(never), .. } => Some((*never).to_owned()),
+            Self::NothingScored { id, never: None, .. } => {
                 Some(format!("round 1 does; `ser attach {id}` shows how far it is"))
             }
             Self::Json(_) => None,

@@ -24,7 +24,7 @@ mod words;
 pub use arms::ArmsDocument;
 pub use csv::comparison_csv;
 pub use curve::{CurveAxis, CurveMetric, CurvePoint, curve};
-pub use error::ReportError;
+pub use error::{ReportError, never_scores};
 pub use html::{RunPart, report_html};
 pub use json::ComparisonDocument;
 pub use markdown::comparison_markdown;

@@ -22,6 +22,9 @@ use crate::domain::spec::{CHAT_TEMPLATES, ExperimentSpec, recipe_of_arm};
 /// The default spec, with a comment for every key.
 pub const DEFAULT: &str = include_str!("../../assets/default.toml");
 
+/// The value of `data.test` that depends on the source.
+const AUTOMATIC: &str = "auto";
+
 /// The similarity below which a word does not count as a misspelling of a key or a value.
 const SIMILARITY_MIN: f64 = 0.6;
 
@@ -71,7 +74,23 @@ fn put_together(file: Vec<Assignment>, input: &SpecInput<'_>) -> SpecResult<Expe
     let beside = if input.beside.is_empty() { own.as_slice() } else { input.beside };
     recipe::check_scopes(&sets, beside)?;
     let is_own = |set: &Assignment| set.arm.as_deref().is_none_or(|it| it == arm);
-    draft.apply_all(sets.into_iter().filter(is_own).collect())?;
+    let sets: Vec<Assignment> = sets.into_iter().filter(is_own).collect();
+    let sets_key = |key: &str| sets.iter().any(|set| set.key == key);
+    // A stored spec says what `auto` meant for its own source. With another source it is `auto` again:
+    // else a run on a person's pairs would be tested on the embedded ones.
+    if sets_key("data.source")
+        && !sets_key("data.test")
+        && draft.spec.data.test == automatic_test(&draft.spec)
+    {
+        draft.apply(Assignment {
+            key: "data.test".into(),
+            value: toml::Value::String(AUTOMATIC.into()),
+            written: AUTOMATIC.into(),
+            origin: Origin::Default,
+            arm: None,
+        })?;
+    }
+    draft.apply_all(sets)?;
     if let Some(rng_seed) = input.rng_seed {
         draft.apply(Assignment {
             key: "rng_seed".into(),
@@ -86,11 +105,15 @@ fn put_together(file: Vec<Assignment>, input: &SpecInput<'_>) -> SpecResult<Expe
 
 /// Replaces `data.test = "auto"` by what it means for this source, so that a stored spec says it.
 fn with_test_source(mut spec: ExperimentSpec) -> ExperimentSpec {
-    if spec.data.test == "auto" {
-        let test = if spec.data.source.is_embedded() { "embedded" } else { "split" };
-        test.clone_into(&mut spec.data.test);
+    if spec.data.test == AUTOMATIC {
+        automatic_test(&spec).clone_into(&mut spec.data.test);
     }
     spec
+}
+
+/// What `data.test = "auto"` means for the source of a spec.
+fn automatic_test(spec: &ExperimentSpec) -> &'static str {
+    if spec.data.source.is_embedded() { "embedded" } else { "split" }
 }
 
 /// The spec as a file a person can run again.
@@ -345,6 +368,22 @@ mod tests {
         assert!(data.remove("columns").is_some() && data.remove("pairs_per_record").is_some());
         let old: ExperimentSpec = table.try_into().unwrap();
         assert_eq!(old, spec);
+    }
+
+    #[test]
+    fn another_source_is_tested_on_its_own_pairs() {
+        let stored = to_toml(&resolve(&SpecInput::default()).unwrap()).unwrap();
+        assert!(stored.contains("test = \"embedded\""), "{stored}");
+        let test = |text: &str, sets: &[&str]| from_text(text, None, sets).unwrap().data.test;
+        assert_eq!(test(&stored, &["data.source=mine.jsonl"]), "split");
+        assert_eq!(test(&stored, &["data.source=mine.jsonl", "data.test=embedded"]), "embedded");
+        assert_eq!(test(&stored, &["train.epochs=2"]), "embedded");
+        let own = "[data]\nsource = \"mine.jsonl\"\ntest = \"held_out.jsonl\"\n";
+        assert_eq!(test(own, &["data.source=other.jsonl"]), "held_out.jsonl");
+        assert_eq!(
+            test(&own.replace("held_out.jsonl", "split"), &["data.source=embedded"]),
+            "embedded"
+        );
     }
 
     #[test]

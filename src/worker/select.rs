@@ -159,8 +159,9 @@ fn halt(
         return Ok(Some(StopReason::NothingNew));
     }
     let limit = state.spec.rounds.one_sided_max;
-    let halt =
-        uncertified(appraisal.certificate).or_else(|| one_sided(&selection.pairs, facts, limit));
+    let longer_strata = state.spec.selection.longer_strata;
+    let halt = uncertified(appraisal.certificate)
+        .or_else(|| one_sided(&selection.pairs, facts, limit, longer_strata));
     reporter.halt(halt)
 }
 

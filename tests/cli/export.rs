@@ -1,6 +1,7 @@
 //! Exports, scoring and evaluation of finished runs.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -164,6 +165,8 @@ fn an_exported_model_scores_and_evaluates_as_its_run() {
     let config: Value =
         serde_json::from_slice(&std::fs::read(place.path("out/config.json")).unwrap()).unwrap();
     assert_eq!(config["architectures"][0], "LlamaForSequenceClassification");
+    let mode = |name: &str| std::fs::metadata(place.path(name)).unwrap().permissions().mode();
+    assert_eq!(mode("out/model.safetensors"), mode("out/config.json"), "others may read both");
     assert!(
         refused(&place, &["export", "a", "--format", "peft", "-o", "x"]).contains("no adapter")
     );

@@ -1,6 +1,8 @@
 //! Reviewing from the command line, with real worker processes on the mock model: the gate, its
 //! timeout, and verdicts that reach the training under way.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -41,6 +43,27 @@ fn selected(place: &Place, run: &str) -> Vec<String> {
 
 fn n_train(document: &Value) -> u64 {
     document["rounds"][1]["n_train_pairs"].as_u64().unwrap()
+}
+
+#[test]
+fn a_run_behind_a_held_one_says_what_it_waits_for() {
+    let place = place();
+    held(&place, "gated");
+    succeeded(&place, &["run", "spec.toml", "--detach", "--name", "second"]);
+    succeeded(&place, &["stop", "second"]);
+    let resumed = succeeded(&place, &["resume", "second"]);
+    assert!(
+        resumed.starts_with("`second` is in the queue and starts from the beginning"),
+        "{resumed}"
+    );
+
+    let mut attached = place.command(&["attach", "second", "--plain"]);
+    let mut attached = attached.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(attached.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    attached.kill().unwrap();
+    attached.wait().unwrap();
+    assert!(line.starts_with("`second` is queued behind `gated`, which is paused"), "{line}");
 }
 
 #[test]

@@ -72,6 +72,7 @@ pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output)
                 return finish(store, run, &row, output);
             }
             keep_going(context, &row)?;
+            printer.print_waiting(store, &row)?;
         }
         std::thread::sleep(POLL);
     }
@@ -169,6 +170,8 @@ struct Printer<'a> {
     validation: Option<Evaluation>,
     test: Option<Evaluation>,
     is_ended: bool,
+    /// Whether it was said that the run waits.
+    has_waited: bool,
 }
 
 impl<'a> Printer<'a> {
@@ -183,7 +186,30 @@ impl<'a> Printer<'a> {
             validation: None,
             test: None,
             is_ended: false,
+            has_waited: false,
         }
+    }
+
+    /// Says once which run has the slot that a queued run waits for.
+    fn print_waiting(&mut self, store: &Store, run: &RunRow) -> CliResult {
+        if run.status != RunStatus::Queued || self.has_waited {
+            return Ok(());
+        }
+        let has_slot = |other: &RunRow| {
+            other.id != run.id
+                && matches!(other.status, RunStatus::Running | RunStatus::Paused)
+                && matches!(other.liveness, Liveness::Alive | Liveness::Silent)
+        };
+        let Some(other) = store.runs()?.into_iter().find(has_slot) else { return Ok(()) };
+        self.has_waited = true;
+        self.context.say(&format!(
+            "`{}` is queued behind `{}`, which is {}; `ser attach {}` shows it",
+            run.name,
+            other.name,
+            report::status(&other),
+            other.id
+        ));
+        Ok(())
     }
 
     /// Prints the events after `seen`; returns the last one seen.

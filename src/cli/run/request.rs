@@ -37,9 +37,17 @@ pub fn resume(context: &Context, args: &RequestArgs) -> CliResult {
     let run = store.find_run(&args.run)?;
     refuse(&run, "resume", run.status == RunStatus::Finished)?;
     context.supervisor.resume(&mut store, &run.id)?;
-    let has_worker = matches!(run.liveness, Liveness::Alive | Liveness::Silent);
-    let how = if has_worker { "at once" } else { "from its last checkpoint" };
-    print_line(&format!("`{}` goes on {how}; watch it with `ser attach {}`", run.name, run.id))
+    let how = match run.liveness {
+        Liveness::Alive | Liveness::Silent => "goes on at once",
+        _ if has_checkpoint(context, &run) => "goes on from its last checkpoint",
+        _ => "is in the queue and starts from the beginning",
+    };
+    print_line(&format!("`{}` {how}; watch it with `ser attach {}`", run.name, run.id))
+}
+
+fn has_checkpoint(context: &Context, run: &RunRow) -> bool {
+    let folder = context.home.run_dir(&run.id).join("checkpoints");
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Asks a run to end.

@@ -118,19 +118,29 @@ pub fn uncertified(certificate: Option<Certificate>) -> Option<Halt> {
 }
 
 /// Halts where nearly all of the selected labels prefer the longer answer, or the shorter one: more
-/// than the share `limit`. `facts` are those of the scored pairs, in their order.
+/// than the share `limit`. `facts` are those of the scored pairs, in their order. `longer_strata` is the
+/// setting of that name, which is a remedy where it is off.
 #[must_use]
-pub fn one_sided(pairs: &[ScoredPair], facts: &[PairFacts], limit: f64) -> Option<Halt> {
+pub fn one_sided(
+    pairs: &[ScoredPair],
+    facts: &[PairFacts],
+    limit: f64,
+    longer_strata: bool,
+) -> Option<Halt> {
     let selected = pairs.iter().zip(facts).filter(|(pair, _)| pair.left_out.is_none());
     let lengths = selected
         .filter_map(|(pair, facts)| Some(facts.lengths(pair.score.pseudo_label()?.preferred)));
     let share = one_sided_share(lengths).filter(|share| *share > limit)?;
     let message = format!(
         "{:.1} % of the selected labels prefer the answer of the same kind by length, more \
-         than the {:.1} % of `rounds.one_sided_max`: the loop ends; hint: set \
-         `selection.longer_strata`",
+         than the {:.1} % of `rounds.one_sided_max`: the loop ends; hint: {}",
         100.0 * share,
-        100.0 * limit
+        100.0 * limit,
+        if longer_strata {
+            "the model has learned little but length; if the data are so, raise `rounds.one_sided_max`"
+        } else {
+            "set `selection.longer_strata`"
+        }
     );
     Some(Halt { reason: StopReason::SelectionOneSided, message })
 }
@@ -284,10 +294,14 @@ mod tests {
             ([1.0, 1.0, 1.0, -1.0, 1.0], 0.7, one_kind),
             ([1.0, 1.0, 1.0, 1.0, 1.0], 1.0, None),
         ] {
-            let halt = one_sided(&pairs(rewards), &facts, limit);
+            let halt = one_sided(&pairs(rewards), &facts, limit, true);
             assert_eq!(reason(halt), expected, "{rewards:?} {limit}");
         }
         let equal = [PairFacts::default(); 5];
-        assert_eq!(one_sided(&pairs([1.0; 5]), &equal, 0.5), None, "equal lengths are no kind");
+        assert_eq!(
+            one_sided(&pairs([1.0; 5]), &equal, 0.5, true),
+            None,
+            "equal lengths are no kind"
+        );
     }
 }

@@ -122,10 +122,13 @@ fn write<'a>(
 ) -> Result<(), EngineError> {
     // transformers refuses a file that does not say which framework wrote its layout.
     let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let io = |source| EngineError::Io { action: "write", path: path.to_owned(), source };
+    // The library writes a private temporary file and renames it; other users are to read a model as
+    // they read the files beside it.
+    let shared = std::fs::File::create(path).and_then(|file| file.metadata()).map_err(io)?;
     safetensors::serialize_to_file(tensors, Some(format), path).map_err(|error| match error {
-        safetensors::SafeTensorError::IoError(source) => {
-            EngineError::Io { action: "write", path: path.to_owned(), source }
-        }
+        safetensors::SafeTensorError::IoError(source) => io(source),
         other => broken(path, other.to_string()),
-    })
+    })?;
+    std::fs::set_permissions(path, shared.permissions()).map_err(io)
 }

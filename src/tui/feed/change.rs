@@ -100,8 +100,8 @@ pub enum Answer {
     },
     /// A run was started; its id or name.
     Started(String),
-    /// The dry run is done; one line says what came of it.
-    DryRunEnded(String),
+    /// The dry run is done; one line says what came of it, or why it failed.
+    DryRunEnded(Result<String, String>),
     /// A file to be written is there already.
     FileExists { path: PathBuf, contents: Contents },
     /// What is kept about runs has changed.

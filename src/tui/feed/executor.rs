@@ -266,14 +266,14 @@ fn dry_run(
     let (home, supervisor) = (home.clone(), Arc::clone(supervisor));
     let (is_left, to) = (Arc::clone(is_left), to.clone());
     thread::spawn(move || {
-        let words = match launch::dry_run(&home, &supervisor, &spec, &is_left) {
+        let ended = match launch::dry_run(&home, &supervisor, &spec, &is_left) {
             Ok(took) => {
                 let seconds = took.as_secs_f64();
-                format!("ok: 200 pairs and one round in {seconds:.0} s, nothing kept")
+                Ok(format!("ok: 200 pairs and one round in {seconds:.0} s, nothing kept"))
             }
-            Err(error) => with_hint(&one_line(&error), error.hint()),
+            Err(error) => Err(with_hint(&one_line(&error), error.hint())),
         };
-        let _ = to.send(Answer::DryRunEnded(words));
+        let _ = to.send(Answer::DryRunEnded(ended));
     })
 }
 

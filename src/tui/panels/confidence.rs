@@ -9,6 +9,7 @@ use crate::domain::event::SelectionSummary;
 use crate::domain::selection::confidence_floor;
 use crate::domain::selection::learning_status::LearningStatus;
 use crate::domain::spec::RuleName;
+use crate::report::never_scores;
 use crate::tui::feed::data::RunData;
 use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
@@ -23,8 +24,12 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
     let theme = &model.theme;
     let Some((round, summary)) = data.selection() else {
         let inside = pane(buffer, area, theme, ["confidence", ""], "");
-        let words =
-            [" no selection yet:", " round 1 scores the pool", " with the model of round 0"];
+        let is_over = never_scores(&data.detail.row).is_some();
+        let words = if is_over {
+            [" no selection:", " no round scored", " the pool"]
+        } else {
+            [" no selection yet:", " round 1 scores the pool", " with the model of round 0"]
+        };
         for (row, words) in words.into_iter().enumerate() {
             put(buffer, inside, row as u16, Line::styled(words, theme.dim));
         }

@@ -100,7 +100,7 @@ fn hostile_texts_stay_text_on_every_screen() {
             }
             update(&mut model, key("Esc"));
             update(&mut model, Message::Answer(Answer::Failed(words.clone())));
-            update(&mut model, Message::Answer(Answer::DryRunEnded(words.clone())));
+            update(&mut model, Message::Answer(Answer::DryRunEnded(Err(words.clone()))));
             assert_harmless(&draw(&model));
             model.size = Size { width: 1, height: 1 };
             draw(&model);

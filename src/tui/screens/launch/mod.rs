@@ -152,7 +152,7 @@ impl Launch {
     fn fill(&mut self) {
         let Ok(spec) = form::check(self.base.as_deref(), &[], &[]) else { return };
         // A preset may hold a few keys, and its arm may bring others: the form shows the whole spec.
-        let whole = spec::to_toml(&spec).ok();
+        let whole = self.base.as_ref().and_then(|_| spec::to_toml(&spec).ok());
         let values = form::values(whole.as_deref()).unwrap_or_default();
         let row = |key, value: &str, help: &str, choices: Vec<String>| FormRow {
             key,

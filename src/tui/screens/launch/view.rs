@@ -54,6 +54,8 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
 fn head(model: &Model, width: usize) -> Line<'static> {
     let launch = &model.launch;
     let from = match &launch.from {
+        // A preset has a name and is no run.
+        None if !launch.from_name.is_empty() => launch.from_name.clone(),
         None => "the default experiment".to_owned(),
         Some(run) if launch.from_name.is_empty() => run.to_string(),
         Some(_) => launch.from_name.clone(),
@@ -215,7 +217,7 @@ fn draw_side(model: &Model, area: Rect, buffer: &mut Buffer) {
             let lines = text::wrap(&format!("✗ {problem}"), width, 3).into_iter();
             lines.map(|line| Line::styled(line, theme.bad)).collect()
         }
-        None => vec![Line::styled("✓ this can run", theme.good)],
+        None => vec![Line::styled("✓ the settings fit · D tries data and model", theme.good)],
     };
     block("check", "", 5, check);
     let (words, basis) = estimate_words(launch);

@@ -287,6 +287,7 @@ fn esc_takes_the_filter_of_the_list_away_first() {
     let mut model = list();
     press(&mut model, &["/", "x", "y", "z", "Enter"]);
     assert!(model.runs.rows.is_empty());
+    assert_eq!(press(&mut model, &["Enter"]), [], "nothing starts where runs are only hidden");
     assert_eq!(press(&mut model, &["Esc"]), []);
     assert_eq!((model.runs.rows.len(), model.screen), (12, Screen::Runs));
     press(&mut model, &["/", "Up"]);

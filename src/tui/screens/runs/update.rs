@@ -53,6 +53,10 @@ fn on_own(model: &mut Model, command: RunsCommand) -> Vec<Effect> {
     match command {
         RunsCommand::Open => match model.current().map(|row| row.id.clone()) {
             Some(run) => live::open::open(model, run),
+            // A filter that matches nothing hides runs, so this is not the first start.
+            None if model.runs.all().next().is_some() => {
+                return model.say(Tone::Refused, "no run is selected: the filter hides them all");
+            }
             None => {
                 model.say(Tone::Note, "starting the embedded experiment …");
                 return vec![Effect::Change(Change::Launch(Request::default()))];

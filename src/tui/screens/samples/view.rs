@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::domain::review::Order;
+use crate::report::never_scores;
 use crate::store::SampleLine;
 
 use super::layout::areas;
@@ -74,6 +75,9 @@ fn empty_words(model: &Model) -> Vec<String> {
     };
     if !model.samples.has_none {
         return vec!["reading the round …".to_owned()];
+    }
+    if let Some(never) = never_scores(row) {
+        return vec![format!("{} has scored no pair", row.name), never.to_owned()];
     }
     vec![
         format!("{} has scored no pair yet", row.name),

@@ -2,6 +2,7 @@
 
 use crate::domain::preference::Side;
 use crate::domain::review::{Order, PrecisionEstimate};
+use crate::domain::selection::LeftOut;
 use crate::domain::stats::bradley_terry::sigmoid;
 use crate::domain::verdict::Verdict;
 use crate::store::{PairOpinions, SampleLine};
@@ -69,9 +70,18 @@ pub fn letter(side: Side) -> &'static str {
 
 /// Why the pair is selected or not, in words.
 pub fn why(pair: &PairOpinions, floor: Option<f64>) -> String {
+    let is_sure = floor.is_some_and(|floor| confidence(pair) >= floor);
     let confidence = share(Some(confidence(pair)), 3);
     let floor = floor.map(|floor| share(Some(floor), 3));
-    let needed = floor.map_or_else(String::new, |floor| format!(", at least {floor} needed"));
+    let needed = match floor {
+        None => String::new(),
+        // The least confidence of all that were selected is that of one stratum; the other one asks
+        // for more.
+        Some(floor) if is_sure && pair.sample.left_out == Some(LeftOut::BelowThreshold) => {
+            format!(", more needed among pairs like it by length ({floor} among the others)")
+        }
+        Some(floor) => format!(", at least {floor} needed"),
+    };
     let fate = pair.sample.left_out.map_or("selected", words::left_out);
     format!("{fate} · confidence {confidence}{needed}")
 }

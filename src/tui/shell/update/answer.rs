@@ -20,10 +20,12 @@ pub fn take(model: &mut Model, answer: Answer) -> Vec<Effect> {
             vec![Effect::Terminal(Terminal::Emit(bytes))]
         }
         Answer::Started(name) => started(model, &name),
-        Answer::DryRunEnded(words) => {
+        Answer::DryRunEnded(ended) => {
+            let tone = if ended.is_ok() { Tone::Note } else { Tone::Error };
+            let (Ok(words) | Err(words)) = ended;
             let words = clean_line(&words);
             model.launch.dry_run = Some(words.clone());
-            model.say(Tone::Note, format!("dry run: {words}"))
+            model.say(tone, format!("dry run: {words}"))
         }
         Answer::FileExists { path, contents } => prompt::ask_overwrite(model, path, contents),
         Answer::RunsEdited { edited, inverse } => runs::annotate::edited(model, &edited, inverse),
