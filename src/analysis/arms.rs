@@ -55,7 +55,7 @@ pub struct ArmRow {
     pub by_round: Vec<Option<MeanOverSeeds>>,
     /// Beside the base arm.
     pub difference: Option<ArmDifference>,
-    /// How much of the way from [`FLOOR`] to [`CEILING`] it has come.
+    /// How much of the way from `seed-only` to `full-labels` it has come.
     pub gap_closed: Option<GapClosed>,
     /// Human labels spent, verdicts included.
     pub n_labels_spent: Option<f64>,

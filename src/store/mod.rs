@@ -4,7 +4,7 @@
 //! ([`EventWriter`]), viewers poll [`Store::data_version`]. Three invariants hold:
 //!
 //! * [`Store::apply`] is the only function that writes the rows of a run, and it derives them from
-//!   the event as it was stored, line and columns ([`StoredEvent`]), so [`Store::rebuild`] can always
+//!   the event as it was stored, line and columns (`events::stored`), so [`Store::rebuild`] can always
 //!   do it again.
 //! * An event carries its attempt; the events of an older attempt than the one in force are
 //!   refused, so a worker that was given up for dead cannot write any more.
