@@ -3,11 +3,9 @@
 //! The store hands out rows and columns; this room works out what they mean side by side. Test
 //! metrics are compared pair by pair with the base, on the test pairs both were evaluated on. Which
 //! round of a run is compared is never chosen by test pairs ([`RoundChoice`]).
-//!
-//! Test metrics are compared pair by pair with the base, on the test pairs both were evaluated on.
-//! Which round speaks for a run is never chosen by test pairs ([`RoundChoice`]).
 
 mod arms;
+mod clock;
 mod disagreement;
 mod error;
 mod metrics;
@@ -23,6 +21,7 @@ use crate::store::{LossPoint, RoundRow, RunDetail, RunRow, Store, best_of};
 use serde::Serialize;
 
 pub use arms::{ArmComparison, ArmDifference, ArmRow, MeanOverSeeds, compare_arms};
+pub use clock::forecast_of;
 pub use disagreement::{
     Disagreement, DisagreementSplit, Disagreements, Opinion, PoolDisagreements, disagreements,
 };

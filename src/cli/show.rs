@@ -111,7 +111,7 @@ fn status_line(run: &RunDetail) -> String {
         && let Some(progress) = &row.progress
     {
         let (done, total) = (words::count(progress.n_done), words::count(progress.n_total));
-        format!("{status}, round {}: {} {done} of {total}", progress.round, progress.step)
+        format!("{status}, round {}: {} {done} of {total}", progress.round, progress.words())
     } else {
         status
     }

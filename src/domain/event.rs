@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::histogram::ConfidenceHistogram;
 use super::metrics::{Evaluation, Split};
+use super::phase::Phase;
 use super::preference::{PairId, Side};
 use super::run::{RequestKind, RunId, RunStatus, StopReason};
 use super::selection::learning_status::LearningStatus;
@@ -173,20 +174,31 @@ pub enum RunEvent {
     },
     StepStarted {
         round: u32,
-        /// As [`super::ser::Step::name`] writes it.
-        step: String,
+        step: Phase,
+        /// Number of the fold, from 0; 0 where there are none.
+        #[serde(default)]
+        part: u32,
+        /// How many folds there are; 0 where there are none.
+        #[serde(default)]
+        n_parts: u32,
+        /// What an earlier attempt has done of it.
+        #[serde(default)]
+        n_before: u64,
         /// Optimizer steps, or pairs, to do.
         n_total: u64,
     },
     /// How far the step is; at most a few a second.
     Progressed {
         round: u32,
-        step: String,
+        step: Phase,
+        #[serde(default)]
+        part: u32,
         n_done: u64,
         n_total: u64,
         /// Tokens handled since the step began in this attempt.
         n_tokens: u64,
-        /// Milliseconds since the step began in this attempt.
+        /// Milliseconds of work since the step began in this attempt, without the time for which a
+        /// person held the run.
         elapsed_ms: u64,
     },
     /// One optimizer step was taken.

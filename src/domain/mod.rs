@@ -16,11 +16,6 @@
 //! teacher prefers, and from the pairs whose shorter answer it prefers. So a preference for length
 //! alone cannot fill the selection.
 //!
-//! **Selection.** The more confident half of the pool is trained on with soft labels: a label counts as
-//! far as its calibrated probability says that it is right. That half is taken in two strata of equal
-//! share: from the pairs whose longer answer the teacher prefers, and from the pairs whose shorter
-//! answer it prefers. So length cannot be all there is to learn.
-//!
 //! **Rounds.** Every round starts from the pretrained weights and scores the whole pool again. The
 //! model of a round joins the teacher if held-out human pairs show that it adds something. The loop
 //! ends when neither that model nor a person has changed a label.
@@ -29,15 +24,13 @@
 //! chance. A significant drop on the validation pairs is undone: the run goes back to the round
 //! before. The test for a drop counts groups (prompts, topics), not pairs, because the pairs of one
 //! group change together.
-//!
-//! **Guards.** The pool is not labeled unless the teacher ranks held-out human pairs better than chance.
-//! A significant drop on the validation pairs is undone: the run goes back to the round before. In both
-//! tests, pairs of one group count as one voice.
 
 pub mod event;
+pub mod forecast;
 pub mod metrics;
 #[cfg(test)]
 mod names;
+pub mod phase;
 pub mod preference;
 pub mod pseudo_label;
 pub mod query;

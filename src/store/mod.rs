@@ -27,6 +27,7 @@ mod naming;
 mod pairs;
 mod paths;
 mod people;
+mod phases;
 mod rounds;
 pub mod rows;
 mod runs;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{SelectionSummary, WorkerIdentity};
 use crate::domain::metrics::Evaluation;
+use crate::domain::phase::{self, Phase};
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::{Liveness, RequestKind, RunId, RunKind, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
@@ -142,8 +143,11 @@ impl SpecFacts {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProgressRow {
     pub round: u32,
-    /// As [`crate::domain::ser::Step::name`] writes it.
-    pub step: String,
+    pub step: Phase,
+    /// Number of the fold, from 0.
+    pub part: u32,
+    /// How many folds there are; 0 where the phase is not about one.
+    pub n_parts: u32,
     pub n_done: u64,
     pub n_total: u64,
     /// Tokens handled in this step and attempt.
@@ -152,6 +156,14 @@ pub struct ProgressRow {
     pub elapsed_ms: u64,
     /// When this was written, milliseconds since 1970.
     pub at_ms: i64,
+}
+
+impl ProgressRow {
+    /// What the worker does, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        phase::words(self.step, self.part, self.n_parts)
+    }
 }
 
 /// A run with everything that belongs to it as a whole.

@@ -169,7 +169,8 @@ const SELECT_ROW: &str = "
            progress_n_done, progress_n_total, progress_n_tokens, progress_elapsed_ms,
            progress_at_ms, backbone, source, learning_rate, high_threshold,
            coalesce(test_dataset, dataset), test_dataset IS NULL, experiments.name, runs.kind,
-           heartbeats.attempt, is_held, pid, process_start, boot_id, host, heartbeats.at_ms
+           heartbeats.attempt, is_held, pid, process_start, boot_id, host, heartbeats.at_ms,
+           progress_part, progress_n_parts
     FROM runs
     JOIN run_states ON run_states.run = runs.key
     LEFT JOIN queue ON queue.run = runs.key
@@ -268,12 +269,14 @@ fn decimal(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
 }
 
-fn progress(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<ProgressRow>> {
+fn progress(row: &Row<'_>, first: usize) -> Result<Option<ProgressRow>, StoreError> {
     let Some(round) = row.get(first)? else { return Ok(None) };
     let count = |index: usize| row.get::<_, i64>(first + index).map(|n| n as u64);
     Ok(Some(ProgressRow {
         round,
-        step: row.get(first + 1)?,
+        step: word(row, first + 1, "phase")?,
+        part: row.get(FIRST_CLAIM_COLUMN + 7)?,
+        n_parts: row.get(FIRST_CLAIM_COLUMN + 8)?,
         n_done: count(2)?,
         n_total: count(3)?,
         n_tokens: count(4)?,

@@ -6,6 +6,7 @@ use super::events::liveness;
 use super::{Access, Attempt, Batches, Home, ImportItem, NewDataset, NewRun, Store, StoreError};
 use crate::domain::event::{EventRecord, RunEvent, SelectionSummary};
 use crate::domain::metrics::histogram::ConfidenceHistogram;
+use crate::domain::phase::Phase;
 use crate::domain::preference::{PairId, PreferencePair};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
@@ -124,8 +125,8 @@ pub(crate) fn train_step(global_step: u64, loss: f32) -> RunEvent {
 }
 
 /// The beginning of a step.
-pub(crate) fn step_started(round: u32, step: &str, n_total: u64) -> RunEvent {
-    RunEvent::StepStarted { round, step: step.to_owned(), n_total }
+pub(crate) fn step_started(round: u32, step: Phase, n_total: u64) -> RunEvent {
+    RunEvent::StepStarted { round, step, part: 0, n_parts: 0, n_before: 0, n_total }
 }
 
 /// A selection over pairs `0..n` in which pair `i` has a margin of `i`, signed by turns of three,

@@ -2,9 +2,8 @@
 //!
 //! What is done with these scores stands in [`crate::domain::teacher::folds`].
 
-use std::time::Instant;
-
 use crate::domain::event::RunEvent;
+use crate::domain::phase::{Phase, PhaseKey};
 use crate::domain::preference::{PairId, TrainingLabel};
 use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::Outcome;
@@ -15,9 +14,9 @@ use crate::domain::teacher::plan::{LastOrder, Plan, planned};
 
 use super::control::Flow;
 use super::error::{StepResult, WorkerError};
-use super::evaluate::score;
+use super::evaluate::score_lists;
 use super::pass::Pass;
-use super::reporter::{Reporter, StepProgress};
+use super::reporter::Reporter;
 use super::resources::Resources;
 use super::state::RunState;
 use super::train::take_step;
@@ -31,7 +30,7 @@ pub fn cross_fit(
     reporter: &mut Reporter<'_>,
     round: u32,
 ) -> StepResult {
-    let clock = Instant::now();
+    let clock = reporter.start_clock();
     let n_folds = state.spec.selection.calibration_folds;
     let fold_of = folds(&resources.inputs.seed_groups, n_folds, state.spec.rng_seed);
     let mut found = FoldJudgments::default();
@@ -51,7 +50,7 @@ pub fn cross_fit(
         judged.push(own);
     }
     checkpoints::restore_round(state, resources, round)?;
-    let elapsed_ms = clock.elapsed().as_millis() as u64;
+    let elapsed_ms = reporter.elapsed_ms(clock);
     found.views = views::ask(&state.spec, &resources.inputs, reporter, &judged)?;
     // No later step reads the surface features.
     resources.inputs.forget_surface();
@@ -76,6 +75,12 @@ struct Fold {
     n_folds: u32,
 }
 
+impl Fold {
+    fn key(self, phase: Phase) -> PhaseKey {
+        PhaseKey { round: self.round, phase, part: self.number }
+    }
+}
+
 /// Trains one fold model on the labels of the other folds and adds its scores; `false` when a
 /// person asked to stop.
 fn judge_fold(
@@ -91,15 +96,10 @@ fn judge_fold(
     }
     let pool = resources.inputs.split.unlabeled_pool.clone();
     let validation = resources.inputs.split.validation.clone();
-    let pass = Pass { round: fold.round, step: "cross_fit", split: None };
-    let mut parts = Vec::new();
-    for ids in [&pool[..], &validation, own] {
-        let Some(scores) = score(state, resources, reporter, ids, pass)? else {
-            return Ok(false);
-        };
-        parts.push(scores);
-    }
-    let [pool, validation, own] = &parts[..] else { return Ok(false) };
+    let pass = Pass { key: fold.key(Phase::JudgeFold), split: None };
+    let lists = [&pool[..], &validation, own];
+    let scores = score_lists(state, resources, reporter, lists, (pass, fold.n_folds))?;
+    let Some([pool, validation, own]) = &scores else { return Ok(false) };
     let scores = FoldScores { pool, validation, own };
     let facts = |id| resources.inputs.facts(id);
     found.add(scores, state.spec.rng_seed, state.policy.longer_strata, facts);
@@ -120,25 +120,15 @@ fn train_fold(
         Place::new(state.spec.rng_seed, Purpose::CrossFit).at(0, 1).bits(u64::from(fold.number));
     let labels = planned(labels, &state.saved.ser, &state.spec);
     let plan = Plan::new(fold.round, labels, &state.spec, rng_seed);
-    let n_total = plan.n_steps * u64::from(fold.n_folds);
-    let before = plan.n_steps * u64::from(fold.number);
-    let step = "cross_fit".to_owned();
-    reporter.send(RunEvent::StepStarted { round: fold.round, step, n_total })?;
-    let (clock, mut n_tokens, mut last) = (Instant::now(), 0, LastOrder::default());
+    let begun = reporter.begin(fold.key(Phase::CrossFit), fold.n_folds, [0, plan.n_steps])?;
+    let (mut n_tokens, mut last) = (0, LastOrder::default());
     for step in 0..plan.n_steps {
         if reporter.read_people(&mut state.saved)? == Flow::Stop {
             return Ok(false);
         }
         let taken = take_step(state, resources, &plan, step, &mut last, rng_seed)?;
         n_tokens += taken.map_or(0, |taken| taken.report.n_tokens);
-        reporter.progress(StepProgress {
-            round: fold.round,
-            step: "cross_fit",
-            n_done: before + step + 1,
-            n_total,
-            n_tokens,
-            clock,
-        })?;
+        reporter.progress(begun, step + 1, n_tokens)?;
     }
     state.saved.n_round_tokens += n_tokens;
     Ok(true)
@@ -187,7 +177,7 @@ mod tests {
         assert!(n_right > n * 9 / 10, "the mock learns these words: {n_right} of {n}");
         let events = bench.record.take_events();
         let n_passes = names(&events).iter().filter(|name| **name == "step_started").count();
-        assert_eq!(n_passes, 3 * 4, "a training and three scorings a fold");
+        assert_eq!(n_passes, 3 * 2, "a training and a scoring a fold");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Evaluation on labeled pairs, and the scoring pass that it shares with the pool.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use crate::domain::event::{PairMargin, RunEvent};
 use crate::domain::metrics::{Evaluation, Split, labeled_margin};
+use crate::domain::phase::{Phase, PhaseKey};
 use crate::domain::preference::{PairId, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::StopReason;
@@ -17,7 +17,7 @@ use super::control::Flow;
 use super::error::{StepResult, WorkerError};
 use super::inputs::Inputs;
 use super::pass::Pass;
-use super::reporter::{Reporter, StepProgress};
+use super::reporter::{Begun, Reporter};
 use super::resources::Resources;
 use super::state::RunState;
 
@@ -35,11 +35,11 @@ pub fn evaluate(
     round: u32,
     split: Split,
 ) -> StepResult {
-    let (ids, step) = match split {
-        Split::Validation => (resources.inputs.split.validation.clone(), "validate"),
-        Split::Test => (resources.inputs.test.clone(), "test"),
+    let (ids, phase) = match split {
+        Split::Validation => (resources.inputs.split.validation.clone(), Phase::Validate),
+        Split::Test => (resources.inputs.test.clone(), Phase::Test),
     };
-    let pass = Pass { round, step, split: Some(split) };
+    let pass = Pass { key: PhaseKey::new(round, phase), split: Some(split) };
     let Some(scores) = score(state, resources, reporter, &ids, pass)? else {
         return Ok(None);
     };
@@ -89,38 +89,79 @@ pub fn score(
     ids: &[PairId],
     pass: Pass,
 ) -> Result<Option<Vec<PairScore>>, WorkerError> {
-    let n_total = ids.len() as u64;
-    let step = pass.step.to_owned();
-    reporter.send(RunEvent::StepStarted { round: pass.round, step, n_total })?;
+    let begun = reporter.begin(pass.key, 0, [0, ids.len() as u64])?;
     if let Some(rewards) = state.shared_scores.known(pass, ids.len()) {
         state.saved.n_round_tokens += n_tokens_of(&resources.inputs, ids, pass);
         return Ok(Some(pair_scores(ids, rewards)));
     }
-    let clock = Instant::now();
+    let mut scoring = Scoring { pass, begun, n_done: 0, n_tokens: 0 };
+    let rewards = score_part(state, resources, reporter, ids, &mut scoring)?;
+    if let Some(rewards) = &rewards {
+        state.saved.n_round_tokens += scoring.n_tokens;
+        state.shared_scores.remember(pass, rewards);
+    }
+    Ok(rewards.map(|rewards| pair_scores(ids, rewards)))
+}
+
+/// Scores several lists of pairs as one phase, one of `n_parts` folds; `None` when a person asked to
+/// stop.
+///
+/// # Errors
+/// As [`score`].
+pub fn score_lists<const N: usize>(
+    state: &mut RunState,
+    resources: &mut Resources<'_>,
+    reporter: &mut Reporter<'_>,
+    lists: [&[PairId]; N],
+    (pass, n_parts): (Pass, u32),
+) -> Result<Option<[Vec<PairScore>; N]>, WorkerError> {
+    let n_total = lists.iter().map(|ids| ids.len() as u64).sum();
+    let begun = reporter.begin(pass.key, n_parts, [0, n_total])?;
+    let mut scoring = Scoring { pass, begun, n_done: 0, n_tokens: 0 };
+    let mut found = [const { Vec::new() }; N];
+    for (ids, found) in lists.into_iter().zip(&mut found) {
+        let Some(rewards) = score_part(state, resources, reporter, ids, &mut scoring)? else {
+            return Ok(None);
+        };
+        *found = pair_scores(ids, rewards);
+    }
+    state.saved.n_round_tokens += scoring.n_tokens;
+    Ok(Some(found))
+}
+
+/// A phase of scoring, and how far it is.
+struct Scoring {
+    pass: Pass,
+    begun: Begun,
+    n_done: u64,
+    n_tokens: u64,
+}
+
+/// Scores some of the pairs of a phase, in order; `None` when a person asked to stop.
+fn score_part(
+    state: &mut RunState,
+    resources: &mut Resources<'_>,
+    reporter: &mut Reporter<'_>,
+    ids: &[PairId],
+    scoring: &mut Scoring,
+) -> Result<Option<Vec<[f32; 2]>>, WorkerError> {
+    let Scoring { pass, begun, .. } = *scoring;
     let mut rewards = Vec::with_capacity(ids.len());
-    let mut n_tokens = 0;
     for chunk in ids.chunks(CHUNK_PAIRS) {
-        let n_before = rewards.len() as u64;
+        let (n_done, n_tokens) = (scoring.n_done, scoring.n_tokens);
         let mut look = |progress: ScoreProgress| {
-            reporter.progress(StepProgress {
-                round: pass.round,
-                step: pass.step,
-                n_done: n_before + progress.n_scored as u64,
-                n_total,
-                n_tokens: n_tokens + progress.n_tokens,
-                clock,
-            })?;
+            let n_done = n_done + progress.n_scored as u64;
+            reporter.progress(begun, n_done, n_tokens + progress.n_tokens)?;
             reporter.read_people(&mut state.saved)
         };
         let Some(part) = score_chunk(resources, chunk, pass, &mut look)? else {
             return Ok(None);
         };
-        n_tokens += n_tokens_of(&resources.inputs, chunk, pass);
+        scoring.n_tokens += n_tokens_of(&resources.inputs, chunk, pass);
+        scoring.n_done += chunk.len() as u64;
         rewards.extend(part);
     }
-    state.saved.n_round_tokens += n_tokens;
-    state.shared_scores.remember(pass, &rewards);
-    Ok(Some(pair_scores(ids, rewards)))
+    Ok(Some(rewards))
 }
 
 fn pair_scores(ids: &[PairId], rewards: Vec<[f32; 2]>) -> Vec<PairScore> {
@@ -178,13 +219,13 @@ mod tests {
 
     #[test]
     fn a_split_is_reported_with_a_margin_of_each_pair() {
-        for (split, step) in [(Split::Validation, "validate"), (Split::Test, "test")] {
+        for (split, phase) in [(Split::Validation, Phase::Validate), (Split::Test, Phase::Test)] {
             let mut bench = Bench::new(spec(|_| ()));
             bench.learn(2);
             let outcome = run(&mut bench, 0, split).unwrap();
             assert_eq!(outcome, Some(Outcome::Evaluated { halt: None }));
             let events = bench.record.take_events();
-            assert!(matches!(&events[0], RunEvent::StepStarted { step: of, .. } if of == step));
+            assert!(matches!(&events[0], RunEvent::StepStarted { step, .. } if *step == phase));
             let Some(RunEvent::Evaluated { split: of, evaluation, margins, .. }) = events.last()
             else {
                 panic!("{events:?}")
@@ -244,7 +285,7 @@ mod tests {
     fn scores_come_in_the_order_asked_for() {
         let mut bench = Bench::new(spec(|_| ()));
         let mut ids = bench.resources.inputs.split.unlabeled_pool.clone();
-        let pass = Pass { round: 1, step: "score", split: None };
+        let pass = Pass { key: PhaseKey::new(1, Phase::Score), split: None };
         let Bench { state, resources, reporter, .. } = &mut bench;
         let ascending = score(state, resources, reporter, &ids, pass).unwrap().unwrap();
         ids.reverse();

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::domain::metrics::Split;
+use crate::domain::phase::PhaseKey;
 
 /// What is scored, for the progress line.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
-    /// The round it is part of.
-    pub round: u32,
-    /// The name of the step.
-    pub step: &'static str,
+    /// The phase that it is, or is part of.
+    pub key: PhaseKey,
     /// A labeled split, or the pool.
     pub split: Option<Split>,
 }
@@ -40,5 +39,5 @@ impl SharedScores {
 }
 
 fn split_of_round_0(pass: Pass) -> Option<Split> {
-    pass.split.filter(|_| pass.round == 0)
+    pass.split.filter(|_| pass.key.round == 0)
 }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::domain::event::RunEvent;
+use crate::domain::phase::PhaseKey;
 use crate::domain::run::{RequestKind, StopReason};
 use crate::domain::ser::Step;
 use crate::domain::teacher::halt::Halt;
@@ -17,21 +18,20 @@ use super::state::SavedState;
 /// at most.
 const HELD_LOOK: Duration = Duration::from_millis(100);
 
-/// How far a step is.
+/// A phase that has begun.
 #[derive(Debug, Clone, Copy)]
-pub struct StepProgress {
-    /// The round it is part of.
-    pub round: u32,
-    /// The name of the step.
-    pub step: &'static str,
-    /// Pairs or optimizer steps done.
-    pub n_done: u64,
-    /// Pairs or optimizer steps in all.
-    pub n_total: u64,
-    /// Tokens handled since `clock` began.
-    pub n_tokens: u64,
-    /// The moment the step began in this attempt.
-    pub clock: Instant,
+pub struct Begun {
+    key: PhaseKey,
+    n_total: u64,
+    clock: StepClock,
+}
+
+/// Measures the work of a step in this attempt, without the time for which a person held it.
+#[derive(Debug, Clone, Copy)]
+pub struct StepClock {
+    since: Instant,
+    /// For how long the run had been held when the clock began.
+    held: Duration,
 }
 
 /// Measures the time that a round has taken, without the time for which a person held it.
@@ -63,6 +63,8 @@ pub struct Reporter<'a> {
     signals: Signals,
     reading: Throttle,
     progress: Throttle,
+    /// For how long people have held the run in this attempt.
+    held: Duration,
 }
 
 impl<'a> Reporter<'a> {
@@ -70,7 +72,8 @@ impl<'a> Reporter<'a> {
     #[must_use]
     pub fn new(record: Box<dyn RunRecord + 'a>, signals: Signals) -> Self {
         let (reading, progress) = (Throttle::for_reading(), Throttle::for_progress());
-        Self { record, clock: RoundClock::start(), signals, reading, progress }
+        let (clock, held) = (RoundClock::start(), Duration::ZERO);
+        Self { record, clock, signals, reading, progress, held }
     }
 
     /// Reports a fact.
@@ -107,22 +110,52 @@ impl<'a> Reporter<'a> {
         self.record.flush().map_err(WorkerError::from)
     }
 
-    /// Reports how far a step is, at most twice a second.
+    /// Starts the clock of a step.
+    #[must_use]
+    pub fn start_clock(&self) -> StepClock {
+        StepClock { since: Instant::now(), held: self.held }
+    }
+
+    /// Returns the milliseconds of work since a clock was started.
+    #[must_use]
+    pub fn elapsed_ms(&self, clock: StepClock) -> u64 {
+        let held = self.held.saturating_sub(clock.held);
+        clock.since.elapsed().saturating_sub(held).as_millis() as u64
+    }
+
+    /// Reports that a phase begins. It is one of `n_parts` folds, or of none; `n_before` of
+    /// `n_total` units were done by an earlier attempt.
     ///
     /// # Errors
     /// As [`Reporter::send`].
-    pub fn progress(&mut self, progress: StepProgress) -> Result<(), WorkerError> {
-        if progress.n_done < progress.n_total && !self.progress.is_due() {
+    pub fn begin(
+        &self,
+        key: PhaseKey,
+        n_parts: u32,
+        [n_before, n_total]: [u64; 2],
+    ) -> Result<Begun, WorkerError> {
+        let PhaseKey { round, phase: step, part } = key;
+        self.send(RunEvent::StepStarted { round, step, part, n_parts, n_before, n_total })?;
+        Ok(Begun { key, n_total, clock: self.start_clock() })
+    }
+
+    /// Reports how far a phase is, at most twice a second: units done, those of earlier attempts
+    /// included, and tokens handled in this attempt.
+    ///
+    /// # Errors
+    /// As [`Reporter::send`].
+    pub fn progress(
+        &mut self,
+        begun: Begun,
+        n_done: u64,
+        n_tokens: u64,
+    ) -> Result<(), WorkerError> {
+        if n_done < begun.n_total && !self.progress.is_due() {
             return Ok(());
         }
-        self.send(RunEvent::Progressed {
-            round: progress.round,
-            step: progress.step.to_owned(),
-            n_done: progress.n_done,
-            n_total: progress.n_total,
-            n_tokens: progress.n_tokens,
-            elapsed_ms: progress.clock.elapsed().as_millis() as u64,
-        })
+        let PhaseKey { round, phase: step, part } = begun.key;
+        let (n_total, elapsed_ms) = (begun.n_total, self.elapsed_ms(begun.clock));
+        self.send(RunEvent::Progressed { round, step, part, n_done, n_total, n_tokens, elapsed_ms })
     }
 
     /// Reads requests and verdicts into the state. While the run is paused this call does not
@@ -178,7 +211,9 @@ impl<'a> Reporter<'a> {
                 Some(RequestKind::Pause) | None => {
                     let looked_at = Instant::now();
                     std::thread::sleep(HELD_LOOK);
-                    self.clock.held += looked_at.elapsed();
+                    let held = looked_at.elapsed();
+                    self.clock.held += held;
+                    self.held += held;
                 }
             }
             if let Some(limit) = at_most.filter(|limit| begin.elapsed() >= *limit) {
@@ -228,6 +263,7 @@ pub fn round_of(step: Step) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::phase::Phase;
     use crate::domain::preference::PairId;
     use crate::domain::verdict::Verdict;
     use crate::worker::testing::{Bench, names, spec};
@@ -302,11 +338,10 @@ mod tests {
     #[test]
     fn the_last_progress_of_a_step_is_always_told() {
         let mut bench = Bench::new(spec(|_| ()));
-        let clock = Instant::now();
+        let key = PhaseKey::new(0, Phase::Score);
+        let begun = bench.reporter.begin(key, 0, [0, 5]).unwrap();
         for n_done in 1..=5 {
-            let progress =
-                StepProgress { round: 0, step: "score", n_done, n_total: 5, n_tokens: 1, clock };
-            bench.reporter.progress(progress).unwrap();
+            bench.reporter.progress(begun, n_done, 1).unwrap();
         }
         let told: Vec<u64> = bench
             .record
@@ -318,6 +353,18 @@ mod tests {
             })
             .collect();
         assert_eq!(told, [1, 5]);
+    }
+
+    #[test]
+    fn a_phase_takes_no_time_while_a_person_holds_the_run() {
+        let mut bench = Bench::new(spec(|_| ()));
+        let mut clock = bench.reporter.start_clock();
+        clock.since -= Duration::from_secs(10);
+        bench.reporter.held += Duration::from_secs(4);
+        let worked = bench.reporter.elapsed_ms(clock);
+        assert!((6_000..7_000).contains(&worked), "{worked}");
+        let later = bench.reporter.start_clock();
+        assert!(bench.reporter.elapsed_ms(later) < 1_000, "what was held before counts for none");
     }
 
     #[test]

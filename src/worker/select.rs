@@ -1,8 +1,7 @@
 //! Scoring the pool and choosing pseudo-labels from the scores.
 
-use std::time::Instant;
-
 use crate::domain::event::{OracleAnswer, RunEvent};
+use crate::domain::phase::{Phase, PhaseKey};
 use crate::domain::preference::PairFacts;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::StopReason;
@@ -32,7 +31,7 @@ pub fn score_pool(
     reporter: &mut Reporter<'_>,
     round: u32,
 ) -> StepResult {
-    let clock = Instant::now();
+    let clock = reporter.start_clock();
     let n_tokens_before = state.saved.n_round_tokens;
     let Some(scores) = pool_scores(state, resources, reporter, round)? else {
         return Ok(None);
@@ -41,7 +40,7 @@ pub fn score_pool(
         round,
         n_pairs: scores.len() as u64,
         n_tokens: state.saved.n_round_tokens - n_tokens_before,
-        elapsed_ms: clock.elapsed().as_millis() as u64,
+        elapsed_ms: reporter.elapsed_ms(clock),
     })?;
     state.pool_scores = Some(scores);
     Ok(Some(Outcome::Scored))
@@ -55,7 +54,7 @@ fn pool_scores(
     round: u32,
 ) -> Result<Option<Vec<PairScore>>, WorkerError> {
     let pool = state.unlabeled(&resources.inputs.split.unlabeled_pool);
-    let pass = Pass { round, step: "score", split: None };
+    let pass = Pass { key: PhaseKey::new(round, Phase::Score), split: None };
     score(state, resources, reporter, &pool, pass)
 }
 
@@ -76,6 +75,7 @@ pub fn select(
             None => return Ok(None),
         },
     };
+    reporter.begin(PhaseKey::new(round, Phase::Select), 0, [0, 1])?;
     let inputs = &resources.inputs;
     // Round 0 selects nothing, so round 1 has no selection before it.
     let pool_before =

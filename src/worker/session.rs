@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::domain::event::{RunEvent, WorkerIdentity};
 use crate::domain::metrics::Split;
+use crate::domain::phase::{Phase, PhaseKey};
 use crate::domain::run::RunId;
 use crate::domain::ser::{LoopRule, Outcome, SerLoop, Step};
 use crate::domain::spec::ExperimentSpec;
@@ -59,9 +60,11 @@ impl<'a> Session<'a> {
         for damaged in survey.damaged {
             writer.send(RunEvent::Warned { message: damaged.to_string() })?;
         }
+        report_preparation(writer, Phase::Open)?;
         let mut model = open_model(home, &spec)?;
         check_template(&store, run, model.as_ref())?;
         report_model(writer, model.as_ref())?;
+        report_preparation(writer, Phase::Encode)?;
         let datasets = (detail.dataset, detail.test_dataset);
         let inputs = Inputs::load(&store, datasets, &spec, model.as_ref())?;
         report_inputs(writer, &inputs)?;
@@ -112,10 +115,9 @@ pub fn wait_for_release(
     reporter: &mut Reporter<'_>,
 ) -> StepResult {
     checkpoints::save(state, resources, reporter, "review")?;
-    // Waiting is reported as a step, so that a viewer shows what the run waits for.
-    let step = state.saved.ser.pending();
-    let (round, step) = (round_of(step), step.name().to_owned());
-    reporter.send(RunEvent::StepStarted { round, step, n_total: 1 })?;
+    // Waiting is reported as a phase, so that a viewer shows what the run waits for.
+    let round = round_of(state.saved.ser.pending());
+    reporter.begin(PhaseKey::new(round, Phase::Review), 0, [0, 1])?;
     let timeout = state.spec.review.timeout;
     let at_most = (timeout > 0).then(|| Duration::from_secs(timeout));
     Ok(match reporter.hold(&mut state.saved, "review", at_most)? {
@@ -188,6 +190,13 @@ fn check_template(store: &Store, run: &RunId, model: &dyn RewardModel) -> Result
         return Ok(());
     }
     Err(WorkerError::TemplateChanged { name: recorded.name })
+}
+
+/// Tells what is done before the loop begins, so that a viewer has something to show for it.
+fn report_preparation(writer: &EventWriter, step: Phase) -> Result<(), WorkerError> {
+    let (round, part, n_parts, n_before, n_total) = (0, 0, 0, 0, 1);
+    let begun = RunEvent::StepStarted { round, step, part, n_parts, n_before, n_total };
+    Ok(writer.send(begun)?)
 }
 
 fn report_model(writer: &EventWriter, model: &dyn RewardModel) -> Result<(), WorkerError> {

@@ -261,6 +261,7 @@ fn hash_pair(hasher: &mut Sha256, id: PairId, pair: &EncodedPair) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::phase::{Phase, PhaseKey};
     use crate::worker::pass::{Pass, SharedScores};
     use crate::worker::testing::{Bench, names, spec};
 
@@ -331,7 +332,7 @@ mod tests {
         assert_eq!((first, last), ("round_reused", "round_trained"));
         // The scores come along: evaluating computes nothing.
         let n = taker.resources.inputs.test.len();
-        let pass = Pass { round: 0, step: "test", split: Some(Split::Test) };
+        let pass = Pass { key: PhaseKey::new(0, Phase::Test), split: Some(Split::Test) };
         assert_eq!(taker.state.shared_scores.known(pass, n).unwrap().len(), n);
     }
 
@@ -381,7 +382,7 @@ mod tests {
     #[test]
     fn scores_belong_to_a_split_of_round_0() {
         let mut scores = SharedScores::default();
-        let pass = |round, split| Pass { round, step: "test", split };
+        let pass = |round, split| Pass { key: PhaseKey::new(round, Phase::Test), split };
         scores.remember(pass(0, None), &[[1.0, 2.0]]);
         scores.remember(pass(1, Some(Split::Test)), &[[1.0, 2.0]]);
         assert!(scores.fresh.is_empty());

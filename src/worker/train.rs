@@ -1,8 +1,7 @@
 //! Training: epochs over the round's labels, one optimizer step at a time.
 
-use std::time::Instant;
-
 use crate::domain::event::RunEvent;
+use crate::domain::phase::{Phase, PhaseKey};
 use crate::domain::random::{Place, Purpose};
 use crate::domain::ser::{Outcome, with_human_labels};
 use crate::domain::spec::{ExperimentSpec, NONE, StartFrom};
@@ -13,7 +12,7 @@ use crate::store::StepsTaken;
 
 use super::control::Flow;
 use super::error::{StepResult, WorkerError};
-use super::reporter::{Reporter, StepProgress};
+use super::reporter::{Begun, Reporter};
 use super::resources::Resources;
 use super::state::RunState;
 use super::{checkpoints, shared_round};
@@ -47,10 +46,10 @@ pub fn train(
         }
         start_from(&state.spec, resources, round)?;
     }
-    let step = "train".to_owned();
-    reporter.send(RunEvent::StepStarted { round, step, n_total: plan.n_steps })?;
-    let clock = Instant::now();
-    if take_steps(state, resources, reporter, &plan, clock)? == Flow::Stop {
+    let counts = [state.saved.n_steps_done, plan.n_steps];
+    let begun = reporter.begin(PhaseKey::new(round, Phase::Train), 0, counts)?;
+    let clock = reporter.start_clock();
+    if take_steps(state, resources, reporter, &plan, begun)? == Flow::Stop {
         return Ok(None);
     }
     let verdicts = &state.saved.verdicts;
@@ -60,7 +59,7 @@ pub fn train(
         n_train_pairs: n_train_pairs as u64,
         n_steps: plan.n_steps,
         n_tokens: state.saved.n_step_tokens,
-        elapsed_ms: clock.elapsed().as_millis() as u64,
+        elapsed_ms: reporter.elapsed_ms(clock),
         weights_digest: resources.model.weights_digest(),
         n_human_labels: state.n_human_labels(resources.inputs.pool_labels.len()),
     })?;
@@ -73,7 +72,7 @@ fn take_steps(
     resources: &mut Resources<'_>,
     reporter: &mut Reporter<'_>,
     plan: &Plan,
-    clock: Instant,
+    begun: Begun,
 ) -> Result<Flow, WorkerError> {
     let tokens_before = state.saved.n_step_tokens;
     let mut last = LastOrder::default();
@@ -83,14 +82,7 @@ fn take_steps(
         }
         train_one(state, resources, reporter, plan, &mut last)?;
         let n_done = state.saved.n_steps_done;
-        reporter.progress(StepProgress {
-            round: plan.round,
-            step: "train",
-            n_done,
-            n_total: plan.n_steps,
-            n_tokens: state.saved.n_step_tokens - tokens_before,
-            clock,
-        })?;
+        reporter.progress(begun, n_done, state.saved.n_step_tokens - tokens_before)?;
         let is_due = n_done.is_multiple_of(u64::from(state.spec.train.checkpoint_steps));
         if is_due && n_done < plan.n_steps {
             checkpoints::save(state, resources, reporter, "training")?;

@@ -1,5 +1,6 @@
 //! Asks the second views about pairs: the pretrained backbone, and the surface of the answers.
 
+use crate::domain::phase::{Phase, PhaseKey};
 use crate::domain::preference::PairId;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::teacher::second_view::View;
@@ -22,7 +23,7 @@ const PAIRS_AT_ONCE: usize = 1024;
 pub fn ask(
     spec: &ExperimentSpec,
     inputs: &Inputs,
-    reporter: &Reporter<'_>,
+    reporter: &mut Reporter<'_>,
     folds: &[Vec<PairId>],
 ) -> Result<Vec<ViewJudgments>, WorkerError> {
     let asked = Asked {
@@ -47,7 +48,7 @@ pub fn ask(
 fn ask_backbone(
     spec: &ExperimentSpec,
     inputs: &Inputs,
-    reporter: &Reporter<'_>,
+    reporter: &mut Reporter<'_>,
     asked: Asked<'_>,
 ) -> Result<Option<ViewJudgments>, WorkerError> {
     let settings = OpenSettings::of_spec(spec);
@@ -61,11 +62,18 @@ fn ask_backbone(
             return Ok(None);
         }
     };
+    let n_folded: usize = asked.folds.iter().map(Vec::len).sum();
+    let n_total = (asked.pool.len() + asked.validation.len() + n_folded) as u64;
+    let begun = reporter.begin(PhaseKey::new(0, Phase::SecondView), 0, [0, n_total])?;
+    let (mut n_done, mut n_tokens) = (0, 0);
     Ok(Some(ViewJudgments::by_likelihood(asked, |ids| {
         let mut found = Vec::with_capacity(ids.len());
         for ids in ids.chunks(PAIRS_AT_ONCE) {
             let pairs: Vec<&EncodedPair> = ids.iter().map(|id| inputs.pair(*id)).collect();
             found.extend(backbone.answer_log_likelihoods(&pairs)?);
+            n_done += ids.len() as u64;
+            n_tokens += pairs.iter().map(|pair| pair.n_tokens() as u64).sum::<u64>();
+            reporter.progress(begun, n_done, n_tokens)?;
         }
         Ok::<_, WorkerError>(found)
     })?))

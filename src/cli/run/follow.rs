@@ -11,6 +11,7 @@ use crate::cli::print::{print_json, print_line};
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
+use crate::domain::phase;
 use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
@@ -169,6 +170,8 @@ struct Printer<'a> {
     selection: Option<SelectionSummary>,
     validation: Option<Evaluation>,
     test: Option<Evaluation>,
+    /// Folds of the present phase.
+    n_parts: u32,
     is_ended: bool,
     /// Whether it was said that the run waits.
     has_waited: bool,
@@ -185,6 +188,7 @@ impl<'a> Printer<'a> {
             selection: None,
             validation: None,
             test: None,
+            n_parts: 0,
             is_ended: false,
             has_waited: false,
         }
@@ -261,9 +265,11 @@ impl<'a> Printer<'a> {
                     words::count(n_test)
                 ));
             }
-            RunEvent::Progressed { round, step, n_done, n_total, n_tokens, elapsed_ms } => {
-                self.progress(round, &step, [n_done, n_total], n_tokens, elapsed_ms);
+            RunEvent::Progressed { round, step, part, n_done, n_total, n_tokens, elapsed_ms } => {
+                let what = phase::words(step, part, self.n_parts);
+                self.progress(round, &what, [n_done, n_total], n_tokens, elapsed_ms);
             }
+            RunEvent::StepStarted { n_parts, .. } => self.n_parts = n_parts,
             RunEvent::SelectionMade { summary, .. } => self.selection = Some(summary),
             RunEvent::Evaluated { split: Split::Validation, evaluation, .. } => {
                 self.validation = Some(evaluation);
@@ -287,7 +293,6 @@ impl<'a> Printer<'a> {
             RunEvent::RunStarted { .. }
             | RunEvent::ModelOpened { .. }
             | RunEvent::TextsEncoded { .. }
-            | RunEvent::StepStarted { .. }
             | RunEvent::TrainStepTaken { .. }
             | RunEvent::RoundTrained { .. }
             | RunEvent::PoolScored { .. }

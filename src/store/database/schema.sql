@@ -153,6 +153,8 @@ CREATE TABLE run_states (
     progress_seq        INTEGER,
     progress_round      INTEGER,
     progress_step       TEXT,
+    progress_part       INTEGER NOT NULL DEFAULT 0,
+    progress_n_parts    INTEGER NOT NULL DEFAULT 0,
     progress_n_done     INTEGER,
     progress_n_total    INTEGER,
     progress_n_tokens   INTEGER,
@@ -180,6 +182,23 @@ CREATE TABLE rounds (
     test_seq       INTEGER,
     PRIMARY KEY (run, round)
 ) STRICT;
+
+-- Derived from events: how long each phase took, in milliseconds of work of its latest attempt. seq
+-- numbers the event with which it began; n_before of n_total units were done by earlier attempts.
+CREATE TABLE phases (
+    run           INTEGER NOT NULL REFERENCES runs (key) ON DELETE CASCADE,
+    round         INTEGER NOT NULL,
+    phase         TEXT NOT NULL,
+    part          INTEGER NOT NULL,
+    n_parts       INTEGER NOT NULL,
+    seq           INTEGER NOT NULL,
+    started_at_ms INTEGER NOT NULL,
+    n_before      INTEGER NOT NULL,
+    n_done        INTEGER NOT NULL,
+    n_total       INTEGER NOT NULL,
+    elapsed_ms    INTEGER NOT NULL,
+    PRIMARY KEY (run, round, phase, part)
+) STRICT, WITHOUT ROWID;
 
 -- Derived from events: one row an optimizer step.
 CREATE TABLE metrics (

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::stored::{StoredEvent, parse};
 use super::{claims, columns, derive, parts};
 use crate::domain::event::{EventRecord, RunEvent};
+use crate::domain::phase::Phase;
 use crate::domain::run::{RunId, RunStatus};
 use crate::store::error::StoreError;
 use crate::store::rows::EventLine;
@@ -203,7 +204,7 @@ fn append_one(
 ) -> Result<(), StoreError> {
     let StoredEvent { attempt, seq, at_ms, ref body, ref columns, .. } = *stored;
     if let RunEvent::Progressed { round, step, .. } = event {
-        prune_progress(transaction, key, *round, step)?;
+        prune_progress(transaction, key, *round, *step)?;
     }
     transaction
         .prepare_cached(
@@ -228,7 +229,7 @@ fn prune_progress(
     transaction: &Transaction<'_>,
     key: i64,
     round: u32,
-    step: &str,
+    step: Phase,
 ) -> Result<(), StoreError> {
     transaction
         .prepare_cached(
@@ -236,7 +237,7 @@ fn prune_progress(
                  SELECT progress_seq FROM run_states
                  WHERE run = ?1 AND progress_round = ?2 AND progress_step = ?3)",
         )?
-        .execute((key, round, step))?;
+        .execute((key, round, step.name()))?;
     Ok(())
 }
 
@@ -278,8 +279,8 @@ mod tests {
     }
 
     fn progressed(n_done: u64) -> RunEvent {
-        let step = "train".to_owned();
-        RunEvent::Progressed { round: 0, step, n_done, n_total: 9, n_tokens: 70, elapsed_ms: 8 }
+        let (step, n_total, n_tokens) = (Phase::Train, 9, 70);
+        RunEvent::Progressed { round: 0, step, part: 0, n_done, n_total, n_tokens, elapsed_ms: 8 }
     }
 
     /// A life with a death in it: attempt 2 goes on from the checkpoint at step 2.
@@ -295,13 +296,14 @@ mod tests {
             digest: "d".into(),
         };
         let started = |resumed_from| RunEvent::RunStarted { worker: worker.clone(), resumed_from };
-        let mut events = vec![started(None), testing::step_started(0, "train", 9)];
+        let mut events = vec![started(None), testing::step_started(0, Phase::Train, 9)];
         events.extend([train_step(1, 0.7), train_step(2, 0.6), progressed(2), checkpoint]);
         events.extend([train_step(3, 0.5), progressed(3), train_step(4, 0.4)]);
         fixture.apply(&run, first, events);
         let second = fixture.begin(&run);
         assert_eq!((second.number, second.next_seq), (2, 10));
-        let mut events = vec![started(Some("step-2".into())), testing::step_started(0, "train", 9)];
+        let mut events =
+            vec![started(Some("step-2".into())), testing::step_started(0, Phase::Train, 9)];
         events.extend([train_step(3, 0.55), train_step(4, 0.45), progressed(4)]);
         events.push(evaluated(0, &[0.1, -0.3, 1.0 / 3.0, 2.0]));
         events.push(testing::selection_made(1, 20));
@@ -349,7 +351,7 @@ mod tests {
         let events = fixture.store.events_after(&run, 0, 100).unwrap();
         assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), [50]);
         let progress = fixture.store.run(&run).unwrap().row.progress.unwrap();
-        assert_eq!((progress.n_done, progress.n_total, progress.step.as_str()), (49, 9, "train"));
+        assert_eq!((progress.n_done, progress.n_total, progress.step), (49, 9, Phase::Train));
     }
 
     #[test]

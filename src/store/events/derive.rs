@@ -30,9 +30,8 @@ pub(in crate::store) fn derive(
     }
     match event {
         RunEvent::TrainStepTaken { .. } => train_step_taken(&state, event),
-        RunEvent::StepStarted { .. } | RunEvent::Progressed { .. } => {
-            progress(&state, seq, at_ms, event)
-        }
+        RunEvent::StepStarted { .. } => step_started(&state, seq, at_ms, event),
+        RunEvent::Progressed { .. } => progressed(&state, seq, at_ms, event),
         RunEvent::SelectionMade { round, summary, .. } => {
             state.set_round(*round, "selection_seq", &(seq as i64))?;
             selection_made(&state, *round, summary)
@@ -185,34 +184,87 @@ fn train_step_taken(state: &State<'_>, event: &RunEvent) -> Result<(), StoreErro
     Ok(())
 }
 
-fn progress(state: &State<'_>, seq: u64, at_ms: i64, event: &RunEvent) -> Result<(), StoreError> {
-    // The beginning of a step counts as progress of 0, but unlike progress it is never pruned.
-    let (seq, round, step, counts) = if let RunEvent::Progressed {
-        round,
-        step,
-        n_done,
-        n_total,
-        n_tokens,
-        elapsed_ms,
-    } = event
-    {
-        (Some(seq as i64), round, step, [*n_done, *n_total, *n_tokens, *elapsed_ms])
-    } else if let RunEvent::StepStarted { round, step, n_total } = event {
-        (None, round, step, [0, *n_total, 0, 0])
-    } else {
+/// Notes the beginning of a phase: progress of 0 that, unlike other progress, is never pruned.
+fn step_started(
+    state: &State<'_>,
+    seq: u64,
+    at_ms: i64,
+    event: &RunEvent,
+) -> Result<(), StoreError> {
+    let RunEvent::StepStarted { round, step, part, n_parts, n_before, n_total } = *event else {
         return Ok(());
     };
-    let [n_done, n_total, n_tokens, elapsed_ms] = counts.map(|count| count as i64);
+    let of_loop = (!step.is_preparation()).then_some(round);
+    let [n_before, n_total] = [n_before, n_total].map(|count| count as i64);
+    // A resumed run makes ready again, and is still in the round that it was in.
+    state
+        .connection
+        .prepare_cached(
+            "UPDATE run_states
+             SET round = coalesce(?8, round), progress_round = coalesce(?8, round),
+                 progress_seq = NULL, progress_step = ?2, progress_part = ?3,
+                 progress_n_parts = ?4, progress_n_done = ?5, progress_n_total = ?6,
+                 progress_n_tokens = 0, progress_elapsed_ms = 0, progress_at_ms = ?7
+             WHERE run = ?1",
+        )?
+        .execute((state.run, step.name(), part, n_parts, n_before, n_total, at_ms, of_loop))?;
+    state
+        .connection
+        .prepare_cached(
+            "REPLACE INTO phases
+             (run, round, phase, part, n_parts, seq, started_at_ms, n_before, n_done, n_total,
+              elapsed_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, 0)",
+        )?
+        .execute((
+            state.run,
+            round,
+            step.name(),
+            part,
+            n_parts,
+            seq as i64,
+            at_ms,
+            n_before,
+            n_total,
+        ))?;
+    Ok(())
+}
+
+fn progressed(state: &State<'_>, seq: u64, at_ms: i64, event: &RunEvent) -> Result<(), StoreError> {
+    let RunEvent::Progressed { round, step, part, n_done, n_total, n_tokens, elapsed_ms } = *event
+    else {
+        return Ok(());
+    };
+    let [n_done, n_total, n_tokens, elapsed_ms] =
+        [n_done, n_total, n_tokens, elapsed_ms].map(|count| count as i64);
     state
         .connection
         .prepare_cached(
             "UPDATE run_states
              SET round = ?3, progress_seq = ?2, progress_round = ?3, progress_step = ?4,
-                 progress_n_done = ?5, progress_n_total = ?6, progress_n_tokens = ?7,
-                 progress_elapsed_ms = ?8, progress_at_ms = ?9
+                 progress_part = ?5, progress_n_done = ?6, progress_n_total = ?7,
+                 progress_n_tokens = ?8, progress_elapsed_ms = ?9, progress_at_ms = ?10
              WHERE run = ?1",
         )?
-        .execute((state.run, seq, round, step, n_done, n_total, n_tokens, elapsed_ms, at_ms))?;
+        .execute((
+            state.run,
+            seq as i64,
+            round,
+            step.name(),
+            part,
+            n_done,
+            n_total,
+            n_tokens,
+            elapsed_ms,
+            at_ms,
+        ))?;
+    state
+        .connection
+        .prepare_cached(
+            "UPDATE phases SET n_done = ?5, n_total = ?6, elapsed_ms = ?7
+             WHERE run = ?1 AND round = ?2 AND phase = ?3 AND part = ?4",
+        )?
+        .execute((state.run, round, step.name(), part, n_done, n_total, elapsed_ms))?;
     Ok(())
 }
 

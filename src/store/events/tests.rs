@@ -10,6 +10,7 @@ use super::sink::{EventSink, StoreSink};
 use super::stored::StoredEvent;
 use crate::domain::event::{OracleAnswer, PairMargin, RunEvent};
 use crate::domain::metrics::{Evaluation, Split};
+use crate::domain::phase::Phase;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::{RequestKind, RunId, StopReason};
 use crate::domain::spec::{ChatTemplateRecord, OracleQueue};
@@ -79,14 +80,15 @@ fn opened() -> Vec<RunEvent> {
 fn round(round: u32) -> Vec<RunEvent> {
     let progressed = |n_done| RunEvent::Progressed {
         round,
-        step: "train".into(),
+        step: Phase::Train,
+        part: 0,
         n_done,
         n_total: 9,
         n_tokens: 70,
         elapsed_ms: 8,
     };
     vec![
-        testing::step_started(round, "train", 9),
+        testing::step_started(round, Phase::Train, 9),
         testing::train_step(1, 0.7),
         progressed(1),
         checkpoint("step-1", 1),

@@ -26,9 +26,6 @@ pub fn clean_row(mut row: RunRow) -> RunRow {
     if note != row.annotation.note {
         Arc::make_mut(&mut row.annotation).note = note;
     }
-    if let Some(progress) = &mut row.progress {
-        progress.step = clean_line(&progress.step);
-    }
     row
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::event::SelectionSummary;
+use crate::domain::forecast::Forecast;
 use crate::domain::preference::Side;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
@@ -126,6 +127,8 @@ pub struct RunData {
     pub sampled: Vec<SampledPair>,
     /// What its worker takes, where that can be known.
     pub resources: Option<Resources>,
+    /// When it will end, where that can be foretold.
+    pub forecast: Option<Forecast>,
 }
 
 impl RunData {
@@ -151,6 +154,7 @@ impl RunData {
             log: events.iter().filter_map(log_line).collect(),
             sampled: sampled.into_iter().map(clean_pair).collect(),
             resources: None,
+            forecast: None,
         }
     }
 

@@ -17,7 +17,7 @@ mod costs;
 pub mod data;
 pub mod executor;
 pub mod presets;
-mod resources;
+pub mod resources;
 pub mod reviewer;
 pub mod samples;
 pub mod source;

@@ -17,6 +17,19 @@ pub struct Resources {
     pub peak_bytes: u64,
     /// Processor cores busy since the last look; `None` at the first.
     pub n_cores: Option<f64>,
+    /// Processor cores of the machine that this process may use.
+    pub n_machine_cores: usize,
+    /// Threads of the whole machine that want a core, as a mean over the last minute.
+    pub load: f64,
+}
+
+impl Resources {
+    /// Whether other programs take the worker's share of the processor: more threads want a core
+    /// than there are cores, and the worker gets clearly less than all of them.
+    pub fn is_machine_busy(&self) -> bool {
+        let all = self.n_machine_cores as f64;
+        self.load > 1.25 * all && self.n_cores.is_some_and(|n| n < 0.75 * all)
+    }
 }
 
 /// Remembers the last look, since processor time only makes sense as a difference.
@@ -45,6 +58,8 @@ impl ResourceReader {
             memory_bytes: kilobytes(&status, "VmRSS:")? * 1024,
             peak_bytes: kilobytes(&status, "VmHWM:")? * 1024,
             n_cores,
+            n_machine_cores: std::thread::available_parallelism().map_or(1, usize::from),
+            load: load_of_last_minute().unwrap_or(0.0),
         })
     }
 }
@@ -55,6 +70,11 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
     Some((ticks(11)? + ticks(12)?) / TICKS)
+}
+
+/// The first number of `/proc/loadavg`.
+fn load_of_last_minute() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
 fn kilobytes(status: &str, name: &str) -> Option<u64> {
@@ -75,6 +95,21 @@ mod tests {
         assert_eq!(first.n_cores, None);
         let elsewhere = WorkerIdentity { host: "elsewhere".to_owned(), ..me };
         assert_eq!(reader.read(&elsewhere), None);
+    }
+
+    #[test]
+    fn a_machine_is_busy_if_others_take_the_cores() {
+        for (load, n_cores, is_busy) in [
+            (11.0, Some(0.3), true),
+            (11.0, None, false),
+            // The worker has what there is, or wants no more.
+            (2.6, Some(1.9), false),
+            (1.0, Some(0.3), false),
+        ] {
+            let resources =
+                Resources { memory_bytes: 0, peak_bytes: 0, n_cores, n_machine_cores: 2, load };
+            assert_eq!(resources.is_machine_busy(), is_busy, "{load} {n_cores:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::analysis::AnalysisError;
+use crate::analysis::{AnalysisError, forecast_of};
 use crate::domain::run::RunId;
 use crate::store::{Access, EventLine, Home, LossCurve, RunRow, Store, StoreError};
 
@@ -224,6 +224,9 @@ impl Reader {
         data.has_curves = self.interest.live;
         data.loss_stride = self.loss.stride();
         data.resources = worker.and_then(|worker| self.resources.read(&worker));
+        if let Some(spec) = &data.spec {
+            data.forecast = forecast_of(spec, &data.detail, &data.rounds, &store.phases(run)?);
+        }
         Ok(data)
     }
 }

@@ -194,29 +194,10 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
-/// The time that is left, in steps so wide that it does not change with every frame.
-pub fn coarse(ms: u64) -> String {
-    let step = match ms / 1000 {
-        0..60 => 5,
-        60..600 => 10,
-        _ => 60,
-    };
-    duration((ms / 1000).div_ceil(step) * step * 1000)
-}
-
 /// A rate in its two leading digits: the others are noise, and noise is bytes.
 pub fn two_digits(n: u64) -> u64 {
     let unit = 10_u64.pow(n.max(1).ilog10().saturating_sub(1));
     (n + unit / 2) / unit * unit
-}
-
-/// An estimate of a duration in one unit, so that it seldom changes: `<1m`, `15m`, `3h`.
-pub fn rough(ms: u64) -> String {
-    match ms / 60_000 {
-        0 => "<1m".to_owned(),
-        minutes @ 1..120 => format!("{minutes}m"),
-        minutes => format!("{}h", minutes / 60),
-    }
 }
 
 /// How long ago, in one unit: `12s`, `41m`, `5h`, `2d`.
@@ -306,10 +287,6 @@ mod tests {
         assert_eq!(duration(9_400), "9s");
         assert_eq!(duration(248_000), "4m08s");
         assert_eq!(duration(6_720_000), "1h52m");
-        assert_eq!(
-            [1_000, 59_000, 61_000, 700_000].map(coarse),
-            ["5s", "1m00s", "1m10s", "12m00s"]
-        );
         assert_eq!([0, 7, 99, 12_345, 9_960].map(two_digits), [0, 7, 99, 12_000, 10_000]);
         assert_eq!(
             [0, 599, 600, 2_459, 7_200].map(|s| coarse_age(0, s * 1000)),

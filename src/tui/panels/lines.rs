@@ -2,6 +2,8 @@
 
 use ratatui::text::{Line, Span};
 
+use super::clock::{busy_words, end_words, run_bar};
+use crate::domain::phase::Phase;
 use crate::store::rows::RunRow;
 use crate::tui::feed::data::RunData;
 use crate::tui::kit::draw::condition_style;
@@ -12,13 +14,10 @@ use crate::tui::kit::words;
 use crate::tui::kit::words::Condition;
 use crate::tui::shell::model::Model;
 
-/// The step in which a run waits for a person.
-const REVIEW: &str = "review";
-
 /// Whether the run is held after a selection until a person releases it.
 pub fn waits_for_review(row: &RunRow) -> bool {
     let is_paused = Condition::of(row) == Condition::Paused;
-    is_paused && row.progress.as_ref().is_some_and(|progress| progress.step == REVIEW)
+    is_paused && row.progress.as_ref().is_some_and(|progress| progress.step == Phase::Review)
 }
 
 /// What the run does now, or why it does nothing.
@@ -54,45 +53,62 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
     }
 }
 
-/// ` · train ▕████▊   ▏ 61% · 4m08s left`, as much as fits.
+/// ` · fold 2 of 3 trains ▕████▊   ▏ 61%`, as much as fits.
 fn step_spans(theme: &Theme, row: &RunRow, width: usize) -> Vec<Span<'static>> {
     let Some(progress) = &row.progress else { return Vec::new() };
-    let done = progress.n_done as f64 / progress.n_total.max(1) as f64;
-    let mut after = format!(" {:.0}%", done * 100.0);
-    if progress.n_done > 0 && progress.n_done < progress.n_total {
-        let left = progress.elapsed_ms as f64 * (1.0 - done) / done;
-        after = format!("{after} · {} left", text::coarse(left as u64));
+    let before = format!(" · {} ", progress.words());
+    // What comes in one piece has no share.
+    if progress.n_total <= 1 {
+        return vec![Span::raw(before)];
     }
-    let before = format!(" · {} ", progress.step);
+    let done = progress.n_done as f64 / progress.n_total as f64;
+    let after = format!(" {:.0}%", done * 100.0);
     let room = width.saturating_sub(text::width(&before) + text::width(&after));
-    let bar = if room >= 6 { gauge(done, room.min(24)) } else { String::new() };
+    let bar = if room >= 6 { gauge(done, room.min(12)) } else { String::new() };
     vec![Span::raw(before), Span::styled(bar, theme.main), Span::raw(after)]
 }
 
-/// Worker, speed and what the latest selection came to.
+/// How far the run is, its end, speed and worker, and what the latest selection came to.
 pub fn worker_line(model: &Model, data: &RunData, width: usize) -> Line<'static> {
-    let row = &data.detail.row;
-    let mut parts = Vec::new();
-    if let Some(worker) = data.detail.worker.as_ref().filter(|_| Condition::of(row).has_worker()) {
-        let beat = data.detail.heartbeat_at_ms.map(|at| text::age(at, model.now_ms));
-        parts.push(format!("worker {} ♥ {}", worker.pid, beat.unwrap_or("–".to_owned())));
+    let bar = data.forecast.as_ref().filter(|_| Condition::of(&data.detail.row).has_worker());
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    if let Some(forecast) = bar {
+        spans.extend(run_bar(model, forecast));
+        spans.push(Span::raw(" "));
     }
+    let room = width.saturating_sub(spans.iter().map(Span::width).sum());
+    let mut parts = facts(model, data);
+    // Whole facts or none: the last ones give way on a narrow terminal.
+    while text::width(&parts.join(" · ")) > room && parts.pop().is_some() {}
+    spans.push(Span::styled(parts.join(" · "), model.theme.dim));
+    Line::from(spans)
+}
+
+/// What a line tells of a run and its worker, the most important first.
+fn facts(model: &Model, data: &RunData) -> Vec<String> {
+    let row = &data.detail.row;
+    let condition = Condition::of(row);
+    let mut parts: Vec<String> = end_words(model, data).into_iter().collect();
+    parts.extend(busy_words(data));
     if let Some(progress) = row.progress.as_ref().filter(|p| p.elapsed_ms > 0 && p.n_tokens > 0) {
-        if Condition::of(row) == Condition::Running {
+        if condition == Condition::Running {
             let per_second = progress.n_tokens * 1000 / progress.elapsed_ms;
             parts.push(format!("{} tokens/s", text::count(text::two_digits(per_second))));
         }
-        parts.push(format!("step {}/{}", progress.n_done, progress.n_total));
+    }
+    if let Some(worker) = data.detail.worker.as_ref().filter(|_| condition.has_worker()) {
+        let beat = data.detail.heartbeat_at_ms.map(|at| text::age(at, model.now_ms));
+        parts.push(format!("worker {} ♥ {}", worker.pid, beat.unwrap_or("–".to_owned())));
     }
     if let Some(resources) = &data.resources {
         let cores = resources.n_cores.map_or(String::new(), |n| format!(" · {n:.1} cores"));
         parts.push(format!("{}{cores}", words::size(resources.memory_bytes)));
     }
-    if let Some(left) = time_left_ms(data) {
-        parts.push(format!("ends in ~{}", text::rough(left)));
-    }
     if row.n_vetoed > 0 {
         parts.push(format!("{} vetoed", text::count(row.n_vetoed)));
+    }
+    if let Some(progress) = row.progress.as_ref().filter(|p| p.n_total > 1) {
+        parts.push(format!("step {}/{}", progress.n_done, progress.n_total));
     }
     if let Some(sizes) = &data.detail.sizes {
         parts.push(format!(
@@ -101,29 +117,5 @@ pub fn worker_line(model: &Model, data: &RunData, width: usize) -> Line<'static>
             text::count(sizes.n_unlabeled_pool)
         ));
     }
-    // Whole facts or none: the last ones give way on a narrow terminal.
-    while text::width(&parts.join(" · ")) > width && parts.pop().is_some() {}
-    Line::styled(parts.join(" · "), model.theme.dim)
-}
-
-/// What the rounds to come will take if they take what complete ones took, milliseconds.
-fn time_left_ms(data: &RunData) -> Option<u64> {
-    let row = &data.detail.row;
-    if Condition::of(row) != Condition::Running {
-        return None;
-    }
-    // Round 0 scores no pool: it says less about the others than any of them.
-    let known = |first: u32| {
-        let complete = data.rounds.iter().filter(|round| round.round >= first);
-        let times: Vec<u64> = complete.filter_map(|round| round.wall_ms).collect();
-        times.iter().sum::<u64>().checked_div(times.len() as u64)
-    };
-    let mean = known(1).or_else(|| known(0))?;
-    let n_whole = row.rounds_max.saturating_sub(row.round);
-    let step_left = row
-        .progress
-        .as_ref()
-        .filter(|p| p.n_done > 0)
-        .map_or(0, |p| p.elapsed_ms * p.n_total.saturating_sub(p.n_done) / p.n_done);
-    Some(mean * u64::from(n_whole) + step_left)
+    parts
 }

@@ -3,6 +3,7 @@
 //! What draws plain data lies in `kit`, what one screen alone shows lies with that screen.
 
 pub mod accuracy;
+pub mod clock;
 pub mod confidence;
 pub mod lines;
 pub mod log;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::event::{RunEvent, SelectionSummary, WorkerIdentity};
+use crate::domain::forecast::Forecast;
 use crate::domain::metrics::histogram::ConfidenceHistogram;
 use crate::domain::metrics::{Evaluation, Split};
+use crate::domain::phase::Phase;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::{Liveness, RunId, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
@@ -17,6 +19,7 @@ use crate::store::rows::{
 };
 
 use crate::tui::feed::data::{RunData, Snapshot};
+use crate::tui::feed::resources::Resources;
 use crate::tui::feed::source::Read;
 use crate::tui::kit::size::Size;
 use crate::tui::kit::theme::{Depth, Theme, ThemeName};
@@ -93,7 +96,9 @@ pub fn running_row() -> RunRow {
     row.n_vetoed = 12;
     row.progress = Some(Box::new(ProgressRow {
         round: 2,
-        step: "train".to_owned(),
+        step: Phase::Train,
+        part: 0,
+        n_parts: 0,
         n_done: 918,
         n_total: 1504,
         n_tokens: 4_800_000,
@@ -341,7 +346,10 @@ pub fn running_data() -> RunData {
     rounds[2].validation = None;
     rounds[2].test = None;
     rounds[2].wall_ms = None;
-    RunData::new(detail(running_row()), rounds, loss(), &events(), sampled())
+    let mut data = RunData::new(detail(running_row()), rounds, loss(), &events(), sampled());
+    let rounds = vec![0.28, 0.49, 0.74];
+    data.forecast = Some(Forecast { done: 0.62, rounds, left_ms: [250_000, 700_000, 900_000] });
+    data
 }
 
 /// A run that ended by itself.
@@ -377,8 +385,20 @@ pub fn failed_data() -> RunData {
 pub fn early_data() -> RunData {
     let mut row = row(1, "ser-embedded-s3", RunStatus::Running, Liveness::Alive);
     let before = *running_row().progress.unwrap();
-    row.progress = Some(Box::new(ProgressRow { round: 0, n_done: 12, ..before }));
-    RunData::new(detail(row), Vec::new(), Vec::new(), &events()[..2], Vec::new())
+    let (step, part, n_parts) = (Phase::CrossFit, 1, 3);
+    let progress = ProgressRow { round: 0, step, part, n_parts, n_done: 618, ..before };
+    row.progress = Some(Box::new(progress));
+    let mut data = RunData::new(detail(row), Vec::new(), Vec::new(), &events()[..2], Vec::new());
+    let rounds = vec![0.31, 0.54, 0.77];
+    data.forecast = Some(Forecast { done: 0.14, rounds, left_ms: [300_000, 800_000, 980_000] });
+    data.resources = Some(Resources {
+        memory_bytes: 251 << 20,
+        peak_bytes: 260 << 20,
+        n_cores: Some(0.3),
+        n_machine_cores: 2,
+        load: 11.0,
+    });
+    data
 }
 
 /// A model that has read these runs.

@@ -40,7 +40,7 @@ fn the_pool_is_scored_once_and_then_selected_from() {
     assert_eq!(score_pool(state, resources, reporter, 1).unwrap(), Some(Outcome::Scored));
     assert_eq!(names(&bench.record.take_events()).last(), Some(&"pool_scored"));
     let from_state = run(&mut bench, 1);
-    assert_eq!(names(&bench.record.take_events()), ["selection_made"]);
+    assert_eq!(names(&bench.record.take_events()), ["step_started", "selection_made"]);
     // After a restart between the steps the same scores are computed again.
     assert!(bench.state.pool_scores.is_none());
     assert_eq!(run(&mut bench, 1), from_state);
@@ -97,20 +97,20 @@ fn pairs_that_people_have_labeled_are_scored_no_more() {
 fn a_selection_that_must_not_be_trained_on_is_reported_with_the_reason() {
     type Change = fn(&mut ExperimentSpec);
     let cases: [(Change, Option<StopReason>, &[&str]); 3] = [
-        (|_| (), None, &["selection_made"]),
+        (|_| (), None, &["step_started", "selection_made"]),
         (
             |spec| {
                 spec.selection.rule = RuleName::Risk;
                 spec.selection.max_error = 0.001;
             },
             Some(StopReason::Uncertified),
-            &["warned", "selection_made"],
+            &["step_started", "warned", "selection_made"],
         ),
         // Every chosen answer of the bench is the longer one.
         (
             |spec| spec.rounds.one_sided_max = 0.5,
             Some(StopReason::SelectionOneSided),
-            &["warned", "selection_made"],
+            &["step_started", "warned", "selection_made"],
         ),
     ];
     for (change, expected, said) in cases {

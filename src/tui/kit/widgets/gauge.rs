@@ -16,9 +16,30 @@ pub fn gauge(share: f64, columns: usize) -> String {
     out
 }
 
+/// The bar of [`gauge`] with a mark in the part to come wherever something ends, at shares of the
+/// whole.
+pub fn marked_gauge(share: f64, marks: &[f64], columns: usize) -> String {
+    let mut cells: Vec<char> = gauge(share, columns).chars().collect();
+    let inner = cells.len().saturating_sub(2);
+    for mark in marks {
+        let at = 1 + ((mark.clamp(0.0, 1.0) * inner as f64) as usize).min(inner.saturating_sub(1));
+        if let Some(cell) = cells.get_mut(at).filter(|cell| **cell == ' ') {
+            *cell = '│';
+        }
+    }
+    cells.into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_stand_in_the_part_to_come() {
+        assert_eq!(marked_gauge(0.5, &[0.2, 0.75], 10), "▕████  │ ▏");
+        assert_eq!(marked_gauge(0.0, &[1.0, f64::NAN], 6).chars().count(), 6);
+        assert_eq!(marked_gauge(1.0, &[0.5], 6), "▕████▏");
+    }
 
     #[test]
     fn always_as_wide_as_asked() {

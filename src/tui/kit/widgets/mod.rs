@@ -7,7 +7,7 @@ mod line_chart;
 mod reliability;
 mod trend;
 
-pub use gauge::gauge;
+pub use gauge::{gauge, marked_gauge};
 pub use histogram::{HistogramChart, Threshold};
 pub use line_chart::{LineChart, Point, Series, Stroke};
 pub use reliability::ReliabilityChart;

@@ -1,0 +1,96 @@
+//! The phases of a run: what its worker is at, as it tells people.
+//!
+//! A step of the loop ([`super::ser::Step`]) is one phase or several: cross-fitting trains a model
+//! and scores pairs with it for every fold, and then asks the second view.
+
+use serde::{Deserialize, Serialize};
+
+/// What a worker is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[derive(strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Phase {
+    /// The weights of the model are read.
+    Open,
+    /// The texts of all pairs become tokens.
+    Encode,
+    Train,
+    /// The validation pairs are scored.
+    Validate,
+    /// The test pairs are scored.
+    Test,
+    /// A fold model is trained.
+    CrossFit,
+    /// A fold model scores the pool, the validation pairs and its own fold.
+    JudgeFold,
+    /// The pretrained backbone reads all answers.
+    SecondView,
+    /// The pool is scored.
+    Score,
+    /// Pseudo-labels are chosen.
+    Select,
+    /// A person looks at the selection.
+    Review,
+}
+
+/// The kinds of work whose speed differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// Forward and backward passes of the reward model.
+    Train,
+    /// Forward passes of the reward model.
+    Score,
+    /// Log-likelihoods of answers under the pretrained backbone.
+    Likelihood,
+}
+
+impl Phase {
+    /// The name in tables, events and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether it is part of making ready, before a round is worked on.
+    #[must_use]
+    pub fn is_preparation(self) -> bool {
+        matches!(self, Self::Open | Self::Encode)
+    }
+}
+
+/// Which phase of a run is meant. Each comes once, unless a resumed attempt repeats it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PhaseKey {
+    pub round: u32,
+    pub phase: Phase,
+    /// Number of the fold, from 0; 0 where there are none.
+    pub part: u32,
+}
+
+impl PhaseKey {
+    /// A phase that is not about a fold.
+    #[must_use]
+    pub fn new(round: u32, phase: Phase) -> Self {
+        Self { round, phase, part: 0 }
+    }
+}
+
+/// The words for a phase, with the fold that it is about where there are `n_parts` of them.
+#[must_use]
+pub fn words(phase: Phase, part: u32, n_parts: u32) -> String {
+    let fold = format!("fold {} of {n_parts}", part + 1);
+    match phase {
+        Phase::Open => "opens the model".to_owned(),
+        Phase::Encode => "tokenizes the pairs".to_owned(),
+        Phase::Train => "trains".to_owned(),
+        Phase::Validate => "scores validation pairs".to_owned(),
+        Phase::Test => "scores test pairs".to_owned(),
+        Phase::CrossFit => format!("{fold} trains"),
+        Phase::JudgeFold => format!("{fold} scores"),
+        Phase::SecondView => "reads likelihoods".to_owned(),
+        Phase::Score => "scores the pool".to_owned(),
+        Phase::Select => "selects".to_owned(),
+        Phase::Review => "waits for a review".to_owned(),
+    }
+}
