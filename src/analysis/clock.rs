@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::forecast::{Forecast, SeenPhase, Sizes, forecast, plan};
+use crate::domain::forecast::{Forecast, SeenPhase, forecast, plan};
 use crate::domain::run::RunStatus;
 use crate::domain::spec::ExperimentSpec;
 use crate::store::rows::{RoundRow, RunDetail};
@@ -18,15 +18,9 @@ pub fn forecast_of(
 ) -> Option<Forecast> {
     let is_at_work = matches!(run.row.status, RunStatus::Running | RunStatus::Paused);
     let sizes = run.sizes.filter(|_| is_at_work)?;
-    let sizes = Sizes {
-        seed_set: sizes.n_seed_set,
-        validation: sizes.n_validation,
-        pool: sizes.n_unlabeled_pool,
-        test: sizes.n_test,
-    };
     let selected: BTreeMap<u32, u64> = rounds
         .iter()
         .filter_map(|round| Some((round.round, round.selection.as_ref()?.n_selected)))
         .collect();
-    forecast(&plan(spec, sizes, &selected), seen)
+    forecast(&plan(spec, sizes.into(), &selected), seen)
 }

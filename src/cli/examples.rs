@@ -53,6 +53,19 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ("resume", &[("ser resume my-run", "go on from the last checkpoint")]),
     ("stop", &[("ser stop my-run", "end it after a checkpoint")]),
     (
+        "queue",
+        &[
+            ("ser queue", "what is at work, what waits, and for what"),
+            ("ser queue first my-run", "next when a slot is free"),
+            ("ser queue now my-run", "at once, beside what runs"),
+        ],
+    ),
+    ("queue first", &[("ser queue first my-run", "next when a slot is free")]),
+    ("queue last", &[("ser queue last my-run", "behind all others")]),
+    ("queue up", &[("ser queue up my-run", "one place forward")]),
+    ("queue down", &[("ser queue down my-run", "one place back")]),
+    ("queue now", &[("ser queue now my-run", "at once, beside what runs")]),
+    (
         "data",
         &[
             ("ser data check pairs.jsonl", "what is in a file"),

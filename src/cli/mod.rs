@@ -6,6 +6,7 @@
 use crate::cli::model::bench;
 use crate::cli::model::pretrain;
 use crate::cli::run::attach;
+use crate::cli::run::queue;
 use crate::cli::run::reproduce;
 use crate::cli::run::request;
 use crate::cli::run::worker;
@@ -164,6 +165,8 @@ enum Command {
     Resume(request::RequestArgs),
     /// End a run after a checkpoint; `ser resume` goes on from there
     Stop(request::RequestArgs),
+    /// Show which runs wait for a slot and for whom, put them in another order, or start one now
+    Queue(queue::QueueArgs),
     /// Import and check preference data
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -325,6 +328,8 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Pause(args)) => request::pause(&context, &args),
         Some(Command::Resume(args)) => request::resume(&context, &args),
         Some(Command::Stop(args)) => request::stop(&context, &args),
+
+        Some(Command::Queue(args)) => queue::run(&context, &args),
         Some(Command::Data(command)) => data::run(&context, &command),
         Some(Command::Score(args)) => score::run(&context, &args),
         Some(Command::Eval(args)) => eval::run(&context, &args),

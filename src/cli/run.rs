@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod follow;
+pub mod queue;
 pub mod reproduce;
 pub mod request;
 pub mod worker;
@@ -17,6 +18,8 @@ use crate::report::listing::arms;
 use crate::report::table::Form;
 use crate::spec;
 use crate::spec::SpecInput;
+use crate::store::Store;
+use crate::store::rows::RunRow;
 use std::path::PathBuf;
 
 /// Arguments of `ser run`.
@@ -42,6 +45,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "N,N", value_delimiter = ',',
           value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     rng_seeds: Vec<u64>,
+    /// Start at once, although no slot is free
+    #[arg(long)]
+    now: bool,
     #[command(flatten)]
     follow: FollowArgs,
     /// Print the id and return at once
@@ -75,6 +81,11 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     let mut store = context.store_to_write("run")?;
     let launch::Started { experiment, runs } =
         launch::start(context.place(), &mut store, &request)?;
+    if args.now {
+        for run in &runs {
+            start_now(context, &mut store, run)?;
+        }
+    }
     context.supervisor.start_next(&mut store)?;
     if args.detach {
         return runs.iter().try_for_each(|run| print_line(run.id.as_str()));
@@ -96,6 +107,14 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
         print_table(&arms::table(&comparison), Form::Human, context.ascii)?;
     }
     outcome
+}
+
+/// Starts a run beside what is at work. One that was taken over from an earlier launch may have ended.
+fn start_now(context: &Context, store: &mut Store, run: &RunRow) -> CliResult {
+    if store.run(&run.id)?.row.queue_place.is_some() {
+        context.supervisor.start_now(store, &run.id)?;
+    }
+    Ok(())
 }
 
 /// The default keeps the comments that say what each key means.

@@ -23,7 +23,7 @@ const LEAST_MS: u64 = 500;
 /// How far off the price of a phase may be, as a factor, if two phases of its kind have shown their
 /// speed. Chosen, as the next two, so that after a tenth of the recorded runs of
 /// `tests/data/clock` the range holds their end.
-const SURE: f64 = 1.15;
+const SURE: f64 = 1.25;
 /// As [`SURE`], if the price rests on one phase, which may have been an unusual one.
 const FAIRLY_SURE: f64 = 1.35;
 /// As [`SURE`], if the price is guessed from other kinds of work.
@@ -111,6 +111,25 @@ fn place_of(plan: &[PlannedPhase], key: PhaseKey) -> Option<usize> {
     }
 }
 
+/// What a plan costs, counted in pairs that are scored, so that plans of one model can be compared:
+/// at least, where the loop ends as early as it may, probably, and at most.
+#[must_use]
+pub fn relative_cost(plan: &[PlannedPhase]) -> Between {
+    let mut sum = Between::default();
+    let mut earliest: Option<f64> = None;
+    for phase in plan {
+        sum = sum.plus(phase.n_pairs.times(cost_of(phase.work)));
+        if phase.may_end {
+            earliest.get_or_insert(sum.least);
+        }
+    }
+    Between { least: earliest.unwrap_or(sum.least), ..sum }
+}
+
+fn cost_of(work: Work) -> f64 {
+    COSTS.iter().find(|(of, _)| *of == work).map_or(1.0, |(_, cost)| *cost)
+}
+
 /// The price of a pair of each kind and how many phases have shown it, in [`COSTS`]' order.
 struct Speeds([(Work, Option<Speed>); 3]);
 
@@ -141,7 +160,6 @@ impl Speeds {
 
     /// The price of a pair of this kind by those of the others.
     fn guessed(&self, wanted: Work) -> f64 {
-        let cost_of = |work: Work| COSTS.iter().find(|it| it.0 == work).map_or(1.0, |it| it.1);
         let known = self
             .0
             .iter()

@@ -42,6 +42,12 @@ pub enum ReportError {
         /// Why no round will.
         never: Option<&'static str>,
     },
+    /// The run has no value of what a chart shows.
+    #[error("there is nothing to draw in the {picture} chart yet")]
+    NothingToDraw {
+        /// The name of the chart.
+        picture: &'static str,
+    },
     /// A value has no JSON form.
     #[error("cannot write JSON")]
     Json(#[from] serde_json::Error),
@@ -82,6 +88,7 @@ impl ReportError {
             Self::NothingScored { id, never: None, .. } => {
                 Some(format!("round 1 does; `ser attach {id}` shows how far it is"))
             }
+            Self::NothingToDraw { .. } => Some("a later round may fill it".to_owned()),
             Self::Json(_) => None,
         }
     }

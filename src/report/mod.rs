@@ -13,11 +13,13 @@ mod html;
 mod json;
 pub mod listing;
 mod markdown;
+mod page;
 pub mod paper;
+mod picture;
 mod run;
 mod scale;
 mod show;
-mod svg;
+pub mod story;
 pub mod table;
 mod words;
 
@@ -28,9 +30,10 @@ pub use error::{ReportError, never_scores};
 pub use html::{RunPart, report_html};
 pub use json::ComparisonDocument;
 pub use markdown::comparison_markdown;
+pub use page::{picture_of, report_of};
+pub use picture::{Picture, comparison_svg};
 pub use run::{EvaluationDocument, RunDocument, status, timestamp};
 pub use show::ShowDocument;
-pub use svg::comparison_svg;
 pub use words::{accuracy, letter, metric_value, same_runs, setting_value, share, signed};
 
 #[cfg(test)]

@@ -98,8 +98,11 @@ fn the_svg_is_closed_and_escaped() {
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     assert_eq!(svg.matches("<polyline").count(), 2);
     assert!(svg.contains("&lt;e&gt;") && !svg.contains("<e>"));
+    assert!(svg.contains("#0072b2") && !svg.contains("var("), "colors are written out");
+    assert!(svg.contains(">round<"), "the axis has a name");
     let empty = comparison_svg(&comparison(), CurveMetric::Loss, CurveAxis::Labels);
     assert!(!empty.contains("NaN") && !empty.contains("inf"));
+    assert!(empty.contains("no round has a value yet"));
 }
 
 #[test]

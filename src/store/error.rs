@@ -16,6 +16,13 @@ pub enum StoreError {
     /// A file or folder of the home cannot be used.
     #[error("failed to access `{}`", path.display())]
     Io { path: PathBuf, source: std::io::Error },
+    /// The table `[slots]` of the config file makes no sense.
+    #[error("`{}`: {problem}", path.display())]
+    Config {
+        path: PathBuf,
+        /// The value and what it should be.
+        problem: String,
+    },
     /// There is no database to read.
     #[error("there is no database at `{}`", path.display())]
     Missing {
@@ -207,6 +214,11 @@ impl StoreError {
                     "check the permissions of `{}`, or pass another `--home DIR`",
                     path.display()
                 )
+            }
+            Self::Config { .. } => {
+                "write `[slots]` and below it for example `cpu = 2`: as many runs on the processor \
+                 at a time"
+                    .to_owned()
             }
             Self::Missing { .. } => {
                 "start a run with `ser run`, or pass the right `--home DIR`".to_owned()

@@ -40,7 +40,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use database::connection::Access;
 pub use error::StoreError;
-pub use events::attempts::{Attempt, QueuedRun};
+pub use events::attempts::Attempt;
+pub use events::queue::{QueueMove, QueuedRun};
+pub use events::slots::{SLOT_NAMES, Slots};
 pub use events::writer::EventWriter;
 pub use experiments::StepsTaken;
 pub use filter::{FilterError, RunFilter};

@@ -60,6 +60,12 @@ impl Home {
         self.root.join("ser.db")
     }
 
+    /// The config file, which people write.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
     /// The folder of a run's files, `runs/ID`.
     #[must_use]
     pub fn run_dir(&self, run: &RunId) -> PathBuf {

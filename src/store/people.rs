@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::rows::RequestRow;
 use super::{Store, keys, runs};
 use crate::domain::run::{RequestKind, RunId};
+use crate::domain::text::clean::clean_line;
 
 impl Store {
     /// Asks something of a run's worker; returns the request's row.
@@ -20,8 +21,8 @@ impl Store {
         self.write(|transaction| {
             let key = keys::run(transaction, run)?;
             transaction.execute(
-                "INSERT INTO requests (run, kind, at_ms) VALUES (?1, ?2, ?3)",
-                (key, kind.name(), now_ms()),
+                "INSERT INTO requests (run, kind, at_ms, person) VALUES (?1, ?2, ?3, ?4)",
+                (key, kind.name(), now_ms(), login_name()),
             )?;
             Ok(transaction.last_insert_rowid())
         })
@@ -51,6 +52,12 @@ impl Store {
             Ok(requests)
         })
     }
+}
+
+/// The name under which this person is logged in; empty where the system does not tell.
+fn login_name() -> String {
+    let told = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    clean_line(&told("USER").or_else(|| told("LOGNAME")).unwrap_or_default())
 }
 
 #[cfg(test)]

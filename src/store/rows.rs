@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{SelectionSummary, WorkerIdentity};
+use crate::domain::forecast::Sizes;
 use crate::domain::metrics::Evaluation;
 use crate::domain::phase::{self, Phase};
 use crate::domain::preference::{PairId, Side};
@@ -55,6 +56,12 @@ pub struct RunRow {
     pub progress: Option<Box<ProgressRow>>,
     /// One line of why it failed.
     pub failure: Option<String>,
+    /// How it is held, while it is.
+    pub pause: Option<Box<PauseRow>>,
+    /// Its place in the queue, from 1.
+    pub queue_place: Option<u32>,
+    /// Whose slots it takes: `cpu`, `cuda` or `metal`.
+    pub slots: Arc<str>,
     /// What people keep about it.
     pub annotation: Arc<Annotation>,
     /// What its spec says, for lists and filters.
@@ -62,6 +69,23 @@ pub struct RunRow {
 }
 
 impl RunRow {
+    /// Whether it takes a slot now. A paused run takes none.
+    #[must_use]
+    pub fn holds_slot(&self) -> bool {
+        let is_alive = matches!(self.liveness, Liveness::Alive | Liveness::Silent);
+        self.status == RunStatus::Running && is_alive
+    }
+
+    /// The runs that hold the slots which this one waits for.
+    #[must_use]
+    pub fn waits_behind<'a>(&self, runs: impl IntoIterator<Item = &'a Self>) -> Vec<&'a Self> {
+        let is_waiting = self.status == RunStatus::Queued
+            || self.pause.as_ref().is_some_and(|it| it.waits_for_slot);
+        let runs = runs.into_iter().filter(|_| is_waiting);
+        runs.filter(|run| run.holds_slot() && run.slots == self.slots && run.id != self.id)
+            .collect()
+    }
+
     /// Latest test accuracy beside another run's; `None` without one of them, for the run itself,
     /// and for runs that are tested on other data.
     #[must_use]
@@ -139,6 +163,17 @@ impl SpecFacts {
     }
 }
 
+/// How a run is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseRow {
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// The login name of who asked for it; `None` at a gate.
+    pub by: Option<String>,
+    /// Whether a person has let it go on, so that it waits for a free slot only.
+    pub waits_for_slot: bool,
+}
+
 /// What a worker is doing now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProgressRow {
@@ -198,6 +233,17 @@ pub struct SplitSizes {
     pub n_test: u64,
     /// Dropped because their group is in the test source.
     pub n_leaked: u64,
+}
+
+impl From<SplitSizes> for Sizes {
+    fn from(sizes: SplitSizes) -> Self {
+        Self {
+            seed_set: sizes.n_seed_set,
+            validation: sizes.n_validation,
+            pool: sizes.n_unlabeled_pool,
+            test: sizes.n_test,
+        }
+    }
 }
 
 /// What tokenizing did to the texts.

@@ -12,7 +12,7 @@ use super::events::claims::{self, claim_of, is_alive, liveness_of, status_in_for
 use super::events::liveness::Claim;
 use super::keys::{self, unknown_run};
 use super::people::annotations;
-use super::rows::{ProgressRow, RunDetail, RunRow, Shared, SpecFacts};
+use super::rows::{PauseRow, ProgressRow, RunDetail, RunRow, Shared, SpecFacts};
 use super::{Annotation, Store, naming};
 use crate::domain::run::{RunId, RunStatus};
 use crate::domain::spec::ExperimentSpec;
@@ -54,8 +54,8 @@ impl Store {
             transaction.execute(
                 "INSERT INTO runs (id, name, experiment, arm, rng_seed, rounds_max, dataset,
                                    test_dataset, created_at_ms, backbone, source, learning_rate,
-                                   high_threshold, kind)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                                   high_threshold, kind, slots)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
                 (
                     id.as_str(),
                     &name,
@@ -71,6 +71,7 @@ impl Store {
                     decimal(new.spec.train.learning_rate),
                     new.spec.selection.high_threshold,
                     new.spec.kind.name(),
+                    new.spec.model.device.slots_name(),
                 ),
             )?;
             let key = transaction.last_insert_rowid();
@@ -170,7 +171,9 @@ const SELECT_ROW: &str = "
            progress_at_ms, backbone, source, learning_rate, high_threshold,
            coalesce(test_dataset, dataset), test_dataset IS NULL, experiments.name, runs.kind,
            heartbeats.attempt, is_held, pid, process_start, boot_id, host, heartbeats.at_ms,
-           progress_part, progress_n_parts
+           progress_part, progress_n_parts, paused_at_ms, paused_by, wants_slot, slots,
+           CASE WHEN queue.position IS NULL THEN NULL ELSE
+               (SELECT count(*) FROM queue AS other WHERE other.position <= queue.position) END
     FROM runs
     JOIN run_states ON run_states.run = runs.key
     LEFT JOIN queue ON queue.run = runs.key
@@ -179,6 +182,10 @@ const SELECT_ROW: &str = "
 
 /// The column of [`SELECT_ROW`] where the claim begins.
 const FIRST_CLAIM_COLUMN: usize = 31;
+/// The column of [`SELECT_ROW`] where fold and number of folds of the progress stand.
+const FIRST_PART_COLUMN: usize = FIRST_CLAIM_COLUMN + 7;
+/// The column of [`SELECT_ROW`] where pause, slot and place in the queue begin.
+const FIRST_SLOT_COLUMN: usize = FIRST_PART_COLUMN + 2;
 
 pub(super) fn one_row(connection: &Connection, run: &RunId) -> Result<RunRow, StoreError> {
     let key = keys::run(connection, run)?;
@@ -240,6 +247,9 @@ fn run_row(
             _ => progress(row, 16)?.map(Box::new),
         },
         failure: row.get::<_, Option<String>>(11)?.filter(|_| has_ended),
+        pause: if status == RunStatus::Paused { pause(row)?.map(Box::new) } else { None },
+        queue_place: row.get(FIRST_SLOT_COLUMN + 4)?,
+        slots: text(row, FIRST_SLOT_COLUMN + 3, shared)?,
         annotation,
         facts: SpecFacts {
             backbone: text(row, 23, shared)?,
@@ -275,13 +285,22 @@ fn progress(row: &Row<'_>, first: usize) -> Result<Option<ProgressRow>, StoreErr
     Ok(Some(ProgressRow {
         round,
         step: word(row, first + 1, "phase")?,
-        part: row.get(FIRST_CLAIM_COLUMN + 7)?,
-        n_parts: row.get(FIRST_CLAIM_COLUMN + 8)?,
+        part: row.get(FIRST_PART_COLUMN)?,
+        n_parts: row.get(FIRST_PART_COLUMN + 1)?,
         n_done: count(2)?,
         n_total: count(3)?,
         n_tokens: count(4)?,
         elapsed_ms: count(5)?,
         at_ms: row.get(first + 6)?,
+    }))
+}
+
+fn pause(row: &Row<'_>) -> rusqlite::Result<Option<PauseRow>> {
+    let Some(since_ms) = row.get(FIRST_SLOT_COLUMN)? else { return Ok(None) };
+    Ok(Some(PauseRow {
+        since_ms,
+        by: row.get::<_, Option<String>>(FIRST_SLOT_COLUMN + 1)?.filter(|name| !name.is_empty()),
+        waits_for_slot: row.get::<_, Option<i64>>(FIRST_SLOT_COLUMN + 2)?.unwrap_or(0) > 0,
     }))
 }
 

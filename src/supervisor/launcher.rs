@@ -11,13 +11,16 @@ use nix::unistd::Pid;
 use super::SupervisorError;
 use crate::domain::event::WorkerIdentity;
 use crate::domain::run::RunId;
-use crate::store::Home;
 use crate::store::events::liveness;
+use crate::store::{Home, Slots};
 
 /// A way to start workers, and to end one that does not respond.
 pub trait Launcher: Debug + Send + Sync {
-    /// How many workers may be at work at a time.
-    fn n_slots(&self) -> usize;
+    /// How many workers may be at work at a time in a home.
+    ///
+    /// # Errors
+    /// When the home says something about it that cannot be understood.
+    fn slots(&self, home: &Home) -> Result<Slots, SupervisorError>;
 
     /// Starts `ser worker --run ID --home DIR`, or submits it as a job, without waiting for it.
     ///
@@ -50,7 +53,7 @@ pub enum SubmissionState {
     Ended(String),
 }
 
-/// Workers as processes of this machine, one at a time: there is one device.
+/// Workers as processes of this machine, as many at a time as its home has slots.
 #[derive(Debug, Default)]
 pub struct Local {
     /// The `ser` binary; `None` is the running one. Tests are not `ser` themselves.
@@ -75,8 +78,8 @@ impl Local {
 }
 
 impl Launcher for Local {
-    fn n_slots(&self) -> usize {
-        1
+    fn slots(&self, home: &Home) -> Result<Slots, SupervisorError> {
+        Ok(Slots::load(home)?)
     }
 
     /// The worker has no standard input, both its outputs go to the run's log, and the home is its

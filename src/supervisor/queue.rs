@@ -27,9 +27,38 @@ impl Supervisor {
         let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
         reap(&mut children, store)?;
         let this = liveness::current_worker();
-        let Some(queued) = store.claim_next(&this, self.launcher.n_slots())? else {
-            return Ok(None);
-        };
+        let slots = self.launcher.slots(&self.home)?;
+        match store.claim_next(&this, &slots)? {
+            Some(queued) => self.start(store, queued, &mut children).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Starts a run of the queue, or lets a paused one go on, whether a slot is free or not.
+    ///
+    /// # Errors
+    /// When the run is neither queued nor paused, or the process cannot be started.
+    pub fn start_now(&self, store: &mut Store, run: &RunId) -> Result<(), SupervisorError> {
+        if store.run(run)?.row.status == RunStatus::Paused {
+            store.waive_slot(run)?;
+            return self.resume(store, run);
+        }
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        reap(&mut children, store)?;
+        // Another process that is starting it does what was asked for.
+        if let Some(queued) = store.claim_run(run, &liveness::current_worker())? {
+            self.start(store, queued, &mut children)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the launcher for the worker of a run that this process has claimed.
+    fn start(
+        &self,
+        store: &mut Store,
+        queued: QueuedRun,
+        children: &mut Vec<StartedWorker>,
+    ) -> Result<RunId, SupervisorError> {
         let run = queued.run.clone();
         let submitted = match self.launcher.submit(&self.home, &run) {
             Ok(submitted) => submitted,
@@ -39,10 +68,10 @@ impl Supervisor {
             }
         };
         // A submitted job has no process yet, so the claim is made in the name of this process.
-        let worker = submitted.worker().unwrap_or(this);
+        let worker = submitted.worker().unwrap_or_else(liveness::current_worker);
         children.push(StartedWorker { queued, submitted });
         store.hand_claim(&run, Some(&worker))?;
-        Ok(Some(run))
+        Ok(run)
     }
 
     /// Whether a worker that this process has asked for is still there.
@@ -89,8 +118,8 @@ mod tests {
     use super::*;
     use crate::domain::event::WorkerIdentity;
     use crate::domain::run::{Liveness, RequestKind};
-    use crate::store::Home;
     use crate::store::testing::{self, Fixture};
+    use crate::store::{Home, Slots};
     use crate::supervisor::{Launcher, Local};
 
     /// A supervisor whose workers are a shell script.
@@ -182,8 +211,8 @@ mod tests {
     }
 
     impl Launcher for Cluster {
-        fn n_slots(&self) -> usize {
-            2
+        fn slots(&self, _: &Home) -> Result<Slots, SupervisorError> {
+            Ok(Slots::all(2))
         }
 
         fn submit(&self, _: &Home, run: &RunId) -> Result<Box<dyn Submitted>, SupervisorError> {

@@ -8,6 +8,9 @@
 //! slow = true              # one frame a second at most
 //! sort = "accuracy"        # newest, accuracy, state, name
 //!
+//! [slots]                  # runs at work at a time; one where nothing is said
+//! cpu = 2
+//!
 //! [keys]                   # by the id of an action; `?` lists what there is
 //! "run.stop" = ["Z", "F8"]
 //! "view.theme" = []        # no key at all
@@ -25,7 +28,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::domain::review::SampleFilter;
 use crate::domain::text::clean::clean_line;
-use crate::store::Home;
+use crate::store::{Home, Slots};
 
 use super::error::TuiError;
 use super::kit::key::Key;
@@ -63,7 +66,8 @@ pub struct Settings {
     pub n_remapped: usize,
 }
 
-const NAMES: [&str; 8] = ["theme", "color", "mouse", "ascii", "slow", "sort", "keys", "views"];
+const NAMES: [&str; 9] =
+    ["theme", "color", "mouse", "ascii", "slow", "sort", "slots", "keys", "views"];
 
 impl Settings {
     /// Where the file of a home is.
@@ -133,6 +137,13 @@ impl Settings {
                 "mouse" => settings.mouse = value.switch()?,
                 "ascii" => settings.ascii = value.switch()?,
                 "slow" => settings.slow = value.switch()?,
+                // Whoever starts a run reads them.
+                "slots" => {
+                    Slots::parse(text, path).map_err(|error| {
+                        let hint = error.hint().unwrap_or_default();
+                        reader.refuse(at, error.to_string(), &hint)
+                    })?;
+                }
                 "keys" => settings.read_keys(&value)?,
                 "views" => settings.read_views(&value)?,
                 other => {

@@ -1,12 +1,14 @@
 //! A run's record: where the worker writes what happened, and reads what people wrote and what
 //! earlier rounds found.
 
+use std::cell::RefCell;
+
 use crate::domain::event::RunEvent;
 use crate::domain::review::queue::Facets;
 use crate::domain::run::RunId;
 use crate::domain::selection::ScoredPair;
 use crate::domain::verdict::VerdictSet;
-use crate::store::{EventWriter, RequestRow, RoundRow, StepsTaken, Store, StoreError};
+use crate::store::{EventWriter, RequestRow, RoundRow, Slots, StepsTaken, Store, StoreError};
 
 /// The record of one run. A trait, so that a step can be tested without a database.
 pub trait RunRecord {
@@ -27,6 +29,12 @@ pub trait RunRecord {
     /// # Errors
     /// When the record cannot be read.
     fn unread_requests(&self) -> Result<Vec<RequestRow>, StoreError>;
+
+    /// Takes a slot for the run that a person lets go on; `false` while none is free.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    fn take_slot(&self) -> Result<bool, StoreError>;
 
     /// Adds the verdicts after row `last_id` to those known, and returns the last row.
     ///
@@ -76,8 +84,8 @@ pub struct StoredRecord<'a> {
     pub run: RunId,
     /// The data set that its pairs are from.
     pub dataset: i64,
-    /// A connection for reading.
-    pub store: Store,
+    /// A connection for reading, and for taking a slot.
+    pub store: RefCell<Store>,
     /// The event writer of this attempt.
     pub writer: &'a EventWriter,
 }
@@ -92,7 +100,13 @@ impl RunRecord for StoredRecord<'_> {
     }
 
     fn unread_requests(&self) -> Result<Vec<RequestRow>, StoreError> {
-        self.store.unread_requests(&self.run)
+        self.store.borrow().unread_requests(&self.run)
+    }
+
+    fn take_slot(&self) -> Result<bool, StoreError> {
+        let mut store = self.store.borrow_mut();
+        let slots = Slots::load(store.home())?;
+        store.take_slot(&self.run, &slots)
     }
 
     fn read_verdicts_after(
@@ -100,26 +114,26 @@ impl RunRecord for StoredRecord<'_> {
         last_id: i64,
         verdicts: &mut VerdictSet,
     ) -> Result<i64, StoreError> {
-        self.store.read_verdicts_after(&self.run, last_id, verdicts)
+        self.store.borrow().read_verdicts_after(&self.run, last_id, verdicts)
     }
 
     fn rounds(&self) -> Result<Vec<RoundRow>, StoreError> {
-        self.store.rounds(&self.run)
+        self.store.borrow().rounds(&self.run)
     }
 
     fn steps_of_round_0(&self) -> Result<Vec<RunEvent>, StoreError> {
-        self.store.train_steps(&self.run, 0)
+        self.store.borrow().train_steps(&self.run, 0)
     }
 
     fn steps_of_sibling(&self, arm: &str) -> Result<Option<StepsTaken>, StoreError> {
-        self.store.steps_of_sibling(&self.run, arm)
+        self.store.borrow().steps_of_sibling(&self.run, arm)
     }
 
     fn pair_scores(&self, round: u32) -> Result<Vec<ScoredPair>, StoreError> {
-        self.store.pair_scores(&self.run, round)
+        self.store.borrow().pair_scores(&self.run, round)
     }
 
     fn facets_of(&self, pairs: &[u32]) -> Result<Vec<Facets>, StoreError> {
-        self.store.facets_of(self.dataset, pairs)
+        self.store.borrow().facets_of(self.dataset, pairs)
     }
 }

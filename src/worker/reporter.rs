@@ -189,7 +189,8 @@ impl<'a> Reporter<'a> {
         Ok(Some(request.kind))
     }
 
-    /// Holds the run until a person resumes or stops it, or for as long as `at_most`.
+    /// Holds the run until a person resumes or stops it, or for as long as `at_most`. Meanwhile others
+    /// may take its slot; then it waits for another one.
     ///
     /// # Errors
     /// When the record cannot be read.
@@ -200,27 +201,34 @@ impl<'a> Reporter<'a> {
         at_most: Option<Duration>,
     ) -> Result<Flow, WorkerError> {
         self.send(RunEvent::Paused { reason: reason.to_owned() })?;
+        // A paused run holds no slot, which others see in what is on disk.
+        self.flush()?;
         let begin = Instant::now();
+        let mut is_released = false;
         loop {
             if self.signals.stop_requested() {
                 return Ok(Flow::Stop);
             }
             match self.next_request()? {
-                Some(RequestKind::Resume) => break,
+                Some(RequestKind::Resume) => is_released = true,
                 Some(RequestKind::Stop) => return Ok(Flow::Stop),
-                Some(RequestKind::Pause) | None => {
-                    let looked_at = Instant::now();
-                    std::thread::sleep(HELD_LOOK);
-                    let held = looked_at.elapsed();
-                    self.clock.held += held;
-                    self.held += held;
-                }
+                Some(RequestKind::Pause) => is_released = false,
+                None => {}
             }
-            if let Some(limit) = at_most.filter(|limit| begin.elapsed() >= *limit) {
-                let seconds = limit.as_secs();
+            let is_over = at_most.is_some_and(|limit| begin.elapsed() >= limit);
+            if is_over && !is_released {
+                let seconds = at_most.unwrap_or_default().as_secs();
                 self.warn(format!("nobody released the run within {seconds} s: it goes on"))?;
+                is_released = true;
+            }
+            if is_released && self.record.take_slot()? {
                 break;
             }
+            let looked_at = Instant::now();
+            std::thread::sleep(HELD_LOOK);
+            let held = looked_at.elapsed();
+            self.clock.held += held;
+            self.held += held;
         }
         self.read_verdicts(state)?;
         self.send(RunEvent::Resumed)?;
@@ -295,6 +303,20 @@ mod tests {
             }
             assert_eq!(read(&mut bench), flow, "{requests:?}");
             assert_eq!(names(&bench.record.take_events()), said);
+        }
+    }
+
+    #[test]
+    fn a_released_run_waits_for_a_slot_and_can_be_stopped_meanwhile() {
+        for (asked, expected) in [(None, Flow::Continue), (Some(RequestKind::Stop), Flow::Stop)] {
+            let mut bench = Bench::new(spec(|_| ()));
+            bench.record.keep_slots_for(2);
+            bench.record.request(Some(RequestKind::Resume));
+            bench.record.request(asked);
+            let held = bench.reporter.hold(&mut bench.state.saved, "requested", None).unwrap();
+            assert_eq!(held, expected);
+            let ends_resumed = names(&bench.record.take_events()).last() == Some(&"resumed");
+            assert_eq!(ends_resumed, expected == Flow::Continue);
         }
     }
 

@@ -80,7 +80,8 @@ impl<'a> Session<'a> {
         };
         let mut state = RunState::new(run.clone(), spec, saved);
         state.is_in_experiment = detail.row.experiment.is_some();
-        let record = StoredRecord { run: run.clone(), dataset: detail.dataset, store, writer };
+        let (run, store) = (run.clone(), RefCell::new(store));
+        let record = StoredRecord { run, dataset: detail.dataset, store, writer };
         let reporter = Reporter::new(Box::new(record), signals);
         let resources = Resources { model, inputs, home, trust: RefCell::new(trust) };
         Ok(Self { state, resources, reporter })

@@ -138,9 +138,15 @@ pub struct FakeRecord {
     sibling: RefCell<Option<StepsTaken>>,
     scores: RefCell<BTreeMap<u32, Vec<ScoredPair>>>,
     n_facets_read: Cell<usize>,
+    n_tries_for_a_slot: Cell<usize>,
 }
 
 impl FakeRecord {
+    /// Lets a run that is released find no free slot so many times.
+    pub fn keep_slots_for(&self, n_tries: usize) {
+        self.n_tries_for_a_slot.set(n_tries);
+    }
+
     /// The events since the last call.
     pub fn take_events(&self) -> Vec<RunEvent> {
         let events = self.events.borrow();
@@ -184,6 +190,12 @@ impl RunRecord for Rc<FakeRecord> {
         }
         self.events.borrow_mut().push(event);
         Ok(())
+    }
+
+    fn take_slot(&self) -> Result<bool, StoreError> {
+        let n_tries = self.n_tries_for_a_slot.get();
+        self.n_tries_for_a_slot.set(n_tries.saturating_sub(1));
+        Ok(n_tries == 0)
     }
 
     fn flush(&self) -> Result<(), StoreError> {

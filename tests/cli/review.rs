@@ -1,14 +1,15 @@
 //! Reviewing from the command line, with real worker processes on the mock model: the gate, its
 //! timeout, and verdicts that reach the training under way.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::fixture::{Place, SPEC, stderr, succeeded};
 use crate::patience::seconds;
+
+/// Leaves the gate out.
+const LIVE: &str = "review.mode=live";
 
 fn place() -> Place {
     Place::with_spec(&format!("{SPEC}[review]\nmode = \"gate\"\n"))
@@ -46,24 +47,14 @@ fn n_train(document: &Value) -> u64 {
 }
 
 #[test]
-fn a_run_behind_a_held_one_says_what_it_waits_for() {
+fn a_run_that_waits_for_a_person_lets_the_next_one_go() {
     let place = place();
     held(&place, "gated");
-    succeeded(&place, &["run", "spec.toml", "--detach", "--name", "second"]);
-    succeeded(&place, &["stop", "second"]);
-    let resumed = succeeded(&place, &["resume", "second"]);
-    assert!(
-        resumed.starts_with("`second` is in the queue and starts from the beginning"),
-        "{resumed}"
-    );
-
-    let mut attached = place.command(&["attach", "second", "--plain"]);
-    let mut attached = attached.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(attached.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    attached.kill().unwrap();
-    attached.wait().unwrap();
-    assert!(line.starts_with("`second` is queued behind `gated`, which is paused"), "{line}");
+    succeeded(&place, &["run", "spec.toml", "--plain", "--name", "next", "--set", LIVE]);
+    let document = place.json(&["show", "gated", "--json"]);
+    assert_eq!(document["run"]["status"], "paused");
+    assert!(succeeded(&place, &["resume", "gated"]).contains("goes on at once"));
+    wait_for(&place, "gated", "finished");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
 use crate::report;
 use crate::report::ShowDocument;
+use crate::report::story;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
 
@@ -173,8 +174,8 @@ struct Printer<'a> {
     /// Folds of the present phase.
     n_parts: u32,
     is_ended: bool,
-    /// Whether it was said that the run waits.
-    has_waited: bool,
+    /// What was said last of what the run waits for.
+    waited: Option<String>,
 }
 
 impl<'a> Printer<'a> {
@@ -190,29 +191,31 @@ impl<'a> Printer<'a> {
             test: None,
             n_parts: 0,
             is_ended: false,
-            has_waited: false,
+            waited: None,
         }
     }
 
-    /// Says once which run has the slot that a queued run waits for.
+    /// Says which runs have the slots that a run waits for, whenever others have them or its place
+    /// changes.
     fn print_waiting(&mut self, store: &Store, run: &RunRow) -> CliResult {
-        if run.status != RunStatus::Queued || self.has_waited {
+        let runs = store.runs()?;
+        let behind = run.waits_behind(&runs);
+        if behind.is_empty() {
             return Ok(());
         }
-        let has_slot = |other: &RunRow| {
-            other.id != run.id
-                && matches!(other.status, RunStatus::Running | RunStatus::Paused)
-                && matches!(other.liveness, Liveness::Alive | Liveness::Silent)
-        };
-        let Some(other) = store.runs()?.into_iter().find(has_slot) else { return Ok(()) };
-        self.has_waited = true;
-        self.context.say(&format!(
-            "`{}` is queued behind `{}`, which is {}; `ser attach {}` shows it",
+        let names: Vec<String> = behind.iter().map(|other| format!("`{}`", other.name)).collect();
+        let place = run.queue_place.map_or(String::new(), |place| format!(" (place {place})"));
+        let line = format!(
+            "`{}` is queued{place} behind {}; `ser queue` shows it, `ser queue now {}` starts it \
+             beside",
             run.name,
-            other.name,
-            report::status(&other),
-            other.id
-        ));
+            names.join(", "),
+            run.id
+        );
+        if self.waited.as_ref() != Some(&line) {
+            self.context.say(&line);
+            self.waited = Some(line);
+        }
         Ok(())
     }
 
@@ -237,6 +240,9 @@ impl<'a> Printer<'a> {
 
     fn print(&mut self, event: RunEvent) -> CliResult {
         self.is_ended |= event.status().is_some_and(RunStatus::is_ended);
+        if let Some(sentence) = story::sentence(&event) {
+            self.context.say(&sentence);
+        }
         match event {
             RunEvent::RunStarted { resumed_from: Some(name), .. } => {
                 self.context.say(&format!("resumed from checkpoint {name}"));

@@ -37,10 +37,17 @@ pub fn resume(context: &Context, args: &RequestArgs) -> CliResult {
     let run = store.find_run(&args.run)?;
     refuse(&run, "resume", run.status == RunStatus::Finished)?;
     context.supervisor.resume(&mut store, &run.id)?;
-    let how = match run.liveness {
-        Liveness::Alive | Liveness::Silent => "goes on at once",
-        _ if has_checkpoint(context, &run) => "goes on from its last checkpoint",
-        _ => "is in the queue and starts from the beginning",
+    let is_held = matches!(run.liveness, Liveness::Alive | Liveness::Silent);
+    let busy = store.runs()?.into_iter().find(|other| {
+        other.holds_slot() && other.id != run.id && other.slots == run.slots && is_held
+    });
+    let how = match (is_held, busy) {
+        (true, Some(other)) => format!("goes on when its slot is free, which `{}` has", other.name),
+        (true, None) => "goes on at once".to_owned(),
+        (false, _) if has_checkpoint(context, &run) => {
+            "goes on from its last checkpoint".to_owned()
+        }
+        (false, _) => "is in the queue and starts from the beginning".to_owned(),
     };
     print_line(&format!("`{}` {how}; watch it with `ser attach {}`", run.name, run.id))
 }

@@ -19,6 +19,14 @@ pub struct Sizes {
     pub test: u64,
 }
 
+impl Sizes {
+    /// All pairs.
+    #[must_use]
+    pub fn n_pairs(self) -> u64 {
+        self.seed_set + self.validation + self.pool + self.test
+    }
+}
+
 /// A number that is not known exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Between {

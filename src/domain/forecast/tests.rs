@@ -181,6 +181,18 @@ fn the_loop_may_end_after_a_later_pool_was_scored() {
     assert!(forecast(&plan, &history).unwrap().left_ms[0] > 100_000, "it goes on");
 }
 
+#[test]
+fn plans_are_compared_by_their_work() {
+    let cost = |change: &dyn Fn(&mut ExperimentSpec)| relative_cost(&one_round(change));
+    let whole = cost(&|_| ());
+    let scored = (30 + 200 + 1000 + 30 + 200) as f64;
+    assert_eq!(whole.likely, 3.0 * (360.0 + 1860.0) + scored);
+    let longer = cost(&|spec| spec.rounds.max = 3);
+    assert!(longer.most > 2.5 * whole.most);
+    // The loop may end once the pool of round 2 is scored.
+    assert!(longer.least < whole.likely + 1000.0 + 1.0, "{longer:?}");
+}
+
 /// A finished run as `tests/python/clock.py` wrote it down. The runs had two cores, some of them shared with
 /// other programs.
 #[derive(serde::Deserialize)]
@@ -244,16 +256,18 @@ fn foretold(run: &Recorded, spec: &ExperimentSpec, now: u64) -> Option<Forecast>
 #[test]
 fn after_a_tenth_of_recorded_runs_the_range_holds_their_end() {
     let runs = recorded();
-    for share in [0.1, 0.25, 0.5, 0.75] {
-        let mut n_held = 0;
+    for (share, most_missed) in [(0.1, 0.2), (0.25, 0.2), (0.5, 0.25), (0.75, 0.25)] {
+        let mut missed = Vec::new();
         for (run, spec) in &runs {
             let now = (run.end_ms as f64 * share) as u64;
             let Some(found) = foretold(run, spec, now) else { continue };
             let left = run.end_ms - now;
             let [least, _, most] = found.left_ms;
-            let holds = (least..=most).contains(&left);
-            n_held += usize::from(holds);
+            if !(least..=most).contains(&left) {
+                missed.push((run.end_ms, left, found.left_ms));
+            }
         }
-        assert!(n_held * 10 >= runs.len() * 8, "{n_held} of {} at {share}", runs.len());
+        let n_most = (runs.len() as f64 * most_missed) as usize;
+        assert!(missed.len() <= n_most, "at {share}: {missed:?}");
     }
 }

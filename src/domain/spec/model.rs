@@ -202,6 +202,19 @@ pub enum Device {
     Metal,
 }
 
+impl Device {
+    /// The part of the machine whose slots a run on this device takes, as the table `[slots]` of
+    /// `config.toml` names it.
+    #[must_use]
+    pub fn slots_name(self) -> &'static str {
+        match self {
+            Self::Cpu | Self::CandleCpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Metal => "metal",
+        }
+    }
+}
+
 impl ModelSpec {
     /// Checks every range of the table.
     ///

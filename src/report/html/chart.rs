@@ -3,14 +3,14 @@
 
 use std::fmt::Write as _;
 
-use super::element::line as escaped;
+pub use super::element::line as escaped;
 use crate::domain::metrics::calibration::ReliabilityBin;
 use crate::report::curve::CurvePoint;
 use crate::report::scale::{Scale, plain};
 
-const WIDTH: f64 = 560.0;
-const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 50.0;
+pub const WIDTH: f64 = 560.0;
+pub const HEIGHT: f64 = 300.0;
+pub const LEFT: f64 = 50.0;
 const RIGHT: f64 = 546.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 262.0;
@@ -42,8 +42,19 @@ pub enum Range {
     Values,
 }
 
-/// Curves over one axis; `None` when there is no point.
+/// Draws curves over one axis; `None` when there is no point.
 pub fn curves(title: &str, axis: &str, series: &[Series], range: Range) -> Option<String> {
+    marked_curves(title, axis, series, range, &[])
+}
+
+/// Draws curves like [`curves`], with a vertical line and a word at some places of the axis.
+pub fn marked_curves(
+    title: &str,
+    axis: &str,
+    series: &[Series],
+    range: Range,
+    marks: &[(f64, String)],
+) -> Option<String> {
     let points = || series.iter().flat_map(|series| &series.points);
     points().next()?;
     let x = Scale::of(points().map(|point| point.x), LEFT + 8.0, RIGHT - 8.0);
@@ -61,6 +72,17 @@ pub fn curves(title: &str, axis: &str, series: &[Series], range: Range) -> Optio
         bottom_label(&mut out, x.place(tick), &plain(tick));
     }
     axis_name(&mut out, axis);
+    for (at, words) in marks {
+        let at = x.place(*at);
+        let _ = write!(
+            out,
+            "<path d=\"M{at:.1} {TOP}V{BOTTOM}\" class=\"grid\" stroke-dasharray=\"3 3\"/>\
+             <text x=\"{:.1}\" y=\"{}\">{}</text>",
+            at + 3.0,
+            TOP + 10.0,
+            escaped(words)
+        );
+    }
     for one in series {
         curve(&mut out, one, &x, &y, series.len() <= N_BANDS);
     }
@@ -139,6 +161,19 @@ pub fn sign(style: usize) -> String {
         stroke(style),
         marker(style, 17.0, 6.0)
     )
+}
+
+/// The sign of a curve, its middle at a height, for a legend inside a picture.
+pub fn sign_at(style: usize, x: f64, y: f64) -> String {
+    let line = format!("<path d=\"M{x} {y}h34\" fill=\"none\" {}/>", stroke(style));
+    line + &marker(style, x + 17.0, y)
+}
+
+/// A chart in which there is nothing to draw yet.
+pub fn empty(title: &str) -> String {
+    let mut out = open(title);
+    bottom_label(&mut out, f64::midpoint(LEFT, RIGHT), "no round has a value yet");
+    close(out)
 }
 
 /// How many pairs had which confidence: all, and of them those selected, in columns over

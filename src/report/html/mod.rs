@@ -4,7 +4,7 @@
 //! cleaned where it enters. A content security policy forbids everything but its own styles, in case
 //! something should get through.
 
-mod chart;
+pub(super) mod chart;
 mod element;
 mod parts;
 mod run;
@@ -15,6 +15,8 @@ use std::fmt::Write as _;
 
 use element::line;
 pub use parts::RunPart;
+pub(super) use parts::test_reliability;
+pub(super) use run::{accuracy_chart, label_chart, loss_chart};
 
 const PAGE: &str = include_str!("../../../assets/report.html");
 

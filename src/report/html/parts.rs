@@ -55,7 +55,7 @@ pub(super) fn figures(charts: &[(Option<String>, &str)]) -> String {
 }
 
 /// The reliability diagram of the round that speaks for a run.
-pub(super) fn test_reliability(run: &ComparedRun) -> Option<String> {
+pub(in crate::report) fn test_reliability(run: &ComparedRun) -> Option<String> {
     let round = run.compared_round()?;
     let test = round.test.as_ref()?;
     let title =

@@ -12,7 +12,7 @@ use crate::report::words::{duration, setting_value, share};
 use crate::store::best_round;
 use crate::store::rows::{RoundRow, SampledPair, learning_status_name};
 
-use super::chart::{Range, Series, curves, histogram, sign};
+use super::chart::{Range, Series, curves, histogram, marked_curves, sign};
 use super::element::{NONE, card, count, line, maybe, percent, table, text};
 use super::parts::{RunPart, figures, p_value, test_reliability};
 
@@ -107,27 +107,52 @@ fn cards(run: &ComparedRun, part: &RunPart) -> String {
     out + "</div>\n"
 }
 
+fn series(run: &ComparedRun, metric: CurveMetric, style: usize) -> Series {
+    Series { points: curve(run, metric, CurveAxis::Round), style }
+}
+
+/// Draws validation and test accuracy by round.
+pub fn accuracy_chart(run: &ComparedRun) -> Option<String> {
+    let accuracy = [
+        series(run, CurveMetric::ValidationAccuracy, 1),
+        series(run, CurveMetric::TestAccuracy, 0),
+    ];
+    curves("Accuracy", "round", &accuracy, Range::Shares)
+}
+
+/// Draws how many pseudo-labels are right and how many pairs are kept, by round.
+pub fn label_chart(run: &ComparedRun) -> Option<String> {
+    let labels = [series(run, CurveMetric::Precision, 2), series(run, CurveMetric::Coverage, 3)];
+    curves("Pseudo-labels", "round", &labels, Range::AllShares)
+}
+
+/// Draws the training loss by optimizer step, with a mark where each later round begins.
+pub fn loss_chart(run: &ComparedRun) -> Option<String> {
+    let mut n_steps = 0;
+    let mut marks = Vec::new();
+    for round in &run.rounds {
+        if n_steps > 0 && round.n_steps.is_some() {
+            marks.push((n_steps as f64, format!("round {}", round.round)));
+        }
+        n_steps += round.n_steps.unwrap_or(0);
+    }
+    let loss = [series(run, CurveMetric::Loss, 4)];
+    marked_curves("Training loss", "optimizer step", &loss, Range::Values, &marks)
+}
+
 fn round_charts(run: &ComparedRun) -> String {
-    let series = |metric, style| Series { points: curve(run, metric, CurveAxis::Round), style };
-    let accuracy =
-        [series(CurveMetric::ValidationAccuracy, 1), series(CurveMetric::TestAccuracy, 0)];
-    let labels = [series(CurveMetric::Precision, 2), series(CurveMetric::Coverage, 3)];
-    let loss = [series(CurveMetric::Loss, 4)];
     figures(&[
         (
-            curves("Accuracy", "round", &accuracy, Range::Shares),
+            accuracy_chart(run),
             "With 95 % Wilson intervals. Rounds share their test pairs, so that a difference may be sure \
              where intervals overlap.",
         ),
         (
-            curves("Pseudo-labels", "round", &labels, Range::AllShares),
+            label_chart(run),
             "Share of the selected labels that agree with the hidden human ones, and share of the \
              pool that was selected.",
         ),
-        (
-            curves("Training loss", "optimizer step", &loss, Range::Values),
-            "Mean of each bucket of steps, with its smallest and largest value.",
-        ),
+        (loss_chart(run), "Mean of each bucket of steps, with its smallest and largest value."),
         (test_reliability(run), RELIABILITY),
     ])
 }

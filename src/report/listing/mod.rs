@@ -2,6 +2,7 @@
 
 pub mod arms;
 pub mod compared;
+pub mod queue;
 mod round_audit;
 pub mod rounds;
 pub mod runs;

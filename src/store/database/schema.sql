@@ -68,6 +68,8 @@ CREATE TABLE runs (
     dataset       INTEGER NOT NULL REFERENCES datasets (key),
     test_dataset  INTEGER REFERENCES datasets (key),
     created_at_ms INTEGER NOT NULL,
+    -- Whose slots the run takes: cpu, cuda or metal.
+    slots          TEXT NOT NULL,
     backbone       TEXT NOT NULL,
     source         TEXT NOT NULL,
     learning_rate  REAL,
@@ -95,7 +97,8 @@ CREATE TABLE queue (
 
 -- Which process holds a run. is_held is set when an attempt begins and cleared when it ends by an
 -- event; a held run whose process is gone is interrupted. Requests up to last_request_before were
--- meant for earlier attempts.
+-- meant for earlier attempts. A paused run holds no slot: wants_slot is 1 when a person let it go on
+-- and no slot was free, 2 when it goes on without one.
 CREATE TABLE heartbeats (
     run           INTEGER PRIMARY KEY REFERENCES runs (key) ON DELETE CASCADE,
     attempt       INTEGER NOT NULL,
@@ -105,7 +108,8 @@ CREATE TABLE heartbeats (
     boot_id       TEXT NOT NULL,
     host          TEXT NOT NULL,
     at_ms         INTEGER NOT NULL,
-    last_request_before INTEGER NOT NULL
+    last_request_before INTEGER NOT NULL,
+    wants_slot    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- The journal. seq counts from 1 over all attempts; older `progressed` events of the same step are
@@ -150,6 +154,9 @@ CREATE TABLE run_states (
     encoding            TEXT,
     last_request_read   INTEGER NOT NULL DEFAULT 0,
     last_verdict_read   INTEGER NOT NULL DEFAULT 0,
+    -- Since when a person has held the run, and who.
+    paused_at_ms        INTEGER,
+    paused_by           TEXT,
     progress_seq        INTEGER,
     progress_round      INTEGER,
     progress_step       TEXT,
@@ -258,7 +265,9 @@ CREATE TABLE requests (
     id    INTEGER PRIMARY KEY AUTOINCREMENT,
     run   INTEGER NOT NULL REFERENCES runs (key) ON DELETE CASCADE,
     kind  TEXT NOT NULL CHECK (kind IN ('pause', 'resume', 'stop')),
-    at_ms INTEGER NOT NULL
+    at_ms INTEGER NOT NULL,
+    -- The login name of who asked.
+    person TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX requests_by_run ON requests (run, id);
 

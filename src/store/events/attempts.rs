@@ -1,15 +1,12 @@
-//! Which worker holds a run: the queue, attempts and heartbeats.
+//! Which worker holds a run: attempts and heartbeats.
 //!
 //! Two processes may try to start the same run at the same time. [`Store::begin_attempt`] decides
 //! in one transaction, and the loser is told who won.
 
-use rusqlite::{OptionalExtension, Transaction};
-
 use super::apply;
 use super::claims::{claim, is_alive};
-use super::liveness;
-use crate::domain::event::{EventRecord, RunEvent, WorkerIdentity};
-use crate::domain::run::{RunId, RunStatus};
+use crate::domain::event::WorkerIdentity;
+use crate::domain::run::RunId;
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
 use crate::store::rows::RunDetail;
@@ -23,18 +20,6 @@ pub struct Attempt {
     /// The number of the attempt's first event.
     pub next_seq: u64,
 }
-
-/// A run whose worker may now be started by the process that claimed it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueuedRun {
-    pub run: RunId,
-    /// The latest attempt at it; 0 where there was none.
-    pub attempt: u32,
-}
-
-/// How long a claim from another host holds, whose processes cannot be checked. A worker takes its
-/// run within seconds.
-const CLAIM_ELSEWHERE_MS: i64 = 60_000;
 
 impl Store {
     /// Takes a queued or interrupted run for a worker.
@@ -99,68 +84,6 @@ impl Store {
         })
     }
 
-    /// The first run in the queue.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn next_queued(&self) -> Result<Option<RunId>, StoreError> {
-        self.read(|connection| {
-            let sql = "SELECT id FROM queue JOIN runs ON runs.key = queue.run
-                       ORDER BY position LIMIT 1";
-            Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.map(RunId))
-        })
-    }
-
-    /// Claims the first run of the queue for the process that will start its worker, if fewer than
-    /// `n_slots` runs are at work or being started. `None` when there is nothing to start, or
-    /// another process is starting it: one transaction decides, so that of many processes that
-    /// watch the queue only one starts a worker.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn claim_next(
-        &mut self,
-        by: &WorkerIdentity,
-        n_slots: usize,
-    ) -> Result<Option<QueuedRun>, StoreError> {
-        let is_idle = self.next_queued()?.is_none();
-        if is_idle {
-            // An empty queue is found without taking a lock, so that polling costs nothing.
-            return Ok(None);
-        }
-        let running = self.running()?;
-        let n_working = running.iter().filter(|detail| is_alive(detail.row.liveness)).count();
-        self.write(|transaction| {
-            let waiting = waiting(transaction)?;
-            let n_starting = waiting.iter().filter(|run| run.is_claimed).count();
-            let free = waiting.iter().find(|run| !run.is_claimed);
-            let Some(run) = free.filter(|_| n_working + n_starting < n_slots) else {
-                return Ok(None);
-            };
-            let id: String =
-                transaction
-                    .query_row("SELECT id FROM runs WHERE key = ?1", [run.key], |row| row.get(0))?;
-            let attempt = claim(transaction, run.key)?.map_or(0, |claim| claim.attempt);
-            set_claim(transaction, run.key, Some(by))?;
-            Ok(Some(QueuedRun { run: RunId(id), attempt }))
-        })
-    }
-
-    /// Passes the claim on a run to the worker that was started for it, or gives the claim up.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn hand_claim(
-        &mut self,
-        run: &RunId,
-        to: Option<&WorkerIdentity>,
-    ) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let key = keys::run(transaction, run)?;
-            set_claim(transaction, key, to)
-        })
-    }
-
     /// Every run that a worker should be working on, whether its process is alive or not.
     ///
     /// # Errors
@@ -178,95 +101,13 @@ impl Store {
             details.filter(|detail| detail.as_ref().is_ok_and(wants) || detail.is_err()).collect()
         })
     }
-
-    /// Puts a stopped, failed or interrupted run at the end of the queue.
-    ///
-    /// # Errors
-    /// When the run is queued, at work or finished.
-    pub fn requeue(&mut self, run: &RunId) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let row = runs::one_row(transaction, run)?;
-            let can_resume = match row.status {
-                RunStatus::Stopped | RunStatus::Failed => true,
-                RunStatus::Running | RunStatus::Paused => !is_alive(row.liveness),
-                RunStatus::Queued | RunStatus::Finished => false,
-            };
-            if !can_resume {
-                let (name, state) = (row.name, row.status.name());
-                return Err(StoreError::WrongState { action: "nothing to resume", name, state });
-            }
-            let key = keys::run(transaction, run)?;
-            transaction.execute("INSERT INTO queue (run) VALUES (?1)", [key])?;
-            Ok(())
-        })
-    }
-
-    /// Ends a queued run that no worker has taken. The event is written by a person's command or a
-    /// supervisor in the worker's place: `run_stopped` when the run is canceled, `run_failed` when
-    /// its worker cannot start.
-    ///
-    /// # Errors
-    /// When the run is not in the queue any more, or the event does not end it.
-    pub fn end_queued(&mut self, run: &RunId, event: RunEvent) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let row = runs::one_row(transaction, run)?;
-            let ends = event.status().is_some_and(RunStatus::is_ended);
-            if row.status != RunStatus::Queued || !ends {
-                let (name, state) = (row.name, row.status.name());
-                return Err(StoreError::WrongState { action: "cannot end it here", name, state });
-            }
-            let key = keys::run(transaction, run)?;
-            transaction.execute("DELETE FROM queue WHERE run = ?1", [key])?;
-            let record = EventRecord {
-                run: run.clone(),
-                attempt: row.attempt,
-                seq: apply::last_seq(transaction, key)? + 1,
-                at_ms: now_ms(),
-                event,
-            };
-            apply::append_record(transaction, &record)
-        })
-    }
-}
-
-/// A run in the queue.
-struct Waiting {
-    key: i64,
-    /// Whether a living process has started a worker for it, or is about to.
-    is_claimed: bool,
-}
-
-/// The queue in its order.
-fn waiting(transaction: &Transaction<'_>) -> Result<Vec<Waiting>, StoreError> {
-    let sql = "SELECT run, claimed_by, claimed_ms FROM queue ORDER BY position";
-    let mut statement = transaction.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| {
-        let (by, at_ms): (Option<String>, Option<i64>) = (row.get(1)?, row.get(2)?);
-        let worker = by.and_then(|text| serde_json::from_str::<WorkerIdentity>(&text).ok());
-        let is_recent = now_ms().saturating_sub(at_ms.unwrap_or(0)) < CLAIM_ELSEWHERE_MS;
-        let holds = |worker: &WorkerIdentity| {
-            liveness::exists(worker) || (liveness::is_elsewhere(worker) && is_recent)
-        };
-        Ok(Waiting { key: row.get(0)?, is_claimed: worker.as_ref().is_some_and(holds) })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn set_claim(
-    transaction: &Transaction<'_>,
-    key: i64,
-    by: Option<&WorkerIdentity>,
-) -> Result<(), StoreError> {
-    // Texts and numbers in a struct cannot fail to serialize.
-    let by = by.and_then(|worker| serde_json::to_string(worker).ok());
-    let sql = "UPDATE queue SET claimed_by = ?2, claimed_ms = ?3 WHERE run = ?1";
-    transaction.prepare_cached(sql)?.execute((key, by, now_ms()))?;
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::event::RunEvent;
+    use crate::domain::run::RunStatus;
     use crate::domain::run::{Liveness, StopReason};
     use crate::store::Access;
     use crate::store::events::liveness::current_worker;

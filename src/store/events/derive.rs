@@ -88,9 +88,9 @@ pub(in crate::store) fn derive(
         | RunEvent::StepsMatched { .. }
         | RunEvent::RoundReused { .. }
         | RunEvent::CrossFitted { .. }
-        | RunEvent::Paused { .. }
-        | RunEvent::Resumed
         | RunEvent::Warned { .. } => Ok(()),
+        RunEvent::Paused { reason } => state.paused(at_ms, reason),
+        RunEvent::Resumed => state.set("paused_at_ms", &None::<i64>),
     }
 }
 
@@ -138,12 +138,25 @@ impl State<'_> {
         text.flatten().map(parse).transpose()
     }
 
+    /// Notes since when the run is held, and who asked for it in the request that was read last. At a
+    /// gate nobody did.
+    fn paused(&self, at_ms: i64, reason: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE run_states
+                   SET paused_at_ms = ?2,
+                       paused_by = CASE WHEN ?3 = 'review' THEN NULL ELSE
+                           (SELECT person FROM requests
+                            WHERE requests.run = ?1 AND id = last_request_read) END
+                   WHERE run = ?1";
+        self.connection.prepare_cached(sql)?.execute((self.run, at_ms, reason))?;
+        Ok(())
+    }
+
     /// Resets the state at the start of an attempt: it has not ended, and the step of the attempt
     /// before it is over.
     fn started(&self) -> Result<(), StoreError> {
         let sql = "UPDATE run_states
                    SET stop_reason = NULL, finished_at_ms = NULL, failure = NULL,
-                       progress_seq = NULL, progress_round = NULL
+                       progress_seq = NULL, progress_round = NULL, paused_at_ms = NULL
                    WHERE run = ?1";
         self.connection.prepare_cached(sql)?.execute([self.run])?;
         Ok(())

@@ -7,7 +7,9 @@ pub(crate) mod columns;
 pub(crate) mod derive;
 pub mod liveness;
 pub(crate) mod parts;
+pub(crate) mod queue;
 pub(crate) mod sink;
+pub(crate) mod slots;
 pub(crate) mod stored;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use crate::domain::run::{RequestKind, RunId};
 use crate::launch::Request;
+use crate::report::Picture;
 use crate::report::listing::Printed;
-use crate::store::RunEdit;
+use crate::store::{QueueMove, RunEdit};
 
 /// What a file will hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,15 @@ pub enum Contents {
     Text(String),
     /// A list as the command line prints it: the two tell one story.
     Printed(Printed),
+    /// The HTML report of runs.
+    Report {
+        runs: Vec<RunId>,
+    },
+    /// A chart of a run, as an SVG.
+    Picture {
+        run: RunId,
+        picture: Picture,
+    },
 }
 
 /// A decision about runs, with the words that say it.
@@ -47,6 +57,14 @@ pub enum Change {
         run: RunId,
         /// The name of the run, for the answer.
         name: String,
+    },
+    /// Move a run in the queue, or start it now.
+    Queue {
+        run: RunId,
+        /// The name of the run, for the answer.
+        name: String,
+        /// Where it goes; `None` starts it.
+        to: Option<QueueMove>,
     },
     /// Put a text on the clipboard of the person, wherever they sit.
     Copy {

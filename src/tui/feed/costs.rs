@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::domain::forecast::Sizes;
 use crate::domain::run::{RunId, RunStatus};
 use crate::store::{Home, RunRow, Store, StoreError};
 
@@ -69,7 +70,7 @@ impl CostReader {
         let spec = form::check(Some(text), &[], &[]).ok()?;
         // Without a run on the same pairs their number is unknown; it changes the plan little.
         let same = past.iter().find(|run| run.spec.data.source == spec.data.source);
-        let need = memory_need(&spec, same.map_or(0, |run| run.n_pairs));
+        let need = memory_need(&spec, same.map_or(0, |run| run.sizes.n_pairs()));
         self.planned = Some((text.to_owned(), need));
         need
     }
@@ -85,13 +86,11 @@ fn cost_of(store: &Store, run: &RunId) -> Result<Option<PastRun>, StoreError> {
     let rounds = store.rounds(run)?;
     let detail = store.run(run)?;
     let Ok(spec) = serde_json::from_str(&detail.spec_json) else { return Ok(None) };
-    let n_pairs = detail.sizes.map_or(0, |sizes| {
-        sizes.n_seed_set + sizes.n_validation + sizes.n_unlabeled_pool + sizes.n_test
-    });
+    let Some(sizes) = detail.sizes.map(Sizes::from) else { return Ok(None) };
     let complete = rounds.iter().filter_map(|round| round.wall_ms);
     let (n_rounds, wall_ms) = complete.fold((0, 0), |(n, sum), wall_ms| (n + 1, sum + wall_ms));
     let n_bytes = n_bytes_in(&store.home().run_dir(run));
-    Ok((n_rounds > 0).then_some(PastRun { spec, n_pairs, n_rounds, wall_ms, n_bytes }))
+    Ok((n_rounds > 0).then_some(PastRun { spec, sizes, n_rounds, wall_ms, n_bytes }))
 }
 
 /// Bytes of all files below a folder; what cannot be read counts nothing.

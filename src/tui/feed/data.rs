@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::event::SelectionSummary;
-use crate::domain::forecast::Forecast;
+use crate::domain::forecast::{Forecast, Sizes};
 use crate::domain::preference::Side;
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::RunId;
@@ -87,8 +87,8 @@ pub struct Costs {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastRun {
     pub spec: ExperimentSpec,
-    /// Pairs of its data, of every split.
-    pub n_pairs: u64,
+    /// How its data were divided.
+    pub sizes: Sizes,
     /// Complete rounds, round 0 included.
     pub n_rounds: u64,
     /// Wall time of those rounds, milliseconds.

@@ -7,12 +7,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::analysis::RoundChoice;
 use crate::domain::run::{RequestKind, RunId, RunStatus};
 use crate::domain::text::causes::one_line;
 use crate::launch::{self, LaunchError, Request as LaunchRequest};
-use crate::report::ReportError;
 use crate::report::listing::Printed;
-use crate::store::{Access, Home, Store};
+use crate::report::{self, ReportError};
+use crate::store::rows::RunRow;
+use crate::store::{Access, Home, QueueMove, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
 
 use super::change::{Answer, Change, Contents, Edited};
@@ -23,6 +25,9 @@ use crate::tui::terminal::clipboard;
 
 /// How often the head of the queue is looked at: there is no daemon, so whoever is here does it.
 const QUEUE: Duration = Duration::from_secs(3);
+
+/// Pairs of each run in a report, as many as `ser export --format html` takes.
+const N_REPORT_PAIRS: usize = 12;
 
 /// A launch that is under way: the id of its last run, or why there is none.
 pub type Launching = JoinHandle<Result<String, LaunchError>>;
@@ -46,6 +51,9 @@ pub fn execute(
                 Some(answer(ask(home, supervisor, &run, &name, kind)))
             }
             Ok(Change::Kill { run, name }) => Some(answer(kill(home, supervisor, &run, &name))),
+            Ok(Change::Queue { run, name, to }) => {
+                Some(answer(queue(home, supervisor, &run, &name, to)))
+            }
             Ok(Change::Launch(request)) => {
                 launches.retain(|launch| !launch.is_finished());
                 launches.push(launch(home, supervisor, request, to));
@@ -59,8 +67,8 @@ pub fn execute(
             Ok(Change::Save { path, contents: Contents::Text(text), overwrites }) => {
                 Some(save(&path, text, overwrites))
             }
-            Ok(Change::Save { path, contents: Contents::Printed(printed), overwrites }) => {
-                save_printed(home, path, printed, overwrites, to);
+            Ok(Change::Save { path, contents, overwrites }) => {
+                save_read(home, path, contents, overwrites, to);
                 None
             }
             Ok(Change::SavePreset { name, contents }) => Some(save_preset(home, &name, contents)),
@@ -118,10 +126,37 @@ fn ask(
         (RequestKind::Resume, RunStatus::Queued) => {
             format!("{name} goes on as soon as there is a free slot")
         }
-        (RequestKind::Resume, _) => format!("{name} goes on"),
+        (RequestKind::Resume, _) => match slot_of_another(&store, run)? {
+            Some(other) => format!("{name} goes on when its slot is free, which {other} has"),
+            None => format!("{name} goes on"),
+        },
         (RequestKind::Stop, status) if status.is_ended() => format!("{name} is out of the queue"),
         (RequestKind::Stop, _) => format!("{name} stops after its present step · R resumes it"),
     })
+}
+
+/// The name of a run that holds the slot which this one needs to go on.
+fn slot_of_another(store: &Store, run: &RunId) -> Result<Option<String>, SupervisorError> {
+    let slots = store.run(run)?.row.slots;
+    let holds = |other: &RunRow| other.holds_slot() && other.slots == slots && other.id != *run;
+    Ok(store.runs()?.into_iter().find(holds).map(|other| other.name))
+}
+
+fn queue(
+    home: &Home,
+    supervisor: &Supervisor,
+    run: &RunId,
+    name: &str,
+    to: Option<QueueMove>,
+) -> Result<String, SupervisorError> {
+    let mut store = Store::open(home, Access::ReadWrite)?;
+    let Some(to) = to else {
+        supervisor.start_now(&mut store, run)?;
+        return Ok(format!("{name} starts beside what runs"));
+    };
+    store.move_queued(run, to)?;
+    let place = store.run(run)?.row.queue_place.unwrap_or(1);
+    Ok(format!("{name} is number {place} of the queue"))
 }
 
 fn kill(
@@ -156,42 +191,69 @@ fn save(path: &Path, text: String, overwrites: bool) -> Answer {
     }
 }
 
-/// A list of a large run takes seconds: other changes do not wait for it.
-fn save_printed(
+/// Saves what is read from the store first. That takes seconds for a large run, and other changes do
+/// not wait for it.
+fn save_read(
     home: &Home,
     path: PathBuf,
-    printed: Printed,
+    contents: Contents,
     overwrites: bool,
     to: &Outlet<Answer>,
 ) {
     let (home, to) = (home.clone(), to.clone());
     thread::spawn(move || {
         let message = if !overwrites && path.exists() {
-            Answer::FileExists { path, contents: Contents::Printed(printed) }
+            Answer::FileExists { path, contents }
         } else {
-            text_of(&home, &printed)
-                .map_or_else(|failed| failed, |text| save(&path, text, overwrites))
+            match text_of(&home, &contents) {
+                Ok(text) => {
+                    let saved = save(&path, text, overwrites);
+                    with_path_copied(&home, &path, &contents, saved)
+                }
+                Err(failed) => failed,
+            }
         };
         let _ = to.send(message);
     });
+}
+
+/// A report is opened elsewhere, so its path goes to the clipboard.
+fn with_path_copied(home: &Home, path: &Path, contents: &Contents, saved: Answer) -> Answer {
+    let (Answer::Done(words), Contents::Report { .. }) = (&saved, contents) else { return saved };
+    let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match copy(home, "its path", &shown.display().to_string()) {
+        Answer::Copied { bytes, words: copied } => {
+            Answer::Copied { bytes, words: format!("{words} · {copied}") }
+        }
+        Answer::Done(copied) => Answer::Done(format!("{words} · {copied}")),
+        _ => saved,
+    }
 }
 
 /// Puts a list on the person's clipboard.
 fn copy_printed(home: &Home, what: String, printed: Printed, to: &Outlet<Answer>) {
     let (home, to) = (home.clone(), to.clone());
     thread::spawn(move || {
-        let text = text_of(&home, &printed);
+        let text = text_of(&home, &Contents::Printed(printed));
         let message = text.map_or_else(|failed| failed, |text| copy(&home, &what, &text));
         let _ = to.send(message);
     });
 }
 
-/// The list in its form, or the answer that says why it cannot be read.
-fn text_of(home: &Home, printed: &Printed) -> Result<String, Answer> {
-    Store::open(home, Access::ReadOnly)
-        .map_err(ReportError::from)
-        .and_then(|store| printed.text(&store))
-        .map_err(|error| Answer::Failed(with_hint(&one_line(&error), error.hint())))
+/// What a file will hold, or the answer that says why it cannot be read.
+fn text_of(home: &Home, contents: &Contents) -> Result<String, Answer> {
+    let read = || -> Result<String, ReportError> {
+        let store = Store::open(home, Access::ReadOnly)?;
+        match contents {
+            Contents::Text(text) => Ok(text.clone()),
+            Contents::Printed(printed) => printed.text(&store),
+            Contents::Report { runs } => {
+                report::report_of(&store, runs.clone(), RoundChoice::Last, N_REPORT_PAIRS)
+            }
+            Contents::Picture { run, picture } => report::picture_of(&store, run, *picture),
+        }
+    };
+    read().map_err(|error| Answer::Failed(with_hint(&one_line(&error), error.hint())))
 }
 
 /// Keeps a spec in the home, where the form finds it.

@@ -9,6 +9,7 @@ use crate::domain::selection::risk::Certificate;
 use crate::domain::stats::Interval;
 use crate::domain::teacher::audit::SelectionAudit;
 use crate::domain::text::clean::clean_line;
+use crate::report::story;
 use crate::store::rows::{EventLine, RunRow, TestAccuracy};
 
 use super::text::{NONE, count, duration, share};
@@ -259,20 +260,16 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
             ("verdict", format!("round {round} · {} vetoed in force", count(*n_vetoed)))
         }
         RunEvent::RequestRead { kind, .. } => ("request", kind.name().to_owned()),
-        RunEvent::Paused { reason } => ("pause", reason.clone()),
+        RunEvent::Paused { reason } if reason == "review" => {
+            ("pause", "waits for your review: 3 shows the pairs, p releases them".to_owned())
+        }
+        RunEvent::Paused { .. } => ("pause", "paused on request: p goes on".to_owned()),
         RunEvent::Resumed => ("resume", "goes on".to_owned()),
         RunEvent::Warned { message } => ("warning", message.clone()),
         RunEvent::RolledBack { from, to } => {
             ("rollback", format!("round {from} is undone · the model is that of round {to}"))
         }
-        RunEvent::CrossFitted { n_folds, n_pairs, n_correct, .. } => (
-            "cross-fit",
-            format!(
-                "{n_folds} fold models · {} of {} unseen seed pairs right",
-                count(*n_correct),
-                count(*n_pairs)
-            ),
-        ),
+        RunEvent::CrossFitted { .. } => ("cross-fit", story::sentence(event)?),
         RunEvent::RunStopped => ("stop", "stopped on request; R resumes".to_owned()),
         RunEvent::RunFinished { reason } => ("done", stop_reason(*reason).to_owned()),
         RunEvent::RunFailed { message, hint, .. } => (
@@ -302,26 +299,15 @@ fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
             let (n, queue) = (count(answers.len() as u64), queue.name());
             ("oracle", format!("round {round} · {n} {queue} pairs answered, {n_wrong} wrongly"))
         }
-        RunEvent::RoundTrained { round, n_train_pairs, n_steps, elapsed_ms, .. } => (
-            "train",
-            format!(
-                "round {round} · {} pairs · {} steps in {}",
-                count(*n_train_pairs),
-                count(*n_steps),
-                duration(*elapsed_ms)
-            ),
-        ),
+        RunEvent::RoundTrained { .. } => ("train", story::sentence(event)?),
         RunEvent::PoolScored { round, n_pairs, elapsed_ms, .. } => (
             "score",
             format!("round {round} · {} pairs in {}", count(*n_pairs), duration(*elapsed_ms)),
         ),
-        RunEvent::SelectionMade { round, summary, .. } => {
-            ("select", format!("round {round} · {}", selection(summary)))
+        RunEvent::SelectionMade { summary, .. } => {
+            ("select", format!("{} · {}", story::sentence(event)?, selection(summary)))
         }
-        RunEvent::Evaluated { round, split, evaluation, .. } => {
-            let words = accuracy(Some(evaluation), 4);
-            (split.name(), format!("round {round} · accuracy {words} (n {})", count(evaluation.n)))
-        }
+        RunEvent::Evaluated { split, .. } => (split.name(), story::sentence(event)?),
         RunEvent::RoundFinished { round, wall_ms, .. } => {
             ("round", format!("round {round} done in {}", duration(*wall_ms)))
         }
@@ -346,15 +332,15 @@ fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
     })
 }
 
+/// What else a selection shows, beside the sentence that tells it.
 fn selection(summary: &SelectionSummary) -> String {
     let status = learning_status(summary.learning_status);
-    let (kept, scored) = (count(summary.n_selected), count(summary.n_scored));
     let vetoed = match summary.n_vetoed {
         0 => String::new(),
         n => format!(" · {} vetoed", count(n)),
     };
     let views = second_views(&summary.audit).map_or(String::new(), |views| format!(" · {views}"));
-    format!("{status} · selected {kept} of {scored}{vetoed}{}{views}", error_bound(summary))
+    format!("{status}{vetoed}{}{views}", error_bound(summary))
 }
 
 /// `with likelihood ×1.95 and surface ×.55`: the views beside the reward model that counted, by their

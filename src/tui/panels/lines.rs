@@ -31,7 +31,7 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
     let round = format!(" · round {} of {}", row.round, row.rounds_max);
     let plain = |words: String| Line::from(vec![head.clone(), Span::raw(words)]);
     match condition {
-        Condition::Queued => plain(" · waits for a free slot".to_owned()),
+        Condition::Queued => plain(queue_words(model, row)),
         Condition::Failed => {
             let why = row.failure.clone().unwrap_or_default();
             plain(format!("{round} · {why}"))
@@ -44,13 +44,39 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
         Condition::Paused if waits_for_review(row) => {
             plain(format!("{round} · waits for you: 3 shows the pairs, p releases them"))
         }
+        Condition::Paused if row.pause.as_ref().is_some_and(|pause| pause.waits_for_slot) => {
+            plain(format!("{round} · goes on when a slot is free{}", behind(model, row)))
+        }
         Condition::Running | Condition::Silent | Condition::Paused => {
-            let mut spans = vec![head.clone(), Span::raw(round)];
+            let mut spans =
+                vec![head.clone(), Span::raw(pause_words(model, row)), Span::raw(round)];
             let used: usize = spans.iter().map(Span::width).sum();
             spans.extend(step_spans(theme, row, width.saturating_sub(used)));
             Line::from(spans)
         }
     }
+}
+
+/// ` · 2 of 5 · behind gate1`: its place, and who has the slots it waits for.
+fn queue_words(model: &Model, row: &RunRow) -> String {
+    let n_queued = model.runs.all().filter(|run| run.queue_place.is_some()).count();
+    let place = row.queue_place.map_or(String::new(), |place| format!(" · {place} of {n_queued}"));
+    let behind = behind(model, row);
+    let waits = if behind.is_empty() { " · waits for a free slot" } else { "" };
+    format!("{place}{waits}{behind} · ! moves or starts it")
+}
+
+fn behind(model: &Model, row: &RunRow) -> String {
+    let others = row.waits_behind(model.runs.all());
+    let names: Vec<&str> = others.iter().map(|other| other.name.as_str()).collect();
+    if names.is_empty() { String::new() } else { format!(" · behind {}", names.join(", ")) }
+}
+
+/// ` 4m ago by ana`: since when a person has held the run, and who.
+fn pause_words(model: &Model, row: &RunRow) -> String {
+    let Some(pause) = &row.pause else { return String::new() };
+    let by = pause.by.as_ref().map_or(String::new(), |name| format!(" by {name}"));
+    format!(" {} ago{by}", text::age(pause.since_ms, model.now_ms))
 }
 
 /// ` · fold 2 of 3 trains ▕████▊   ▏ 61%`, as much as fits.

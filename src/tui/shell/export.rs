@@ -3,6 +3,8 @@
 
 use crate::analysis::RoundChoice;
 use crate::domain::review::Order;
+use crate::domain::run::RunId;
+use crate::report::Picture;
 use crate::report::listing::samples::SampleList;
 use crate::report::listing::{Listing, Printed};
 use crate::report::table::Form;
@@ -113,13 +115,52 @@ pub fn open(model: &mut Model) {
             then: Then::Chosen(Chosen::File { name, contents }),
         }
     };
-    let items = vec![
+    let mut items = vec![
         item('m', "md", Form::Markdown),
         item('c', "csv", Form::Csv),
         item('j', "json", Form::Json),
     ];
+    items.extend(pictures(model));
+    items.extend(report_item(model));
     let title = "export".to_owned();
     model.overlay = Some(Overlay::Choice(Choice { title, items, cursor: 0 }));
+}
+
+/// The charts of the live screen.
+fn pictures(model: &Model) -> Vec<ChoiceItem> {
+    let Some(row) = model.current().filter(|_| model.screen == Screen::Live) else {
+        return Vec::new();
+    };
+    let item = |(key, picture): (char, Picture)| {
+        let name = format!("{}.svg", picture.name());
+        let contents = Contents::Picture { run: row.id.clone(), picture };
+        ChoiceItem {
+            key: Some(key),
+            label: name.clone(),
+            detail: picture.words().to_owned(),
+            then: Then::Chosen(Chosen::File { name, contents }),
+        }
+    };
+    ['a', 'p', 'l', 'r', 'i'].into_iter().zip(Picture::ALL).map(item).collect()
+}
+
+/// The HTML report of the runs that the screen is about: the compared ones, the marked ones in the
+/// list, else the current one.
+pub fn report_item(model: &Model) -> Option<ChoiceItem> {
+    let marked = model.runs.all().filter(|row| model.runs.marked.contains(&row.id));
+    let runs: Vec<RunId> = match model.screen {
+        Screen::Compare => model.compare.runs.clone(),
+        Screen::Runs if !model.runs.marked.is_empty() => marked.map(|row| row.id.clone()).collect(),
+        _ => vec![model.current()?.id.clone()],
+    };
+    let detail = match runs.as_slice() {
+        [] => return None,
+        [run] => format!("the report of {}, for a browser", model.row(run)?.name),
+        runs => format!("the report of {} runs side by side, for a browser", runs.len()),
+    };
+    let (name, contents) = ("report.html".to_owned(), Contents::Report { runs });
+    let then = Then::Chosen(Chosen::File { name: name.clone(), contents });
+    Some(ChoiceItem { key: Some('h'), label: name, detail, then })
 }
 
 #[cfg(test)]

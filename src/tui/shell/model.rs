@@ -102,6 +102,9 @@ pub struct Model {
     pub launch: Launch,
     /// The live screen, once one was opened.
     pub live: Option<Live>,
+    /// The run that the live and the samples screen were opened with last. Looking at other runs
+    /// elsewhere does not change it.
+    pub opened: Option<RunId>,
     /// Details of the run that the data thread was asked for.
     pub run: Option<RunData>,
     /// The run behind the curves of the live screen, once it was read.
@@ -143,6 +146,7 @@ impl Model {
             launch: Launch::default(),
             runs: Runs::default(),
             live: None,
+            opened: None,
             run: None,
             ghost: None,
             interest: Interest::default(),
@@ -167,6 +171,18 @@ impl Model {
             (Screen::Samples, _) => self.samples.run.as_ref().and_then(|run| self.row(run)),
             (Screen::Runs | Screen::Launch | Screen::Live, _) => {
                 self.runs.rows.get(self.runs.cursor).map(AsRef::as_ref)
+            }
+        }
+    }
+
+    /// The run that the keys of the live and the samples screen show: in the runs list the selected
+    /// one, elsewhere the one that was opened last.
+    pub fn to_open(&self) -> Option<&RunRow> {
+        let opened = || self.opened.as_ref().and_then(|run| self.row(run));
+        match self.screen {
+            Screen::Runs => self.current(),
+            Screen::Live | Screen::Samples | Screen::Compare | Screen::Launch => {
+                opened().or_else(|| self.current())
             }
         }
     }

@@ -6,8 +6,11 @@ use crate::tui::screens::{compare, launch, live, samples};
 
 /// Shows the screen a command names, for the current run.
 pub fn show(model: &mut Model, command: ShowCommand) {
-    let run = model.current().map(|row| row.id.clone());
-    match (command, run) {
+    let run = match command {
+        ShowCommand::Live | ShowCommand::Samples => model.to_open(),
+        _ => model.current(),
+    };
+    match (command, run.map(|row| row.id.clone())) {
         (ShowCommand::Runs, _) => model.go_to(Screen::Runs),
         (ShowCommand::Live, Some(run)) => live::open::open(model, run),
         (ShowCommand::Samples, Some(run)) => {
@@ -34,5 +37,38 @@ pub fn show(model: &mut Model, command: ShowCommand) {
             model.go_to(Screen::Launch);
         }
         (ShowCommand::New, from) => launch::open::open(model, from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::run::RunId;
+    use crate::tui::tests::fixtures::{model, twelve_runs};
+
+    fn run_on_screen(model: &Model) -> Option<RunId> {
+        model.current().map(|row| row.id.clone())
+    }
+
+    #[test]
+    fn looking_at_other_runs_does_not_change_the_run_of_the_screens() {
+        let mut model = model(160, 48, twelve_runs(), None);
+        let ids: Vec<RunId> = model.runs.rows.iter().map(|row| row.id.clone()).collect();
+        model.runs.cursor = 2;
+        show(&mut model, ShowCommand::Live);
+        assert_eq!(run_on_screen(&model).as_ref(), Some(&ids[2]));
+        compare::open::open(&mut model, vec![ids[5].clone(), ids[7].clone()]);
+        assert_ne!(run_on_screen(&model).as_ref(), Some(&ids[2]), "the column under the cursor");
+        show(&mut model, ShowCommand::Samples);
+        assert_eq!(run_on_screen(&model).as_ref(), Some(&ids[2]));
+        show(&mut model, ShowCommand::Live);
+        assert_eq!(run_on_screen(&model).as_ref(), Some(&ids[2]));
+        // The list shows which run is selected: choosing there is explicit.
+        show(&mut model, ShowCommand::Runs);
+        model.runs.cursor = 4;
+        show(&mut model, ShowCommand::Samples);
+        assert_eq!(run_on_screen(&model).as_ref(), Some(&ids[4]));
+        show(&mut model, ShowCommand::Live);
+        assert_eq!(run_on_screen(&model).as_ref(), Some(&ids[4]), "both screens show one run");
     }
 }

@@ -29,6 +29,7 @@ fn of_viewer(model: &Model, command: Command) -> Option<String> {
         Command::Worker(_)
             | Command::Runs(
                 RunsCommand::Kill
+                    | RunsCommand::Queue
                     | RunsCommand::Tag
                     | RunsCommand::Note
                     | RunsCommand::Archive
@@ -69,6 +70,7 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
                     | RunsCommand::Archive
                     | RunsCommand::Star
                     | RunsCommand::Kill
+                    | RunsCommand::Queue
             )
             | Command::Show(ShowCommand::Live | ShowCommand::Samples)
             | Command::Copy

@@ -75,6 +75,9 @@ pub fn row(id: u64, name: &str, status: RunStatus, liveness: Liveness) -> RunRow
         n_vetoed: 0,
         progress: None,
         failure: None,
+        pause: None,
+        queue_place: (status == RunStatus::Queued).then_some(1),
+        slots: "cpu".into(),
         annotation: Arc::default(),
         facts: crate::store::rows::SpecFacts::default(),
     }

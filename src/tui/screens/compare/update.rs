@@ -16,6 +16,7 @@ use crate::tui::screens::samples;
 use crate::tui::shell::chosen::Chosen;
 use crate::tui::shell::current_run;
 use crate::tui::shell::effect::Effect;
+use crate::tui::shell::export::report_item;
 use crate::tui::shell::keymap::command::{Command, Motion, PaneCommand};
 use crate::tui::shell::model::{Model, Tone};
 use crate::tui::shell::overlay::{Choice, ChoiceItem, Overlay, Then};
@@ -253,7 +254,7 @@ fn open_export(model: &mut Model) {
             contents: Contents::Text(contents),
         }),
     };
-    let items = vec![
+    let mut items = vec![
         item('m', "compare.md", "the table of what differs", comparison_markdown(comparison)),
         item('c', "compare.csv", "every metric and difference", comparison_csv(comparison)),
         item('j', "compare.json", "as ser compare --json prints it", json),
@@ -264,5 +265,6 @@ fn open_export(model: &mut Model) {
             comparison_svg(comparison, compare.metric, compare.axis),
         ),
     ];
+    items.extend(report_item(model));
     model.overlay = Some(Overlay::Choice(Choice { title: "export".to_owned(), items, cursor: 0 }));
 }

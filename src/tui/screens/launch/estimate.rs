@@ -1,5 +1,8 @@
 //! What a run will cost, from runs like it. Without such runs there is no estimate: a dash.
 
+use std::collections::BTreeMap;
+
+use crate::domain::forecast::{Between, plan, relative_cost};
 use crate::domain::spec::ExperimentSpec;
 use crate::tui::feed::data::PastRun;
 
@@ -8,42 +11,42 @@ use crate::tui::feed::data::PastRun;
 pub struct Estimate {
     /// Runs it is taken from.
     pub n_runs: usize,
-    /// Least, mean and most milliseconds.
+    /// Least, probable and most milliseconds: least where the loop ends as early as it may.
     pub wall_ms: [u64; 3],
     /// Most bytes on disk.
     pub n_bytes: u64,
 }
 
-/// The cost of a spec from runs of the same model on the same data, scaled by rounds and epochs.
+/// The cost of a spec from runs of the same model on the same data: the work of its phases at the
+/// speed of those runs.
 pub fn estimate(spec: &ExperimentSpec, past: &[PastRun]) -> Option<Estimate> {
     let alike = past.iter().filter(|run| is_alike(spec, &run.spec) && run.n_rounds > 0);
-    let passes = |spec: &ExperimentSpec, n_rounds: u64| n_rounds * u64::from(spec.train.epochs);
-    let n_rounds = u64::from(spec.rounds.max) + 1;
     let mut n_bytes = 0;
-    let times: Vec<u64> = alike
-        .map(|run| {
-            n_bytes = n_bytes.max(run.n_bytes);
-            let before = passes(&run.spec, run.n_rounds).max(1);
-            (run.wall_ms as f64 * passes(spec, n_rounds) as f64 / before as f64) as u64
-        })
-        .collect();
+    let mut times: Vec<Between> = Vec::new();
+    for run in alike {
+        n_bytes = n_bytes.max(run.n_bytes);
+        let mut done = plan(&run.spec, run.sizes, &BTreeMap::new());
+        done.retain(|phase| u64::from(phase.key.round) < run.n_rounds);
+        let ms_per_pair = run.wall_ms as f64 / relative_cost(&done).likely.max(1.0);
+        let whole = relative_cost(&plan(spec, run.sizes, &BTreeMap::new()));
+        times.push(whole.times(ms_per_pair));
+    }
     let n_runs = times.len();
-    let mean = times.iter().sum::<u64>().checked_div(n_runs as u64)?;
-    let wall_ms = [*times.iter().min()?, mean, *times.iter().max()?];
-    Some(Estimate { n_runs, wall_ms, n_bytes })
+    let least = times.iter().map(|time| time.least).reduce(f64::min)?;
+    let most = times.iter().map(|time| time.most).reduce(f64::max)?;
+    let likely = times.iter().map(|time| time.likely).sum::<f64>() / n_runs as f64;
+    Some(Estimate { n_runs, wall_ms: [least, likely, most].map(|ms| ms as u64), n_bytes })
 }
 
-/// The same model on the same pairs: what else differs moves the cost little.
+/// The same model on the same pairs: how a pair is worked on then takes the same time.
 fn is_alike(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
-    a.model == b.model
-        && a.data.source == b.data.source
-        && a.data.limit == b.data.limit
-        && a.rounds.pool_labels == b.rounds.pool_labels
+    a.model == b.model && a.data.source == b.data.source && a.data.limit == b.data.limit
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::forecast::Sizes;
     use crate::spec::form;
 
     #[test]
@@ -56,9 +59,10 @@ mod tests {
             }
             spec
         };
+        let sizes = Sizes { seed_set: 1152, validation: 288, pool: 8160, test: 2400 };
         let past = |sets: &[&str], wall_ms| PastRun {
             spec: spec(sets),
-            n_pairs: 12_000,
+            sizes,
             n_rounds: 4,
             wall_ms,
             n_bytes: wall_ms * 10,
@@ -66,10 +70,31 @@ mod tests {
         let runs =
             [past(&[], 80_000), past(&[], 100_000), past(&["model.backbone=\"mock\""], 1_000)];
         let found = estimate(&spec(&[]), &runs).unwrap();
-        assert_eq!((found.n_runs, found.wall_ms), (2, [80_000, 90_000, 100_000]));
+        assert_eq!((found.n_runs, found.wall_ms[1]), (2, 90_000));
+        assert!(found.wall_ms[0] < 60_000, "the loop may end early: {:?}", found.wall_ms);
         assert_eq!(found.n_bytes, 1_000_000);
         let longer = estimate(&spec(&["rounds.max=7"]), &runs).unwrap();
-        assert_eq!(longer.wall_ms[1], 180_000);
+        assert!(longer.wall_ms[1] > 130_000);
+        let control = estimate(&spec(&["rounds.max=0"]), &runs).unwrap();
+        assert!(control.wall_ms[1] < 10_000, "round 0 is small: {:?}", control.wall_ms);
         assert_eq!(estimate(&spec(&["data.limit=10"]), &runs), None);
+    }
+
+    #[test]
+    fn a_run_that_ended_early_is_no_sign_of_a_slow_machine() {
+        let spec = form::check(None, &[], &[]).unwrap();
+        let sizes = Sizes { seed_set: 1152, validation: 288, pool: 8160, test: 2400 };
+        let early = |n_rounds, wall_ms| PastRun {
+            spec: spec.clone(),
+            sizes,
+            n_rounds,
+            wall_ms,
+            n_bytes: 1,
+        };
+        // As `ser run` took them: 180 s for the rounds 0 and 1, of at most four.
+        let found = estimate(&spec, &[early(2, 180_000)]).unwrap();
+        let [least, _, most] = found.wall_ms;
+        assert!((150_000..200_000).contains(&least), "{least}");
+        assert!((280_000..400_000).contains(&most), "{most}");
     }
 }

@@ -130,19 +130,19 @@ fn estimate_words(launch: &Launch) -> (String, String) {
         let words = format!("time {NONE} · memory {memory} · disk {NONE} of {free} free");
         return (words, "no finished run of this model on these pairs to judge by".to_owned());
     };
-    let [least, mean, most] = found.wall_ms.map(text::duration);
+    let [least, likely, most] = found.wall_ms.map(text::duration);
     let n_runs = launch.n_runs() as u64;
     let all = match n_runs {
         1 => String::new(),
         n => format!(", all {n} in {}", text::duration(found.wall_ms[1] * n)),
     };
     let words = format!(
-        "time {mean} ({least}–{most}){all} · memory {memory} · disk {} of {free}",
+        "time {likely} ({least}–{most}){all} · memory {memory} · disk {} of {free}",
         short_size(found.n_bytes * n_runs)
     );
     let noun = if found.n_runs == 1 { "run" } else { "runs" };
     let basis = format!(
-        "from {} finished {noun} of this model on these pairs, scaled by rounds and epochs",
+        "from {} finished {noun} of this model on these pairs; least if the loop ends early",
         found.n_runs
     );
     (words, basis)

@@ -21,6 +21,8 @@ pub enum RunsCommand {
     Star,
     /// End the process of the run at once.
     Kill,
+    /// Choose another place of the run in the queue, or start it now.
+    Queue,
     /// Choose from experiments and their arms.
     Experiments,
 }

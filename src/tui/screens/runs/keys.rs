@@ -59,6 +59,14 @@ pub const BINDINGS: &[Binding] = &[
         "resume"
     ),
     bind!(
+        "run.queue",
+        Command::Runs(RunsCommand::Queue),
+        [Char('!')],
+        &[Runs],
+        "start it now, or move it in the queue …",
+        "queue"
+    ),
+    bind!(
         "runs.sort",
         Command::Runs(RunsCommand::Sort),
         [Char('s')],

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::domain::run::RunId;
 use crate::launch::Request;
-use crate::store::RunFilter;
 use crate::store::rows::RunRow;
+use crate::store::{QueueMove, RunFilter};
 
 use super::command::RunsCommand;
 use super::layout::n_list_rows;
@@ -70,6 +70,7 @@ fn on_own(model: &mut Model, command: RunsCommand) -> Vec<Effect> {
         RunsCommand::SortMenu => open_sort_menu(model),
         RunsCommand::Experiments => experiments::open(model),
         RunsCommand::Kill => ask_kill(model),
+        RunsCommand::Queue => open_queue_menu(model),
         RunsCommand::Tag => annotate::ask_tags(model),
         RunsCommand::Note => annotate::ask_note(model),
         RunsCommand::Archive => return annotate::archive(model),
@@ -110,6 +111,32 @@ fn ask_kill(model: &mut Model) {
             .to_owned(),
         then: Then::Effect(Effect::Change(Change::Kill { run, name })),
     });
+}
+
+/// Chooses what is done with a run that waits.
+fn open_queue_menu(model: &mut Model) {
+    let Some(row) = model.current() else { return };
+    let (run, name) = (row.id.clone(), row.name.clone());
+    let item = |key: char, label: &str, detail: &str, to: Option<QueueMove>| ChoiceItem {
+        key: Some(key),
+        label: label.to_owned(),
+        detail: detail.to_owned(),
+        then: Then::Effect(Effect::Change(Change::Queue {
+            run: run.clone(),
+            name: name.clone(),
+            to,
+        })),
+    };
+    let mut items = vec![item('!', "now", "beside what runs; both are slower", None)];
+    if row.queue_place.is_some() {
+        items.extend([
+            item('f', "first", "next when a slot is free", Some(QueueMove::First)),
+            item('u', "up", "one place forward", Some(QueueMove::Up)),
+            item('d', "down", "one place back", Some(QueueMove::Down)),
+            item('l', "last", "behind all others", Some(QueueMove::Last)),
+        ]);
+    }
+    model.overlay = Some(Overlay::Choice(Choice { title: "queue".to_owned(), items, cursor: 0 }));
 }
 
 /// The text of the filter.

@@ -9,6 +9,7 @@ use crate::tui::shell::model::{Model, Screen};
 /// Shows the pairs that a run scored in a round; `None` follows the latest round. `pair` is the one to
 /// begin with.
 pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<PairId>) {
+    model.opened = Some(run.clone());
     let find = pair.map(Find::Pair);
     // What is trained on is what needs a look; a pair that was asked for may be any.
     let filter = if pair.is_some() { "" } else { "selected:yes" }.to_owned();

@@ -15,9 +15,10 @@ use super::model::{Model, Screen, Tone};
 use super::overlay::Overlay;
 use super::refuse::refusal;
 use super::tabs::{BEFORE_TABS, TABS};
-use crate::tui::kit::draw::{put, put_right};
+use crate::tui::kit::draw::{condition_style, put, put_right};
 use crate::tui::kit::size::SizeClass;
 use crate::tui::kit::text;
+use crate::tui::kit::words::Condition;
 use crate::tui::screens::runs::COUNTED;
 use crate::tui::screens::{compare, launch, live, runs, samples};
 
@@ -69,6 +70,8 @@ fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
     let tabs = Line::from(spans);
     let room = usize::from(area.width).saturating_sub(tabs.width() + 1);
     put(buffer, area, 0, tabs);
+    let whole = room;
+    let room = draw_context(model, room, area, buffer);
     let mut parts = Vec::new();
     for (condition, n) in COUNTED.into_iter().zip(model.runs.n_in) {
         if n > 0 {
@@ -82,7 +85,29 @@ fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
         parts.push("mouse".to_owned());
     }
     while text::width(&parts.join("  ")) > room && parts.pop().is_some() {}
-    put_right(buffer, area, 0, Line::styled(format!("{} ", parts.join("  ")), theme.dim));
+    let counts = Line::styled(format!("{} ", parts.join("  ")), theme.dim);
+    let counted = Rect { width: area.width - (whole - room) as u16, ..area };
+    put_right(buffer, counted, 0, counts);
+}
+
+/// Draws the name of the run that the screen acts on at the right end, in the color of its state;
+/// returns the columns that are left beside it.
+fn draw_context(model: &Model, room: usize, area: Rect, buffer: &mut Buffer) -> usize {
+    let row = match model.screen {
+        Screen::Live | Screen::Samples => model.current(),
+        Screen::Compare | Screen::Launch => model.to_open().filter(|_| model.opened.is_some()),
+        Screen::Runs => None,
+    };
+    let Some(row) = row else { return room };
+    let condition = Condition::of(row);
+    let name = text::cut_name(&row.name, room.saturating_sub(4).min(28));
+    let words = format!("{} {name} ", condition.glyph());
+    let width = text::width(&words);
+    if name.is_empty() || width > room {
+        return room;
+    }
+    put_right(buffer, area, 0, Line::styled(words, condition_style(&model.theme, condition)));
+    room - width
 }
 
 fn draw_message(model: &Model, area: Rect, buffer: &mut Buffer) {

@@ -1,0 +1,79 @@
+//! The HTML report of runs, read from the store.
+
+use std::collections::BTreeMap;
+
+use super::ReportError;
+use super::html::{RunPart, report_html};
+use super::picture::{Picture, run_svg};
+use crate::analysis;
+use crate::analysis::{ComparedRun, Comparison, ComparisonCache, ComparisonQuery, RoundChoice};
+use crate::domain::metrics::Split;
+use crate::domain::preference::PairId;
+use crate::domain::run::RunId;
+use crate::domain::stats::paired::{PairedDifference, PairedOutcomes, accuracy_difference};
+use crate::store::Store;
+
+/// Points of a loss curve.
+const N_LOSS_POINTS: usize = 400;
+
+/// Reads runs and writes the report of one, or of several side by side, with `n_samples` pairs of
+/// each.
+///
+/// # Errors
+/// When a run is not there, there are too many, or the store cannot be read.
+pub fn report_of(
+    store: &Store,
+    runs: Vec<RunId>,
+    rounds: RoundChoice,
+    n_samples: usize,
+) -> Result<String, ReportError> {
+    let comparison = compared(store, runs, rounds)?;
+    let mut parts = Vec::new();
+    for run in &comparison.runs {
+        let id = &run.row.id;
+        let detail = store.run(id)?;
+        let review = store.round_review(id, None)?;
+        let samples = match &review {
+            Some(review) => {
+                store.sampled_pairs(id, review.round, n_samples, detail.row.rng_seed)?
+            }
+            None => Vec::new(),
+        };
+        let change = change(store, run)?;
+        let audit = review.and_then(|it| it.precision());
+        parts.push(RunPart { detail, audit, change, samples });
+    }
+    let made_at = format!("{:.0}", jiff::Timestamp::now());
+    Ok(report_html(&comparison, &parts, &made_at))
+}
+
+/// Reads a run and draws a chart of it as an SVG file.
+///
+/// # Errors
+/// When the run has nothing to show in it yet, or the store cannot be read.
+pub fn picture_of(store: &Store, run: &RunId, picture: Picture) -> Result<String, ReportError> {
+    let comparison = compared(store, vec![run.clone()], RoundChoice::Last)?;
+    let drawn = comparison.runs.first().and_then(|run| run_svg(run, picture));
+    drawn.ok_or(ReportError::NothingToDraw { picture: picture.name() })
+}
+
+fn compared(
+    store: &Store,
+    runs: Vec<RunId>,
+    rounds: RoundChoice,
+) -> Result<Comparison, ReportError> {
+    let query = ComparisonQuery { runs, base: 0, rounds, n_loss_points: N_LOSS_POINTS };
+    Ok(analysis::compare(store, &query, &mut ComparisonCache::default())?)
+}
+
+/// Test accuracy of the round that speaks for a run less that of round 0, over their common pairs.
+fn change(store: &Store, run: &ComparedRun) -> Result<Option<PairedDifference>, ReportError> {
+    let Some(round) = run.round.filter(|round| *round > 0) else { return Ok(None) };
+    let id = &run.row.id;
+    let before = store.margins(id, 0, Split::Test)?;
+    let after: BTreeMap<PairId, f32> =
+        store.margins(id, round, Split::Test)?.iter().map(|it| (it.pair, it.margin)).collect();
+    let common =
+        before.iter().filter_map(|it| Some((it.margin > 0.0, *after.get(&it.pair)? > 0.0)));
+    Ok(accuracy_difference(&PairedOutcomes::of(common), run.row.rng_seed))
+}
