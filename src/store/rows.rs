@@ -10,7 +10,6 @@ use crate::domain::metrics::Evaluation;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::{Liveness, RequestKind, RunId, RunKind, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
-use crate::domain::selection::learning_status::LearningStatus;
 use crate::domain::verdict::Verdict;
 
 use super::people::annotations::Annotation;
@@ -301,10 +300,4 @@ pub struct DatasetRow {
     pub n_dropped: u64,
     /// Counted in milliseconds since 1970.
     pub imported_at_ms: i64,
-}
-
-/// The learning status of a round, for tables.
-#[must_use]
-pub fn learning_status_name(status: Option<LearningStatus>) -> &'static str {
-    status.map_or("–", LearningStatus::name)
 }

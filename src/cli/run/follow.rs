@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::told::TerminalProgress;
 use crate::cli::print::{print_json, print_line};
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::event::{RunEvent, SelectionSummary};
@@ -14,10 +15,12 @@ use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
+use crate::domain::told;
 use crate::report;
 use crate::report::ShowDocument;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
+use crate::tui::progress::Progress;
 
 /// Between two looks at the database.
 const POLL: Duration = Duration::from_millis(200);
@@ -48,7 +51,8 @@ pub enum Output {
 /// [`crate::cli::ErrorKind::Interrupted`] on Ctrl-C.
 pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output) -> CliResult {
     let is_interrupted = interruption()?;
-    let mut printer = Printer::new(context, output);
+    let rounds_max = store.run(run)?.row.rounds_max;
+    let mut printer = Printer::new(context, output, rounds_max);
     let mut seen = 0;
     let mut version = None;
     let mut checked: Option<Instant> = None;
@@ -172,10 +176,14 @@ struct Printer<'a> {
     is_ended: bool,
     /// Whether it was said that the run waits.
     has_waited: bool,
+    /// When the event that is printed happened, milliseconds since 1970.
+    at_ms: i64,
+    rounds_max: u32,
+    terminal: TerminalProgress,
 }
 
 impl<'a> Printer<'a> {
-    fn new(context: &'a Context, output: Output) -> Self {
+    fn new(context: &'a Context, output: Output, rounds_max: u32) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         Self {
             context,
@@ -187,6 +195,9 @@ impl<'a> Printer<'a> {
             test: None,
             is_ended: false,
             has_waited: false,
+            at_ms: jiff::Timestamp::now().as_millisecond(),
+            rounds_max,
+            terminal: TerminalProgress::new(context),
         }
     }
 
@@ -202,7 +213,7 @@ impl<'a> Printer<'a> {
         };
         let Some(other) = store.runs()?.into_iter().find(has_slot) else { return Ok(()) };
         self.has_waited = true;
-        self.context.say(&format!(
+        self.say(&format!(
             "`{}` is queued behind `{}`, which is {}; `ser attach {}` shows it",
             run.name,
             other.name,
@@ -218,7 +229,7 @@ impl<'a> Printer<'a> {
             let lines = store.events_after(run, seen, EVENTS_MAX)?;
             let n_lines = lines.len();
             for line in lines {
-                seen = line.seq;
+                (seen, self.at_ms) = (line.seq, line.at_ms);
                 match serde_json::from_str::<RunEvent>(&line.body) {
                     Ok(event) => self.print(event)?,
                     // A newer worker may say things this version does not know.
@@ -235,25 +246,24 @@ impl<'a> Printer<'a> {
         self.is_ended |= event.status().is_some_and(RunStatus::is_ended);
         match event {
             RunEvent::RunStarted { resumed_from: Some(name), .. } => {
-                self.context.say(&format!("resumed from checkpoint {name}"));
+                self.say(&format!("resumed from checkpoint {name}"));
             }
             RunEvent::RoundReused { round, run, wall_ms, .. } => {
                 let saved = words::duration(wall_ms);
-                self.context.say(&format!("round {round} taken from run {run}: {saved} saved"));
+                self.say(&format!("round {round} taken from run {run}: {saved} saved"));
             }
             RunEvent::OracleAnswered { queue, answers, n_wrong, .. } => {
                 let (n, queue) = (words::count(answers.len() as u64), queue.name());
-                self.context
-                    .say(&format!("the oracle answered {n} {queue} pairs, {n_wrong} wrongly"));
+                self.say(&format!("the oracle answered {n} {queue} pairs, {n_wrong} wrongly"));
             }
             RunEvent::StepsMatched { arm, n_steps, .. } => {
                 let n_steps = words::count(n_steps);
-                self.context.say(&format!("at least {n_steps} steps, as `{arm}` took"));
+                self.say(&format!("at least {n_steps} steps, as `{arm}` took"));
             }
             RunEvent::DataSplitMade {
                 n_seed_set, n_validation, n_unlabeled_pool, n_test, ..
             } => {
-                self.context.say(&format!(
+                self.say(&format!(
                     "seed set {}, validation {}, unlabeled pool {}, test {}",
                     words::count(n_seed_set),
                     words::count(n_validation),
@@ -276,12 +286,13 @@ impl<'a> Printer<'a> {
                 self.result(&line)?;
             }
             RunEvent::Paused { reason } => {
-                self.context.say(&format!("paused ({reason})"));
+                self.terminal.tell(Progress::Paused(0));
+                self.say(&format!("paused ({reason})"));
             }
-            RunEvent::Resumed => self.context.say("resumed"),
-            RunEvent::Warned { message } => self.context.say(&format!("warning: {message}")),
+            RunEvent::Resumed => self.say("resumed"),
+            RunEvent::Warned { message } => self.say(&format!("warning: {message}")),
             RunEvent::RunFinished { reason } => {
-                self.result(&format!("finished: {}", reason.name()))?;
+                self.result(&format!("finished: {}", told::stop_reason(reason)))?;
             }
             RunEvent::RunStopped => self.result("stopped; a checkpoint holds its state")?,
             RunEvent::RunStarted { .. }
@@ -301,11 +312,16 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
+    /// Says something with the time at which it happened.
+    fn say(&self, line: &str) {
+        self.context.say(&format!("{} {line}", clock(self.at_ms)));
+    }
+
     fn result(&self, line: &str) -> CliResult {
         match self.output {
-            Output::Lines => print_line(&clean_line(line)),
+            Output::Lines => print_line(&clean_line(&format!("{} {line}", clock(self.at_ms)))),
             Output::Json | Output::Silent => {
-                self.context.say(line);
+                self.say(line);
                 Ok(())
             }
         }
@@ -319,6 +335,9 @@ impl<'a> Printer<'a> {
         n_tokens: u64,
         ms: u64,
     ) {
+        let share = done as f64 / total.max(1) as f64;
+        let percent = Progress::of_step(round, self.rounds_max, step, share);
+        self.terminal.tell(Progress::Running(percent));
         if self.printed_at.is_some_and(|at| at.elapsed() < self.throttle) {
             return;
         }
@@ -326,7 +345,7 @@ impl<'a> Printer<'a> {
         let speed = words::rate(n_tokens, ms)
             .map_or_else(String::new, |rate| format!("  {} tokens/s", words::count(rate)));
         let (done, total) = (words::count(done), words::count(total));
-        self.context.say(&format!("round {round}  {step} {done} of {total}{speed}"));
+        self.say(&format!("round {round}  {} {done} of {total}{speed}", told::phase(step)));
     }
 
     /// One line of what a round came to; forgets it afterwards.
@@ -334,7 +353,7 @@ impl<'a> Printer<'a> {
         let mut parts = vec![format!("round {round}")];
         if let Some(summary) = self.selection.take() {
             let percent = |share: Option<f64>| share.map_or("–".to_owned(), words::percent);
-            parts.push(summary.learning_status.name().to_owned());
+            parts.extend(told::learning_status(summary.learning_status).map(str::to_owned));
             parts.push(format!(
                 "selected {} of {} ({})",
                 words::count(summary.n_selected),
@@ -352,5 +371,26 @@ impl<'a> Printer<'a> {
             words::rate(n_tokens, wall_ms).map(|n| format!("{} tokens/s", words::count(n))),
         );
         parts.join("  ")
+    }
+}
+
+/// The time of day of an event; with its date where that is not today's.
+fn clock(at_ms: i64) -> String {
+    let now = jiff::Zoned::now();
+    let Ok(at) = jiff::Timestamp::from_millisecond(at_ms) else { return String::new() };
+    let at = at.to_zoned(now.time_zone().clone());
+    let form = if at.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    at.strftime(form).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_time_of_its_event() {
+        let now = jiff::Timestamp::now().as_millisecond();
+        assert_eq!(clock(now).len(), "12:34:56".len());
+        assert_eq!(clock(0).len(), "1970-01-01 00:00:00".len());
     }
 }

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use crate::domain::run::{RequestKind, RunId, RunStatus};
 use crate::domain::text::causes::one_line;
-use crate::launch::{self, LaunchError, Request as LaunchRequest};
+use crate::launch::{self, LaunchError, Request as LaunchRequest, presets};
 use crate::report::ReportError;
 use crate::report::listing::Printed;
 use crate::store::{Access, Home, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
 
 use super::change::{Answer, Change, Contents, Edited};
-use super::presets;
 use crate::tui::kit::words::with_hint;
 use crate::tui::outlet::Outlet;
 use crate::tui::terminal::clipboard;

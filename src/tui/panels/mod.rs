@@ -4,6 +4,7 @@
 
 pub mod accuracy;
 pub mod confidence;
+pub mod empty;
 pub mod lines;
 pub mod log;
 pub mod preview;
