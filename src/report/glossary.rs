@@ -570,7 +570,7 @@ pub const TERMS: &[Term] = &[
         [Runs, Live]
     ),
     term!(
-        ["stopped on request", "user_stopped"],
+        ["stopped on request", "stopped", "■", "user_stopped"],
         "A person ended the run; a checkpoint holds its state.",
         "`R` or `ser resume RUN` goes on.",
         "`x` in Runs, `ser stop RUN`.",
@@ -612,7 +612,35 @@ pub const TERMS: &[Term] = &[
         [Samples]
     ),
     term!(
-        ["queued", "waits for a free slot"],
+        ["running", "●"],
+        "A process works on the run, whether a screen watches or not.",
+        "`q` leaves the screen and the run goes on.",
+        "`ser attach RUN` comes back.",
+        [Runs, Live]
+    ),
+    term!(
+        ["paused", "‖"],
+        "The run is held between two steps and loses nothing.",
+        "`p` or `ser resume RUN` lets it go on.",
+        "`p`, `ser pause RUN`, or a gate that waits for a review.",
+        [Runs, Live]
+    ),
+    term!(
+        ["failed", "✗"],
+        "The run ended by an error; what it had done before is kept.",
+        "Its line says why; once the cause is gone, `R` goes on from the last checkpoint.",
+        "runs/<id>/worker.log.",
+        [Runs, Live]
+    ),
+    term!(
+        ["done", "finished", "✓"],
+        "The run came to its own end; the reason stands beside it.",
+        "`c` compares it, `ser export RUN` takes its model away.",
+        "The stop rules of `rounds.*` and `selection.*`.",
+        [Runs, Live]
+    ),
+    term!(
+        ["queued", "◌", "waits for a free slot"],
         "The run has not begun: another one has the slot.",
         "It begins by itself; `x` takes it out of the queue.",
         "Runs take turns, so that they do not slow each other down.",

@@ -136,7 +136,7 @@ const READING_PRAGMAS: [&str; 6] =
 
 fn read(connection: &Connection, sql: &str, n_rows: usize) -> rusqlite::Result<QueryRows> {
     let mut statement = connection.prepare(sql)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let n_columns = columns.len();
     let mut found = QueryRows { columns, rows: Vec::new(), is_capped: false };
     let mut rows = statement.query([])?;

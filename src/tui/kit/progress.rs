@@ -1,5 +1,5 @@
 //! How far a run has come, told to the terminal by OSC 9;4, which shows it in its tab or in the task
-//! bar (Windows Terminal, ConEmu, WezTerm, Ghostty, iTerm2).
+//! bar (Windows Terminal, `ConEmu`, `WezTerm`, Ghostty, iTerm2).
 
 /// What a person can ask for in the config file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -8,7 +8,7 @@ use crate::tui::shell::keymap::binding::{Binding, Context};
 
 /// The settings above the keys. Lines that begin with `#` and no blank are settings; with it they are
 /// words.
-const SETTINGS: &str = r##"# Settings of the interface, with their defaults. Take the `#` before a line away and change its value.
+const SETTINGS: &str = r#"# Settings of the interface, with their defaults. Take the `#` before a line away and change its value.
 # `ser config > "$(ser config path)"` makes a file to begin with.
 
 # Colors by meaning: "auto" (dark or light as the terminal says, where it says so), "dark", "light",
@@ -32,7 +32,7 @@ const SETTINGS: &str = r##"# Settings of the interface, with their defaults. Tak
 # Keys by the id of an action, which `?` shows beside each key. One key or a list; [] is no key. Keys
 # are written "x", "Space", "Ctrl-d", "Alt-1", "PageDown", "F5".
 #[keys]
-"##;
+"#;
 
 /// Below the keys.
 const VIEWS: &str = "

@@ -52,15 +52,11 @@ impl Parser {
 
 fn first(bytes: &[u8]) -> Found {
     match bytes {
-        [] => Found::Incomplete,
-        [ESC] => Found::Bytes(1, key(KeyCode::Esc, KeyModifiers::NONE)),
+        [] | [ESC, b'O'] => Found::Incomplete,
+        // Alone it is the key, and twice it was pressed twice.
+        [ESC] | [ESC, ESC, ..] => found(1, KeyCode::Esc, KeyModifiers::NONE),
         [ESC, b'[', ..] => csi(bytes),
-        [ESC, b'O'] => Found::Incomplete,
-        [ESC, b'O', c, ..] => {
-            Found::Bytes(3, letter(*c).and_then(|code| key(code, KeyModifiers::NONE)))
-        }
-        // Two of them: the key was pressed twice.
-        [ESC, ESC, ..] => Found::Bytes(1, key(KeyCode::Esc, KeyModifiers::NONE)),
+        [ESC, b'O', c, ..] => Found::Bytes(3, letter(*c).map(|code| key(code, KeyModifiers::NONE))),
         [ESC, rest @ ..] => match character(rest) {
             Found::Bytes(n, Some(Input::Key(mut event))) => {
                 event.modifiers |= KeyModifiers::ALT;
@@ -73,15 +69,20 @@ fn first(bytes: &[u8]) -> Found {
     }
 }
 
-fn key(code: KeyCode, modifiers: KeyModifiers) -> Option<Input> {
-    Some(Input::Key(KeyEvent::new(code, modifiers)))
+fn key(code: KeyCode, modifiers: KeyModifiers) -> Input {
+    Input::Key(KeyEvent::new(code, modifiers))
+}
+
+/// So many bytes that are a key.
+fn found(n: usize, code: KeyCode, modifiers: KeyModifiers) -> Found {
+    Found::Bytes(n, Some(key(code, modifiers)))
 }
 
 /// A control character, or a character of UTF-8.
 fn character(bytes: &[u8]) -> Found {
     let Some(byte) = bytes.first().copied() else { return Found::Incomplete };
     let ctrl = |c: u8| key(KeyCode::Char(char::from(c)), KeyModifiers::CONTROL);
-    let found = match byte {
+    let input = match byte {
         b'\r' => key(KeyCode::Enter, KeyModifiers::NONE),
         b'\t' => key(KeyCode::Tab, KeyModifiers::NONE),
         0x7f => key(KeyCode::Backspace, KeyModifiers::NONE),
@@ -91,7 +92,7 @@ fn character(bytes: &[u8]) -> Found {
         0x1c..=0x1f => ctrl(byte - 0x1c + b'4'),
         _ => return utf8(bytes),
     };
-    Found::Bytes(1, found)
+    Found::Bytes(1, Some(input))
 }
 
 fn utf8(bytes: &[u8]) -> Found {
@@ -110,7 +111,7 @@ fn utf8(bytes: &[u8]) -> Found {
         return Found::Bytes(1, None);
     };
     let shift = if c.is_uppercase() { KeyModifiers::SHIFT } else { KeyModifiers::NONE };
-    Found::Bytes(n, key(KeyCode::Char(c), shift))
+    found(n, KeyCode::Char(c), shift)
 }
 
 /// A control sequence: `ESC [`, parameters, and the letter that says what they are.
@@ -122,9 +123,7 @@ fn csi(bytes: &[u8]) -> Found {
     if let [_, _, b'[', rest @ ..] = bytes {
         return match rest {
             [] => Found::Incomplete,
-            [c @ b'A'..=b'E', ..] => {
-                Found::Bytes(4, key(KeyCode::F(c - b'A' + 1), KeyModifiers::NONE))
-            }
+            [c @ b'A'..=b'E', ..] => found(4, KeyCode::F(c - b'A' + 1), KeyModifiers::NONE),
             _ => Found::Bytes(3, None),
         };
     }
@@ -175,7 +174,7 @@ fn sequence(parameters: &str, last: u8) -> Option<Input> {
     let code = match last {
         b'~' => numbered(number.parse().ok()?)?,
         b'u' => unicode(number.split(':').next()?.parse().ok()?)?,
-        b'Z' => return key(KeyCode::BackTab, KeyModifiers::SHIFT),
+        b'Z' => return Some(key(KeyCode::BackTab, KeyModifiers::SHIFT)),
         letter_byte => letter(letter_byte)?,
     };
     let mut event = KeyEvent::new(code, modifiers);

@@ -119,6 +119,15 @@ fn draw_message(model: &Model, area: Rect, buffer: &mut Buffer) {
 /// The keys of this context that fit, in the order of the table. The ways out and to the help are
 /// always there.
 fn draw_hints(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let is_help = match &model.overlay {
+        Some(Overlay::Commands(list)) => list.is_help,
+        Some(Overlay::Words(_)) => true,
+        Some(Overlay::Confirm { .. } | Overlay::Choice(_) | Overlay::Prompt(_)) | None => false,
+    };
+    if is_help {
+        // They say themselves what keys do.
+        return;
+    }
     let theme = &model.theme;
     let hints: Vec<(Command, String, &str)> = model
         .keymap

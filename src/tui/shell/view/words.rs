@@ -28,7 +28,8 @@ pub fn draw(model: &Model, list: &WordList, area: Rect, buffer: &mut Buffer) {
     let width = area.width.min(N_COLUMNS_MAX);
     let popup = Rect { x: area.x + (area.width - width) / 2, width, ..area };
     Clear.render(popup, buffer);
-    let footer = format!("{} words · the same in a shell: ser explain WORD", found.len());
+    let noun = if found.len() == 1 { "word" } else { "words" };
+    let footer = format!("{} {noun} · the same in a shell: ser explain WORD", found.len());
     let inside = pane(buffer, popup, theme, ["words", "type to find · Tab: keys"], &footer);
     put(buffer, inside, 0, field_line(model, " / ", &list.field, usize::from(inside.width)));
     let n_told = N_TOLD.min(inside.height / 2);
