@@ -77,7 +77,7 @@ pub enum LaunchError {
         source: std::io::Error,
     },
     /// A word that is neither a spec file nor a preset.
-    #[error("`{name}` is no file, and there is no preset of that name")]
+    #[error("`{name}`: no such file, and no preset of that name")]
     NoSpec {
         name: String,
         /// The presets that there are.
@@ -112,7 +112,9 @@ impl LaunchError {
             Self::DryRun { hint, .. } => return hint.clone(),
             Self::NoSpec { name, presets } => {
                 let list = match presets.as_slice() {
-                    [] => "`P` in the form of the interface keeps a preset".to_owned(),
+                    [] => {
+                        "check the path; `P` in the form of the interface keeps a preset".to_owned()
+                    }
                     presets => format!("presets are {}", presets.join(", ")),
                 };
                 let meant = spec::nearest(name, presets.iter().map(String::as_str));

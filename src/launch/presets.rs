@@ -83,7 +83,7 @@ mod tests {
             assert_eq!(spec_file(&home, Path::new(name)).unwrap(), preset);
         }
         let error = spec_file(&home, Path::new("quik")).unwrap_err();
-        assert_eq!(error.to_string(), "`quik` is no file, and there is no preset of that name");
+        assert_eq!(error.to_string(), "`quik`: no such file, and no preset of that name");
         assert_eq!(error.hint().as_deref(), Some("did you mean `quick`? presets are quick"));
         // A path is a path: the reader of specs says what is wrong with it.
         let path = Path::new("./quick");

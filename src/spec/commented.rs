@@ -7,6 +7,12 @@ use super::layer::{self, Origin};
 use super::{DEFAULT, SpecResult, to_toml};
 use crate::domain::spec::ExperimentSpec;
 
+/// What stands above the keys, in place of what the default says of itself.
+const HEAD: &str = "\
+# Every key of a run, with what it means. `ser run FILE` starts a run from it. A share is written with a
+# fraction (0.15), a count as a whole number (300).
+";
+
 /// The spec with a comment on every key. Values that are the default's stand as the default writes
 /// them.
 ///
@@ -19,9 +25,10 @@ pub fn commented(spec: &ExperimentSpec) -> SpecResult<String> {
     };
     let mut wanted = values(&to_toml(spec)?)?;
     let defaults = values(DEFAULT)?;
-    let mut out = String::new();
+    let mut out = HEAD.to_owned();
     let mut table = String::new();
-    for line in DEFAULT.lines() {
+    // Its head says that it is the default.
+    for line in DEFAULT.lines().skip_while(|line| !line.is_empty()) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             table = format!("{name}.");
         }
@@ -46,6 +53,15 @@ mod tests {
     use super::*;
     use crate::spec::{self, SpecInput};
 
+    /// What stands below the head.
+    fn body(text: &str) -> &str {
+        text.split_once("\n\n").map_or(text, |(_, body)| body)
+    }
+
+    fn comments(text: &str) -> usize {
+        body(text).lines().filter(|line| line.starts_with('#')).count()
+    }
+
     #[test]
     fn every_arm_comes_back_with_its_comments() {
         for arm in spec::arms() {
@@ -58,7 +74,6 @@ mod tests {
                 let spec = spec::resolve(&input).unwrap();
                 let text = commented(&spec).unwrap();
                 assert_eq!(spec::form::check(Some(&text), &[], &[]).unwrap(), spec, "{text}");
-                let comments = |text: &str| text.lines().filter(|it| it.starts_with('#')).count();
                 assert_eq!(comments(&text), comments(DEFAULT));
             }
         }
@@ -68,6 +83,7 @@ mod tests {
     fn a_default_is_written_as_the_default_writes_it() {
         let text = commented(&spec::resolve(&SpecInput::default()).unwrap()).unwrap();
         // `auto` is resolved, so that a stored spec says what it means.
-        assert_eq!(text.replace("test = \"embedded\"", "test = \"auto\""), DEFAULT);
+        let text = text.replace("test = \"embedded\"", "test = \"auto\"");
+        assert_eq!(body(&text), body(DEFAULT));
     }
 }

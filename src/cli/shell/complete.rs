@@ -40,7 +40,9 @@ pub fn run(args: &CompleteArgs) -> CliResult {
     let (words, is_split) = joined(&args.words);
     let mut text = String::new();
     for Candidate { mut word, about } in candidates(&words) {
-        if is_split && let Some(at) = word.rfind(['=', ':']) {
+        // Of a word that bash broke, it replaces what stands behind the break.
+        let typed = words.last().filter(|_| is_split).and_then(|it| it.rfind(['=', ':']));
+        if let Some(at) = typed.filter(|at| *at < word.len()) {
             word.drain(..=at);
         }
         text.push_str(&word);
