@@ -6,6 +6,7 @@ mod by_name;
 mod compare;
 mod data;
 mod experiments;
+mod explain;
 mod export;
 pub(crate) mod fixture;
 mod queue;

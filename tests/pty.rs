@@ -17,6 +17,7 @@ mod keys;
 mod monkey;
 mod safety;
 mod tmux;
+mod told;
 mod viewers;
 
 /// `ser` in a pseudo-terminal, with everything it wrote.

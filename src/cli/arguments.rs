@@ -14,6 +14,27 @@ pub fn command() -> clap::Command {
     with_examples(Cli::command(), "")
 }
 
+/// The same as what parses: the help of a command names the options that all commands take, instead
+/// of repeating them on every page.
+fn parser() -> clap::Command {
+    let mut whole = command();
+    // Only now each command has the options of all.
+    whole.build();
+    whole.mut_subcommands(without_common_options)
+}
+
+fn without_common_options(command: clap::Command) -> clap::Command {
+    let told = command.get_after_help().map(|text| format!("{text}\n\n")).unwrap_or_default();
+    let common = "Options of every command (--home, --read-only, --color, --quiet, …): ser --help";
+    command
+        .mut_args(|argument| {
+            let is_common = argument.is_global_set();
+            argument.hide(is_common)
+        })
+        .after_help(format!("{told}{common}"))
+        .mut_subcommands(without_common_options)
+}
+
 fn with_examples(command: clap::Command, path: &str) -> clap::Command {
     let told = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let command = match examples::paragraph(path) {
@@ -52,7 +73,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> CliResult<Option<C
     if let Ok(Interface { global }) = Interface::try_parse_from(&arguments) {
         return Ok(Some(Cli { global, command: None }));
     }
-    let parsed = command().try_get_matches_from(&arguments);
+    let parsed = parser().try_get_matches_from(&arguments);
     let error = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => return Ok(Some(cli)),
         Err(error) => error,
@@ -136,6 +157,16 @@ mod tests {
         }
     }
 
+    /// The words of a command line; single quotes keep blanks.
+    fn shell_words(line: &str) -> Vec<String> {
+        let parts = line.split('\'').enumerate();
+        let parts = parts.flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        parts.collect()
+    }
+
     #[test]
     fn every_command_has_examples_that_it_takes() {
         let mut commands = Vec::new();
@@ -147,7 +178,7 @@ mod tests {
             assert!(commands.iter().any(|command| command == name), "`ser {name}` is no command");
             for (line, _) in *examples {
                 assert!(line.starts_with(format!("ser {name}").trim_end()), "{line}");
-                let words = line.split_whitespace().take_while(|word| *word != ">");
+                let words = shell_words(line).into_iter().take_while(|word| word != ">");
                 let result = command().try_get_matches_from(words);
                 let is_help = |error: &clap::Error| error.kind() == ErrorKind::DisplayHelp;
                 assert!(result.as_ref().err().is_none_or(is_help), "{line}: {result:?}");

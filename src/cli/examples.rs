@@ -17,6 +17,7 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("ser run", "the embedded experiment"),
             ("ser run spec.toml --set train.epochs=2", "a spec file, with one key changed"),
+            ("ser run quick", "a preset that the form kept under this name"),
             (
                 "ser run --set model.backbone=hf:HuggingFaceTB/SmolLM2-135M --detach",
                 "a model of the Hub",
@@ -116,6 +117,23 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("ser export my-run --format hf -o out", "a directory for transformers"),
             ("ser export my-run --format html -o report.html", "a report to read and send on"),
+        ],
+    ),
+    (
+        "explain",
+        &[
+            ("ser explain ECE", "two lines on a number"),
+            ("ser explain train.epochs", "a key of a spec"),
+            ("ser explain", "every word"),
+        ],
+    ),
+    ("config", &[("ser config", "the whole file, commented")]),
+    ("config path", &[("ser config path", "where it lies")]),
+    (
+        "query",
+        &[
+            ("ser query 'SELECT name, arm FROM runs'", "a table"),
+            ("ser query --schema", "the tables, with more examples"),
         ],
     ),
     ("bench", &[("ser bench", "the embedded model on this machine")]),

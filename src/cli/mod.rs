@@ -28,14 +28,17 @@ use crate::store::{Access, Home, Store, StoreError};
 use crate::supervisor::Supervisor;
 
 mod arguments;
+mod config;
 mod data;
 mod doctor;
 mod error;
 mod eval;
 mod examples;
+mod explain;
 mod export;
 mod model;
 mod print;
+mod query;
 mod run;
 mod score;
 mod shell;
@@ -161,7 +164,7 @@ enum Command {
     Attach(attach::AttachArgs),
     /// Hold a run at its next step
     Pause(request::RequestArgs),
-    /// Go on with a paused, stopped, failed or interrupted run; release one held for review
+    /// Go on with a paused, stopped, failed or interrupted run, or with one that waits for a review
     Resume(request::RequestArgs),
     /// End a run after a checkpoint; `ser resume` goes on from there
     Stop(request::RequestArgs),
@@ -179,6 +182,12 @@ enum Command {
     /// List, check and import models
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Say what a word or number of a screen, table or spec means
+    Explain(explain::ExplainArgs),
+    /// Print the config file of the interface: every setting and key with its default
+    Config(config::ConfigArgs),
+    /// Ask the database in SQL (read only), or print what its tables hold
+    Query(query::QueryArgs),
     /// Measure how fast a model trains and scores on this machine
     Bench(bench::BenchArgs),
     /// Check the installation: database, terminal, machine, interrupted runs
@@ -190,6 +199,9 @@ enum Command {
     /// Execute one run in this process (started by the supervisor)
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
+    /// Offer the words that go on from a command line (the completions ask this)
+    #[command(hide = true)]
+    Complete(shell::complete::CompleteArgs),
     /// Make the embedded language model from the embedded texts
     #[command(hide = true)]
     Pretrain(pretrain::PretrainArgs),
@@ -298,6 +310,9 @@ fn is_interactive() -> bool {
 /// # Errors
 /// What to print and which code to end with.
 pub fn run(cli: Cli) -> CliResult {
+    if let Some(Command::Complete(args)) = &cli.command {
+        return shell::complete::run(args);
+    }
     let context = Context::new(cli.global)?;
     if let Some(Command::Worker(args)) = &cli.command {
         return worker::run(&context, args);
@@ -335,11 +350,14 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Eval(args)) => eval::run(&context, &args),
         Some(Command::Export(args)) => export::run(&context, &args),
         Some(Command::Model(command)) => model::run(&context, &command),
+        Some(Command::Explain(args)) => explain::run(&context, &args),
+        Some(Command::Config(args)) => config::run(&context, &args),
+        Some(Command::Query(args)) => query::run(&context, &args),
         Some(Command::Bench(args)) => bench::run(&context, &args),
         Some(Command::Doctor(args)) => doctor::run(&context, &args),
         Some(Command::Completions(args)) => shell::completions(&args),
         Some(Command::Man(args)) => shell::man(&args),
-        Some(Command::Worker(_)) => Ok(()),
+        Some(Command::Worker(_) | Command::Complete(_)) => Ok(()),
         Some(Command::Pretrain(args)) => pretrain::run(&context, &args),
     }
 }

@@ -5,6 +5,7 @@ pub mod follow;
 pub mod queue;
 pub mod reproduce;
 pub mod request;
+mod told;
 pub mod worker;
 
 use super::{CliResult, Context, is_interactive};
@@ -13,19 +14,20 @@ use crate::analysis::RoundChoice;
 use crate::cli::print::{print_line, print_table};
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
-use crate::launch::{self, Base, Request};
+use crate::launch::{self, Base, Request, presets};
 use crate::report::listing::arms;
 use crate::report::table::Form;
 use crate::spec;
 use crate::spec::SpecInput;
 use crate::store::Store;
 use crate::store::rows::RunRow;
+use crate::tui;
 use std::path::PathBuf;
 
 /// Arguments of `ser run`.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// A file with the keys that differ from the default spec
+    /// A file with the keys that differ from the default spec, or the name of a preset
     spec: Option<PathBuf>,
     /// Start from the spec of this run instead: id, unique prefix of an id, or name
     #[arg(long, value_name = "RUN", conflicts_with = "spec")]
@@ -37,7 +39,7 @@ pub struct RunArgs {
     /// Name of the run, or of the experiment where several start; made up otherwise
     #[arg(long)]
     name: Option<String>,
-    /// Recipe: `ser`, `seed-only`, `full-labels`, `naive`, `confidence`, `ser-paper`, `ser-code` (can
+    /// Arm: `ser`, `seed-only`, `full-labels`, `naive`, `confidence`, `ser-paper`, `ser-code` (can
     /// be given again, for a run each)
     #[arg(long = "arm", value_name = "ARM")]
     arms: Vec<String>,
@@ -90,7 +92,7 @@ pub fn run(context: &Context, args: &RunArgs) -> CliResult {
     if args.detach {
         return runs.iter().try_for_each(|run| print_line(run.id.as_str()));
     }
-    let is_plain = args.follow.plain || args.follow.json || !is_interactive();
+    let is_plain = args.follow.plain || args.follow.json || !can_draw(context);
     if !is_plain {
         drop(store);
         let first = runs.into_iter().next().map(|run| run.id);
@@ -117,17 +119,29 @@ fn start_now(context: &Context, store: &mut Store, run: &RunRow) -> CliResult {
     Ok(())
 }
 
-/// The default keeps the comments that say what each key means.
+/// Whether the interface can open. On a terminal that only prints lines the run is followed by lines.
+fn can_draw(context: &Context) -> bool {
+    if !is_interactive() {
+        return false;
+    }
+    let checked = tui::check_terminal(std::env::var("TERM").ok());
+    if let Err(error) = &checked {
+        context.say(&format!("{error}; lines follow"));
+    }
+    checked.is_ok()
+}
+
+/// With the comments that say what each key means.
 fn print_spec(resolved: &ExperimentSpec) -> CliResult {
     let default = spec::resolve(&SpecInput::default())?;
     let text =
-        if *resolved == default { spec::DEFAULT.to_owned() } else { spec::to_toml(resolved)? };
+        if *resolved == default { spec::DEFAULT.to_owned() } else { spec::commented(resolved)? };
     print_line(text.trim_end())
 }
 
 fn request(context: &Context, args: &RunArgs) -> CliResult<Request> {
     let base = match (&args.spec, &args.from) {
-        (Some(file), _) => Base::File(file.clone()),
+        (Some(file), _) => Base::File(presets::spec_file(&context.home, file)?),
         (None, Some(run)) => Base::Run(context.store_to_read()?.find_run(run)?.id),
         (None, None) => Base::Default,
     };

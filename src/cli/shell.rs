@@ -1,5 +1,7 @@
 //! `ser completions` and `ser man`: what the shell and the manual know about the commands.
 
+pub mod complete;
+
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -22,14 +24,54 @@ pub struct ManArgs {
     dir: PathBuf,
 }
 
+/// Each asks `ser complete` for the words that go on, so that runs, presets, arms and keys of a spec are
+/// offered; where it knows none, files are.
+const BASH: &str = r#"_ser() {
+    local IFS=$'\n' line
+    COMPREPLY=()
+    while read -r line; do
+        [[ -n "${line%%$'\t'*}" ]] && COMPREPLY+=("${line%%$'\t'*}")
+    done < <(ser complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    # A key waits for its value.
+    if [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" == *= ]]; then compopt -o nospace; fi
+}
+complete -o bashdefault -o default -F _ser ser
+"#;
+const ZSH: &str = r#"#compdef ser
+_ser() {
+    local -a found
+    local line
+    for line in "${(@f)$(ser complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+        [[ -n $line ]] && found+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+    done
+    if (( $#found )); then _describe 'ser' found; else _files; fi
+}
+if [[ $funcstack[1] == _ser ]]; then _ser "$@"; else compdef _ser ser; fi
+"#;
+const FISH: &str = r"function __ser_complete
+    set -l words (commandline -opc) (commandline -ct)
+    ser complete -- $words[2..] 2>/dev/null
+end
+complete -c ser -a '(__ser_complete)'
+";
+
 /// Prints the completions.
 ///
 /// # Errors
 /// When they cannot be written.
 pub fn completions(args: &CompletionsArgs) -> CliResult {
-    let mut script = Vec::new();
-    let mut command = visible(&arguments::command());
-    clap_complete::generate(args.shell, &mut command, "ser", &mut script);
+    let script = match args.shell {
+        Shell::Bash => BASH.as_bytes().to_vec(),
+        Shell::Zsh => ZSH.as_bytes().to_vec(),
+        Shell::Fish => FISH.as_bytes().to_vec(),
+        // The others know commands and options only.
+        other => {
+            let mut script = Vec::new();
+            let mut command = visible(&arguments::command());
+            clap_complete::generate(other, &mut command, "ser", &mut script);
+            script
+        }
+    };
     let mut out = std::io::stdout().lock();
     out.write_all(&script)?;
     Ok(out.flush()?)

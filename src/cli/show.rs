@@ -1,6 +1,7 @@
 //! `ser show RUN`: one run with its spec and rounds.
 
 pub mod compare;
+mod events;
 pub mod rounds;
 pub mod runs;
 pub mod samples;
@@ -9,6 +10,7 @@ use super::{CliResult, Context};
 use crate::cli::print::{print_json, print_line, print_text};
 use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
+use crate::domain::told;
 use crate::report::listing::rounds as round_list;
 use crate::report::table::Form;
 use crate::report::{ShowDocument, status, timestamp};
@@ -24,6 +26,10 @@ pub struct ShowArgs {
     /// Print one JSON document (`"schema": 1`)
     #[arg(long)]
     json: bool,
+    /// With `--json`: print the events instead, one JSON object a line as they come, until the run
+    /// ends
+    #[arg(long, requires = "json")]
+    follow: bool,
 }
 
 /// Prints a run.
@@ -33,6 +39,9 @@ pub struct ShowArgs {
 pub fn run(context: &Context, args: &ShowArgs) -> CliResult {
     let store = context.store_to_read()?;
     let run = store.run(&store.find_run(&args.run)?.id)?;
+    if args.follow {
+        return events::follow(&store, &run.row.id);
+    }
     if args.json {
         return print_json(&ShowDocument::read(&store, &run)?);
     }
@@ -53,7 +62,7 @@ fn changed(run: &RunDetail) -> Option<String> {
     let changes = spec::changes(&spec).ok()?;
     let words: Vec<String> = changes
         .iter()
-        .map(|it| format!("{} is {} (recipe: {})", it.key, it.value, it.recipe))
+        .map(|it| format!("{} is {} (arm: {})", it.key, it.value, it.recipe))
         .collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
@@ -98,11 +107,11 @@ fn facts(run: &RunDetail, rounds: &[RoundRow]) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// `finished (round_limit)`, `failed: …`, `running, round 1: train 120 of 400`
+/// `finished (all rounds done)`, `failed: …`, `running, round 1: train 120 of 400`
 fn status_line(run: &RunDetail) -> String {
     let row = &run.row;
     let status = match row.stop_reason {
-        Some(reason) => format!("{} ({})", status(row), reason.name()),
+        Some(reason) => format!("{} ({})", status(row), told::stop_reason(reason)),
         None => status(row).to_owned(),
     };
     if let Some(failure) = &row.failure {

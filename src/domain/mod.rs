@@ -46,4 +46,5 @@ pub mod split;
 pub mod stats;
 pub mod teacher;
 pub mod text;
+pub mod told;
 pub mod verdict;

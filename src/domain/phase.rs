@@ -75,22 +75,3 @@ impl PhaseKey {
         Self { round, phase, part: 0 }
     }
 }
-
-/// The words for a phase, with the fold that it is about where there are `n_parts` of them.
-#[must_use]
-pub fn words(phase: Phase, part: u32, n_parts: u32) -> String {
-    let fold = format!("fold {} of {n_parts}", part + 1);
-    match phase {
-        Phase::Open => "opens the model".to_owned(),
-        Phase::Encode => "tokenizes the pairs".to_owned(),
-        Phase::Train => "trains".to_owned(),
-        Phase::Validate => "scores validation pairs".to_owned(),
-        Phase::Test => "scores test pairs".to_owned(),
-        Phase::CrossFit => format!("{fold} trains"),
-        Phase::JudgeFold => format!("{fold} scores"),
-        Phase::SecondView => "reads likelihoods".to_owned(),
-        Phase::Score => "scores the pool".to_owned(),
-        Phase::Select => "selects".to_owned(),
-        Phase::Review => "waits for a review".to_owned(),
-    }
-}

@@ -19,6 +19,7 @@ use super::pseudo_label::PseudoLabel;
 use super::run::StopReason;
 use super::selection::learning_status::LearningStatus;
 use super::spec::{Accumulation, ExperimentSpec, OracleQueue, PoolLabels, ReviewMode};
+use super::told;
 use super::verdict::{Verdict, VerdictSet};
 
 /// What the loop wants done next.
@@ -60,6 +61,21 @@ impl Step {
             Self::Select { .. } => "select",
             Self::Review { .. } => "review",
             Self::Finish { .. } => "finish",
+        }
+    }
+}
+
+impl std::fmt::Display for Step {
+    /// The step in words, for logs: `round 1: score pool`, `finished: all rounds done`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Finish { reason } => write!(f, "finished: {}", told::stop_reason(*reason)),
+            Self::Train { round }
+            | Self::Evaluate { round, .. }
+            | Self::CrossFit { round }
+            | Self::Score { round }
+            | Self::Select { round }
+            | Self::Review { round } => write!(f, "round {round}: {}", told::phase(self.name())),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::source::hub_name::BadName;
 use crate::domain::split::SplitError;
 use crate::engine::EngineError;
 use crate::hub::HubError;
-use crate::spec::SpecError;
+use crate::spec::{self, SpecError};
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
 
@@ -76,6 +76,13 @@ pub enum LaunchError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A word that is neither a spec file nor a preset.
+    #[error("`{name}`: no such file, and no preset of that name")]
+    NoSpec {
+        name: String,
+        /// The presets that there are.
+        presets: Vec<String>,
+    },
     /// A random seed was given twice.
     #[error("`--rng-seeds` holds {rng_seed} twice")]
     SeedTwice { rng_seed: u64 },
@@ -103,6 +110,18 @@ impl LaunchError {
             Self::Spec(error) => return error.hint(),
             Self::Supervisor(error) => return error.hint(),
             Self::DryRun { hint, .. } => return hint.clone(),
+            Self::NoSpec { name, presets } => {
+                let list = match presets.as_slice() {
+                    [] => {
+                        "check the path; `P` in the form of the interface keeps a preset".to_owned()
+                    }
+                    presets => format!("presets are {}", presets.join(", ")),
+                };
+                let meant = spec::nearest(name, presets.iter().map(String::as_str));
+                let meant =
+                    meant.map_or(String::new(), |meant| format!("did you mean `{meant}`? "));
+                return Some(meant + &list);
+            }
             Self::TooManyTokens { limit, .. } => {
                 return Some(format!("set `model.max_tokens` to {limit} or less"));
             }

@@ -8,6 +8,7 @@ pub mod by_name;
 mod dry_run;
 mod error;
 pub mod import;
+pub mod presets;
 mod queue;
 mod read_ahead;
 mod request;

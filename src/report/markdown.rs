@@ -3,6 +3,7 @@
 use super::words::{letter, metric_value, same_runs, setting_value, share, signed};
 use crate::analysis::{Comparison, Difference, MetricRow, RoundChoice};
 use crate::domain::text::clean::clean_line;
+use crate::domain::told;
 
 /// A table of what differs, runs as columns, and a line that says how it was computed.
 #[must_use]
@@ -15,7 +16,7 @@ pub fn comparison_markdown(comparison: &Comparison) -> String {
     lines.push(line(std::iter::once("field".to_owned()).chain(heads)));
     lines.push(line((0..=comparison.runs.len()).map(|_| "---".to_owned())));
     for row in comparison.metrics.iter().filter(|row| row.is_different()) {
-        lines.push(line(std::iter::once(row.name.to_owned()).chain(metric_cells(row))));
+        lines.push(line(std::iter::once(told::metric(row.name)).chain(metric_cells(row))));
     }
     for row in comparison.settings.iter().filter(|row| row.is_different) {
         let values = row.values.iter().map(|value| setting_value(value.as_deref()));

@@ -9,6 +9,7 @@ mod arms;
 mod csv;
 mod curve;
 mod error;
+pub mod glossary;
 mod html;
 mod json;
 pub mod listing;

@@ -108,6 +108,32 @@ impl Table {
         }
     }
 
+    /// The table for people with rows and columns exchanged: a line for each column that has a value,
+    /// which leaves room for whole words as heads.
+    #[must_use]
+    pub fn turned(&self, is_ascii: bool) -> String {
+        let rows = self.texts(is_ascii);
+        let shown: Vec<usize> = (0..self.columns.len())
+            .filter(|column| self.rows.iter().any(|row| row[*column].shown.is_some()))
+            .collect();
+        let n_label = shown.iter().map(|column| self.columns[*column].head.width()).max();
+        let n_label = n_label.unwrap_or(0);
+        let width = |row: &Vec<String>| shown.iter().map(|it| row[*it].width()).max().unwrap_or(0);
+        let widths: Vec<usize> = rows.iter().map(width).collect();
+        let mut out = String::new();
+        for column in shown {
+            let head = self.columns[column].head;
+            out += head;
+            out += &" ".repeat(n_label - head.width());
+            for (row, width) in rows.iter().zip(&widths) {
+                let text = &row[column];
+                out.extend([GAP, &" ".repeat(width - text.width()), text]);
+            }
+            out.push('\n');
+        }
+        out
+    }
+
     fn texts(&self, is_ascii: bool) -> Vec<Vec<String>> {
         let dash = if is_ascii { "-" } else { "–" };
         let show = |cell: &Cell| cell.shown.as_deref().map_or(dash.to_owned(), clean_line);
@@ -116,23 +142,10 @@ impl Table {
 
     fn aligned(&self, is_ascii: bool) -> String {
         let heads: Vec<String> = self.columns.iter().map(|c| c.head.to_owned()).collect();
-        let rows = self.texts(is_ascii);
-        let width = |i: usize| {
-            std::iter::once(&heads).chain(&rows).map(|row| row[i].width()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
-        let mut out = String::new();
-        for row in std::iter::once(&heads).chain(&rows) {
-            let mut line = String::new();
-            for ((text, column), width) in row.iter().zip(&self.columns).zip(&widths) {
-                let padding = " ".repeat(width - text.width());
-                let (before, after) =
-                    if column.is_number { (padding.as_str(), "") } else { ("", padding.as_str()) };
-                line.extend([before, text, after, GAP]);
-            }
-            out.extend([line.trim_end(), "\n"]);
-        }
-        out
+        let mut lines = vec![heads];
+        lines.extend(self.texts(is_ascii));
+        let numbers: Vec<bool> = self.columns.iter().map(|column| column.is_number).collect();
+        aligned(&lines, &numbers)
     }
 
     fn markdown(&self, is_ascii: bool) -> String {
@@ -157,6 +170,28 @@ impl Table {
     }
 }
 
+/// Lines of cells in columns as wide as their widest cell; numbers stand to the right. Characters that
+/// a terminal could take for a command are made harmless.
+#[must_use]
+pub fn aligned(lines: &[Vec<String>], is_number: &[bool]) -> String {
+    let lines: Vec<Vec<String>> =
+        lines.iter().map(|line| line.iter().map(|cell| clean_line(cell)).collect()).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..is_number.len()).map(width).collect();
+    let mut out = String::new();
+    for cells in &lines {
+        let mut line = String::new();
+        for ((text, is_number), width) in cells.iter().zip(is_number).zip(&widths) {
+            let padding = " ".repeat(width - text.width());
+            let (before, after) =
+                if *is_number { (padding.as_str(), "") } else { ("", padding.as_str()) };
+            line.extend([before, text, after, GAP]);
+        }
+        out.extend([line.trim_end(), "\n"]);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +210,19 @@ mod tests {
     fn people_get_aligned_columns_and_dashes() {
         let text = table().text(Form::Human, false);
         assert_eq!(text, "name       acc\na, \"b\"  50.0 %\nc|d          –\n");
+    }
+
+    #[test]
+    fn a_turned_table_has_a_line_for_each_column_with_a_value() {
+        let text = table().turned(false);
+        assert_eq!(text, "name  a, \"b\"  c|d\nacc   50.0 %    –\n");
+        let mut empty = Table::new(&[text_column(), number("n", "n")]);
+        empty.push(vec![Cell::new("x"), Cell::maybe(None::<u32>)]);
+        assert_eq!(empty.turned(true), "name  x\n");
+    }
+
+    fn text_column() -> Column {
+        super::text("name", "name")
     }
 
     #[test]

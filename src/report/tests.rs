@@ -88,7 +88,7 @@ fn csv_and_markdown_escape_their_separators() {
     let markdown = comparison_markdown(&found);
     let lines: Vec<&str> = markdown.lines().collect();
     assert_eq!(lines[0], "| field | A a\\|b (base) | B c, \"d\" <e> |");
-    assert_eq!(lines[2], "| test/accuracy | .6000 | .8000 |");
+    assert_eq!(lines[2], "| test accuracy | .6000 | .8000 |");
     assert!(markdown.contains("No run shares test pairs with the base"));
 }
 

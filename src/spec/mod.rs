@@ -4,11 +4,13 @@
 //! its place and what would be accepted. An arm that a file names stands below the file's own keys;
 //! an arm given as a flag stands above them, since whoever types it means it.
 
+mod commented;
 mod error;
 pub mod form;
 mod layer;
 mod recipe;
 
+pub use commented::commented;
 use error::refuse;
 pub use error::{SpecError, SpecResult};
 use layer::{Assignment, Origin};

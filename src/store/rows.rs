@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::domain::event::{SelectionSummary, WorkerIdentity};
 use crate::domain::forecast::Sizes;
 use crate::domain::metrics::Evaluation;
-use crate::domain::phase::{self, Phase};
+use crate::domain::phase::Phase;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::{Liveness, RequestKind, RunId, RunKind, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
-use crate::domain::selection::learning_status::LearningStatus;
+use crate::domain::told;
 use crate::domain::verdict::Verdict;
 
 use super::people::annotations::Annotation;
@@ -197,7 +197,7 @@ impl ProgressRow {
     /// What the worker does, in words.
     #[must_use]
     pub fn words(&self) -> String {
-        phase::words(self.step, self.part, self.n_parts)
+        told::doing(self.step, self.part, self.n_parts)
     }
 }
 
@@ -359,10 +359,4 @@ pub struct DatasetRow {
     pub n_dropped: u64,
     /// Counted in milliseconds since 1970.
     pub imported_at_ms: i64,
-}
-
-/// The learning status of a round, for tables.
-#[must_use]
-pub fn learning_status_name(status: Option<LearningStatus>) -> &'static str {
-    status.map_or("–", LearningStatus::name)
 }

@@ -39,6 +39,7 @@ impl Store {
     pub fn create_run(&mut self, new: &NewRun<'_>) -> Result<RunRow, StoreError> {
         let spec = serde_json::to_string(new.spec)
             .map_err(|source| StoreError::Json { what: "the spec".to_owned(), source })?;
+        let high = new.spec.selection.high_threshold;
         self.write(|transaction| {
             let name = match &new.name {
                 Some(name) => naming::checked_name(transaction, name)?,
@@ -69,7 +70,7 @@ impl Store {
                     &new.spec.model.backbone,
                     new.spec.data.source.to_string(),
                     decimal(new.spec.train.learning_rate),
-                    new.spec.selection.high_threshold,
+                    new.spec.selection.rule.has_two_thresholds().then_some(high),
                     new.spec.kind.name(),
                     new.spec.model.device.slots_name(),
                 ),

@@ -12,6 +12,9 @@ pub enum TuiError {
     /// `TERM` is not set.
     #[error("`TERM` is not set, so nothing is known about this terminal")]
     UnknownTerminal,
+    /// `TERM` names a terminal that only prints lines, such as a shell inside an editor.
+    #[error("`TERM` is `{term}`: this terminal prints lines and cannot move its cursor")]
+    DumbTerminal { term: String },
     /// The terminal reports no columns or no rows.
     #[error("the terminal reports a size of {width}x{height}")]
     NoSize {
@@ -55,6 +58,10 @@ impl TuiError {
         let hint = match self {
             Self::NotATerminal => "print the runs with `ser runs`, or follow one with `ser attach`",
             Self::UnknownTerminal => "set `TERM`, for example to `xterm-256color`",
+            Self::DumbTerminal { .. } => {
+                "follow a run with `ser attach --plain`, or set `TERM` to what the terminal is, for \
+                 example `xterm-256color`"
+            }
             Self::NoSize { .. } => {
                 "enlarge the window, or set its size with `stty rows 24 cols 80`"
             }

@@ -51,6 +51,7 @@ use terminal::guard::{self, TerminalGuard};
 use terminal::{editor, input};
 
 pub use error::TuiError;
+pub use kit::progress;
 pub use kit::theme::ColorChoice;
 pub use settings::Settings;
 
@@ -87,8 +88,10 @@ pub struct TuiOptions {
 /// What to tell the person who left.
 #[derive(Debug)]
 pub struct ExitNote {
-    /// Runs that go on without the viewer.
+    /// Runs that a worker goes on with.
     pub n_going: usize,
+    /// Runs that wait for their turn.
+    pub n_queued: usize,
     /// Launches that were still reading their data.
     launches: Vec<executor::Launching>,
 }
@@ -97,11 +100,18 @@ impl ExitNote {
     /// One line, when there is something to say.
     #[must_use]
     pub fn line(&self) -> Option<String> {
-        match self.n_going {
+        let going = match self.n_going {
             0 => None,
-            1 => Some("1 run keeps going; `ser attach` returns".to_owned()),
-            n => Some(format!("{n} runs keep going; `ser attach` returns")),
-        }
+            1 => Some("1 run keeps going".to_owned()),
+            n => Some(format!("{n} runs keep going")),
+        };
+        let queued = match self.n_queued {
+            0 => None,
+            1 => Some("1 waits in the queue".to_owned()),
+            n => Some(format!("{n} wait in the queue")),
+        };
+        let parts: Vec<String> = [going, queued].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("{}; `ser attach` returns", parts.join(", ")))
     }
 
     /// Whether a run that was asked for is not queued yet.
@@ -135,9 +145,7 @@ pub fn run(
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(TuiError::NotATerminal);
     }
-    if variable("TERM").is_none_or(|term| term.is_empty()) {
-        return Err(TuiError::UnknownTerminal);
-    }
+    check_terminal(variable("TERM"))?;
     let (width, height) = crossterm::terminal::size().map_err(TuiError::Terminal)?;
     if width == 0 || height == 0 {
         return Err(TuiError::NoSize { width, height });
@@ -145,6 +153,7 @@ pub fn run(
     let settings = Settings::load(home)?;
     let draws_ascii = theme::wants_ascii(options.ascii || settings.ascii, variable);
     let is_slow = options.slow || settings.slow;
+    let tells_progress = progress::is_wanted(settings.progress, variable);
     let model = first_model(settings, options, Size { width, height });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -187,14 +196,30 @@ pub fn run(
     };
     let mut app =
         App::new(model, frames, Ports { interests, samples: to_samples, changes, suspend, edit });
-    app.is_slow = is_slow;
+    (app.is_slow, app.tells_progress) = (is_slow, tells_progress);
     app.recorder = recorder;
     runtime.block_on(app.run(&mut messages));
-    let n_going = app.model.n_going();
+    let [n_going, n_queued] = app.model.n_left();
     // Its channels closed and the terminal given back, the executor ends.
     drop((app, messages, guard));
     let launches = executor.join().unwrap_or_default();
-    Ok(ExitNote { n_going, launches })
+    Ok(ExitNote { n_going, n_queued, launches })
+}
+
+/// Whether a terminal of this name can be drawn on.
+///
+/// # Errors
+/// Why not.
+pub fn check_terminal(term: Option<String>) -> Result<(), TuiError> {
+    match term {
+        None => Err(TuiError::UnknownTerminal),
+        Some(term) if term.is_empty() => Err(TuiError::UnknownTerminal),
+        // The names of terminfo for terminals without a cursor that moves.
+        Some(term) if matches!(term.as_str(), "dumb" | "unknown") => {
+            Err(TuiError::DumbTerminal { term })
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 /// What the interface knows before the first look at the store.
@@ -205,11 +230,14 @@ fn first_model(settings: Settings, options: &TuiOptions, size: Size) -> Model {
         asked => asked,
     };
     let mut theme = Theme::detect(color, variable);
+    let follows_terminal = settings.theme.is_none()
+        && matches!(theme.name, theme::ThemeName::Dark | theme::ThemeName::Light);
     // A terminal without colors stays without, whatever set a person likes elsewhere.
     if let Some(name) = settings.theme.filter(|_| theme.name != theme::ThemeName::Mono) {
         theme = Theme::new(name, theme.depth);
     }
     let mut model = Model::new(theme, size);
+    model.follows_terminal = follows_terminal;
     model.keymap = Arc::new(settings.keymap);
     model.samples.views = settings.views;
     model.has_mouse = options.mouse || settings.mouse;

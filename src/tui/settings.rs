@@ -3,6 +3,7 @@
 //! ```toml
 //! theme = "light"          # auto, dark, light, color-blind, ansi, mono
 //! color = "true"           # auto, none, 16, 256, true
+//! progress = "off"         # auto, on, off: OSC 9;4
 //! mouse = true
 //! ascii = false
 //! slow = true              # one frame a second at most
@@ -11,7 +12,7 @@
 //! [slots]                  # runs at work at a time; one where nothing is said
 //! cpu = 2
 //!
-//! [keys]                   # by the id of an action; `?` lists what there is
+//! [keys]                   # by the id of an action, which `?` and `ser config` show
 //! "run.stop" = ["Z", "F8"]
 //! "view.theme" = []        # no key at all
 //!
@@ -21,6 +22,8 @@
 //!
 //! A mistake is refused with its line: a viewer with half of somebody's keys would do things its
 //! person did not ask for.
+
+mod template;
 
 use std::path::{Path, PathBuf};
 
@@ -32,14 +35,17 @@ use crate::store::{Home, Slots};
 
 use super::error::TuiError;
 use super::kit::key::Key;
+use super::kit::progress::ProgressChoice;
 use super::kit::theme::{ColorChoice, ThemeName};
 use super::screens::runs::SortKey;
 use super::shell::keymap;
 use super::shell::keymap::Keymap;
-use super::shell::keymap::binding::Context;
+use super::shell::keymap::binding::{Binding, Context};
 
 /// A name this dissimilar to every valid one is not a misspelling of any.
 const SIMILARITY_MIN: f64 = 0.6;
+/// So many ids a hint proposes at most; a word that means more means nothing.
+const N_MEANT_MAX: usize = 3;
 /// Longest config file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -58,6 +64,8 @@ pub struct Settings {
     pub slow: bool,
     /// The order of the runs list.
     pub sort: Option<SortKey>,
+    /// Whether the terminal is told how far a run has come.
+    pub progress: ProgressChoice,
     /// The keys in force.
     pub keymap: Keymap,
     /// Lists of samples with a name: name and filter.
@@ -66,8 +74,8 @@ pub struct Settings {
     pub n_remapped: usize,
 }
 
-const NAMES: [&str; 9] =
-    ["theme", "color", "mouse", "ascii", "slow", "sort", "slots", "keys", "views"];
+const NAMES: [&str; 10] =
+    ["theme", "color", "mouse", "ascii", "slow", "sort", "progress", "slots", "keys", "views"];
 
 impl Settings {
     /// Where the file of a home is.
@@ -134,6 +142,13 @@ impl Settings {
                             _ => SortKey::Newest,
                         });
                 }
+                "progress" => {
+                    settings.progress = match value.one_of(&["auto", "on", "off"])? {
+                        "on" => ProgressChoice::On,
+                        "off" => ProgressChoice::Off,
+                        _ => ProgressChoice::Auto,
+                    };
+                }
                 "mouse" => settings.mouse = value.switch()?,
                 "ascii" => settings.ascii = value.switch()?,
                 "slow" => settings.slow = value.switch()?,
@@ -184,7 +199,10 @@ impl Settings {
         for (id, keys, _) in &changed {
             self.keymap.set(id, keys);
         }
-        self.n_remapped = changed.len();
+        let is_other = |(id, keys, _): &&Remapped| {
+            keymap::bindings().any(|binding| binding.id == id && binding.keys != keys)
+        };
+        self.n_remapped = changed.iter().filter(is_other).count();
         for (id, _, at) in &changed {
             if let Some((key, other, context)) = self.keymap.conflict(id) {
                 let message = format!(
@@ -220,7 +238,7 @@ fn read_actions(
             continue;
         }
         let Some(binding) = keymap::bindings().find(|binding| binding.id == id) else {
-            let hint = nearest(&id, keymap::bindings().map(|binding| binding.id));
+            let hint = nearest_action(&id);
             return Err(reader.refuse(at, format!("unknown action `{id}`"), &hint));
         };
         let value = Value { reader, name: binding.id, at, given: value.get_ref() };
@@ -326,6 +344,45 @@ fn nearest<'a>(wanted: &str, words: impl Iterator<Item = &'a str>) -> String {
     )
 }
 
+/// The ids that are meant by the last part of one, by a word of the hint bar or of the title, or else
+/// the most similar one.
+fn nearest_action(wanted: &str) -> String {
+    let word = wanted.rsplit('.').next().unwrap_or(wanted).to_lowercase();
+    let ids = |is_meant: &dyn Fn(&Binding) -> bool| {
+        let mut ids: Vec<&str> = Vec::new();
+        for binding in keymap::bindings().filter(|binding| is_meant(binding)) {
+            if !ids.contains(&binding.id) {
+                ids.push(binding.id);
+            }
+        }
+        ids
+    };
+    let by_part = ids(&|it| it.id.rsplit('.').next() == Some(word.as_str()));
+    let by_hint = || ids(&|it| it.hint.to_lowercase() == word);
+    let by_title = || {
+        ids(&|it| {
+            it.title.split(|c: char| !c.is_alphanumeric()).any(|part| part.to_lowercase() == word)
+        })
+    };
+    let mut found = by_part;
+    if found.is_empty() {
+        found = by_hint();
+    }
+    if found.is_empty() {
+        found = by_title();
+    }
+    if found.is_empty() || found.len() > N_MEANT_MAX {
+        let hint = nearest(wanted, keymap::bindings().map(|binding| binding.id));
+        return if hint.starts_with("settings") {
+            "`?` and `ser config` show the ids".to_owned()
+        } else {
+            hint
+        };
+    }
+    let words: Vec<String> = found.iter().map(|id| format!("`{id}`")).collect();
+    format!("did you mean {}?", words.join(" or "))
+}
+
 /// The words for a screen in a message.
 fn context_words(context: Context) -> &'static str {
     match context {
@@ -382,6 +439,14 @@ mod tests {
                 "unknown action `run.stpo`",
                 "did you mean `run.stop`?",
             ),
+            ("[keys]\npause = \"X\"", 2, "unknown action `pause`", "did you mean `run.pause`?"),
+            (
+                "[keys]\nview.baseline = \"X\"",
+                2,
+                "unknown action `view.b",
+                "did you mean `runs.star`?",
+            ),
+            ("progress = true", 1, "`progress` is not a text", "one of \"auto\", \"on\""),
             ("[keys]\nrun.stop = \"Ctl-x\"", 2, "`Ctl-x` is no key", "write keys as"),
             ("[keys]\nrun.stop = 3", 2, "`run.stop` is neither a key", "write keys as"),
             ("[keys]\nfield.accept = \"x\"", 2, "`x` is text where", "take a key with Ctrl"),

@@ -114,7 +114,7 @@ impl Executor<SerLoop> for Session<'_> {
     }
 
     fn execute(&mut self, step: Step) -> StepResult {
-        tracing::info!(step = ?step, "step");
+        tracing::info!("{step}");
         let Self { state, resources, reporter } = self;
         match step {
             Step::Train { round } => train::train(state, resources, reporter, round),
@@ -135,7 +135,7 @@ impl Executor<SerLoop> for Session<'_> {
     }
 
     fn finish(&mut self, step: Step) -> Result<(), WorkerError> {
-        tracing::info!(step = ?step, "step");
+        tracing::info!("{step}");
         let Step::Finish { reason } = step else { return Ok(()) };
         let Self { state, resources, reporter } = self;
         checkpoints::roll_back(state, resources, reporter, reason)?;

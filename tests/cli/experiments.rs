@@ -130,7 +130,7 @@ fn a_control_stays_a_control_and_a_changed_arm_is_called_so() {
     let names: Vec<&str> = arms.iter().map(|arm| arm["arm"].as_str().unwrap()).collect();
     assert_eq!(names, ["ser-paper*", "seed-only"]);
     let show = succeeded(&place, &["show", "e-ser-paper-s1"]);
-    assert!(show.contains("changed") && show.contains("rounds.max is 1 (recipe: 3)"), "{show}");
+    assert!(show.contains("changed") && show.contains("rounds.max is 1 (arm: 3)"), "{show}");
     assert!(!succeeded(&place, &["show", "e-seed-only-s1"]).contains("changed"));
 
     let twice = place.ser(&["run", "spec.toml", "--arm", "naive", "--arm", "naive"]);

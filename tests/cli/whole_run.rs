@@ -194,7 +194,7 @@ fn followed(place: &Place) -> (Child, BufReader<std::process::ChildStderr>) {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.starts_with("seed set ") {
+    while !line.contains(" seed set ") {
         line.clear();
         assert!(lines.read_line(&mut line).unwrap() > 0, "nothing said of the seed set");
     }

@@ -4,7 +4,7 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use super::safety::home_with_run;
+use super::safety::{home_with_run, stop_run};
 use crate::patience::seconds;
 
 /// A tmux server of its own; it ends with its owner.
@@ -107,6 +107,20 @@ fn borders_stand_in_one_column_beside_every_script() {
         assert_eq!(unicode_width::UnicodeWidthStr::width(*row), 80, "{row}\n{screen}");
         assert!(row.ends_with(['┐', '│', '┘']), "{row}\n{screen}");
     }
+}
+
+#[test]
+fn progress_leaves_no_trace_on_the_screen() {
+    let home = home_with_run("3000", &[]);
+    let path = home.path().to_owned();
+    std::fs::write(path.join("config.toml"), "progress = \"on\"\n").unwrap();
+    let Some(tmux) = Tmux::start(home, "attach watched") else { return };
+    tmux.wait_for("accuracy by round");
+    std::thread::sleep(Duration::from_millis(1_500));
+    // tmux takes the sequence for itself: nothing of it is drawn.
+    let screen = tmux.screen();
+    assert!(!screen.contains("9;4") && screen.starts_with(" ser "), "{screen}");
+    stop_run(&path);
 }
 
 #[test]

@@ -7,19 +7,24 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::told::TerminalProgress;
 use crate::cli::print::{print_json, print_line};
 use crate::cli::{CliError, CliResult, Context};
+use crate::analysis::forecast_of;
 use crate::domain::event::{RunEvent, SelectionSummary};
+use crate::domain::forecast::Forecast;
 use crate::domain::metrics::{Evaluation, Split};
-use crate::domain::phase;
+use crate::domain::phase::PhaseKey;
 use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
+use crate::domain::told;
 use crate::report;
 use crate::report::ShowDocument;
 use crate::report::story;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
+use crate::tui::progress::Progress;
 
 /// Between two looks at the database.
 const POLL: Duration = Duration::from_millis(200);
@@ -75,9 +80,17 @@ pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output)
             }
             keep_going(context, &row)?;
             printer.print_waiting(store, &row)?;
+            printer.forecast = foretell(store, run)?;
         }
         std::thread::sleep(POLL);
     }
+}
+
+fn foretell(store: &Store, run: &RunId) -> CliResult<Option<Forecast>> {
+    let detail = store.run(run)?;
+    // A spec of another version tells nothing of what is to come.
+    let Ok(spec) = serde_json::from_str(&detail.spec_json) else { return Ok(None) };
+    Ok(forecast_of(&spec, &detail, &store.rounds(run)?, &store.phases(run)?))
 }
 
 /// A flag that Ctrl-C sets from now on, instead of ending the process.
@@ -176,6 +189,11 @@ struct Printer<'a> {
     is_ended: bool,
     /// What was said last of what the run waits for.
     waited: Option<String>,
+    /// When the event that is printed happened, milliseconds since 1970.
+    at_ms: i64,
+    /// How far the run is and when it will end, where that can be foretold.
+    forecast: Option<Forecast>,
+    terminal: TerminalProgress,
 }
 
 impl<'a> Printer<'a> {
@@ -192,6 +210,9 @@ impl<'a> Printer<'a> {
             n_parts: 0,
             is_ended: false,
             waited: None,
+            at_ms: jiff::Timestamp::now().as_millisecond(),
+            forecast: None,
+            terminal: TerminalProgress::new(context),
         }
     }
 
@@ -213,7 +234,7 @@ impl<'a> Printer<'a> {
             run.id
         );
         if self.waited.as_ref() != Some(&line) {
-            self.context.say(&line);
+            self.say(&line);
             self.waited = Some(line);
         }
         Ok(())
@@ -225,7 +246,7 @@ impl<'a> Printer<'a> {
             let lines = store.events_after(run, seen, EVENTS_MAX)?;
             let n_lines = lines.len();
             for line in lines {
-                seen = line.seq;
+                (seen, self.at_ms) = (line.seq, line.at_ms);
                 match serde_json::from_str::<RunEvent>(&line.body) {
                     Ok(event) => self.print(event)?,
                     // A newer worker may say things this version does not know.
@@ -241,29 +262,28 @@ impl<'a> Printer<'a> {
     fn print(&mut self, event: RunEvent) -> CliResult {
         self.is_ended |= event.status().is_some_and(RunStatus::is_ended);
         if let Some(sentence) = story::sentence(&event) {
-            self.context.say(&sentence);
+            self.say(&sentence);
         }
         match event {
             RunEvent::RunStarted { resumed_from: Some(name), .. } => {
-                self.context.say(&format!("resumed from checkpoint {name}"));
+                self.say(&format!("resumed from checkpoint {name}"));
             }
             RunEvent::RoundReused { round, run, wall_ms, .. } => {
                 let saved = words::duration(wall_ms);
-                self.context.say(&format!("round {round} taken from run {run}: {saved} saved"));
+                self.say(&format!("round {round} taken from run {run}: {saved} saved"));
             }
             RunEvent::OracleAnswered { queue, answers, n_wrong, .. } => {
                 let (n, queue) = (words::count(answers.len() as u64), queue.name());
-                self.context
-                    .say(&format!("the oracle answered {n} {queue} pairs, {n_wrong} wrongly"));
+                self.say(&format!("the oracle answered {n} {queue} pairs, {n_wrong} wrongly"));
             }
             RunEvent::StepsMatched { arm, n_steps, .. } => {
                 let n_steps = words::count(n_steps);
-                self.context.say(&format!("at least {n_steps} steps, as `{arm}` took"));
+                self.say(&format!("at least {n_steps} steps, as `{arm}` took"));
             }
             RunEvent::DataSplitMade {
                 n_seed_set, n_validation, n_unlabeled_pool, n_test, ..
             } => {
-                self.context.say(&format!(
+                self.say(&format!(
                     "seed set {}, validation {}, unlabeled pool {}, test {}",
                     words::count(n_seed_set),
                     words::count(n_validation),
@@ -272,8 +292,8 @@ impl<'a> Printer<'a> {
                 ));
             }
             RunEvent::Progressed { round, step, part, n_done, n_total, n_tokens, elapsed_ms } => {
-                let what = phase::words(step, part, self.n_parts);
-                self.progress(round, &what, [n_done, n_total], n_tokens, elapsed_ms);
+                let key = PhaseKey { round, phase: step, part };
+                self.progress(key, [n_done, n_total], n_tokens, elapsed_ms);
             }
             RunEvent::StepStarted { n_parts, .. } => self.n_parts = n_parts,
             RunEvent::SelectionMade { summary, .. } => self.selection = Some(summary),
@@ -288,12 +308,13 @@ impl<'a> Printer<'a> {
                 self.result(&line)?;
             }
             RunEvent::Paused { reason } => {
-                self.context.say(&format!("paused ({reason})"));
+                self.terminal.tell(Progress::Paused(0));
+                self.say(&format!("paused ({reason})"));
             }
-            RunEvent::Resumed => self.context.say("resumed"),
-            RunEvent::Warned { message } => self.context.say(&format!("warning: {message}")),
+            RunEvent::Resumed => self.say("resumed"),
+            RunEvent::Warned { message } => self.say(&format!("warning: {message}")),
             RunEvent::RunFinished { reason } => {
-                self.result(&format!("finished: {}", reason.name()))?;
+                self.result(&format!("finished: {}", told::stop_reason(reason)))?;
             }
             RunEvent::RunStopped => self.result("stopped; a checkpoint holds its state")?,
             RunEvent::RunStarted { .. }
@@ -312,24 +333,25 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
+    /// Says something with the time at which it happened.
+    fn say(&self, line: &str) {
+        self.context.say(&format!("{} {line}", clock(self.at_ms)));
+    }
+
     fn result(&self, line: &str) -> CliResult {
         match self.output {
-            Output::Lines => print_line(&clean_line(line)),
+            Output::Lines => print_line(&clean_line(&format!("{} {line}", clock(self.at_ms)))),
             Output::Json | Output::Silent => {
-                self.context.say(line);
+                self.say(line);
                 Ok(())
             }
         }
     }
 
-    fn progress(
-        &mut self,
-        round: u32,
-        step: &str,
-        [done, total]: [u64; 2],
-        n_tokens: u64,
-        ms: u64,
-    ) {
+    fn progress(&mut self, key: PhaseKey, [done, total]: [u64; 2], n_tokens: u64, ms: u64) {
+        let PhaseKey { round, phase, part } = key;
+        let share = self.forecast.as_ref().map_or(0.0, |forecast| forecast.done);
+        self.terminal.tell(Progress::Running(Progress::percent(share)));
         if self.printed_at.is_some_and(|at| at.elapsed() < self.throttle) {
             return;
         }
@@ -337,7 +359,19 @@ impl<'a> Printer<'a> {
         let speed = words::rate(n_tokens, ms)
             .map_or_else(String::new, |rate| format!("  {} tokens/s", words::count(rate)));
         let (done, total) = (words::count(done), words::count(total));
-        self.context.say(&format!("round {round}  {step} {done} of {total}{speed}"));
+        let doing = told::doing(phase, part, self.n_parts);
+        let ends = self.forecast.as_ref().map_or_else(String::new, |forecast| {
+            format!("  {:.0} % of the run, {}", forecast.done * 100.0, self.ends(forecast))
+        });
+        self.say(&format!("round {round}  {doing} {done} of {total}{speed}{ends}"));
+    }
+
+    /// When the run ends, counted from the event that is printed.
+    fn ends(&self, forecast: &Forecast) -> String {
+        let [least, _, most] = forecast.left_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX / 2));
+        let now = jiff::Zoned::now();
+        let [least, most] = [least, most].map(|left| self.at_ms.saturating_add(left));
+        words::ends_between(least, most, self.at_ms, now.offset().seconds())
     }
 
     /// One line of what a round came to; forgets it afterwards.
@@ -345,7 +379,7 @@ impl<'a> Printer<'a> {
         let mut parts = vec![format!("round {round}")];
         if let Some(summary) = self.selection.take() {
             let percent = |share: Option<f64>| share.map_or("–".to_owned(), words::percent);
-            parts.push(summary.learning_status.name().to_owned());
+            parts.extend(told::learning_status(summary.learning_status).map(str::to_owned));
             parts.push(format!(
                 "selected {} of {} ({})",
                 words::count(summary.n_selected),
@@ -363,5 +397,26 @@ impl<'a> Printer<'a> {
             words::rate(n_tokens, wall_ms).map(|n| format!("{} tokens/s", words::count(n))),
         );
         parts.join("  ")
+    }
+}
+
+/// The time of day of an event; with its date where that is not today's.
+fn clock(at_ms: i64) -> String {
+    let now = jiff::Zoned::now();
+    let Ok(at) = jiff::Timestamp::from_millisecond(at_ms) else { return String::new() };
+    let at = at.to_zoned(now.time_zone().clone());
+    let form = if at.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    at.strftime(form).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_time_of_its_event() {
+        let now = jiff::Timestamp::now().as_millisecond();
+        assert_eq!(clock(now).len(), "12:34:56".len());
+        assert_eq!(clock(0).len(), "1970-01-01 00:00:00".len());
     }
 }

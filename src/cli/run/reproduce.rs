@@ -15,7 +15,7 @@ use crate::cli::print::{FormArgs, print_json, print_line, print_table};
 use crate::cli::{CliError, CliResult, Context, ErrorKind};
 use crate::domain::run::{Liveness, RunId, RunStatus};
 use crate::launch::specs_of;
-use crate::launch::{self, LaunchPlan};
+use crate::launch::{self, LaunchPlan, presets};
 use crate::report::ArmsDocument;
 use crate::report::listing::arms;
 use crate::report::paper::{self, PaperRow};
@@ -152,7 +152,9 @@ fn protocols(
         if let Some(source) = source {
             sets.push(format!("data.source={}", toml::Value::String(source.clone())));
         }
-        let base = SpecInput { file: args.spec.as_deref(), sets: &sets, ..SpecInput::default() };
+        let file = args.spec.as_ref().map(|file| presets::spec_file(&context.home, file));
+        let file = file.transpose()?;
+        let base = SpecInput { file: file.as_deref(), sets: &sets, ..SpecInput::default() };
         let specs = specs_of(base, &arms, &args.rng_seeds)?;
         let Some(first) = specs.first() else {
             return Err(CliError::input("`--arms` is empty").with_hint("for example `--arms ser`"));

@@ -162,7 +162,7 @@ fn run_table(comparison: &Comparison) -> Table {
         number("ece", "ECE"),
         number("precision", "precision"),
         number("gap", "gap closed"),
-        number("wall", "wall"),
+        number("wall", "time"),
     ]);
     let metric = |name: &str| comparison.metrics.iter().find(|row| row.name == name);
     let value = |name: &str, index: usize| {
@@ -211,7 +211,7 @@ fn print_disagreements(
         })?;
         if let Some(pool) = &found.pool {
             print_line(&format!(
-                "  of {} common pool pairs they label {} oppositely, {} of them surely; {base} alone keeps {}, {other} alone {}",
+                "  of {} common pool pairs they label {} oppositely, {} of them surely; {base} alone selects {}, {other} alone {}",
                 pool.n_common,
                 pool.n_opposite,
                 pool.n_opposite_selected,

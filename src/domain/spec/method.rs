@@ -38,6 +38,15 @@ pub enum RuleName {
     All,
 }
 
+impl RuleName {
+    /// Whether the rule compares the probability of an answer with `high_threshold` and
+    /// `low_threshold`; any other leaves them unread.
+    #[must_use]
+    pub fn has_two_thresholds(self) -> bool {
+        matches!(self, Self::LearningStatus | Self::EitherTest)
+    }
+}
+
 /// How a margin becomes the probability of a pair.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

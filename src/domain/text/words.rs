@@ -58,9 +58,45 @@ pub fn bytes(n: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
+/// Beyond so many milliseconds a time of day could be meant of several days.
+const DAY_MS: i64 = 18 * 3_600_000;
+
+/// When something ends, as a range of times of day: `ends 23:52–23:58`. `least` and `most` are
+/// milliseconds since 1970, as is `now_ms`; `offset_s` is the time zone, in seconds east of UTC.
+#[must_use]
+pub fn ends_between(least: i64, most: i64, now_ms: i64, offset_s: i32) -> String {
+    if most - now_ms > DAY_MS {
+        let hours = |at: i64| (at - now_ms) / 3_600_000;
+        return format!("ends in {}–{}h", hours(least), hours(most) + 1);
+    }
+    let minute = |at: i64| {
+        let minutes = (at.div_euclid(1000) + i64::from(offset_s)).rem_euclid(86_400) / 60;
+        format!("{:02}:{:02}", minutes / 60, minutes % 60)
+    };
+    // Whole minutes, outward.
+    let (first, last) = (minute(least), minute(most.saturating_add(59_999)));
+    if first == last { format!("ends {first}") } else { format!("ends {first}–{last}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_is_a_range_of_whole_minutes() {
+        let now = 1_795_524_000_000; // 12:40:00 UTC
+        for (least_s, most_s, expected) in [
+            (60, 600, "ends 12:41–12:50"),
+            (65, 601, "ends 12:41–12:51"),
+            (60, 60, "ends 12:41"),
+            (0, 12 * 3600, "ends 12:40–00:40"),
+            (7_000, 30 * 3600, "ends in 1–31h"),
+        ] {
+            let words = ends_between(now + least_s * 1000, now + most_s * 1000, now, 0);
+            assert_eq!(words, expected);
+        }
+        assert_eq!(ends_between(now, now, now, 3600), "ends 13:40");
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -6,11 +6,12 @@ use crate::analysis::{ComparedRun, Comparison};
 use crate::domain::event::SelectionSummary;
 use crate::domain::metrics::Evaluation;
 use crate::domain::preference::Side;
+use crate::domain::told;
 use crate::report::curve::{CurveAxis, CurveMetric, curve};
 use crate::report::run::{status, timestamp};
 use crate::report::words::{duration, setting_value, share};
 use crate::store::best_round;
-use crate::store::rows::{RoundRow, SampledPair, learning_status_name};
+use crate::store::rows::{RoundRow, SampledPair};
 
 use super::chart::{Range, Series, curves, histogram, marked_curves, sign};
 use super::element::{NONE, card, count, line, maybe, percent, table, text};
@@ -50,7 +51,7 @@ fn lead(run: &ComparedRun, part: &RunPart) -> String {
     let mut parts = vec![
         format!("run {}", row.id),
         format!("arm {}", row.arm),
-        format!("rng seed {}", row.rng_seed),
+        format!("random seed {}", row.rng_seed),
         status(row).to_owned(),
     ];
     parts.extend(part.detail.model.clone());
@@ -179,7 +180,10 @@ fn rounds_table(rounds: &[RoundRow]) -> String {
             |field: fn(&SelectionSummary) -> Option<f64>| maybe(selection.and_then(field), percent);
         vec![
             round.round.to_string(),
-            learning_status_name(selection.map(|it| it.learning_status)).to_owned(),
+            maybe(
+                selection.and_then(|it| told::learning_status(it.learning_status)),
+                str::to_owned,
+            ),
             maybe(round.n_train_pairs, count),
             maybe(selection.map(|it| it.n_selected), count),
             of(|it| it.coverage),
@@ -217,7 +221,7 @@ fn confidence(run: &ComparedRun) -> String {
         .collect();
     format!(
         "<h2>Confidence</h2>\n<p>How sure the model was of the label of each pool pair: all pairs in \
-         gray, those it kept in color.</p>\n{}",
+         gray, those it selected in color.</p>\n{}",
         figures(&charts)
     )
 }
@@ -259,7 +263,9 @@ fn audit(run: &ComparedRun, part: &RunPart) -> String {
         let rows: Vec<Vec<String>> = selection
             .left_out
             .iter()
-            .map(|(reason, n)| vec![reason.name().replace('_', " "), count(n)])
+            .map(|(reason, n)| {
+                vec![told::left_out(*reason).trim_start_matches("left out: ").to_owned(), count(n)]
+            })
             .collect();
         out.push_str("<h3>Why pairs were left out</h3>\n");
         out.push_str(&table(&[("reason", false), ("pairs", true)], &rows));
@@ -287,7 +293,7 @@ fn article(sample: &SampledPair) -> String {
     let preferred = if margin >= 0.0 { Side::A } else { Side::B };
     let kept = match sample.left_out {
         None => "selected".to_owned(),
-        Some(reason) => format!("left out: {}", reason.name().replace('_', " ")),
+        Some(reason) => told::left_out(reason).to_owned(),
     };
     let verdict = sample
         .verdict

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::analysis::{Comparison, Difference};
+use crate::domain::told;
 use crate::report::curve::{CurveAxis, CurveMetric, curve};
 use crate::report::words::{letter, metric_value, same_runs, setting_value, signed};
 
@@ -89,7 +90,10 @@ fn charts(comparison: &Comparison) -> String {
     };
     figures(&[
         (chart(CurveMetric::TestAccuracy, CurveAxis::Round), "With 95 % Wilson intervals."),
-        (chart(CurveMetric::TestAccuracy, CurveAxis::Labels), "The same by the price in labels."),
+        (
+            chart(CurveMetric::TestAccuracy, CurveAxis::Labels),
+            "The same by labels trained on: a pair counts in every round that uses it.",
+        ),
         (chart(CurveMetric::Precision, CurveAxis::Round), ""),
         (chart(CurveMetric::Coverage, CurveAxis::Round), ""),
         (chart(CurveMetric::Loss, CurveAxis::Round), ""),
@@ -117,7 +121,7 @@ fn metrics(comparison: &Comparison) -> String {
                     None => value,
                 }
             });
-            std::iter::once(row.name.to_owned()).chain(cells).collect()
+            std::iter::once(told::metric(row.name)).chain(cells).collect()
         })
         .collect();
     table(&columns, &rows)
@@ -182,7 +186,7 @@ fn runs(comparison: &Comparison, parts: &[RunPart]) -> String {
         ("run", false),
         ("id", false),
         ("arm", false),
-        ("rng seed", true),
+        ("random seed", true),
         ("model", false),
         ("human labels", true),
         ("audit", false),

@@ -28,22 +28,22 @@ pub fn table(rounds: &[RoundRow]) -> Option<Table> {
 #[must_use]
 pub fn columns() -> Vec<Column> {
     vec![
-        number("n_flipped", "flips"),
-        number("temperature", "T"),
-        number("held_out_ece", "ECE"),
-        number("held_out_ece_calibrated", "after"),
-        number("over_confidence_drift", "drift"),
-        number("estimated_error", "est. error"),
-        number("error_bound", "bound"),
-        number("pool_mean_tokens", "tokens"),
-        number("selected_mean_tokens", "kept"),
-        number("pool_mean_margin", "margin"),
-        number("selected_mean_margin", "kept"),
-        number("selected_longer_share", "longer"),
-        number("length_correlation", "length r"),
-        number("source_shift", "source"),
-        number("view_weight", "view"),
-        number("surface_weight", "surface"),
+        number("n_flipped", "labels that changed"),
+        number("temperature", "temperature"),
+        number("held_out_ece", "held-out ECE before it"),
+        number("held_out_ece_calibrated", "held-out ECE after it"),
+        number("over_confidence_drift", "over-confidence gained"),
+        number("estimated_error", "wrong labels, estimated"),
+        number("error_bound", "wrong labels, bound"),
+        number("pool_mean_tokens", "tokens of a pair, pool"),
+        number("selected_mean_tokens", "tokens of a pair, selected"),
+        number("pool_mean_margin", "margin, pool"),
+        number("selected_mean_margin", "margin, selected"),
+        number("selected_longer_share", "longer answer preferred"),
+        number("length_correlation", "margin with length, r"),
+        number("source_shift", "shift of the slices"),
+        number("view_weight", "weight of the likelihood"),
+        number("surface_weight", "weight of the surface"),
     ]
 }
 

@@ -5,13 +5,15 @@ use serde::Serialize;
 use super::{json, round_audit};
 use crate::domain::metrics::Evaluation;
 use crate::domain::run::RunId;
+use crate::domain::selection::learning_status::LearningStatus;
 use crate::domain::text::words;
+use crate::domain::told;
 use crate::report::ReportError;
 use crate::report::show::RoundDocument;
 use crate::report::table::{self, Cell, Form, Table, number};
 use crate::report::words::accuracy;
 use crate::store::best_round;
-use crate::store::rows::{RoundRow, learning_status_name};
+use crate::store::rows::RoundRow;
 
 #[derive(Serialize)]
 struct RoundsDocument {
@@ -43,8 +45,8 @@ pub fn text(
     if let Some(audits) = round_audit::table(rounds)
         && form == Form::Human
     {
-        out += "\n";
-        out += &audits.text(form, is_ascii);
+        out += "\nselections (`ser explain WORD` says what a word means)\n";
+        out += &audits.turned(is_ascii);
     }
     Ok(out)
 }
@@ -98,7 +100,10 @@ fn cells(row: &RoundRow) -> Vec<Cell> {
     let tokens_per_s = row.n_tokens.zip(row.wall_ms).and_then(|(n, ms)| words::rate(n, ms));
     vec![
         Cell::new(row.round),
-        Cell::maybe(selection.map(|s| learning_status_name(Some(s.learning_status)))),
+        Cell::both(
+            selection.and_then(|s| told::learning_status(s.learning_status)).map(str::to_owned),
+            selection.map(|s| LearningStatus::name(s.learning_status).to_owned()),
+        ),
         Cell::shown(row.n_train_pairs, words::count),
         Cell::shown(row.n_labels_spent, words::count),
         Cell::shown(selection.map(|s| s.n_selected), words::count),

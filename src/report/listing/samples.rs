@@ -7,6 +7,7 @@ use crate::domain::preference::Side;
 use crate::domain::review::{Order, PrecisionEstimate, SampleFilter};
 use crate::domain::run::RunId;
 use crate::domain::text::words;
+use crate::domain::told;
 use crate::domain::verdict::Verdict;
 use crate::report::ReportError;
 use crate::report::table::{self, Cell, Form, Table, number};
@@ -246,7 +247,7 @@ fn sample_table(samples: &[SampleDocument], form: Form, shows_gold: bool) -> Tab
             Cell::shown(Some(sample.confidence), |value| format!("{value:.3}")),
             Cell::shown(sample.change, |value| format!("{value:+.3}")),
             Cell::maybe(sample.preferred.map(side)),
-            Cell::maybe(sample.left_out),
+            Cell::both(sample.left_out.map(left_out_words), sample.left_out.map(str::to_owned)),
             Cell::maybe(sample.verdict.map(Verdict::name)),
             Cell::maybe(sample.reason.as_deref()),
             Cell::new(&sample.slice),
@@ -261,6 +262,13 @@ fn sample_table(samples: &[SampleDocument], form: Form, shows_gold: bool) -> Tab
         table.push(cells);
     }
     table
+}
+
+/// `equal rewards`: the column's head says already that the pair was left out.
+fn left_out_words(name: &str) -> String {
+    let words =
+        name.parse().map_or_else(|_| name.replace('_', " "), |it| told::left_out(it).to_owned());
+    words.trim_start_matches("left out: ").to_owned()
 }
 
 fn side(side: Side) -> &'static str {

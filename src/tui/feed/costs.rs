@@ -9,8 +9,7 @@ use crate::domain::run::{RunId, RunStatus};
 use crate::store::{Home, RunRow, Store, StoreError};
 
 use super::data::{Costs, PastRun};
-use super::presets;
-use crate::launch::{MemoryNeed, memory_need};
+use crate::launch::{MemoryNeed, memory_need, presets};
 use crate::spec::form;
 
 /// Runs an estimate looks at, the newest first.

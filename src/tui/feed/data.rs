@@ -10,11 +10,11 @@ use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::text::clean::clean_line;
 use crate::launch::MemoryNeed;
+use crate::launch::presets::Preset;
 use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, SampledPair};
 
 use super::clean::{clean_pair, clean_row};
 use super::compare::{CompareData, CompareInterest};
-use super::presets::Preset;
 use super::resources::Resources;
 use crate::tui::kit::words::{LogLine, log_line};
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::analysis::RoundChoice;
 use crate::domain::run::{RequestKind, RunId, RunStatus};
 use crate::domain::text::causes::one_line;
-use crate::launch::{self, LaunchError, Request as LaunchRequest};
+use crate::launch::{self, LaunchError, Request as LaunchRequest, presets};
 use crate::report::listing::Printed;
 use crate::report::{self, ReportError};
 use crate::store::rows::RunRow;
@@ -18,7 +18,6 @@ use crate::store::{Access, Home, QueueMove, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
 
 use super::change::{Answer, Change, Contents, Edited};
-use super::presets;
 use crate::tui::kit::words::with_hint;
 use crate::tui::outlet::Outlet;
 use crate::tui::terminal::clipboard;

@@ -16,7 +16,6 @@ pub mod compare;
 mod costs;
 pub mod data;
 pub mod executor;
-pub mod presets;
 pub mod resources;
 pub mod reviewer;
 pub mod samples;

@@ -8,6 +8,7 @@ pub mod decisions;
 pub mod draw;
 pub mod field;
 pub mod key;
+pub mod progress;
 pub mod size;
 pub mod text;
 pub mod theme;

@@ -101,6 +101,15 @@ impl Theme {
         Self::new(ThemeName::ALL[(at + 1) % ThemeName::ALL.len()], self.depth)
     }
 
+    /// The set for the background that the terminal reports. Sets that suit any background stay.
+    pub fn on_background(self, is_dark: bool) -> Self {
+        match (self.name, is_dark) {
+            (ThemeName::Light, true) => Self::new(ThemeName::Dark, self.depth),
+            (ThemeName::Dark, false) => Self::new(ThemeName::Light, self.depth),
+            _ => self,
+        }
+    }
+
     /// The set that suits the environment: `NO_COLOR` and `TERM=dumb` mean attributes only, 256
     /// colors need a `TERM` or `COLORTERM` that says so (ssh often forward only the first), and 24
     /// bits a `COLORTERM` of `truecolor` or `24bit`.
@@ -293,6 +302,16 @@ mod tests {
         };
         assert_eq!((depth("truecolor"), depth("24bit")), (Depth::True, Depth::True));
         assert_eq!(depth("yes"), Depth::Indexed);
+    }
+
+    #[test]
+    fn the_terminal_decides_between_dark_and_light_alone() {
+        let after = |name, is_dark| Theme::new(name, Depth::True).on_background(is_dark).name;
+        assert_eq!(after(ThemeName::Dark, false), ThemeName::Light);
+        assert_eq!(after(ThemeName::Light, true), ThemeName::Dark);
+        assert_eq!(after(ThemeName::Dark, true), ThemeName::Dark);
+        assert_eq!(after(ThemeName::ColorBlind, false), ThemeName::ColorBlind);
+        assert_eq!(after(ThemeName::Mono, false), ThemeName::Mono);
     }
 
     #[test]

@@ -2,17 +2,18 @@
 
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::calibration::CalibrationReport;
-use crate::domain::run::{Liveness, RunStatus, StopReason};
-use crate::domain::selection::LeftOut;
-use crate::domain::selection::learning_status::LearningStatus;
+use crate::domain::run::{Liveness, RunStatus};
 use crate::domain::selection::risk::Certificate;
 use crate::domain::stats::Interval;
 use crate::domain::teacher::audit::SelectionAudit;
 use crate::domain::text::clean::clean_line;
 use crate::report::story;
+use crate::domain::told::learning_status;
 use crate::store::rows::{EventLine, RunRow, TestAccuracy};
 
 use super::text::{NONE, count, duration, share};
+
+pub use crate::domain::told::{left_out, stop_reason};
 
 /// A run's condition: its status and its process in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,44 +85,6 @@ impl Condition {
     /// Whether it goes on when the viewer leaves.
     pub fn keeps_going(self) -> bool {
         self.has_worker() || self == Self::Queued
-    }
-}
-
-/// Why the loop ended.
-pub fn stop_reason(reason: StopReason) -> &'static str {
-    match reason {
-        StopReason::RoundLimit => "all rounds done",
-        StopReason::SelectionExhausted => "too few pairs left to select",
-        StopReason::SeedNotBetterThanChance => "the seed model is no better than chance",
-        StopReason::Uncertified => "no share of the pool could be certified",
-        StopReason::NothingNew => "another round would bring no new label",
-        StopReason::SelectionOneSided => "the selection is one-sided by length",
-        StopReason::ValidationDropped => "the round dropped on the validation pairs",
-        StopReason::NonFinite => "a number was not finite",
-        StopReason::UserStopped => "stopped on request",
-    }
-}
-
-/// Why a pair was not selected.
-pub fn left_out(reason: LeftOut) -> &'static str {
-    match reason {
-        LeftOut::AlreadySelected => "selected in an earlier round",
-        LeftOut::Vetoed => "left out: vetoed",
-        LeftOut::Tie => "left out: equal rewards",
-        LeftOut::NotSeparated => "left out: not one high and one low",
-        LeftOut::DeltaTooSmall => "left out: too close together",
-        LeftOut::BelowThreshold => "left out: confidence below the threshold",
-        LeftOut::Stopped => "left out: the loop stops here",
-    }
-}
-
-/// The learning status in words.
-pub fn learning_status(status: LearningStatus) -> &'static str {
-    match status {
-        LearningStatus::Status1 => "status 1",
-        LearningStatus::Status2 => "status 2",
-        LearningStatus::Stop => "stop",
-        LearningStatus::Ungated => "ungated",
     }
 }
 
@@ -257,7 +220,7 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
             ("save", format!("checkpoint {name} · {}", size(*n_bytes)))
         }
         RunEvent::VerdictsRead { round, n_vetoed, .. } => {
-            ("verdict", format!("round {round} · {} vetoed in force", count(*n_vetoed)))
+            ("verdict", format!("round {round} · {} vetoed by people", count(*n_vetoed)))
         }
         RunEvent::RequestRead { kind, .. } => ("request", kind.name().to_owned()),
         RunEvent::Paused { reason } if reason == "review" => {
@@ -305,7 +268,7 @@ fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
             format!("round {round} · {} pairs in {}", count(*n_pairs), duration(*elapsed_ms)),
         ),
         RunEvent::SelectionMade { summary, .. } => {
-            ("select", format!("{} · {}", story::sentence(event)?, selection(summary)))
+            ("select", format!("{}{}", story::sentence(event)?, selection(summary)))
         }
         RunEvent::Evaluated { split, .. } => (split.name(), story::sentence(event)?),
         RunEvent::RoundFinished { round, wall_ms, .. } => {
@@ -335,6 +298,7 @@ fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
 /// What else a selection shows, beside the sentence that tells it.
 fn selection(summary: &SelectionSummary) -> String {
     let status = learning_status(summary.learning_status);
+    let status = status.map_or_else(String::new, |status| format!(" · {status}"));
     let vetoed = match summary.n_vetoed {
         0 => String::new(),
         n => format!(" · {} vetoed", count(n)),

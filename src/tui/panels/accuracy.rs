@@ -11,6 +11,7 @@ use crate::tui::kit::text;
 use crate::tui::kit::text::share;
 use crate::tui::kit::widgets::{LineChart, Point, Series, Stroke};
 use crate::tui::kit::words;
+use crate::tui::panels::empty::why_empty;
 use crate::tui::shell::model::Model;
 
 /// Accuracy by round with intervals: test solid, validation dashed.
@@ -55,7 +56,7 @@ pub fn draw_accuracy(model: &Model, rounds: &[RoundRow], n_max: u32, area: Rect,
     }
     let test = series(|round| round.test.as_ref(), Stroke::Solid, theme.main);
     if test.points.is_empty() && validation.points.is_empty() {
-        put(b, inside, 0, Line::styled(" no evaluation yet", theme.dim));
+        put(b, inside, 0, Line::styled(why_empty(model, "no evaluation yet"), theme.dim));
         return;
     }
     let baseline = Series {

@@ -4,11 +4,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::empty::why_empty;
 use super::preview::{Preview, preview};
 use crate::domain::event::SelectionSummary;
 use crate::domain::selection::confidence_floor;
 use crate::domain::selection::learning_status::LearningStatus;
 use crate::domain::spec::RuleName;
+use crate::domain::told::learning_status;
 use crate::report::never_scores;
 use crate::tui::feed::data::RunData;
 use crate::tui::kit::draw::{pane, put};
@@ -25,17 +27,19 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
     let Some((round, summary)) = data.selection() else {
         let inside = pane(buffer, area, theme, ["confidence", ""], "");
         let is_over = never_scores(&data.detail.row).is_some();
+        let first = why_empty(model, if is_over { "no selection:" } else { "no selection yet:" });
         let words = if is_over {
-            [" no selection:", " no round scored", " the pool"]
+            [first.as_str(), " no round scored", " the pool"]
         } else {
-            [" no selection yet:", " round 1 scores the pool", " with the model of round 0"]
+            [first.as_str(), " round 1 scores the pool", " with the model of round 0"]
         };
         for (row, words) in words.into_iter().enumerate() {
             put(buffer, inside, row as u16, Line::styled(words, theme.dim));
         }
         return;
     };
-    let status = words::learning_status(summary.learning_status);
+    let status = learning_status(summary.learning_status);
+    let status_words = status.map_or_else(String::new, |status| format!(" · {status}"));
     let behind = model.shown_ghost().and_then(|ghost| Some((ghost, ghost.selection()?)));
     let ghost_words = match &behind {
         Some((ghost, (round, _))) => {
@@ -52,7 +56,7 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
     let right = match &behind {
         // On a narrow screen the legend comes before the status, which stands below too.
         Some(_) if area.width < 60 => format!("round {round}{ghost_words}"),
-        _ => format!("round {round}{ghost_words} · {status}"),
+        _ => format!("round {round}{ghost_words}{status_words}"),
     };
     let footer = selection_footer(summary, area.width);
     let inside = pane(buffer, area, theme, ["confidence", &right], &footer);
@@ -82,10 +86,7 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
         (_, None) if certificate.is_some() => certificate.map_or(String::new(), words::certificate),
         (_, Some(preview)) => preview_words(preview),
         (Some(floor), None) => {
-            let status =
-                if summary.learning_status == LearningStatus::Ungated { "" } else { status };
-            let words = format!("{status} keeps from {} · median {median}", share(Some(floor), 3));
-            words.trim_start().to_owned()
+            format!("selected from {} up · median {median}", share(Some(floor), 3))
         }
         (None, None) => format!("nothing was selected · median {median}"),
     };
@@ -119,7 +120,7 @@ fn selection_footer(summary: &SelectionSummary, width: u16) -> String {
         )
     } else {
         let (kept, scored) = (text::short_count(kept), text::short_count(scored));
-        format!("{kept} of {scored} · cov {coverage} · prec {precision}")
+        format!("{kept} of {scored} ({coverage}) · precision {precision}")
     }
 }
 

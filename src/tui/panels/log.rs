@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::empty::why_empty;
 use crate::tui::kit::draw::{put, rule};
 use crate::tui::kit::text;
 use crate::tui::kit::words::LogLine;
@@ -20,6 +21,10 @@ pub fn draw_log(model: &Model, area: Rect, title: &str, back: usize, buffer: &mu
     let theme = &model.theme;
     rule(buffer, area, 0, theme, title);
     let Some(data) = model.current_data() else { return };
+    if data.log.is_empty() {
+        put(buffer, area, 1, Line::styled(why_empty(model, "no event yet"), theme.dim));
+        return;
+    }
     let n_rows = usize::from(area.height.saturating_sub(1));
     let last = data.log.len().saturating_sub(back);
     let inside = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };

@@ -5,6 +5,7 @@
 pub mod accuracy;
 pub mod clock;
 pub mod confidence;
+pub mod empty;
 pub mod lines;
 pub mod log;
 pub mod preview;

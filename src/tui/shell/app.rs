@@ -22,9 +22,12 @@ use crate::tui::feed::change::Change;
 use crate::tui::feed::data::Interest;
 use crate::tui::feed::samples::Request;
 use crate::tui::feed::source::{Read, now_ms};
+use crate::tui::kit::progress::Progress;
 use crate::tui::terminal::frame::FrameWriter;
-use crate::tui::terminal::guard::panic_if_asked;
-use crate::tui::terminal::input::{Input, MOUSE_OFF, MOUSE_ON, PASTE_OFF, PASTE_ON};
+use crate::tui::terminal::guard::{note_progress, panic_if_asked};
+use crate::tui::terminal::input::{
+    Input, MOUSE_OFF, MOUSE_ON, PASTE_OFF, PASTE_ON, THEME_OFF, THEME_ON,
+};
 
 /// Shortest time between two frames after a key: 30 frames a second at most.
 const AFTER_INPUT: Duration = Duration::from_millis(33);
@@ -59,6 +62,8 @@ pub struct App<W> {
     pub model: Model,
     /// The line is thin: data is drawn once a second at most.
     pub is_slow: bool,
+    /// Whether the terminal is told how far a run has come.
+    pub tells_progress: bool,
     /// The last inputs, for whoever looks into a panic.
     pub recorder: Recorder,
     frames: FrameWriter<W>,
@@ -81,6 +86,10 @@ struct Modes {
     paste: bool,
     /// Clicks and the wheel come as reports.
     mouse: bool,
+    /// The theme of the terminal comes as a report.
+    theme: bool,
+    /// How far a run has come, as the terminal shows it.
+    progress: Progress,
 }
 
 impl<W: Write> App<W> {
@@ -89,6 +98,7 @@ impl<W: Write> App<W> {
         Self {
             model,
             is_slow: false,
+            tells_progress: false,
             recorder: Recorder::default(),
             frames,
             ports,
@@ -159,7 +169,11 @@ impl<W: Write> App<W> {
         let after_data = if self.is_slow { AFTER_DATA_SLOW } else { AFTER_DATA };
         match message {
             Message::Input(
-                Input::Key(_) | Input::Pasted(_) | Input::Resized { .. } | Input::Continued,
+                Input::Key(_)
+                | Input::Pasted(_)
+                | Input::Resized { .. }
+                | Input::Background { .. }
+                | Input::Continued,
             )
             // The answer to a key, which a person waits for.
             | Message::Samples(_) => AFTER_INPUT,
@@ -174,12 +188,24 @@ impl<W: Write> App<W> {
 
     /// Tells the terminal which reports are wanted now.
     fn set_modes(&mut self) {
-        let wanted = Modes { paste: self.model.context().is_text(), mouse: self.model.has_mouse };
+        let wanted = Modes {
+            paste: self.model.context().is_text(),
+            mouse: self.model.has_mouse,
+            theme: self.model.follows_terminal,
+            progress: if self.tells_progress { self.model.progress() } else { Progress::None },
+        };
         if wanted.paste != self.modes.paste {
             self.frames.queue(if wanted.paste { PASTE_ON } else { PASTE_OFF });
         }
         if wanted.mouse != self.modes.mouse {
             self.frames.queue(if wanted.mouse { MOUSE_ON } else { MOUSE_OFF });
+        }
+        if wanted.theme != self.modes.theme {
+            self.frames.queue(if wanted.theme { THEME_ON } else { THEME_OFF });
+        }
+        if wanted.progress != self.modes.progress {
+            note_progress(wanted.progress != Progress::None);
+            self.frames.queue(&wanted.progress.bytes());
         }
         self.modes = wanted;
     }

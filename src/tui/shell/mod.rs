@@ -9,6 +9,7 @@ pub mod app;
 pub mod chosen;
 pub mod current_run;
 pub mod effect;
+mod explain;
 pub mod export;
 pub mod keymap;
 pub mod message;

@@ -14,6 +14,7 @@ use super::keymap::command::{Command, Motion};
 use super::overlay::Overlay;
 use super::split::Splits;
 use crate::tui::feed::data::{Ghost, Interest, RunData, Snapshot};
+use crate::tui::kit::progress::Progress;
 use crate::tui::kit::size::Size;
 use crate::tui::kit::theme::Theme;
 use crate::tui::kit::words::Condition;
@@ -119,6 +120,8 @@ pub struct Model {
     pub wraps_events: bool,
     pub toast: Option<Toast>,
     pub theme: Theme,
+    /// The theme is that of the terminal, which reports it.
+    pub follows_terminal: bool,
     pub size: Size,
     /// Milliseconds since 1970, as of the last message that said so.
     pub now_ms: i64,
@@ -155,6 +158,7 @@ impl Model {
             wraps_events: false,
             toast: None,
             theme,
+            follows_terminal: false,
             size,
             now_ms: 0,
             utc_offset_s: 0,
@@ -238,7 +242,7 @@ impl Model {
         match &self.overlay {
             Some(Overlay::Confirm { .. }) => Context::Confirm,
             Some(Overlay::Choice(_)) => Context::Choice,
-            Some(Overlay::Prompt(_) | Overlay::Commands(_)) => Context::Prompt,
+            Some(Overlay::Prompt(_) | Overlay::Commands(_) | Overlay::Words(_)) => Context::Prompt,
             None => self.screen.context(),
         }
     }
@@ -288,8 +292,30 @@ impl Model {
         self.screen = screen;
     }
 
-    /// How many runs go on without this viewer.
-    pub fn n_going(&self) -> usize {
-        self.runs.all().filter(|row| Condition::of(row).keeps_going()).count()
+    /// What the terminal is told: how far the run of the screen has come, or the first that runs.
+    pub fn progress(&self) -> Progress {
+        let is_of_screen = matches!(self.screen, Screen::Live | Screen::Samples);
+        let of_screen = self.current().filter(|_| is_of_screen);
+        let running = || self.runs.all().find(|row| Condition::of(row) == Condition::Running);
+        let Some(row) = of_screen.or_else(running) else { return Progress::None };
+        let data = self.run.as_ref().filter(|data| data.detail.row.id == row.id);
+        let forecast = data.and_then(|data| data.forecast.as_ref());
+        // Where the end cannot be foretold, the rounds that are over tell something.
+        let rounds = || f64::from(row.round) / f64::from(row.rounds_max + 1);
+        let percent = Progress::percent(forecast.map_or_else(rounds, |it| it.done));
+        match Condition::of(row) {
+            Condition::Running | Condition::Silent => Progress::Running(percent),
+            Condition::Paused => Progress::Paused(percent),
+            Condition::Failed | Condition::Interrupted => Progress::Failed,
+            Condition::Queued | Condition::Stopped | Condition::Done => Progress::None,
+        }
+    }
+
+    /// How many runs go on without this viewer, and how many wait in the queue.
+    pub fn n_left(&self) -> [usize; 2] {
+        let count = |is: fn(Condition) -> bool| {
+            self.runs.all().filter(|row| is(Condition::of(row))).count()
+        };
+        [count(Condition::has_worker), count(|condition| condition == Condition::Queued)]
     }
 }

@@ -27,6 +27,8 @@ pub enum Overlay {
     Prompt(Prompt),
     /// The keys of the screen below, or every action by name.
     Commands(CommandList),
+    /// What the words of the screen mean.
+    Words(WordList),
 }
 
 /// What an answer does.
@@ -152,5 +154,13 @@ pub struct CommandList {
     pub context: Context,
     pub field: Field,
     /// Index of the selected action among those shown.
+    pub cursor: usize,
+}
+
+/// Words with their meanings.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WordList {
+    pub field: Field,
+    /// Index of the selected word among those shown.
     pub cursor: usize,
 }

@@ -1,10 +1,12 @@
 //! Every action by name: what the help and the palette list, and how typed text finds it.
 
 use super::keymap::Row;
-use super::keymap::command::{Command, ViewerCommand};
+use super::keymap::binding::Context;
+use super::keymap::command::{Command, ShowCommand, ViewerCommand};
 use super::model::Model;
 use super::overlay::CommandList;
 use super::refuse::refusal;
+use crate::tui::screens::runs::command::RunsCommand;
 
 /// One action of a list.
 pub struct Entry {
@@ -26,9 +28,59 @@ pub fn entries(model: &Model, list: &CommandList) -> Vec<Entry> {
         .collect();
     // Stable: equal scores keep the order of the table.
     scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    if list.is_help {
+        scored.sort_by_key(|(_, row)| group(row.binding.command).0);
+    }
     let entry =
         |row: &Row| Entry { row: row.clone(), refusal: refusal(model, row.binding.command) };
     scored.into_iter().map(|(_, row)| entry(row)).collect()
+}
+
+/// The group that an action stands in among the keys, by its place, with its heading.
+pub fn group(command: Command) -> (u8, &'static str) {
+    match command {
+        Command::Runs(RunsCommand::Kill) | Command::Worker(_) => (1, "this run"),
+        Command::Show(ShowCommand::New)
+        | Command::Runs(_)
+        | Command::Live(_)
+        | Command::Samples(_)
+        | Command::Compare(_)
+        | Command::Launch(_) => (0, "this screen"),
+        Command::Undo | Command::Redo | Command::Copy => (2, "undo, copy, export"),
+        Command::List(_) => (3, "mark and filter"),
+        Command::Move(_) => (4, "move"),
+        Command::Pane(_) | Command::Wrap => (5, "view"),
+        Command::Show(_) => (6, "go to"),
+        Command::Popup(_) => (7, "everywhere"),
+        Command::Viewer(command) => match command {
+            ViewerCommand::Export => (2, "undo, copy, export"),
+            ViewerCommand::Filter => (3, "mark and filter"),
+            ViewerCommand::Grow
+            | ViewerCommand::Shrink
+            | ViewerCommand::Freeze
+            | ViewerCommand::Theme
+            | ViewerCommand::Mouse
+            | ViewerCommand::Redraw => (5, "view"),
+            ViewerCommand::Out
+            | ViewerCommand::Back
+            | ViewerCommand::QuitNow
+            | ViewerCommand::Suspend
+            | ViewerCommand::Help
+            | ViewerCommand::Explain
+            | ViewerCommand::Palette => (7, "everywhere"),
+        },
+    }
+}
+
+/// What the titles of lists call a screen.
+pub fn screen_words(context: Context) -> &'static str {
+    match context {
+        Context::Live => "live",
+        Context::Samples => "samples",
+        Context::Compare => "compare",
+        Context::Launch => "launch",
+        Context::Runs | Context::Confirm | Context::Choice | Context::Prompt => "runs",
+    }
 }
 
 /// Notes that an action was used from the palette.

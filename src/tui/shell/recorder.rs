@@ -77,6 +77,7 @@ fn input_line(input: &Input) -> Option<String> {
             format!("mouse {kind} {x} {y}")
         }
         Input::Resized { width, height } => format!("resized {width} {height}"),
+        Input::Background { is_dark } => format!("background {is_dark}"),
         Input::Continued => "continued".to_owned(),
         Input::Leave => "leave".to_owned(),
     })

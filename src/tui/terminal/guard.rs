@@ -9,25 +9,35 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
 
 use nix::unistd;
 
 use super::held;
+use crate::tui::kit::progress::CLEAR;
 
 /// Alternate screen on, cursor hidden.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[0m\x1b[2J";
-/// An unfinished frame ended, mouse, paste and focus reports off, attributes reset, cursor shown,
+/// An unfinished frame ended, theme, mouse, paste and focus reports off, attributes reset, cursor shown,
 /// alternate screen off.
 const LEAVE: &[u8] =
-    b"\x1b[?2026l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[0m\x1b[?25h\x1b[?1049l";
+    b"\x1b[?2026l\x1b[?2031l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[0m\x1b[?25h\x1b[?1049l";
 
 /// The exit code of a process that a panic ended.
 const EXIT_PANIC: i32 = 101;
 
 /// What to give back; `None` while the terminal is not ours.
 static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
+
+/// Whether the terminal shows a progress that has to be taken away.
+static SHOWS_PROGRESS: AtomicBool = AtomicBool::new(false);
+
+/// Notes whether the terminal was told a progress: whatever ends the viewer takes it away.
+pub fn note_progress(is_shown: bool) {
+    SHOWS_PROGRESS.store(is_shown, Ordering::Relaxed);
+}
 
 /// What was replaced while the screen is ours.
 struct Taken {
@@ -115,6 +125,9 @@ pub fn restore() {
     if let Ok(mut out) = output() {
         // The terminal may be gone; there is nobody left to tell.
         let _ = out.write_all(LEAVE);
+        if SHOWS_PROGRESS.swap(false, Ordering::Relaxed) {
+            let _ = out.write_all(CLEAR);
+        }
     }
     let _ = crossterm::terminal::disable_raw_mode();
     if let Some(saved) = taken.stderr {
@@ -163,7 +176,7 @@ mod tests {
     #[test]
     fn everything_that_could_be_on_is_turned_off() {
         let leave = String::from_utf8_lossy(LEAVE);
-        for mode in ["?1000l", "?2004l", "?1004l", "?25h", "?1049l"] {
+        for mode in ["?2031l", "?1000l", "?2004l", "?1004l", "?25h", "?1049l"] {
             assert!(leave.contains(mode), "{mode}");
         }
     }

@@ -15,8 +15,7 @@ pub fn hold() {
     wake();
 }
 
-/// Wakes the thread that waits for keys.
-pub fn wake() {
+fn wake() {
     if let Some((_, wake)) = WAKE.get() {
         let _ = nix::unistd::write(wake, &[0]);
     }

@@ -2,22 +2,22 @@
 //!
 //! crossterm 0.29 spins for ever when the terminal disappears (crossterm#793), and a dropped ssh
 //! connection is the normal way for a terminal to disappear. So this thread waits in `poll(2)`
-//! itself and calls crossterm only when the kernel says that there are bytes and no hang-up.
+//! itself, reads what there is, and [`super::parse`] says what it means.
 
 use std::io;
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
-use crossterm::event::{self, Event, KeyEvent, MouseButton, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 use super::guard::{panic_if_asked, restore};
 use super::held;
+use super::parse::Parser;
 use crate::tui::outlet::Outlet;
 
 /// Clicks and wheel as reports, positions in decimal; no movement.
@@ -28,6 +28,12 @@ pub const MOUSE_OFF: &[u8] = b"\x1b[?1000l\x1b[?1006l";
 pub const PASTE_ON: &[u8] = b"\x1b[?2004h";
 /// Pastes as they come.
 pub const PASTE_OFF: &[u8] = b"\x1b[?2004l";
+
+/// The theme of the terminal is told when it changes, and once at the beginning. Terminals that do not
+/// know the question say nothing.
+pub const THEME_ON: &[u8] = b"\x1b[?2031h\x1b[?996n";
+/// The theme of the terminal is not told any more.
+pub const THEME_OFF: &[u8] = b"\x1b[?2031l";
 
 /// What the terminal and the signals tell the loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +52,8 @@ pub enum Input {
     },
     /// The terminal has a new size.
     Resized { width: u16, height: u16 },
+    /// The terminal says what its background is (mode 2031, or asked by [`THEME_ON`]).
+    Background { is_dark: bool },
     /// The process was stopped and goes on: whatever is on the screen is not ours.
     Continued,
     /// A signal or a vanished terminal asks to leave.
@@ -63,8 +71,8 @@ pub enum MouseKind {
     WheelUp,
 }
 
-/// Pause between two attempts, where a system does not tell again.
-const TOLD_AGAIN: Duration = Duration::from_millis(5);
+/// Bytes that are read at once.
+const N_BYTES: usize = 4096;
 /// How long a viewer without a terminal may take to leave by itself, before it is ended.
 const WATCHDOG: Duration = Duration::from_millis(150);
 /// How long its terminal may take to be given back after that.
@@ -84,10 +92,7 @@ pub fn start(to: &Outlet<Input>) -> io::Result<()> {
             match signal {
                 // Meant for the program that has the terminal now.
                 SIGINT | SIGQUIT | SIGTSTP if held::is_held() => {}
-                SIGWINCH => {
-                    resized(&to_loop);
-                    held::wake();
-                }
+                SIGWINCH => resized(&to_loop),
                 SIGTSTP => send(&to_loop, suspend_key()),
                 SIGCONT => send(&to_loop, Input::Continued),
                 // A loop that is blocked by a terminal that reads nothing must not outlive these
@@ -108,6 +113,8 @@ pub fn start(to: &Outlet<Input>) -> io::Result<()> {
 fn read_keys(to: &Outlet<Input>) -> io::Result<()> {
     let stdin = io::stdin();
     let wake = held::wakes()?;
+    let mut parser = Parser::default();
+    let mut bytes = [0; N_BYTES];
     loop {
         held::wait_while_held();
         let mut fds = [
@@ -125,52 +132,28 @@ fn read_keys(to: &Outlet<Input>) -> io::Result<()> {
         if fds[1].any().unwrap_or(false) {
             let _ = nix::unistd::read(wake, &mut [0; 16]);
             if held::is_held() {
+                // What came before the terminal was lent belongs to nobody any more.
+                parser = Parser::default();
                 continue;
             }
         }
-        let has_keys = fds[0].any().unwrap_or(false);
-        let mut n_events = 0;
-        while event::poll(Duration::ZERO)? {
-            n_events += 1;
-            take(event::read()?, to);
+        if !fds[0].any().unwrap_or(false) {
+            continue;
         }
-        if has_keys && n_events == 0 {
-            tell_again(&stdin);
+        let n = match nix::unistd::read(&stdin, &mut bytes) {
+            Err(Errno::EINTR | Errno::EAGAIN) => continue,
+            result => result.map_err(io::Error::from)?,
+        };
+        if n == 0 {
+            return Ok(());
         }
+        parser.take(&bytes[..n], |input| {
+            if matches!(input, Input::Key(_)) {
+                panic_if_asked("input");
+            }
+            send(to, input);
+        });
     }
-}
-
-fn take(event: Event, to: &Outlet<Input>) {
-    match event {
-        Event::Key(key) => {
-            panic_if_asked("input");
-            send(to, Input::Key(key));
-        }
-        Event::Resize(width, height) => send(to, Input::Resized { width, height }),
-        Event::Paste(text) => send(to, Input::Pasted(text)),
-        Event::Mouse(mouse) => {
-            let kind = match mouse.kind {
-                MouseEventKind::Down(MouseButton::Left) => MouseKind::Click,
-                MouseEventKind::ScrollDown => MouseKind::WheelDown,
-                MouseEventKind::ScrollUp => MouseKind::WheelUp,
-                _ => return,
-            };
-            send(to, Input::Mouse { kind, x: mouse.column, y: mouse.row });
-        }
-        _ => {}
-    }
-}
-
-/// Makes the kernel tell crossterm of bytes that it has forgotten. crossterm is told of new bytes
-/// once, and forgets that when it is told of a new size at the same time: the key would be late until
-/// the next one, and this loop would spin meanwhile. Setting a terminal's modes, here to what they
-/// are, tells whoever reads it again. (Sizes are read as soon as they come, so that a key seldom
-/// meets one.)
-fn tell_again(stdin: &io::Stdin) {
-    if let Ok(modes) = tcgetattr(stdin) {
-        let _ = tcsetattr(stdin, SetArg::TCSANOW, &modes);
-    }
-    thread::sleep(TOLD_AGAIN);
 }
 
 fn resized(to: &Outlet<Input>) {
@@ -181,8 +164,7 @@ fn resized(to: &Outlet<Input>) {
 
 /// A stop signal from outside is the key that a person would press.
 fn suspend_key() -> Input {
-    let key = event::KeyCode::Char('z');
-    Input::Key(event::KeyEvent::new(key, event::KeyModifiers::CONTROL))
+    Input::Key(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL))
 }
 
 fn send(to: &Outlet<Input>, input: Input) {

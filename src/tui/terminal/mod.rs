@@ -11,3 +11,4 @@ pub mod frame;
 pub mod guard;
 mod held;
 pub mod input;
+mod parse;

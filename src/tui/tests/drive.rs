@@ -19,7 +19,9 @@ pub fn key(words: &str) -> Message {
         "Home" => (KeyCode::Home, KeyModifiers::NONE),
         "Space" => (KeyCode::Char(' '), KeyModifiers::NONE),
         "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
+        "Backspace" => (KeyCode::Backspace, KeyModifiers::NONE),
         "F1" => (KeyCode::F(1), KeyModifiers::NONE),
+        "F2" => (KeyCode::F(2), KeyModifiers::NONE),
         _ => match words.strip_prefix("Ctrl-") {
             Some(c) => (KeyCode::Char(c.chars().next().unwrap()), KeyModifiers::CONTROL),
             None => (KeyCode::Char(words.chars().next().unwrap()), KeyModifiers::NONE),
@@ -77,6 +79,7 @@ fn message_of(line: &str) -> Option<Message> {
         "resized" => {
             Input::Resized { width: rest.next()?.parse().ok()?, height: rest.next()?.parse().ok()? }
         }
+        "background" => Input::Background { is_dark: rest.next()?.parse().ok()? },
         "continued" => Input::Continued,
         "leave" => Input::Leave,
         _ => return None,

@@ -165,7 +165,7 @@ pub fn draw_histograms(model: &Model, comparison: &Comparison, area: Rect, buffe
             let kept = text::short_count(summary.n_selected);
             let median = share(summary.histogram.median(), 2);
             let precision = share(summary.pseudo_label_precision, 3);
-            format!("  kept {kept} med {median} prec {precision}")
+            format!("  selected {kept} median {median} precision {precision}")
         });
         let bars = Span::styled(bars, style(theme, index));
         let line = Line::from(vec![head, bars, Span::styled(words, theme.dim)]);

@@ -8,7 +8,7 @@ pub mod layout;
 pub mod open;
 mod pairs;
 pub mod refuse;
-mod table;
+pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod update;

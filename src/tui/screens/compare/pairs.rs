@@ -68,7 +68,7 @@ fn counts(found: &Disagreements, base: &str, other: &str) -> Vec<String> {
                 text::count(pool.n_opposite_selected)
             ));
             lines.push(format!(
-                "kept by {base} alone {}, by {other} alone {}",
+                "selected by {base} alone {}, by {other} alone {}",
                 text::count(pool.n_only_base_selected),
                 text::count(pool.n_only_other_selected)
             ));

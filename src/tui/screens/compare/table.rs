@@ -1,6 +1,7 @@
 //! The table of the compare screen: a row for each metric and setting, a column for each run.
 
 use crate::analysis::{Comparison, Difference, Direction, MetricRow};
+use crate::domain::told;
 use crate::report::{letter, metric_value, setting_value, signed};
 
 use super::Compare;
@@ -63,25 +64,14 @@ pub fn rows(compare: &Compare, comparison: &Comparison) -> Vec<TableRow> {
     rows
 }
 
-/// What a metric is called on the screen.
-pub fn metric_words(name: &str) -> &str {
-    match name {
-        "test/accuracy" => "test accuracy",
-        "test/brier" => "test Brier",
-        "test/nll" => "test NLL",
-        "test/ece" => "test ECE",
-        "validation/accuracy" => "validation accuracy",
-        "gap_closed" => "gap closed",
-        "pseudo_label_precision" => "label precision",
-        "n_selected" => "pairs kept",
-        "n_vetoed" => "pairs vetoed",
-        "flip_rate" => "flip rate",
-        "human_labels" => "human labels",
-        "labels_trained_on" => "labels trained on",
-        "wall_s" => "wall time",
-        "n_tokens" => "tokens",
-        name => name,
-    }
+/// The metric or setting that the cursor stands on, as the glossary and the spec call it.
+pub fn word_at(compare: &Compare) -> Option<String> {
+    let comparison = &compare.data.as_ref()?.comparison;
+    let rows = rows(compare, comparison);
+    let at = compare.row.min(rows.len().checked_sub(1)?);
+    // An interval stands below its metric.
+    let named = rows[..=at].iter().rev().find(|row| !row.label.starts_with(' '));
+    named.map(|row| row.label.clone())
 }
 
 fn is_shown(compare: &Compare, row: &MetricRow) -> bool {
@@ -112,7 +102,7 @@ fn value_row(compare: &Compare, comparison: &Comparison, row: &MetricRow) -> Tab
         };
         (words, meaning)
     });
-    TableRow { label: metric_words(row.name).to_owned(), cells: cells.collect() }
+    TableRow { label: told::metric(row.name), cells: cells.collect() }
 }
 
 /// Whether a metric is a share or a loss, whose differences are told with four digits.

@@ -79,7 +79,7 @@ pub const BINDINGS: &[Binding] = &[
         Command::Launch(LaunchCommand::Template),
         [Char('t')],
         &[Launch],
-        "start from another recipe, preset or run",
+        "start from another arm, preset or run",
         "from"
     ),
     bind!(

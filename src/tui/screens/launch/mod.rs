@@ -22,11 +22,11 @@ use std::path::PathBuf;
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::launch::MemoryNeed;
+use crate::launch::presets::Preset;
 use crate::launch::{Base, Request};
 use crate::spec;
 use crate::spec::form;
 use crate::tui::feed::data::{Costs, PastRun};
-use crate::tui::feed::presets::Preset;
 use crate::tui::kit::command_line::command_line;
 
 /// The keys that most runs change; the form begins with them.
@@ -170,7 +170,7 @@ impl Launch {
                 "of the run, or of the experiment where several start; empty: one is made up",
                 Vec::new(),
             ),
-            row(RowKey::Arms, &spec.arm, "recipes, a run each: `ser, seed-only`", arms),
+            row(RowKey::Arms, &spec.arm, "a run for each: `ser, seed-only`", arms),
             row(
                 RowKey::RngSeeds,
                 &spec.rng_seed.to_string(),
@@ -342,6 +342,12 @@ impl Launch {
     /// The complete spec as a file; of the first run where there are several.
     pub fn toml(&self) -> Option<String> {
         self.text.clone()
+    }
+
+    /// The same with a comment on every key, to be edited.
+    pub fn commented(&self) -> Option<String> {
+        let spec = self.checked.as_ref()?.as_ref().ok()?;
+        spec::commented(spec).ok()
     }
 
     /// Takes the values of an edited spec file.

@@ -2,7 +2,7 @@
 
 use super::command::LaunchCommand;
 use super::layout::scroll_into_view;
-use super::{RowKey, find};
+use super::{FormRow, RowKey, find};
 use crate::spec;
 use crate::tui::feed::change::Change;
 use crate::tui::shell::chosen::Chosen;
@@ -71,7 +71,7 @@ fn on_own(model: &mut Model, command: LaunchCommand, n: usize) -> Vec<Effect> {
         LaunchCommand::Editor => {
             return model
                 .launch
-                .toml()
+                .commented()
                 .map_or(Vec::new(), |text| vec![Effect::Terminal(Terminal::Edit { text })]);
         }
         LaunchCommand::SavePreset => {
@@ -139,8 +139,23 @@ pub fn on_field(model: &mut Model, at: usize, text: &str) -> (Option<String>, Ve
         Some(Err(error)) => Some(error.clone()),
         _ => None,
     });
-    let fits = |choice: &&String| choice.starts_with(text) && *choice != text;
-    (problem, row.choices.iter().filter(fits).cloned().collect())
+    (problem, completions(row, text))
+}
+
+/// What Tab offers: the values that go on from the text; of a list the last word goes on, and words
+/// that stand there already are not offered again.
+fn completions(row: &FormRow, text: &str) -> Vec<String> {
+    let head = match text.rfind(',') {
+        Some(at) if row.key == RowKey::Arms => &text[..=at],
+        _ => "",
+    };
+    let word = text[head.len()..].trim_start();
+    let listed = |choice: &str| head.split(',').any(|known| known.trim() == choice);
+    let fits = |choice: &&String| choice.starts_with(word) && *choice != word && !listed(choice);
+    let whole = |choice: &String| {
+        if head.is_empty() { choice.clone() } else { format!("{head} {choice}") }
+    };
+    row.choices.iter().filter(fits).map(whole).collect()
 }
 
 fn open_copy(model: &mut Model) {
@@ -170,7 +185,7 @@ fn open_templates(model: &mut Model) {
         items.push(ChoiceItem {
             key: arm.chars().next().filter(|c| *c != 's'),
             label: format!("arm {arm}"),
-            detail: "the keys of this recipe over what is filled in".to_owned(),
+            detail: "the keys of this arm over what is filled in".to_owned(),
             then: Then::Chosen(Chosen::Arm(arm.to_owned())),
         });
     }

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use crate::domain::told;
 use crate::store::rows::LossPoint;
 use crate::tui::feed::data::RunData;
 use crate::tui::kit::draw::{pane, put};
@@ -11,6 +12,7 @@ use crate::tui::kit::text;
 use crate::tui::kit::text::share;
 use crate::tui::kit::widgets::{LineChart, Point, ReliabilityChart, Series, Stroke};
 use crate::tui::kit::words;
+use crate::tui::panels::empty::why_empty;
 use crate::tui::shell::model::Model;
 
 /// The least loss that a logarithmic scale shows.
@@ -39,7 +41,12 @@ pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer)
     };
     let inside = pane(buffer, area, theme, [title, &step], &footer);
     if data.loss.is_empty() {
-        put(buffer, inside, 0, Line::styled(" no step was trained yet", theme.dim));
+        put(
+            buffer,
+            inside,
+            0,
+            Line::styled(why_empty(model, "no step was trained yet"), theme.dim),
+        );
         return;
     }
     let series =
@@ -98,7 +105,7 @@ pub fn draw_reliability(model: &Model, data: &RunData, area: Rect, buffer: &mut 
     });
     let Some((round, split, evaluation)) = latest else {
         let inside = pane(buffer, area, theme, ["reliability", ""], "");
-        put(buffer, inside, 0, Line::styled(" no evaluation yet", theme.dim));
+        put(buffer, inside, 0, Line::styled(why_empty(model, "no evaluation yet"), theme.dim));
         return;
     };
     let right = format!("round {round} · {split}");
@@ -134,11 +141,15 @@ pub fn draw_rounds(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffe
         "round  status    selected  precision{middle}  valid    test   ±95%    ECE    wall"
     );
     put(buffer, inside, 0, Line::styled(head, theme.heading));
+    if data.rounds.is_empty() {
+        put(buffer, inside, 1, Line::styled(why_empty(model, "no round yet"), theme.dim));
+    }
     let n_rows = usize::from(inside.height.saturating_sub(1));
     let first = data.rounds.len().saturating_sub(n_rows);
     for (i, round) in data.rounds[first..].iter().enumerate() {
         let selection = round.selection.as_ref();
-        let status = selection.map_or("seed set", |s| words::learning_status(s.learning_status));
+        let status = selection
+            .map_or("seed set", |s| told::learning_status(s.learning_status).unwrap_or(text::NONE));
         let selected = selection.map_or(text::NONE.to_owned(), |s| text::count(s.n_selected));
         let precision = selection.and_then(|s| s.pseudo_label_precision);
         let test = round.test.as_ref();

@@ -26,7 +26,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     // `x` is for the pair, as on the samples screen.
     bind!(
-        "run.stop",
+        "live.stop",
         Command::Worker(WorkerCommand::Stop),
         [Char('X')],
         &[Live],

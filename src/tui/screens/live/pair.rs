@@ -15,6 +15,7 @@ use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
 use crate::tui::kit::text::share;
 use crate::tui::kit::words;
+use crate::tui::panels::empty::why_empty;
 use crate::tui::shell::model::Model;
 
 /// Draws the pair in a box: answers one below the other, or side by side from 120 columns.
@@ -22,7 +23,12 @@ pub fn draw(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mut
     let theme = &model.theme;
     let Some(pair) = data.sampled.get(live.pair) else {
         let inside = pane(buffer, area, theme, ["sampled pair", ""], "");
-        put(buffer, inside, 0, Line::styled(" no pair of the pool was scored yet", theme.dim));
+        put(
+            buffer,
+            inside,
+            0,
+            Line::styled(why_empty(model, "no pair of the pool was scored yet"), theme.dim),
+        );
         return;
     };
     let fate = match pair.verdict {
@@ -56,17 +62,15 @@ pub fn draw(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mut
     draw_answer(model, live, pair, Side::B, second, buffer);
 }
 
-/// `confidence .831 ▲.06 · margin 1.59`
+/// `confidence .831 (was .771) · margin +1.59`
 fn score_words(pair: &SampledPair) -> String {
     let score = score_of(pair);
     let mut out = format!("confidence {}", share(Some(score.confidence()), 3));
     if let Some(previous) = pair.previous_confidence {
-        // Signed toward the present preference: a flipped pair came from below one half.
-        let change = score.confidence() - previous;
-        let arrow = if change < 0.0 { '▼' } else { '▲' };
-        out = format!("{out} {arrow}{}", share(Some(change.abs()), 2));
+        // Of the side that is preferred now: below one half where the model has changed its mind.
+        out = format!("{out} (was {})", share(Some(previous), 3));
     }
-    format!("{out} · margin {:.2}", score.margin().abs())
+    format!("{out} · margin {:+.2}", score.margin())
 }
 
 fn draw_answer(

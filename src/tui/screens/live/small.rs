@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use crate::domain::told;
 use crate::store::rows::RoundRow;
 use crate::tui::feed::data::{RunData, score_of};
 use crate::tui::kit::draw::put;
@@ -44,10 +45,11 @@ fn numbers(model: &Model, data: &RunData) -> Vec<String> {
     lines.push(match data.selection() {
         None => "no selection yet".to_owned(),
         Some((round, summary)) => format!(
-            "selected {} of {} · round {round} · {} · precision {}",
+            "selected {} of {} · round {round}{} · precision {}",
             text::count(summary.n_selected),
             text::count(summary.n_scored),
-            words::learning_status(summary.learning_status),
+            told::learning_status(summary.learning_status)
+                .map_or_else(String::new, |status| format!(" · {status}")),
             share(summary.pseudo_label_precision, 3)
         ),
     });

@@ -59,7 +59,7 @@ impl SortKey {
             Self::State => "by state",
             Self::Name => "by name",
             Self::Round => "by round",
-            Self::Kept => "by pairs kept",
+            Self::Kept => "by pairs selected",
             Self::Vetoed => "by vetoes",
         }
     }

@@ -149,9 +149,9 @@ impl Columns {
         let state = text::left("  STATE", self.n_state());
         let mut out = format!("   {name} {state} {}", text::right("ROUND", 5));
         out.push_str("   TEST  ±95%");
-        out.push_str(if self.class == SizeClass::Wide { "    vs★" } else { "   vs★" });
+        out.push_str(" vs base");
         if self.class >= SizeClass::Standard {
-            out = format!("{out} {}  KEPT VETO", text::left("TREND", self.trend));
+            out = format!("{out} {}SELECTED VETO", text::left("TREND", self.trend));
         }
         if self.class == SizeClass::Wide {
             out.push_str("    τ     LR  RNG");
@@ -210,7 +210,7 @@ impl Columns {
             let vetoed =
                 if row.n_vetoed == 0 { NONE.to_owned() } else { text::short_count(row.n_vetoed) };
             spans.push(Span::styled(format!(" {blocks}"), theme.main));
-            spans.push(Span::raw(text::right(&kept, 6)));
+            spans.push(Span::raw(text::right(&kept, 8)));
             spans.push(Span::raw(text::right(&vetoed, 5)));
         }
         if self.class == SizeClass::Wide {
@@ -229,7 +229,7 @@ impl Columns {
     /// How far from the baseline: `~` where the two were not tested on the same pairs.
     fn distance(&self, model: &Model, row: &RunRow, baseline: Option<&RunRow>) -> Span<'static> {
         let theme = &model.theme;
-        let (width, digits) = if self.class == SizeClass::Wide { (7, 4) } else { (6, 3) };
+        let (width, digits) = (8, if self.class == SizeClass::Wide { 4 } else { 3 });
         let Some(base) = baseline else {
             return Span::styled(text::right(NONE, width), theme.dim);
         };

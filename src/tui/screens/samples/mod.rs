@@ -24,6 +24,7 @@ use std::collections::BTreeSet;
 use crate::domain::preference::PairId;
 use crate::domain::review::Order;
 use crate::domain::run::RunId;
+use crate::domain::selection::LeftOut;
 use crate::domain::verdict::Verdict;
 use crate::tui::feed::samples::{Find, SamplesData, Wanted};
 
@@ -122,6 +123,12 @@ impl Samples {
         let data = self.current()?;
         data.line(self.cursor).map(|line| line.pair)
     }
+
+    /// Why the pair under the cursor was left out, if it was.
+    pub fn fate(&self) -> Option<LeftOut> {
+        self.current()?.line(self.cursor)?.left_out
+    }
+
     /// The pairs of the next decision: the marked ones, or the one under the cursor.
     pub fn targets(&self) -> Vec<PairId> {
         if self.marked.is_empty() {

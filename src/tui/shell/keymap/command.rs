@@ -87,6 +87,8 @@ pub enum ViewerCommand {
     Suspend,
     Redraw,
     Help,
+    /// Says what the words of the screen mean.
+    Explain,
     /// Lists every action by name.
     Palette,
     /// Shows only rows that match.

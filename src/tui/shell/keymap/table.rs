@@ -178,7 +178,14 @@ pub const BINDINGS: &[Binding] = &[
         "to the first",
         ""
     ),
-    bind!("first", C::Move(M::First), [Code(KeyCode::Home)], &[Live], "to the oldest event", ""),
+    bind!(
+        "live.first",
+        C::Move(M::First),
+        [Code(KeyCode::Home)],
+        &[Live],
+        "to the oldest event",
+        ""
+    ),
     bind!(
         "last",
         C::Move(M::Last),
@@ -266,8 +273,16 @@ pub const BINDINGS: &[Binding] = &[
         C::Viewer(V::Help),
         [Char('?'), Code(KeyCode::F(1))],
         SCREENS,
-        "these keys",
+        "these keys; Tab there, or ? again: what the words mean",
         "help"
+    ),
+    bind!(
+        "explain",
+        C::Viewer(V::Explain),
+        [Code(KeyCode::F(2))],
+        SCREENS,
+        "what the words and numbers here mean",
+        ""
     ),
     bind!(
         "quit",

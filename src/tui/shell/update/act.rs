@@ -29,6 +29,8 @@ fn on_viewer(model: &mut Model, command: ViewerCommand, n: usize) -> Vec<Effect>
         ViewerCommand::Suspend => vec![Effect::Terminal(Terminal::Suspend)],
         ViewerCommand::Redraw => vec![Effect::Terminal(Terminal::Redraw)],
         ViewerCommand::Theme => {
+            // A theme that a person chose stays, whatever the terminal reports.
+            model.follows_terminal = false;
             model.theme = model.theme.next();
             model.say(Tone::Note, format!("theme: {}", model.theme.name.name()))
         }
@@ -48,6 +50,7 @@ fn on_viewer(model: &mut Model, command: ViewerCommand, n: usize) -> Vec<Effect>
         ViewerCommand::Grow => resize::resize(model, true, n),
         ViewerCommand::Shrink => resize::resize(model, false, n),
         ViewerCommand::Help => prompt::open_commands(model, true),
+        ViewerCommand::Explain => prompt::open_words(model),
         ViewerCommand::Palette => prompt::open_commands(model, false),
         ViewerCommand::Filter => prompt::open_filter(model),
         ViewerCommand::Export => {

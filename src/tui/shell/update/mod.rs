@@ -64,6 +64,12 @@ fn on_input(model: &mut Model, input: Input) -> Vec<Effect> {
             model.size = Size { width, height };
             Vec::new()
         }
+        Input::Background { is_dark } => {
+            if model.follows_terminal {
+                model.theme = model.theme.on_background(is_dark);
+            }
+            Vec::new()
+        }
         Input::Continued => vec![Effect::Terminal(Terminal::Redraw)],
         Input::Leave => vec![Effect::Terminal(Terminal::Quit)],
     }

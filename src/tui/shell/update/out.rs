@@ -26,7 +26,11 @@ fn end_selection(model: &mut Model) -> bool {
 /// Exactly one layer out: popup, count, then screen.
 /// `leaves` says whether that may be the viewer itself.
 pub fn on_out(model: &mut Model, leaves: bool) -> Vec<Effect> {
-    match model.overlay.take() {
+    let overlay = model.overlay.take();
+    if let Some(Overlay::Prompt(prompt)) = &overlay {
+        prompt::keep_typed(model, prompt);
+    }
+    match overlay {
         // A filter that is not taken is the filter there was.
         Some(Overlay::Prompt(Prompt { purpose: Purpose::Filter, before, .. })) => {
             prompt::filter_changed(model, &before);

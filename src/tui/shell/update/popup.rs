@@ -4,6 +4,7 @@ use crossterm::event::KeyEvent;
 
 use super::act::act;
 use super::chosen;
+use super::prompt;
 use super::prompt::filter_changed;
 use crate::tui::feed::change::{Change, Contents};
 use crate::tui::kit::field::Field;
@@ -13,12 +14,10 @@ use crate::tui::shell::effect::Effect;
 use crate::tui::shell::keymap::command::{Command, Motion, PopupCommand, ViewerCommand};
 use crate::tui::shell::model::{Model, Tone};
 use crate::tui::shell::overlay::{Choice, Overlay, Prompt, Purpose, Then};
-use crate::tui::shell::palette;
+use crate::tui::shell::{explain, palette};
 
 /// Largest count before a key.
 const COUNT_MAX: usize = 99_999;
-/// Texts a history keeps.
-const N_HISTORY: usize = 50;
 
 /// A key went down.
 pub fn on_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
@@ -44,6 +43,9 @@ pub fn on_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     }
     if let Some(then) = choice_of(model, event) {
         return answer(model, then);
+    }
+    if asks_again(model, event) && turn_page(model) {
+        return Vec::new();
     }
     match command {
         Some(command) => on_command(model, command, count.filter(|n| *n > 0).unwrap_or(1)),
@@ -89,6 +91,9 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
 
 /// Takes the best of what Tab offers.
 fn complete(model: &mut Model) {
+    if turn_page(model) {
+        return;
+    }
     if let Some(Overlay::Prompt(prompt)) = &model.overlay
         && let Some(best) = prompt.completions.first().cloned()
     {
@@ -127,6 +132,11 @@ fn accept(model: &mut Model) -> Vec<Effect> {
             act(model, entry.row.binding.command, 1)
         }
         Some(Overlay::Prompt(prompt)) => submit(model, prompt),
+        // There is nothing to do with a word but to read about it.
+        words @ Some(Overlay::Words(_)) => {
+            model.overlay = words;
+            Vec::new()
+        }
         None => Vec::new(),
     }
 }
@@ -138,13 +148,8 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
         model.overlay = Some(Overlay::Prompt(prompt));
         return model.say(Tone::Refused, error);
     }
-    let history = model.history.entry(prompt.purpose.history_key()).or_default();
-    if !text.is_empty() {
-        history.retain(|earlier| *earlier != text);
-        history.push(text.clone());
-        let n_old = history.len().saturating_sub(N_HISTORY);
-        history.drain(..n_old);
-    }
+    prompt::remember(model, &prompt.purpose, &text);
+    prompt::forget_refusal(model);
     match prompt.purpose {
         Purpose::Samples(prompt) => samples::update::on_text(model, prompt, &text),
         Purpose::Tags { run, name } => runs::annotate::set_tags(model, &run, &name, &text),
@@ -170,6 +175,8 @@ fn save(path: String, contents: Contents) -> Vec<Effect> {
 
 /// The text of a prompt has changed: who asked for it may know more about it now.
 fn changed(model: &mut Model) {
+    // What was said about an earlier text says nothing about this one.
+    prompt::forget_refusal(model);
     let Some(Overlay::Prompt(prompt)) = &model.overlay else { return };
     let text = prompt.field.text().to_owned();
     match &prompt.purpose {
@@ -207,8 +214,32 @@ fn edit(model: &mut Model, change: impl FnOnce(&mut Field)) {
             change(&mut list.field);
             list.cursor = 0;
         }
+        Some(Overlay::Words(list)) => {
+            change(&mut list.field);
+            list.cursor = 0;
+        }
         Some(Overlay::Confirm { .. } | Overlay::Choice(_)) | None => {}
     }
+}
+
+/// Goes from the keys of the screen to its words, and back; whether it was one of them.
+fn turn_page(model: &mut Model) -> bool {
+    match &model.overlay {
+        Some(Overlay::Commands(list)) if list.is_help => prompt::open_words(model),
+        Some(Overlay::Words(_)) => prompt::open_commands(model, true),
+        _ => return false,
+    };
+    true
+}
+
+/// Whether a `?` is typed where the field of the help is still empty: asking again.
+fn asks_again(model: &Model, event: &KeyEvent) -> bool {
+    let is_empty = match &model.overlay {
+        Some(Overlay::Commands(list)) => list.is_help && list.field.text().is_empty(),
+        Some(Overlay::Words(list)) => list.field.text().is_empty(),
+        _ => false,
+    };
+    is_empty && Key::of(event) == Some(Key::Char('?'))
 }
 
 fn scroll(model: &mut Model, motion: Motion) {
@@ -221,6 +252,11 @@ fn scroll(model: &mut Model, motion: Motion) {
             let n = palette::entries(model, &list).len();
             list.cursor = model.moved(motion, list.cursor, n, 1);
             model.overlay = Some(Overlay::Commands(list));
+        }
+        Some(Overlay::Words(mut list)) => {
+            let n = explain::explanations(model, &list).len();
+            list.cursor = model.moved(motion, list.cursor, n, 1);
+            model.overlay = Some(Overlay::Words(list));
         }
         Some(Overlay::Prompt(mut prompt)) => {
             recall(model, &mut prompt, motion);

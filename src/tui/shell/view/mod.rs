@@ -1,9 +1,11 @@
 //! Drawing: a frame is a function of the model, written into a buffer of cells.
 
 mod confirm;
+mod help;
 mod palette;
 mod popup;
 mod small;
+mod words;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -49,7 +51,9 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
             confirm::draw(model, question, detail, area, buffer);
         }
         Some(Overlay::Choice(choice)) => popup::draw_choice(model, choice, area, buffer),
+        Some(Overlay::Commands(list)) if list.is_help => help::draw(model, list, area, buffer),
         Some(Overlay::Commands(list)) => palette::draw(model, list, area, buffer),
+        Some(Overlay::Words(list)) => words::draw(model, list, area, buffer),
         // A prompt takes the place of the message and of the hints, so that the list it filters
         // stays in view.
         Some(Overlay::Prompt(prompt)) => popup::draw_prompt(model, prompt, area, buffer),
@@ -140,6 +144,15 @@ fn draw_message(model: &Model, area: Rect, buffer: &mut Buffer) {
 /// The keys of this context that fit, in the order of the table. The ways out and to the help are
 /// always there.
 fn draw_hints(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let is_help = match &model.overlay {
+        Some(Overlay::Commands(list)) => list.is_help,
+        Some(Overlay::Words(_)) => true,
+        Some(Overlay::Confirm { .. } | Overlay::Choice(_) | Overlay::Prompt(_)) | None => false,
+    };
+    if is_help {
+        // They say themselves what keys do.
+        return;
+    }
     let theme = &model.theme;
     let hints: Vec<(Command, String, &str)> = model
         .keymap

@@ -1,4 +1,4 @@
-//! The help and the palette: actions by name with their keys, found by typing.
+//! The palette: actions by name with their keys, found by typing.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,10 +8,9 @@ use ratatui::widgets::{Clear, Widget};
 use super::popup::field_line;
 use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
-use crate::tui::shell::keymap::binding::Context;
 use crate::tui::shell::model::Model;
 use crate::tui::shell::overlay::CommandList;
-use crate::tui::shell::palette::{Entry, entries};
+use crate::tui::shell::palette::{Entry, entries, screen_words};
 
 /// Columns of the keys.
 const N_KEYS: usize = 18;
@@ -31,12 +30,10 @@ pub fn draw(model: &Model, list: &CommandList, area: Rect, buffer: &mut Buffer) 
     };
     Clear.render(popup, buffer);
     let screen = screen_words(list.context);
-    let title =
-        if list.is_help { format!("keys · {screen}") } else { format!("commands · {screen}") };
+    let title = format!("commands · {screen}");
     let footer = format!("{} · ↵ does it · Esc closes", entries.len());
     let inside = pane(buffer, popup, theme, [&title, "type to find"], &footer);
-    let mark = if list.is_help { " / " } else { " : " };
-    put(buffer, inside, 0, field_line(model, mark, &list.field, usize::from(inside.width)));
+    put(buffer, inside, 0, field_line(model, " : ", &list.field, usize::from(inside.width)));
     let n_rows = usize::from(inside.height.saturating_sub(1));
     let offset = (list.cursor + 1).saturating_sub(n_rows);
     let room = usize::from(inside.width).saturating_sub(N_KEYS + 2);
@@ -65,14 +62,4 @@ fn line(model: &Model, entry: &Entry, room: usize, is_selected: bool) -> Line<'s
         Span::styled(title, if is_off { theme.dim } else { theme.text }),
         Span::styled(why, theme.dim),
     ])
-}
-
-fn screen_words(context: Context) -> &'static str {
-    match context {
-        Context::Live => "live",
-        Context::Samples => "samples",
-        Context::Compare => "compare",
-        Context::Launch => "launch",
-        Context::Runs | Context::Confirm | Context::Choice | Context::Prompt => "runs",
-    }
 }

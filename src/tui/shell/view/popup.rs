@@ -61,7 +61,10 @@ pub fn draw_prompt(model: &Model, prompt: &Prompt, area: Rect, buffer: &mut Buff
             Line::styled(" ↵ takes it · Esc leaves it · ↑ earlier texts", theme.dim)
         }
         None => {
-            let offered = format!(" Tab {}", prompt.completions.join("  "));
+            // Of a list, the word that would be added.
+            let words = prompt.completions.iter().map(|text| text.rsplit(", ").next());
+            let words: Vec<&str> = words.flatten().collect();
+            let offered = format!(" Tab {}", words.join("  "));
             Line::styled(text::cut(&offered, width), theme.dim)
         }
     };

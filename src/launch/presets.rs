@@ -1,6 +1,8 @@
-//! Specs kept under a name: files in the home that the form can start from.
+//! Specs kept under a name: files in the home that the form and `ser run NAME` can start from.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
+
+use super::{LaunchError, LaunchResult};
 
 use crate::domain::text::clean::clean_line;
 use crate::store::Home;
@@ -24,6 +26,25 @@ pub struct Preset {
 /// The folder in which presets lie, one file each.
 pub fn folder(home: &Home) -> PathBuf {
     home.root().join("presets")
+}
+
+/// The spec file that a person means: a file where there is one, else the preset of this name.
+///
+/// # Errors
+/// A bare name that is neither.
+pub fn spec_file(home: &Home, given: &Path) -> LaunchResult<PathBuf> {
+    let is_bare = matches!(given.components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+    if given.exists() || !is_bare {
+        return Ok(given.to_owned());
+    }
+    let name = given.to_string_lossy().into_owned();
+    let name = name.strip_suffix(".toml").unwrap_or(&name).to_owned();
+    let path = folder(home).join(format!("{name}.toml"));
+    if path.is_file() {
+        return Ok(path);
+    }
+    let presets = read(home).into_iter().map(|preset| preset.name).collect();
+    Err(LaunchError::NoSpec { name: given.display().to_string(), presets })
 }
 
 /// Every preset, by name. What cannot be read is none.
@@ -50,6 +71,25 @@ pub fn read(home: &Home) -> Vec<Preset> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_means_a_file_and_then_a_preset() {
+        let folder_of_home = tempfile::tempdir().unwrap();
+        let home = Home::new(folder_of_home.path());
+        std::fs::create_dir_all(folder(&home)).unwrap();
+        std::fs::write(folder(&home).join("quick.toml"), "rng_seed = 2").unwrap();
+        let preset = folder(&home).join("quick.toml");
+        for name in ["quick", "quick.toml"] {
+            assert_eq!(spec_file(&home, Path::new(name)).unwrap(), preset);
+        }
+        let error = spec_file(&home, Path::new("quik")).unwrap_err();
+        assert_eq!(error.to_string(), "`quik`: no such file, and no preset of that name");
+        assert_eq!(error.hint().as_deref(), Some("did you mean `quick`? presets are quick"));
+        // A path is a path: the reader of specs says what is wrong with it.
+        let path = Path::new("./quick");
+        assert_eq!(spec_file(&home, path).unwrap(), path);
+        assert_eq!(spec_file(&home, folder_of_home.path()).unwrap(), folder_of_home.path());
+    }
 
     #[test]
     fn files_of_the_home_are_presets_by_name() {
