@@ -8,5 +8,6 @@ mod data;
 mod experiments;
 mod export;
 pub(crate) mod fixture;
+mod own_data;
 mod review;
 mod whole_run;
