@@ -147,14 +147,16 @@ impl MixtureReader {
         loop {
             let Some(open) = self.turn() else { return Ok(None) };
             self.current = open;
-            match self.parts[open].next(&self.settings)? {
-                Some(item @ SourceItem::Pair(_)) => {
-                    if self.sample.as_mut().is_none_or(Sample::takes) {
-                        self.parts[open].n_given += 1;
-                        return Ok(Some(item));
-                    }
+            let item = self.parts[open].next(&self.settings)?;
+            let is_pair = matches!(item, Some(SourceItem::Pair(_)));
+            if is_pair && !self.sample.as_mut().is_none_or(Sample::takes) {
+                continue;
+            }
+            match item {
+                Some(item) => {
+                    self.parts[open].n_given += u64::from(is_pair);
+                    return Ok(Some(item));
                 }
-                Some(dropped) => return Ok(Some(dropped)),
                 None if self.is_mixed => return Ok(None),
                 None => {}
             }
@@ -201,19 +203,14 @@ impl OpenPart {
             self.sample = Some(Sample::of(n_pairs, self.part.cap, settings.rng_seed, self.stream));
         }
         loop {
-            match self.next_of_all(settings)? {
-                None => {
-                    self.is_over = true;
-                    return Ok(None);
-                }
-                Some(item @ SourceItem::Pair(_)) => {
-                    if self.sample.as_mut().is_none_or(Sample::takes) {
-                        self.n_accepted += 1;
-                        return Ok(Some(item));
-                    }
-                }
-                Some(dropped) => return Ok(Some(dropped)),
+            let item = self.next_of_all(settings)?;
+            let is_pair = matches!(item, Some(SourceItem::Pair(_)));
+            if is_pair && !self.sample.as_mut().is_none_or(Sample::takes) {
+                continue;
             }
+            self.n_accepted += u64::from(is_pair);
+            self.is_over = item.is_none();
+            return Ok(item);
         }
     }
 

@@ -77,7 +77,9 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
             }
             // The person asked for the guess to be written, so it is what is checked.
             context.say(&error.to_string());
-            proposal::lines(proposal, context.ascii).iter().for_each(|line| context.say(line));
+            for line in proposal::lines(proposal, context.ascii) {
+                context.say(&line);
+            }
             columns = proposal.columns.clone();
             settings.read.columns.clone_from(&columns);
             import::find_parts(context.place(), &sources, &settings.read)?

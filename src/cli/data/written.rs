@@ -76,8 +76,9 @@ fn absolute(source: &str) -> String {
     std::path::absolute(source).map_or_else(|_| source.to_owned(), |it| it.display().to_string())
 }
 
+/// A text on one line in double quotes: JSON writes its escapes as TOML reads them, all but one.
 fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
 #[cfg(test)]
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn texts_are_quoted_as_toml_reads_them() {
-        for text in ["plain", "{a}\n{b}", "it's \"so\"", "C:\\x", "\u{7}"] {
+        for text in ["plain", "{a}\n{b}", "it's \"so\"", "C:\\x", "\u{7}\u{7f}"] {
             let table: toml::Table = toml::from_str(&format!("x = {}", quoted(text))).unwrap();
             assert_eq!(table["x"].as_str(), Some(text));
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::CliResult;
 use crate::cli::model::trained::TrainedRound;
@@ -27,10 +27,10 @@ const SCORE_TOKENS: usize = 8192;
 
 /// A pair as the code of the card takes it, with the rewards of its two answers.
 pub struct Example {
-    /// A text, or a list of messages.
-    pub prompt: Value,
-    pub chosen: Value,
-    pub rejected: Value,
+    /// A text or a list of messages, in JSON, which Python reads as its own.
+    pub prompt: String,
+    pub chosen: String,
+    pub rejected: String,
     pub rewards: [f32; 2],
 }
 
@@ -45,7 +45,7 @@ pub fn examples(
     exported: &Exported,
     has_template: bool,
 ) -> CliResult<Vec<Example>> {
-    let mut pairs: Vec<(PreferencePair, [Value; 3])> = test_pairs(store, found)?
+    let mut pairs: Vec<(PreferencePair, [String; 3])> = test_pairs(store, found)?
         .into_iter()
         .filter_map(|pair| {
             let written = written(&pair, exported, has_template)?;
@@ -113,7 +113,7 @@ fn test_pairs(store: &Store, found: &TrainedRound) -> CliResult<Vec<PreferencePa
 }
 
 /// Prompt and answers as the code of the card takes them; nothing where it could not.
-fn written(pair: &PreferencePair, exported: &Exported, has_template: bool) -> Option<[Value; 3]> {
+fn written(pair: &PreferencePair, exported: &Exported, has_template: bool) -> Option<[String; 3]> {
     let PreferencePair { prompt, chosen, rejected, form, .. } = pair;
     let is_two = exported.text == InputForm::Two;
     if is_two && has_template {
@@ -121,7 +121,7 @@ fn written(pair: &PreferencePair, exported: &Exported, has_template: bool) -> Op
     }
     if !has_template {
         // A model of two texts reads a text without a prompt as one.
-        let texts = [prompt, chosen, rejected].map(|text| Value::from(text.as_str()));
+        let texts = [prompt, chosen, rejected].map(|text| Value::from(text.as_str()).to_string());
         return (!(is_two && *form == TextForm::Whole)).then_some(texts);
     }
     if !form.globals().is_empty() {
@@ -129,12 +129,10 @@ fn written(pair: &PreferencePair, exported: &Exported, has_template: bool) -> Op
     }
     let [asked, better] = form.parts(prompt, chosen, 0)?;
     let [_, worse] = form.parts(prompt, rejected, 1)?;
-    let messages = |messages: &[Message]| -> Option<Value> {
-        let message = |it: &Message| {
-            let is_text = it.fields.is_empty() && it.is_text();
-            is_text.then(|| json!({"role": it.role, "content": it.text()}))
-        };
-        messages.iter().map(message).collect()
+    let messages = |messages: &[Message]| -> Option<String> {
+        let is_plain = |it: &Message| it.fields.is_empty() && it.is_text();
+        let all: Vec<String> = messages.iter().map(Message::to_json).collect();
+        messages.iter().all(is_plain).then(|| format!("[{}]", all.join(", ")))
     };
     Some([messages(&asked)?, messages(&better)?, messages(&worse)?])
 }

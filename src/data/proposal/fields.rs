@@ -79,7 +79,9 @@ impl Profile {
             Json::List(list) => {
                 let (low, high) = self.list_lengths.unwrap_or((list.len(), list.len()));
                 self.list_lengths = Some((low.min(list.len()), high.max(list.len())));
-                list.iter().for_each(|entry| self.count(entry));
+                for entry in list {
+                    self.count(entry);
+                }
             }
             value => self.count(value),
         }
@@ -124,9 +126,12 @@ impl Profile {
 
     fn about(&self, values: &[(String, u64)]) -> String {
         let n_different = count(self.different.len() as u64);
-        let lists = self.list_lengths.map(|(low, high)| match low == high {
-            true => format!("lists of {low}: "),
-            false => format!("lists of {low} to {high}: "),
+        let lists = self.list_lengths.map(|(low, high)| {
+            if low == high {
+                format!("lists of {low}: ")
+            } else {
+                format!("lists of {low} to {high}: ")
+            }
         });
         let lists = lists.unwrap_or_default();
         if !values.is_empty() {

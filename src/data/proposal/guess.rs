@@ -99,12 +99,12 @@ fn name_prompt(profiles: &Profiles, columns: &mut ColumnsSpec) {
     let names: Vec<String> = free.iter().map(|field| field.name.clone()).collect();
     let first = columns.a.list().first().map_or("", |name| *name).to_owned();
     if let Some(found) = suggestion::prompt(&names, &first) {
-        columns.prompt = found.to_owned();
+        found.clone_into(&mut columns.prompt);
         // Alpaca's two fields are one question; a template needs a value in every record.
         let is_whole = |name: &str| profiles.get(name).is_some_and(|it| it.n == profiles.n_records);
         let is_beside = names.iter().any(|name| name == "input");
         if found == "instruction" && is_beside && is_whole("instruction") && is_whole("input") {
-            columns.prompt = "{instruction}\n{input}".to_owned();
+            "{instruction}\n{input}".clone_into(&mut columns.prompt);
         }
         return;
     }

@@ -56,13 +56,13 @@ impl Proposal {
     #[must_use]
     pub fn question(&self) -> Option<String> {
         let Judge::Asked(candidates) = &self.judge else { return None };
-        Some(candidates.first().map_or_else(
-            || "label=COLUMN".to_owned(),
-            |field| match field.is_zero_or_one() {
-                true => format!("label={0} --column values=1,0", field.name),
-                false => format!("label={}", field.name),
-            },
-        ))
+        Some(match candidates.first() {
+            None => "label=COLUMN".to_owned(),
+            Some(field) if field.is_zero_or_one() => {
+                format!("label={} --column values=1,0", field.name)
+            }
+            Some(field) => format!("label={}", field.name),
+        })
     }
 
     /// The value of `--column` that says which answer is better, or may say it.
