@@ -10,5 +10,6 @@ mod explain;
 mod export;
 pub(crate) mod fixture;
 mod queue;
+mod own_data;
 mod review;
 mod whole_run;

@@ -179,3 +179,32 @@ fn labels_of_the_pool_change_no_weight() {
     }
     assert!(right.iter().any(|round| round["pseudo_label_precision"].is_f64()));
 }
+
+/// The template of the embedded model writes the embedded dialogues as they are stored, so that every
+/// number of the embedded experiment is what it was without one.
+#[test]
+fn the_embedded_models_template_writes_the_embedded_pairs_as_they_stand() {
+    use ser::data::{ReadSettings, SourceItem};
+    use ser::engine::files::weights::ModelFiles;
+    use ser::engine::{Backbone, OpenSettings, PairText};
+
+    let open = |template: &str| {
+        let mut settings = OpenSettings::new(Backbone::Embedded, 256, 1);
+        template.clone_into(&mut settings.chat_template);
+        ModelFiles::open_as(&settings).unwrap().tokenizer
+    };
+    let (auto, plain) = (open("auto"), open("plain"));
+    assert!(auto.chat_template().is_some() && plain.chat_template().is_none());
+    for name in ["embedded:train", "embedded:test"] {
+        let reader = ser::data::open(&name.parse().unwrap(), &ReadSettings::default()).unwrap();
+        let pairs: Vec<_> = reader
+            .filter_map(|item| match item.unwrap() {
+                SourceItem::Pair(found) => Some(found.pair),
+                SourceItem::Dropped { .. } => None,
+            })
+            .collect();
+        let texts: Vec<PairText<'_>> = pairs.iter().map(PairText::preferred_first).collect();
+        assert!(texts.len() > 2_000);
+        assert_eq!(auto.encode(&texts).unwrap(), plain.encode(&texts).unwrap(), "{name}");
+    }
+}

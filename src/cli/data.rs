@@ -1,8 +1,12 @@
-//! `ser data`: import, list and check preference data.
+//! `ser data`: import, list, check, show and remove preference data.
 
 pub mod check;
 pub mod data_source;
 pub mod generate;
+mod pairs;
+mod proposal;
+mod stored;
+mod written;
 
 use super::{CliResult, Context};
 use crate::cli::print::{FormArgs, print_json, print_line, print_table};
@@ -25,8 +29,12 @@ pub enum DataCommand {
     Import(ImportArgs),
     /// List what is imported
     List(ListArgs),
-    /// Read files and say what is in them; changes nothing
-    Check(check::CheckArgs),
+    /// Read files and say what is in them, or propose how to read them; changes nothing
+    Check(Box<check::CheckArgs>),
+    /// Show pairs of an imported data set, or of a file
+    Show(stored::ShowArgs),
+    /// Delete imported data sets that no run uses
+    Remove(stored::RemoveArgs),
     /// Make the embedded pairs again
     #[command(hide = true)]
     Generate(generate::GenerateArgs),
@@ -57,6 +65,8 @@ pub fn run(context: &Context, command: &DataCommand) -> CliResult {
         DataCommand::Import(args) => import(context, args),
         DataCommand::List(args) => list(context, args.form),
         DataCommand::Check(args) => check::run(context, args),
+        DataCommand::Show(args) => stored::show(context, args),
+        DataCommand::Remove(args) => stored::remove(context, args),
         DataCommand::Generate(args) => generate::run(args),
     }
 }

@@ -43,6 +43,8 @@ pub struct CliError {
     pub kind: ErrorKind,
     /// One lower-case sentence without a final period.
     pub message: String,
+    /// Lines between the message and the hint: what was found instead.
+    pub details: Vec<String>,
     /// What to do about it.
     pub hint: Option<String>,
 }
@@ -50,17 +52,22 @@ pub struct CliError {
 impl CliError {
     /// A mistake in what the person gave.
     pub fn input(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Input, message: message.into(), hint: None }
+        Self { kind: ErrorKind::Input, message: message.into(), details: Vec::new(), hint: None }
     }
 
     /// A command that failed.
     pub fn failure(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Failure, message: message.into(), hint: None }
+        Self { kind: ErrorKind::Failure, message: message.into(), details: Vec::new(), hint: None }
     }
 
     /// Ctrl-C.
     pub fn interrupted(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Interrupted, message: message.into(), hint: None }
+        Self {
+            kind: ErrorKind::Interrupted,
+            message: message.into(),
+            details: Vec::new(),
+            hint: None,
+        }
     }
 
     /// The same with a hint.
@@ -72,7 +79,7 @@ impl CliError {
 
     /// Joins a typed error with its causes.
     pub fn from_error(kind: ErrorKind, error: &dyn Error, hint: Option<String>) -> Self {
-        Self { kind, message: one_line(error), hint }
+        Self { kind, message: one_line(error), details: Vec::new(), hint }
     }
 
     /// An error about a file that the person named and that cannot be read or written.
@@ -102,11 +109,14 @@ impl CliError {
     #[must_use]
     pub fn report(&self) -> String {
         let word = if self.kind == ErrorKind::Interrupted { "interrupted" } else { "error" };
-        let message = clean_line(&self.message);
-        match &self.hint {
-            Some(hint) => format!("{word}: {message}\nhint: {}\n", clean_line(hint)),
-            None => format!("{word}: {message}\n"),
+        let mut report = format!("{word}: {}\n", clean_line(&self.message));
+        for line in &self.details {
+            report.extend([&clean_line(line), "\n"]);
         }
+        if let Some(hint) = &self.hint {
+            report.extend(["hint: ", &clean_line(hint), "\n"]);
+        }
+        report
     }
 }
 
@@ -128,6 +138,8 @@ impl From<StoreError> for CliError {
             | StoreError::BadNote { .. }
             | StoreError::WrongState { .. }
             | StoreError::Missing { .. }
+            | StoreError::DatasetInUse { .. }
+            | StoreError::UnknownDataset { .. }
             | StoreError::NoHome => ErrorKind::Input,
             _ => ErrorKind::Failure,
         };
@@ -238,7 +250,7 @@ impl From<std::io::Error> for CliError {
     /// Every other call names its file, so this error comes from writing to standard output.
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self { kind: ErrorKind::BrokenPipe, message: String::new(), hint: None };
+            return Self { kind: ErrorKind::BrokenPipe, ..Self::failure("") };
         }
         Self::failure(format!("cannot write to standard output: {}", io_reason(&error)))
     }

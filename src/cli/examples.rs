@@ -81,7 +81,21 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("data list", &[("ser data list --json", "for a program")]),
-    ("data check", &[("ser data check embedded:train", "the pairs that come with the program")]),
+    (
+        "data check",
+        &[
+            ("ser data check embedded:train", "the pairs that come with the program"),
+            ("ser data check pairs.json --write spec.toml", "a proposal as a spec for `ser run`"),
+        ],
+    ),
+    (
+        "data show",
+        &[
+            ("ser data show 3 --limit 10", "pairs of an imported data set"),
+            ("ser data show pairs.jsonl --json", "those of a file, for a program"),
+        ],
+    ),
+    ("data remove", &[("ser data remove 3", "delete one that no run uses")]),
     (
         "model",
         &[

@@ -5,6 +5,7 @@ use super::error::{DataError, RecordError};
 use super::format::reward_bench;
 use super::json::Json;
 use super::rows::Rows;
+use super::sample::Sample;
 use super::source::Source;
 
 /// A prompt with its answers.
@@ -35,6 +36,28 @@ impl BestOfReader {
     /// When it is missing, empty or wrongly compressed.
     pub fn open(source: &Source) -> Result<Self, DataError> {
         Ok(Self { rows: Rows::open(source)?, path: source.to_string(), is_over: false })
+    }
+
+    /// The prompts of several files, one after the other; with a limit above 0 a random sample of so
+    /// many, for which they are counted first.
+    ///
+    /// # Errors
+    /// As [`BestOfReader::open`], and with a limit at the first broken record.
+    pub fn sampled(
+        sources: &[Source],
+        limit: u64,
+        rng_seed: u64,
+    ) -> Result<impl Iterator<Item = Result<BestOfPrompt, DataError>>, DataError> {
+        let all = || -> Result<_, DataError> {
+            let readers: Vec<Self> = sources.iter().map(Self::open).collect::<Result<_, _>>()?;
+            Ok(readers.into_iter().flatten())
+        };
+        let n_prompts = match limit {
+            0 => 0,
+            _ => all()?.try_fold(0, |n, prompt| prompt.map(|_| n + 1))?,
+        };
+        let mut sample = Sample::of(n_prompts, limit, rng_seed, 0);
+        Ok(all()?.filter(move |prompt| prompt.is_err() || sample.takes()))
     }
 
     fn read(&mut self) -> Result<Option<BestOfPrompt>, DataError> {
@@ -98,12 +121,12 @@ mod tests {
         let texts = |answers: &[Answer]| -> Vec<[String; 2]> {
             answers.iter().map(|it| [it.prompt.clone(), it.text.clone()]).collect()
         };
-        let asked = "\n\nHuman:  a? \n\nAssistant:";
+        let asked = " a? ";
         assert_eq!((found[0].id.as_str(), found[0].subset.as_str()), ("ref:1", "Ties"));
-        assert_eq!(texts(&found[0].chosen), [[asked, " b "]]);
-        assert_eq!(texts(&found[0].rejected), [[asked, " c"], [asked, " d"]]);
+        assert_eq!(texts(&found[0].chosen), [[asked, "b "]]);
+        assert_eq!(texts(&found[0].rejected), [[asked, "c"], [asked, "d"]]);
         assert_eq!((found[1].id.as_str(), found[1].subset.as_str()), ("7", ""));
-        assert_eq!(found[1].chosen[0].prompt, "\n\nHuman: e\n\nAssistant:");
+        assert_eq!(found[1].chosen[0].prompt, "e");
         assert_eq!(found[1].chosen.len(), 2);
     }
 

@@ -8,9 +8,11 @@ use super::foreign::Foreign;
 use super::format::names::FORMATS;
 use super::json::fault::JsonFault;
 use super::place::Place;
+use super::proposal::Proposal;
 use super::rows::by_column::ByColumn;
-use super::suggestion;
 use crate::domain::source::data_files::Part;
+
+mod hints;
 
 /// Why a data set could not be read. `path` is the file as the person wrote it, or `embedded:…`.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +81,15 @@ pub enum DataError {
     /// One record is wrong.
     #[error("`{path}`: {at}: {error}")]
     Record { path: String, at: Place, error: RecordError },
+    /// The first record is of no known layout; beside it what its columns seem to be.
+    #[error("`{path}`: {at}: {error}")]
+    Layout { path: String, at: Place, error: RecordError, proposal: Option<Box<Proposal>> },
+    /// Columns of answers without anything that says which of them is better.
+    #[error("`{path}`: `data.columns` does not say which answer is better ({answers})")]
+    NoLabel { path: String, answers: String, proposal: Option<Box<Proposal>> },
+    /// A folder of which some files can be read and another cannot.
+    #[error("{error}")]
+    OneOfSeveral { error: Box<DataError>, readable: Vec<String> },
     /// A pair that says nothing about preference, in a file read strictly.
     #[error("`{path}`: {at}: {reason}: `{excerpt}`")]
     BadPair { path: String, at: Place, reason: DropReason, excerpt: String },
@@ -183,6 +194,12 @@ pub enum RecordError {
     /// Several answers beside one.
     #[error("field `{field}` is a list of several answers")]
     SeveralAnswers { field: &'static str },
+    /// A column named `a` beside `label = "a"`.
+    #[error(
+        "`data.columns.label` is `a`, which says that the first answer is the better one, but there is \
+         a column `a` too"
+    )]
+    LabelOrColumn,
     /// A record that gives no pair.
     #[error("no pair: {reason}")]
     NoPair { reason: DropReason },
@@ -207,6 +224,15 @@ impl DataError {
         match source.kind() {
             io::ErrorKind::NotFound => Self::Missing { path },
             _ => Self::Io { path, line: 1, source },
+        }
+    }
+
+    /// What the columns seem to be, where that is what is missing.
+    #[must_use]
+    pub fn proposal(&self) -> Option<&Proposal> {
+        match self {
+            Self::Layout { proposal, .. } | Self::NoLabel { proposal, .. } => proposal.as_deref(),
+            _ => None,
         }
     }
 
@@ -239,6 +265,20 @@ impl DataError {
                 format!("its window is a long one: unpack it with `zstd -d --long=31 {path}`")
             }
             Self::Record { error, .. } => error.hint(),
+            Self::Layout { error, proposal, .. } => match proposal {
+                Some(proposal) => guessed(proposal),
+                None => error.hint(),
+            },
+            Self::NoLabel { proposal, .. } => match proposal.as_ref().map(|it| it.judge_option()) {
+                Some(question) => format!(
+                    "name the column that says so, such as `--column {question}`, \
+                     or `--column label=a` if the first answer is the better one (`data.columns.label`)"
+                ),
+                None => NO_LABEL.to_owned(),
+            },
+            Self::OneOfSeveral { readable, .. } => {
+                format!("name the files that can be read: {}", readable.join(" "))
+            }
             Self::UnknownFormat { .. } => {
                 let names: Vec<&str> = FORMATS.iter().map(|(name, ..)| *name).collect();
                 format!("use one of auto, {}", names.join(", "))
@@ -269,16 +309,7 @@ impl DataError {
                 "rename the file without `.zst` if it is plain text"
             }
             Self::WrongMagic { .. } => "name the file after what it is: .jsonl, .json, .csv, .tsv",
-            Self::Parquet { detail, .. } if detail.contains("ncrypt") => {
-                "write it again without encryption, where its key is"
-            }
-            Self::Parquet { detail, .. } if detail.contains("column") => {
-                "write JSON lines where it was made"
-            }
-            Self::Parquet { detail, .. } if detail.contains("upported") => {
-                "write it again with the compression `zstd` or `snappy`"
-            }
-            Self::Parquet { .. } => "copy or download the file again",
+            Self::Parquet { detail, .. } => parquet_hint(detail),
             Self::Compressed { kind: "zstd", .. } => {
                 "copy or download the file again; `zstd -t` tests it"
             }
@@ -307,7 +338,10 @@ impl DataError {
                 "set `data.columns.prompt`, `.a`, `.b` and `.label` to the names of the columns"
             }
             // These have a hint that names something.
-            Self::SavedToDisk { .. }
+            Self::Layout { .. }
+            | Self::NoLabel { .. }
+            | Self::OneOfSeveral { .. }
+            | Self::SavedToDisk { .. }
             | Self::Foreign { .. }
             | Self::NoSplit { .. }
             | Self::SeveralLists { .. }
@@ -318,133 +352,28 @@ impl DataError {
     }
 }
 
-impl RecordError {
-    /// What to do about it, as a sentence.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        if let Some(hint) = self.hint_with_names() {
-            return hint;
+fn parquet_hint(detail: &str) -> &'static str {
+    match detail {
+        _ if detail.contains("ncrypt") => "write it again without encryption, where its key is",
+        _ if detail.contains("column") => "write JSON lines where it was made",
+        _ if detail.contains("upported") => {
+            "write it again with the compression `zstd` or `snappy`"
         }
-        match self {
-            Self::BrokenJson { fault, .. } => fault.hint(),
-            Self::RepeatedKey { .. } => "keep one of the two: a key that stands twice has no one value",
-            Self::PythonRepr { .. } => {
-                "written by pandas' `to_csv` as Python's repr: write JSON lines, \
-                 `df.to_json(path, orient='records', lines=True)`"
-            }
-            Self::NoMessages { .. } => "write a JSON list of {\"role\", \"content\"} in every cell",
-            Self::Truncated { .. } => {
-                "the data set viewer cuts long cells: download the data set's files"
-            }
-            Self::ValueCount { .. } => "repair that row: one value a column",
-            Self::NotAnObject { excerpt } if excerpt.trim_start().starts_with('[') => {
-                "a list has no names for its values: write objects, in pandas \
-                 `df.to_json(path, orient='records', lines=True)`"
-            }
-            Self::NotAnObject { .. } => "write one JSON object a line, or an array of objects",
-            Self::CellCount { .. } => {
-                "repair that row: a text with the separator, a quote or a line end stands in double quotes"
-            }
-            Self::CellNotUtf8 { .. } => "convert the file with `iconv -f LATIN1 -t UTF-8`",
-            Self::MissingField { field, .. } if field == "chosen" || field == "rejected" => {
-                "a pair needs `chosen` and `rejected`, and `prompt` unless both repeat it"
-            }
-            Self::MissingField { field, .. } if field.contains(',') => {
-                "a prompt of several columns is a text with their names in braces: \
-                 `--column 'prompt={instruction} {input}'`"
-            }
-            Self::MissingField { .. } => {
-                "write it, or name one of the fields that are there: `--column` for prompts, answers \
-                 and labels, `--group` for groups"
-            },
-            Self::Null { .. } => "remove that record, or write a value",
-            Self::WrongType { found, .. } if found == "long lists of numbers" => {
-                "a column of numbers that is read only when `--column` or the spec names it"
-            }
-            Self::WrongType { found, .. } if found.contains("JSON") || found.contains("bytes") => {
-                "write that column as text"
-            }
-            Self::WrongType { expected, .. } if !expected.contains("text") => {
-                "repair or remove that record"
-            }
-            Self::WrongType { .. } => {
-                "use a text, or a list of {\"role\", \"content\"}; the same kind in both answers"
-            }
-            Self::UnknownRole { .. } => {
-                "name roles `system`, `user`, `assistant` or `tool`, as chat templates do"
-            }
-            Self::EmptyConversation { .. } => "give at least one message",
-            Self::NoContent { .. } => "give every message a `content`, or tool calls",
-            layout => layout.layout_hint(),
-        }
-        .into()
+        _ => "copy or download the file again",
     }
+}
 
-    /// A hint that names columns of the record.
-    fn hint_with_names(&self) -> Option<String> {
-        Some(match self {
-            Self::UnknownLayout { available } => {
-                let columns = suggestion::columns(available)?;
-                format!("name the columns, such as `{columns}` (`data.columns` in a spec)")
-            }
-            Self::MissingField { field, available } if field == "chosen" || field == "rejected" => {
-                format!("name the columns, such as `{}`", suggestion::columns(available)?)
-            }
-            Self::Unordered { field } => format!(
-                "write `data.format = \"ranked\"` (`--format ranked`) if the first answer is the best \
-                 one, else name their scores: `--column a={field} --column score=\u{2026}`"
-            ),
-            Self::AnswersByName { better, worse } => format!(
-                "name the columns: `--column a={better} --column b={worse} --column label=chosen`, and \
-                 `--column prompt=\u{2026}`"
-            ),
-            _ => return None,
-        })
-    }
+const NO_LABEL: &str = "`--column label=a` says that the first answer is the better one, \
+     `--column label=COLUMN` that a column says it";
 
-    /// The hint for records whose fields are correct but do not say enough.
-    fn layout_hint(&self) -> &'static str {
-        match self {
-            Self::NoAssistantTurn { .. } => {
-                "read the file with `data.format = \"trl\"` if it holds no dialogues"
-            }
-            Self::WrongCount { .. } => "each answer needs its own entry",
-            Self::UnknownLayout { .. } => {
-                "name the columns: `data.columns.prompt`, `.a`, `.b` and `.label` in a spec, \
-                 `--column a=…` and so on for `ser data` and `ser eval`"
-            }
-            Self::UnknownLabel { .. } => {
-                "say what labels mean: `data.columns.values = [\"for a\", \"for b\", \"tie\"]`"
-            }
-            Self::NoPair { .. } => "both answers must be answers to one prompt",
-            Self::SeveralPairs { .. } => {
-                "`ser eval` takes every pair of a record; here give `prompt` and `responses`"
-            }
-            Self::NothingToScore { .. } => {
-                "give `prompt` and `response`, whole conversations as `messages`, or a `text`"
-            }
-            Self::UnknownStrength { .. } => {
-                "write `--column values=\">0,<0,0\"` (`data.columns.values = [\">0\", \"<0\", \"0\"]`) if \
-                 numbers above 0 are for a, `values=\"<0,>0,0\"` if they are for b"
-            }
-            Self::TreeTakenApart => {
-                "take the file of whole trees (`…_trees.jsonl`), in which messages hold their `replies`"
-            }
-            Self::LabelStudio => {
-                "name them: `--column prompt=data.prompt --column a=data.answer1 --column b=data.answer2 \
-                 --column label=annotations.0.result.0.value.selected`"
-            }
-            Self::SeveralAnswers { .. } => {
-                "`--column prompt=prompt --column a=chosen --column b=rejected` pairs the one with each \
-                 of the others"
-            }
-            Self::Unpaired { .. } => {
-                "pair good and bad answers to one prompt as `prompt`, `chosen` and `rejected`; `ser score` \
-                 takes single answers and conversations"
-            }
-            _ => "repair or remove that record",
-        }
-    }
+/// How a proposal is told where no pairs are shown by it.
+fn guessed(proposal: &Proposal) -> String {
+    let question = proposal.question().map_or_else(String::new, |it| format!(" --column {it}"));
+    let mark = if proposal.is_complete() { "" } else { "?" };
+    format!(
+        "name the columns, such as `{}{question}`{mark}; `ser data check` shows pairs by it",
+        proposal.options()
+    )
 }
 
 /// Field names for a message.

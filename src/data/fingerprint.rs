@@ -8,13 +8,16 @@ use sha2::{Digest, Sha256};
 
 use super::bytes;
 use super::error::DataError;
+use super::format::DatasetFormat;
 use super::mixture::{Part, format_names};
 use super::settings::{BadPairPolicy, GroupBy, ReadSettings};
 use crate::domain::spec::{ColumnsSpec, Names};
 
 /// The version of how bytes are read, a part of the fingerprint: raised when the same bytes give
 /// other pairs, so that data is imported again.
-const READING: u32 = 2;
+const READING: u32 = 3;
+/// That of the layouts whose pairs are still those of before: whole dialogues, and the embedded set.
+const READING_OF_DIALOGUES: u32 = 2;
 
 /// SHA-256 in hexadecimal over the stored bytes of the sources in order, and over every setting
 /// that changes which pairs they give. The names of the files do not count.
@@ -57,7 +60,12 @@ impl Fingerprint {
         // The two policies differ only in whether there is an error, so both give the same pairs.
         let (BadPairPolicy::Drop | BadPairPolicy::Refuse) = settings.policy;
         hash.update(format!("{}\n{group}\n{}\n", format_names(parts), settings.limit));
-        hash.update(format!("reading {READING}\n"));
+        let is_dialogue = |(_, format): &(_, DatasetFormat)| {
+            matches!(format, DatasetFormat::HhRlhf | DatasetFormat::Pocket)
+        };
+        let are_dialogues = parts.iter().flat_map(|part| &part.files).all(is_dialogue);
+        let reading = if are_dialogues { READING_OF_DIALOGUES } else { READING };
+        hash.update(format!("reading {reading}\n"));
         // Settings without an effect are left out, so that data sets keep the fingerprints they
         // had.
         if settings.columns.is_set() {
@@ -71,6 +79,9 @@ impl Fingerprint {
         if parts.iter().any(|part| part.weight > 0.0 || part.cap > 0) {
             let mixed = |part: &Part| (part.files.len(), part.weight, part.cap);
             hash.update(format!("{:?}\n", parts.iter().map(mixed).collect::<Vec<_>>()));
+        }
+        if settings.limit > 0 || parts.iter().any(|part| part.cap > 0) {
+            hash.update(format!("a sample by {}\n", settings.rng_seed));
         }
         Ok(Self(format!("{:x}", hash.finalize())))
     }
@@ -100,6 +111,9 @@ mod tests {
         assert_eq!(of(&[&a], &settings), of(&[&b], &settings));
         assert_ne!(of(&[&a], &settings), of(&[&c], &settings));
         assert_ne!(of(&[&a], &settings), of(&[&a], &ReadSettings { limit: 5, ..settings.clone() }));
+        let seeded = |limit, rng_seed| ReadSettings { limit, rng_seed, ..settings.clone() };
+        assert_ne!(of(&[&a], &seeded(5, 1)), of(&[&a], &seeded(5, 2)));
+        assert_eq!(of(&[&a], &seeded(0, 1)), of(&[&a], &seeded(0, 2)));
         let strict = ReadSettings { policy: BadPairPolicy::Refuse, ..settings.clone() };
         assert_eq!(of(&[&a], &settings), of(&[&a], &strict));
         let two = ReadSettings { pairs_per_record: 2, ..settings.clone() };

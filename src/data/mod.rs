@@ -24,8 +24,10 @@ mod json;
 mod mixture;
 mod place;
 pub mod pocket;
+mod proposal;
 mod reader;
 mod rows;
+mod sample;
 mod settings;
 mod source;
 mod stream;
@@ -37,12 +39,16 @@ mod understanding;
 pub use answer::{Answer, Answers};
 pub use best_of::{BestOfPrompt, BestOfReader};
 pub use bytes::MAX_RECORD_BYTES;
-pub use check::{CheckReport, CheckSettings, PairTokens, TokenCounter, TokenReport, check};
+pub use check::{
+    CheckReport, CheckSettings, Example, Finding, PairTokens, RecordName, TokenCounter,
+    TokenReport, check,
+};
 pub use drop_reason::DropReason;
 pub use error::DataError;
 pub use fingerprint::Fingerprint;
 pub use format::{DatasetFormat, FORMATS};
 pub use mixture::{MixtureReader, Part, format_names};
+pub use proposal::{Field, Judge, Proposal, ShownPair};
 pub use reader::{SourceItem, SourcePair, detect, open};
 pub use settings::{BadPairPolicy, GroupBy, ReadSettings};
 pub use source::Source;

@@ -7,11 +7,11 @@ use super::error::{DataError, RecordError};
 use super::format::{self, DatasetFormat, Found};
 use super::json::Json;
 use super::place::Place;
+use super::proposal::guess::propose;
 use super::rows::{Note, Rows};
 use super::settings::{BadPairPolicy, GroupBy, ReadSettings};
 use super::source::Source;
 use crate::domain::preference::PreferencePair;
-use crate::domain::spec::{ColumnsSpec, Names};
 
 /// A pair and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,23 +73,28 @@ pub(super) fn look(
     let path = source.to_string();
     let mut rows = open_rows(source, settings)?;
     let notes = rows.notes().to_vec();
+    if format == Some(DatasetFormat::Columns) && settings.columns.has_no_judge() {
+        let answers = [settings.columns.a.list(), settings.columns.b.list()].concat().join(", ");
+        let proposal = propose(source, settings).map(Box::new);
+        return Err(DataError::NoLabel { path, answers, proposal });
+    }
     if let Some(format) = format {
         return Ok((format, notes));
     }
     let Some((at, record)) = rows.next()? else { return Err(DataError::Empty { path }) };
-    let format = format::detect(&record);
-    format.map(|format| (format, notes)).map_err(|error| DataError::Record { path, at, error })
+    match format::detect(&record) {
+        Ok(format) => Ok((format, notes)),
+        Err(error) if error.is_of_the_layout() => {
+            let proposal = propose(source, settings).map(Box::new);
+            Err(DataError::Layout { path, at, error, proposal })
+        }
+        Err(error) => Err(DataError::Record { path, at, error }),
+    }
 }
 
 /// The records of a file, with the columns that the settings name.
 pub(super) fn open_rows(source: &Source, settings: &ReadSettings) -> Result<Rows, DataError> {
-    let ColumnsSpec { prompt, a, b, label, score, slice, .. } = &settings.columns;
-    let lists = [a, b, label, score].into_iter().flat_map(Names::list);
-    let mut named: Vec<&str> = lists.chain([prompt.as_str(), slice.as_str()]).collect();
-    if let GroupBy::Column(column) = &settings.group {
-        named.push(column);
-    }
-    Rows::open_with(source, &named)
+    Rows::open_with(source, &settings.named_columns())
 }
 
 /// Most labels that are read to find out what they mean.
@@ -97,7 +102,7 @@ const N_LABELS: usize = 1000;
 
 /// Refuses labels whose usual meaning is ambiguous.
 fn check_labels(source: &Source, settings: &ReadSettings) -> Result<(), DataError> {
-    if settings.columns.label.is_empty() || !settings.columns.values.is_empty() {
+    if settings.columns.labels().is_empty() || !settings.columns.values.is_empty() {
         return Ok(());
     }
     let mut rows = open_rows(source, settings)?;
@@ -140,9 +145,6 @@ pub fn open(source: &Source, settings: &ReadSettings) -> Result<PairReader, Data
 
 impl PairReader {
     fn read(&mut self) -> Result<Option<SourceItem>, DataError> {
-        if self.settings.limit > 0 && self.n_accepted >= self.settings.limit {
-            return Ok(None);
-        }
         while self.items.is_empty() {
             if !self.read_record()? {
                 return self.end().map(|()| None);

@@ -2,7 +2,7 @@
 
 use super::format::names::DatasetFormat;
 use crate::domain::source::data_files;
-use crate::domain::spec::ColumnsSpec;
+use crate::domain::spec::{ColumnsSpec, Names};
 
 /// Which pairs must stay on the same side of a split.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,8 +36,11 @@ pub struct ReadSettings {
     pub columns: ColumnsSpec,
     /// What `PreferencePair::group` holds.
     pub group: GroupBy,
-    /// Stop after this many accepted pairs; 0 reads all.
+    /// How many pairs a [`MixtureReader`](super::MixtureReader) takes, as a random sample; 0 takes
+    /// all. [`open`](super::open) gives every pair of its file.
     pub limit: u64,
+    /// Keys the random samples of `limit` and of the caps of parts.
+    pub rng_seed: u64,
     /// Most pairs made of one record; 0 makes all.
     pub pairs_per_record: u32,
     /// What happens to unusable pairs.
@@ -52,8 +55,22 @@ impl Default for ReadSettings {
             columns: ColumnsSpec::default(),
             group: GroupBy::default(),
             limit: 0,
+            rng_seed: 1,
             pairs_per_record: 10,
             policy: BadPairPolicy::default(),
         }
+    }
+}
+
+impl ReadSettings {
+    /// The columns that the settings name, however they use them.
+    pub(super) fn named_columns(&self) -> Vec<&str> {
+        let ColumnsSpec { prompt, a, b, score, slice, .. } = &self.columns;
+        let lists = [a, b, score].into_iter().flat_map(Names::list).chain(self.columns.labels());
+        let mut named: Vec<&str> = lists.chain([prompt.as_str(), slice.as_str()]).collect();
+        if let GroupBy::Column(column) = &self.group {
+            named.push(column);
+        }
+        named
     }
 }

@@ -1,5 +1,9 @@
-//! Guesses which columns of an unknown layout are a prompt, two answers and a label. The guess is
-//! used for a hint and never for reading.
+//! Guesses by their names alone which columns of an unknown layout are a prompt, two answers and a
+//! label. The guess is used for hints and proposals and never for reading.
+
+use std::collections::BTreeMap;
+
+use crate::domain::spec::FIRST_IS_BETTER;
 
 /// Words in which the names of two answer columns differ, where another column says which is
 /// better.
@@ -79,7 +83,7 @@ const PROMPTS: [&str; 13] = [
     "conversation",
     "title",
 ];
-const LABELS: [&str; 12] = [
+pub(super) const LABELS: [&str; 12] = [
     "label",
     "winner",
     "preference",
@@ -103,7 +107,9 @@ pub(super) fn columns(names: &[String]) -> Option<String> {
         words.push(argument("prompt", prompt));
     }
     words.extend([argument("a", a), argument("b", b)]);
-    if !is_verdict {
+    if is_verdict {
+        words.push(argument("label", FIRST_IS_BETTER));
+    } else {
         let label = LABELS.iter().find_map(|word| {
             let mut fitting = names.iter().filter(|name| words_of(name).any(|it| it == *word));
             fitting.find(|name| !is_answer(name))
@@ -122,7 +128,7 @@ fn argument(key: &str, column: &str) -> String {
 }
 
 /// The two answers, and whether their names say which is better.
-fn answers(names: &[String]) -> Option<(&str, &str, bool)> {
+pub(super) fn answers(names: &[String]) -> Option<(&str, &str, bool)> {
     let mut found: Vec<(&str, &str, bool)> = Vec::new();
     let kinds = [(&VERDICTS[..], true), (&SIDES[..], false)];
     for (pairs, is_verdict) in kinds {
@@ -133,19 +139,48 @@ fn answers(names: &[String]) -> Option<(&str, &str, bool)> {
             }
         }
     }
-    found.retain(|(a, ..)| {
-        let lower = a.to_lowercase();
-        let is_other = |word: &str| match word {
-            "id" => words_of(a).any(|it| it == "id"),
-            word => lower.contains(word),
-        };
-        !NO_ANSWERS.iter().any(|word| is_other(word))
-    });
+    found.retain(|(a, ..)| may_be_answer(a));
     let is_answer = |(a, ..): &&(&str, &str, bool)| {
         let lower = a.to_lowercase();
         ANSWERS.iter().any(|word| lower.contains(word))
     };
     found.iter().find(is_answer).or_else(|| found.first()).copied()
+}
+
+fn may_be_answer(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let is_other = |word: &str| match word {
+        "id" => words_of(name).any(|it| it == "id"),
+        word => lower.contains(word),
+    };
+    !NO_ANSWERS.iter().any(|word| is_other(word))
+}
+
+/// Three or more answers: names that differ in the number at their end alone.
+pub(super) fn series(names: &[String]) -> Option<Vec<String>> {
+    let mut series: BTreeMap<&str, BTreeMap<u32, &String>> = BTreeMap::new();
+    for name in names.iter().filter(|name| may_be_answer(name)) {
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        if let Ok(number) = name[stem.len()..].parse() {
+            series.entry(stem).or_default().insert(number, name);
+        }
+    }
+    let is_answer = |stem: &str| {
+        let lower = stem.to_lowercase();
+        stem.len() == 1 || ANSWERS.iter().any(|word| lower.contains(word))
+    };
+    let mut long = series.into_iter().filter(|(stem, it)| it.len() > 2 && is_answer(stem));
+    long.next().map(|(_, it)| it.into_values().cloned().collect())
+}
+
+/// Two names that differ in a word for a side, the first side before the second.
+pub(super) fn sides(names: &[String]) -> Option<(&str, &str)> {
+    SIDES.iter().find_map(|(one, other)| {
+        names.iter().find_map(|name| {
+            let partner = names.iter().find(|it| is_partner(name, it, one, other))?;
+            Some((name.as_str(), partner.as_str()))
+        })
+    })
 }
 
 /// Whether two names are one but for a word.
@@ -163,7 +198,7 @@ fn is_partner(name: &str, partner: &str, one: &str, other: &str) -> bool {
 }
 
 /// The prompt: best by the beginning that the answers' names have (`orig_`).
-fn prompt<'n>(names: &'n [String], answer: &str) -> Option<&'n str> {
+pub(super) fn prompt<'n>(names: &'n [String], answer: &str) -> Option<&'n str> {
     let beginning = answer.split_inclusive(['_', '-', ' ', '.']).next().unwrap_or_default();
     let named = |name: &str| names.iter().find(|it| it.eq_ignore_ascii_case(name));
     let alike = PROMPTS.iter().find_map(|word| named(&format!("{beginning}{word}")));
@@ -176,7 +211,7 @@ fn prompt<'n>(names: &'n [String], answer: &str) -> Option<&'n str> {
 }
 
 /// The words of a name, in small letters.
-fn words_of(name: &str) -> impl Iterator<Item = String> + '_ {
+pub(super) fn words_of(name: &str) -> impl Iterator<Item = String> + '_ {
     name.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase)
 }
 
@@ -205,15 +240,15 @@ mod tests {
             ),
             (
                 "conv_id dispreferred preferred prompt utterance_id",
-                "--column prompt=prompt --column a=preferred --column b=dispreferred",
+                "--column prompt=prompt --column a=preferred --column b=dispreferred --column label=a",
             ),
             (
                 "accepted input instruction rejected",
-                "--column prompt=instruction --column a=accepted --column b=rejected",
+                "--column prompt=instruction --column a=accepted --column b=rejected --column label=a",
             ),
             (
                 "chosen chosen_reward prompt reject reject_reward response_0 response_1",
-                "--column prompt=prompt --column a=chosen --column b=reject",
+                "--column prompt=prompt --column a=chosen --column b=reject --column label=a",
             ),
             (
                 "chosen instruction response_a response_b",
@@ -222,20 +257,20 @@ mod tests {
             ),
             (
                 "Chosen Notes Prompt Rejected",
-                "--column prompt=Prompt --column a=Chosen --column b=Rejected",
+                "--column prompt=Prompt --column a=Chosen --column b=Rejected --column label=a",
             ),
             (
                 "UID field sentence_bad sentence_good",
-                "--column a=sentence_good --column b=sentence_bad",
+                "--column a=sentence_good --column b=sentence_bad --column label=a",
             ),
             (
                 "correct_answers incorrect_answers instruction",
-                "--column prompt=instruction --column a=correct_answers --column b=incorrect_answers",
+                "--column prompt=instruction --column a=correct_answers --column b=incorrect_answers --column label=a",
             ),
             (
                 "answer_matching_behavior answer_not_matching_behavior behavior question",
                 "--column prompt=question --column a=answer_matching_behavior --column \
-                 b=answer_not_matching_behavior",
+                 b=answer_not_matching_behavior --column label=a",
             ),
             (
                 "a1 a2 gold id stance title topic votes",
@@ -263,5 +298,19 @@ mod tests {
             let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
             assert_eq!(columns(&names), None, "{names:?}");
         }
+    }
+
+    #[test]
+    fn answers_that_are_numbered_are_a_series() {
+        let of = |names: &str| {
+            let names: Vec<String> = names.split(',').map(str::to_owned).collect();
+            series(&names)
+        };
+        let four = "prediction 1,prediction 2,prediction 3,prediction 4";
+        let expected = four.split(',').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(of(&format!("question,{four},gold")), Some(expected));
+        assert_eq!(of("response1,response2"), None);
+        assert_eq!(of("annotator1,annotator2,annotator3"), None);
+        assert_eq!(of("answer_10,answer_2,answer_1").unwrap()[2], "answer_10");
     }
 }

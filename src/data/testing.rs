@@ -84,6 +84,9 @@ pub(super) fn check_file(source: &Source) -> CheckReport {
             test_share: 0.2,
         },
         max_share: 0.01,
+        model: "none".to_owned(),
+        max_tokens: 256,
+        is_model_named: false,
     };
     let part = Part::find(&SourcePart::whole(source.to_string()), &settings.read).unwrap();
     check::<DataError>(vec![part], None, &settings, None).unwrap()

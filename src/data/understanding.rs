@@ -14,7 +14,7 @@ use super::json::Json;
 use super::reader::open_rows;
 use super::settings::{GroupBy, ReadSettings};
 use super::source::Source;
-use crate::domain::text::conversation::{Message, TextForm};
+use crate::domain::text::conversation::Message;
 
 /// Records that are looked at.
 const N_RECORDS: usize = 20;
@@ -36,6 +36,8 @@ pub struct Understanding {
     /// Columns that say which answer is better; empty where the names or the order of the answer
     /// columns do.
     pub label: Vec<String>,
+    /// Whether the person said that the order of the answers is the label.
+    pub is_in_order: bool,
     /// Columns that name slices and groups.
     pub slices: Vec<String>,
     /// Columns that nothing is read from.
@@ -81,7 +83,7 @@ pub fn understand(
             parts.entry(column).or_default().insert(Part::Slice);
         }
     }
-    Ok(first.map(|texts| told(&texts, format, &parts)))
+    Ok(first.map(|texts| told(&texts, format, settings.columns.is_in_order(), &parts)))
 }
 
 /// Columns that the settings name beside those of the pair.
@@ -209,6 +211,7 @@ fn mark(value: &mut Json<'static>, which: Which, is_done: &mut bool) {
 fn told(
     texts: &Texts,
     format: DatasetFormat,
+    is_in_order: bool,
     parts: &BTreeMap<String, BTreeSet<Part>>,
 ) -> Understanding {
     let of = |part: Part| -> Vec<String> {
@@ -221,14 +224,10 @@ fn told(
         prompt: of(Part::Prompt),
         answers: of(Part::Answer),
         label: of(Part::Label),
+        is_in_order,
         slices: of(Part::Slice),
         unused: unused.map(|(name, _)| name.clone()).collect(),
-        reading: match texts.form {
-            TextForm::Dialogue => "flat dialogue",
-            TextForm::Plain => "plain texts",
-            TextForm::Whole => "whole texts",
-            TextForm::Messages(_) => "messages",
-        },
+        reading: texts.form.reading(),
         example: example(texts),
     }
 }
@@ -280,7 +279,10 @@ mod tests {
         assert!(it.label.is_empty());
         assert_eq!(it.slices, ["source"]);
         assert_eq!(it.unused, ["id", "margin"]);
-        assert_eq!((it.reading, it.example), ("plain texts", ["q", "a", "b"].map(str::to_owned)));
+        assert_eq!(
+            (it.reading, it.example),
+            ("question and answer", ["q", "a", "b"].map(str::to_owned))
+        );
 
         let it =
             of(r#"{"chosen":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],
@@ -289,7 +291,7 @@ mod tests {
                 .as_str());
         assert!(it.prompt.is_empty() && it.unused.is_empty());
         assert_eq!(it.answers, ["chosen", "rejected"]);
-        assert_eq!(it.reading, "messages");
+        assert_eq!(it.reading, "question and answer");
 
         let it = of(r#"{"question":"q","responses":["a","b"],"scores":[1,2],"models":["m","n"]}"#);
         assert_eq!((it.prompt, it.answers), (vec!["question".into()], vec!["responses".into()]));

@@ -31,6 +31,8 @@ pub enum Purpose {
     Oracle = 11,
     /// Resamples of the paired bootstrap.
     Bootstrap = 12,
+    /// Which pairs of a source a limit takes.
+    Sample = 13,
     /// Which seed pairs a fold model does not learn, and in which order it learns the others.
     CrossFit = 20,
 }

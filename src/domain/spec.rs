@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::review::Queue;
 use super::run::RunKind;
 
-pub use data::{ColumnsSpec, Names, SourcePart, Sources};
+pub use data::{ColumnsSpec, FIRST_IS_BETTER, Names, SourcePart, Sources, unescape};
 pub use method::{
     Accumulation, CalibrationName, DropAction, KeepWeights, PoolLabels, PseudoTargets,
     RewardOffset, RoundsSpec, RuleName, SecondView, SelectionSpec, StartFrom, TeacherName,
@@ -286,12 +286,25 @@ impl OracleQueue {
 
 /// A value outside its range.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("`{key}` is {value}, which is not {expected}")]
+#[error("{}", self.sentence(""))]
 pub struct SpecError {
     pub key: &'static str,
+    /// The value; empty where there is none.
     pub value: String,
-    /// What would be accepted.
+    /// What would be accepted; of a value that is missing, who needs it.
     pub expected: &'static str,
+}
+
+impl SpecError {
+    /// What is wrong, with the place of the value in words (` in …`, or nothing).
+    #[must_use]
+    pub fn sentence(&self, place: &str) -> String {
+        let Self { key, value, expected } = self;
+        if value.is_empty() {
+            return format!("`{key}` is empty{place}, but {expected}");
+        }
+        format!("`{key}` is {value}{place}, which is not {expected}")
+    }
 }
 
 impl ExperimentSpec {

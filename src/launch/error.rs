@@ -133,6 +133,11 @@ impl LaunchError {
                  `hf:owner/name`"
             }
             Self::PathInModel { .. } => "write `hf:owner/name[@revision]`",
+            Self::Split { error: SplitError::EmptyPart { n_pairs, n_groups, .. }, .. }
+                if n_groups * 10 < *n_pairs =>
+            {
+                "groups are never divided: name a finer one with `data.group`"
+            }
             Self::Split { .. } => {
                 "give more pairs, or change `data.seed_labels` and `data.validation_share`"
             }

@@ -9,7 +9,7 @@ use crate::data::{
     Part, ReadSettings, SourceItem, Understanding,
 };
 use crate::domain::source::data_files;
-use crate::domain::spec::{ColumnsSpec, DataSpec, SourcePart};
+use crate::domain::spec::{ColumnsSpec, ExperimentSpec, SourcePart};
 use crate::domain::text::words::count;
 use crate::store::rows::DatasetRow;
 use crate::store::{Batches, ImportItem, NewDataset, Store};
@@ -30,8 +30,10 @@ pub struct ImportSettings<'a> {
     pub format: &'a str,
     /// `prompt`, or a column.
     pub group: &'a str,
-    /// At most so many pairs over all sources; 0 is all.
+    /// A random sample of so many pairs over all sources; 0 is all.
     pub limit: u64,
+    /// Keys that sample.
+    pub rng_seed: u64,
     /// Most pairs of one record; 0 is all.
     pub pairs_per_record: u32,
     /// Which columns hold a pair.
@@ -41,9 +43,11 @@ pub struct ImportSettings<'a> {
 impl<'a> ImportSettings<'a> {
     /// What a spec says.
     #[must_use]
-    pub fn of_spec(spec: &'a DataSpec) -> Self {
+    pub fn of_spec(spec: &'a ExperimentSpec) -> Self {
+        let ExperimentSpec { rng_seed, data: spec, .. } = spec;
         Self {
             part: data_files::Part::Train,
+            rng_seed: *rng_seed,
             format: &spec.format,
             group: &spec.group,
             limit: spec.limit,
@@ -66,6 +70,7 @@ impl<'a> ImportSettings<'a> {
                 column => GroupBy::Column(column.to_owned()),
             },
             limit: self.limit,
+            rng_seed: self.rng_seed,
             pairs_per_record: self.pairs_per_record,
             policy,
         })
@@ -111,11 +116,25 @@ pub fn find_parts(
     Ok(parts)
 }
 
-/// Says in two lines how each part is read: which columns are what, and its first pair.
+/// What is said about how a part is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// Which columns are what.
+    Columns,
+    /// The same, and the first pair.
+    WithPair,
+}
+
+/// Says how each part is read, in a line or two.
 ///
 /// # Errors
 /// When one of the first records is broken.
-pub fn say_understanding(place: Place<'_>, parts: &[Part], read: &ReadSettings) -> LaunchResult {
+pub fn say_understanding(
+    place: Place<'_>,
+    parts: &[Part],
+    read: &ReadSettings,
+    telling: Telling,
+) -> LaunchResult {
     for part in parts {
         for (source, note) in &part.notes {
             place.say(&format!("note: `{source}`: {note}"));
@@ -124,6 +143,9 @@ pub fn say_understanding(place: Place<'_>, parts: &[Part], read: &ReadSettings) 
         let Some(it) = data::understand(source, *format, read)? else { continue };
         let name = if parts.len() > 1 { format!(" `{}`", part.name) } else { String::new() };
         place.say(&format!("understood{name}: {}", columns_in_words(&it)));
+        if telling == Telling::Columns {
+            continue;
+        }
         let [prompt, better, worse] = &it.example;
         let prompt = if prompt.is_empty() {
             String::new()
@@ -145,6 +167,7 @@ fn columns_in_words(it: &Understanding) -> String {
         columns => format!("prompt from {}", names(columns)),
     };
     let label = match it.label.as_slice() {
+        [] if it.is_in_order => "the first is the better one, as was said".to_owned(),
         [] if it.answers.len() > 1 => "label from their names".to_owned(),
         [] => "label from their order".to_owned(),
         columns => format!("label from {}", names(columns)),
@@ -183,7 +206,7 @@ pub fn import(
     let read = settings.read(BadPairPolicy::Refuse)?;
     let parts = find_parts(place, sources, &read)?;
     if sources.iter().any(|source| source.path != EMBEDDED) {
-        say_understanding(place, &parts, &read)?;
+        say_understanding(place, &parts, &read, Telling::WithPair)?;
     }
     let names: Vec<&str> = sources.iter().map(|part| part.path.as_str()).collect();
     let new = NewDataset {

@@ -13,7 +13,7 @@ use crate::domain::text::words::count;
 use crate::engine::files::weights::ModelFiles;
 use crate::engine::memory::{self, Load};
 use crate::engine::planning;
-use crate::engine::text::tokenize;
+use crate::engine::text::tokenize::{self, RewardAt};
 use crate::engine::{Backbone, OpenSettings};
 use crate::spec as spec_file;
 use crate::store::rows::RunRow;
@@ -136,6 +136,8 @@ fn launch_one(
     let parts = check_split(store, spec, dataset, test_dataset)?;
     check_memory(spec, &parts)?;
     warn_of_a_short_run(place, spec, &parts);
+    warn_of_lopsided_parts(place, spec, &parts);
+    say_what_is_bare(place, store, spec, dataset)?;
     let run = store.create_run(&NewRun {
         name: plan.name.map(str::to_owned),
         spec: &absolute,
@@ -159,7 +161,7 @@ fn import_pairs(
     made: &mut Made,
 ) -> LaunchResult<(i64, Option<i64>)> {
     let spec = &local.spec;
-    let settings = ImportSettings::of_spec(&spec.data);
+    let settings = ImportSettings::of_spec(spec);
     let dataset = import::import(place, store, &local.sources, &settings)?;
     let dataset = made.note(&dataset);
     let test_dataset = match spec.data.test.as_str() {
@@ -224,6 +226,47 @@ fn check_split(
     };
     split(&groups, test_groups.as_ref(), &rule)
         .map_err(|error| LaunchError::Split { source_name: spec.data.source.to_string(), error })
+}
+
+/// Warns of groups so large that more labels decide than are learned from.
+fn warn_of_lopsided_parts(place: Place<'_>, spec: &ExperimentSpec, parts: &DataSplit) {
+    let (n_seed, n_validation) = (parts.seed_set.len() as u64, parts.validation.len() as u64);
+    if n_validation > n_seed {
+        place.say(&format!(
+            "warning: {} validation pairs but only {} of the seed set: the {} groups by `{}` are \
+             never divided; `data.group` may name a finer one",
+            count(n_validation),
+            count(n_seed),
+            count(parts.n_groups),
+            spec.data.group
+        ));
+    }
+}
+
+/// Says that a decoder without a chat template reads a question and its answer without a mark between
+/// them.
+fn say_what_is_bare(
+    place: Place<'_>,
+    store: &Store,
+    spec: &ExperimentSpec,
+    dataset: i64,
+) -> LaunchResult {
+    let Backbone::Directory(dir) = Backbone::named(&spec.model.backbone) else { return Ok(()) };
+    let is_decoder = || ModelFiles::check(&dir).map(|it| it.reward_at != RewardAt::First);
+    let has_template =
+        || tokenize::chat_template(&OpenSettings::of_spec(spec)).map(|it| it.is_some());
+    if spec.model.chat_template == "auto"
+        && store.is_conversational(dataset)?
+        && !has_template()?
+        && is_decoder()?
+    {
+        place.say(&format!(
+            "note: `{}` has no chat template, so it reads a question and its answer without anything \
+             between them; `--set model.chat_template=hh` writes marks",
+            dir.display()
+        ));
+    }
+    Ok(())
 }
 
 /// Warns of a gate larger than the pool: the loop would stop before its first round. That is

@@ -57,7 +57,8 @@ fn a_request_is_queued_with_its_spec() {
     let several = Request { rng_seeds: vec![1, 2], ..request(Some("both"), &[]) };
     let several = world.start(&several).unwrap();
     assert_eq!((several.runs.len(), several.experiment.as_deref()), (2, Some("both")));
-    assert_eq!(world.store.datasets().unwrap().len(), 2, "training and test pairs, once");
+    let n = world.store.datasets().unwrap().len();
+    assert_eq!(n, 3, "test pairs once, and a sample of the training pairs for each seed");
 }
 
 #[test]

@@ -493,6 +493,34 @@ pub const TERMS: &[Term] = &[
         [Live]
     ),
     term!(
+        ["judge fold", "judge_fold"],
+        "A fold model scores the pool, the validation pairs and the part of the seed set that it has not seen.",
+        "As many times as there are folds; their mean labels the pool in round 1.",
+        "`selection.calibration_folds` and `selection.teacher`.",
+        [Live]
+    ),
+    term!(
+        ["likelihoods", "second_view", "second view"],
+        "The pretrained backbone says how likely each answer is; it has seen no label.",
+        "It counts where held-out human pairs show that it adds something.",
+        "`selection.second_view`.",
+        [Live]
+    ),
+    term!(
+        ["open", "encode", "tokenize"],
+        "Before the first round the weights are read and every text becomes tokens.",
+        "Seconds; once in every start of the run.",
+        "Nothing to set: it is the same for every run.",
+        [Live]
+    ),
+    term!(
+        ["slot", "queue", "place"],
+        "So many runs are at work at a time, by what they compute on; the others wait in the queue.",
+        "A paused run and one that waits for a review let their slot go.",
+        "`[slots]` of config.toml; `!` on Runs or `ser queue` moves a run or starts it now.",
+        [Runs, Live]
+    ),
+    term!(
         ["score pool", "score"],
         "The teacher gives every pair of the pool its rewards.",
         "Takes longer the larger the pool; nothing is learned meanwhile.",
@@ -711,6 +739,7 @@ mod tests {
     use strum::VariantArray;
 
     use super::*;
+    use crate::domain::phase::Phase;
     use crate::domain::run::StopReason;
     use crate::domain::selection::LeftOut;
     use crate::domain::selection::learning_status::LearningStatus;
@@ -737,13 +766,13 @@ mod tests {
         let left = LeftOut::VARIANTS.iter().filter(|it| **it != LeftOut::Stopped);
         let left = left.map(|it| it.name());
         let states = LearningStatus::VARIANTS.iter().map(|it| it.name());
-        let phases = ["train", "validate", "test", "cross_fit", "score", "select", "review"];
+        let phases = Phase::VARIANTS.iter().map(|it| it.name());
         let asked = ["τ", "vs★", "Δ", "▲", "cov", "precision", "ECE", "Brier", "margin", "arm"];
         for word in names.chain(left).chain(states).chain(phases).chain(asked) {
             assert!(find(word).is_some(), "`{word}` is in no term");
         }
-        for step in phases {
-            assert!(find(&told::phase(step)).is_some(), "{step}");
+        for step in Phase::VARIANTS {
+            assert!(find(&told::phase(step.name())).is_some(), "{step:?}");
         }
     }
 

@@ -117,7 +117,8 @@ pub fn comparison_svg(comparison: &Comparison, metric: CurveMetric, axis: CurveA
         CurveMetric::Loss => Range::Values,
         _ => Range::Shares,
     };
-    let drawn = chart::curves(metric.words(), axis.words(metric), &series, range);
+    let axis = axis.words(metric).trim_start_matches("by ");
+    let drawn = chart::curves(metric.words(), axis, &series, range);
     let drawn = drawn.unwrap_or_else(|| chart::empty(metric.words()));
     let name = |(index, run): (usize, &ComparedRun)| {
         let base = if index == comparison.base { " (base)" } else { "" };

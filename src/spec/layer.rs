@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::error::{SpecError, SpecResult, refuse};
+use crate::domain::spec::unescape;
 
 /// A spec is a page of text; anything longer is another file given by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -141,13 +142,27 @@ pub fn parse_set(argument: &str) -> SpecResult<Assignment> {
         .ok()
         .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(written.to_owned()));
+        .map_or_else(|| bare(key, written), Ok)?;
     Ok(Assignment {
         key: key.to_owned(),
         value,
         written: shorten(written),
         origin: Origin::Flag(format!("--set {argument}")),
         arm,
+    })
+}
+
+/// A text without quotes. A template of columns may hold line ends, which a shell gives as escapes; in
+/// other keys a backslash is itself, as in paths.
+fn bare(key: &str, written: &str) -> SpecResult<toml::Value> {
+    let is_template = key == "data.columns.prompt" && written.contains('{');
+    let text = if is_template { unescape(written) } else { Ok(written.to_owned()) };
+    text.map(toml::Value::String).map_err(|escape| {
+        refuse(format!(
+            "`{key}` has `{escape}` in `{}`, an escape that TOML has not",
+            shorten(written)
+        ))
+        .with_hint("a line end is `\\n`, a backslash `\\\\`")
     })
 }
 
@@ -242,6 +257,13 @@ mod tests {
         assert_eq!(value("a=\"3\""), toml::Value::String("3".into()));
         assert!(value("a=[\"x\", \"y\"]").is_array());
         assert!(value("a=1\nb=2").is_str());
+        assert_eq!(
+            value(r"data.columns.prompt={instruction}\n{input}"),
+            toml::Value::String("{instruction}\n{input}".into())
+        );
+        assert_eq!(value(r"data.source=C:\new"), toml::Value::String(r"C:\new".into()));
+        let error = parse_set(r"data.columns.prompt={a}\q{b}").unwrap_err();
+        assert!(error.to_string().contains(r"has `\q` in `{a}\q{b}`"), "{error}");
         assert!(parse_set("train.epochs").is_err());
         assert!(parse_set("=3").is_err());
         assert!(parse_set(":a=3").is_err() && parse_set("ser:=3").is_err());

@@ -226,8 +226,12 @@ impl Draft {
             None | Some(Origin::Default) => String::new(),
             Some(origin) => format!(" in {origin}"),
         };
-        let message =
-            format!("`{}` is {}{place}, which is not {}", error.key, error.value, error.expected);
+        let message = error.sentence(&place);
+        if error.key.starts_with("data.columns.") {
+            return Err(refuse(message).with_hint(
+                "set `data.columns.a` to a column; `ser data check SOURCE` proposes one",
+            ));
+        }
         let hint = self.defaults.get(error.key).map_or_else(String::new, |default| {
             format!("the default is `{} = {default}`", error.key)
         });

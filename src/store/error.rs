@@ -190,8 +190,8 @@ pub enum StoreError {
     #[error("data set {dataset} has no pair {pair}")]
     UnknownPair { dataset: i64, pair: u32 },
     /// A data set is still needed.
-    #[error("data set {dataset} is used by {n_runs} runs")]
-    DatasetInUse { dataset: i64, n_runs: u64 },
+    #[error("data set {dataset} is used by {}", users(.runs))]
+    DatasetInUse { dataset: i64, runs: Vec<String> },
     /// There is no such data set.
     #[error("there is no data set {dataset}")]
     UnknownDataset { dataset: i64 },
@@ -260,7 +260,10 @@ impl StoreError {
             Self::BadNote { .. } => "keep long texts in a file and note its path".to_owned(),
             Self::NameTaken { .. } => "choose another `--name`".to_owned(),
             Self::Held { .. } => "stop it with `ser stop` first".to_owned(),
-            Self::DatasetInUse { .. } => "delete those runs first".to_owned(),
+            Self::DatasetInUse { .. } => {
+                "a data set stays as long as a run on it does, archived or not".to_owned()
+            }
+            Self::UnknownDataset { .. } => "`ser data list` shows them with their ids".to_owned(),
             _ => return None,
         })
     }
@@ -290,4 +293,13 @@ impl StoreError {
             _ => Self::Sqlite(source),
         }
     }
+}
+
+/// Runs in words, the first of many.
+fn users(runs: &[String]) -> String {
+    const NAMED_MAX: usize = 5;
+    let word = if runs.len() == 1 { "run" } else { "runs" };
+    let named: Vec<String> = runs.iter().take(NAMED_MAX).map(|name| format!("`{name}`")).collect();
+    let more = if runs.len() > NAMED_MAX { ", …" } else { "" };
+    format!("{} {word}: {}{more}", runs.len(), named.join(", "))
 }

@@ -131,6 +131,20 @@ impl ExitNote {
     }
 }
 
+/// Columns of the terminal; none where there is none.
+#[must_use]
+pub fn terminal_columns() -> Option<usize> {
+    let (width, _) = crossterm::terminal::size().ok()?;
+    (width > 0).then_some(usize::from(width))
+}
+
+/// A text in at most `columns` columns, with a mark where something is missing.
+#[must_use]
+pub fn cut(text: &str, columns: usize, is_ascii: bool) -> String {
+    let cut = kit::text::cut(text, columns);
+    if is_ascii { cut.replace('…', "~") } else { cut }
+}
+
 /// Runs the interface until the person leaves it or its terminal goes away; `supervisor` is the
 /// one of the process.
 ///

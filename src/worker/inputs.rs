@@ -7,6 +7,7 @@ use crate::domain::preference::{CandidatePair, LabelSource, PairId, TrainingLabe
 use crate::domain::spec::{ExperimentSpec, PoolLabels};
 use crate::domain::split::{DataSplit, SplitRule, split};
 use crate::domain::teacher::second_view::View;
+use crate::domain::text::conversation::TextForm;
 use crate::domain::text::surface::{Features, N_FEATURES, features};
 use crate::engine::score::{TruncationReport, truncation_report};
 use crate::engine::{EncodedPair, PairText, RewardModel};
@@ -225,7 +226,9 @@ struct Slices {
 
 impl Slices {
     fn mark(&mut self, pair: &CandidatePair) -> Mark {
-        let n_turns = pair.prompt.matches(ANSWER_TURN).count();
+        // One question stands without marks.
+        let is_exchange = matches!(pair.form, TextForm::Messages(_));
+        let n_turns = pair.prompt.matches(ANSWER_TURN).count().max(usize::from(is_exchange));
         let next = self.numbers.len() as u32;
         let source = match self.numbers.get(&pair.slice) {
             Some(number) => *number,

@@ -41,7 +41,7 @@ fn a_table_is_imported_by_its_columns() {
     assert!(out.starts_with("imported 60 pairs of `x.csv` (read as columns)"), "{out}");
     assert_eq!(
         said,
-        "understood: columns (messages); prompt from `ask`; answers from `one`, `two`; label from \
+        "understood: columns (question and answer); prompt from `ask`; answers from `one`, `two`; label from \
          `better`\nfirst pair: to “question 0”, “good, answer 0” is better than “poor answer 0”\n"
     );
     let listed = place.json(&["data", "list", "--json"]);
@@ -114,7 +114,7 @@ fn check_ends_with_1_when_too_much_is_questionable() {
     let text = stdout(&allowed);
     for line in [
         "pairs          99",
-        "finding        1 of 99 (1.0 %) duplicates of an earlier pair",
+        "finding        1 of 99 (1.0 %) duplicates of an earlier pair\n  where        record 10 as 9\n",
         "finding        1 of 99 (1.0 %) contradictions of an earlier pair",
         "left out       1 pairs: `chosen` equals `rejected` (record 21)",
         "scripts        Latin 100.0 %",

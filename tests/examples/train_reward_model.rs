@@ -12,10 +12,10 @@ use ser::domain::preference::{PreferencePair, Side};
 use ser::domain::spec::Loss;
 use ser::engine::{Backbone, LabeledPair, OpenSettings, PairText, StepSettings, open};
 
-fn pairs(name: &str, limit: u64) -> Result<Vec<PreferencePair>, Box<dyn Error>> {
-    let settings = ReadSettings { limit, ..ReadSettings::default() };
+fn pairs(name: &str, n_pairs: usize) -> Result<Vec<PreferencePair>, Box<dyn Error>> {
+    let settings = ReadSettings::default();
     let items: Vec<SourceItem> =
-        open_data(&name.parse::<Source>()?, &settings)?.collect::<Result<_, _>>()?;
+        open_data(&name.parse::<Source>()?, &settings)?.take(n_pairs).collect::<Result<_, _>>()?;
     let pair = |item| match item {
         SourceItem::Pair(found) => Some(found.pair),
         SourceItem::Dropped { .. } => None,

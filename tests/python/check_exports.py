@@ -193,11 +193,13 @@ def check_runs(ser, models, texts, work, report):
         out = work / f"{name}-hf"
         ser("export", name, "--format", "hf", "-o", out)
         model, tokenizer = load_export(out)
-        if (tokenizer.chat_template is not None) != any("chat_template" in it for it in settings):
+        expects_template = name.startswith("embedded") or any("chat_template" in it for it in settings)
+        if (tokenizer.chat_template is not None) != expects_template:
             sys.exit(f"{out}: the chat template is {tokenizer.chat_template!r}")
         theirs = python_rewards(model, tokenizer, texts)
         report.compare(f"{name}: transformers", ours, theirs)
         report.compare(f"{name}: `ser score` of the export", ser.rewards(out, texts), theirs)
+        check_card(out, name, report)
         if name.endswith("lora"):
             out = work / f"{name}-peft"
             ser("export", name, "--format", "peft", "-o", out)
@@ -207,6 +209,37 @@ def check_runs(ser, models, texts, work, report):
             theirs = python_rewards(model, tokenizer, texts)
             report.compare(f"{name}: PEFT", ours, theirs)
             report.compare(f"{name}: `ser score` of the adapter", ser.rewards(out, texts), theirs)
+            check_card(out, f"{name}, adapter", report)
+
+
+def check_card(directory, name, report):
+    """The code of the model card, run as it stands, against the rewards that the card says."""
+    card = (directory / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall("```python\n(.*?)```", card, re.DOTALL)
+    if len(blocks) != 2:
+        sys.exit(f"{directory}: {len(blocks)} blocks of code in the card")
+    found = {}
+    before = os.getcwd()
+    os.chdir(directory)
+    try:
+        for block in blocks:
+            exec(block, found)
+    finally:
+        os.chdir(before)
+    pairs = found["pairs"]
+    sides = [(pair, side) for pair in pairs for side in ("chosen", "rejected")]
+    theirs = [found["reward"](pair["prompt"], pair[side]) for pair, side in sides]
+    said = [reward for pair in pairs for reward in pair["rewards"]]
+    if len(pairs) != 3:
+        sys.exit(f"{directory}: the card shows {len(pairs)} pairs")
+    difference = max(abs(a - b) for a, b in zip(said, theirs))
+    print(f"{name + ': the card':58} n {len(said)}  largest difference {difference:.1e}", flush=True)
+    if difference > TOLERANCE:
+        report.failures.append(f"{name}: the card")
+    for text, place in [(card, "README.md"),
+                        ((directory / "ser_export.json").read_text(), "ser_export.json")]:
+        if str(directory.parent) in text:
+            sys.exit(f"{directory}/{place} names a path of this machine")
 
 
 def check_foreign(ser, models, texts, work, report):

@@ -1,31 +1,37 @@
 //! `ser data check`: what is in a data set, what is wrong with it, and whether that is too much.
 
-use std::io::Write;
+use std::io::{Write, stdout};
+use std::path::PathBuf;
 
 use super::data_source::{GroupArgs, SourceArgs};
+use super::pairs::{self, Marks};
+use super::{proposal, written};
 use crate::cli::model::THE_DAY;
 use crate::cli::print::print_json;
 use crate::cli::{CliError, CliResult, Context};
 use crate::data::{
     self, BadPairPolicy, CheckReport, CheckSettings, PairTokens, ReadSettings, TokenCounter,
-    TokenReport,
 };
 use crate::domain::preference::PreferencePair;
 use crate::domain::source::data_files::Part;
-use crate::domain::spec::{Amount, SourcePart};
+use crate::domain::spec::{Amount, ColumnsSpec, SourcePart};
 use crate::domain::split::SplitRule;
 use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
 use crate::engine::files::weights::ModelFiles;
 use crate::engine::text::chat::ChatTemplate;
 use crate::engine::{Backbone, PairText};
-use crate::launch::{by_name, import};
+use crate::launch::import::Telling;
+use crate::launch::{LaunchError, by_name, import};
+
+mod lines;
 
 /// Arguments of `ser data check`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit code 0 when no finding has a share above --max-share, 1 when one has, \
-                        2 when the input is broken."
+                        2 when the input is broken or its columns have to be named: then a mapping is \
+                        proposed, with pairs read by it."
 )]
 pub struct CheckArgs {
     #[command(flatten)]
@@ -35,18 +41,19 @@ pub struct CheckArgs {
     /// A separate test source; without it the report divides the data as `ser run` does
     #[arg(long, value_name = "SOURCE")]
     test: Option<String>,
-    /// Count tokens with the tokenizer of this model: `embedded`, or a folder
+    /// Count tokens with the tokenizer of this model, a folder [default: the embedded model, whose
+    /// truncation is told and not judged]
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// The limit of the model, in tokens
-    #[arg(long, default_value_t = 256, value_name = "N", requires = "model")]
+    /// The limit of the model, in tokens, as `model.max_tokens`
+    #[arg(long, default_value_t = 256, value_name = "N")]
     max_tokens: usize,
     /// Share of the pairs from which on a finding makes the exit code 1
     #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
     max_share: f64,
-    /// Divide the data as a run with this random seed does
-    #[arg(long, default_value_t = 1, value_name = "SEED")]
-    rng_seed: u64,
+    /// Write what was read, or what is proposed, as a spec for `ser run`
+    #[arg(long, value_name = "SPEC")]
+    write: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -57,21 +64,29 @@ pub struct CheckArgs {
 /// # Errors
 /// Broken input (2), or a finding above the limit (1).
 pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
-    let columns = args.source.columns()?;
-    let settings = CheckSettings {
-        read: args.source.settings(&columns, &args.group.group).read(BadPairPolicy::Drop)?,
-        // As in the default spec.
-        split: SplitRule {
-            rng_seed: args.rng_seed,
-            seed_labels: Amount::Share(0.15),
-            validation_share: 0.2,
-            test_share: 0.2,
-        },
-        max_share: args.max_share,
-    };
+    let place = args.write.as_deref().map(written::place).transpose()?;
+    let mut columns = args.source.columns()?;
     let sources = by_name::parts(context.place(), &args.source.parts(), Part::Train)?.files;
-    let parts = import::find_parts(context.place(), &sources, &settings.read)?;
-    import::say_understanding(context.place(), &parts, &settings.read)?;
+    let mut settings = settings(args, &columns)?;
+    let parts = match import::find_parts(context.place(), &sources, &settings.read) {
+        Err(LaunchError::Data(error)) if error.proposal().is_some() => {
+            let Some(proposal) = error.proposal() else { return Err(error.into()) };
+            if place.is_none() || !proposal.is_complete() {
+                let proposal = proposal.clone();
+                return Err(proposal::refusal(error.into(), &proposal, context.ascii));
+            }
+            // The person asked for the guess to be written, so it is what is checked.
+            context.say(&error.to_string());
+            for line in proposal::lines(proposal, context.ascii) {
+                context.say(&line);
+            }
+            columns = proposal.columns.clone();
+            settings.read.columns.clone_from(&columns);
+            import::find_parts(context.place(), &sources, &settings.read)?
+        }
+        parts => parts?,
+    };
+    import::say_understanding(context.place(), &parts, &settings.read, Telling::Columns)?;
     let test = match &args.test {
         Some(test) => {
             let test = [SourcePart::whole(test.as_str())];
@@ -80,32 +95,60 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
         }
         None => None,
     };
-    let tokenizer =
-        args.model.as_deref().map(|model| tokenizer(model, args.max_tokens)).transpose()?;
-    let mut count = |pairs: &[PreferencePair]| match &tokenizer {
-        Some(files) => count_tokens(files, pairs),
-        None => Ok(Vec::new()),
-    };
-    let counter: Option<TokenCounter<'_, CliError>> =
-        if tokenizer.is_some() { Some(&mut count) } else { None };
-    let report = data::check(parts, test, &settings, counter)?;
-    if args.json {
-        print_json(&report)?;
-    } else {
-        let mut out = std::io::stdout().lock();
-        let template = tokenizer.as_ref().and_then(|files| files.tokenizer.chat_template());
-        if template.is_some_and(ChatTemplate::prints_the_day) {
-            writeln!(out, "chat template  {THE_DAY}")?;
-        }
-        for line in report_lines(&report, args, context.ascii) {
-            writeln!(out, "{}", clean_line(&line))?;
-        }
+    let model = args.model.as_deref().unwrap_or("embedded");
+    let files = ModelFiles::open(&Backbone::named(model), args.max_tokens)?;
+    let mut count = |pairs: &[PreferencePair]| count_tokens(&files, pairs);
+    let counter: TokenCounter<'_, CliError> = &mut count;
+    let report = data::check(parts, test, &settings, Some(counter))?;
+    print(context, args, &report, &files)?;
+    if let (Some(place), Some(path)) = (place, &args.write) {
+        let text = written::text(&args.source, &args.group.group, args.test.as_deref(), &columns);
+        written::write(&place, &text)?;
+        context.say(&format!("wrote `{0}`: `ser run {0}` starts with it", path.display()));
     }
     judge(&report, args)
 }
 
-fn tokenizer(model: &str, max_tokens: usize) -> CliResult<ModelFiles> {
-    Ok(ModelFiles::open(&Backbone::named(model), max_tokens)?)
+fn settings(args: &CheckArgs, columns: &ColumnsSpec) -> CliResult<CheckSettings> {
+    let model = args.model.as_deref().map(|model| format!("`{model}`"));
+    Ok(CheckSettings {
+        read: args.source.settings(columns, &args.group.group).read(BadPairPolicy::Drop)?,
+        // As in the default spec.
+        split: SplitRule {
+            rng_seed: args.source.rng_seed(),
+            seed_labels: Amount::Share(0.15),
+            validation_share: 0.2,
+            test_share: 0.2,
+        },
+        max_share: args.max_share,
+        is_model_named: model.is_some(),
+        model: model.unwrap_or_else(|| "the embedded model".to_owned()),
+        max_tokens: args.max_tokens as u64,
+    })
+}
+
+fn print(
+    context: &Context,
+    args: &CheckArgs,
+    report: &CheckReport,
+    files: &ModelFiles,
+) -> CliResult {
+    if args.json {
+        return print_json(report);
+    }
+    let columns = pairs::columns(&stdout());
+    let mut out = stdout().lock();
+    let template = files.tokenizer.chat_template();
+    if template.is_some_and(ChatTemplate::prints_the_day) {
+        writeln!(out, "chat template  {THE_DAY}")?;
+    }
+    let mut lines = lines::report(report, args.test.is_some(), context.ascii);
+    lines.extend(pairs::lines(&report.pairs, Marks::Judged, columns, context.ascii));
+    lines.extend(proposal::fields(report.unused.iter()));
+    for line in lines {
+        writeln!(out, "{}", clean_line(&line))?;
+    }
+    Ok(())
 }
 
 fn count_tokens(files: &ModelFiles, pairs: &[PreferencePair]) -> CliResult<Vec<PairTokens>> {
@@ -136,141 +179,19 @@ fn judge(report: &CheckReport, args: &CheckArgs) -> CliResult {
         return Ok(());
     }
     let limit = words::percent(args.max_share);
+    let is_named = |finding: &&data::Finding| finding.is_over && !finding.examples.is_empty();
+    let names_records = report.findings.iter().any(|finding| is_named(&finding))
+        || !report.leakage.examples.is_empty()
+        || report.dropped.iter().any(|dropped| !dropped.reason.is_expected());
+    let advice = "allow more with `--max-share`";
     Err(CliError::failure(format!(
         "`{}`: more than {limit} of the data is questionable: {}",
         report.source,
         over.join("; ")
     ))
-    .with_hint("look at the named records, or allow more with `--max-share`"))
-}
-
-fn report_lines(report: &CheckReport, args: &CheckArgs, ascii: bool) -> Vec<String> {
-    let mut lines = vec![
-        format!("source         {} ({})", report.source, report.format),
-        format!("pairs          {}", words::count(report.n_pairs)),
-        format!("groups         {}", words::count(report.n_groups)),
-    ];
-    if let Some(splits) = report.splits {
-        let own = if args.test.is_some() { "test source" } else { "test" };
-        lines.push(format!(
-            "split          seed set {}, validation {}, unlabeled pool {}, {own} {}",
-            words::count(splits.seed_set),
-            words::count(splits.validation),
-            words::count(splits.unlabeled_pool),
-            words::count(splits.test)
-        ));
-    }
-    let lengths = [
-        ("prompt", report.prompt_chars),
-        ("chosen", report.chosen_chars),
-        ("rejected", report.rejected_chars),
-    ];
-    lines.extend(lengths.map(|(name, l)| {
-        let (median, p95, max) = (words::count(l.median), words::count(l.p95), words::count(l.max));
-        format!(
-            "{name:<13}  {:.0} characters (median {median}, 95th percentile {p95}, longest {max})",
-            l.mean
-        )
-    }));
-    lines.extend(bias_line(report));
-    lines.extend(script_line(report));
-    if let Some(tokens) = &report.tokens {
-        token_lines(tokens, args, ascii, &mut lines);
-    }
-    note_lines(report, &mut lines);
-    finding_lines(report, &mut lines);
-    lines
-}
-
-fn bias_line(report: &CheckReport) -> Option<String> {
-    let bias = report.length_bias;
-    (bias.n_longer + bias.n_shorter > 0).then(|| {
-        format!(
-            "length bias    the longer answer is chosen in {} [{:.1}, {:.1}] of {} pairs of unequal length",
-            words::percent(bias.share),
-            bias.ci_low * 100.0,
-            bias.ci_high * 100.0,
-            words::count(bias.n_longer + bias.n_shorter)
-        )
-    })
-}
-
-fn script_line(report: &CheckReport) -> Option<String> {
-    /// Scripts that are listed; `…` stands for the others.
-    const SHOWN: usize = 6;
-    let shown = report.scripts.iter().take(SHOWN);
-    let shown: Vec<String> =
-        shown.map(|s| format!("{} {}", s.script, words::percent(s.share))).collect();
-    let more = if report.scripts.len() > SHOWN { ", …" } else { "" };
-    (!shown.is_empty()).then(|| format!("scripts        {}{more}", shown.join(", ")))
-}
-
-fn token_lines(tokens: &TokenReport, args: &CheckArgs, ascii: bool, lines: &mut Vec<String>) {
-    /// Columns of the longest bar of a histogram.
-    const BAR_COLUMNS: f64 = 40.0;
-    let l = tokens.lengths;
-    lines.push(format!(
-        "tokens         {:.0} (median {}, 95th percentile {}, longest {}); at {} tokens {} pairs lose \
-         text, {} of an answer",
-        l.mean,
-        words::count(l.median),
-        words::count(l.p95),
-        words::count(l.max),
-        words::count(args.max_tokens as u64),
-        words::count(tokens.n_truncated),
-        words::count(tokens.n_answers_truncated)
-    ));
-    let most = tokens.histogram.iter().map(|(_, n)| *n).max().unwrap_or(1).max(1);
-    let mark = if ascii { "#" } else { "█" };
-    for (below, n) in &tokens.histogram {
-        let columns = (*n as f64 / most as f64 * BAR_COLUMNS).ceil() as usize;
-        let (below, shown) = (words::count(*below), words::count(*n));
-        lines.push(format!("  below {below:>7}  {shown:>9}  {}", mark.repeat(columns)));
-    }
-}
-
-fn note_lines(report: &CheckReport, lines: &mut Vec<String>) {
-    let left_out = report.splits.map_or(0, |splits| splits.left_out);
-    let notes = [
-        (report.n_repeated_prompts, "repeat an earlier prompt"),
-        (report.n_fallback, "have dialogues that differ before the last answer"),
-        (report.n_label_noise, "carry recorded label noise"),
-        (report.n_margins, "carry a margin, which is not used"),
-        (left_out, "stand in the test source too, and a run leaves them out of training"),
-    ];
-    let notes = notes.into_iter().filter(|(n, _)| *n > 0);
-    lines.extend(notes.map(|(n, what)| format!("note           {} pairs {what}", words::count(n))));
-    if report.leakage.n_not_compared > 0 {
-        let n = words::count(report.leakage.n_not_compared);
-        lines.push(format!("note           {n} prompts are not compared across splits"));
-    }
-    lines.extend(report.dropped.iter().map(|drop| {
-        let at: Vec<String> = drop.first_lines.iter().map(u64::to_string).collect();
-        let more = if drop.n > at.len() as u64 { ", …" } else { "" };
-        format!(
-            "left out       {} pairs: {} (record {}{more})",
-            words::count(drop.n),
-            drop.reason,
-            at.join(", ")
-        )
-    }));
-}
-
-fn finding_lines(report: &CheckReport, lines: &mut Vec<String>) {
-    for finding in &report.findings {
-        let word = if finding.is_over { "warning" } else { "finding" };
-        lines.push(format!(
-            "{word:<13}  {} of {} ({}) {}",
-            words::count(finding.n),
-            words::count(finding.of),
-            words::percent(finding.share),
-            finding.what
-        ));
-    }
-    lines.extend(report.leakage.examples.iter().map(|example| {
-        format!(
-            "  near         record {} of the test part is {:.2} similar to record {}",
-            example.test_record, example.similarity, example.train_record
-        )
-    }));
+    .with_hint(if names_records {
+        format!("look at the named records, or {advice}")
+    } else {
+        advice.to_owned()
+    }))
 }

@@ -1,12 +1,15 @@
-//! The arguments that say what to read and how, for `ser data import`, `ser data check` and `ser eval`.
+//! The arguments that say what to read and how, for the commands of `ser data` and `ser eval`.
 
 use clap::builder::PossibleValuesParser;
 
 use crate::cli::{CliError, CliResult};
 use crate::data::FORMATS;
 use crate::domain::source::data_files::Part;
-use crate::domain::spec::{ColumnsSpec, Names, SourcePart};
+use crate::domain::spec::{ColumnsSpec, Names, SourcePart, unescape};
 use crate::launch::import::ImportSettings;
+
+/// What is made when nothing else is said; the default of `data.pairs_per_record`.
+pub const PAIRS_PER_RECORD: u32 = 10;
 
 /// What to read, and how.
 #[derive(Debug, clap::Args)]
@@ -16,20 +19,32 @@ pub struct SourceArgs {
     /// `embedded:test`, or `hf:owner/name[@revision][/path]`
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Read a random sample of this many pairs; 0 reads all
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    limit: u64,
+    /// Random seed of that sample and of the splits, as `rng_seed` of a run
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    rng_seed: u64,
+}
+
+/// How records become pairs.
+#[derive(Debug, clap::Args)]
+pub struct ReadArgs {
     /// The layout of the records; `auto` looks at the first one
     #[arg(long, default_value = "auto", value_parser = format_names(), hide_possible_values = true,
           long_help = formats_help())]
     format: String,
     /// A column of any other layout: prompt, a, b, label, values, score or slice, as in
-    /// `data.columns`; several names are separated by commas
+    /// `data.columns`. Several names are separated by commas. The prompt may be a text with columns
+    /// in braces, whose escapes are those of TOML: `'prompt={instruction}\n{input}'`. `label=a` says
+    /// that the first answer is the better one
     #[arg(long = "column", value_name = "KEY=COLUMN")]
     columns: Vec<String>,
     /// Most pairs made of one record that holds several answers; 0 makes all
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value_t = PAIRS_PER_RECORD, value_name = "N")]
     pairs_per_record: u32,
-    /// Read at most this many pairs; 0 reads all
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    limit: u64,
 }
 
 /// What keeps pairs on one side of a split.
@@ -62,11 +77,47 @@ impl SourceArgs {
         self.sources.join(", ")
     }
 
-    /// Most pairs to read; 0 reads all.
+    /// Each source as it was typed.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(String::as_str)
+    }
+
+    /// How many pairs are taken; 0 takes all.
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
+    /// What keys the sample and the splits.
+    pub fn rng_seed(&self) -> u64 {
+        self.rng_seed
+    }
+
+    /// The value of `--format`.
+    pub fn format(&self) -> &str {
+        &self.read.format
+    }
+
+    /// Most pairs of one record.
+    pub fn pairs_per_record(&self) -> u32 {
+        self.read.pairs_per_record
+    }
+
+    /// The columns that were named.
+    ///
+    /// # Errors
+    /// When a key is unknown, or the columns do not go together.
+    pub fn columns(&self) -> CliResult<ColumnsSpec> {
+        self.read.columns()
+    }
+
+    /// How to read them, where `group` is `prompt` or a column.
+    pub fn settings<'a>(&'a self, columns: &'a ColumnsSpec, group: &'a str) -> ImportSettings<'a> {
+        let Self { limit, rng_seed, .. } = *self;
+        ImportSettings { limit, rng_seed, ..self.read.settings(columns, group) }
+    }
+}
+
+impl ReadArgs {
     /// The columns that were named.
     ///
     /// # Errors
@@ -82,6 +133,15 @@ impl SourceArgs {
             let (key, value) = argument.split_once('=').ok_or_else(malformed)?;
             let names = || Names::Many(value.split(',').map(str::to_owned).collect());
             match key {
+                "prompt" if value.contains('{') => {
+                    columns.prompt = unescape(value).map_err(|escape| {
+                        let message = format!(
+                            "`--column {argument}` has `{escape}`, an escape that TOML does not know"
+                        );
+                        CliError::input(message)
+                            .with_hint("a line end is `\\n`, a backslash `\\\\`")
+                    })?;
+                }
                 "prompt" => value.clone_into(&mut columns.prompt),
                 "a" => columns.a = names(),
                 "b" => columns.b = names(),
@@ -93,18 +153,22 @@ impl SourceArgs {
             }
         }
         columns.validate().map_err(|error| {
-            CliError::input(format!("{error}")).with_hint("name the columns of both answers")
+            CliError::input(format!("{error}")).with_hint(
+                "name the columns of both answers (`--column a=… --column b=…`); without `--column`, \
+                 `ser data check` proposes them",
+            )
         })?;
         Ok(columns)
     }
 
-    /// How to read them, where `group` is `prompt` or a column.
+    /// How to read all pairs, where `group` is `prompt` or a column.
     pub fn settings<'a>(&'a self, columns: &'a ColumnsSpec, group: &'a str) -> ImportSettings<'a> {
         ImportSettings {
             part: Part::Train,
             format: &self.format,
             group,
-            limit: self.limit,
+            limit: 0,
+            rng_seed: 1,
             pairs_per_record: self.pairs_per_record,
             columns,
         }

@@ -47,18 +47,14 @@ pub fn run(context: &Context, args: &EvalArgs, files: &[Source]) -> CliResult {
     }
     let mut scorer = scorer::open(context, &args.model)?;
     let mut results = Results::default();
-    let mut n_left = if args.source.limit() == 0 { u64::MAX } else { args.source.limit() };
-    for source in files {
-        let mut reader = BestOfReader::open(source)?;
-        while n_left > 0 {
-            let n = PROMPTS_AT_ONCE.min(usize::try_from(n_left).unwrap_or(usize::MAX));
-            let prompts = reader.by_ref().take(n).collect::<Result<Vec<_>, _>>()?;
-            if prompts.is_empty() {
-                break;
-            }
-            n_left -= prompts.len() as u64;
-            score(&mut scorer, &prompts, &mut results)?;
+    let (limit, rng_seed) = (args.source.limit(), args.source.rng_seed());
+    let mut reader = BestOfReader::sampled(files, limit, rng_seed)?;
+    loop {
+        let prompts = reader.by_ref().take(PROMPTS_AT_ONCE).collect::<Result<Vec<_>, _>>()?;
+        if prompts.is_empty() {
+            break;
         }
+        score(&mut scorer, &prompts, &mut results)?;
     }
     print(context, args, &scorer, &results)
 }

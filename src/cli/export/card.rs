@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::parity::Example;
 use crate::cli::model::trained::TrainedRound;
+use crate::domain::spec::ExperimentSpec;
 use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
 use crate::engine::export::{Exported, InputForm};
@@ -40,12 +42,36 @@ pub fn marker(found: &TrainedRound, exported: &Exported, contents: Contents) -> 
             InputForm::Whole { end } => json!({"form": "prompt + response + end", "end": end}),
             InputForm::Two => json!({"form": "prompt, response"}),
         },
-        "spec": spec,
+        "spec": without_folders(spec),
     })
 }
 
+/// The spec with names of files in place of paths, which are those of one machine.
+fn without_folders(spec: &ExperimentSpec) -> ExperimentSpec {
+    let mut spec = spec.clone();
+    spec.data.source = spec.data.source.map(file_name);
+    for path in [&mut spec.data.test, &mut spec.model.backbone, &mut spec.model.chat_template] {
+        *path = file_name(path);
+    }
+    spec
+}
+
+/// The last part of a path; names on the Hub stay as they are.
+fn file_name(path: &str) -> String {
+    if path.starts_with("hf:") {
+        return path.to_owned();
+    }
+    let name = path.trim_end_matches('/').rsplit('/').next();
+    name.unwrap_or(path).to_owned()
+}
+
 /// The model card.
-pub fn readme(found: &TrainedRound, exported: &Exported, contents: Contents) -> String {
+pub fn readme(
+    found: &TrainedRound,
+    exported: &Exported,
+    contents: Contents,
+    examples: &[Example],
+) -> String {
     let TrainedRound { run, spec, row, .. } = found;
     let (library, kind) = if contents.is_adapter {
         ("peft", "`LoRA` adapter")
@@ -67,13 +93,14 @@ pub fn readme(found: &TrainedRound, exported: &Exported, contents: Contents) -> 
         "---\nlibrary_name: {library}\npipeline_tag: text-classification\ntags:\n- reward-model\n\
          - self-evolved-reward\n---\n\n# {name}, round {round}\n\nA {kind} trained by `ser` \
          (Self-Evolved Reward learning) on `{data}`, from `{backbone}`. {accuracy}\n\n\
-         ```python\n{code}```\n\n{text} The longest sequence in training had {max} tokens; longer \
+         ```python\n{code}```\n\n{parity}{text} The longest sequence in training had {max} tokens; longer \
          prompts lost their oldest ones.\n\n`{marker}` holds the whole spec and the digest of the \
          weights.\n",
         round = row.round,
-        data = clean_line(&spec.data.source.to_string()),
-        backbone = clean_line(&spec.model.backbone),
+        data = clean_line(&spec.data.source.map(file_name).to_string()),
+        backbone = clean_line(&file_name(&spec.model.backbone)),
         code = code(exported, contents),
+        parity = parity(examples, contents),
         text = match &exported.text {
             InputForm::Whole { .. } if contents.has_template => format!(
                 "The model reads the conversation as its chat template writes it and gives the reward \
@@ -116,7 +143,7 @@ fn code(exported: &Exported, contents: Contents) -> String {
     };
     let inputs = match &exported.text {
         InputForm::Whole { .. } if contents.has_template => {
-            "tokenizer.apply_chat_template(messages, return_dict=True, return_tensors=\"pt\")"
+            "tokenizer.apply_chat_template(prompt + response, return_dict=True, return_tensors=\"pt\")"
         }
         InputForm::Whole { end: Some(_) } => {
             "tokenizer(prompt + response + tokenizer.eos_token, return_tensors=\"pt\")"
@@ -124,8 +151,49 @@ fn code(exported: &Exported, contents: Contents) -> String {
         InputForm::Whole { end: None } => "tokenizer(prompt + response, return_tensors=\"pt\")",
         InputForm::Two => "tokenizer(prompt, response, return_tensors=\"pt\")",
     };
+    let is_one = matches!(exported.text, InputForm::Whole { .. });
+    let kind = if contents.has_template && is_one { "lists of messages" } else { "texts" };
     format!(
-        "{import}\ntokenizer = AutoTokenizer.from_pretrained(path)\n{load}\
-         reward = model(**{inputs}).logits[0, 0].item()\n"
+        "{import}\npath = \".\"  # this directory\ntokenizer = AutoTokenizer.from_pretrained(path)\n{load}\n\
+         def reward(prompt, response):  # {kind}\n    inputs = {inputs}\n    \
+         return model(**inputs).logits[0, 0].item()\n"
     )
+}
+
+/// Pairs of the test data with their rewards, to be compared with what the code above gives.
+fn parity(examples: &[Example], contents: Contents) -> String {
+    if examples.is_empty() {
+        return String::new();
+    }
+    let line = |Example { prompt, chosen, rejected, rewards: [a, b] }: &Example| {
+        format!(
+            "    {{\"prompt\": {prompt}, \"chosen\": {chosen}, \"rejected\": {rejected}, \
+             \"rewards\": [{a:.4}, {b:.4}]}},\n"
+        )
+    };
+    let lines: String = examples.iter().map(line).collect();
+    let kind = if contents.is_adapter { " and PEFT" } else { "" };
+    format!(
+        "These test pairs have these rewards, here and in transformers{kind}:\n\n\
+         ```python\npairs = [\n{lines}]\nfor pair in pairs:\n    \
+         print([reward(pair[\"prompt\"], pair[side]) for side in (\"chosen\", \"rejected\")], \
+         pair[\"rewards\"])\n```\n\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_the_machine_become_names() {
+        for (path, name) in [
+            ("/home/ada/data/pairs.jsonl", "pairs.jsonl"),
+            ("embedded", "embedded"),
+            ("models/mini/", "mini"),
+            ("hf:owner/name@main/train", "hf:owner/name@main/train"),
+        ] {
+            assert_eq!(file_name(path), name);
+        }
+    }
 }

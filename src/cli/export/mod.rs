@@ -13,6 +13,7 @@ use table::Form;
 mod card;
 mod model;
 mod page;
+mod parity;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod rows;

@@ -1,12 +1,13 @@
 //! `--format hf` and `--format peft`: the reward model of a round.
 
 use super::super::{CliError, CliResult, Context};
-use super::{Target, card, say_done, target};
+use super::{Target, card, parity, say_done, target};
 use crate::cli::model::trained;
 use crate::cli::model::trained::RoundArgs;
 use crate::domain::spec::Tuning;
 use crate::domain::text::words;
 use crate::engine::export::TrainedModel;
+use crate::engine::text::chat::ChatTemplate;
 use crate::engine::{EngineError, OpenSettings};
 use crate::store::Store;
 
@@ -39,9 +40,16 @@ pub fn export(
         let has_template = dir.join("chat_template.jinja").is_file();
         let contents = card::Contents { is_adapter, has_template };
         let marker = card::marker(&found, &exported, contents);
+        let prints_the_day = model.chat_template().is_some_and(ChatTemplate::prints_the_day);
+        // A reward of another day could not be compared.
+        let examples = if prints_the_day {
+            Vec::new()
+        } else {
+            parity::examples(store, &found, &exported, has_template)?
+        };
         for (name, text) in [
             (target::MARKER, serde_json::to_string_pretty(&marker)? + "\n"),
-            ("README.md", card::readme(&found, &exported, contents)),
+            ("README.md", card::readme(&found, &exported, contents, &examples)),
         ] {
             let path = dir.join(name);
             std::fs::write(&path, text).map_err(|error| CliError::io("write", &path, &error))?;

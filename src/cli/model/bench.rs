@@ -7,7 +7,7 @@ use crate::cli::print::print_line;
 use crate::cli::{CliError, CliResult, Context};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
 use crate::domain::preference::PreferencePair;
-use crate::domain::spec::DataSpec;
+use crate::domain::spec::ExperimentSpec;
 use crate::domain::text::words;
 use crate::engine::measure::{MeasureSettings, Measurement, PassCost, measure};
 use crate::engine::{OpenSettings, PairText};
@@ -59,7 +59,7 @@ pub fn run(context: &Context, args: &BenchArgs) -> CliResult {
         sets: &sets,
         ..SpecInput::default()
     })?;
-    let pairs = read(context, &spec.data, args.pairs)?;
+    let pairs = read(context, &spec, args.pairs)?;
     let texts: Vec<PairText<'_>> = pairs.iter().map(PairText::preferred_first).collect();
     let settings = OpenSettings { n_threads: args.threads, ..OpenSettings::of_spec(&spec) };
     context.say(&format!("{} pairs of {}", words::count(texts.len() as u64), spec.data.source));
@@ -75,10 +75,10 @@ pub fn run(context: &Context, args: &BenchArgs) -> CliResult {
     print(&measurement)
 }
 
-fn read(context: &Context, spec: &DataSpec, limit: u64) -> CliResult<Vec<PreferencePair>> {
+fn read(context: &Context, spec: &ExperimentSpec, limit: u64) -> CliResult<Vec<PreferencePair>> {
     let settings = ImportSettings { limit, ..ImportSettings::of_spec(spec) };
     let settings = settings.read(BadPairPolicy::Drop)?;
-    let parts = import::find_parts(context.place(), &spec.source.parts(), &settings)?;
+    let parts = import::find_parts(context.place(), &spec.data.source.parts(), &settings)?;
     let mut pairs = Vec::new();
     for item in MixtureReader::new(parts, settings) {
         if let SourceItem::Pair(pair) = item? {

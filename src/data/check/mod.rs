@@ -5,20 +5,27 @@
 mod characters;
 mod lengths;
 mod near;
+mod records;
 mod report;
 mod tally;
 
 use std::collections::BTreeSet;
 
 use super::error::DataError;
+use super::format::DatasetFormat;
 use super::mixture::{MixtureReader, Part, format_names};
+use super::proposal::Field;
+use super::proposal::fields::Profile;
+use super::proposal::guess::{first_fields, first_pairs};
 use super::reader::SourceItem;
 use super::settings::ReadSettings;
+use super::source::Source;
+use super::understanding::understand;
 use crate::domain::preference::PreferencePair;
-use crate::domain::split::{SplitRule, split};
+use crate::domain::split::{SplitError, SplitRule, split};
 
-pub use report::{CheckReport, PairTokens, TokenReport};
-use report::{Divided, SplitCounts};
+pub use report::{CheckReport, Example, Finding, PairTokens, RecordName, TokenReport};
+use report::{Divided, Reading, SplitCounts};
 use tally::Tally;
 
 /// Pairs whose tokens are counted at a time.
@@ -33,6 +40,12 @@ pub struct CheckSettings {
     pub split: SplitRule,
     /// The share of the pairs from which on a finding counts as one.
     pub max_share: f64,
+    /// The model whose tokens are counted.
+    pub model: String,
+    /// Its limit.
+    pub max_tokens: u64,
+    /// Whether the person named it; if not, what it cuts is told and not judged.
+    pub is_model_named: bool,
 }
 
 /// Counts the tokens of some pairs, in their order.
@@ -48,42 +61,76 @@ pub fn check<E: From<DataError>>(
     settings: &CheckSettings,
     mut tokens: Option<TokenCounter<'_, E>>,
 ) -> Result<CheckReport, E> {
-    let names: Vec<String> = parts.iter().map(|part| part.name.clone()).collect();
+    let reading = reading(&parts, settings);
     let mut tally = Tally::default();
-    let format = format_names(&parts);
-    let mut waiting = Vec::new();
-    for item in MixtureReader::new(parts, settings.read.clone()) {
+    let mut waiting = Waiting::default();
+    let mut reader = MixtureReader::new(parts, settings.read.clone());
+    while let Some(item) = reader.next() {
         match item? {
             SourceItem::Pair(found) => {
-                tally.add(&found);
+                tally.add(&found, reader.file());
                 if tokens.is_some() {
-                    waiting.push(found.pair);
+                    waiting.records.push(tally.record(reader.file(), found.at.number));
+                    waiting.pairs.push(found.pair);
                 }
             }
-            SourceItem::Dropped { at, reason } => tally.drop(at.number, reason),
+            SourceItem::Dropped { at, reason } => tally.drop(at.number, reader.file(), reason),
         }
-        if waiting.len() == PAIRS_AT_ONCE {
+        if waiting.pairs.len() == PAIRS_AT_ONCE {
             count_tokens(&mut tally, &mut tokens, &mut waiting)?;
         }
     }
     count_tokens(&mut tally, &mut tokens, &mut waiting)?;
     let test_groups = test.map(|test| read_test(&mut tally, test, settings)).transpose()?;
     let splits = divide(&tally, test_groups.as_ref(), settings);
-    Ok(tally.report(names.join(", "), format, splits, settings.max_share))
+    Ok(tally.report(reading, splits, settings.max_share))
+}
+
+/// What is told of the sources beside their numbers.
+fn reading(parts: &[Part], settings: &CheckSettings) -> Reading {
+    let names: Vec<String> = parts.iter().map(|part| part.name.clone()).collect();
+    let first = parts.first().and_then(|part| part.files.first());
+    let pairs = first.and_then(|(file, format)| first_pairs(file, *format, &settings.read));
+    let unused = first.and_then(|(file, format)| unused(file, *format, &settings.read));
+    Reading {
+        source: names.join(", "),
+        format: format_names(parts),
+        pairs: pairs.unwrap_or_default(),
+        unused: unused.unwrap_or_default(),
+        model: settings.model.clone(),
+        max_tokens: settings.max_tokens,
+        is_model_named: settings.is_model_named,
+    }
+}
+
+/// The fields of a file that nothing is read from; nothing where its first records are broken, which
+/// the reading itself will say.
+fn unused(file: &Source, format: DatasetFormat, settings: &ReadSettings) -> Option<Vec<Field>> {
+    let understood = understand(file, format, settings).ok()??;
+    let fields = first_fields(file, settings)?;
+    let unused = fields.fields.iter().filter(|field| understood.unused.contains(&field.name));
+    Some(unused.map(Profile::told).collect())
+}
+
+/// Pairs whose tokens are counted together, with their records.
+#[derive(Default)]
+struct Waiting {
+    pairs: Vec<PreferencePair>,
+    records: Vec<u64>,
 }
 
 fn count_tokens<E>(
     tally: &mut Tally,
     tokens: &mut Option<TokenCounter<'_, E>>,
-    waiting: &mut Vec<PreferencePair>,
+    waiting: &mut Waiting,
 ) -> Result<(), E> {
+    let Waiting { pairs, records } = std::mem::take(waiting);
     if let Some(counter) = tokens
-        && !waiting.is_empty()
+        && !pairs.is_empty()
     {
-        for pair in counter(waiting)? {
-            tally.add_tokens(pair);
+        for (pair, record) in counter(&pairs)?.into_iter().zip(records) {
+            tally.add_tokens(pair, record);
         }
-        waiting.clear();
     }
     Ok(())
 }
@@ -101,21 +148,26 @@ fn read_test(
 ) -> Result<TestPart, DataError> {
     let mut test = TestPart { groups: BTreeSet::new(), n_pairs: 0 };
     let read = ReadSettings { limit: 0, ..settings.read.clone() };
-    for item in MixtureReader::new(parts, read) {
+    let mut reader = MixtureReader::new(parts, read);
+    while let Some(item) = reader.next() {
         if let SourceItem::Pair(found) = item? {
             test.n_pairs += 1;
-            test.groups.insert(tally.add_test(&found));
+            test.groups.insert(tally.add_test(&found, reader.file()));
         }
     }
     Ok(test)
 }
 
-fn divide(tally: &Tally, test: Option<&TestPart>, settings: &CheckSettings) -> Option<Divided> {
+fn divide(
+    tally: &Tally,
+    test: Option<&TestPart>,
+    settings: &CheckSettings,
+) -> Result<Divided, SplitError> {
     let groups = tally.groups_of_pairs();
     let given = test.map(|test| &test.groups);
-    let parts = split(groups, given, &settings.split).ok()?;
+    let parts = split(groups, given, &settings.split)?;
     let own = || parts.test.iter().map(|id| groups[id.0 as usize]).collect();
-    Some(Divided {
+    Ok(Divided {
         counts: SplitCounts {
             seed_set: parts.seed_set.len() as u64,
             validation: parts.validation.len() as u64,
@@ -124,7 +176,16 @@ fn divide(tally: &Tally, test: Option<&TestPart>, settings: &CheckSettings) -> O
             left_out: parts.n_leaked,
         },
         test_groups: given.cloned().unwrap_or_else(own),
+        wanted: wanted(groups.len() - parts.n_leaked as usize, given.is_some(), &settings.split),
     })
+}
+
+/// How many pairs the seed set with its validation, the validation and the test part should have.
+fn wanted(n_pairs: usize, has_test: bool, rule: &SplitRule) -> [u64; 3] {
+    let of = |share: f64, n: usize| (share * n as f64).round() as usize;
+    let test = if has_test { 0 } else { of(rule.test_share, n_pairs) };
+    let seed = rule.seed_labels.of(n_pairs - test);
+    [seed, of(rule.validation_share, seed), test].map(|n| n as u64)
 }
 
 #[cfg(test)]

@@ -31,12 +31,18 @@ const MAX_COMPARED: usize = 64;
 const N_EXAMPLES: usize = 5;
 
 /// A test prompt and a training prompt that are nearly the same.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NearDuplicate {
     /// Record of the test prompt, from 1.
     pub test_record: u64,
+    /// Its file; empty where there is one file.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub test_file: String,
     /// Record of the training prompt, from 1.
     pub train_record: u64,
+    /// Its file, likewise.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub train_file: String,
     /// Estimated Jaccard similarity of their runs of three words.
     pub similarity: f64,
 }
@@ -129,7 +135,9 @@ impl Prompts {
         let needed = if test.is_short || train.is_short { 1.0 } else { MIN_SIMILARITY };
         (similarity >= needed).then_some(NearDuplicate {
             test_record: test.record,
+            test_file: String::new(),
             train_record: train.record,
+            train_file: String::new(),
             similarity,
         })
     }

@@ -18,6 +18,9 @@ fn settings() -> CheckSettings {
             test_share: 0.2,
         },
         max_share: 0.01,
+        model: "the embedded model".to_owned(),
+        max_tokens: 256,
+        is_model_named: false,
     }
 }
 
@@ -52,11 +55,14 @@ fn a_report_counts_what_is_there() {
     // Wilson at 2 of 4 by hand: z² = 3.841459, half width 1.959964 / 1.960365 * sqrt(0.122523).
     assert!((bias.ci_low - 0.150_039).abs() < 1e-6 && (bias.ci_high - 0.849_961).abs() < 1e-6);
     let identical = DropReason::IdenticalResponses;
-    assert_eq!(report.dropped, [DropCount { reason: identical, n: 1, first_lines: vec![7] }]);
+    let at = RecordName { file: String::new(), number: 7 };
+    let dropped =
+        DropCount { reason: identical, n: 1, first_lines: vec![7], first_records: vec![at] };
+    assert_eq!(report.dropped, [dropped]);
     assert_eq!(report.slices, BTreeMap::from([("t".into(), 2), ("u".into(), 4)]));
     assert_eq!((report.rejected_chars.median, report.rejected_chars.max), (1, 6));
     let found: Vec<(&str, u64, u64)> =
-        report.findings.iter().map(|f| (f.what, f.n, f.of)).collect();
+        report.findings.iter().map(|f| (f.what.as_str(), f.n, f.of)).collect();
     assert_eq!(
         found,
         [
@@ -117,4 +123,20 @@ fn tokens_are_counted_in_batches() {
     assert_eq!((tokens.n_truncated, tokens.n_answers_truncated), (650, 3));
     assert_eq!(tokens.histogram, [(32, 650), (128, 650)]);
     assert_eq!(report.splits.unwrap().test, 260);
+}
+
+#[test]
+fn parts_far_from_what_is_asked_for_are_a_finding() {
+    let lopsided = |seed_set, validation, unlabeled_pool, test| {
+        let counts = SplitCounts { seed_set, validation, unlabeled_pool, test, left_out: 0 };
+        let divided = Divided { counts, test_groups: BTreeSet::new(), wanted: [1398, 280, 2330] };
+        divided.lopsided(16).map(|finding| finding.what)
+    };
+    assert_eq!(lopsided(1118, 280, 7922, 2330), None);
+    assert_eq!(
+        lopsided(568, 845, 7907, 2330).unwrap(),
+        "labeled pairs are validation, more than the seed set has: 16 groups are never divided"
+    );
+    assert!(lopsided(2400, 600, 6320, 2330).unwrap().contains("where 1,398 are wanted"));
+    assert!(lopsided(1118, 280, 5000, 5252).unwrap().starts_with("pairs are test pairs"));
 }

@@ -1,8 +1,8 @@
 //! Any layout, by the names of its columns (`[data.columns]`).
 //!
 //! With `b` a record is one pair; without it `a` names several answers, or one list of them. What is
-//! better comes from a label (of one annotator, or of several who vote), from scores, or from the
-//! order: `a` before `b`, the earlier answer of a list before the later.
+//! better comes from a label (of one annotator, or of several who vote), from scores, or, where that
+//! was said, from the order: `a` before `b`, the earlier answer of a list before the later.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,7 +13,7 @@ use super::{messages, ranking};
 use crate::data::drop_reason::DropReason;
 use crate::data::error::{RecordError, excerpt};
 use crate::data::json::{Json, missing, wrong_type};
-use crate::domain::spec::{ColumnsSpec, Names};
+use crate::domain::spec::{ColumnsSpec, FIRST_IS_BETTER, Names};
 
 /// Values of labels that mean a, b and a tie in published data sets.
 const FOR_A: [&str; 12] = [
@@ -85,7 +85,11 @@ pub(super) fn read_to(
     let first = answers(record, &columns.a)?;
     let second = answers(record, &columns.b)?;
     let is_list = columns.b.is_empty();
-    if !is_list && columns.label.is_empty() && columns.score.is_empty() {
+    let is_in_order = columns.labels().is_empty();
+    if columns.is_in_order() && names_another(record, columns) {
+        return Err(RecordError::LabelOrColumn);
+    }
+    if !is_list && is_in_order && columns.score.is_empty() {
         ranking::good_and_bad(prompt, &first, &second, cap, out);
         return Ok(());
     }
@@ -100,7 +104,7 @@ pub(super) fn read_to(
     if !columns.score.is_empty() {
         let scores = scores(record, &columns.score, all.len())?;
         ranking::by_score(prompt, &all, &scores, cap, out);
-    } else if columns.label.is_empty() {
+    } else if is_in_order {
         ranking::by_rank(prompt, &all, cap, out);
     } else {
         let votes = votes(record, columns, all.len())?;
@@ -109,6 +113,14 @@ pub(super) fn read_to(
         ranking::pair_up(prompt, &all, cap, |i, j| votes[position(i, j)], out);
     }
     Ok(())
+}
+
+/// Whether the record has a column of the name that says "the first is the better one", and it is no
+/// answer.
+fn names_another(record: &Json<'_>, columns: &ColumnsSpec) -> bool {
+    let answers = [columns.a.list(), columns.b.list()].concat();
+    let is_it = |path: &&str| path.split('.').next() == Some(FIRST_IS_BETTER);
+    record.has_key(FIRST_IS_BETTER) && !answers.iter().any(is_it)
 }
 
 /// The prompt: nothing, a column, or a text with columns in braces.
@@ -201,7 +213,7 @@ fn votes(
 ) -> Result<Vec<Result<Ordering, DropReason>>, RecordError> {
     let n_pairs = n_answers * n_answers.saturating_sub(1) / 2;
     let mut tallies = vec![[0_u32; 3]; n_pairs];
-    for column in columns.label.list() {
+    for column in columns.labels() {
         let labels = match record.at(column) {
             Json::Null if !is_named(record, column) => {
                 return Err(missing(record, column));
@@ -293,6 +305,21 @@ fn vote(
     }
 }
 
+/// Which answer a value of a label column is for: `Greater` for the first, `Less` for the second, `Equal`
+/// for neither; nothing where it is not understood.
+pub(in super::super) fn meaning(
+    column: &str,
+    label: &Json<'_>,
+    columns: &ColumnsSpec,
+) -> Option<Ordering> {
+    match vote(column, label, columns) {
+        Ok(Some(Vote::A)) => Some(Ordering::Greater),
+        Ok(Some(Vote::B)) => Some(Ordering::Less),
+        Ok(Some(Vote::Tie)) => Some(Ordering::Equal),
+        Ok(None) | Err(_) => None,
+    }
+}
+
 /// Whether a label is one of the values that are named: several with `|` between them, or a bound on
 /// numbers (`<0`, `>0`).
 fn is_one_of(label: &str, named: &str) -> bool {
@@ -319,7 +346,7 @@ pub(in super::super) fn unexplained_labels(
     record: &Json<'_>,
     columns: &ColumnsSpec,
 ) -> Vec<String> {
-    let names = if columns.values.is_empty() { columns.label.list() } else { Vec::new() };
+    let names = if columns.values.is_empty() { columns.labels() } else { Vec::new() };
     let mut labels = Vec::new();
     for column in names {
         let values = match record.at(column) {

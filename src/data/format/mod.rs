@@ -27,14 +27,14 @@ mod ultrafeedback;
 use std::str::FromStr;
 
 use super::error::{DataError, RecordError};
-use super::json::Json;
+use super::json::{self, Json};
 use super::settings::ReadSettings;
 use super::suggestion;
 use names::ALIASES;
 use ranking::rm_bench;
 use texts::Read;
 
-pub(super) use columns::{is_ambiguous, unexplained_labels};
+pub(super) use columns::{is_ambiguous, meaning, unexplained_labels};
 pub use names::{DatasetFormat, FORMATS};
 pub(super) use ranking::reward_bench;
 pub(super) use texts::{Found, Said, Texts};
@@ -144,11 +144,14 @@ fn other_layout(record: &Json<'_>) -> Result<DatasetFormat, RecordError> {
             return Err(RecordError::Unpaired { field });
         }
     }
-    // A record with one of the usual fields is missing the others.
-    if ["prompt", "chosen", "rejected"].iter().any(|key| record.has(key)) {
-        return Ok(DatasetFormat::Trl);
+    // A record with one of the two answers is missing the other.
+    match ["chosen", "rejected"].map(|key| record.has_key(key)) {
+        [false, false] => Err(RecordError::UnknownLayout { available: record.keys() }),
+        [true, true] => Ok(DatasetFormat::Trl),
+        [has_chosen, _] => {
+            Err(json::missing(record, if has_chosen { "rejected" } else { "chosen" }))
+        }
     }
-    Err(RecordError::UnknownLayout { available: record.keys() })
 }
 
 /// Pushes the pairs of a record.

@@ -166,12 +166,8 @@ impl Texts {
             (Said::Text(prompt), Said::Text(chosen), Said::Text(rejected)) => {
                 Ok(if prompt.trim().is_empty() {
                     Self::flat("", chosen, rejected, TextForm::Whole)
-                } else if is_rendered(prompt) {
+                } else if is_rendered(prompt) || is_dialogue(prompt) {
                     Self::continued(prompt, chosen, rejected)
-                } else if is_dialogue(prompt) {
-                    let reply = |answer: &str| format!(" {}", answer.trim());
-                    let (chosen, rejected) = (reply(chosen), reply(rejected));
-                    Self::flat(prompt.trim_end(), &chosen, &rejected, TextForm::Dialogue)
                 } else {
                     let said = |role, text: &str| [Message::new(role, text)];
                     let answers = [chosen, rejected].map(|text| said(ASSISTANT_ROLE, text));
@@ -290,8 +286,8 @@ mod tests {
         let asked = "\n\nHuman: q\n\nAssistant:";
         let said = |text| Said::Text(Cow::Borrowed(text));
         let whole = |answer| vec![user("q"), model(answer)];
-        assert_eq!(of(said("q "), whole("a"), whole("b")).unwrap(), flat(asked, " a", " b"));
-        assert_eq!(of(Said::NOTHING, whole("a"), whole("b")).unwrap(), flat(asked, " a", " b"));
+        assert_eq!(of(said("q "), whole("a"), whole("b")).unwrap(), flat("q", "a", "b"));
+        assert_eq!(of(Said::NOTHING, whole("a"), whole("b")).unwrap(), flat("q", "a", "b"));
         // Not what they hold: it comes before.
         assert_eq!(
             of(said("Be brief."), whole("a"), whole("b")).unwrap(),
@@ -337,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_dressed_only_where_they_are_an_instruction_and_replies() {
+    fn an_instruction_and_replies_are_a_conversation_and_stand_as_they_are() {
         let said = |text| Said::Text(Cow::Borrowed(text));
         let replies = |prompt, a, b| {
             let it = Texts::replies(&said(prompt), &said(a), &said(b)).unwrap();
@@ -345,11 +341,11 @@ mod tests {
             (it.prompt, it.chosen, messages)
         };
         let (prompt, chosen, messages) = replies("Say:\n\nAssistant: x", "  a\n", "b");
-        assert_eq!(prompt, "\n\nHuman: Say:\n\nAssistant: x\n\nAssistant:");
-        assert_eq!(chosen, "   a\n");
+        assert_eq!((prompt.as_str(), chosen.as_str()), ("Say:\n\nAssistant: x", "  a\n"));
         assert_eq!(messages.unwrap(), [user("Say:\n\nAssistant: x"), model("  a\n")]);
         let (prompt, chosen, messages) = replies("\n\nHuman: q\n\nAssistant: ", "a ", "b");
-        assert_eq!((prompt.as_str(), chosen.as_str()), ("\n\nHuman: q\n\nAssistant:", " a"));
+        let as_given = ("\n\nHuman: q\n\nAssistant: ", "a ");
+        assert_eq!((prompt.as_str(), chosen.as_str()), as_given);
         assert_eq!(messages.unwrap(), [user("q"), model("a")]);
         assert_eq!(replies("", "a", "b").2, None);
         assert_eq!(Texts::continued("q", " a", " b").form, TextForm::Plain);

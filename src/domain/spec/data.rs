@@ -127,7 +127,7 @@ pub struct ColumnsSpec {
     /// The first answer; or several answers, or a list of them, when `b` is empty.
     pub a: Names,
     pub b: Names,
-    /// Which answer is better, by one annotator or by several who vote. Without it `a` is.
+    /// Which answer is better, by one annotator or by several who vote; or [`FIRST_IS_BETTER`].
     pub label: Names,
     /// The values of `label` that mean a, b and a tie, where they are not among the usual ones.
     pub values: Names,
@@ -137,11 +137,49 @@ pub struct ColumnsSpec {
     pub slice: String,
 }
 
+/// The value of `data.columns.label` that says, without a column, that the first answer is the
+/// better one (of a list, that the earlier is better than the later).
+pub const FIRST_IS_BETTER: &str = "a";
+
 impl ColumnsSpec {
     /// Whether any column is named.
     #[must_use]
     pub fn is_set(&self) -> bool {
         *self != Self::default()
+    }
+
+    /// Whether the order of the answers says which is better.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        self.label.list() == [FIRST_IS_BETTER]
+    }
+
+    /// The columns that say which answer is better.
+    #[must_use]
+    pub fn labels(&self) -> Vec<&str> {
+        if self.is_in_order() { Vec::new() } else { self.label.list() }
+    }
+
+    /// Whether neither a label nor a score nor the order says which answer is better. Old specs
+    /// may be so, hence [`ColumnsSpec::validate`] takes them; no data is read by them any more.
+    #[must_use]
+    pub fn has_no_judge(&self) -> bool {
+        !self.a.is_empty() && self.label.is_empty() && self.score.is_empty()
+    }
+
+    /// The keys that are set, in the order of the spec, each with its names.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(&'static str, Vec<&str>)> {
+        let all = [
+            ("prompt", texts(&self.prompt)),
+            ("a", self.a.list()),
+            ("b", self.b.list()),
+            ("label", self.label.list()),
+            ("values", self.values.list()),
+            ("score", self.score.list()),
+            ("slice", texts(&self.slice)),
+        ];
+        all.into_iter().filter(|(_, names)| !names.is_empty()).collect()
     }
 
     /// Checks that the columns go together.
@@ -150,8 +188,7 @@ impl ColumnsSpec {
     /// The first key that does not.
     pub fn validate(&self) -> Result<(), SpecError> {
         let has_answers = !self.is_set() || !self.a.is_empty();
-        let expected = "a column, which the other keys of `data.columns` need";
-        check("data.columns.a", "empty", has_answers, expected)?;
+        check("data.columns.a", "", has_answers, NEEDS_ANSWERS)?;
         let one_judge = self.label.is_empty() || self.score.is_empty();
         let expected = "empty, as `data.columns.label` decides already";
         check("data.columns.score", self.score.list().join(", "), one_judge, expected)?;
@@ -159,6 +196,50 @@ impl ColumnsSpec {
         let expected = "empty, or the values for a, b and any that mean a tie";
         check("data.columns.values", n_values, n_values != 1, expected)
     }
+}
+
+const NEEDS_ANSWERS: &str = "the other keys of `data.columns` need the column of the first answer";
+
+fn texts(name: &str) -> Vec<&str> {
+    if name.is_empty() { Vec::new() } else { vec![name] }
+}
+
+/// Reads the escapes of a template of columns (`{instruction}\\n{input}`) as those of a TOML text.
+///
+/// # Errors
+/// The escape that TOML does not know.
+pub fn unescape(text: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let mut after = rest[at + 1..].chars();
+        let mark = after.next();
+        let simple = match mark {
+            Some('n') => Some('\n'),
+            Some('t') => Some('\t'),
+            Some('r') => Some('\r'),
+            Some('b') => Some('\u{8}'),
+            Some('f') => Some('\u{c}'),
+            Some('"') => Some('"'),
+            Some('\\') => Some('\\'),
+            _ => None,
+        };
+        let n_digits = match mark {
+            Some('u') => 4,
+            Some('U') => 8,
+            _ => 0,
+        };
+        let digits: String = after.as_str().chars().take(n_digits).collect();
+        let code = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == n_digits);
+        let Some(read) = simple.or_else(|| code.and_then(char::from_u32)) else {
+            return Err(format!("\\{}{digits}", mark.map(String::from).unwrap_or_default()));
+        };
+        out.push(read);
+        rest = &after.as_str()[digits.len()..];
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 /// The default of `data.pairs_per_record`: stack-llama made up to ten pairs of one question of
@@ -196,7 +277,38 @@ mod tests {
         columns("a = 'x'\nb = 'y'\nlabel = ['l', 'm']").validate().unwrap();
         let key = |text: &str| columns(text).validate().unwrap_err().key;
         assert_eq!(key("prompt = 'p'"), "data.columns.a");
+        assert_eq!(
+            columns("prompt = 'p'").validate().unwrap_err().to_string(),
+            "`data.columns.a` is empty, but the other keys of `data.columns` need the column of the \
+             first answer"
+        );
         assert_eq!(key("a = 'x'\nlabel = 'l'\nscore = 's'"), "data.columns.score");
         assert_eq!(key("a = 'x'\nvalues = '1'"), "data.columns.values");
+    }
+
+    #[test]
+    fn a_label_may_be_the_order() {
+        let columns = |text: &str| toml::from_str::<ColumnsSpec>(text).unwrap();
+        assert!(columns("a = 'x'\nb = 'y'").has_no_judge());
+        assert!(!columns("a = 'x'\nscore = 's'").has_no_judge());
+        let first = columns("a = 'x'\nb = 'y'\nlabel = 'a'");
+        assert!(first.is_in_order() && !first.has_no_judge() && first.labels().is_empty());
+        assert_eq!(columns("a = 'x'\nlabel = ['a', 'c']").labels(), ["a", "c"]);
+        let two = columns("prompt = 'p'\na = ['x', 'y']");
+        assert_eq!(two.entries(), [("prompt", vec!["p"]), ("a", vec!["x", "y"])]);
+    }
+
+    #[test]
+    fn escapes_of_a_template_are_those_of_toml() {
+        for (written, read) in [
+            (r"{instruction}\n{input}", "{instruction}\n{input}"),
+            (r#"\t\\n\u00e9\U0001F600\""#, "\t\\n\u{e9}\u{1f600}\""),
+            ("plain\n{x}", "plain\n{x}"),
+        ] {
+            assert_eq!(unescape(written).as_deref(), Ok(read), "{written}");
+        }
+        for (written, wrong) in [(r"a\q", r"\q"), (r"a\u12", r"\u12"), ("a\\", "\\")] {
+            assert_eq!(unescape(written), Err(wrong.to_owned()), "{written}");
+        }
     }
 }

@@ -18,6 +18,17 @@ mod shown;
 pub use super::message::{ASSISTANT_ROLE, Content, Message, SYSTEM_ROLE, USER_ROLE};
 
 impl Message {
+    /// Whether it is a text of this role and nothing else.
+    fn is_bare(&self, role: &str) -> bool {
+        self.role == role && self.is_text() && self.fields.is_empty()
+    }
+
+    /// Whether its content is a text.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        matches!(self.content, Content::Text(_))
+    }
+
     /// Its tool calls, each as one JSON object of name and arguments on a line of its own; empty
     /// when there are none.
     #[must_use]
@@ -84,11 +95,18 @@ pub struct FlatPair {
 }
 
 impl FlatPair {
-    /// Writes a prompt and its two answers in the plain dialogue layout: a system message first as
-    /// plain text, then `\n\nHuman: …` and `\n\nAssistant: …`, other roles by their names. Where
-    /// both answers begin with the model's turn, its mark ends a prompt that is there.
+    /// Writes a prompt and its two answers as texts. One message of a person and one answer stand as
+    /// they are. Longer conversations get the plain dialogue layout: a system message first as plain
+    /// text, then `\n\nHuman: …` and `\n\nAssistant: …`, other roles by their names; where both
+    /// answers begin with the model's turn, its mark ends a prompt that is there.
     #[must_use]
     pub fn of(prompt: &[Message], answers: [&[Message]; 2], globals: String) -> Self {
+        if let ([asked], [[a], [b]]) = (prompt, answers)
+            && asked.is_bare(USER_ROLE)
+            && [a, b].iter().all(|answer| answer.is_bare(ASSISTANT_ROLE))
+        {
+            return Self::exchange(asked.text(), [a.text(), b.text()], globals);
+        }
         let mut flat = Writer::default();
         flat.push_all(prompt, None);
         let opens = |answer: &[Message]| answer.first().is_some_and(Message::is_assistant);
@@ -117,6 +135,16 @@ impl FlatPair {
     /// space.
     #[must_use]
     pub fn continued(prompt: &str, answers: [&str; 2]) -> Self {
+        let answers = answers.map(|answer| answer.strip_prefix(' ').unwrap_or(answer));
+        Self::spaced(prompt, answers, " ", String::new())
+    }
+
+    /// A question and two answers to it, as they stand.
+    fn exchange(prompt: &str, answers: [&str; 2], globals: String) -> Self {
+        Self::spaced(prompt, answers, "", globals)
+    }
+
+    fn spaced(prompt: &str, answers: [&str; 2], gap: &str, globals: String) -> Self {
         let span = |role: &str, n_skipped: usize, text: &str| Span {
             role: role.to_owned(),
             n_skipped: n_skipped as u32,
@@ -124,15 +152,14 @@ impl FlatPair {
             content: None,
             fields: String::new(),
         };
-        let answers = answers.map(|answer| answer.strip_prefix(' ').unwrap_or(answer));
         let spans = Spans {
             prompt: vec![span(USER_ROLE, 0, prompt)],
-            answers: answers.map(|text| vec![span(ASSISTANT_ROLE, 1, text)]),
-            globals: String::new(),
+            answers: answers.map(|text| vec![span(ASSISTANT_ROLE, gap.len(), text)]),
+            globals,
         };
         Self {
             prompt: prompt.to_owned(),
-            answers: answers.map(|text| format!(" {text}")),
+            answers: answers.map(|text| format!("{gap}{text}")),
             form: TextForm::Messages(Box::new(spans)),
         }
     }
@@ -245,6 +272,22 @@ impl TextForm {
                 let mut all = messages(prompt, &spans.prompt)?;
                 all.extend(messages(answer, &spans.answers[which])?);
                 Some(all)
+            }
+        }
+    }
+
+    /// How the texts are read, in words.
+    #[must_use]
+    pub fn reading(&self) -> &'static str {
+        match self {
+            Self::Dialogue => "flat dialogue",
+            Self::Plain => "question and answer",
+            Self::Whole => "whole texts",
+            Self::Messages(spans) => {
+                let is_one = |spans: &[Span]| spans.len() == 1;
+                let is_exchange =
+                    is_one(&spans.prompt) && spans.answers.iter().all(|it| is_one(it));
+                if is_exchange { "question and answer" } else { "messages" }
             }
         }
     }

@@ -16,6 +16,7 @@ use self::metadata::Padding;
 use super::files::checkpoint::read_checkpoint;
 use super::files::layout::Layout;
 use super::files::weights::ModelFiles;
+use super::text::chat::ChatTemplate;
 use super::{Backbone, EngineError, OpenSettings, RewardModel, open};
 use crate::domain::spec::{Device, Tuning};
 
@@ -112,6 +113,12 @@ impl TrainedModel {
     /// `config.json` and the tokenizer's files.
     fn write_metadata(&self, dir: &Path, padding: &Padding) -> Result<Exported, EngineError> {
         metadata::write(dir, &self.files.source(), &self.files, padding, self.settings.max_tokens)
+    }
+
+    /// The template that its conversations are written with, if any.
+    #[must_use]
+    pub fn chat_template(&self) -> Option<&ChatTemplate> {
+        self.files.tokenizer.chat_template()
     }
 
     fn layout(&self) -> Layout {

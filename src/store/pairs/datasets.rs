@@ -46,10 +46,12 @@ impl Store {
     /// When a run uses it.
     pub fn delete_dataset(&mut self, dataset: i64) -> Result<(), StoreError> {
         self.write(|transaction| {
-            let sql = "SELECT count(*) FROM runs WHERE dataset = ?1 OR test_dataset = ?1";
-            let n_runs: i64 = transaction.query_row(sql, [dataset], |row| row.get(0))?;
-            if n_runs > 0 {
-                return Err(StoreError::DatasetInUse { dataset, n_runs: n_runs as u64 });
+            let sql = "SELECT name FROM runs WHERE dataset = ?1 OR test_dataset = ?1 ORDER BY name";
+            let mut statement = transaction.prepare(sql)?;
+            let runs = statement.query_map([dataset], |row| row.get(0))?;
+            let runs: Vec<String> = runs.collect::<Result<_, _>>()?;
+            if !runs.is_empty() {
+                return Err(StoreError::DatasetInUse { dataset, runs });
             }
             // No run can be created on the data set from here on; its pairs are deleted in batches
             // below.
@@ -134,7 +136,9 @@ mod tests {
         let mut fixture = testing::store();
         let run = fixture.run("a");
         let error = fixture.store.delete_dataset(fixture.dataset).unwrap_err();
-        assert!(matches!(error, StoreError::DatasetInUse { n_runs: 1, .. }), "{error}");
+        assert!(matches!(error, StoreError::DatasetInUse { .. }), "{error}");
+        let expected = format!("data set {} is used by 1 run: `a`", fixture.dataset);
+        assert_eq!(error.to_string(), expected);
         fixture.store.delete_run(&run).unwrap();
         fixture.store.delete_dataset(fixture.dataset).unwrap();
         assert_eq!(n_rows(&fixture.store, "pairs") + n_rows(&fixture.store, "pair_texts"), 0);

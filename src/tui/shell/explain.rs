@@ -118,7 +118,7 @@ fn of_run(model: &Model) -> Vec<String> {
     let mut words: Vec<String> =
         row.stop_reason.map(|reason| stop_reason(reason).to_owned()).into_iter().collect();
     words.push(Condition::of(row).word().to_owned());
-    words.extend(row.progress.as_ref().map(|progress| progress.step.clone()));
+    words.extend(row.progress.as_ref().map(|progress| progress.step.name().to_owned()));
     words
 }
 

@@ -34,7 +34,7 @@ const ULTRAFEEDBACK: &str = r#"{"source":"evol_instruct","instruction":"Name a f
 fn ultrafeedback_is_paired_by_mean_rating_or_overall_score() {
     assert_eq!(format_of(ULTRAFEEDBACK), DatasetFormat::UltraFeedback);
     let unrated = "an answer has no rating";
-    let prompt = "¶Human: Name a fruit.¶Assistant:";
+    let prompt = "Name a fruit.";
     // Completion 1 beats 2 and 3, those two tie, 4 has no rating that is a number.
     assert_eq!(
         pairs(ULTRAFEEDBACK),
@@ -43,8 +43,8 @@ fn ultrafeedback_is_paired_by_mean_rating_or_overall_score() {
             "a tie",
             unrated,
             unrated,
-            &format!("{prompt}| A fig.| A stone."),
-            &format!("{prompt}| A fig.| Fig"),
+            &format!("{prompt}|A fig.|A stone."),
+            &format!("{prompt}|A fig.|Fig"),
         ]
     );
     let suspect = "an overall score of 10 beside ratings of 2 or less";
@@ -55,8 +55,8 @@ fn ultrafeedback_is_paired_by_mean_rating_or_overall_score() {
             "a tie",
             suspect,
             suspect,
-            &format!("{prompt}| A fig.| Fig"),
-            &format!("{prompt}| ?| Fig"),
+            &format!("{prompt}|A fig.|Fig"),
+            &format!("{prompt}|?|Fig"),
         ]
     );
     let capped = ReadSettings { pairs_per_record: 1, ..ReadSettings::default() };
@@ -72,7 +72,7 @@ fn binarized_ultrafeedback_repeats_its_prompt() {
 {"content":"Hello.","role":"assistant"}],"rejected":[{"content":"Hi?","role":"user"},
 {"content":"No.","role":"assistant"}],"messages":[],"score_chosen":8.5,"score_rejected":3.0}"#;
     assert_eq!(format_of(record), DatasetFormat::UltraFeedbackBinarized);
-    assert_eq!(pairs(record), ["¶Human: Hi?¶Assistant:| Hello.| No."]);
+    assert_eq!(pairs(record), ["Hi?|Hello.|No."]);
     let margin = crate::data::testing::only_pair(&record.replace('\n', " "));
     assert!(margin.has_margin);
 }
@@ -105,14 +105,10 @@ fn stack_exchange_answers_are_paired_by_score_as_text() {
 {"answer_id":4,"pm_score":1,"text":"Never"}],"date":"2016/01/01",
 "metadata":["https://stackoverflow.com/questions/1","https://stackoverflow.com"]}"#;
     assert_eq!(format_of(record), DatasetFormat::StackExchange);
-    let prompt = "¶Human: How & why?¶Assistant:";
+    let prompt = "How & why?";
     assert_eq!(
         pairs(record),
-        [
-            "a tie".to_owned(),
-            format!("{prompt}| So.¶a < b| No"),
-            format!("{prompt}| So.¶a < b| Never")
-        ]
+        ["a tie".to_owned(), format!("{prompt}|So.¶a < b|No"), format!("{prompt}|So.¶a < b|Never")]
     );
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "x.jsonl", record.replace('\n', " ").as_bytes());
@@ -120,25 +116,19 @@ fn stack_exchange_answers_are_paired_by_score_as_text() {
     assert!(matches!(last, SourceItem::Pair(found) if found.pair.slice == "stackoverflow.com"));
     let paired = r#"{"qid":1,"question":"Q","response_j":"better","response_k":"worse"}"#;
     assert_eq!(format_of(paired), DatasetFormat::StackExchangePaired);
-    assert_eq!(pairs(paired), ["¶Human: Q¶Assistant:| better| worse"]);
+    assert_eq!(pairs(paired), ["Q|better|worse"]);
 }
 
 #[test]
 fn llama_factory_in_both_styles() {
     for (record, expected) in [
-        (
-            r#"{"instruction":"Add.","input":"1 2","chosen":"3","rejected":"4"}"#,
-            "¶Human: Add.\n1 2¶Assistant:| 3| 4",
-        ),
+        (r#"{"instruction":"Add.","input":"1 2","chosen":"3","rejected":"4"}"#, "Add.\n1 2|3|4"),
         (
             r#"{"instruction":"Add.","input":"","system":"Be brief.","history":[["a","b"]],
             "chosen":"3","rejected":"4"}"#,
             "Be brief.¶Human: a¶Assistant: b¶Human: Add.¶Assistant:| 3| 4",
         ),
-        (
-            r#"{"instruction":"Add.","input":"","output":["3","4"]}"#,
-            "¶Human: Add.¶Assistant:| 3| 4",
-        ),
+        (r#"{"instruction":"Add.","input":"","output":["3","4"]}"#, "Add.|3|4"),
         (
             r#"{"conversations":[{"from":"human","value":"Hi"},{"from":"gpt","value":"Yes?"},
             {"from":"human","value":"Bye"}],"chosen":{"from":"gpt","value":"Bye!"},
@@ -168,28 +158,20 @@ fn reward_bench_one_and_two() {
     let first = r#"{"prompt":"Q?","chosen":"yes","chosen_model":"a","rejected":"no",
 "rejected_model":"b","subset":"alpacaeval-easy","id":3}"#;
     assert_eq!(format_of(first), DatasetFormat::RewardBench);
-    assert_eq!(pairs(first), ["¶Human: Q?¶Assistant:| yes| no"]);
+    assert_eq!(pairs(first), ["Q?|yes|no"]);
     let prior = r#"{"prompt":[{"role":"user","content":"Q?"}],"chosen":"yes","rejected":"no",
 "chosen_model":"a","subset":"mtbench_human"}"#;
-    assert_eq!(pairs(prior), ["¶Human: Q?¶Assistant:| yes| no"]);
+    assert_eq!(pairs(prior), ["Q?|yes|no"]);
     let second = r#"{"id":"1","prompt":"Q?","chosen":["yes","aye"],"rejected":["no","nay"],
 "num_correct":2,"num_incorrect":2,"total_completions":4,"models":["a"],"subset":"Ties",
 "additional_metadata":null}"#;
     assert_eq!(format_of(second), DatasetFormat::RewardBench2);
-    assert_eq!(
-        pairs(second),
-        [
-            "¶Human: Q?¶Assistant:| yes| no",
-            "¶Human: Q?¶Assistant:| yes| nay",
-            "¶Human: Q?¶Assistant:| aye| no",
-            "¶Human: Q?¶Assistant:| aye| nay",
-        ]
-    );
+    assert_eq!(pairs(second), ["Q?|yes|no", "Q?|yes|nay", "Q?|aye|no", "Q?|aye|nay",]);
 }
 
 #[test]
 fn scored_and_ranked_answers() {
-    let expected = ["¶Human: Q¶Assistant:| best| worst"];
+    let expected = ["Q|best|worst"];
     for record in [
         r#"{"prompt":"Q","completions":["worst","best"],"scores":[1,2]}"#,
         r#"{"question":"Q","responses":["worst","best"],"ranks":[2,1]}"#,

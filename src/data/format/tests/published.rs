@@ -45,7 +45,7 @@ fn tools_reach_the_template_from_wherever_they_stand() {
         format!(r#"{{"instruction":"q","chosen":"a","rejected":"b","tools":{text}}}"#),
     ] {
         assert_eq!(form(&record).globals(), format!(r#"{{"tools":[{tool}]}}"#), "{record}");
-        assert_eq!(pairs(&record), ["¶Human: q¶Assistant:| a| b"]);
+        assert_eq!(pairs(&record), ["q|a|b"]);
     }
     // No tools, as LLaMA-Factory writes it.
     let none = r#"{"instruction":"q","chosen":"a","rejected":"b","tools":""}"#;
@@ -56,7 +56,7 @@ fn tools_reach_the_template_from_wherever_they_stand() {
 fn the_one_conversation_that_waits_is_the_question() {
     let record = r#"{"task":"m","trajectory":[{"from":"user","value":"q"}],"chosen":"a",
 "rejected":"b","id":"1","parent_id":"0"}"#;
-    assert_eq!(pairs(record), ["¶Human: q¶Assistant:| a| b"]);
+    assert_eq!(pairs(record), ["q|a|b"]);
     // Two of them leave it open, and an answered one is no question.
     let two = r#"{"x":[{"role":"user","content":"q"}],"y":[{"role":"user","content":"r"}],
 "chosen":"a","rejected":"b"}"#;
@@ -110,8 +110,8 @@ fn arena_votes_of_one_in_three() {
     let as_text = |list: &str| serde_json::Value::from(list).to_string();
     assert_eq!(format_of(&record(q, a, b, [1, 0, 0]).replace('\n', " ")), DatasetFormat::Arena);
     for [q, a, b] in [[q, a, b].map(str::to_owned), [q, a, b].map(as_text)] {
-        assert_eq!(pairs(&record(&q, &a, &b, [1, 0, 0])), ["¶Human: q¶Assistant:| a| b"]);
-        assert_eq!(pairs(&record(&q, &a, &b, [0, 1, 0])), ["¶Human: q¶Assistant:| b| a"]);
+        assert_eq!(pairs(&record(&q, &a, &b, [1, 0, 0])), ["q|a|b"]);
+        assert_eq!(pairs(&record(&q, &a, &b, [0, 1, 0])), ["q|b|a"]);
         let tied = "all `1` pairs are unusable, the first: a tie";
         assert_eq!(refusal(&record(&q, &a, &b, [0, 0, 1]), &ReadSettings::default()), tied);
     }
@@ -138,7 +138,7 @@ fn both_bad_is_a_tie() {
 "winner":"{winner}"}}"#
         )
     };
-    assert_eq!(pairs(&record("model_b")), ["¶Human: q¶Assistant:| b| a"]);
+    assert_eq!(pairs(&record("model_b")), ["q|b|a"]);
     let tied = "all `1` pairs are unusable, the first: a tie";
     for winner in ["both_bad", "tie (bothbad)", "tie"] {
         assert_eq!(refusal(&record(winner), &ReadSettings::default()), tied, "{winner}");

@@ -69,9 +69,10 @@ fn sets_that_need_their_columns() {
                  a=['prediction 1', 'prediction 2', 'prediction 3', 'prediction 4']");
     expect("data/fine-grained-rlhf/dev_feedback.json.gz", &qa, "columns", 2616, &[(TIE, 384)]);
     let persona = by("prompt='question'\na='answer_matching_behavior'\n\
-                      b='answer_not_matching_behavior'\nslice='behavior'");
+                      b='answer_not_matching_behavior'\nlabel='a'\nslice='behavior'");
     expect("data/anthropic-evals-persona/persona-subset.jsonl.gz", &persona, "columns", 34000, &[]);
-    let truthful = by("prompt='instruction'\na='correct_answers'\nb='incorrect_answers'");
+    let truthful =
+        by("prompt='instruction'\na='correct_answers'\nb='incorrect_answers'\nlabel='a'");
     expect(
         "data/truthfulqa/truthfulqa.jsonl.gz",
         &truthful,

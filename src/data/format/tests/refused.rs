@@ -311,7 +311,8 @@ fn what_no_format_fits() {
         ),
         (r#"{"messages":[],"label":true}"#, "one answer alone (`messages`), not a pair"),
         (r#"{"prompt":"q","responses":["a","b"]}"#, "the answers in `responses` have no scores"),
-        (r#"{"prompt":"q"}"#, "no field `chosen`, only `prompt`"),
+        (r#"{"prompt":"q"}"#, "no known layout has the fields `prompt`"),
+        (r#"{"prompt":"q","chosen":"a"}"#, "no field `rejected`, only `chosen`, `prompt`"),
         ("{}", "no known layout has the fields an empty object"),
     ] {
         assert_eq!(refusal(record, &auto), expected);

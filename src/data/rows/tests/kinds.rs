@@ -99,7 +99,7 @@ fn message_lists_in_cells_are_lists() {
         )
     };
     let csv = format!("prompt,chosen,rejected\nq,\"{}\",\"{}\"\n", chat("a"), chat("b"));
-    let read = ["\n\nHuman: q\n\nAssistant:  a  b @ row 1 (line 2)"];
+    let read = ["q a b @ row 1 (line 2)"];
     assert_eq!(pairs("x.csv", csv.as_bytes()), read);
     // pandas writes tabs with the same quotes.
     let tsv = csv

@@ -14,16 +14,13 @@ fn nested_rows_are_read_whatever_compresses_their_pages() {
         assert_eq!(
             pairs("x", &fixture(&format!("binarized-{compression}"))),
             [
-                "\n\nHuman: Name a fruit.\n\nAssistant:  A fig.  A stone. @ row 1",
-                "\n\nHuman: Größe?\n\nAssistant:  Zwei Meter.  größer @ row 2",
+                "Name a fruit. A fig. A stone. @ row 1",
+                "Größe? Zwei Meter. größer @ row 2",
                 "`chosen` equals `rejected`",
             ]
         );
     }
-    assert_eq!(
-        pairs("x.parquet", &fixture("stack-exchange")),
-        ["\n\nHuman: How & why?\n\nAssistant:  So.  No @ row 1"]
-    );
+    assert_eq!(pairs("x.parquet", &fixture("stack-exchange")), ["How & why? So. No @ row 1"]);
 }
 
 #[test]
@@ -125,6 +122,7 @@ fn columns_that_cannot_be_read_are_harmless_until_they_are_needed() {
     let columns = crate::domain::spec::ColumnsSpec {
         a: crate::domain::spec::Names::One("chosen".into()),
         b: crate::domain::spec::Names::One("i".into()),
+        label: crate::domain::spec::Names::One("a".into()),
         ..Default::default()
     };
     let settings = ReadSettings { columns, ..ReadSettings::default() };
@@ -162,8 +160,5 @@ fn what_datasets_says_about_its_columns_is_read() {
     assert_eq!(found["chosen"][1], serde_json::json!({"role": "assistant", "content": "a"}));
     assert_eq!(found["rejected"][1], serde_json::json!({"role": "assistant", "content": "b"}));
     assert_eq!(found["better"], "chosen", "a class has a name");
-    assert_eq!(
-        pairs("x.parquet", &fixture("columns/json-feature")),
-        ["\n\nHuman: q\n\nAssistant:  a  b @ row 1"]
-    );
+    assert_eq!(pairs("x.parquet", &fixture("columns/json-feature")), ["q a b @ row 1"]);
 }

@@ -88,7 +88,7 @@ fn one_record_alone_is_a_record() {
     );
     let chat = r#"{"chosen":[{"role":"user","content":"p"},{"role":"assistant","content":"a"}],
         "rejected":[{"role":"user","content":"p"},{"role":"assistant","content":"b"}]}"#;
-    assert_eq!(texts("x.json", chat), ["\n\nHuman: p\n\nAssistant:  a  b"]);
+    assert_eq!(texts("x.json", chat), ["p a b"]);
 }
 
 #[test]

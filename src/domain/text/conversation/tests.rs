@@ -63,6 +63,29 @@ fn the_mark_of_an_answer_ends_the_prompt_only_where_both_answers_are_the_models(
 }
 
 #[test]
+fn one_question_and_its_answers_stand_as_they_are() {
+    let prompt = [Message::new(USER_ROLE, "Human: q\n")];
+    let answers = [" a", ""].map(|text| [Message::new(ASSISTANT_ROLE, text)]);
+    let flat = FlatPair::of(&prompt, [&answers[0], &answers[1]], "{\"tools\":[]}".into());
+    assert_eq!(
+        (flat.prompt.as_str(), flat.answers.each_ref().map(String::as_str)),
+        ("Human: q\n", [" a", ""])
+    );
+    let stored = flat.form.to_stored();
+    let texts = [flat.answers[0].as_str(), &flat.answers[1]];
+    let form = TextForm::from_stored(stored.as_deref(), &flat.prompt, texts).unwrap();
+    for (i, answer) in answers.iter().enumerate() {
+        let found = form.messages(&flat.prompt, texts[i], i).unwrap();
+        assert_eq!(found, [&prompt[..], answer].concat());
+    }
+    assert_eq!(form.globals(), "{\"tools\":[]}");
+    // Fields that a template may write need their place.
+    let named = Message { fields: r#"{"name":"Ada"}"#.into(), ..Message::new(USER_ROLE, "q") };
+    let flat = FlatPair::of(&[named], [&answers[0], &answers[1]], String::new());
+    assert_eq!(flat.prompt, "\n\nHuman: q\n\nAssistant:");
+}
+
+#[test]
 fn a_message_is_one_json_object_again() {
     let (prompt, [a, _]) = conversation();
     assert_eq!(prompt[1].to_json(), r#"{"role":"user","content":"Quote:\n\nAssistant: no"}"#);

@@ -121,6 +121,9 @@ impl ChatTemplate {
         own: Option<&BTreeMap<String, String>>,
         tokens: &BTreeMap<String, String>,
     ) -> Result<Option<Self>, EngineError> {
+        // The embedded model was made from dialogues in this layout.
+        let is_embedded = matches!(source, Source::Embedded);
+        let choice = if choice == "auto" && is_embedded { "hh" } else { choice };
         let (path, text, special_tokens) = match choice {
             "plain" => return Ok(None),
             "auto" => return Self::own(source, own, tokens),
