@@ -31,6 +31,8 @@ pub enum Purpose {
     Oracle = 11,
     /// Resamples of the paired bootstrap.
     Bootstrap = 12,
+    /// Which answer stands on the left in a review queue.
+    Sides = 13,
     /// Which seed pairs a fold model does not learn, and in which order it learns the others.
     CrossFit = 20,
 }

@@ -87,7 +87,12 @@ pub(super) fn of_run(connection: &Connection, key: i64) -> Result<Vec<RoundRow>,
     let mut statement = connection.prepare_cached(
         "SELECT rounds.round, selection, n_train_pairs, n_steps, validation, test, wall_ms,
                 n_tokens, weights_digest,
-                sizes ->> '$.n_seed_set' + sizes ->> '$.n_validation' + coalesce(n_human_labels, 0)
+                -- A round that has not trained yet has spent what the one before had.
+                sizes ->> '$.n_seed_set' + sizes ->> '$.n_validation' + coalesce(
+                    (SELECT n_human_labels FROM rounds AS before
+                     WHERE before.run = rounds.run AND before.round <= rounds.round
+                         AND n_human_labels IS NOT NULL
+                     ORDER BY before.round DESC LIMIT 1), 0)
          FROM rounds JOIN run_states USING (run) WHERE run = ?1 ORDER BY rounds.round",
     )?;
     let mut rows = statement.query([key])?;

@@ -7,6 +7,9 @@
 //! ascii = false
 //! slow = true              # one frame a second at most
 //! sort = "accuracy"        # newest, accuracy, state, name
+//! reviewer = "anna"        # whose labels these are; else $USER
+//! goal = 20                # pairs to judge in a queue at a time
+//! guidelines = "rules.md"  # shown beside the pairs of a queue; else guidelines.md in the home
 //!
 //! [keys]                   # by the id of an action; `?` lists what there is
 //! "run.stop" = ["Z", "F8"]
@@ -23,8 +26,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use crate::domain::review::SampleFilter;
-use crate::domain::text::clean::clean_line;
+use crate::domain::review::{SampleFilter, reviewer_name};
+use crate::domain::text::clean::{clean_line, clean_text};
 use crate::store::Home;
 
 use super::error::TuiError;
@@ -61,9 +64,33 @@ pub struct Settings {
     pub views: Vec<(String, String)>,
     /// How many actions have keys of their own.
     pub n_remapped: usize,
+    /// Who judges pairs, where the command line names nobody.
+    pub reviewer: Option<String>,
+    /// Pairs that a reviewer sets out to judge in a queue at a time.
+    pub goal: Option<usize>,
+    /// The file with the guidelines for reviewers, as it is named, and the line that names it.
+    guidelines_file: Option<(String, usize)>,
+    /// What the guidelines say; empty where there are none.
+    pub guidelines: String,
 }
 
-const NAMES: [&str; 8] = ["theme", "color", "mouse", "ascii", "slow", "sort", "keys", "views"];
+const NAMES: [&str; 11] = [
+    "theme",
+    "color",
+    "mouse",
+    "ascii",
+    "slow",
+    "sort",
+    "reviewer",
+    "goal",
+    "guidelines",
+    "keys",
+    "views",
+];
+/// Longest text of guidelines that is read.
+const GUIDELINES_BYTES_MAX: u64 = 64 << 10;
+/// Where guidelines lie in a home unless the config file says so.
+const GUIDELINES: &str = "guidelines.md";
 
 impl Settings {
     /// Where the file of a home is.
@@ -81,7 +108,9 @@ impl Settings {
         let unreadable = |source| TuiError::SettingsFile { path: path.clone(), source };
         match std::fs::metadata(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
+                let mut settings = Self::default();
+                settings.read_guidelines(home, &path)?;
+                return Ok(settings);
             }
             Err(error) => return Err(unreadable(error)),
             Ok(metadata) if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX => {
@@ -90,7 +119,38 @@ impl Settings {
             Ok(_) => {}
         }
         let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-        Self::parse(&text, &path)
+        let mut settings = Self::parse(&text, &path)?;
+        settings.read_guidelines(home, &path)?;
+        Ok(settings)
+    }
+
+    /// Reads the guidelines for reviewers: the file that is named, or the one in the home if it is
+    /// there.
+    fn read_guidelines(&mut self, home: &Home, config: &Path) -> Result<(), TuiError> {
+        let (name, line) = self.guidelines_file.clone().unwrap_or((GUIDELINES.to_owned(), 0));
+        let path = home.root().join(&name);
+        let is_named = line > 0;
+        let read = match std::fs::metadata(&path) {
+            Ok(it) if it.is_file() && it.len() <= GUIDELINES_BYTES_MAX => {
+                std::fs::read_to_string(&path)
+            }
+            Ok(_) => Err(std::io::Error::other("no file of at most 64 KiB")),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(text) => self.guidelines = clean_text(text.trim()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => {}
+            Err(error) if is_named => {
+                return Err(TuiError::Settings {
+                    path: config.to_owned(),
+                    line,
+                    message: format!("`guidelines` is `{}`: {error}", path.display()),
+                    hint: "name a text file, in the home or by its whole path".to_owned(),
+                });
+            }
+            Err(source) => return Err(TuiError::SettingsFile { path, source }),
+        }
+        Ok(())
     }
 
     /// The settings of a text; `path` is for messages.
@@ -133,6 +193,12 @@ impl Settings {
                 "mouse" => settings.mouse = value.switch()?,
                 "ascii" => settings.ascii = value.switch()?,
                 "slow" => settings.slow = value.switch()?,
+                "reviewer" => settings.reviewer = Some(value.reviewer()?),
+                "goal" => settings.goal = Some(value.goal()?),
+                "guidelines" => {
+                    let line = reader.line(at);
+                    settings.guidelines_file = Some((value.text()?.to_owned(), line));
+                }
                 "keys" => settings.read_keys(&value)?,
                 "views" => settings.read_views(&value)?,
                 other => {
@@ -227,8 +293,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn refuse(&self, at: usize, message: String, hint: &str) -> TuiError {
-        let line = self.text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+        let line = self.line(at);
         TuiError::Settings { path: self.path.to_owned(), line, message, hint: hint.to_owned() }
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.text.get(..at).unwrap_or_default().matches('\n').count() + 1
     }
 }
 
@@ -257,6 +327,32 @@ impl Value<'_> {
                 &format!("write `{} = true`", self.name),
             )),
         }
+    }
+
+    fn text(&self) -> Result<&str, TuiError> {
+        let DeValue::String(text) = self.given else {
+            let hint = format!("write `{} = \"…\"`", self.name);
+            let message = format!("`{}` is not a text", self.name);
+            return Err(self.reader.refuse(self.at, message, &hint));
+        };
+        Ok(text)
+    }
+
+    fn reviewer(&self) -> Result<String, TuiError> {
+        reviewer_name(self.text()?).map_err(|error| {
+            self.reader.refuse(self.at, error.to_string(), "write `reviewer = \"anna\"`")
+        })
+    }
+
+    fn goal(&self) -> Result<usize, TuiError> {
+        let found = match self.given {
+            DeValue::Integer(number) => number.as_str().parse().ok().filter(|n| *n > 0),
+            _ => None,
+        };
+        found.ok_or_else(|| {
+            let message = "`goal` is no number of pairs".to_owned();
+            self.reader.refuse(self.at, message, "write `goal = 20`")
+        })
     }
 
     fn one_of<'w>(&self, words: &[&'w str]) -> Result<&'w str, TuiError> {
@@ -321,6 +417,7 @@ fn context_words(context: Context) -> &'static str {
         Context::Runs => "runs",
         Context::Live => "live",
         Context::Samples => "samples",
+        Context::Queue => "queue",
         Context::Compare => "compare",
         Context::Launch => "launch",
         Context::Confirm | Context::Choice | Context::Prompt => "popup",
@@ -357,6 +454,23 @@ mod tests {
             (Some(Command::Worker(WorkerCommand::Stop)), None, None)
         );
         assert_eq!(parse("").unwrap(), Settings::default());
+        let settings = parse("reviewer = \" anna \"\ngoal = 40\n").unwrap();
+        assert_eq!((settings.reviewer.as_deref(), settings.goal), (Some("anna"), Some(40)));
+    }
+
+    #[test]
+    fn guidelines_are_a_file_of_the_home() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        assert_eq!(Settings::load(&home).unwrap().guidelines, "");
+        std::fs::write(folder.path().join("guidelines.md"), "be kind\n").unwrap();
+        assert_eq!(Settings::load(&home).unwrap().guidelines, "be kind");
+        std::fs::write(Settings::path(&home), "\nguidelines = \"rules.md\"\n").unwrap();
+        let error = Settings::load(&home).unwrap_err();
+        assert!(matches!(error, TuiError::Settings { line: 2, .. }), "{error}");
+        std::fs::write(folder.path().join("rules.md"), "\u{1b}[2Jshort").unwrap();
+        let settings = Settings::load(&home).unwrap();
+        assert!(settings.guidelines.ends_with("short") && !settings.guidelines.contains('\u{1b}'));
     }
 
     #[test]
@@ -382,6 +496,10 @@ mod tests {
             ),
             ("[views]\nodd = \"why:odd\"", 2, "`why:odd` is not a filter", "filters are"),
             ("[views]\nodd = 3", 2, "`odd` is not a filter", "write `name"),
+            ("reviewer = \"\"", 1, "`` is no name of a reviewer", "write `reviewer"),
+            ("reviewer = 3", 1, "`reviewer` is not a text", "write `reviewer"),
+            ("goal = 0", 1, "`goal` is no number", "write `goal = 20`"),
+            ("goal = \"x\"", 1, "`goal` is no number", "write `goal = 20`"),
             ("a = ", 1, "not TOML", "write `name = value`"),
         ];
         for (text, line, message, hint) in cases {

@@ -48,7 +48,7 @@ pub enum Output {
 /// [`crate::cli::ErrorKind::Interrupted`] on Ctrl-C.
 pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output) -> CliResult {
     let is_interrupted = interruption()?;
-    let mut printer = Printer::new(context, output);
+    let mut printer = Printer::new(context, output, store.run(run)?.row.name);
     let mut seen = 0;
     let mut version = None;
     let mut checked: Option<Instant> = None;
@@ -164,6 +164,8 @@ fn failure_hint(store: &Store, run: &RunId) -> CliResult<Option<String>> {
 struct Printer<'a> {
     context: &'a Context,
     output: Output,
+    /// The run's.
+    name: String,
     throttle: Duration,
     printed_at: Option<Instant>,
     selection: Option<SelectionSummary>,
@@ -175,11 +177,12 @@ struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    fn new(context: &'a Context, output: Output) -> Self {
+    fn new(context: &'a Context, output: Output, name: String) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         Self {
             context,
             output,
+            name,
             throttle: if is_terminal { THROTTLE_TERMINAL } else { THROTTLE_LOG },
             printed_at: None,
             selection: None,
@@ -274,6 +277,12 @@ impl<'a> Printer<'a> {
             RunEvent::RoundFinished { round, wall_ms, n_tokens } => {
                 let line = self.round_line(round, wall_ms, n_tokens);
                 self.result(&line)?;
+            }
+            RunEvent::Paused { reason } if reason == "review" => {
+                let name = &self.name;
+                self.context.say(&format!(
+                    "`{name}` waits for your review: `ser resume {name}` releases it"
+                ));
             }
             RunEvent::Paused { reason } => {
                 self.context.say(&format!("paused ({reason})"));

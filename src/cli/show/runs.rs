@@ -35,7 +35,9 @@ pub fn run(context: &Context, args: &RunsArgs) -> CliResult {
         return print_text(&runs::experiments_text(&found, form, context.ascii)?);
     }
     if form != Form::Human || !found.is_empty() {
-        return print_text(&runs::text(&found, form, context.ascii)?);
+        print_text(&runs::text(&found, form, context.ascii)?)?;
+        runs::waiting(&found).iter().for_each(|line| context.say(line));
+        return Ok(());
     }
     if n_all > 0 {
         let archived = "archived ones show with `--filter is:archived`";

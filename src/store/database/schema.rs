@@ -11,7 +11,7 @@ const APPLICATION_ID: i32 = 0x5345_524c;
 
 /// The number of [`SCHEMA`], which a file keeps as its `user_version`. The numbers 1 to 8 were those
 /// of steps before the first release, whose files are not read.
-const VERSION: usize = 9;
+const VERSION: usize = 10;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -141,7 +141,7 @@ mod tests {
             for access in [Access::ReadWrite, Access::ReadOnly] {
                 let error = Store::open(&home, access).unwrap_err();
                 let expected = format!(
-                    "`{}` was made by an older `ser` (schema {n}), which this one (schema 9) does \
+                    "`{}` was made by an older `ser` (schema {n}), which this one (schema 10) does \
                      not read",
                     home.database().display()
                 );

@@ -15,7 +15,7 @@ use super::clean::{clean_pair, clean_row};
 use super::compare::{CompareData, CompareInterest};
 use super::presets::Preset;
 use super::resources::Resources;
-use crate::tui::kit::words::{LogLine, log_line};
+use crate::tui::kit::words::{LogLine, log_lines};
 
 /// What the data thread should read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -148,7 +148,7 @@ impl RunData {
             has_curves: true,
             loss,
             loss_stride: 1,
-            log: events.iter().filter_map(log_line).collect(),
+            log: log_lines(events),
             sampled: sampled.into_iter().map(clean_pair).collect(),
             resources: None,
         }

@@ -194,6 +194,22 @@ pub struct LogLine {
     pub is_warning: bool,
 }
 
+/// What a line about verdicts that took effect is called.
+const VERDICT: &str = "verdict";
+
+/// The lines of some events, oldest first. Of verdicts that took effect one after the other the newest
+/// says it all.
+pub fn log_lines(events: &[EventLine]) -> Vec<LogLine> {
+    let mut lines: Vec<LogLine> = Vec::with_capacity(events.len());
+    for line in events.iter().filter_map(log_line) {
+        if line.kind == VERDICT && lines.last().is_some_and(|last| last.kind == VERDICT) {
+            lines.pop();
+        }
+        lines.push(line);
+    }
+    lines
+}
+
 /// The words for an event; `None` for those that only move a progress bar or a curve.
 pub fn log_line(line: &EventLine) -> Option<LogLine> {
     let at_ms = line.at_ms;
@@ -255,10 +271,19 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
         RunEvent::CheckpointSaved { name, n_bytes, .. } => {
             ("save", format!("checkpoint {name} · {}", size(*n_bytes)))
         }
-        RunEvent::VerdictsRead { round, n_vetoed, .. } => {
-            ("verdict", format!("round {round} · {} vetoed in force", count(*n_vetoed)))
-        }
+        RunEvent::VerdictsRead { round, n_vetoed, n_kept, n_flipped, .. } => (
+            VERDICT,
+            format!(
+                "round {round} takes {} kept, {} flipped, {} vetoed",
+                count(*n_kept),
+                count(*n_flipped),
+                count(*n_vetoed)
+            ),
+        ),
         RunEvent::RequestRead { kind, .. } => ("request", kind.name().to_owned()),
+        RunEvent::Paused { reason } if reason == "review" => {
+            ("pause", "waits for your review: 3 shows the pairs, p releases them".to_owned())
+        }
         RunEvent::Paused { reason } => ("pause", reason.clone()),
         RunEvent::Resumed => ("resume", "goes on".to_owned()),
         RunEvent::Warned { message } => ("warning", message.clone()),

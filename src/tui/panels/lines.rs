@@ -12,15 +12,6 @@ use crate::tui::kit::words;
 use crate::tui::kit::words::Condition;
 use crate::tui::shell::model::Model;
 
-/// The step in which a run waits for a person.
-const REVIEW: &str = "review";
-
-/// Whether the run is held after a selection until a person releases it.
-pub fn waits_for_review(row: &RunRow) -> bool {
-    let is_paused = Condition::of(row) == Condition::Paused;
-    is_paused && row.progress.as_ref().is_some_and(|progress| progress.step == REVIEW)
-}
-
 /// What the run does now, or why it does nothing.
 pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
     let theme = &model.theme;
@@ -42,8 +33,15 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
             plain(format!("{round} · {why}"))
         }
         Condition::Interrupted => plain(format!("{round} · its worker is gone, R resumes")),
-        Condition::Paused if waits_for_review(row) => {
-            plain(format!("{round} · waits for you: 3 shows the pairs, p releases them"))
+        Condition::Paused if row.waits_for_review() => {
+            let room = width.saturating_sub(head.width() + text::width(&round));
+            let forms = [
+                " · waits for you: 3 shows the pairs, p releases them",
+                " · waits for you: 3 shows, p releases",
+                " · p releases",
+            ];
+            let fits = |words: &&&str| text::width(words) <= room;
+            plain(format!("{round}{}", forms.iter().find(fits).unwrap_or(&forms[2])))
         }
         Condition::Running | Condition::Silent | Condition::Paused => {
             let mut spans = vec![head.clone(), Span::raw(round)];
@@ -95,9 +93,11 @@ pub fn worker_line(model: &Model, data: &RunData, width: usize) -> Line<'static>
         parts.push(format!("{} vetoed", text::count(row.n_vetoed)));
     }
     if let Some(sizes) = &data.detail.sizes {
+        // The seed set, and what people have judged since.
+        let spent = data.rounds.iter().rev().find_map(|round| round.n_labels_spent);
         parts.push(format!(
             "human labels {} · pool {}",
-            text::count(sizes.n_seed_set + sizes.n_validation),
+            text::count(spent.unwrap_or(sizes.n_seed_set + sizes.n_validation)),
             text::count(sizes.n_unlabeled_pool)
         ));
     }

@@ -74,7 +74,8 @@ fn the_sampled_pair_is_decided_about_where_it_is_seen() {
     let mut model = live_at(80, 24);
     let decide = |pair, verdict| {
         let target = Target::Pairs(vec![PairId(pair)]);
-        Effect::Samples(Request::Decide { run: RunId::from_bits(1), target, verdict, queue: None })
+        let run = RunId::from_bits(1);
+        Effect::Samples(Request::Decide { run, target, verdict, queue: None, judged: None })
     };
     assert_eq!(press(&mut model, &["x"]), [decide(9_772, Verdict::Veto)]);
     assert_eq!(model.live.as_ref().unwrap().pair, 1, "on to the next one");

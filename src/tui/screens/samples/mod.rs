@@ -12,6 +12,9 @@ mod marks;
 pub mod open;
 mod pair;
 mod popups;
+pub mod queue;
+mod queue_view;
+mod queue_words;
 pub mod refuse;
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,8 @@ use crate::domain::review::Order;
 use crate::domain::run::RunId;
 use crate::domain::verdict::Verdict;
 use crate::tui::feed::samples::{Find, SamplesData, Wanted};
+
+use queue::Judging;
 
 /// Where the moving keys go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,6 +114,10 @@ pub struct Samples {
     pub views: Vec<(String, String)>,
     /// What the reviewer was asked for last.
     pub asked: Option<Wanted>,
+    /// What judging the pairs of a queue needs.
+    pub judging: Judging,
+    /// Whether the cursor has just moved on by itself: a key that goes down would skip a pair.
+    pub has_stepped: bool,
 }
 
 impl Samples {
@@ -140,6 +149,7 @@ impl Samples {
 
     /// Puts the cursor on another line.
     fn go(&mut self, to: usize) {
+        self.has_stepped = false;
         if to != self.cursor {
             self.cursor = to;
             self.scrolled = [0; 3];

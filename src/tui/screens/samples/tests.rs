@@ -1,6 +1,9 @@
 //! Tests of the screen: pictures in every size, and what keys do through the real update function.
 
+use std::collections::BTreeSet;
+
 use crate::domain::preference::{PairId, Side};
+use crate::domain::review::goal::Progress;
 use crate::domain::review::{Order, PrecisionEstimate, Queue};
 use crate::domain::run::{RequestKind, RunId};
 use crate::domain::selection::LeftOut;
@@ -71,6 +74,8 @@ fn opinions(index: usize) -> PairOpinions {
             reason: line.reason,
             comment: None,
             at_ms: 0,
+            reviewer: None,
+            preferred: None,
         }),
     }
 }
@@ -107,6 +112,10 @@ fn answer(wanted: &Wanted) -> SamplesData {
         }),
         undo: Some(BatchRow { id: 9, verdict: Verdict::Veto, n_pairs: 1, pair: PairId(1037) }),
         redo: None,
+        judged: BTreeSet::new(),
+        progress: Progress::default(),
+        said: Vec::new(),
+        agreements: Vec::new(),
     }
 }
 
@@ -317,7 +326,7 @@ fn an_audit_begins_where_it_stopped_and_says_so_in_its_verdicts() {
     let mut model = samples();
     press(&mut model, &["Q"]);
     assert_eq!((model.samples.order, model.samples.cursor), (Order::Audit, 5));
-    let effects = press(&mut model, &["a"]);
+    let effects = press(&mut model, &["1"]);
     let Effect::Samples(Request::Decide { queue, .. }) = &effects[0] else { panic!() };
     assert_eq!(*queue, Some(Queue::Audit));
     press(&mut model, &["/"]);

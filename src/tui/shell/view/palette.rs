@@ -71,6 +71,7 @@ fn screen_words(context: Context) -> &'static str {
     match context {
         Context::Live => "live",
         Context::Samples => "samples",
+        Context::Queue => "queue",
         Context::Compare => "compare",
         Context::Launch => "launch",
         Context::Runs | Context::Confirm | Context::Choice | Context::Prompt => "runs",
