@@ -22,12 +22,14 @@
 //! A mistake is refused with its line: a viewer with half of somebody's keys would do things its
 //! person did not ask for.
 
+mod guidelines;
+
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
 use crate::domain::review::{SampleFilter, reviewer_name};
-use crate::domain::text::clean::{clean_line, clean_text};
+use crate::domain::text::clean::clean_line;
 use crate::store::Home;
 
 use super::error::TuiError;
@@ -87,10 +89,6 @@ const NAMES: [&str; 11] = [
     "keys",
     "views",
 ];
-/// Longest text of guidelines that is read.
-const GUIDELINES_BYTES_MAX: u64 = 64 << 10;
-/// Where guidelines lie in a home unless the config file says so.
-const GUIDELINES: &str = "guidelines.md";
 
 impl Settings {
     /// Where the file of a home is.
@@ -109,7 +107,7 @@ impl Settings {
         match std::fs::metadata(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let mut settings = Self::default();
-                settings.read_guidelines(home, &path)?;
+                settings.guidelines = guidelines::read(home, None, &path)?;
                 return Ok(settings);
             }
             Err(error) => return Err(unreadable(error)),
@@ -120,37 +118,9 @@ impl Settings {
         }
         let text = std::fs::read_to_string(&path).map_err(unreadable)?;
         let mut settings = Self::parse(&text, &path)?;
-        settings.read_guidelines(home, &path)?;
+        let named = settings.guidelines_file.as_ref().map(|(name, line)| (name.as_str(), *line));
+        settings.guidelines = guidelines::read(home, named, &path)?;
         Ok(settings)
-    }
-
-    /// Reads the guidelines for reviewers: the file that is named, or the one in the home if it is
-    /// there.
-    fn read_guidelines(&mut self, home: &Home, config: &Path) -> Result<(), TuiError> {
-        let (name, line) = self.guidelines_file.clone().unwrap_or((GUIDELINES.to_owned(), 0));
-        let path = home.root().join(&name);
-        let is_named = line > 0;
-        let read = match std::fs::metadata(&path) {
-            Ok(it) if it.is_file() && it.len() <= GUIDELINES_BYTES_MAX => {
-                std::fs::read_to_string(&path)
-            }
-            Ok(_) => Err(std::io::Error::other("no file of at most 64 KiB")),
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(text) => self.guidelines = clean_text(text.trim()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => {}
-            Err(error) if is_named => {
-                return Err(TuiError::Settings {
-                    path: config.to_owned(),
-                    line,
-                    message: format!("`guidelines` is `{}`: {error}", path.display()),
-                    hint: "name a text file, in the home or by its whole path".to_owned(),
-                });
-            }
-            Err(source) => return Err(TuiError::SettingsFile { path, source }),
-        }
-        Ok(())
     }
 
     /// The settings of a text; `path` is for messages.
@@ -456,21 +426,6 @@ mod tests {
         assert_eq!(parse("").unwrap(), Settings::default());
         let settings = parse("reviewer = \" anna \"\ngoal = 40\n").unwrap();
         assert_eq!((settings.reviewer.as_deref(), settings.goal), (Some("anna"), Some(40)));
-    }
-
-    #[test]
-    fn guidelines_are_a_file_of_the_home() {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::new(folder.path());
-        assert_eq!(Settings::load(&home).unwrap().guidelines, "");
-        std::fs::write(folder.path().join("guidelines.md"), "be kind\n").unwrap();
-        assert_eq!(Settings::load(&home).unwrap().guidelines, "be kind");
-        std::fs::write(Settings::path(&home), "\nguidelines = \"rules.md\"\n").unwrap();
-        let error = Settings::load(&home).unwrap_err();
-        assert!(matches!(error, TuiError::Settings { line: 2, .. }), "{error}");
-        std::fs::write(folder.path().join("rules.md"), "\u{1b}[2Jshort").unwrap();
-        let settings = Settings::load(&home).unwrap();
-        assert!(settings.guidelines.ends_with("short") && !settings.guidelines.contains('\u{1b}'));
     }
 
     #[test]

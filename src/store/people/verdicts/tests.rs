@@ -241,6 +241,11 @@ fn reviewers_take_back_what_is_theirs_and_the_newest_holds() {
     assert_eq!(holds(store, 1), Some(Side::A));
     let row = row_of(store, &run, 1).unwrap();
     assert_eq!((row.reviewer.as_deref(), row.reason), (Some("anna"), None));
+    // The worker, which reads the rows as they come, trains on the same.
+    let mut trained_on = VerdictSet::default();
+    store.read_verdicts_after(&run, 0, &mut trained_on).unwrap();
+    assert_eq!(trained_on, store.verdicts(&run, None).unwrap().0);
+    assert_eq!(trained_on.human_labels().len(), 1);
     // What is read bit by bit is what is read at once.
     let mut early = ReviewState::of(Some("anna"));
     store.refresh_review(&run, &mut early).unwrap();

@@ -218,3 +218,22 @@ pub fn lines_of(model: &Model, text: &str, width: u16) -> Vec<String> {
     let cut = |line: &str| text::cut(text::after(line, model.samples.n_left), n_columns);
     text.split('\n').take(N_LINES_MAX).map(cut).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{press, samples_at};
+    use super::*;
+    use crate::tui::tests::pictures::draw;
+
+    #[test]
+    fn the_list_takes_room_from_the_pair() {
+        let mut model = samples_at(160, 48);
+        let columns = n_list_columns;
+        assert_eq!(columns(&model), 54);
+        press(&mut model, &["-", "-"]);
+        assert_eq!(columns(&model), 46);
+        press(&mut model, &["Tab", "-"]);
+        assert_eq!(columns(&model), 50, "less for the pair is more for the list");
+        draw(&model);
+    }
+}

@@ -206,3 +206,6 @@ pub fn toggle_second(model: &mut Model) -> Vec<Effect> {
 pub fn toggle_guidelines(model: &mut Model) {
     model.samples.judging.shows_guidelines = !model.samples.judging.shows_guidelines;
 }
+
+#[cfg(test)]
+mod tests;

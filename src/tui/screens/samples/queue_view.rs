@@ -48,8 +48,12 @@ pub fn draw_header(model: &Model, data: &SamplesData, area: Rect, buffer: &mut B
     let mut more = vec![queue_words::outlook(samples, data, has_ended)];
     more.extend(queue_words::agreement(samples, data).filter(|_| samples.judging.is_second));
     let more: Vec<String> = more.into_iter().filter(|words| !words.is_empty()).collect();
-    let gate = row.filter(|row| row.waits_for_review()).map(|_| " p releases ");
-    let room = width.saturating_sub(gate.map_or(0, text::width));
+    let gate = row.filter(|row| row.waits_for_review());
+    let gate = gate.map(|row| match row.round == data.round {
+        true => " p releases ".to_owned(),
+        false => format!(" round {} waits, ] shows it ", row.round),
+    });
+    let room = width.saturating_sub(gate.as_deref().map_or(0, text::width));
     let line = Line::from(vec![
         Span::styled(place.clone(), theme.text),
         Span::styled(

@@ -162,7 +162,11 @@ fn draw_header(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffe
     let short =
         format!(" {reviewed} reviewed (✗{vetoed} ✓{kept} ⇄{flipped}) · {estimate}{expected}");
     if let Some(row) = model.current().filter(|row| row.waits_for_review()) {
-        let words = format!(" waits for you: p releases round {} ", row.round);
+        let words = if data.round == row.round {
+            format!(" waits for you: p releases round {} ", row.round)
+        } else {
+            format!(" round {} waits for you: ] shows it, p releases it ", row.round)
+        };
         let room = width.saturating_sub(text::width(&words));
         put(buffer, area, 1, Line::styled(text::cut(&short, room), theme.text));
         put_right(buffer, area, 1, Line::styled(words, theme.warn));
