@@ -291,8 +291,15 @@ mod tests {
         bench.state.saved.global_step = 9;
         bench.reporter.read_verdicts(&mut bench.state.saved).unwrap();
         let events = bench.record.take_events();
-        let [RunEvent::VerdictsRead { global_step: 9, last_verdict_id: 2, n_vetoed: 1, n_kept: 1, .. }] =
-            &events[..]
+        let [
+            RunEvent::VerdictsRead {
+                global_step: 9,
+                last_verdict_id: 2,
+                n_vetoed: 1,
+                n_kept: 1,
+                ..
+            },
+        ] = &events[..]
         else {
             panic!("{events:?}")
         };

@@ -43,7 +43,8 @@ pub fn export(
     })?;
     if form == Form::Csv
         && matches!(what, What::Labels | What::HumanLabels)
-        && source.is_conversational() {
+        && source.is_conversational()
+    {
         context.say("note: messages are JSON in the cells, which TRL reads as plain texts; `--format jsonl` keeps them lists");
     }
     let n = words::count(n);

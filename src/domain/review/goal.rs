@@ -106,7 +106,9 @@ mod tests {
         let exact = wilson_interval_finite(54, 60, 4_000).unwrap().half_width();
         assert!((then - exact).abs() < 1e-12 && then < now);
         let widest = half_width_after(None, 20, 4_000).unwrap();
-        assert!((widest - wilson_interval_finite(10, 20, 4_000).unwrap().half_width()).abs() < 1e-12);
+        assert!(
+            (widest - wilson_interval_finite(10, 20, 4_000).unwrap().half_width()).abs() < 1e-12
+        );
         assert_eq!(half_width_after(None, 20, 20), Some(0.0), "all of them are looked at");
         assert_eq!(half_width_after(None, 0, 100), None);
     }

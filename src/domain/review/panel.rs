@@ -160,9 +160,7 @@ impl Panel {
                     Some((judgment.finding()?, theirs.get(pair)?.finding()?))
                 });
                 let agreement = agreement(both);
-                found.extend(
-                    agreement.map(|it| ((*first).to_owned(), (*second).to_owned(), it)),
-                );
+                found.extend(agreement.map(|it| ((*first).to_owned(), (*second).to_owned(), it)));
             }
         }
         found
@@ -242,7 +240,8 @@ mod tests {
         let keep = judgment(Verdict::Keep, Some(Side::A));
         let flip = judgment(Verdict::Flip, Some(Side::B));
         let veto = judgment(Verdict::Veto, None);
-        for (pair, anna, bob) in [(1, keep, keep), (2, keep, flip), (3, veto, veto), (4, flip, veto)]
+        for (pair, anna, bob) in
+            [(1, keep, keep), (2, keep, flip), (3, veto, veto), (4, flip, veto)]
         {
             panel.record("anna", PairId(pair), anna);
             panel.record("bob", PairId(pair), bob);

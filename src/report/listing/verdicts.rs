@@ -262,7 +262,8 @@ mod tests {
         fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
         assert!(Verdicts::read(&fixture.store, &run).unwrap().is_empty());
         let mut say = |pair, better, name| {
-            let decision = Decision { better, reviewer: Some(name), ..Decision::new(Verdict::Veto) };
+            let decision =
+                Decision { better, reviewer: Some(name), ..Decision::new(Verdict::Veto) };
             fixture.store.decide(&run, &[PairId(pair)], decision).unwrap();
         };
         let (a, b) = (Some(Side::A), Some(Side::B));

@@ -199,4 +199,3 @@ pub(super) fn next_id(transaction: &Transaction<'_>) -> Result<i64, StoreError> 
     let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'verdicts'), 0) + 1";
     Ok(transaction.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
-

@@ -20,7 +20,6 @@ use crate::store::events::parts::scored_pair;
 use crate::store::rounds::selected_rounds;
 use crate::store::{Store, columns, keys, runs};
 
-
 /// A decision about one pair or many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision<'a> {

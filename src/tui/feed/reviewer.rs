@@ -145,7 +145,8 @@ impl Reviewer {
         let Some(Judged { choice, left, is_blind }) = judged else { return decision };
         let reason = (choice == Choice::Neither).then_some(decisions::NEITHER);
         let better = choice.side(left);
-        Decision { better, reason, shown: Some(Shown { left, is_blind }), ..decision }
+        let verdict = if better.is_none() { Verdict::Veto } else { verdict };
+        Decision { verdict, better, reason, shown: Some(Shown { left, is_blind }), ..decision }
     }
 
     fn decide(
@@ -346,7 +347,8 @@ fn find(review: &RoundReview, rows: &[u32], wanted: &Wanted, name: &str) -> Opti
         let pair = review.pair(*row);
         let is_decided = !wanted.is_second && review.state.verdicts.get(pair).is_some();
         // Outside a queue a decision that was lifted leaves a pair open.
-        let is_mine = wanted.order.queue().is_some() && review.state.panel.get(name, pair).is_some();
+        let is_mine =
+            wanted.order.queue().is_some() && review.state.panel.get(name, pair).is_some();
         !is_decided && !is_mine
     };
     match wanted.find? {
@@ -386,7 +388,6 @@ fn progress(review: &RoundReview, list: &List, name: &str) -> Progress {
     progress.pace_ms = pace_ms(&review.state.times);
     progress
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -271,8 +271,8 @@ impl Reviewer {
 
 /// What finds the way to the pairs, and decides.
 const REVIEW_KEYS: [&str; 22] = [
-    "3", "x", "a", "f", "j", "k", " ", "X", "A", "y", "u", "Ctrl-r", "Q", "t", "n", "*", "1", "2", "0",
-    "s", "B", "o",
+    "3", "x", "a", "f", "j", "k", " ", "X", "A", "y", "u", "Ctrl-r", "Q", "t", "n", "*", "1", "2",
+    "0", "s", "B", "o",
 ];
 
 #[test]

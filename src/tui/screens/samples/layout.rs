@@ -174,8 +174,7 @@ pub fn texts(model: &Model, pair: &PairOpinions, area: Rect) -> Texts {
     let need = |text: &str, width: u16| lines_of(model, text, width).len() as u16 + 1;
     let need_first = need(first, half - u16::from(is_wide));
     let need_second = need(second, half - u16::from(is_wide));
-    let need_answers =
-        if is_wide { need_first.max(need_second) } else { need_first + need_second };
+    let need_answers = if is_wide { need_first.max(need_second) } else { need_first + need_second };
     let need_prompt = need(prompt_text(pair), area.width);
     // What no text needs lets the reasons take a second line.
     let spare = area.height.saturating_sub(n_why + n_chart + need_answers + need_prompt);

@@ -20,7 +20,8 @@ pub fn open(model: &mut Model, run: RunId, round: Option<u32>, pair: Option<Pair
     let Judging { reviewer, guidelines, step, .. } = judging;
     let judging = Judging { reviewer, guidelines, step, ..Judging::default() };
     let has_diff = true;
-    let opened = Samples { run, round, filter, find, decided, views, judging, ..Samples::default() };
+    let opened =
+        Samples { run, round, filter, find, decided, views, judging, ..Samples::default() };
     model.samples = Samples { cuts_lines, has_diff, ..opened };
     model.go_to(Screen::Samples);
 }

@@ -47,12 +47,7 @@ pub fn draw(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer) 
 }
 
 /// `9772 confidence .831 ▲.06 · model says A`
-fn head(
-    model: &Model,
-    data: &SamplesData,
-    pair: &PairOpinions,
-    width: usize,
-) -> Line<'static> {
+fn head(model: &Model, data: &SamplesData, pair: &PairOpinions, width: usize) -> Line<'static> {
     let theme = &model.theme;
     let sample = &pair.sample;
     if model.samples.hides(sample.pair) {
@@ -133,10 +128,11 @@ fn draw_answer(model: &Model, pair: &PairOpinions, side: Side, area: Rect, buffe
     let gold =
         if model.samples.shows_gold && sample.gold == side { " · ★ human label" } else { "" };
     let says = format!("{glyph} {says} · reward {reward:+.2}{gold}");
-    let place = if side == model.samples.left(sample.pair) { "1 left" } else { "2 right" };
+    let is_left = side == model.samples.left(sample.pair);
     let words_of = if model.samples.hides(sample.pair) {
-        place.to_owned()
+        if is_left { "1 left" } else { "2 right" }.to_owned()
     } else if model.samples.is_queue() {
+        let place = if is_left { 1 } else { 2 };
         format!("{place} = {} {says}", words::letter(side))
     } else {
         format!("{} {says}", words::letter(side))

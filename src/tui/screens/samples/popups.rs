@@ -44,8 +44,7 @@ pub fn ask_all(model: &mut Model, verdict: Verdict) {
     };
     // A bulk decision is no look at a random pair.
     let target = Target::Listed(data.n_listed);
-    let request =
-        Request::Decide { run, target, verdict, queue: None, judged: None };
+    let request = Request::Decide { run, target, verdict, queue: None, judged: None };
     model.overlay = Some(Overlay::Confirm {
         question: format!("{verb} all {n} pairs of this list?"),
         detail: format!("{what} · one step: u takes all of it back"),

@@ -3,7 +3,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use crate::domain::run::RunStatus;
 use crate::store::SampleLine;
@@ -35,33 +35,38 @@ pub fn draw_header(model: &Model, data: &SamplesData, area: Rect, buffer: &mut B
     let room = width.saturating_sub(text::width(mode) + 1);
     put(buffer, area, 0, Line::styled(text::cut(&progress, room), theme.heading));
     put_right(buffer, area, 0, Line::styled(mode, style));
+    draw_outlook(model, data, area, buffer);
+}
+
+/// What the judgments tell, then where one is, as far as there is room.
+fn draw_outlook(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let samples = &model.samples;
     let row = model.current();
-    let name = row.map_or("", |row| row.name.as_str());
-    let place = format!(
-        " {} · round {}/{} · {}",
-        text::cut(name, width / 5),
-        data.round,
-        data.rounds.last().unwrap_or(&data.round),
-        text::cut(&samples.judging.reviewer, 16)
-    );
-    let has_ended = row.is_some_and(|row| row.status == RunStatus::Finished);
-    let mut more = vec![queue_words::outlook(samples, data, has_ended)];
-    more.extend(queue_words::agreement(samples, data).filter(|_| samples.judging.is_second));
-    let more: Vec<String> = more.into_iter().filter(|words| !words.is_empty()).collect();
     let gate = row.filter(|row| row.waits_for_review());
     let gate = gate.map(|row| match row.round == data.round {
         true => " p releases ".to_owned(),
         false => format!(" round {} waits, ] shows it ", row.round),
     });
-    let room = width.saturating_sub(gate.as_deref().map_or(0, text::width));
-    let line = Line::from(vec![
-        Span::styled(place.clone(), theme.text),
-        Span::styled(
-            text::cut(&format!(" · {}", more.join(" · ")), room.saturating_sub(text::width(&place))),
-            theme.strong,
-        ),
-    ]);
-    put(buffer, area, 1, line);
+    let width = usize::from(area.width);
+    let room = width.saturating_sub(gate.as_deref().map_or(0, text::width) + 1);
+    let has_ended = row.is_some_and(|row| row.status == RunStatus::Finished);
+    let mut parts = vec![queue_words::outlook(samples, data, has_ended)];
+    parts.extend(queue_words::agreement(samples, data).filter(|_| samples.judging.is_second));
+    let n_telling = parts.len();
+    parts.push(format!("round {}/{}", data.round, data.rounds.last().unwrap_or(&data.round)));
+    parts.push(samples.judging.reviewer.clone());
+    parts.push(row.map_or_else(String::new, |row| row.name.clone()));
+    let mut shown = String::new();
+    for (at, part) in parts.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
+        let dot = if shown.is_empty() { " " } else { " · " };
+        let longer = format!("{shown}{dot}{part}");
+        // What was measured is cut before it is left out; where one is stands whole or not at all.
+        if at < n_telling || text::width(&longer) <= room {
+            shown = longer;
+        }
+    }
+    put(buffer, area, 1, Line::styled(text::cut(&shown, room), theme.text));
     if let Some(words) = gate {
         put_right(buffer, area, 1, Line::styled(words, theme.warn));
     }

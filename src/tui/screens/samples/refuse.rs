@@ -97,9 +97,11 @@ fn of_own(model: &Model, data: &SamplesData, command: S) -> Option<String> {
             .selected()
             .is_some_and(|pair| samples.hides(pair))
             .then(|| "blind: judge the pair first, or B shows what the model says".to_owned()),
-        S::Guidelines => samples.judging.guidelines.is_empty().then(|| {
-            "no guidelines: write them into guidelines.md in the home".to_owned()
-        }),
+        S::Guidelines => samples
+            .judging
+            .guidelines
+            .is_empty()
+            .then(|| "no guidelines: write them into guidelines.md in the home".to_owned()),
         // The cursor is on a line that is not read yet. A decision would concern no pair, and would
         // still be a step for undo without any rows.
         S::Veto | S::Keep | S::Flip | S::MarkLike => {

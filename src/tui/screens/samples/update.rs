@@ -329,8 +329,9 @@ fn toggle_queue(model: &mut Model, queue: Order) {
 /// Goes back to the pair whose decision is taken back or brought back, where it was a single one.
 fn find_undone(samples: &mut Samples, is_undo: bool) {
     samples.judging.last = None;
-    let batch =
-        samples.current().and_then(|data| if is_undo { data.undo.as_ref() } else { data.redo.as_ref() });
+    let batch = samples
+        .current()
+        .and_then(|data| if is_undo { data.undo.as_ref() } else { data.redo.as_ref() });
     let pair = batch.filter(|batch| batch.n_pairs == 1).map(|batch| batch.pair);
     if let Some(pair) = pair.filter(|_| samples.is_queue()) {
         samples.find = Some(Find::Pair(pair));

@@ -4,10 +4,12 @@ use super::super::tests::{feed_as, line, press, run, samples_at, snapshots};
 use super::*;
 use crate::domain::review::goal::Progress;
 use crate::domain::review::{Finding, Judgment, Order, Queue};
+use crate::domain::run::RunStatus;
 use crate::tui::feed::samples::SamplesData;
-use crate::tui::tests::drive::{key, toast};
-use crate::tui::tests::pictures::{draw, picture};
 use crate::tui::shell::update::update;
+use crate::tui::tests::drive::{key, toast};
+use crate::tui::tests::fixtures::{model, running_data};
+use crate::tui::tests::pictures::{draw, picture};
 
 const GUIDELINES: &str = "Prefer the answer that is right; of two right ones the shorter.\n\nAn answer \
     that refuses without a reason is worse than one that helps. If both are wrong, press 0.";
@@ -69,6 +71,35 @@ fn pictures_of_a_queue() {
     });
 }
 
+#[test]
+fn a_gate_shows_its_round_and_the_footer_says_what_p_does() {
+    let mut data = running_data();
+    let row = &mut data.detail.row;
+    row.status = RunStatus::Paused;
+    "review".clone_into(&mut row.progress.as_mut().unwrap().step);
+    let mut model = model(80, 24, vec![row.clone()], Some(data));
+    // A first look, at round 1; then the gate of round 2 is met on the live screen.
+    press(&mut model, &["3", "["]);
+    assert_eq!(model.samples.round, Some(1));
+    assert!(picture(&draw(&model)).contains("round 2 waits for you: ] shows it, p releases it"));
+    press(&mut model, &["2"]);
+    let shown = picture(&draw(&model));
+    assert!(shown.contains("waits for you: 3 shows, p releases\n"), "{shown}");
+    assert!(shown.contains("p releases  "), "{shown}");
+    press(&mut model, &["3"]);
+    assert_eq!(model.samples.round, Some(2));
+    assert!(picture(&draw(&model)).contains("p releases round 2"));
+}
+
+#[test]
+fn a_filter_is_typed_behind_the_one_there_is() {
+    let mut model = samples_at(80, 24);
+    press(&mut model, &["/", "c", "o", "n", "f", ">", ".", "8", "Enter"]);
+    assert_eq!(model.samples.filter, "selected:yes conf>.8");
+    press(&mut model, &["/", "Esc"]);
+    assert_eq!(model.samples.filter, "selected:yes conf>.8");
+}
+
 /// What Bob has said, and Anna too.
 fn second(model: &mut Model) {
     feed_as(model, &bobs);
@@ -84,10 +115,9 @@ fn bobs(data: &mut SamplesData) {
     data.judged.insert(line(5).pair);
     data.said = vec![("anna".to_owned(), said(Side::A)), ("bob".to_owned(), said(Side::B))];
     let found = crate::domain::review::panel::agreement(
-        (0..14).map(|i| (Finding::A, if i < 12 { Finding::A } else { Finding::B })).chain([
-            (Finding::B, Finding::B),
-            (Finding::B, Finding::B),
-        ]),
+        (0..14)
+            .map(|i| (Finding::A, if i < 12 { Finding::A } else { Finding::B }))
+            .chain([(Finding::B, Finding::B), (Finding::B, Finding::B)]),
     );
     data.agreements = vec![("anna".to_owned(), "bob".to_owned(), found.unwrap())];
 }
@@ -229,8 +259,7 @@ fn a_pair_that_is_not_on_the_screen_is_not_judged() {
     let mut model = teach_at(80, 24);
     update(&mut model, key("1"));
     let effects = update(&mut model, key("1"));
-    let decides =
-        |effect: &Effect| matches!(effect, Effect::Samples(Request::Decide { .. }));
+    let decides = |effect: &Effect| matches!(effect, Effect::Samples(Request::Decide { .. }));
     assert!(!effects.iter().any(decides), "its text was not there yet");
     assert_eq!(toast(&model).0, "this pair is still being read");
 }
