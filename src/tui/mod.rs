@@ -82,7 +82,7 @@ pub struct TuiOptions {
     pub mouse: bool,
     /// One frame a second at most, for thin lines.
     pub slow: bool,
-    /// Whose decisions these are.
+    /// The person whose decisions are recorded.
     pub reviewer: String,
 }
 

@@ -164,7 +164,6 @@ fn failure_hint(store: &Store, run: &RunId) -> CliResult<Option<String>> {
 struct Printer<'a> {
     context: &'a Context,
     output: Output,
-    /// The run's.
     name: String,
     throttle: Duration,
     printed_at: Option<Instant>,

@@ -211,20 +211,15 @@ mod tests {
 
     #[test]
     fn kappa_is_that_of_a_table() {
+        use Finding::{A, B, Neither};
         // The table of two raters with 20, 5, 10 and 15 of 50 cases: .7 observed, .5 by chance.
-        let cells = [
-            (Finding::A, Finding::A, 20),
-            (Finding::A, Finding::B, 5),
-            (Finding::B, Finding::A, 10),
-            (Finding::B, Finding::B, 15),
-        ];
+        let cells = [(A, A, 20), (A, B, 5), (B, A, 10), (B, B, 15)];
         let both = cells.iter().flat_map(|(one, other, n)| std::iter::repeat_n((*one, *other), *n));
         let found = agreement(both).unwrap();
         assert_eq!((found.n_both, found.n_same), (50, 35));
         assert!((found.share - 0.7).abs() < 1e-12);
         assert!((found.kappa.unwrap() - 0.4).abs() < 1e-12);
         // Three kinds: two thirds are the same, a third would be by chance.
-        use Finding::{A, B, Neither};
         let both = [(A, A), (B, B), (Neither, A), (A, A), (B, Neither), (Neither, Neither)];
         let found = agreement(both).unwrap();
         assert!((found.kappa.unwrap() - 0.5).abs() < 1e-12, "{found:?}");

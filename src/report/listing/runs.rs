@@ -173,9 +173,8 @@ fn run_table(runs: &[RunRow]) -> Table {
         table.push(vec![
             Cell::new(&row.id),
             Cell::new(&row.name),
-            Cell::shown(Some(status(row)), |status| match row.waits_for_review() {
-                true => REVIEW.to_owned(),
-                false => status.to_owned(),
+            Cell::shown(Some(status(row)), |status| {
+                if row.waits_for_review() { REVIEW } else { status }.to_owned()
             }),
             Cell::new(row.round),
             Cell::new(row.rounds_max),

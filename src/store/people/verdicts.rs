@@ -33,7 +33,7 @@ pub struct Decision<'a> {
     pub comment: Option<&'a str>,
     /// The queue in which the pairs were shown.
     pub queue: Option<Queue>,
-    /// Who decides.
+    /// Who decides; `None` is nobody in particular.
     pub reviewer: Option<&'a str>,
     /// How the answers were shown, in a queue.
     pub shown: Option<Shown>,

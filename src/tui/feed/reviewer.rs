@@ -55,7 +55,7 @@ pub fn serve(home: &Home, name: String, requests: &Receiver<Request>, to: &Outle
 /// Keeps what is shown of a round, and writes decisions.
 pub struct Reviewer {
     home: Home,
-    /// Who decides.
+    /// The person whose decisions are recorded.
     name: String,
     store: Option<Store>,
     wanted: Option<Wanted>,

@@ -121,7 +121,6 @@ fn selection_footer(summary: &SelectionSummary, width: u16) -> String {
         )
     } else {
         let (kept, scored) = (text::short_count(kept), text::short_count(scored));
-        let from = summary.pseudo_label_precision.map_or("", |_| " (hidden labels)");
         format!("{kept} of {scored} · prec {precision}{from}")
     }
 }

@@ -116,8 +116,6 @@ pub struct Samples {
     pub asked: Option<Wanted>,
     /// What judging the pairs of a queue needs.
     pub judging: Judging,
-    /// Whether the cursor has just moved on by itself: a key that goes down would skip a pair.
-    pub has_stepped: bool,
 }
 
 impl Samples {
@@ -149,7 +147,7 @@ impl Samples {
 
     /// Puts the cursor on another line.
     fn go(&mut self, to: usize) {
-        self.has_stepped = false;
+        self.judging.has_stepped = false;
         if to != self.cursor {
             self.cursor = to;
             self.scrolled = [0; 3];

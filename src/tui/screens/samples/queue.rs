@@ -18,7 +18,7 @@ use crate::tui::shell::model::{Model, Tone};
 /// What judging needs to know beside the list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judging {
-    /// Who judges.
+    /// The person whose judgments these are.
     pub reviewer: String,
     /// What the person in charge wants reviewers to keep in mind; empty where nothing is written.
     pub guidelines: String,
@@ -28,6 +28,8 @@ pub struct Judging {
     pub shows_model: bool,
     /// Whether a pair is open until this reviewer has judged it, whatever others said of it.
     pub is_second: bool,
+    /// Whether the cursor has just moved on by itself: a key that goes down would skip a pair.
+    pub has_stepped: bool,
     /// Whether the guidelines stand in the place of the pair.
     pub shows_guidelines: bool,
     /// Pairs whose model's side was on the screen before they were judged.
@@ -46,6 +48,7 @@ impl Default for Judging {
             step: N_GOAL,
             shows_model: false,
             is_second: false,
+            has_stepped: false,
             shows_guidelines: false,
             seen: BTreeSet::new(),
             last: None,
@@ -66,7 +69,7 @@ pub struct Last {
     pub confidence: f64,
     /// What was decided before.
     pub was: Option<Verdict>,
-    /// What other reviewers said.
+    /// What other reviewers said of it, in words.
     pub others: Option<String>,
 }
 
@@ -172,7 +175,7 @@ pub fn next_open(samples: &mut Samples) {
             samples.find = Some(Find::OpenFrom(next));
         }
         samples.go(next);
-        samples.has_stepped = true;
+        samples.judging.has_stepped = true;
     }
 }
 

@@ -44,9 +44,12 @@ fn draw_outlook(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buff
     let samples = &model.samples;
     let row = model.current();
     let gate = row.filter(|row| row.waits_for_review());
-    let gate = gate.map(|row| match row.round == data.round {
-        true => " p releases ".to_owned(),
-        false => format!(" round {} waits, ] shows it ", row.round),
+    let gate = gate.map(|row| {
+        if row.round == data.round {
+            " p releases ".to_owned()
+        } else {
+            format!(" round {} waits, ] shows it ", row.round)
+        }
     });
     let width = usize::from(area.width);
     let room = width.saturating_sub(gate.as_deref().map_or(0, text::width) + 1);

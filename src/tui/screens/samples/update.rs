@@ -187,8 +187,8 @@ fn on_pane(model: &mut Model, command: PaneCommand) {
 fn move_cursor(model: &mut Model, motion: Motion, n: usize) {
     let n_listed = model.samples.current().map_or(0, |data| data.n_listed);
     let at = match model.samples.pane {
-        Pane::List if motion == Motion::Down && n == 1 && model.samples.has_stepped => {
-            model.samples.has_stepped = false;
+        Pane::List if motion == Motion::Down && n == 1 && model.samples.judging.has_stepped => {
+            model.samples.judging.has_stepped = false;
             model.say(Tone::Note, "your key has gone to this pair already · j again goes on");
             return;
         }
@@ -368,7 +368,7 @@ fn decide(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     let next = samples.cursor + 1;
     if is_one && samples.current().is_some_and(|data| next < data.n_listed) {
         samples.go(next);
-        samples.has_stepped = true;
+        samples.judging.has_stepped = true;
     }
     let target = Target::Pairs(pairs);
     vec![Effect::Samples(Request::Decide { run, target, verdict, queue, judged: None })]
