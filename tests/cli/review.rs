@@ -223,6 +223,16 @@ fn reviewers_are_named_agree_or_differ_and_take_back_what_is_theirs() {
     let (anna, bob) = (Value::from("anna"), Value::from("bob"));
     assert_eq!(who, [(&anna, &true.into()), (&bob, &true.into()), (&bob, &true.into())]);
 
+    let out = place.path("report.html");
+    let path = out.to_str().unwrap();
+    succeeded(&place, &["export", "gated", "--format", "html", "-o", path]);
+    let report = std::fs::read_to_string(&out).unwrap();
+    let found = "In force: 1 labels kept, 1 flipped, 0 pairs vetoed, by anna, bob.";
+    assert!(report.contains(found), "{report}");
+    assert!(
+        report.contains("anna and bob both judged 2 pairs") && report.contains("differ about 1")
+    );
+
     // Bob takes his flip back: what Anna said holds again. Carl has nothing to take back.
     succeeded(&place, &["undo", "gated", "--reviewer", "bob"]);
     let samples = place.json(&["samples", "gated", "--filter", "verdict:veto", "--json"]);

@@ -142,7 +142,10 @@ impl Samples {
     pub fn comment_on(&self) -> Option<PairId> {
         let line = self.current()?.line(self.cursor)?;
         let decided = self.decided.as_ref().filter(|it| Some(&it.run) == self.run.as_ref());
-        if line.verdict.is_some() { Some(line.pair) } else { decided.map(|it| it.pair) }
+        // In a queue the cursor has gone on, perhaps to a pair that somebody else has judged.
+        let is_here =
+            if self.is_queue() { self.is_judged(line.pair) } else { line.verdict.is_some() };
+        if is_here { Some(line.pair) } else { decided.map(|it| it.pair) }
     }
 
     /// Puts the cursor on another line.

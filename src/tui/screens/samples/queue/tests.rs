@@ -281,6 +281,20 @@ fn a_queue_is_whole_and_the_list_comes_back_as_it_was() {
 }
 
 #[test]
+fn a_comment_is_on_the_pair_just_judged() {
+    let mut model = teach_at(80, 24);
+    press(&mut model, &["c"]);
+    assert!(toast(&model).0.starts_with("judge first: 1 left"), "{:?}", toast(&model));
+    let pair = model.samples.selected().unwrap();
+    press(&mut model, &["1", "c", "o", "d", "d"]);
+    let effects = press(&mut model, &["Enter"]);
+    let [Effect::Samples(Request::Amend { pair: on, comment, .. })] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((*on, comment.as_deref()), (pair, Some("odd")));
+}
+
+#[test]
 fn an_undo_goes_back_to_its_pair() {
     let mut model = teach_at(80, 24);
     press(&mut model, &["1"]);
