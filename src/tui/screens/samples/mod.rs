@@ -6,6 +6,7 @@
 
 pub mod command;
 mod diff;
+pub mod judging;
 pub mod keys;
 pub mod layout;
 mod marks;
@@ -30,7 +31,7 @@ use crate::domain::run::RunId;
 use crate::domain::verdict::Verdict;
 use crate::tui::feed::samples::{Find, SamplesData, Wanted};
 
-use queue::Judging;
+use judging::Judging;
 
 /// Where the moving keys go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

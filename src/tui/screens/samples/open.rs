@@ -1,7 +1,7 @@
 //! How the samples screen is opened.
 
 use super::Samples;
-use super::queue::Judging;
+use super::judging::Judging;
 use crate::domain::preference::PairId;
 use crate::domain::run::RunId;
 use crate::tui::feed::samples::Find;

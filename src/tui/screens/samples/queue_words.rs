@@ -6,7 +6,7 @@ use crate::domain::review::{Agreement, Choice, Order};
 use crate::domain::verdict::Verdict;
 
 use super::Samples;
-use super::queue::Last;
+use super::judging::Last;
 use crate::tui::feed::samples::SamplesData;
 use crate::tui::kit::decisions;
 use crate::tui::kit::text;

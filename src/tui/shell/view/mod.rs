@@ -142,10 +142,11 @@ fn draw_hints(model: &Model, area: Rect, buffer: &mut Buffer) {
             let leaves = row.binding.command == Command::Viewer(ViewerCommand::Back)
                 && model.screen == Screen::Runs
                 && model.overlay.is_none();
-            let hint = match row.binding.command {
+            let pauses = row.binding.command == Command::Worker(WorkerCommand::Pause);
+            let hint = match row.binding.hint {
                 _ if leaves => "quit",
-                Command::Worker(WorkerCommand::Pause) => pause_hint(model, row.binding.hint),
-                _ => row.binding.hint,
+                hint if pauses => pause_hint(model, hint),
+                hint => hint,
             };
             Some((row.binding.command, row.keys.first()?.hint(), hint))
         })
