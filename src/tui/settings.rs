@@ -106,9 +106,8 @@ impl Settings {
         let unreadable = |source| TuiError::SettingsFile { path: path.clone(), source };
         match std::fs::metadata(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let mut settings = Self::default();
-                settings.guidelines = guidelines::read(home, None, &path)?;
-                return Ok(settings);
+                let guidelines = guidelines::read(home, None, &path)?;
+                return Ok(Self { guidelines, ..Self::default() });
             }
             Err(error) => return Err(unreadable(error)),
             Ok(metadata) if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX => {

@@ -277,15 +277,7 @@ impl<'a> Printer<'a> {
                 let line = self.round_line(round, wall_ms, n_tokens);
                 self.result(&line)?;
             }
-            RunEvent::Paused { reason } if reason == "review" => {
-                let name = &self.name;
-                self.context.say(&format!(
-                    "`{name}` waits for your review: `ser resume {name}` releases it"
-                ));
-            }
-            RunEvent::Paused { reason } => {
-                self.context.say(&format!("paused ({reason})"));
-            }
+            RunEvent::Paused { reason } => self.paused(&reason),
             RunEvent::Resumed => self.context.say("resumed"),
             RunEvent::Warned { message } => self.context.say(&format!("warning: {message}")),
             RunEvent::RunFinished { reason } => {
@@ -307,6 +299,15 @@ impl<'a> Printer<'a> {
             | RunEvent::RunFailed { .. } => {}
         }
         Ok(())
+    }
+
+    fn paused(&self, reason: &str) {
+        let name = &self.name;
+        self.context.say(&if reason == "review" {
+            format!("`{name}` waits for your review: `ser resume {name}` releases it")
+        } else {
+            format!("paused ({reason})")
+        });
     }
 
     fn result(&self, line: &str) -> CliResult {

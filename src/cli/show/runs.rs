@@ -36,7 +36,9 @@ pub fn run(context: &Context, args: &RunsArgs) -> CliResult {
     }
     if form != Form::Human || !found.is_empty() {
         print_text(&runs::text(&found, form, context.ascii)?)?;
-        runs::waiting(&found).iter().for_each(|line| context.say(line));
+        for line in runs::waiting(&found) {
+            context.say(&line);
+        }
         return Ok(());
     }
     if n_all > 0 {

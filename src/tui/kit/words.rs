@@ -223,6 +223,15 @@ pub fn log_line(line: &EventLine) -> Option<LogLine> {
     Some(LogLine { at_ms, kind, text: clean_line(&text), is_warning })
 }
 
+fn taken(round: u32, [kept, flipped, vetoed]: [String; 3]) -> String {
+    format!("round {round} takes {kept} kept, {flipped} flipped, {vetoed} vetoed")
+}
+
+fn paused(reason: &str) -> String {
+    let review = "waits for your review: 3 shows the pairs, p releases them";
+    if reason == "review" { review } else { reason }.to_owned()
+}
+
 fn model_words(event: &RunEvent) -> String {
     let RunEvent::ModelOpened { family, n_parameters, precision, device, chat_template } = event
     else {
@@ -271,20 +280,11 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
         RunEvent::CheckpointSaved { name, n_bytes, .. } => {
             ("save", format!("checkpoint {name} · {}", size(*n_bytes)))
         }
-        RunEvent::VerdictsRead { round, n_vetoed, n_kept, n_flipped, .. } => (
-            VERDICT,
-            format!(
-                "round {round} takes {} kept, {} flipped, {} vetoed",
-                count(*n_kept),
-                count(*n_flipped),
-                count(*n_vetoed)
-            ),
-        ),
-        RunEvent::RequestRead { kind, .. } => ("request", kind.name().to_owned()),
-        RunEvent::Paused { reason } if reason == "review" => {
-            ("pause", "waits for your review: 3 shows the pairs, p releases them".to_owned())
+        RunEvent::VerdictsRead { round, n_vetoed, n_kept, n_flipped, .. } => {
+            (VERDICT, taken(*round, [n_kept, n_flipped, n_vetoed].map(|n| count(*n))))
         }
-        RunEvent::Paused { reason } => ("pause", reason.clone()),
+        RunEvent::RequestRead { kind, .. } => ("request", kind.name().to_owned()),
+        RunEvent::Paused { reason } => ("pause", paused(reason)),
         RunEvent::Resumed => ("resume", "goes on".to_owned()),
         RunEvent::Warned { message } => ("warning", message.clone()),
         RunEvent::RolledBack { from, to } => {

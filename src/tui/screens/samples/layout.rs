@@ -151,7 +151,8 @@ fn n_lines(model: &Model, area: Rect, which: usize) -> usize {
 pub fn texts(model: &Model, pair: &PairOpinions, area: Rect) -> Texts {
     let is_queue = model.samples.is_queue();
     // What would say which side the model is on, or takes room from a pair that has the screen.
-    let has_why = !model.samples.hides(pair.sample.pair) && !(is_queue && model.samples.is_zoomed);
+    let has_no_why = model.samples.hides(pair.sample.pair) || is_queue && model.samples.is_zoomed;
+    let has_why = !has_no_why;
     let n_why = match area.height {
         _ if !has_why => 0,
         0..=9 => 2,
