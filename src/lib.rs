@@ -82,16 +82,19 @@
 //! | gate | A pause after each selection, until a person or a time limit opens it (`review.mode`). In `selection.min_selected`, the number of pairs below which the loop ends. |
 //! | gold label | A held-back human label of a pool pair. Only metrics and the oracle read it. |
 //! | home | The folder of the database, the runs and the imported models (`SER_HOME`). |
+//! | judgment | What one reviewer said of a pair. The newest of all reviewers is the verdict in force. |
 //! | learning status | SER's rule for which test a pseudo-label has to pass (Huang et al. 2025, section 3.2). |
 //! | lesson | What a teacher gives a round: its scores of the pool and of held-out pairs. |
 //! | margin | The reward of one answer less that of the other. |
 //! | micro-batch | A part of a batch that is computed at a time, to bound memory. |
 //! | oracle | Held-back labels that answer a review queue in place of a person. |
+//! | panel | The reviewers of a run and their judgments. |
 //! | peer | Another program that people come from or go to: transformers, TRL, PEFT, datasets. |
 //! | place | The arguments of a random draw: seed, purpose, round, epoch. All randomness is a function of its place. |
 //! | pool | Pairs whose labels the loop does not see. |
 //! | presentation | Which of a pair's answers is shown as a; it is drawn from `rng_seed`. |
 //! | pseudo-label | A label that a model gave a pool pair. |
+//! | reviewer | A person by name who judges pairs. |
 //! | round | Label the pool, select, train, evaluate; round 0 trains on the seed set alone. |
 //! | seam | The activations between trunk and top. They are the same in every epoch, so they are cached. |
 //! | second view | Another score of a pair beside the reward model's: the backbone's likelihood, or the surface. |

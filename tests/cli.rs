@@ -9,7 +9,7 @@ mod experiments;
 mod explain;
 mod export;
 pub(crate) mod fixture;
-mod queue;
 mod own_data;
+mod queue;
 mod review;
 mod whole_run;

@@ -46,6 +46,7 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     ("veto", &[("ser veto my-run 12 40 --reason unclear", "never train on these")]),
     ("keep", &[("ser keep my-run 12", "this label is right")]),
+    ("verdicts", &[("ser verdicts my-run", "who decided what, and how far they agree")]),
     ("flip", &[("ser flip my-run 12", "the other answer is the better one")]),
     ("undo", &[("ser undo my-run", "take the latest verdict back")]),
     ("redo", &[("ser redo my-run", "bring it back")]),

@@ -21,11 +21,13 @@ use std::sync::{Arc, LazyLock};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use crate::domain::review::reviewer_name;
 use crate::domain::verdict::Verdict;
 use crate::launch;
 use crate::logging;
 use crate::store::{Access, Home, Store, StoreError};
 use crate::supervisor::Supervisor;
+use crate::tui::Settings;
 
 mod arguments;
 mod config;
@@ -99,6 +101,9 @@ struct GlobalArgs {
     /// Give the mouse to the interface from the start (`M` does it later)
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     mouse: bool,
+    /// Whose decisions these are [default: `reviewer` in config.toml, `$USER`]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "NAME")]
+    reviewer: Option<String>,
     /// Print results and errors only
     #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
@@ -160,6 +165,8 @@ enum Command {
     Undo(verdict::UndoArgs),
     /// Bring back what `ser undo` took back
     Redo(verdict::UndoArgs),
+    /// List who decided what, how far reviewers agree, and where they differ
+    Verdicts(verdict::ListVerdictsArgs),
     /// Watch a run
     Attach(attach::AttachArgs),
     /// Hold a run at its next step
@@ -218,6 +225,7 @@ pub struct Context {
     mouse: bool,
     quiet: bool,
     n_verbose: u8,
+    reviewer: Option<String>,
     /// The supervisor of the whole process: it has to know which workers it has started.
     supervisor: Arc<Supervisor>,
 }
@@ -238,7 +246,29 @@ impl Context {
             mouse: global.mouse,
             quiet: global.quiet,
             n_verbose: global.verbose,
+            reviewer: global.reviewer,
         })
+    }
+
+    /// Who decides: whom the command line names, else the config file, else the account.
+    ///
+    /// # Errors
+    /// When the name is none, or the config file has a mistake.
+    fn reviewer(&self) -> CliResult<String> {
+        let of_argument = |name: &str| {
+            reviewer_name(name).map_err(|error| {
+                CliError::input(error.to_string()).with_hint("name somebody: `--reviewer anna`")
+            })
+        };
+        if let Some(name) = &self.reviewer {
+            return of_argument(name);
+        }
+        if let Some(name) = Settings::load(&self.home)?.reviewer {
+            return Ok(name);
+        }
+        let accounts = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+        let mut names = accounts.filter_map(|name| reviewer_name(&name).ok());
+        Ok(names.next().unwrap_or_else(|| "me".to_owned()))
     }
 
     /// Opens the store for reading. If the home does not exist, it is not created.
@@ -339,6 +369,7 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Flip(args)) => verdict::decide(&context, &args, Verdict::Flip),
         Some(Command::Undo(args)) => verdict::undo(&context, &args),
         Some(Command::Redo(args)) => verdict::redo(&context, &args),
+        Some(Command::Verdicts(args)) => verdict::list(&context, &args),
         Some(Command::Attach(args)) => attach::run(&context, &args),
         Some(Command::Pause(args)) => request::pause(&context, &args),
         Some(Command::Resume(args)) => request::resume(&context, &args),

@@ -110,6 +110,10 @@ fn facts(run: &RunDetail, rounds: &[RoundRow]) -> Vec<(&'static str, String)> {
 /// `finished (all rounds done)`, `failed: …`, `running, round 1: train 120 of 400`
 fn status_line(run: &RunDetail) -> String {
     let row = &run.row;
+    if row.waits_for_review() {
+        let (round, name) = (row.round, &row.name);
+        return format!("round {round} waits for your review: `ser resume {name}` releases it");
+    }
     let status = match row.stop_reason {
         Some(reason) => format!("{} ({})", status(row), told::stop_reason(reason)),
         None => status(row).to_owned(),

@@ -1,17 +1,19 @@
-//! `ser veto`, `keep`, `flip`, `undo` and `redo`: what a person decides about pairs.
+//! `ser veto`, `keep`, `flip`, `undo`, `redo` and `verdicts`: what people decide about pairs.
 
 pub mod annotate;
 
 use super::show::samples;
 use super::show::samples::{ListArgs, QueueName};
 use super::{CliError, CliResult, Context};
-use crate::cli::print::print_line;
+use crate::cli::print::{FormArgs, print_line, print_text};
 use crate::domain::preference::PairId;
 use crate::domain::review::{Order, Queue};
 use crate::domain::run::{RunId, RunStatus};
 use crate::domain::text::words;
 use crate::domain::verdict::Verdict;
-use crate::store::{BatchRow, Decision, Store, StoreError};
+use crate::report::listing::verdicts::Verdicts;
+use crate::report::table::Form;
+use crate::store::{BatchRow, Decision, Recorded, Store, StoreError};
 
 /// Arguments of the three.
 #[derive(Debug, clap::Args)]
@@ -42,6 +44,34 @@ pub struct UndoArgs {
     run: String,
 }
 
+/// Arguments of `ser verdicts`.
+#[derive(Debug, clap::Args)]
+pub struct ListVerdictsArgs {
+    /// Id, unique prefix of an id, or name
+    run: String,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// Prints who decided what, how far reviewers agree, and about which pairs they do not.
+///
+/// # Errors
+/// When there is no such run.
+pub fn list(context: &Context, args: &ListVerdictsArgs) -> CliResult {
+    let store = context.store_to_read()?;
+    let run = store.find_run(&args.run)?;
+    let verdicts = Verdicts::read(&store, &run.id)?;
+    let form = args.form.form();
+    if verdicts.is_empty() && form == Form::Human {
+        context.say(&format!(
+            "nobody has decided about a pair of `{}`; its Samples screen does, and `ser keep`",
+            run.name
+        ));
+        return Ok(());
+    }
+    print_text(&verdicts.text(form, context.ascii)?)
+}
+
 /// Records one decision about all the pairs.
 ///
 /// # Errors
@@ -65,12 +95,15 @@ pub fn decide(context: &Context, args: &VerdictArgs, verdict: Verdict) -> CliRes
         QueueName::Teach => Queue::Teach,
     });
     let (reason, comment) = (args.reason.as_deref(), args.comment.as_deref());
-    let decision = Decision { verdict, reason, comment, queue };
-    store.decide(&run.id, &pairs, decision).map_err(unknown_pair)?;
+    let reviewer = context.reviewer()?;
+    let reviewer = Some(reviewer.as_str());
+    let decision = Decision { reason, comment, queue, reviewer, ..Decision::new(verdict) };
+    let recorded = store.decide(&run.id, &pairs, decision).map_err(unknown_pair)?;
     let what = match &pairs[..] {
         [pair] => format!("pair {pair}"),
         pairs => format!("{} pairs", words::count(pairs.len() as u64)),
     };
+    let before = overwritten(&recorded);
     let effect = match run.status {
         RunStatus::Finished => "; the run has ended, so nothing trains on them any more",
         RunStatus::Running => "; its worker reads it before the next step",
@@ -78,7 +111,7 @@ pub fn decide(context: &Context, args: &VerdictArgs, verdict: Verdict) -> CliRes
     };
     let done = done(verdict);
     print_line(&format!(
-        "{done} {what} of `{}`{effect}; take it back with `ser undo {}`",
+        "{done} {what} of `{}`{before}{effect}; take it back with `ser undo {}`",
         run.name, run.id
     ))
 }
@@ -99,15 +132,35 @@ pub fn redo(context: &Context, args: &UndoArgs) -> CliResult {
     walk(context, args, "redo", "brought back", Store::redo_verdict)
 }
 
-type Step = fn(&mut Store, &RunId) -> Result<Option<BatchRow>, StoreError>;
+/// What the decision is in the place of, where it is: `: a is better, was vetoed by bob`.
+fn overwritten(recorded: &Recorded) -> String {
+    let Some(single) = &recorded.single else {
+        return match recorded.n_overwritten {
+            0 => String::new(),
+            1 => ", of which 1 was decided before".to_owned(),
+            n => format!(", of which {} were decided before", words::count(n as u64)),
+        };
+    };
+    let side = single.preferred.map(|side| format!(": {} is better", side.name()));
+    let before = single.before.as_ref().map(|row| {
+        let by = row.reviewer.as_ref().map_or(String::new(), |name| format!(" by {name}"));
+        format!(", was {}{by}", done(row.verdict))
+    });
+    [side, before].into_iter().flatten().collect()
+}
+
+type Step = fn(&mut Store, &RunId, Option<&str>) -> Result<Option<BatchRow>, StoreError>;
 
 fn walk(context: &Context, args: &UndoArgs, name: &str, words_of: &str, step: Step) -> CliResult {
     let mut store = context.store_to_write(name)?;
     let run = store.find_run(&args.run)?;
-    let Some(batch) = step(&mut store, &run.id)? else {
-        return Err(CliError::input(format!("nothing to {name} in `{}`", run.name)).with_hint(
-            format!("`ser samples {} --filter verdict:any` lists the decisions", run.id),
-        ));
+    let reviewer = context.reviewer()?;
+    let Some(batch) = step(&mut store, &run.id, Some(&reviewer))? else {
+        let message = format!("nothing to {name} in `{}`, for reviewer {reviewer}", run.name);
+        return Err(CliError::input(message).with_hint(format!(
+            "`ser verdicts {}` lists who decided what; `ser samples {} --filter verdict:any` the pairs",
+            run.id, run.id
+        )));
     };
     let what = match batch.n_pairs {
         1 => format!("pair {}", batch.pair),

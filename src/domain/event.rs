@@ -308,6 +308,12 @@ pub enum RunEvent {
         last_verdict_id: i64,
         /// Pairs vetoed in all.
         n_vetoed: u64,
+        /// Pairs whose label people called right, in all.
+        #[serde(default)]
+        n_kept: u64,
+        /// Pairs whose label people turned around, in all.
+        #[serde(default)]
+        n_flipped: u64,
     },
     /// A request took effect.
     RequestRead {

@@ -33,6 +33,8 @@ pub enum Purpose {
     Bootstrap = 12,
     /// Which pairs of a source a limit takes.
     Sample = 13,
+    /// Which answer stands on the left in a review queue.
+    Sides = 14,
     /// Which seed pairs a fold model does not learn, and in which order it learns the others.
     CrossFit = 20,
 }

@@ -52,6 +52,20 @@ pub fn wilson_interval_finite(
     Some(wilson(share, n * (population - 1.0) / (population - n)))
 }
 
+/// Half the width of [`wilson_interval_finite`] for a share that need not be a whole number of
+/// `n_trials`: what an interval would be if the share stayed the same. `None` for no trials.
+#[must_use]
+pub fn wilson_half_width_finite(share: f64, n_trials: u64, n_population: u64) -> Option<f64> {
+    if n_trials == 0 {
+        return None;
+    }
+    if n_trials >= n_population {
+        return Some(0.0);
+    }
+    let (n, population) = (n_trials as f64, n_population as f64);
+    Some(wilson(share, n * (population - 1.0) / (population - n)).half_width())
+}
+
 fn wilson(p: f64, n: f64) -> Interval {
     let z2 = Z_95 * Z_95;
     let center = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);

@@ -81,6 +81,17 @@ impl VerdictSet {
         self.by_pair.get(&pair).copied()
     }
 
+    /// The answer that people call the better one, where they named one.
+    #[must_use]
+    pub fn preferred(&self, pair: PairId) -> Option<Side> {
+        self.preferred.get(&pair).copied()
+    }
+
+    /// The pairs with a decision in force, ascending.
+    pub fn pairs(&self) -> impl Iterator<Item = PairId> {
+        self.by_pair.keys().copied()
+    }
+
     /// How many pairs are vetoed.
     #[must_use]
     pub fn n_vetoed(&self) -> usize {

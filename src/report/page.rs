@@ -41,7 +41,9 @@ pub fn report_of(
         };
         let change = change(store, run)?;
         let audit = review.and_then(|it| it.precision());
-        parts.push(RunPart { detail, audit, change, samples });
+        let (verdicts, _) = store.verdicts(id, None)?;
+        let panel = store.panel(id)?;
+        parts.push(RunPart { detail, audit, change, samples, verdicts, panel });
     }
     let made_at = format!("{:.0}", jiff::Timestamp::now());
     Ok(report_html(&comparison, &parts, &made_at))

@@ -2,7 +2,9 @@
 
 pub(crate) mod annotations;
 pub(crate) mod opinions;
+pub(crate) mod replay;
 pub(crate) mod review;
+pub(crate) mod undo;
 pub(crate) mod verdicts;
 
 use super::clock::now_ms;

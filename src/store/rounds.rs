@@ -87,7 +87,12 @@ pub(super) fn of_run(connection: &Connection, key: i64) -> Result<Vec<RoundRow>,
     let mut statement = connection.prepare_cached(
         "SELECT rounds.round, selection, n_train_pairs, n_steps, validation, test, wall_ms,
                 n_tokens, weights_digest,
-                sizes ->> '$.n_seed_set' + sizes ->> '$.n_validation' + coalesce(n_human_labels, 0)
+                -- A round that has not trained yet has spent what the one before had.
+                sizes ->> '$.n_seed_set' + sizes ->> '$.n_validation' + coalesce(
+                    (SELECT n_human_labels FROM rounds AS before
+                     WHERE before.run = rounds.run AND before.round <= rounds.round
+                         AND n_human_labels IS NOT NULL
+                     ORDER BY before.round DESC LIMIT 1), 0)
          FROM rounds JOIN run_states USING (run) WHERE run = ?1 ORDER BY rounds.round",
     )?;
     let mut rows = statement.query([key])?;
@@ -283,6 +288,37 @@ pub(in crate::store) fn selected_rounds(
 #[cfg(test)]
 mod tests {
     use super::super::testing::{self, train_step};
+    use crate::domain::event::RunEvent;
+
+    #[test]
+    fn labels_spent_do_not_fall_before_a_round_has_trained() {
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let attempt = fixture.begin(&run);
+        let trained = |round, n_human_labels| RunEvent::RoundTrained {
+            round,
+            n_train_pairs: 8,
+            n_steps: 2,
+            n_tokens: 80,
+            elapsed_ms: 5,
+            weights_digest: "w".into(),
+            n_human_labels,
+        };
+        let split = RunEvent::DataSplitMade {
+            n_seed_set: 8,
+            n_validation: 2,
+            n_unlabeled_pool: 20,
+            n_test: 10,
+            n_leaked: 0,
+            n_groups: 30,
+        };
+        let first = [split, trained(0, 0), testing::selection_made(1, 20), trained(1, 4)];
+        let events = first.into_iter().chain([testing::selection_made(2, 20)]);
+        fixture.apply(&run, attempt, events.collect());
+        let rounds = fixture.store.rounds(&run).unwrap();
+        let spent: Vec<_> = rounds.iter().map(|round| round.n_labels_spent).collect();
+        assert_eq!(spent, [Some(10), Some(14), Some(14)]);
+    }
 
     #[test]
     fn a_thinned_loss_keeps_mean_and_extremes() {

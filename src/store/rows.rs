@@ -86,6 +86,13 @@ impl RunRow {
             .collect()
     }
 
+    /// Whether a worker holds the run after a selection until a person releases it.
+    #[must_use]
+    pub fn waits_for_review(&self) -> bool {
+        let is_held = self.status == RunStatus::Paused && self.liveness == Liveness::Alive;
+        is_held && self.progress.as_ref().is_some_and(|progress| progress.step == Phase::Review)
+    }
+
     /// Latest test accuracy beside another run's; `None` without one of them, for the run itself,
     /// and for runs that are tested on other data.
     #[must_use]

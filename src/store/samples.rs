@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use super::events::parts;
 use super::pairs::pair;
-use super::people::verdicts;
+use super::people::replay;
 use super::rows::SampledPair;
 use super::{Store, columns, keys};
 use crate::domain::event::PairMargin;
@@ -35,7 +35,7 @@ impl Store {
             let (dataset, rng_seed): (i64, i64) = connection
                 .prepare_cached(sql)?
                 .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let (verdicts, _) = verdicts::verdict_set(connection, key, i64::MAX)?;
+            let (verdicts, _) = replay::verdict_set(connection, key, i64::MAX)?;
             let rng_seed = rng_seed as u64;
             let columns = columns::read_columns(connection, key, round)?;
             let before = match round.checked_sub(1) {

@@ -83,6 +83,8 @@ pub struct TuiOptions {
     pub mouse: bool,
     /// One frame a second at most, for thin lines.
     pub slow: bool,
+    /// The person whose decisions are recorded.
+    pub reviewer: String,
 }
 
 /// What to tell the person who left.
@@ -187,7 +189,8 @@ pub fn run(
     })?;
     start_thread("samples", {
         let (home, outlet) = (home.clone(), Outlet::new(sender.clone(), Message::Samples));
-        move || reviewer::serve(&home, &to_reviewer, &outlet)
+        let name = options.reviewer.clone();
+        move || reviewer::serve(&home, name, &to_reviewer, &outlet)
     })?;
     let executor = start_thread("executor", {
         let (home, supervisor) = (home.clone(), Arc::clone(supervisor));
@@ -254,6 +257,10 @@ fn first_model(settings: Settings, options: &TuiOptions, size: Size) -> Model {
     model.follows_terminal = follows_terminal;
     model.keymap = Arc::new(settings.keymap);
     model.samples.views = settings.views;
+    let judging = &mut model.samples.judging;
+    judging.reviewer.clone_from(&options.reviewer);
+    judging.guidelines = settings.guidelines;
+    judging.step = settings.goal.unwrap_or(judging.step);
     model.has_mouse = options.mouse || settings.mouse;
     model.runs.sort = settings.sort.unwrap_or(model.runs.sort);
     model.is_read_only = options.read_only;

@@ -8,6 +8,9 @@
 //! ascii = false
 //! slow = true              # one frame a second at most
 //! sort = "accuracy"        # newest, accuracy, state, name
+//! reviewer = "anna"        # whose labels these are; else $USER
+//! goal = 20                # pairs to judge in a queue at a time
+//! guidelines = "rules.md"  # shown beside the pairs of a queue; else guidelines.md in the home
 //!
 //! [slots]                  # runs at work at a time; one where nothing is said
 //! cpu = 2
@@ -23,13 +26,14 @@
 //! A mistake is refused with its line: a viewer with half of somebody's keys would do things its
 //! person did not ask for.
 
+mod guidelines;
 mod template;
 
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use crate::domain::review::SampleFilter;
+use crate::domain::review::{SampleFilter, reviewer_name};
 use crate::domain::text::clean::clean_line;
 use crate::store::{Home, Slots};
 
@@ -72,10 +76,31 @@ pub struct Settings {
     pub views: Vec<(String, String)>,
     /// How many actions have keys of their own.
     pub n_remapped: usize,
+    /// Who judges pairs, where the command line names nobody.
+    pub reviewer: Option<String>,
+    /// Pairs that a reviewer sets out to judge in a queue at a time.
+    pub goal: Option<usize>,
+    /// The file with the guidelines for reviewers, as it is named, and the line that names it.
+    guidelines_file: Option<(String, usize)>,
+    /// What the guidelines say; empty where there are none.
+    pub guidelines: String,
 }
 
-const NAMES: [&str; 10] =
-    ["theme", "color", "mouse", "ascii", "slow", "sort", "progress", "slots", "keys", "views"];
+const NAMES: [&str; 13] = [
+    "theme",
+    "color",
+    "mouse",
+    "ascii",
+    "slow",
+    "sort",
+    "progress",
+    "reviewer",
+    "goal",
+    "guidelines",
+    "slots",
+    "keys",
+    "views",
+];
 
 impl Settings {
     /// Where the file of a home is.
@@ -93,7 +118,8 @@ impl Settings {
         let unreadable = |source| TuiError::SettingsFile { path: path.clone(), source };
         match std::fs::metadata(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
+                let guidelines = guidelines::read(home, None, &path)?;
+                return Ok(Self { guidelines, ..Self::default() });
             }
             Err(error) => return Err(unreadable(error)),
             Ok(metadata) if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX => {
@@ -102,7 +128,10 @@ impl Settings {
             Ok(_) => {}
         }
         let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-        Self::parse(&text, &path)
+        let mut settings = Self::parse(&text, &path)?;
+        let named = settings.guidelines_file.as_ref().map(|(name, line)| (name.as_str(), *line));
+        settings.guidelines = guidelines::read(home, named, &path)?;
+        Ok(settings)
     }
 
     /// The settings of a text; `path` is for messages.
@@ -158,6 +187,12 @@ impl Settings {
                         let hint = error.hint().unwrap_or_default();
                         reader.refuse(at, error.to_string(), &hint)
                     })?;
+                }
+                "reviewer" => settings.reviewer = Some(value.reviewer()?),
+                "goal" => settings.goal = Some(value.goal()?),
+                "guidelines" => {
+                    let line = reader.line(at);
+                    settings.guidelines_file = Some((value.text()?.to_owned(), line));
                 }
                 "keys" => settings.read_keys(&value)?,
                 "views" => settings.read_views(&value)?,
@@ -256,8 +291,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn refuse(&self, at: usize, message: String, hint: &str) -> TuiError {
-        let line = self.text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+        let line = self.line(at);
         TuiError::Settings { path: self.path.to_owned(), line, message, hint: hint.to_owned() }
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.text.get(..at).unwrap_or_default().matches('\n').count() + 1
     }
 }
 
@@ -286,6 +325,32 @@ impl Value<'_> {
                 &format!("write `{} = true`", self.name),
             )),
         }
+    }
+
+    fn text(&self) -> Result<&str, TuiError> {
+        let DeValue::String(text) = self.given else {
+            let hint = format!("write `{} = \"…\"`", self.name);
+            let message = format!("`{}` is not a text", self.name);
+            return Err(self.reader.refuse(self.at, message, &hint));
+        };
+        Ok(text)
+    }
+
+    fn reviewer(&self) -> Result<String, TuiError> {
+        reviewer_name(self.text()?).map_err(|error| {
+            self.reader.refuse(self.at, error.to_string(), "write `reviewer = \"anna\"`")
+        })
+    }
+
+    fn goal(&self) -> Result<usize, TuiError> {
+        let found = match self.given {
+            DeValue::Integer(number) => number.as_str().parse().ok().filter(|n| *n > 0),
+            _ => None,
+        };
+        found.ok_or_else(|| {
+            let message = "`goal` is no number of pairs".to_owned();
+            self.reader.refuse(self.at, message, "write `goal = 20`")
+        })
     }
 
     fn one_of<'w>(&self, words: &[&'w str]) -> Result<&'w str, TuiError> {
@@ -389,6 +454,7 @@ fn context_words(context: Context) -> &'static str {
         Context::Runs => "runs",
         Context::Live => "live",
         Context::Samples => "samples",
+        Context::Queue => "queue",
         Context::Compare => "compare",
         Context::Launch => "launch",
         Context::Confirm | Context::Choice | Context::Prompt => "popup",
@@ -425,6 +491,8 @@ mod tests {
             (Some(Command::Worker(WorkerCommand::Stop)), None, None)
         );
         assert_eq!(parse("").unwrap(), Settings::default());
+        let settings = parse("reviewer = \" anna \"\ngoal = 40\n").unwrap();
+        assert_eq!((settings.reviewer.as_deref(), settings.goal), (Some("anna"), Some(40)));
     }
 
     #[test]
@@ -458,6 +526,10 @@ mod tests {
             ),
             ("[views]\nodd = \"why:odd\"", 2, "`why:odd` is not a filter", "filters are"),
             ("[views]\nodd = 3", 2, "`odd` is not a filter", "write `name"),
+            ("reviewer = \"\"", 1, "`` is no name of a reviewer", "write `reviewer"),
+            ("reviewer = 3", 1, "`reviewer` is not a text", "write `reviewer"),
+            ("goal = 0", 1, "`goal` is no number", "write `goal = 20`"),
+            ("goal = \"x\"", 1, "`goal` is no number", "write `goal = 20`"),
             ("a = ", 1, "not TOML", "write `name = value`"),
         ];
         for (text, line, message, hint) in cases {

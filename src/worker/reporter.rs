@@ -8,6 +8,7 @@ use crate::domain::phase::PhaseKey;
 use crate::domain::run::{RequestKind, StopReason};
 use crate::domain::ser::Step;
 use crate::domain::teacher::halt::Halt;
+use crate::domain::verdict::Verdict;
 
 use super::WorkerError;
 use super::control::{Flow, Signals, Throttle};
@@ -251,6 +252,8 @@ impl<'a> Reporter<'a> {
             global_step: state.global_step,
             last_verdict_id,
             n_vetoed: state.verdicts.n_vetoed() as u64,
+            n_kept: state.verdicts.count(Verdict::Keep) as u64,
+            n_flipped: state.verdicts.count(Verdict::Flip) as u64,
         })
     }
 }
@@ -273,7 +276,6 @@ mod tests {
     use super::*;
     use crate::domain::phase::Phase;
     use crate::domain::preference::PairId;
-    use crate::domain::verdict::Verdict;
     use crate::worker::testing::{Bench, names, spec};
 
     fn read(bench: &mut Bench) -> Flow {
@@ -347,8 +349,15 @@ mod tests {
         bench.state.saved.global_step = 9;
         bench.reporter.read_verdicts(&mut bench.state.saved).unwrap();
         let events = bench.record.take_events();
-        let [RunEvent::VerdictsRead { global_step: 9, last_verdict_id: 2, n_vetoed: 1, .. }] =
-            &events[..]
+        let [
+            RunEvent::VerdictsRead {
+                global_step: 9,
+                last_verdict_id: 2,
+                n_vetoed: 1,
+                n_kept: 1,
+                ..
+            },
+        ] = &events[..]
         else {
             panic!("{events:?}")
         };

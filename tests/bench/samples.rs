@@ -66,11 +66,11 @@ fn main() {
     measure("a verdict, on the disk", Some(50.0), || {
         next += 1;
         let decision = Decision::new(Verdict::Veto);
-        store.decide(&run, &[PairId(next)], decision).expect("writable") as usize
+        store.decide(&run, &[PairId(next)], decision).expect("writable").batch as usize
     });
     measure("undo and redo", Some(50.0), || {
-        let undone = store.undo_verdict(&run).expect("writable");
-        let redone = store.redo_verdict(&run).expect("writable");
+        let undone = store.undo_verdict(&run, None).expect("writable");
+        let redone = store.redo_verdict(&run, None).expect("writable");
         usize::from(undone.is_some()) + usize::from(redone.is_some())
     });
     let all: Vec<PairId> = (0..10_000).map(PairId).collect();

@@ -173,6 +173,73 @@ fn queues_estimates_and_tables() {
 }
 
 #[test]
+fn reviewers_are_named_agree_or_differ_and_take_back_what_is_theirs() {
+    let place = place();
+    held(&place, "gated");
+    // A gate says that it waits for a person, and how to go on.
+    let runs = place.ser(&["runs"]);
+    let told = "`gated` waits for your review: `ser resume gated` releases it";
+    assert!(stderr(&runs).contains(told), "{}", stderr(&runs));
+    assert!(succeeded(&place, &["show", "gated"]).contains("waits for your review: `ser resume"));
+    assert_eq!(place.json(&["runs", "--json"])["runs"][0]["status"], "paused");
+
+    let pairs = selected(&place, "gated");
+    let by = |name: &str, verdict: &str, pairs: &[&str]| {
+        let who = [verdict, "gated", "--reviewer", name];
+        succeeded(&place, &who.iter().chain(pairs).copied().collect::<Vec<_>>())
+    };
+    let kept = by("anna", "keep", &[&pairs[0]]);
+    assert!(kept.contains(" is better"), "the side is named: {kept}");
+    by("anna", "veto", &[&pairs[1]]);
+    by("bob", "keep", &[&pairs[0]]);
+    let flipped = by("bob", "flip", &[&pairs[1]]);
+    assert!(flipped.contains("was vetoed by anna"), "{flipped}");
+    let found = place.json(&["verdicts", "gated", "--json"]);
+    assert_eq!(found["reviewers"][0]["reviewer"], "anna");
+    assert_eq!(found["agreements"][0]["share"], 0.5);
+    assert_eq!(found["disputed"][0]["pair"].to_string(), pairs[1]);
+    let text = succeeded(&place, &["verdicts", "gated"]);
+    assert!(text.contains("anna and bob both judged 2 pairs: 50.0 % the same"), "{text}");
+    let samples = place.json(&["samples", "gated", "--filter", "verdict:flip", "--json"]);
+    assert_eq!(samples["samples"][0]["reviewer"], "bob", "the newest decision holds");
+
+    // Both labels leave with their authors, and say which is trained on.
+    let out = place.path("people.jsonl");
+    let path = out.to_str().unwrap();
+    let what = ["export", "gated", "--format", "jsonl", "--what", "human-labels", "-o", path];
+    succeeded(&place, &what);
+    let text = std::fs::read_to_string(&out).unwrap();
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let who: Vec<_> = rows.iter().map(|row| (&row["reviewer"], &row["in_force"])).collect();
+    let (anna, bob) = (Value::from("anna"), Value::from("bob"));
+    assert_eq!(who, [(&anna, &true.into()), (&bob, &true.into()), (&bob, &true.into())]);
+
+    let out = place.path("report.html");
+    let path = out.to_str().unwrap();
+    succeeded(&place, &["export", "gated", "--format", "html", "-o", path]);
+    let report = std::fs::read_to_string(&out).unwrap();
+    let found = "In force: 1 labels kept, 1 flipped, 0 pairs vetoed, by anna, bob.";
+    assert!(report.contains(found), "{report}");
+    assert!(
+        report.contains("anna and bob both judged 2 pairs") && report.contains("differ about 1")
+    );
+
+    // Bob takes his flip back: what Anna said holds again. Carl has nothing to take back.
+    succeeded(&place, &["undo", "gated", "--reviewer", "bob"]);
+    let samples = place.json(&["samples", "gated", "--filter", "verdict:veto", "--json"]);
+    assert_eq!((&samples["n_listed"], &samples["samples"][0]["reviewer"]), (&1.into(), &anna));
+    let carl = place.ser(&["undo", "gated", "--reviewer", "carl"]);
+    assert!(stderr(&carl).contains("nothing to undo in `gated`, for reviewer carl"));
+    let nobody = place.ser(&["keep", "gated", &pairs[0], "--reviewer", " "]);
+    assert!(
+        stderr(&nobody).contains("is no name of a reviewer: it is empty"),
+        "{}",
+        stderr(&nobody)
+    );
+    succeeded(&place, &["stop", "gated"]);
+}
+
+#[test]
 fn mistakes_say_what_to_do() {
     let place = place();
     held(&place, "gated");

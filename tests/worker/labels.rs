@@ -89,7 +89,7 @@ fn an_oracle_answers_its_queue_and_is_counted() {
             assert!(labels.iter().all(|label| selected.contains(&label.pair)));
         }
         // Nobody but the oracle decided, so there is nothing for a person to undo.
-        assert!(world.store.undo_verdict(&run).unwrap().is_none());
+        assert!(world.store.undo_verdict(&run, None).unwrap().is_none());
         let before = (world.rounds(&run), world.store.verdicts(&run, None).unwrap());
         world.store.rebuild(&run).unwrap();
         assert_eq!((world.rounds(&run), world.store.verdicts(&run, None).unwrap()), before);

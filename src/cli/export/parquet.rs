@@ -35,9 +35,9 @@ impl Kind {
         match column {
             "prompt" | "chosen" | "rejected" if is_conversational => Self::Messages,
             "round" | "pair" | "step" => Self::Count,
-            "selected" | "correct" => Self::Flag,
-            "prompt" | "chosen" | "rejected" | "run" | "verdict" | "left_out" | "split"
-            | "metric" => Self::Text,
+            "selected" | "correct" | "blind" | "in_force" => Self::Flag,
+            "prompt" | "chosen" | "rejected" | "run" | "verdict" | "reviewer" | "left_out"
+            | "split" | "metric" => Self::Text,
             _ => Self::Number,
         }
     }

@@ -1,6 +1,6 @@
 //! What a run knows as rows: pseudo-labels, scores, margins, metrics.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::{CliError, CliResult};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{CandidatePair, PairId, Side};
+use crate::domain::review::Judgment;
 use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::stats::bradley_terry::preference_probability;
 use crate::domain::text::conversation::Message;
@@ -30,6 +31,9 @@ pub enum What {
     Margins,
     /// Every metric of every round, and the training loss of every step
     Metrics,
+    /// The labels that people gave, of every reviewer, as TRL reads pairs; those in force are trained
+    /// on
+    HumanLabels,
 }
 
 impl What {
@@ -48,6 +52,11 @@ impl What {
                 // Not `margin`: TRL takes a column of that name as the loss's target margin.
                 "reward_margin",
                 "verdict",
+                "reviewer",
+            ],
+            Self::HumanLabels => &[
+                "prompt", "chosen", "rejected", "run", "pair", "reviewer", "verdict", "blind",
+                "in_force",
             ],
             Self::Scores => &[
                 "run",
@@ -60,6 +69,7 @@ impl What {
                 "selected",
                 "left_out",
                 "verdict",
+                "reviewer",
             ],
             Self::Margins => &["run", "round", "split", "pair", "margin", "correct"],
             Self::Metrics => &["run", "round", "step", "metric", "value"],
@@ -104,6 +114,8 @@ pub struct Source<'a> {
     detail: RunDetail,
     rounds: Vec<RoundRow>,
     verdicts: VerdictSet,
+    /// Who made the decision in force about a pair.
+    reviewers: BTreeMap<PairId, String>,
     /// Whether prompts and answers are exported as messages, the form they came in.
     is_conversational: bool,
 }
@@ -125,9 +137,10 @@ impl<'a> Source<'a> {
             }
         }
         let (verdicts, _) = store.verdicts(&row.id, None)?;
+        let reviewers = store.verdict_authors(&row.id)?;
         let detail = store.run(&row.id)?;
         let is_conversational = store.is_conversational(detail.dataset)?;
-        Ok(Self { store, detail, rounds, verdicts, is_conversational })
+        Ok(Self { store, detail, rounds, verdicts, reviewers, is_conversational })
     }
 
     /// Whether the texts are exported as messages.
@@ -152,6 +165,7 @@ impl<'a> Source<'a> {
             What::Scores => self.scores(emit),
             What::Margins => self.margins(emit),
             What::Metrics => self.metrics(emit),
+            What::HumanLabels => self.human_labels(emit),
         }
     }
 
@@ -185,13 +199,43 @@ impl<'a> Source<'a> {
             let Some(label) = scored.score.pseudo_label() else { continue };
             let (pair, verdict) = (label.pair, self.verdicts.get(label.pair));
             let is_flipped = verdict == Some(Verdict::Flip);
-            let preferred = if is_flipped { label.preferred.other() } else { label.preferred };
+            let by_model = if is_flipped { label.preferred.other() } else { label.preferred };
+            let preferred = self.verdicts.preferred(pair).unwrap_or(by_model);
+            let reviewer = json!(self.reviewers.get(&pair));
             let [prompt, chosen, rejected] = self.texts_of(&texts, preferred);
             let [run, round, pair] = [json!(self.id()), json!(round), json!(pair)];
             let numbers = [json!(label.confidence), json!(scored.score.margin().abs())];
             let row = [run, round, pair].into_iter().chain(numbers);
-            let row = row.chain([json!(verdict_name(verdict))]).map(Cell::Plain);
+            let row = row.chain([json!(verdict_name(verdict)), reviewer]).map(Cell::Plain);
             emit(&[prompt, chosen, rejected].into_iter().chain(row).collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
+    /// Hands on the better answers that people named, by reviewer and pair.
+    fn human_labels(&self, emit: Emit<'_>) -> CliResult {
+        let panel = self.store.panel(&self.detail.row.id)?;
+        let (dataset, rng_seed) = (self.detail.dataset, self.detail.row.rng_seed);
+        for (reviewer, judged) in panel.reviewers() {
+            let labels: Vec<(PairId, Side, Judgment)> =
+                judged.iter().filter_map(|(pair, it)| Some((*pair, it.preferred?, *it))).collect();
+            for some in labels.chunks(PAIRS_AT_ONCE) {
+                let ids: Vec<PairId> = some.iter().map(|(pair, ..)| *pair).collect();
+                let texts = self.store.candidate_pairs(dataset, rng_seed, &ids)?;
+                for ((pair, side, judgment), texts) in some.iter().zip(texts) {
+                    let is_in_force = self.verdicts.preferred(*pair) == Some(*side);
+                    let row = [
+                        json!(self.id()),
+                        json!(pair),
+                        json!(Some(reviewer).filter(|name| !name.is_empty())),
+                        json!(judgment.verdict.name()),
+                        json!(judgment.is_blind),
+                        json!(is_in_force),
+                    ];
+                    let cells = self.texts_of(&texts, *side);
+                    emit(&cells.into_iter().chain(plain(row)).collect::<Vec<_>>())?;
+                }
+            }
         }
         Ok(())
     }
@@ -230,6 +274,7 @@ impl<'a> Source<'a> {
                     json!(left_out.is_none()),
                     json!(left_out.map(LeftOut::name)),
                     json!(verdict_name(self.verdicts.get(score.pair))),
+                    json!(self.reviewers.get(&score.pair)),
                 ]))?;
             }
         }

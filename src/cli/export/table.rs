@@ -41,7 +41,10 @@ pub fn export(
         Form::Parquet => super::parquet::write(&source, what, path),
         form => write(&source, what, form, path),
     })?;
-    if form == Form::Csv && what == What::Labels && source.is_conversational() {
+    if form == Form::Csv
+        && matches!(what, What::Labels | What::HumanLabels)
+        && source.is_conversational()
+    {
         context.say("note: messages are JSON in the cells, which TRL reads as plain texts; `--format jsonl` keeps them lists");
     }
     let n = words::count(n);

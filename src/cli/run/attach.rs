@@ -58,6 +58,7 @@ pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
         },
         mouse: context.mouse,
         slow: context.slow,
+        reviewer: context.reviewer()?,
     };
     let note = tui::run(&context.home, &context.supervisor, &options)?;
     if let Some(line) = note.line() {

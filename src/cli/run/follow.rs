@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::told::TerminalProgress;
+use crate::analysis::forecast_of;
 use crate::cli::print::{print_json, print_line};
 use crate::cli::{CliError, CliResult, Context};
-use crate::analysis::forecast_of;
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::forecast::Forecast;
 use crate::domain::metrics::{Evaluation, Split};
@@ -55,7 +55,7 @@ pub enum Output {
 /// [`crate::cli::ErrorKind::Interrupted`] on Ctrl-C.
 pub fn to_the_end(context: &Context, store: &Store, run: &RunId, output: Output) -> CliResult {
     let is_interrupted = interruption()?;
-    let mut printer = Printer::new(context, output);
+    let mut printer = Printer::new(context, output, store.run(run)?.row.name);
     let mut seen = 0;
     let mut version = None;
     let mut checked: Option<Instant> = None;
@@ -179,6 +179,7 @@ fn failure_hint(store: &Store, run: &RunId) -> CliResult<Option<String>> {
 struct Printer<'a> {
     context: &'a Context,
     output: Output,
+    name: String,
     throttle: Duration,
     printed_at: Option<Instant>,
     selection: Option<SelectionSummary>,
@@ -197,11 +198,12 @@ struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    fn new(context: &'a Context, output: Output) -> Self {
+    fn new(context: &'a Context, output: Output, name: String) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         Self {
             context,
             output,
+            name,
             throttle: if is_terminal { THROTTLE_TERMINAL } else { THROTTLE_LOG },
             printed_at: None,
             selection: None,
@@ -307,10 +309,7 @@ impl<'a> Printer<'a> {
                 let line = self.round_line(round, wall_ms, n_tokens);
                 self.result(&line)?;
             }
-            RunEvent::Paused { reason } => {
-                self.terminal.tell(Progress::Paused(0));
-                self.say(&format!("paused ({reason})"));
-            }
+            RunEvent::Paused { reason } => self.paused(&reason),
             RunEvent::Resumed => self.say("resumed"),
             RunEvent::Warned { message } => self.say(&format!("warning: {message}")),
             RunEvent::RunFinished { reason } => {
@@ -331,6 +330,16 @@ impl<'a> Printer<'a> {
             | RunEvent::RunFailed { .. } => {}
         }
         Ok(())
+    }
+
+    fn paused(&mut self, reason: &str) {
+        self.terminal.tell(Progress::Paused(0));
+        let name = &self.name;
+        self.say(&if reason == "review" {
+            format!("`{name}` waits for your review: `ser resume {name}` releases it")
+        } else {
+            "paused on request".to_owned()
+        });
     }
 
     /// Says something with the time at which it happened.

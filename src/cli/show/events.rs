@@ -51,7 +51,7 @@ pub fn follow(store: &Store, run: &RunId) -> CliResult {
         }
         if is_closed() {
             let (kind, message) = (ErrorKind::BrokenPipe, String::new());
-            return Err(CliError { kind, message, hint: None });
+            return Err(CliError { kind, message, details: Vec::new(), hint: None });
         }
         std::thread::sleep(POLL);
     }

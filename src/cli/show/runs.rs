@@ -35,7 +35,11 @@ pub fn run(context: &Context, args: &RunsArgs) -> CliResult {
         return print_text(&runs::experiments_text(&found, form, context.ascii)?);
     }
     if form != Form::Human || !found.is_empty() {
-        return print_text(&runs::text(&found, form, context.ascii)?);
+        print_text(&runs::text(&found, form, context.ascii)?)?;
+        for line in runs::waiting(&found) {
+            context.say(&line);
+        }
+        return Ok(());
     }
     if n_all > 0 {
         let archived = "archived ones show with `--filter is:archived`";

@@ -8,15 +8,21 @@
 //! Two orders are queues. *Audit* is a random sample of the selected pairs, so that the share found
 //! right estimates the precision of all pseudo-labels ([`precision`]). *Teach* puts first what the
 //! model would learn most from ([`queue`]); its pairs are chosen for being doubtful and say nothing
-//! about the others.
+//! about the others. In both the model's side is hidden until a person has judged ([`blind`]), and a
+//! person sees how far they are ([`goal`]). Several people can judge the same pairs ([`panel`]).
 
+pub mod blind;
 pub mod columns;
 pub mod filter;
+pub mod goal;
 pub mod list;
+pub mod panel;
 pub mod precision;
 pub mod queue;
 
+pub use blind::{Choice, left_side};
 pub use columns::{PairFacts, RoundColumns};
 pub use filter::{FilterError, SampleFilter};
 pub use list::{ListContext, Order, Queue, rows};
+pub use panel::{Agreement, Finding, Judgment, Panel, reviewer_name};
 pub use precision::{PrecisionEstimate, audit_precision};

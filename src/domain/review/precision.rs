@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::preference::PairId;
+use crate::domain::preference::{PairId, Side};
 use crate::domain::stats::{Interval, wilson_interval_finite};
 use crate::domain::verdict::{Verdict, VerdictSet};
 
@@ -23,18 +23,25 @@ pub struct PrecisionEstimate {
 /// Estimates the precision from a sample of the audit queue; `None` before the first verdict.
 ///
 /// The sample is the queue up to the furthest pair judged in it: a prefix of a random order is a
-/// random sample, whatever was decided elsewhere. A veto or a flip says the label is wrong, a keep
-/// says it is right; a pair of the sample that was passed over does not count.
+/// random sample, whatever was decided elsewhere. Each pair comes with its pseudo-label of the round:
+/// it is right where a person calls the same answer the better one, so that a pair judged in another
+/// round, in which the model preferred the other answer, counts as what it is. A veto says the label
+/// is wrong; a pair of the sample that was passed over does not count.
 #[must_use]
 pub fn audit_precision(
-    sample: impl IntoIterator<Item = PairId>,
+    sample: impl IntoIterator<Item = (PairId, Option<Side>)>,
     n_selected: usize,
     verdicts: &VerdictSet,
 ) -> Option<PrecisionEstimate> {
     let (mut n_reviewed, mut n_right) = (0, 0);
-    for verdict in sample.into_iter().filter_map(|pair| verdicts.get(pair)) {
+    for (pair, label) in sample {
+        let Some(verdict) = verdicts.get(pair) else { continue };
+        let is_right = match (verdicts.preferred(pair), label) {
+            (Some(said), Some(label)) => said == label,
+            _ => verdict == Verdict::Keep,
+        };
         n_reviewed += 1;
-        n_right += u64::from(verdict == Verdict::Keep);
+        n_right += u64::from(is_right);
     }
     let n_selected = n_selected as u64;
     let interval = wilson_interval_finite(n_right, n_reviewed, n_selected)?;
@@ -65,11 +72,20 @@ mod tests {
         ] {
             verdicts.record(PairId(pair), verdict);
         }
-        let estimate_of = |n: usize| audit_precision(queue[..n].iter().copied(), 5, &verdicts);
+        let labeled = |pair: &PairId| (*pair, Some(Side::A));
+        let estimate_of = |n: usize| audit_precision(queue[..n].iter().map(labeled), 5, &verdicts);
         assert_eq!(estimate_of(0), None);
         let estimate = estimate_of(4).unwrap();
         assert_eq!((estimate.n_reviewed, estimate.n_right, estimate.n_selected), (3, 1, 5));
         assert!(estimate.interval.low < 1.0 / 3.0 && estimate.interval.high > 1.0 / 3.0);
+        // What counts is the answer that a person named, not what its label was called elsewhere.
+        verdicts.record_label(PairId(5), Verdict::Keep, Some(Side::B));
+        verdicts.record_label(PairId(8), Verdict::Flip, Some(Side::A));
+        let estimate = audit_precision(queue[..4].iter().map(labeled), 5, &verdicts).unwrap();
+        assert_eq!((estimate.n_reviewed, estimate.n_right), (3, 1));
+        verdicts.record_label(PairId(5), Verdict::Keep, Some(Side::A));
+        let estimate = audit_precision(queue[..4].iter().map(labeled), 5, &verdicts).unwrap();
+        assert_eq!(estimate.n_right, 2);
     }
 
     #[test]
@@ -87,7 +103,7 @@ mod tests {
                     let verdict = if is_right(*pair) { Verdict::Keep } else { Verdict::Veto };
                     verdicts.record(*pair, verdict);
                 }
-                let sample = queue[..60].iter().copied();
+                let sample = queue[..60].iter().map(|pair| (*pair, None));
                 let interval = audit_precision(sample, queue.len(), &verdicts).unwrap().interval;
                 (interval.low..=interval.high).contains(&0.8)
             })

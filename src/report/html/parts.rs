@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use super::chart;
 use super::element::line;
 use crate::analysis::{ComparedRun, Comparison};
-use crate::domain::review::PrecisionEstimate;
+use crate::domain::review::{Panel, PrecisionEstimate};
 use crate::domain::stats::paired::PairedDifference;
+use crate::domain::verdict::VerdictSet;
 use crate::report::words::{letter, share};
 use crate::store::rows::{RunDetail, SampledPair};
 
@@ -21,6 +22,10 @@ pub struct RunPart {
     pub change: Option<PairedDifference>,
     /// Some pairs of its latest selection.
     pub samples: Vec<SampledPair>,
+    /// What is decided about its pairs.
+    pub verdicts: VerdictSet,
+    /// Who decided it.
+    pub panel: Panel,
 }
 
 /// A p-value with its sign of relation: `= .0213`, `< .0001`.

@@ -7,7 +7,9 @@ use crate::domain::event::SelectionSummary;
 use crate::domain::metrics::Evaluation;
 use crate::domain::preference::Side;
 use crate::domain::told;
+use crate::domain::verdict::Verdict;
 use crate::report::curve::{CurveAxis, CurveMetric, curve};
+use crate::report::listing::verdicts::agreement_line;
 use crate::report::run::{status, timestamp};
 use crate::report::words::{duration, setting_value, share};
 use crate::store::best_round;
@@ -256,9 +258,7 @@ fn audit(run: &ComparedRun, part: &RunPart) -> String {
             );
         }
     }
-    if run.row.n_vetoed > 0 {
-        let _ = writeln!(out, "<p>{} pairs are vetoed.</p>", count(run.row.n_vetoed));
-    }
+    out.push_str(&decisions(part));
     if let Some(selection) = round.selection.as_ref().filter(|it| !it.left_out.is_empty()) {
         let rows: Vec<Vec<String>> = selection
             .left_out
@@ -269,6 +269,35 @@ fn audit(run: &ComparedRun, part: &RunPart) -> String {
             .collect();
         out.push_str("<h3>Why pairs were left out</h3>\n");
         out.push_str(&table(&[("reason", false), ("pairs", true)], &rows));
+    }
+    out
+}
+
+/// What is decided at present, and how far the reviewers agree who decided it.
+fn decisions(part: &RunPart) -> String {
+    let n = [Verdict::Keep, Verdict::Flip, Verdict::Veto].map(|it| part.verdicts.count(it) as u64);
+    if n.iter().all(|n| *n == 0) {
+        return String::new();
+    }
+    let [kept, flipped, vetoed] = n.map(count);
+    let names: Vec<&str> =
+        part.panel.reviewers().map(|(name, _)| name).filter(|name| !name.is_empty()).collect();
+    let by = if names.is_empty() { String::new() } else { format!(", by {}", names.join(", ")) };
+    let mut out = format!(
+        "<p>In force: {kept} labels kept, {flipped} flipped, {vetoed} pairs vetoed{}.</p>\n",
+        line(&by)
+    );
+    for agreement in part.panel.agreements() {
+        let _ = writeln!(out, "<p>{}.</p>", line(&agreement_line(&agreement)));
+    }
+    let n_disputed = part.panel.disputed().len();
+    if n_disputed > 0 {
+        let _ = writeln!(
+            out,
+            "<p>They differ about {}; the newest decision holds (<code>ser verdicts {}</code>).</p>",
+            count(n_disputed as u64),
+            line(part.detail.row.id.as_str())
+        );
     }
     out
 }

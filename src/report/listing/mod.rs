@@ -9,6 +9,7 @@ pub mod runs;
 pub mod samples;
 #[cfg(test)]
 mod tests;
+pub mod verdicts;
 
 use crate::domain::run::RunId;
 use crate::store::Store;

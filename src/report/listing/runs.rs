@@ -12,6 +12,9 @@ use crate::report::{ReportError, RunDocument, status, timestamp};
 use crate::store::RunFilter;
 use crate::store::rows::RunRow;
 
+/// What people read of a run that is held until they have looked at its selection.
+const REVIEW: &str = "waits for your review";
+
 /// The runs of one experiment; those that belong to none have no name.
 #[derive(Serialize)]
 struct ExperimentLine {
@@ -56,6 +59,17 @@ pub fn matching(
     let filter = RunFilter::parse(filter)?;
     runs.retain(|row| filter.matches(row, now_ms));
     Ok(runs)
+}
+
+/// How the runs go on that wait for a person, one line each.
+#[must_use]
+pub fn waiting(runs: &[RunRow]) -> Vec<String> {
+    let held = runs.iter().filter(|row| row.waits_for_review());
+    held.map(|row| {
+        let name = &row.name;
+        format!("`{name}` {REVIEW}: `ser resume {name}` releases it")
+    })
+    .collect()
 }
 
 /// The runs in a form.
@@ -159,7 +173,9 @@ fn run_table(runs: &[RunRow]) -> Table {
         table.push(vec![
             Cell::new(&row.id),
             Cell::new(&row.name),
-            Cell::new(status(row)),
+            Cell::shown(Some(status(row)), |status| {
+                if row.waits_for_review() { REVIEW } else { status }.to_owned()
+            }),
             Cell::new(row.round),
             Cell::new(row.rounds_max),
             Cell::shown(row.latest_test.as_ref().map(|test| test.accuracy), words::percent),

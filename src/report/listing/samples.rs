@@ -163,6 +163,7 @@ struct SampleDocument {
     verdict: Option<Verdict>,
     reason: Option<String>,
     comment: Option<String>,
+    reviewer: Option<String>,
     slice: String,
     prompt: String,
     response_a: String,
@@ -185,7 +186,8 @@ fn document(line: SampleLine, pair: PairOpinions, shows_gold: bool) -> SampleDoc
         flipped: line.is_flipped,
         verdict: line.verdict,
         reason: line.reason,
-        comment: pair.verdict.and_then(|verdict| verdict.comment),
+        comment: pair.verdict.as_ref().and_then(|verdict| verdict.comment.clone()),
+        reviewer: pair.verdict.and_then(|verdict| verdict.reviewer),
         slice: line.slice,
         prompt: sample.prompt,
         response_a: sample.response_a,
@@ -221,6 +223,7 @@ fn sample_table(samples: &[SampleDocument], form: Form, shows_gold: bool) -> Tab
         table::text("preferred", "says"),
         table::text("left_out", "left out"),
         table::text("verdict", "verdict"),
+        table::text("reviewer", "by"),
         table::text("reason", "reason"),
         table::text("slice", "slice"),
     ];
@@ -249,6 +252,7 @@ fn sample_table(samples: &[SampleDocument], form: Form, shows_gold: bool) -> Tab
             Cell::maybe(sample.preferred.map(side)),
             Cell::both(sample.left_out.map(left_out_words), sample.left_out.map(str::to_owned)),
             Cell::maybe(sample.verdict.map(Verdict::name)),
+            Cell::maybe(sample.reviewer.as_deref()),
             Cell::maybe(sample.reason.as_deref()),
             Cell::new(&sample.slice),
         ];

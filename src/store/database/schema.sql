@@ -237,8 +237,10 @@ CREATE TABLE checkpoints (
 -- that restore what held before and name the batch they are about (target). An `amend` adds a reason
 -- or a comment to a decision. queue says in which review queue the pair was shown: only an audit may
 -- be counted as a random sample. preferred is the answer that a `keep` or `flip` calls the better one,
--- in presentation order. Rows of the oracle are derived from the event of their round; people's are
--- not.
+-- in presentation order. reviewer is who said so (NULL where nobody was named, and for the oracle);
+-- the rows of an undo and of a redo have the one whose decision they restore. shown_left is the answer
+-- that stood on the left, NULL where the pair was judged in a list; is_blind says whether the model's
+-- side was hidden. Rows of the oracle are derived from the event of their round; people's are not.
 CREATE TABLE verdicts (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     run       INTEGER NOT NULL REFERENCES runs (key) ON DELETE CASCADE,
@@ -253,11 +255,14 @@ CREATE TABLE verdicts (
     queue     TEXT CHECK (queue IN ('audit', 'teach')),
     preferred TEXT CHECK (preferred IN ('a', 'b')),
     source    TEXT NOT NULL DEFAULT 'person' CHECK (source IN ('person', 'oracle')),
-    round     INTEGER
+    round     INTEGER,
+    reviewer   TEXT,
+    shown_left TEXT CHECK (shown_left IN ('a', 'b')),
+    is_blind   INTEGER NOT NULL DEFAULT 0 CHECK (is_blind IN (0, 1))
 ) STRICT;
 CREATE INDEX verdicts_by_run_and_pair ON verdicts (run, pair, id, verdict);
 CREATE INDEX verdicts_by_run_and_id ON verdicts (run, id, pair, verdict, queue);
-CREATE INDEX verdicts_by_batch ON verdicts (run, batch, action, target);
+CREATE INDEX verdicts_by_batch ON verdicts (run, batch, action, target, reviewer);
 CREATE INDEX verdicts_of_oracle ON verdicts (run, round) WHERE source = 'oracle';
 
 -- Append-only: what people asked of a worker.

@@ -123,7 +123,14 @@ fn between() -> Vec<RunEvent> {
         testing::selection_made(1, 20),
         RunEvent::Paused { reason: "review".into() },
         RunEvent::RequestRead { request_id: 1, kind: RequestKind::Resume },
-        RunEvent::VerdictsRead { round: 1, global_step: 2, last_verdict_id: 3, n_vetoed: 1 },
+        RunEvent::VerdictsRead {
+            round: 1,
+            global_step: 2,
+            last_verdict_id: 3,
+            n_vetoed: 1,
+            n_kept: 2,
+            n_flipped: 0,
+        },
         RunEvent::Resumed,
         RunEvent::Warned { message: "mind this".into() },
     ]

@@ -6,8 +6,9 @@
 use rusqlite::Connection;
 
 use super::opinions::{dataset_and_seed, runs_on};
-use super::verdicts::ReviewState;
+use super::replay::ReviewState;
 use crate::domain::preference::{PairId, Side, chosen_side};
+use crate::domain::review::columns::side_of;
 use crate::domain::review::filter::Want;
 use crate::domain::review::list::filtered;
 use crate::domain::review::{
@@ -250,7 +251,8 @@ impl RoundReview {
             queue::audit_rank(&self.columns, &self.audit, self.rng_seed, self.round, row)
         };
         let n_sample = self.state.audited.iter().filter_map(rank).max()? + 1;
-        let sample = self.audit[..n_sample].iter().map(|row| self.pair(*row));
+        let label = |row: u32| side_of(self.columns.margin(row as usize));
+        let sample = self.audit[..n_sample].iter().map(|row| (self.pair(*row), label(*row)));
         audit_precision(sample, self.audit.len(), &self.state.verdicts)
     }
 
@@ -260,11 +262,10 @@ impl RoundReview {
         PairId(self.columns.pairs[row as usize])
     }
 
-    /// The first row of the audit that nobody decided about; its length when all are done.
+    /// The seed of the run's random numbers.
     #[must_use]
-    pub fn audit_position(&self) -> usize {
-        let is_open = |row: &u32| self.state.verdicts.get(self.pair(*row)).is_none();
-        self.audit.iter().position(is_open).unwrap_or(self.audit.len())
+    pub fn rng_seed(&self) -> u64 {
+        self.rng_seed
     }
 
     /// Selected pairs of the round.
@@ -348,7 +349,6 @@ mod tests {
         assert!(store.refresh_review(&run, &mut review.state).unwrap());
         let estimate = review.precision().unwrap();
         assert_eq!((estimate.n_reviewed, estimate.n_right, estimate.precision), (2, 1, 0.5));
-        assert_eq!(review.audit_position(), 2);
         let lines = store.sample_lines(&review, &audit[..2]).unwrap();
         assert_eq!(lines[0].verdict, Some(Verdict::Flip));
         assert_eq!(lines[0].slice, format!("slice {}", wrong.0 % 4));

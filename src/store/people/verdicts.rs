@@ -1,58 +1,88 @@
-//! What people decide about pairs: append-only rows, of which the newest of a pair holds.
+//! What people decide about pairs: append-only rows, of which the newest of a pair holds, whoever
+//! of the reviewers it is from.
 //!
-//! Rows that are decided together share a batch, named after its first row, and are undone
-//! together. An undo appends, for each pair, a row that restores the decision before the batch; a
-//! redo appends the decisions of the batch again. What can be undone is found by replaying the
-//! table, so it is the same after a restart and in every viewer, and the worker need not know about
-//! it.
-
-use std::collections::BTreeSet;
+//! Rows that are decided together share a batch, named after its first row; [`super::undo`] takes
+//! batches back.
 
 use rusqlite::{Connection, Transaction};
 
+use super::replay::verdict_set;
+use super::undo;
 use crate::domain::event::OracleAnswer;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::review::Queue;
 use crate::domain::run::RunId;
-use crate::domain::verdict::{Verdict, VerdictSet};
+use crate::domain::verdict::Verdict;
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
 use crate::store::events::parts::scored_pair;
 use crate::store::rounds::selected_rounds;
 use crate::store::{Store, columns, keys, runs};
 
-/// `source` of a row that the held-back labels decided.
-const ORACLE: &str = "oracle";
-
 /// A decision about one pair or many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision<'a> {
+    /// The decision; where `better` says more, whether it is a keep or a flip is found from that.
     pub verdict: Verdict,
+    /// The better answer, where a person named it without knowing what the model says.
+    pub better: Option<Side>,
     /// Why, in a word.
     pub reason: Option<&'a str>,
     /// Why, in a sentence.
     pub comment: Option<&'a str>,
     /// The queue in which the pairs were shown.
     pub queue: Option<Queue>,
+    /// Who decides; `None` is nobody in particular.
+    pub reviewer: Option<&'a str>,
+    /// How the answers were shown, in a queue.
+    pub shown: Option<Shown>,
+}
+
+/// How a queue showed a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The answer that stood on the left.
+    pub left: Side,
+    /// Whether the model's side was hidden.
+    pub is_blind: bool,
 }
 
 impl Decision<'_> {
-    /// A decision without a reason.
+    /// A decision without a reason, by nobody in particular.
     #[must_use]
     pub fn new(verdict: Verdict) -> Self {
-        Self { verdict, reason: None, comment: None, queue: None }
+        Self {
+            verdict,
+            better: None,
+            reason: None,
+            comment: None,
+            queue: None,
+            reviewer: None,
+            shown: None,
+        }
     }
 }
 
-/// Rows that were decided together.
+/// What became of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchRow {
-    pub id: i64,
-    pub verdict: Verdict,
-    /// About how many pairs.
-    pub n_pairs: u64,
+pub struct Recorded {
+    pub batch: i64,
+    /// Pairs about which something else was decided before.
+    pub n_overwritten: usize,
+    /// What was recorded of the pair, where it was a single one.
+    pub single: Option<RecordedPair>,
+}
+
+/// What was recorded of one pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedPair {
     pub pair: PairId,
+    pub verdict: Verdict,
+    /// The answer called the better one, where there is one.
+    pub preferred: Option<Side>,
+    /// The decision that was in force before.
+    pub before: Option<VerdictRow>,
 }
 
 /// The decision in force about one pair.
@@ -65,26 +95,15 @@ pub struct VerdictRow {
     pub comment: Option<String>,
     /// Counted in milliseconds since 1970.
     pub at_ms: i64,
-}
-
-/// Everything that was decided about a run's pairs.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ReviewState {
-    /// The decisions in force.
-    pub verdicts: VerdictSet,
-    /// Pairs whose decision was made in the audit queue.
-    pub audited: BTreeSet<PairId>,
-    /// The last row read; 0 for none.
-    pub last_id: i64,
-    /// What an undo would take back.
-    pub undo: Option<BatchRow>,
-    /// What a redo would bring back.
-    pub redo: Option<BatchRow>,
+    /// Who decided; `None` for nobody in particular, and for the oracle.
+    pub reviewer: Option<String>,
+    /// The answer called the better one, where one was.
+    pub preferred: Option<Side>,
 }
 
 impl Store {
-    /// Records one decision about several pairs, which one undo takes back; returns the batch. The
-    /// rows are on disk when this returns.
+    /// Records one decision about several pairs, which one undo takes back. The rows are on disk when
+    /// this returns.
     ///
     /// # Errors
     /// When there is no such run, or its data set lacks one of the pairs; nothing is recorded then.
@@ -93,28 +112,41 @@ impl Store {
         run: &RunId,
         pairs: &[PairId],
         decision: Decision<'_>,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<Recorded, StoreError> {
         self.write_verdicts(run, |transaction, key| {
-            let batch = next_id(transaction)?;
+            let batch = undo::next_id(transaction)?;
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO verdicts
-                 (run, pair, verdict, reason, comment, queue, at_ms, batch, preferred)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 (run, pair, verdict, reason, comment, queue, at_ms, batch, preferred, reviewer,
+                  shown_left, is_blind)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?;
             let at_ms = now_ms();
-            let Decision { verdict, reason, comment, queue } = decision;
+            let Decision { reason, comment, queue, reviewer, .. } = decision;
             let queue = queue.map(Queue::name);
+            let left = decision.shown.map(|shown| shown.left.name());
+            let is_blind = decision.shown.is_some_and(|shown| shown.is_blind);
             require_pairs(transaction, key, pairs)?;
-            let (name, sides) = (verdict.name(), preferred(transaction, key, pairs, verdict)?);
-            for (pair, side) in pairs.iter().zip(sides) {
-                let side = side.map(Side::name);
-                insert.execute((key, pair.0, name, reason, comment, queue, at_ms, batch, side))?;
+            let mut recorded = overwritten(transaction, key, pairs, batch)?;
+            let labels = model_sides(transaction, key, pairs)?;
+            for (pair, label) in pairs.iter().zip(labels) {
+                let (verdict, side) = decided(decision, label);
+                let name = verdict.name();
+                let said = (side.map(Side::name), reviewer);
+                insert.execute((
+                    key, pair.0, name, reason, comment, queue, at_ms, batch, said.0, said.1, left,
+                    is_blind,
+                ))?;
+                if let Some(single) = &mut recorded.single {
+                    (single.verdict, single.preferred) = (verdict, side);
+                }
             }
-            Ok(batch)
+            Ok(recorded)
         })
     }
 
-    /// Gives the decision in force about a pair a reason or a comment; `false` when there is none.
+    /// Gives the decision in force about a pair a reason or a comment; `false` when there is none, or
+    /// when it is that of another reviewer.
     ///
     /// # Errors
     /// When there is no such run, or the database cannot be written.
@@ -122,147 +154,31 @@ impl Store {
         &mut self,
         run: &RunId,
         pair: PairId,
-        reason: Option<&str>,
-        comment: Option<&str>,
+        reviewer: Option<&str>,
+        [reason, comment]: [Option<&str>; 2],
     ) -> Result<bool, StoreError> {
         self.write_verdicts(run, |transaction, key| {
+            let undone = undo::undone(transaction, key)?;
+            let Some(id) = undo::in_force(transaction, key, pair, &undone)? else {
+                return Ok(false);
+            };
             let n = transaction.execute(
                 "INSERT INTO verdicts
-                 (run, pair, verdict, reason, comment, queue, at_ms, batch, action, preferred)
-                 SELECT run, pair, verdict, coalesce(?3, reason), coalesce(?4, comment), queue, ?5,
-                        batch, 'amend', preferred
-                 FROM verdicts WHERE verdict <> 'undo' AND id =
-                     (SELECT max(id) FROM verdicts WHERE run = ?1 AND pair = ?2)",
-                (key, pair.0, reason, comment, now_ms()),
+                 (run, pair, verdict, reason, comment, queue, at_ms, batch, action, preferred,
+                  reviewer, shown_left, is_blind)
+                 SELECT run, pair, verdict, coalesce(?2, reason), coalesce(?3, comment), queue, ?4,
+                        batch, 'amend', preferred, reviewer, shown_left, is_blind
+                 FROM verdicts WHERE id = ?1 AND verdict <> 'undo'
+                     AND (?5 IS NULL OR reviewer IS NULL OR reviewer = ?5)",
+                (id, reason, comment, now_ms(), reviewer),
             )?;
             Ok(n > 0)
         })
     }
 
-    /// Takes the latest decision back; `None` when there is nothing to undo.
-    ///
-    /// # Errors
-    /// When there is no such run, or the database cannot be written.
-    pub fn undo_verdict(&mut self, run: &RunId) -> Result<Option<BatchRow>, StoreError> {
-        self.write_verdicts(run, |transaction, key| {
-            let Some(target) = stacks(transaction, key)?.0.pop() else { return Ok(None) };
-            let row = batch_row(transaction, key, target)?;
-            let batch = next_id(transaction)?;
-            transaction.execute(
-                "INSERT INTO verdicts
-                 (run, pair, verdict, reason, comment, queue, at_ms, batch, action, target,
-                  preferred)
-                 SELECT ?1, decided.pair, coalesce(before.verdict, 'undo'), before.reason,
-                        before.comment, before.queue, ?3, ?4, 'undo', ?2, before.preferred
-                 FROM (SELECT DISTINCT pair FROM verdicts WHERE run = ?1 AND batch = ?2) AS decided
-                 LEFT JOIN verdicts AS before ON before.id =
-                     (SELECT max(id) FROM verdicts
-                      WHERE run = ?1 AND pair = decided.pair AND id < ?2)",
-                (key, target, now_ms(), batch),
-            )?;
-            Ok(row)
-        })
-    }
-
-    /// Brings back what the latest undo took back; `None` when nothing was undone since the last
-    /// decision.
-    ///
-    /// # Errors
-    /// When there is no such run, or the database cannot be written.
-    pub fn redo_verdict(&mut self, run: &RunId) -> Result<Option<BatchRow>, StoreError> {
-        self.write_verdicts(run, |transaction, key| {
-            let Some(target) = stacks(transaction, key)?.1.pop() else { return Ok(None) };
-            let row = batch_row(transaction, key, target)?;
-            let batch = next_id(transaction)?;
-            transaction.execute(
-                "INSERT INTO verdicts
-                 (run, pair, verdict, reason, comment, queue, at_ms, batch, action, target,
-                  preferred)
-                 SELECT run, pair, verdict, reason, comment, queue, ?3, ?4, 'redo', ?2, preferred
-                 FROM verdicts WHERE id IN
-                     (SELECT max(id) FROM verdicts WHERE run = ?1 AND batch = ?2 GROUP BY pair)",
-                (key, target, now_ms(), batch),
-            )?;
-            Ok(row)
-        })
-    }
-
-    /// The verdicts in force, of all rows or of the rows up to one, and the last row's id (0 for
-    /// none).
-    ///
-    /// # Errors
-    /// When there is no such run.
-    pub fn verdicts(
-        &self,
-        run: &RunId,
-        up_to: Option<i64>,
-    ) -> Result<(VerdictSet, i64), StoreError> {
-        self.read(|connection| {
-            let key = keys::run(connection, run)?;
-            verdict_set(connection, key, up_to.unwrap_or(i64::MAX))
-        })
-    }
-
-    /// Adds to the verdicts those of people after a row; returns the last row's id. It costs next
-    /// to nothing when there are none. Rows of the oracle are skipped, because the worker that
-    /// wrote them knows them.
-    ///
-    /// # Errors
-    /// When there is no such run.
-    pub fn read_verdicts_after(
-        &self,
-        run: &RunId,
-        last_id: i64,
-        verdicts: &mut VerdictSet,
-    ) -> Result<i64, StoreError> {
-        self.read(|connection| {
-            let key = keys::run(connection, run)?;
-            let mut last = last_id;
-            each_row(connection, key, last_id, i64::MAX, |row| {
-                if !row.is_oracle {
-                    last = row.id;
-                    verdicts.record_label(row.pair, row.verdict, row.preferred);
-                }
-            })?;
-            Ok(last)
-        })
-    }
-
-    /// Brings what is known of a run's decisions up to date; `false` when it was.
-    ///
-    /// # Errors
-    /// When there is no such run.
-    pub fn refresh_review(&self, run: &RunId, state: &mut ReviewState) -> Result<bool, StoreError> {
-        self.read(|connection| {
-            let key = keys::run(connection, run)?;
-            let before = state.last_id;
-            let ReviewState { verdicts, audited, last_id, .. } = state;
-            each_row(connection, key, before, i64::MAX, |row| {
-                *last_id = row.id;
-                verdicts.record_label(row.pair, row.verdict, row.preferred);
-                if row.is_audit && row.verdict != Verdict::Undo {
-                    audited.insert(row.pair);
-                } else {
-                    audited.remove(&row.pair);
-                }
-            })?;
-            if state.last_id == before {
-                return Ok(false);
-            }
-            let (done, undone) = stacks(connection, key)?;
-            let row = |batch: Option<&i64>| match batch {
-                Some(batch) => batch_row(connection, key, *batch),
-                None => Ok(None),
-            };
-            state.undo = row(done.last())?;
-            state.redo = row(undone.last())?;
-            Ok(true)
-        })
-    }
-
     /// Runs a write that is on disk when it returns, because nobody should lose a decision in a
     /// power cut.
-    fn write_verdicts<T>(
+    pub(super) fn write_verdicts<T>(
         &mut self,
         run: &RunId,
         work: impl FnOnce(&Transaction<'_>, i64) -> Result<T, StoreError>,
@@ -283,77 +199,66 @@ pub(in crate::store) fn verdict_row(
     pair: PairId,
 ) -> Result<Option<VerdictRow>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT verdict, reason, comment, at_ms FROM verdicts WHERE id =
+        "SELECT verdict, reason, comment, at_ms, reviewer, preferred FROM verdicts WHERE id =
          (SELECT max(id) FROM verdicts WHERE run = ?1 AND pair = ?2)",
     )?;
     let mut rows = statement.query((run, pair.0))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let verdict = runs::word(row, 0, "verdict")?;
-    let found =
-        VerdictRow { verdict, reason: row.get(1)?, comment: row.get(2)?, at_ms: row.get(3)? };
+    let found = VerdictRow {
+        verdict,
+        reason: row.get(1)?,
+        comment: row.get(2)?,
+        at_ms: row.get(3)?,
+        reviewer: row.get(4)?,
+        preferred: row.get::<_, Option<String>>(5)?.and_then(|side| side.parse().ok()),
+    };
     Ok((verdict != Verdict::Undo).then_some(found))
-}
-
-pub(in crate::store) fn verdict_set(
-    connection: &Connection,
-    run: i64,
-    up_to: i64,
-) -> Result<(VerdictSet, i64), StoreError> {
-    let mut verdicts = VerdictSet::default();
-    let mut last = 0;
-    each_row(connection, run, 0, up_to, |row| {
-        last = row.id;
-        verdicts.record_label(row.pair, row.verdict, row.preferred);
-    })?;
-    Ok((verdicts, last))
-}
-
-/// A row as it is replayed.
-struct Row {
-    id: i64,
-    pair: PairId,
-    verdict: Verdict,
-    preferred: Option<Side>,
-    is_audit: bool,
-    is_oracle: bool,
-}
-
-/// Visits the rows after one and up to another, in order.
-fn each_row(
-    connection: &Connection,
-    run: i64,
-    after: i64,
-    up_to: i64,
-    mut visit: impl FnMut(Row),
-) -> Result<(), StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, pair, verdict, queue, preferred, source FROM verdicts
-         WHERE run = ?1 AND id > ?2 AND id <= ?3 ORDER BY id",
-    )?;
-    let mut rows = statement.query((run, after, up_to))?;
-    while let Some(row) = rows.next()? {
-        let text = |index| row.get_ref(index)?.as_str_or_null().map_err(rusqlite::Error::from);
-        visit(Row {
-            id: row.get(0)?,
-            pair: PairId(row.get(1)?),
-            verdict: runs::word(row, 2, "verdict")?,
-            preferred: text(4)?.and_then(|side| side.parse().ok()),
-            is_audit: text(3)? == Some(Queue::Audit.name()),
-            is_oracle: text(5)? == Some(ORACLE),
-        });
-    }
-    Ok(())
 }
 
 /// Up to this many pairs are looked up one by one; for more, whole columns are read.
 const N_SINGLE_MAX: usize = 32;
 
-/// For each pair, the answer that a verdict about its latest pseudo-label makes the better one.
-fn preferred(
+/// What a decision is about a pair whose latest pseudo-label is this one: the verdict, and the answer
+/// that is the better one by it. A pair that the model calls a tie has no label to turn around, so
+/// that who names a side there keeps it.
+fn decided(decision: Decision<'_>, label: Option<Side>) -> (Verdict, Option<Side>) {
+    if let Some(better) = decision.better {
+        let is_other = label.is_some_and(|label| label != better);
+        return (if is_other { Verdict::Flip } else { Verdict::Keep }, Some(better));
+    }
+    let side = match decision.verdict {
+        Verdict::Keep => label,
+        Verdict::Flip => label.map(Side::other),
+        Verdict::Veto | Verdict::Undo => None,
+    };
+    (decision.verdict, side)
+}
+
+/// What a decision about these pairs puts itself in the place of.
+fn overwritten(
     connection: &Connection,
     run: i64,
     pairs: &[PairId],
-    verdict: Verdict,
+    batch: i64,
+) -> Result<Recorded, StoreError> {
+    if let [pair] = *pairs {
+        let before = verdict_row(connection, run, pair)?;
+        let n_overwritten = usize::from(before.is_some());
+        let (verdict, preferred) = (Verdict::Undo, None);
+        let single = Some(RecordedPair { pair, verdict, preferred, before });
+        return Ok(Recorded { batch, n_overwritten, single });
+    }
+    let (verdicts, _) = verdict_set(connection, run, i64::MAX)?;
+    let n_overwritten = pairs.iter().filter(|pair| verdicts.get(**pair).is_some()).count();
+    Ok(Recorded { batch, n_overwritten, single: None })
+}
+
+/// For each pair, the answer that its latest pseudo-label calls the better one.
+fn model_sides(
+    connection: &Connection,
+    run: i64,
+    pairs: &[PairId],
 ) -> Result<Vec<Option<Side>>, StoreError> {
     let mut scores: Vec<Option<PairScore>> = vec![None; pairs.len()];
     // The latest round that scored the pair is used, since a pair with a human label is no longer
@@ -371,14 +276,7 @@ fn preferred(
             }
         }
     }
-    let side = |score: Option<PairScore>| {
-        let label = score?.pseudo_label()?;
-        match verdict {
-            Verdict::Keep => Some(label.preferred),
-            Verdict::Flip => Some(label.preferred.other()),
-            Verdict::Veto | Verdict::Undo => None,
-        }
-    };
+    let side = |score: Option<PairScore>| Some(score?.pseudo_label()?.preferred);
     Ok(scores.into_iter().map(side).collect())
 }
 
@@ -405,7 +303,7 @@ pub(in crate::store) fn write_oracle_rows(
     }
     let sql = "DELETE FROM verdicts WHERE run = ?1 AND round = ?2 AND source = 'oracle'";
     transaction.prepare_cached(sql)?.execute((run, round))?;
-    let batch = next_id(transaction)?;
+    let batch = undo::next_id(transaction)?;
     let mut insert = transaction.prepare_cached(
         "INSERT INTO verdicts (run, pair, verdict, queue, at_ms, batch, preferred, source, round)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'oracle', ?8)",
@@ -416,57 +314,6 @@ pub(in crate::store) fn write_oracle_rows(
         insert.execute((run, pair.0, verdict, queue, at_ms, batch, side, round))?;
     }
     Ok(())
-}
-
-/// The batches that can be undone and those that can be redone, the next one last.
-fn stacks(connection: &Connection, run: i64) -> Result<(Vec<i64>, Vec<i64>), StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT DISTINCT batch, action, target FROM verdicts
-         WHERE run = ?1 AND action <> 'amend' AND source = 'person' ORDER BY batch",
-    )?;
-    let mut rows = statement.query([run])?;
-    let (mut done, mut undone): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
-    while let Some(row) = rows.next()? {
-        let (batch, target): (i64, Option<i64>) = (row.get(0)?, row.get(2)?);
-        match (row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?, target) {
-            ("undo", Some(target)) => {
-                done.retain(|other| *other != target);
-                undone.push(target);
-            }
-            ("redo", Some(target)) => {
-                undone.retain(|other| *other != target);
-                done.push(target);
-            }
-            _ => {
-                // A new decision ends the sequence of undone ones: they cannot be redone any more.
-                undone.clear();
-                done.push(batch);
-            }
-        }
-    }
-    Ok((done, undone))
-}
-
-fn batch_row(
-    connection: &Connection,
-    run: i64,
-    batch: i64,
-) -> Result<Option<BatchRow>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT verdict, count(DISTINCT pair), min(pair) FROM verdicts
-         WHERE run = ?1 AND batch = ?2 GROUP BY verdict",
-    )?;
-    let mut rows = statement.query((run, batch))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let verdict = runs::word(row, 0, "verdict")?;
-    let n_pairs = row.get::<_, i64>(1)? as u64;
-    Ok(Some(BatchRow { id: batch, verdict, n_pairs, pair: PairId(row.get(2)?) }))
-}
-
-/// The id that the next row will get.
-fn next_id(transaction: &Transaction<'_>) -> Result<i64, StoreError> {
-    let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'verdicts'), 0) + 1";
-    Ok(transaction.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 fn require_pairs(connection: &Connection, run: i64, pairs: &[PairId]) -> Result<(), StoreError> {

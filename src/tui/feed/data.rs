@@ -16,7 +16,7 @@ use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, Samp
 use super::clean::{clean_pair, clean_row};
 use super::compare::{CompareData, CompareInterest};
 use super::resources::Resources;
-use crate::tui::kit::words::{LogLine, log_line};
+use crate::tui::kit::words::{LogLine, log_lines};
 
 /// What the data thread should read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl RunData {
             has_curves: true,
             loss,
             loss_stride: 1,
-            log: events.iter().filter_map(log_line).collect(),
+            log: log_lines(events),
             sampled: sampled.into_iter().map(clean_pair).collect(),
             resources: None,
             forecast: None,

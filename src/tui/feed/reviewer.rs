@@ -5,13 +5,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::domain::preference::PairId;
-use crate::domain::review::{Order, SampleFilter};
+use crate::domain::review::columns::side_of;
+use crate::domain::review::goal::{Progress, pace_ms};
+use crate::domain::review::{Choice, Order, Queue, SampleFilter};
 use crate::domain::run::RunId;
+use crate::domain::text::clean::clean_line;
 use crate::domain::verdict::Verdict;
-use crate::store::{Access, Decision, Home, RoundReview, Store, StoreError};
+use crate::store::{Access, Decision, Home, ReviewState, RoundReview, Shown, Store, StoreError};
 
 use super::clean::{clean_opinions, clean_sample};
-use super::samples::{Find, Found, Request, SamplesData, Target, Wanted};
+use super::samples::{Find, Found, Judged, Request, SamplesData, Target, Wanted};
 use crate::tui::kit::decisions;
 use crate::tui::kit::words::with_hint;
 use crate::tui::outlet::Outlet;
@@ -23,9 +26,9 @@ const IDLE: Duration = Duration::from_hours(1);
 
 const CHANGED: &str = "the list has changed meanwhile: nothing was decided";
 
-/// Answers requests until the interface is gone.
-pub fn serve(home: &Home, requests: &Receiver<Request>, to: &Outlet<Found>) {
-    let mut reviewer = Reviewer::new(home.clone());
+/// Answers requests until the interface is gone; decisions are those of a person of this name.
+pub fn serve(home: &Home, name: String, requests: &Receiver<Request>, to: &Outlet<Found>) {
+    let mut reviewer = Reviewer::new(home.clone(), name);
     loop {
         let wait = if reviewer.wanted.is_some() { POLL } else { IDLE };
         let mut is_asked = false;
@@ -52,6 +55,8 @@ pub fn serve(home: &Home, requests: &Receiver<Request>, to: &Outlet<Found>) {
 /// Keeps what is shown of a round, and writes decisions.
 pub struct Reviewer {
     home: Home,
+    /// The person whose decisions are recorded.
+    name: String,
     store: Option<Store>,
     wanted: Option<Wanted>,
     version: Option<i64>,
@@ -68,13 +73,16 @@ struct List {
     order: Order,
     n_refreshed: u32,
     rows: Vec<u32>,
+    /// The rows of a queue in ascending order, to find a pair among them.
+    sorted: Vec<u32>,
 }
 
 impl Reviewer {
     /// A reviewer that has read nothing.
-    pub fn new(home: Home) -> Self {
+    pub fn new(home: Home, name: String) -> Self {
         Self {
             home,
+            name,
             store: None,
             wanted: None,
             version: None,
@@ -96,7 +104,7 @@ impl Reviewer {
                 self.sent = None;
                 return None;
             }
-            Request::Decide { run, target, verdict, queue } => {
+            Request::Decide { run, target, verdict, queue, judged } => {
                 let pairs = match target {
                     Target::Pairs(pairs) => pairs,
                     Target::Listed(n) => match self.listed(&run) {
@@ -105,8 +113,7 @@ impl Reviewer {
                         _ => return Some(Found::Refused(CHANGED.to_owned())),
                     },
                 };
-                let decision = Decision { queue, ..Decision::new(verdict) };
-                self.decide(&run, &pairs, decision)
+                self.decide(&run, &pairs, self.decision(verdict, queue, judged))
             }
             Request::FindLike { run, pair } => return Some(self.find_like(run, pair)),
             Request::Amend { run, pair, reason, comment } => {
@@ -127,24 +134,29 @@ impl Reviewer {
         Store::open(&self.home, Access::ReadWrite)
     }
 
+    fn decision(
+        &self,
+        verdict: Verdict,
+        queue: Option<Queue>,
+        judged: Option<Judged>,
+    ) -> Decision<'_> {
+        let decision =
+            Decision { queue, reviewer: Some(self.name.as_str()), ..Decision::new(verdict) };
+        let Some(Judged { choice, left, is_blind }) = judged else { return decision };
+        let reason = (choice == Choice::Neither).then_some(decisions::NEITHER);
+        let better = choice.side(left);
+        let verdict = if better.is_none() { Verdict::Veto } else { verdict };
+        Decision { verdict, better, reason, shown: Some(Shown { left, is_blind }), ..decision }
+    }
+
     fn decide(
         &self,
         run: &RunId,
         pairs: &[PairId],
         decision: Decision<'_>,
     ) -> Result<String, StoreError> {
-        self.writer()?.decide(run, pairs, decision)?;
-        let done = decisions::done(decision.verdict);
-        Ok(match pairs {
-            [pair] if decision.verdict == Verdict::Keep => format!("{done} {pair} · u undoes"),
-            [pair] => format!(
-                "{done} {pair} · 1-9 says why: 1 {} 2 {} 3 {} … · u undoes",
-                decisions::REASONS[0],
-                decisions::REASONS[1],
-                decisions::REASONS[2]
-            ),
-            _ => format!("{done} {} pairs · u undoes all of them", pairs.len()),
-        })
+        let recorded = self.writer()?.decide(run, pairs, decision)?;
+        Ok(decisions::recorded(&recorded, pairs.len(), &decision))
     }
 
     fn amend(
@@ -154,9 +166,9 @@ impl Reviewer {
         reason: Option<&str>,
         comment: Option<&str>,
     ) -> Result<String, StoreError> {
-        let found = self.writer()?.amend_verdict(run, pair, reason, comment)?;
+        let found = self.writer()?.amend_verdict(run, pair, Some(&self.name), [reason, comment])?;
         Ok(match (found, reason) {
-            (false, _) => format!("nothing is decided about {pair}"),
+            (false, _) => format!("nothing of yours is in force about {pair}"),
             (true, Some(reason)) => format!("{pair}: {reason} · u undoes the decision"),
             (true, None) => format!("the comment on {pair} is kept"),
         })
@@ -164,7 +176,9 @@ impl Reviewer {
 
     fn undo(&self, run: &RunId, is_undo: bool) -> Result<String, StoreError> {
         let mut store = self.writer()?;
-        let batch = if is_undo { store.undo_verdict(run)? } else { store.redo_verdict(run)? };
+        let mine = Some(self.name.as_str());
+        let batch =
+            if is_undo { store.undo_verdict(run, mine)? } else { store.redo_verdict(run, mine)? };
         Ok(match (batch, is_undo) {
             (Some(batch), true) => {
                 format!("took back: {} · Ctrl-r redoes", decisions::batch(&batch))
@@ -249,6 +263,9 @@ impl Reviewer {
         if !keeps {
             self.list = None;
             self.review = store.round_review(&wanted.run, wanted.round)?;
+            if let Some(review) = &mut self.review {
+                review.state = ReviewState::of(Some(&self.name));
+            }
         }
         let Some(review) = &mut self.review else {
             return Ok(Found::Nothing(wanted.run.clone()));
@@ -266,9 +283,11 @@ impl Reviewer {
             let filter = SampleFilter::parse(&wanted.filter).unwrap_or_default();
             let rows = store.review_rows(review, &filter, wanted.order)?;
             let Wanted { filter, order, n_refreshed, .. } = wanted.clone();
-            List { filter, order, n_refreshed, rows }
+            let mut sorted = order.queue().map_or_else(Vec::new, |_| rows.clone());
+            sorted.sort_unstable();
+            List { filter, order, n_refreshed, rows, sorted }
         };
-        let data = data(store, review, &list, wanted);
+        let data = data(store, review, &list, (wanted, &self.name));
         self.list = Some(list);
         Ok(Found::Data(Box::new(data?)))
     }
@@ -278,26 +297,10 @@ fn data(
     store: &Store,
     review: &RoundReview,
     list: &List,
-    wanted: &Wanted,
+    (wanted, name): (&Wanted, &str),
 ) -> Result<SamplesData, StoreError> {
     let rows = &list.rows;
-    let found = match wanted.find {
-        None | Some(Find::OpenFrom(_) | Find::OpenBefore(_)) => None,
-        Some(Find::Pair(pair)) => {
-            let row = review.columns.row_of(pair);
-            row.and_then(|row| rows.iter().position(|other| *other as usize == row))
-        }
-        Some(Find::Undecided) => Some(review.audit_position().min(rows.len().saturating_sub(1))),
-    };
-    let is_open = |row: &u32| review.state.verdicts.get(review.pair(*row)).is_none();
-    let found = match wanted.find {
-        Some(Find::OpenFrom(from)) => {
-            let from = from.min(rows.len());
-            rows[from..].iter().position(is_open).map(|at| from + at)
-        }
-        Some(Find::OpenBefore(to)) => rows[..to.min(rows.len())].iter().rposition(is_open),
-        _ => found,
-    };
+    let found = find(review, rows, wanted, name);
     let cursor = found.unwrap_or(wanted.cursor).min(rows.len().saturating_sub(1));
     let first = match found {
         Some(found) => found.saturating_sub(wanted.n / 2),
@@ -310,6 +313,10 @@ fn data(
         None => None,
     };
     let count = |verdict| review.state.verdicts.count(verdict);
+    let panel = &review.state.panel;
+    let pairs = shown.iter().map(|row| review.pair(*row));
+    let judged = pairs.filter(|pair| panel.get(name, *pair).is_some()).collect();
+    let said = rows.get(cursor).map(|row| panel.of_pair(review.pair(*row))).unwrap_or_default();
     Ok(SamplesData {
         run: review.run.clone(),
         round: review.round,
@@ -327,158 +334,60 @@ fn data(
         estimate: review.precision(),
         undo: review.state.undo.clone(),
         redo: review.state.redo.clone(),
+        judged,
+        progress: progress(review, list, name),
+        said: said.into_iter().map(|(name, judgment)| (clean_line(&name), judgment)).collect(),
+        agreements: panel.agreements(),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::review::Queue;
-    use crate::store::testing;
-
-    struct World {
-        fixture: testing::Fixture,
-        run: RunId,
-        reviewer: Reviewer,
-    }
-
-    fn world() -> World {
-        let mut fixture = testing::store();
-        let run = fixture.run("a");
-        let reviewer = Reviewer::new(fixture.home.clone());
-        World { fixture, run, reviewer }
-    }
-
-    fn wanted(run: &RunId) -> Wanted {
-        Wanted {
-            run: run.clone(),
-            round: None,
-            filter: String::new(),
-            order: Order::LeastConfident,
-            n_refreshed: 0,
-            first: 0,
-            n: 10,
-            cursor: 0,
-            find: None,
+/// The line that is looked for, where it is in the list.
+fn find(review: &RoundReview, rows: &[u32], wanted: &Wanted, name: &str) -> Option<usize> {
+    let is_open = |row: &u32| {
+        let pair = review.pair(*row);
+        let is_decided = !wanted.is_second && review.state.verdicts.get(pair).is_some();
+        // Outside a queue a decision that was lifted leaves a pair open.
+        let is_mine =
+            wanted.order.queue().is_some() && review.state.panel.get(name, pair).is_some();
+        !is_decided && !is_mine
+    };
+    match wanted.find? {
+        Find::Pair(pair) => {
+            let row = review.columns.row_of(pair)?;
+            rows.iter().position(|other| *other as usize == row)
         }
-    }
-
-    impl World {
-        fn show(&mut self, wanted: Wanted) -> Option<Found> {
-            self.reviewer.take(Request::Show(wanted));
-            self.reviewer.poll(true)
+        Find::Undecided => {
+            Some(rows.iter().position(is_open).unwrap_or(rows.len().saturating_sub(1)))
         }
-
-        fn data(&mut self, wanted: Wanted) -> SamplesData {
-            match self.show(wanted) {
-                Some(Found::Data(data)) => *data,
-                other => panic!("{other:?}"),
-            }
+        Find::OpenFrom(from) => {
+            let from = from.min(rows.len());
+            rows[from..].iter().position(is_open).map(|at| from + at)
         }
-
-        fn decide(&mut self, target: Target, verdict: Verdict, queue: Option<Queue>) -> String {
-            let run = self.run.clone();
-            match self.reviewer.take(Request::Decide { run, target, verdict, queue }) {
-                Some(Found::Recorded(words)) => words,
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_run_without_scores_says_so_until_it_has_some() {
-        let mut world = world();
-        let run = world.run.clone();
-        assert_eq!(world.show(wanted(&run)), Some(Found::Nothing(run.clone())));
-        assert_eq!(world.reviewer.poll(false), None, "nothing changed");
-        let attempt = world.fixture.begin(&run);
-        world.fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
-        let Some(Found::Data(data)) = world.reviewer.poll(false) else { panic!() };
-        assert_eq!((data.round, data.n_scored, data.n_listed), (1, 30, 30));
-        assert_eq!(data.lines.len(), 10);
-        assert_eq!(data.pair.unwrap().sample.pair, data.lines[0].pair);
-    }
-
-    #[test]
-    fn decisions_are_on_the_disk_and_shown_while_the_list_stays() {
-        let mut world = world();
-        let run = world.run.clone();
-        let attempt = world.fixture.begin(&run);
-        world.fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
-        let open = Wanted { filter: "verdict:none".to_owned(), ..wanted(&run) };
-        let first = world.data(open.clone()).lines[0].pair;
-        let words = world.decide(Target::Pairs(vec![first]), Verdict::Veto, None);
-        assert!(words.starts_with("vetoed 0 · 1-9 says why"), "{words}");
-        // Another connection has it at once.
-        let (verdicts, _) = world.fixture.store.verdicts(&run, None).unwrap();
-        assert_eq!(verdicts.get(first), Some(Verdict::Veto));
-        let data = world.data(open.clone());
-        assert_eq!((data.n_listed, data.lines[0].verdict), (30, Some(Verdict::Veto)));
-        assert_eq!(data.undo.as_ref().unwrap().pair, first);
-        let again = Wanted { n_refreshed: 1, ..open.clone() };
-        assert_eq!(world.data(again).n_listed, 29, "asked for, the filter is applied again");
-        let words = world.decide(Target::Listed(29), Verdict::Keep, None);
-        assert_eq!(words, "kept 29 pairs · u undoes all of them");
-        let stale = Target::Listed(30);
-        let request = Request::Decide {
-            run: run.clone(),
-            target: stale,
-            verdict: Verdict::Veto,
-            queue: None,
-        };
-        assert_eq!(world.reviewer.take(request), Some(Found::Refused(CHANGED.to_owned())));
-        let Some(Found::Recorded(words)) = world.reviewer.take(Request::Undo(run.clone())) else {
-            panic!()
-        };
-        assert_eq!(words, "took back: kept 29 pairs · Ctrl-r redoes");
-        let (verdicts, _) = world.fixture.store.verdicts(&run, None).unwrap();
-        assert_eq!((verdicts.n_vetoed(), verdicts.count(Verdict::Keep)), (1, 0));
-    }
-
-    #[test]
-    fn near_duplicates_are_those_of_the_round() {
-        let mut world = world();
-        let run = world.run.clone();
-        let like = |world: &mut World, pair| {
-            let run = world.run.clone();
-            world.reviewer.take(Request::FindLike { run, pair: PairId(pair) })
-        };
-        assert!(matches!(like(&mut world, 3), Some(Found::Refused(_))), "nothing was read yet");
-        let attempt = world.fixture.begin(&run);
-        world.fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
-        world.data(wanted(&run));
-        let Some(Found::Like { pair, found, .. }) = like(&mut world, 3) else { panic!() };
-        assert_eq!((pair, found), (PairId(3), Vec::new()), "the texts of the fixture differ");
-        let filtered = Wanted { filter: "like:3".to_owned(), ..wanted(&run) };
-        assert_eq!(world.data(filtered).n_listed, 1, "the pair itself");
-    }
-
-    #[test]
-    fn pairs_are_found_and_a_new_round_does_not_take_the_list_away() {
-        let mut world = world();
-        let run = world.run.clone();
-        let attempt = world.fixture.begin(&run);
-        world.fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
-        let find = |pair| Wanted { find: Some(Find::Pair(PairId(pair))), ..wanted(&run) };
-        let data = world.data(find(17));
-        assert_eq!(data.found, Some(17), "pairs are sorted by their number here");
-        assert_eq!(data.pair.unwrap().sample.pair, PairId(17));
-        assert_eq!(world.data(find(35)).found, None);
-        let kept = Wanted { round: Some(1), ..wanted(&run) };
-        world.data(kept);
-        let later = crate::store::Attempt { next_seq: 2, ..attempt };
-        world.fixture.apply(&run, later, vec![testing::selection_made(2, 30)]);
-        let Some(Found::Data(data)) = world.reviewer.poll(false) else { panic!() };
-        assert_eq!((data.round, &data.rounds[..]), (1, &[1, 2][..]));
-    }
-
-    #[test]
-    fn a_missing_database_is_an_error_with_a_hint_and_is_tried_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut reviewer = Reviewer::new(Home::new(folder.path().join("nothing")));
-        reviewer.take(Request::Show(wanted(&RunId::from_bits(1))));
-        let Some(Found::Failed(words)) = reviewer.poll(true) else { panic!() };
-        assert!(words.contains("there is no database"), "{words}");
-        assert_eq!(reviewer.poll(false), None, "said once");
+        Find::OpenBefore(to) => rows[..to.min(rows.len())].iter().rposition(is_open),
     }
 }
+
+/// How far a reviewer is in a queue; nothing in a list.
+fn progress(review: &RoundReview, list: &List, name: &str) -> Progress {
+    let mut progress = Progress::default();
+    if list.order.queue().is_none() {
+        return progress;
+    }
+    for (pair, judgment) in review.state.panel.judged_by(name) {
+        let Some(row) = review.columns.row_of(pair) else { continue };
+        if list.sorted.binary_search(&(row as u32)).is_err() {
+            continue;
+        }
+        progress.n_done += 1;
+        let label = side_of(review.columns.margin(row));
+        if let (Some(mine), Some(its)) = (judgment.preferred, label) {
+            progress.n_compared += 1;
+            progress.n_against += usize::from(mine != its);
+        }
+    }
+    progress.pace_ms = pace_ms(&review.state.times);
+    progress
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,11 @@
 //! What the samples screen asks the reviewer for, and what it answers: store rows whose texts are
 //! harmless.
 
-use crate::domain::preference::PairId;
-use crate::domain::review::{Order, PrecisionEstimate, Queue};
+use std::collections::BTreeSet;
+
+use crate::domain::preference::{PairId, Side};
+use crate::domain::review::goal::Progress;
+use crate::domain::review::{Agreement, Choice, Judgment, Order, PrecisionEstimate, Queue};
 use crate::domain::run::RunId;
 use crate::domain::verdict::Verdict;
 use crate::store::{BatchRow, PairOpinions, SampleLine};
@@ -12,9 +15,9 @@ use crate::store::{BatchRow, PairOpinions, SampleLine};
 pub enum Find {
     /// To this pair, if the list has it.
     Pair(PairId),
-    /// To the first pair of the audit that nobody decided about.
+    /// To the first pair of a queue that is open.
     Undecided,
-    /// To the next pair from this line on that nobody decided about.
+    /// To the next pair from this line on that is open.
     OpenFrom(usize),
     /// To the last one before this line.
     OpenBefore(usize),
@@ -38,6 +41,8 @@ pub struct Wanted {
     pub cursor: usize,
     /// Look for this line first; the lines are then those around it.
     pub find: Option<Find>,
+    /// Whether a pair is open until this reviewer has judged it, whatever others said.
+    pub is_second: bool,
 }
 
 /// The pairs of a decision.
@@ -46,6 +51,16 @@ pub enum Target {
     Pairs(Vec<PairId>),
     /// All of the list, which has so many: as many as were agreed to.
     Listed(usize),
+}
+
+/// What a person said of a pair in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judged {
+    pub choice: Choice,
+    /// The answer that stood on the left.
+    pub left: Side,
+    /// Whether the model's side was hidden.
+    pub is_blind: bool,
 }
 
 /// Something for the reviewer.
@@ -61,6 +76,8 @@ pub enum Request {
         verdict: Verdict,
         /// In which queue they were shown.
         queue: Option<Queue>,
+        /// What was said of the only pair, in a queue; the verdict follows from it.
+        judged: Option<Judged>,
     },
     /// Find the near-duplicates of a pair among those of the round.
     FindLike {
@@ -130,6 +147,14 @@ pub struct SamplesData {
     pub undo: Option<BatchRow>,
     /// What a redo would bring back.
     pub redo: Option<BatchRow>,
+    /// Pairs of the lines that this reviewer has judged.
+    pub judged: BTreeSet<PairId>,
+    /// How far the reviewer is in the queue.
+    pub progress: Progress,
+    /// What each reviewer said of the pair under the cursor, by name.
+    pub said: Vec<(String, Judgment)>,
+    /// How far each two reviewers agree, by name.
+    pub agreements: Vec<(String, String, Agreement)>,
 }
 
 impl SamplesData {

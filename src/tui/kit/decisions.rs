@@ -1,8 +1,9 @@
 //! What decisions about pairs are called, on the screen that makes them and in the answers of the
 //! thread that records them.
 
+use crate::domain::preference::Side;
 use crate::domain::verdict::Verdict;
-use crate::store::BatchRow;
+use crate::store::{BatchRow, Decision, Recorded, RecordedPair};
 
 use super::text::count;
 
@@ -18,6 +19,9 @@ pub const REASONS: [&str; 9] = [
     "duplicate",
     "other",
 ];
+
+/// The reason of a pair of which neither answer is better.
+pub const NEITHER: &str = "neither is better";
 
 /// The column that shows a decision without color.
 pub fn glyph(verdict: Option<Verdict>) -> &'static str {
@@ -44,5 +48,41 @@ pub fn batch(row: &BatchRow) -> String {
     match row.n_pairs {
         1 => format!("{} {}", done(row.verdict), row.pair),
         n => format!("{} {} pairs", done(row.verdict), count(n)),
+    }
+}
+
+/// What was recorded: what became of the pair and which side that is, what was there before, and how
+/// to go on.
+pub fn recorded(recorded: &Recorded, n_pairs: usize, decision: &Decision<'_>) -> String {
+    let Some(RecordedPair { pair, verdict, preferred, before }) = &recorded.single else {
+        let before = match recorded.n_overwritten {
+            0 => String::new(),
+            1 => " · 1 was decided before".to_owned(),
+            n => format!(" · {} were decided before", count(n as u64)),
+        };
+        let done = done(decision.verdict);
+        return format!("{done} {n_pairs} pairs{before} · u undoes all of them");
+    };
+    let mut words = format!("{} {pair}: {}", done(*verdict), side(*verdict, *preferred));
+    if let Some(before) = before {
+        let other = before.reviewer.as_deref().filter(|name| Some(*name) != decision.reviewer);
+        let by = other.map_or_else(String::new, |name| format!(" by {name}"));
+        words = format!("{words} · was {}{by}", done(before.verdict));
+    }
+    let asks = *verdict != Verdict::Keep && decision.queue.is_none();
+    if asks {
+        let [first, second, third] = [REASONS[0], REASONS[1], REASONS[2]];
+        words = format!("{words} · 1-9 says why: 1 {first} 2 {second} 3 {third} …");
+    }
+    words + " · u undoes"
+}
+
+/// Which side a decision is for.
+fn side(verdict: Verdict, preferred: Option<Side>) -> &'static str {
+    match (verdict, preferred) {
+        (Verdict::Keep | Verdict::Flip, Some(Side::A)) => "A is better",
+        (Verdict::Keep | Verdict::Flip, Some(Side::B)) => "B is better",
+        (Verdict::Keep | Verdict::Flip, None) => "the model prefers neither",
+        (Verdict::Veto | Verdict::Undo, _) => "no label",
     }
 }

@@ -7,8 +7,8 @@ use crate::domain::selection::risk::Certificate;
 use crate::domain::stats::Interval;
 use crate::domain::teacher::audit::SelectionAudit;
 use crate::domain::text::clean::clean_line;
-use crate::report::story;
 use crate::domain::told::learning_status;
+use crate::report::story;
 use crate::store::rows::{EventLine, RunRow, TestAccuracy};
 
 use super::text::{NONE, count, duration, share};
@@ -158,6 +158,22 @@ pub struct LogLine {
     pub is_warning: bool,
 }
 
+/// What a line about verdicts that took effect is called.
+const VERDICT: &str = "verdict";
+
+/// The lines of some events, oldest first. Of verdicts that took effect one after the other the newest
+/// says it all.
+pub fn log_lines(events: &[EventLine]) -> Vec<LogLine> {
+    let mut lines: Vec<LogLine> = Vec::with_capacity(events.len());
+    for line in events.iter().filter_map(log_line) {
+        if line.kind == VERDICT && lines.last().is_some_and(|last| last.kind == VERDICT) {
+            lines.pop();
+        }
+        lines.push(line);
+    }
+    lines
+}
+
 /// The words for an event; `None` for those that only move a progress bar or a curve.
 pub fn log_line(line: &EventLine) -> Option<LogLine> {
     let at_ms = line.at_ms;
@@ -169,6 +185,15 @@ pub fn log_line(line: &EventLine) -> Option<LogLine> {
     let is_warning = matches!(event, RunEvent::Warned { .. } | RunEvent::RunFailed { .. });
     let (kind, text) = event_words(&event)?;
     Some(LogLine { at_ms, kind, text: clean_line(&text), is_warning })
+}
+
+fn taken(round: u32, [kept, flipped, vetoed]: [String; 3]) -> String {
+    format!("round {round} takes {kept} kept, {flipped} flipped, {vetoed} vetoed")
+}
+
+fn paused(reason: &str) -> String {
+    let review = "waits for your review: 3 shows the pairs, p releases them";
+    if reason == "review" { review } else { "paused on request: p goes on" }.to_owned()
 }
 
 fn model_words(event: &RunEvent) -> String {
@@ -219,14 +244,11 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
         RunEvent::CheckpointSaved { name, n_bytes, .. } => {
             ("save", format!("checkpoint {name} · {}", size(*n_bytes)))
         }
-        RunEvent::VerdictsRead { round, n_vetoed, .. } => {
-            ("verdict", format!("round {round} · {} vetoed by people", count(*n_vetoed)))
+        RunEvent::VerdictsRead { round, n_vetoed, n_kept, n_flipped, .. } => {
+            (VERDICT, taken(*round, [n_kept, n_flipped, n_vetoed].map(|n| count(*n))))
         }
         RunEvent::RequestRead { kind, .. } => ("request", kind.name().to_owned()),
-        RunEvent::Paused { reason } if reason == "review" => {
-            ("pause", "waits for your review: 3 shows the pairs, p releases them".to_owned())
-        }
-        RunEvent::Paused { .. } => ("pause", "paused on request: p goes on".to_owned()),
+        RunEvent::Paused { reason } => ("pause", paused(reason)),
         RunEvent::Resumed => ("resume", "goes on".to_owned()),
         RunEvent::Warned { message } => ("warning", message.clone()),
         RunEvent::RolledBack { from, to } => {

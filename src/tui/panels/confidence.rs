@@ -112,15 +112,17 @@ fn selection_footer(summary: &SelectionSummary, width: u16) -> String {
     let coverage = share(summary.coverage, 2);
     let bound = words::error_bound(summary);
     let precision = share(summary.pseudo_label_precision, 3);
+    let from = if width >= 84 { " by hidden labels" } else { " (hidden)" };
+    let from = summary.pseudo_label_precision.map_or("", |_| from);
     if width >= 60 {
         format!(
-            "selected {} of {} · coverage {coverage} · precision {precision}{bound}",
+            "selected {} of {} · coverage {coverage} · precision {precision}{from}{bound}",
             text::count(kept),
             text::count(scored)
         )
     } else {
         let (kept, scored) = (text::short_count(kept), text::short_count(scored));
-        format!("{kept} of {scored} ({coverage}) · precision {precision}")
+        format!("{kept} of {scored} · prec {precision}{from}")
     }
 }
 

@@ -3,7 +3,6 @@
 use ratatui::text::{Line, Span};
 
 use super::clock::{busy_words, end_words, run_bar};
-use crate::domain::phase::Phase;
 use crate::store::rows::RunRow;
 use crate::tui::feed::data::RunData;
 use crate::tui::kit::draw::condition_style;
@@ -13,12 +12,6 @@ use crate::tui::kit::widgets::gauge;
 use crate::tui::kit::words;
 use crate::tui::kit::words::Condition;
 use crate::tui::shell::model::Model;
-
-/// Whether the run is held after a selection until a person releases it.
-pub fn waits_for_review(row: &RunRow) -> bool {
-    let is_paused = Condition::of(row) == Condition::Paused;
-    is_paused && row.progress.as_ref().is_some_and(|progress| progress.step == Phase::Review)
-}
 
 /// What the run does now, or why it does nothing.
 pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
@@ -41,8 +34,15 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
             plain(format!("{round} · {why}"))
         }
         Condition::Interrupted => plain(format!("{round} · its worker is gone, R resumes")),
-        Condition::Paused if waits_for_review(row) => {
-            plain(format!("{round} · waits for you: 3 shows the pairs, p releases them"))
+        Condition::Paused if row.waits_for_review() => {
+            let room = width.saturating_sub(head.width() + text::width(&round));
+            let forms = [
+                " · waits for you: 3 shows the pairs, p releases them",
+                " · waits for you: 3 shows, p releases",
+                " · p releases",
+            ];
+            let fits = |words: &&&str| text::width(words) <= room;
+            plain(format!("{round}{}", forms.iter().find(fits).unwrap_or(&forms[2])))
         }
         Condition::Paused if row.pause.as_ref().is_some_and(|pause| pause.waits_for_slot) => {
             plain(format!("{round} · goes on when a slot is free{}", behind(model, row)))
@@ -137,9 +137,11 @@ fn facts(model: &Model, data: &RunData) -> Vec<String> {
         parts.push(format!("step {}/{}", progress.n_done, progress.n_total));
     }
     if let Some(sizes) = &data.detail.sizes {
+        // The seed set, and what people have judged since.
+        let spent = data.rounds.iter().rev().find_map(|round| round.n_labels_spent);
         parts.push(format!(
             "human labels {} · pool {}",
-            text::count(sizes.n_seed_set + sizes.n_validation),
+            text::count(spent.unwrap_or(sizes.n_seed_set + sizes.n_validation)),
             text::count(sizes.n_unlabeled_pool)
         ));
     }

@@ -71,3 +71,32 @@ pub fn log_words(model: &Model, line: &LogLine, width: usize) -> Line<'static> {
         Span::styled(text::cut(&line.text, room), style),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::EventLine;
+    use crate::tui::kit::words::log_lines;
+
+    #[test]
+    fn verdicts_that_follow_each_other_are_one_line_with_all_three_counts() {
+        let line = |seq: u64, body: String| EventLine { seq, attempt: 1, at_ms: 9, body };
+        let read = |seq: u64| {
+            line(
+                seq,
+                format!(
+                    r#"{{"event":"verdicts_read","round":1,"global_step":4,"last_verdict_id":{seq},"n_vetoed":1,"n_kept":{seq},"n_flipped":2}}"#
+                ),
+            )
+        };
+        let moves =
+            line(4, r#"{"event":"step_started","round":1,"step":"train","n_total":9}"#.into());
+        let warned = line(7, r#"{"event":"warned","message":"loss is high"}"#.into());
+        let lines = log_lines(&[read(1), read(2), moves, read(6), warned, read(9)]);
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        let taken = |n: u32| format!("round 1 takes {n} kept, 2 flipped, 1 vetoed");
+        assert_eq!(texts, [&taken(6), "loss is high", &taken(9)]);
+        // What an older worker wrote has no counts but one.
+        let old = r#"{"event":"verdicts_read","round":1,"global_step":4,"last_verdict_id":3,"n_vetoed":5}"#;
+        assert!(log_lines(&[line(1, old.into())])[0].text.ends_with("0 flipped, 5 vetoed"));
+    }
+}

@@ -243,8 +243,16 @@ impl Model {
             Some(Overlay::Confirm { .. }) => Context::Confirm,
             Some(Overlay::Choice(_)) => Context::Choice,
             Some(Overlay::Prompt(_) | Overlay::Commands(_) | Overlay::Words(_)) => Context::Prompt,
-            None => self.screen.context(),
+            None => self.screen_context(),
         }
+    }
+
+    /// Where the keys of the screen are read, whatever lies over it.
+    pub fn screen_context(&self) -> Context {
+        if self.screen == Screen::Samples && self.samples.is_queue() {
+            return Context::Queue;
+        }
+        self.screen.context()
     }
 
     /// The run behind the curves of the live screen, while that is shown.

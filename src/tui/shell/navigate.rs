@@ -15,10 +15,15 @@ pub fn show(model: &mut Model, command: ShowCommand) {
         (ShowCommand::Live, Some(run)) => live::open::open(model, run),
         (ShowCommand::Samples, Some(run)) => {
             // Coming back finds the screen as it was left.
-            if model.samples.run.as_ref() == Some(&run) {
+            let held = model.current().filter(|row| row.waits_for_review()).map(|row| row.round);
+            // A round that waits for a review is what is looked for, whatever was left here.
+            let is_fitting = held.is_none_or(|round| {
+                model.screen == Screen::Samples || model.samples.round.is_none_or(|it| it == round)
+            });
+            if model.samples.run.as_ref() == Some(&run) && is_fitting {
                 model.go_to(Screen::Samples);
             } else {
-                samples::open::open(model, run, None, None);
+                samples::open::open(model, run, held, None);
             }
         }
         (ShowCommand::Live | ShowCommand::Samples, None) => {}

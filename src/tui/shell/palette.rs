@@ -77,6 +77,7 @@ pub fn screen_words(context: Context) -> &'static str {
     match context {
         Context::Live => "live",
         Context::Samples => "samples",
+        Context::Queue => "queue",
         Context::Compare => "compare",
         Context::Launch => "launch",
         Context::Runs | Context::Confirm | Context::Choice | Context::Prompt => "runs",

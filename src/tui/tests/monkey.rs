@@ -170,7 +170,7 @@ impl Reviewer {
         let run = fixture.run("reviewed");
         let attempt = fixture.begin(&run);
         fixture.apply(&run, attempt, vec![testing::selection_made(1, 30)]);
-        let recorder = Recorder::new(fixture.home.clone());
+        let recorder = Recorder::new(fixture.home.clone(), "monkey".to_owned());
         Self { fixture, run, attempt, recorder, ledger: Ledger::default(), n_asked: 0 }
     }
 
@@ -205,13 +205,19 @@ impl Reviewer {
     }
 
     fn note(&mut self, request: Request, listed: Vec<PairId>) {
+        let (kept, _) = self.fixture.store.verdicts(&self.run, None).unwrap();
         let ledger = &mut self.ledger;
         match request {
-            Request::Decide { target, verdict, .. } => {
+            Request::Decide { target, verdict, judged, .. } => {
                 let pairs = match target {
                     Target::Pairs(pairs) => pairs,
                     Target::Listed(_) => listed,
                 };
+                // Keep or flip depends on the latest label; the side is what was said.
+                let verdict = judged.map_or(verdict, |it| {
+                    assert_eq!(kept.preferred(pairs[0]), it.choice.side(it.left));
+                    kept.get(pairs[0]).unwrap()
+                });
                 ledger.n_decided += pairs.len() as u64;
                 ledger.done.push((pairs, verdict));
                 ledger.undone.clear();
@@ -264,8 +270,10 @@ impl Reviewer {
 }
 
 /// What finds the way to the pairs, and decides.
-const REVIEW_KEYS: [&str; 16] =
-    ["3", "x", "a", "f", "j", "k", " ", "X", "A", "y", "u", "Ctrl-r", "Q", "t", "n", "*"];
+const REVIEW_KEYS: [&str; 22] = [
+    "3", "x", "a", "f", "j", "k", " ", "X", "A", "y", "u", "Ctrl-r", "Q", "t", "n", "*", "1", "2",
+    "0", "s", "B", "o",
+];
 
 #[test]
 fn no_verdict_is_lost_whatever_is_typed() {

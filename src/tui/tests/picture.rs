@@ -4,7 +4,7 @@
 //! and dots become shapes, as terminals draw them themselves. What is left is text, stretched to the
 //! width of its cells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
 use crate::domain::preference::{PairId, Side};
+use crate::domain::review::goal::Progress;
 use crate::domain::run::RunId;
 use crate::domain::stats::bradley_terry::sigmoid;
 use crate::domain::verdict::Verdict;
@@ -326,6 +327,8 @@ fn opinions(run: &RunId, line: &SampleLine) -> PairOpinions {
             reason: line.reason.clone(),
             comment: None,
             at_ms: 0,
+            reviewer: None,
+            preferred: None,
         }),
     }
 }
@@ -349,6 +352,10 @@ fn found(wanted: &Wanted) -> SamplesData {
         estimate: None,
         undo: Some(BatchRow { id: 9, verdict: Verdict::Veto, n_pairs: 1, pair: line(5).pair }),
         redo: None,
+        judged: BTreeSet::new(),
+        progress: Progress::default(),
+        said: Vec::new(),
+        agreements: Vec::new(),
     }
 }
 

@@ -134,7 +134,8 @@ pub fn draw_reliability(model: &Model, data: &RunData, area: Rect, buffer: &mut 
 /// The rounds as a table, the latest ones where there are more than fit.
 pub fn draw_rounds(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
-    let inside = pane(buffer, area, theme, ["rounds", "test ±95%"], "");
+    let footer = "precision is told by hidden labels";
+    let inside = pane(buffer, area, theme, ["rounds", "test ±95%"], footer);
     let has_bound = data.selections().any(|(_, summary)| summary.audit.certificate.is_some());
     let middle = if has_bound { "  error≤" } else { "" };
     let head = format!(

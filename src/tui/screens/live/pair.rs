@@ -32,9 +32,9 @@ pub fn draw(model: &Model, live: &Live, data: &RunData, area: Rect, buffer: &mut
         return;
     };
     let fate = match pair.verdict {
-        Some(Verdict::Veto) => "vetoed by you",
-        Some(Verdict::Keep) => "kept by you",
-        Some(Verdict::Flip) => "flipped by you",
+        Some(Verdict::Veto) => "vetoed",
+        Some(Verdict::Keep) => "kept",
+        Some(Verdict::Flip) => "flipped",
         Some(Verdict::Undo) | None => pair.left_out.map_or("selected", words::left_out),
     };
     let title =

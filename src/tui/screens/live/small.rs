@@ -45,7 +45,7 @@ fn numbers(model: &Model, data: &RunData) -> Vec<String> {
     lines.push(match data.selection() {
         None => "no selection yet".to_owned(),
         Some((round, summary)) => format!(
-            "selected {} of {} · round {round}{} · precision {}",
+            "selected {} of {} · round {round}{} · precision {} by hidden labels",
             text::count(summary.n_selected),
             text::count(summary.n_scored),
             told::learning_status(summary.learning_status)

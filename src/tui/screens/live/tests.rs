@@ -58,7 +58,7 @@ fn the_pair_the_curve_and_the_human_label() {
     let mut model = live_at(80, 24);
     press(&mut model, &["J", "J", "J"]);
     assert_eq!(model.live.as_ref().unwrap().pair, 2);
-    assert!(picture(&draw(&model)).contains("vetoed by you"));
+    assert!(picture(&draw(&model)).contains("· vetoed"));
     press(&mut model, &["K", "K", "K"]);
     assert_eq!(model.live.as_ref().unwrap().pair, 0);
     assert!(!picture(&draw(&model)).contains('★'), "the human label is hidden");
@@ -74,7 +74,8 @@ fn the_sampled_pair_is_decided_about_where_it_is_seen() {
     let mut model = live_at(80, 24);
     let decide = |pair, verdict| {
         let target = Target::Pairs(vec![PairId(pair)]);
-        Effect::Samples(Request::Decide { run: RunId::from_bits(1), target, verdict, queue: None })
+        let run = RunId::from_bits(1);
+        Effect::Samples(Request::Decide { run, target, verdict, queue: None, judged: None })
     };
     assert_eq!(press(&mut model, &["x"]), [decide(9_772, Verdict::Veto)]);
     assert_eq!(model.live.as_ref().unwrap().pair, 1, "on to the next one");
@@ -89,7 +90,7 @@ fn the_sampled_pair_is_decided_about_where_it_is_seen() {
     assert_eq!(press(&mut model, &["K", "a"]), [decide(40_213, Verdict::Keep)]);
     assert_eq!(press(&mut model, &["u"]), [Effect::Samples(Request::Undo(RunId::from_bits(1)))]);
     press(&mut model, &["K", "K", "K"]);
-    assert!(picture(&draw(&model)).contains("vetoed by you"));
+    assert!(picture(&draw(&model)).contains("· vetoed"));
     model.is_read_only = true;
     assert_eq!(press(&mut model, &["x"]), []);
     assert!(toast(&model).0.starts_with("read-only"));

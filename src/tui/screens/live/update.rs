@@ -132,7 +132,7 @@ fn decide(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     live.shows_gold = false;
     model.samples.note_decision(run.clone(), pair, verdict);
     let target = Target::Pairs(vec![pair]);
-    vec![Effect::Samples(Request::Decide { run, target, verdict, queue: None })]
+    vec![Effect::Samples(Request::Decide { run, target, verdict, queue: None, judged: None })]
 }
 
 /// Moves the threshold that is only looked at, at first from the one in force.

@@ -1,8 +1,20 @@
 //! What a person can ask for on the samples screen alone.
 
+use crate::domain::review::Choice;
+
 /// What a person can ask for on this screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SamplesCommand {
+    /// In a queue: which answer is better, by where it stands.
+    Judge(Choice),
+    /// In a queue: to the next open pair without a decision.
+    Skip,
+    /// In a queue: hide or show what the model says before a person has judged.
+    Blind,
+    /// In a queue: pairs that others have judged are open, or not.
+    SecondOpinion,
+    /// In a queue: what the reviewers were told.
+    Guidelines,
     /// Never train on the pair.
     Veto,
     /// Looked at and right.

@@ -3,13 +3,54 @@
 use crossterm::event::KeyCode;
 
 use super::command::SamplesCommand;
+use crate::domain::review::Choice;
 use crate::tui::kit::key::Key::{Char, Code};
-use crate::tui::shell::keymap::binding::Context::Samples;
+use crate::tui::shell::keymap::binding::Context::{Queue, Samples};
 use crate::tui::shell::keymap::binding::{Binding, bind};
 use crate::tui::shell::keymap::command::{Command, WorkerCommand};
 
 /// Lists the actions in the order of the help and of the hint bar.
 pub const BINDINGS: &[Binding] = &[
+    bind!(
+        "queue.left",
+        Command::Samples(SamplesCommand::Judge(Choice::Left)),
+        [Char('1'), Code(KeyCode::Left)],
+        &[Queue],
+        "the answer on the left is better",
+        "left"
+    ),
+    bind!(
+        "queue.right",
+        Command::Samples(SamplesCommand::Judge(Choice::Right)),
+        [Char('2'), Code(KeyCode::Right)],
+        &[Queue],
+        "the answer on the right is better",
+        "right"
+    ),
+    bind!(
+        "queue.neither",
+        Command::Samples(SamplesCommand::Judge(Choice::Neither)),
+        [Char('0'), Char('=')],
+        &[Queue],
+        "neither is better, or both are bad: no label",
+        "neither"
+    ),
+    bind!(
+        "queue.skip",
+        Command::Samples(SamplesCommand::Skip),
+        [Char('s')],
+        &[Queue],
+        "skip: the next open pair, this one stays open",
+        "skip"
+    ),
+    bind!(
+        "queue.never",
+        Command::Samples(SamplesCommand::Judge(Choice::Never)),
+        [Char('x')],
+        &[Queue],
+        "never train on this pair",
+        "never"
+    ),
     bind!(
         "samples.veto",
         Command::Samples(SamplesCommand::Veto),
@@ -38,7 +79,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.comment",
         Command::Samples(SamplesCommand::Comment),
         [Char('c')],
-        &[Samples],
+        &[Samples, Queue],
         "comment on the decision",
         "comment"
     ),
@@ -46,7 +87,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.reason",
         Command::Samples(SamplesCommand::Reason),
         [Char('r')],
-        &[Samples],
+        &[Samples, Queue],
         "why: a reason for the decision (right after one: 1-9)",
         ""
     ),
@@ -54,7 +95,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.next_open",
         Command::Samples(SamplesCommand::NextOpen),
         [Char('n')],
-        &[Samples],
+        &[Samples, Queue],
         "next pair without a decision",
         "next open"
     ),
@@ -62,7 +103,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.previous_open",
         Command::Samples(SamplesCommand::PreviousOpen),
         [Char('N')],
-        &[Samples],
+        &[Samples, Queue],
         "previous pair without a decision",
         ""
     ),
@@ -70,7 +111,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.audit",
         Command::Samples(SamplesCommand::Audit),
         [Char('Q')],
-        &[Samples],
+        &[Samples, Queue],
         "audit: a random sample of the selected, to measure",
         "audit"
     ),
@@ -78,7 +119,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.teach",
         Command::Samples(SamplesCommand::Teach),
         [Char('t')],
-        &[Samples],
+        &[Samples, Queue],
         "teach: the most doubtful first, to improve",
         "teach"
     ),
@@ -102,7 +143,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.gold",
         Command::Samples(SamplesCommand::Gold),
         [Char('H'), Char('L')],
-        &[Samples],
+        &[Samples, Queue],
         "show the human label of this pair",
         ""
     ),
@@ -155,10 +196,50 @@ pub const BINDINGS: &[Binding] = &[
         ""
     ),
     bind!(
+        "queue.blind",
+        Command::Samples(SamplesCommand::Blind),
+        [Char('B')],
+        &[Queue],
+        "show what the model says before you judge, or hide it",
+        "blind"
+    ),
+    bind!(
+        "queue.second_opinion",
+        Command::Samples(SamplesCommand::SecondOpinion),
+        [Char('o')],
+        &[Queue],
+        "second opinion: pairs that others judged are open for you too",
+        ""
+    ),
+    bind!(
+        "queue.guidelines",
+        Command::Samples(SamplesCommand::Guidelines),
+        [Char('i')],
+        &[Queue],
+        "the guidelines for reviewers",
+        "guidelines"
+    ),
+    bind!(
+        "samples.right",
+        Command::Samples(SamplesCommand::Right),
+        [Char('l')],
+        &[Queue],
+        "along lines that W has cut",
+        ""
+    ),
+    bind!(
+        "samples.left",
+        Command::Samples(SamplesCommand::Left),
+        [Char('h')],
+        &[Queue],
+        "back along lines that W has cut",
+        ""
+    ),
+    bind!(
         "samples.go_to",
         Command::Samples(SamplesCommand::GoTo),
         [Char('#')],
-        &[Samples],
+        &[Samples, Queue],
         "go to a pair by its number",
         ""
     ),
@@ -166,7 +247,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.previous_round",
         Command::Samples(SamplesCommand::PreviousRound),
         [Char('[')],
-        &[Samples],
+        &[Samples, Queue],
         "the round before",
         ""
     ),
@@ -174,7 +255,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.next_round",
         Command::Samples(SamplesCommand::NextRound),
         [Char(']')],
-        &[Samples],
+        &[Samples, Queue],
         "the next round",
         ""
     ),
@@ -182,7 +263,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.refresh",
         Command::Samples(SamplesCommand::Refresh),
         [Char('O')],
-        &[Samples],
+        &[Samples, Queue],
         "order and filter again, with the decisions since",
         ""
     ),
@@ -190,7 +271,7 @@ pub const BINDINGS: &[Binding] = &[
         "run.pause",
         Command::Worker(WorkerCommand::Pause),
         [Char('p')],
-        &[Samples],
+        &[Samples, Queue],
         "release a round held for review; pause, or go on",
         "release"
     ),

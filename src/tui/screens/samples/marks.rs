@@ -111,6 +111,7 @@ mod tests {
             target: Target::Pairs(marked.to_vec()),
             verdict: Verdict::Veto,
             queue: None,
+            judged: None,
         });
         assert_eq!(press(&mut model, &["x"]), [decided]);
     }

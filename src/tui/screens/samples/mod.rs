@@ -6,12 +6,16 @@
 
 pub mod command;
 mod diff;
+pub mod judging;
 pub mod keys;
 pub mod layout;
 mod marks;
 pub mod open;
 mod pair;
 mod popups;
+pub mod queue;
+mod queue_view;
+mod queue_words;
 pub mod refuse;
 #[cfg(test)]
 mod tests;
@@ -27,6 +31,8 @@ use crate::domain::run::RunId;
 use crate::domain::selection::LeftOut;
 use crate::domain::verdict::Verdict;
 use crate::tui::feed::samples::{Find, SamplesData, Wanted};
+
+use judging::Judging;
 
 /// Where the moving keys go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -110,6 +116,8 @@ pub struct Samples {
     pub views: Vec<(String, String)>,
     /// What the reviewer was asked for last.
     pub asked: Option<Wanted>,
+    /// What judging the pairs of a queue needs.
+    pub judging: Judging,
 }
 
 impl Samples {
@@ -142,11 +150,15 @@ impl Samples {
     pub fn comment_on(&self) -> Option<PairId> {
         let line = self.current()?.line(self.cursor)?;
         let decided = self.decided.as_ref().filter(|it| Some(&it.run) == self.run.as_ref());
-        if line.verdict.is_some() { Some(line.pair) } else { decided.map(|it| it.pair) }
+        // In a queue the cursor has gone on, perhaps to a pair that somebody else has judged.
+        let is_here =
+            if self.is_queue() { self.is_judged(line.pair) } else { line.verdict.is_some() };
+        if is_here { Some(line.pair) } else { decided.map(|it| it.pair) }
     }
 
     /// Puts the cursor on another line.
     fn go(&mut self, to: usize) {
+        self.judging.has_stepped = false;
         if to != self.cursor {
             self.cursor = to;
             self.scrolled = [0; 3];

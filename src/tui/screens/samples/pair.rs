@@ -11,7 +11,7 @@ use crate::store::{PairOpinions, SampledPair};
 
 use super::diff::word_diff;
 use super::layout::{lines_of, prompt_text, texts};
-use super::{Pane, words};
+use super::{Pane, queue_words, words};
 use crate::tui::feed::data::preferred_side;
 use crate::tui::feed::samples::SamplesData;
 use crate::tui::kit::draw::{put, rule};
@@ -29,9 +29,9 @@ pub fn draw(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer) 
         put(buffer, area, 0, Line::styled(line.pair.to_string(), theme.heading));
         return;
     };
-    put(buffer, area, 0, head(model, pair, usize::from(area.width)));
+    put(buffer, area, 0, head(model, data, pair, usize::from(area.width)));
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    if model.samples.is_zoomed && model.samples.pane != Pane::List {
+    if model.samples.is_zoomed && model.samples.pane != Pane::List && !model.samples.is_queue() {
         draw_zoomed(model, pair, below, buffer);
         return;
     }
@@ -41,13 +41,22 @@ pub fn draw(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer) 
     if texts.chart.height > 0 {
         draw_chart(model, pair, texts.chart, buffer);
     }
-    draw_why(model, pair, data.floor, texts.why, buffer);
+    if texts.why.height > 0 {
+        draw_why(model, pair, data.floor, texts.why, buffer);
+    }
 }
 
 /// `9772 confidence .831 ▲.06 · model says A`
-fn head(model: &Model, pair: &PairOpinions, width: usize) -> Line<'static> {
+fn head(model: &Model, data: &SamplesData, pair: &PairOpinions, width: usize) -> Line<'static> {
     let theme = &model.theme;
     let sample = &pair.sample;
+    if model.samples.hides(sample.pair) {
+        let slice = text::cut(&pair.slice, width.saturating_sub(12));
+        return Line::from(vec![
+            Span::styled(format!("{} ", sample.pair), theme.heading),
+            Span::styled(slice, theme.dim),
+        ]);
+    }
     let confidence = words::confidence(pair);
     let change = sample.previous_confidence.map(|before| confidence - signed(before));
     let change = change.map(|change| format!(" {}", words::change(Some(change))));
@@ -59,10 +68,13 @@ fn head(model: &Model, pair: &PairOpinions, width: usize) -> Line<'static> {
         String::new()
     };
     let slice = if pair.slice.is_empty() { String::new() } else { format!(" · {}", pair.slice) };
+    let others = match queue_words::others(&model.samples, data, sample.pair) {
+        Some(others) if model.samples.is_queue() => format!(" · {others}"),
+        _ => String::new(),
+    };
     let words_of = format!(
-        "confidence {}{} · model says {says}{gold}{slice}",
+        "confidence {}{change} · model says {says}{gold}{others}{slice}",
         share(Some(confidence), 3),
-        change,
     );
     let number = format!("{} ", sample.pair);
     let room = width.saturating_sub(text::width(&number));
@@ -115,7 +127,16 @@ fn draw_answer(model: &Model, pair: &PairOpinions, side: Side, area: Rect, buffe
     };
     let gold =
         if model.samples.shows_gold && sample.gold == side { " · ★ human label" } else { "" };
-    let words_of = format!("{} {glyph} {says} · reward {reward:+.2}{gold}", words::letter(side));
+    let says = format!("{glyph} {says} · reward {reward:+.2}{gold}");
+    let is_left = side == model.samples.left(sample.pair);
+    let words_of = if model.samples.hides(sample.pair) {
+        if is_left { "1 left" } else { "2 right" }.to_owned()
+    } else if model.samples.is_queue() {
+        let place = if is_left { 1 } else { 2 };
+        format!("{place} = {} {says}", words::letter(side))
+    } else {
+        format!("{} {says}", words::letter(side))
+    };
     title(model, buffer, area, model.samples.pane == pane, &words_of);
     let lines = lines_of(model, answer, area.width);
     let from = model.samples.scrolled[at].min(lines.len().saturating_sub(1));
@@ -215,7 +236,9 @@ fn draw_why(
         .collect();
     let rounds =
         format!("rounds {trend} {} · {}", by_round.join("  "), words::history(pair, floor));
-    let lines = [words::decision(pair), words::why(pair, floor), rounds, words::others(pair)];
+    let me = &model.samples.judging.reviewer;
+    let decision = words::decision(pair, me, model.samples.is_queue());
+    let lines = [decision, words::why(pair, floor), rounds, words::others(pair)];
     let room = usize::from(area.height.saturating_sub(1));
     let mut row = 1;
     for (i, line) in lines.iter().enumerate() {

@@ -25,9 +25,9 @@ pub const VIEWS: [(char, &str, &str, Order); 9] = [
     ('t', "turned since the round before", "flipped:yes", Order::Change),
     ('l', "the longer answer wins", "longer:yes selected:yes", Order::Longest),
     ('o', "left out though sure", "selected:no confidence>.9", Order::MostConfident),
-    ('x', "vetoed by you", "verdict:veto", Order::LeastConfident),
-    ('f', "flipped by you", "verdict:flip", Order::LeastConfident),
-    ('k', "kept by you", "verdict:keep", Order::LeastConfident),
+    ('x', "vetoed", "verdict:veto", Order::LeastConfident),
+    ('f', "flipped", "verdict:flip", Order::LeastConfident),
+    ('k', "kept", "verdict:keep", Order::LeastConfident),
 ];
 
 /// Asks before everything that is listed is decided at once.
@@ -43,8 +43,8 @@ pub fn ask_all(model: &mut Model, verdict: Verdict) {
         (None, false) => model.samples.filter.clone(),
     };
     // A bulk decision is no look at a random pair.
-    let request =
-        Request::Decide { run, target: Target::Listed(data.n_listed), verdict, queue: None };
+    let target = Target::Listed(data.n_listed);
+    let request = Request::Decide { run, target, verdict, queue: None, judged: None };
     model.overlay = Some(Overlay::Confirm {
         question: format!("{verb} all {n} pairs of this list?"),
         detail: format!("{what} · one step: u takes all of it back"),

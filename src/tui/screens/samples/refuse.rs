@@ -7,6 +7,10 @@ use crate::tui::feed::samples::SamplesData;
 use crate::tui::shell::keymap::command::{Command, ListCommand, ViewerCommand};
 use crate::tui::shell::model::{Model, READ_ONLY};
 
+const DECIDE_FIRST: &str = "decide first: x veto, a keep or f flip";
+const JUDGE_FIRST: &str = "judge first: 1 left, 2 right, 0 neither, x never";
+const BEING_READ: &str = "this pair is still being read";
+
 /// Why a command cannot act now; `None` when it can.
 pub fn refusal(model: &Model, command: Command) -> Option<String> {
     let writes = matches!(
@@ -14,7 +18,14 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         Command::Undo
             | Command::Redo
             | Command::Samples(
-                S::Veto | S::Keep | S::Flip | S::VetoAll | S::KeepAll | S::Comment | S::Reason
+                S::Judge(_)
+                    | S::Veto
+                    | S::Keep
+                    | S::Flip
+                    | S::VetoAll
+                    | S::KeepAll
+                    | S::Comment
+                    | S::Reason
             )
     );
     if model.is_read_only && writes {
@@ -69,7 +80,7 @@ fn of_own(model: &Model, data: &SamplesData, command: S) -> Option<String> {
         S::Comment | S::Reason => samples
             .comment_on()
             .is_none()
-            .then(|| "decide first: x veto, a keep or f flip".to_owned()),
+            .then(|| if samples.is_queue() { JUDGE_FIRST } else { DECIDE_FIRST }.to_owned()),
         S::PreviousRound => {
             is_first.then(|| format!("round {} is the first with a selection", data.round))
         }
@@ -77,11 +88,24 @@ fn of_own(model: &Model, data: &SamplesData, command: S) -> Option<String> {
             is_last.then(|| format!("round {} is the latest with a selection", data.round))
         }
         S::VetoAll | S::KeepAll => (data.n_listed == 0).then(|| "the list is empty".to_owned()),
-        S::Veto | S::Keep | S::Flip if data.n_listed == 0 => Some("the list is empty".to_owned()),
+        S::Judge(_) | S::Skip | S::Veto | S::Keep | S::Flip if data.n_listed == 0 => {
+            Some("the list is empty".to_owned())
+        }
+        // Nobody judges a text that is not on the screen, be the key ever so quick.
+        S::Judge(_) => (!samples.is_shown()).then(|| BEING_READ.to_owned()),
+        S::Gold => samples
+            .selected()
+            .is_some_and(|pair| samples.hides(pair))
+            .then(|| "blind: judge the pair first, or B shows what the model says".to_owned()),
+        S::Guidelines => samples
+            .judging
+            .guidelines
+            .is_empty()
+            .then(|| "no guidelines: write them into guidelines.md in the home".to_owned()),
         // The cursor is on a line that is not read yet. A decision would concern no pair, and would
         // still be a step for undo without any rows.
         S::Veto | S::Keep | S::Flip | S::MarkLike => {
-            samples.targets().is_empty().then(|| "this pair is still being read".to_owned())
+            samples.targets().is_empty().then(|| BEING_READ.to_owned())
         }
         S::GiveReason(_)
         | S::NextOpen
@@ -93,7 +117,9 @@ fn of_own(model: &Model, data: &SamplesData, command: S) -> Option<String> {
         | S::View(_)
         | S::GoTo
         | S::Diff
-        | S::Gold
+        | S::Skip
+        | S::Blind
+        | S::SecondOpinion
         | S::Refresh => None,
     }
 }

@@ -1,6 +1,9 @@
 //! Tests of the screen: pictures in every size, and what keys do through the real update function.
 
+use std::collections::BTreeSet;
+
 use crate::domain::preference::{PairId, Side};
+use crate::domain::review::goal::Progress;
 use crate::domain::review::{Order, PrecisionEstimate, Queue};
 use crate::domain::run::{RequestKind, RunId};
 use crate::domain::selection::LeftOut;
@@ -30,7 +33,7 @@ pub fn run() -> RunId {
     RunId::from_bits(1)
 }
 
-fn line(index: usize) -> SampleLine {
+pub fn line(index: usize) -> SampleLine {
     let margin = (index as f32 * 0.01 + 0.2) * if index.is_multiple_of(3) { -1.0 } else { 1.0 };
     SampleLine {
         pair: PairId(1000 + 37 * index as u32 % 71_204),
@@ -71,6 +74,8 @@ fn opinions(index: usize) -> PairOpinions {
             reason: line.reason,
             comment: None,
             at_ms: 0,
+            reviewer: None,
+            preferred: None,
         }),
     }
 }
@@ -107,14 +112,24 @@ fn answer(wanted: &Wanted) -> SamplesData {
         }),
         undo: Some(BatchRow { id: 9, verdict: Verdict::Veto, n_pairs: 1, pair: PairId(1037) }),
         redo: None,
+        judged: BTreeSet::new(),
+        progress: Progress::default(),
+        said: Vec::new(),
+        agreements: Vec::new(),
     }
 }
 
 /// Answers what the screen has asked for, until it asks for nothing else.
 fn feed(model: &mut Model) {
+    feed_as(model, &|_| {});
+}
+
+/// The same, with data that are changed.
+pub fn feed_as(model: &mut Model, change: &dyn Fn(&mut SamplesData)) {
     for _ in 0..4 {
         let Some(wanted) = model.samples.asked.clone() else { return };
-        let data = answer(&wanted);
+        let mut data = answer(&wanted);
+        change(&mut data);
         if model.samples.data.as_deref() == Some(&data) {
             return;
         }
@@ -145,7 +160,7 @@ fn samples() -> Model {
     samples_at(80, 24)
 }
 
-fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
+pub fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
     pictures::snapshots(&format!("samples_{name}"), make);
 }
 
@@ -317,7 +332,7 @@ fn an_audit_begins_where_it_stopped_and_says_so_in_its_verdicts() {
     let mut model = samples();
     press(&mut model, &["Q"]);
     assert_eq!((model.samples.order, model.samples.cursor), (Order::Audit, 5));
-    let effects = press(&mut model, &["a"]);
+    let effects = press(&mut model, &["1"]);
     let Effect::Samples(Request::Decide { queue, .. }) = &effects[0] else { panic!() };
     assert_eq!(*queue, Some(Queue::Audit));
     press(&mut model, &["/"]);
@@ -476,16 +491,4 @@ fn lines_are_cut_and_moved_along() {
     assert_eq!(model.samples.n_left, 0, "another pair begins at its left");
     press(&mut model, &["l", "W"]);
     assert_eq!((model.samples.n_left, model.samples.cuts_lines), (0, false));
-}
-
-#[test]
-fn the_list_takes_room_from_the_pair() {
-    let mut model = samples_at(160, 48);
-    let columns = super::layout::n_list_columns;
-    assert_eq!(columns(&model), 54);
-    press(&mut model, &["-", "-"]);
-    assert_eq!(columns(&model), 46);
-    press(&mut model, &["Tab", "-"]);
-    assert_eq!(columns(&model), 50, "less for the pair is more for the list");
-    draw(&model);
 }

@@ -2,14 +2,14 @@
 
 use crossterm::event::KeyEvent;
 
-use crate::domain::preference::PairId;
+use crate::domain::preference::{PairId, Side};
 use crate::domain::review::{Order, SampleFilter};
 use crate::domain::verdict::Verdict;
 
 use super::command::SamplesCommand as S;
 use super::layout::{n_list_rows, n_text_lines};
 use super::popups::{VIEWS, ask_all, open_copy, open_reasons, open_views};
-use super::{Decided, Pane, Samples, SamplesPrompt, marks, open, words};
+use super::{Decided, Pane, Samples, SamplesPrompt, marks, open, queue, words};
 use crate::tui::feed::samples::{Find, Found, Request, Target, Wanted};
 use crate::tui::kit::decisions::REASONS;
 use crate::tui::kit::key::Key;
@@ -24,6 +24,7 @@ const N_ASIDE: usize = 16;
 
 /// What the reviewer should do next; called after every message.
 pub fn follow(model: &mut Model) -> Option<Effect> {
+    queue::note_seen(&mut model.samples);
     if model.screen == Screen::Samples && model.samples.run.is_none() {
         // The tab without a way here: the run under the cursor of the list.
         let run = model.runs.rows.get(model.runs.cursor)?.id.clone();
@@ -49,6 +50,7 @@ pub fn follow(model: &mut Model) -> Option<Effect> {
             n: 3 * n_rows,
             cursor: samples.cursor,
             find: samples.find,
+            is_second: samples.is_queue() && samples.judging.is_second,
         });
     if wanted == samples.asked {
         return None;
@@ -102,7 +104,9 @@ pub fn take(model: &mut Model, found: Found) {
 /// A digit right after a decision is its reason.
 pub fn on_reason(model: &mut Model, event: &KeyEvent) -> Option<Vec<Effect>> {
     let is_here = matches!(model.screen, Screen::Samples | Screen::Live);
-    if !is_here || model.overlay.is_some() {
+    // In a queue digits judge; `r` asks for the reason there.
+    let judges = model.screen == Screen::Samples && model.samples.is_queue();
+    if !is_here || judges || model.overlay.is_some() {
         return None;
     }
     if !std::mem::take(&mut model.samples.takes_reason) {
@@ -126,6 +130,7 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         Command::Undo | Command::Redo => {
             let Some(run) = model.samples.run.clone() else { return Vec::new() };
             let is_undo = command == Command::Undo;
+            find_undone(&mut model.samples, is_undo);
             let request = if is_undo { Request::Undo(run) } else { Request::Redo(run) };
             return vec![Effect::Samples(request)];
         }
@@ -165,11 +170,16 @@ fn on_list(model: &mut Model, command: ListCommand) {
 
 fn on_pane(model: &mut Model, command: PaneCommand) {
     let samples = &mut model.samples;
-    let n_panes = Pane::ALL.len();
-    let at = Pane::ALL.iter().position(|pane| *pane == samples.pane).unwrap_or(0);
+    let mut panes = Pane::ALL;
+    if samples.selected().is_some_and(|pair| samples.left(pair) == Side::B) {
+        // From left to right.
+        panes.swap(2, 3);
+    }
+    let n_panes = panes.len();
+    let at = panes.iter().position(|pane| *pane == samples.pane).unwrap_or(0);
     match command {
-        PaneCommand::Next => samples.pane = Pane::ALL[(at + 1) % n_panes],
-        PaneCommand::Previous => samples.pane = Pane::ALL[(at + n_panes - 1) % n_panes],
+        PaneCommand::Next => samples.pane = panes[(at + 1) % n_panes],
+        PaneCommand::Previous => samples.pane = panes[(at + n_panes - 1) % n_panes],
         PaneCommand::Zoom => samples.is_zoomed = !samples.is_zoomed,
     }
 }
@@ -177,6 +187,11 @@ fn on_pane(model: &mut Model, command: PaneCommand) {
 fn move_cursor(model: &mut Model, motion: Motion, n: usize) {
     let n_listed = model.samples.current().map_or(0, |data| data.n_listed);
     let at = match model.samples.pane {
+        Pane::List if motion == Motion::Down && n == 1 && model.samples.judging.has_stepped => {
+            model.samples.judging.has_stepped = false;
+            model.say(Tone::Note, "your key has gone to this pair already · j again goes on");
+            return;
+        }
         Pane::List => {
             let to = model.moved(motion, model.samples.cursor, n_listed, n);
             model.samples.go(to);
@@ -193,6 +208,17 @@ fn move_cursor(model: &mut Model, motion: Motion, n: usize) {
 
 fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
     match command {
+        S::Judge(choice) => return queue::judge(model, choice),
+        S::Skip => {
+            let at = model.samples.cursor;
+            queue::next_open(&mut model.samples);
+            if model.samples.cursor == at {
+                return model.say(Tone::Refused, "no pair after this one is open");
+            }
+        }
+        S::Blind => return queue::toggle_blind(model),
+        S::SecondOpinion => return queue::toggle_second(model),
+        S::Guidelines => queue::toggle_guidelines(model),
         S::Veto => return decide(model, Verdict::Veto),
         S::Keep => return decide(model, Verdict::Keep),
         S::Flip => return decide(model, Verdict::Flip),
@@ -257,6 +283,9 @@ fn on_own(model: &mut Model, command: S) -> Vec<Effect> {
 fn show_list(model: &mut Model, filter: &str, order: Order, find: Option<Find>) {
     let samples = &mut model.samples;
     filter.clone_into(&mut samples.filter);
+    if order != samples.order {
+        samples.judging.last = None;
+    }
     samples.order = order;
     samples.find = find;
     samples.cursor = 0;
@@ -268,16 +297,26 @@ fn show_list(model: &mut Model, filter: &str, order: Order, find: Option<Find>) 
 }
 
 fn toggle_queue(model: &mut Model, queue: Order) {
-    let filter = model.samples.filter.clone();
     let is_open = model.samples.order == queue;
+    if !model.samples.is_queue() {
+        model.samples.judging.filter_before = model.samples.filter.clone();
+    }
+    // A queue begins with all that is in it, as `ser samples --queue` lists it.
+    let filter = if is_open { model.samples.judging.filter_before.clone() } else { String::new() };
     let order = if is_open { Order::default() } else { queue };
-    let find = (order == Order::Audit).then_some(Find::Undecided);
+    model.samples.marked.clear();
+    model.samples.is_zoomed = false;
+    model.samples.pane = Pane::List;
+    model.samples.judging.shows_guidelines = false;
+    let find = order.queue().map(|_| Find::Undecided);
     show_list(model, &filter, order, find);
     let words = match order {
         Order::Audit => {
-            "audit: a random sample of what was selected · a right, x or f wrong · Q ends"
+            "audit: a random sample of what was selected · which answer is better? · Q ends"
         }
-        Order::Teach => "teach: unsure, turned or disputed pairs first · t ends",
+        Order::Teach => {
+            "teach: unsure, turned or disputed pairs first · which answer is better? · t ends"
+        }
         Order::LeastConfident
         | Order::MostConfident
         | Order::Change
@@ -285,6 +324,18 @@ fn toggle_queue(model: &mut Model, queue: Order) {
         | Order::Pair => "back to the list",
     };
     model.say(Tone::Note, words);
+}
+
+/// Goes back to the pair whose decision is taken back or brought back, where it was a single one.
+fn find_undone(samples: &mut Samples, is_undo: bool) {
+    samples.judging.last = None;
+    let batch = samples
+        .current()
+        .and_then(|data| if is_undo { data.undo.as_ref() } else { data.redo.as_ref() });
+    let pair = batch.filter(|batch| batch.n_pairs == 1).map(|batch| batch.pair);
+    if let Some(pair) = pair.filter(|_| samples.is_queue()) {
+        samples.find = Some(Find::Pair(pair));
+    }
 }
 
 fn change_round(model: &mut Model, is_next: bool) {
@@ -317,8 +368,10 @@ fn decide(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     let next = samples.cursor + 1;
     if is_one && samples.current().is_some_and(|data| next < data.n_listed) {
         samples.go(next);
+        samples.judging.has_stepped = true;
     }
-    vec![Effect::Samples(Request::Decide { run, target: Target::Pairs(pairs), verdict, queue })]
+    let target = Target::Pairs(pairs);
+    vec![Effect::Samples(Request::Decide { run, target, verdict, queue, judged: None })]
 }
 
 /// Shows a decision at once; what the reviewer sends next is what really holds.
@@ -358,7 +411,7 @@ pub fn on_filter(model: &mut Model, text: &str) -> Option<String> {
     match SampleFilter::parse(text) {
         Ok(_) => {
             let order = model.samples.order;
-            show_list(model, text, order, None);
+            show_list(model, text.trim(), order, None);
             None
         }
         Err(error) => Some(error.to_string()),

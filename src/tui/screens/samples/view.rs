@@ -9,14 +9,13 @@ use crate::report::never_scores;
 use crate::store::SampleLine;
 
 use super::layout::areas;
-use super::{Pane, pair, words};
+use super::{Pane, pair, queue_view, words};
 use crate::tui::feed::samples::SamplesData;
 use crate::tui::kit::decisions;
 use crate::tui::kit::draw::{put, put_right};
 use crate::tui::kit::text;
 use crate::tui::kit::text::{count, share};
 use crate::tui::kit::words::expected_error;
-use crate::tui::panels::lines::waits_for_review;
 use crate::tui::shell::model::Model;
 
 /// Columns of a list that shows the change since the round before.
@@ -43,15 +42,26 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         return;
     };
     let areas = areas(model, area);
-    draw_header(model, data, areas.header, buffer);
+    if samples.is_queue() {
+        queue_view::draw_header(model, data, areas.header, buffer);
+        queue_view::draw_last(model, data, areas.last, buffer);
+    } else {
+        draw_header(model, data, areas.header, buffer);
+    }
     if data.n_listed == 0 {
         let below = Rect { y: areas.header.bottom(), height: area.height - 2, ..area };
         draw_nothing(model, data, below, buffer);
         return;
     }
+    if samples.is_queue() && samples.judging.shows_guidelines {
+        let whole = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..areas.pair };
+        queue_view::draw_guidelines(model, "guidelines · i closes", whole, buffer);
+        return;
+    }
     if areas.list.width > 0 {
         draw_list(model, data, areas.list, buffer);
     }
+    queue_view::draw_guidelines(model, "guidelines", areas.guidelines, buffer);
     if areas.pair.width > 0 {
         let has_list = areas.list.width > 0;
         if has_list {
@@ -151,8 +161,12 @@ fn draw_header(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffe
     let expected = expected.map_or(String::new(), |words| format!(" · {words}"));
     let short =
         format!(" {reviewed} reviewed (✗{vetoed} ✓{kept} ⇄{flipped}) · {estimate}{expected}");
-    if let Some(row) = model.current().filter(|row| waits_for_review(row)) {
-        let words = format!(" waits for you: p releases round {} ", row.round);
+    if let Some(row) = model.current().filter(|row| row.waits_for_review()) {
+        let words = if data.round == row.round {
+            format!(" waits for you: p releases round {} ", row.round)
+        } else {
+            format!(" round {} waits for you: ] shows it, p releases it ", row.round)
+        };
         let room = width.saturating_sub(text::width(&words));
         put(buffer, area, 1, Line::styled(text::cut(&short, room), theme.text));
         put_right(buffer, area, 1, Line::styled(words, theme.warn));
@@ -176,7 +190,9 @@ fn draw_list(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer)
     let samples = &model.samples;
     let is_wide = area.width >= 38;
     let mark = if samples.pane == Pane::List { "▌" } else { " " };
-    let head = if is_wide {
+    let head = if samples.is_queue() {
+        format!("{mark}       ID")
+    } else if is_wide {
         format!("{mark}       ID  CONF    Δ  MARGIN  FLAGS")
     } else {
         format!("{mark}       ID  CONF    Δ")
@@ -191,6 +207,9 @@ fn draw_list(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffer)
         }
         let place = Rect { y: area.y + 1 + row, height: 1, ..area };
         match data.line(index) {
+            Some(line) if samples.is_queue() => {
+                queue_view::draw_line(model, line, index == samples.cursor, place, buffer);
+            }
             Some(line) => draw_line(model, line, index, is_wide, place, buffer),
             None => put(buffer, place, 0, Line::styled("        …", theme.dim)),
         }

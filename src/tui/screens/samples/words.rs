@@ -132,23 +132,40 @@ pub fn others(pair: &PairOpinions) -> String {
     format!("{n_same} of {n} other runs agree: {}", words.join(" · "))
 }
 
-/// The person's decision, and what it does.
-pub fn decision(pair: &PairOpinions) -> String {
+/// The decision in force, whose it is, and what it does.
+pub fn decision(pair: &PairOpinions, me: &str, is_queue: bool) -> String {
     let Some(verdict) = &pair.verdict else {
-        return "you: – · x leave it out · f turn it around · a right".to_owned();
+        let keys = if is_queue {
+            "1 left · 2 right · 0 neither · x never"
+        } else {
+            "x leave it out · f turn it around · a right"
+        };
+        return format!("you: – · {keys}");
     };
     let effect = match verdict.verdict {
-        Verdict::Veto => "vetoed: out of every training from here on",
-        Verdict::Keep => "kept: looked at and right",
-        Verdict::Flip => "flipped: trained on the other answer",
-        Verdict::Undo => "undecided",
+        Verdict::Veto => "vetoed: out of every training from here on".to_owned(),
+        Verdict::Keep => format!("kept: {}looked at and right", better(verdict.preferred)),
+        Verdict::Flip => format!("flipped: {}not what the model says", better(verdict.preferred)),
+        Verdict::Undo => "undecided".to_owned(),
     };
-    let mut text = format!("you: {effect}");
+    let who = match verdict.reviewer.as_deref() {
+        Some(name) if name != me => name,
+        _ => "you",
+    };
+    let mut text = format!("{who}: {effect}");
     for more in [&verdict.reason, &verdict.comment].into_iter().flatten() {
         text.push_str(" · ");
         text.push_str(more);
     }
     text
+}
+
+fn better(side: Option<Side>) -> &'static str {
+    match side {
+        Some(Side::A) => "A is better, ",
+        Some(Side::B) => "B is better, ",
+        None => "",
+    }
 }
 
 /// `14 audited: precision .93 [.69, .99]`

@@ -9,6 +9,8 @@ pub enum Context {
     Runs,
     Live,
     Samples,
+    /// The samples screen while it shows a review queue.
+    Queue,
     Compare,
     Launch,
     Confirm,

@@ -96,10 +96,11 @@ mod tests {
     use super::*;
     use crate::tui::screens::runs::command::RunsCommand;
 
-    const ALL: [Context; 8] = [
+    const ALL: [Context; 9] = [
         Context::Runs,
         Context::Live,
         Context::Samples,
+        Context::Queue,
         Context::Compare,
         Context::Launch,
         Context::Confirm,

@@ -2,7 +2,9 @@
 
 use crossterm::event::KeyCode;
 
-use super::binding::Context::{Choice, Compare, Confirm, Launch, Live, Prompt, Runs, Samples};
+use super::binding::Context::{
+    Choice, Compare, Confirm, Launch, Live, Prompt, Queue, Runs, Samples,
+};
 use super::binding::{Binding, Context, bind};
 use super::command::{
     Command as C, ListCommand as L, Motion as M, PaneCommand as P, PopupCommand as A,
@@ -10,18 +12,21 @@ use super::command::{
 };
 use crate::tui::kit::key::Key::{Alt, Char, Code, Ctrl};
 
-const SCREENS: &[Context] = &[Runs, Live, Samples, Compare, Launch];
+const SCREENS: &[Context] = &[Runs, Live, Samples, Queue, Compare, Launch];
+/// Screens on which `1` and `2` show other screens: in a queue they judge.
+const BESIDE_QUEUES: &[Context] = &[Runs, Live, Samples, Compare, Launch];
 /// Screens with a list to filter.
 const LISTS: &[Context] = &[Runs, Samples];
 /// What can be scrolled.
-const SCROLLING: &[Context] = &[Runs, Live, Samples, Compare, Launch, Choice];
+const SCROLLING: &[Context] = &[Runs, Live, Samples, Queue, Compare, Launch, Choice];
 /// Screens of more than one pane.
-const PANES: &[Context] = &[Live, Samples, Compare];
+const PANES: &[Context] = &[Live, Samples, Queue, Compare];
 /// Screens whose panes can be given more room.
-const SPLIT: &[Context] = &[Runs, Live, Samples, Compare];
+const SPLIT: &[Context] = &[Runs, Live, Samples, Queue, Compare];
 /// Screens with texts that can be longer than a line.
-const TEXTS: &[Context] = &[Runs, Live, Samples];
-const EVERYWHERE: &[Context] = &[Runs, Live, Samples, Compare, Launch, Confirm, Choice, Prompt];
+const TEXTS: &[Context] = &[Runs, Live, Samples, Queue];
+const EVERYWHERE: &[Context] =
+    &[Runs, Live, Samples, Queue, Compare, Launch, Confirm, Choice, Prompt];
 
 /// What the hint bar of a popup shows.
 pub const POPUPS: &[Binding] = &[
@@ -84,7 +89,7 @@ pub const BINDINGS: &[Binding] = &[
         "list.filter",
         C::Viewer(V::Filter),
         [Char('/')],
-        LISTS,
+        &[Runs, Samples, Queue],
         "show only rows that match",
         "filter"
     ),
@@ -148,7 +153,7 @@ pub const BINDINGS: &[Binding] = &[
         "export",
         C::Viewer(V::Export),
         [Char('e')],
-        &[Runs, Live, Samples],
+        &[Runs, Live, Samples, Queue],
         "write what is shown to a file …",
         "export"
     ),
@@ -174,7 +179,7 @@ pub const BINDINGS: &[Binding] = &[
         "first",
         C::Move(M::First),
         [Char('g'), Code(KeyCode::Home)],
-        &[Runs, Samples, Compare, Launch, Choice],
+        &[Runs, Samples, Queue, Compare, Launch, Choice],
         "to the first",
         ""
     ),
@@ -194,12 +199,21 @@ pub const BINDINGS: &[Binding] = &[
         "to the last, the newest",
         ""
     ),
-    bind!("show.runs", C::Show(S::Runs), [Char('1'), Alt('1')], SCREENS, "the runs list", ""),
+    bind!("show.runs", C::Show(S::Runs), [Char('1'), Alt('1')], BESIDE_QUEUES, "the runs list", ""),
+    bind!("show.runs", C::Show(S::Runs), [Alt('1')], &[Queue], "the runs list", ""),
     bind!(
         "show.live",
         C::Show(S::Live),
         [Char('2'), Alt('2')],
-        SCREENS,
+        BESIDE_QUEUES,
+        "the live screen of the selected run",
+        ""
+    ),
+    bind!(
+        "show.live",
+        C::Show(S::Live),
+        [Alt('2')],
+        &[Queue],
         "the live screen of the selected run",
         ""
     ),
@@ -256,7 +270,7 @@ pub const BINDINGS: &[Binding] = &[
         "back",
         C::Viewer(V::Back),
         [Char('q')],
-        &[Runs, Live, Samples, Compare, Launch, Choice],
+        &[Runs, Live, Samples, Queue, Compare, Launch, Choice],
         "back; at the top leaves, and runs keep going",
         "back"
     ),

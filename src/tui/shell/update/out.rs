@@ -15,6 +15,9 @@ fn end_selection(model: &mut Model) -> bool {
             runs::update::on_filter(model, "");
             model.say(Tone::Note, "every run is shown again · / and ↑ bring the filter back");
         }
+        Screen::Samples if model.samples.judging.shows_guidelines => {
+            model.samples.judging.shows_guidelines = false;
+        }
         Screen::Samples if model.samples.range_from.is_some() => model.samples.range_from = None,
         Screen::Samples if model.samples.is_zoomed => model.samples.is_zoomed = false,
         Screen::Compare if model.compare.is_zoomed => model.compare.is_zoomed = false,

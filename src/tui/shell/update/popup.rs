@@ -11,6 +11,7 @@ use crate::tui::kit::field::Field;
 use crate::tui::kit::key::Key;
 use crate::tui::screens::{launch, runs, samples};
 use crate::tui::shell::effect::Effect;
+use crate::tui::shell::keymap::binding::Context;
 use crate::tui::shell::keymap::command::{Command, Motion, PopupCommand, ViewerCommand};
 use crate::tui::shell::model::{Model, Tone};
 use crate::tui::shell::overlay::{Choice, Overlay, Prompt, Purpose, Then};
@@ -28,6 +29,8 @@ pub fn on_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let command = model.keymap.command(context, event);
     if model.overlay.is_none()
         && !context.is_text()
+        // A digit that is no judgment is none of the next one either.
+        && context != Context::Queue
         && let Some(Key::Char(c)) = Key::of(event)
         && let Some(digit) = c.to_digit(10)
         && (command.is_none() || model.count.is_some())

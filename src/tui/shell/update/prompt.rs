@@ -11,7 +11,7 @@ use crate::tui::shell::overlay::{CommandList, Overlay, Prompt, Purpose, Then, Wo
 
 /// Opens the keys of this screen, or every action by name.
 pub fn open_commands(model: &mut Model, is_help: bool) -> Vec<Effect> {
-    let context = model.screen.context();
+    let context = model.screen_context();
     let list = CommandList { is_help, context, field: Field::default(), cursor: 0 };
     model.overlay = Some(Overlay::Commands(list));
     Vec::new()
@@ -31,7 +31,12 @@ pub fn open_filter(model: &mut Model) -> Vec<Effect> {
             runs::update::filter(model)
         }
     };
-    model.overlay = Some(Overlay::Prompt(Prompt::new("filter", Purpose::Filter, &text)));
+    let mut prompt = Prompt::new("filter", Purpose::Filter, &text);
+    if !text.is_empty() && !text.ends_with(char::is_whitespace) {
+        // What is typed is another term; Esc brings back the text as it was.
+        prompt.field = Field::new(&format!("{text} "));
+    }
+    model.overlay = Some(Overlay::Prompt(prompt));
     Vec::new()
 }
 

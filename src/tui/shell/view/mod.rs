@@ -12,7 +12,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::keymap::command::{Command, ViewerCommand};
+use super::keymap::binding::Context;
+use super::keymap::command::{Command, ViewerCommand, WorkerCommand};
 use super::model::{Model, Screen, Tone};
 use super::overlay::Overlay;
 use super::refuse::refusal;
@@ -63,8 +64,14 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
 
 fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
+    let is_queue = model.screen_context() == Context::Queue;
     let mut spans = vec![Span::styled(BEFORE_TABS, theme.strong)];
     for (screen, _, label) in TABS {
+        // In a queue these digits judge; Alt with one shows the screen.
+        let label = match label.strip_prefix(['1', '2']) {
+            Some(rest) if is_queue => format!(" {rest}"),
+            _ => label.to_owned(),
+        };
         spans.push(if screen == model.screen {
             Span::styled(format!("[{label}]"), theme.heading)
         } else {
@@ -141,6 +148,16 @@ fn draw_message(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// What the key that pauses does now to the run it is for.
+fn pause_hint<'a>(model: &Model, hint: &'a str) -> &'a str {
+    match model.current() {
+        Some(row) if row.waits_for_review() => "releases",
+        Some(row) if Condition::of(row) == Condition::Paused => "goes on",
+        Some(_) if model.screen == Screen::Samples => "pause",
+        _ => hint,
+    }
+}
+
 /// The keys of this context that fit, in the order of the table. The ways out and to the help are
 /// always there.
 fn draw_hints(model: &Model, area: Rect, buffer: &mut Buffer) {
@@ -162,7 +179,12 @@ fn draw_hints(model: &Model, area: Rect, buffer: &mut Buffer) {
             let leaves = row.binding.command == Command::Viewer(ViewerCommand::Back)
                 && model.screen == Screen::Runs
                 && model.overlay.is_none();
-            let hint = if leaves { "quit" } else { row.binding.hint };
+            let pauses = row.binding.command == Command::Worker(WorkerCommand::Pause);
+            let hint = match row.binding.hint {
+                _ if leaves => "quit",
+                hint if pauses => pause_hint(model, hint),
+                hint => hint,
+            };
             Some((row.binding.command, row.keys.first()?.hint(), hint))
         })
         .collect();
