@@ -120,8 +120,8 @@ impl RecordError {
                  --column label=annotations.0.result.0.value.selected`"
             }
             Self::SeveralAnswers { .. } => {
-                "`--column prompt=prompt --column a=chosen --column b=rejected` pairs the one with each \
-                 of the others"
+                "`--column prompt=prompt --column a=chosen --column b=rejected --column label=a` pairs the \
+                 one with each of the others"
             }
             Self::Unpaired { .. } => {
                 "pair good and bad answers to one prompt as `prompt`, `chosen` and `rejected`; `ser score` \
