@@ -53,7 +53,8 @@ pub fn draw_prompt(model: &Model, prompt: &Prompt, area: Rect, buffer: &mut Buff
     let width = usize::from(area.width);
     let label = format!(" {}: ", text::cut(&prompt.title, width / 2));
     put(buffer, rows, 1, field_line(model, &label, &prompt.field, width));
-    let above = match &prompt.error {
+    // A word that goes on is not wrong yet.
+    let above = match prompt.error.as_ref().filter(|_| prompt.completions.is_empty()) {
         Some(error) => {
             Line::styled(format!(" ✗ {}", text::cut(error, width.saturating_sub(4))), theme.bad)
         }
