@@ -87,7 +87,7 @@ pub const BINDINGS: &[Binding] = &[
         "samples.reason",
         Command::Samples(SamplesCommand::Reason),
         [Char('r')],
-        &[Samples, Queue],
+        &[Samples],
         "why: a reason for the decision (right after one: 1-9)",
         ""
     ),
@@ -218,6 +218,14 @@ pub const BINDINGS: &[Binding] = &[
         &[Queue],
         "the guidelines for reviewers",
         "guidelines"
+    ),
+    bind!(
+        "samples.reason",
+        Command::Samples(SamplesCommand::Reason),
+        [Char('r')],
+        &[Queue],
+        "why: a reason for the decision, from a list",
+        ""
     ),
     bind!(
         "samples.right",
