@@ -133,6 +133,9 @@
 //! `command.rs`, `keys.rs`, `update.rs`, `refuse.rs`, `layout.rs`, `view.rs`; a variant of `Screen` in `tui/shell/model.rs` (the compiler then lists every place that
 //! has to know it); data it needs in `tui/feed/data.rs`; pictures in its `tests.rs` at four sizes.
 //!
+//! **a word on a screen.** A term in `report/glossary.rs`, which `?` and `ser explain` show; a state, a
+//! reason or a phase also gets its words in `domain/told.rs`. The tests of the glossary ask for each.
+//!
 //! # Examples
 //!
 //! Three short programs in `tests/examples/` use this crate as a library

@@ -325,7 +325,7 @@ mod tests {
     fn what_arrives_in_pieces_is_put_together() {
         assert_eq!(keys(&[b"\x1b[", b"A", b"\xc3", b"\xa4"]), ["Up", "ä"]);
         let click = Input::Mouse { kind: MouseKind::Click, x: 49, y: 0 };
-        assert_eq!(inputs(&[b"\x1b[<0;5", b"0;1M\x1b[<0;50;1m"]), [click.clone()]);
+        assert_eq!(inputs(&[b"\x1b[<0;5", b"0;1M\x1b[<0;50;1m"]), std::slice::from_ref(&click));
         assert_eq!(inputs(&[b"\x1b[M R!"]), [click]);
         let pasted = Input::Pasted("q\x03x\ny".to_owned());
         assert_eq!(inputs(&[b"\x1b[200~q\x03x", b"\ny\x1b[20", b"1~"]), [pasted]);
