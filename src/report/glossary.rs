@@ -500,13 +500,6 @@ pub const TERMS: &[Term] = &[
         [Live]
     ),
     term!(
-        ["likelihoods", "second_view", "second view"],
-        "The pretrained backbone says how likely each answer is; it has seen no label.",
-        "It counts where held-out human pairs show that it adds something.",
-        "`selection.second_view`.",
-        [Live]
-    ),
-    term!(
         ["open", "encode", "tokenize"],
         "Before the first round the weights are read and every text becomes tokens.",
         "Seconds; once in every start of the run.",

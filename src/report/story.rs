@@ -23,7 +23,28 @@ pub fn sentence(event: &RunEvent) -> Option<String> {
         RunEvent::Evaluated { round, split, evaluation, .. } => {
             evaluated(*round, *split, evaluation)
         }
-        _ => return None,
+        RunEvent::RunStarted { .. }
+        | RunEvent::ModelOpened { .. }
+        | RunEvent::DataSplitMade { .. }
+        | RunEvent::TextsEncoded { .. }
+        | RunEvent::StepsMatched { .. }
+        | RunEvent::RoundReused { .. }
+        | RunEvent::StepStarted { .. }
+        | RunEvent::Progressed { .. }
+        | RunEvent::TrainStepTaken { .. }
+        | RunEvent::OracleAnswered { .. }
+        | RunEvent::PoolScored { .. }
+        | RunEvent::RoundFinished { .. }
+        | RunEvent::CheckpointSaved { .. }
+        | RunEvent::VerdictsRead { .. }
+        | RunEvent::RequestRead { .. }
+        | RunEvent::Paused { .. }
+        | RunEvent::Resumed
+        | RunEvent::RolledBack { .. }
+        | RunEvent::Warned { .. }
+        | RunEvent::RunStopped
+        | RunEvent::RunFinished { .. }
+        | RunEvent::RunFailed { .. } => return None,
     })
 }
 

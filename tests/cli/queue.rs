@@ -10,7 +10,7 @@ use super::fixture::{Place, SPEC, stderr, succeeded};
 use crate::patience::seconds;
 
 /// More steps than a test waits for.
-const ENDLESS: &str = "train.steps=1000000000";
+const ENDLESS: &str = "train.steps=10000000";
 
 /// A place whose runs are stopped when the test is over.
 struct BusyPlace(Place);

@@ -8,8 +8,11 @@ use crate::domain::metrics::calibration::ReliabilityBin;
 use crate::report::curve::CurvePoint;
 use crate::report::scale::{Scale, plain};
 
+/// Units that a chart is wide.
 pub const WIDTH: f64 = 560.0;
+/// Units that a chart is high.
 pub const HEIGHT: f64 = 300.0;
+/// Where the vertical axis stands.
 pub const LEFT: f64 = 50.0;
 const RIGHT: f64 = 546.0;
 const TOP: f64 = 30.0;

@@ -220,12 +220,12 @@ fn save_read(
 fn with_path_copied(home: &Home, path: &Path, contents: &Contents, saved: Answer) -> Answer {
     let (Answer::Done(words), Contents::Report { .. }) = (&saved, contents) else { return saved };
     let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match copy(home, "its path", &shown.display().to_string()) {
-        Answer::Copied { bytes, words: copied } => {
-            Answer::Copied { bytes, words: format!("{words} · {copied}") }
-        }
-        Answer::Done(copied) => Answer::Done(format!("{words} · {copied}")),
-        _ => saved,
+    let copied = copy(home, "its path", &shown.display().to_string());
+    if let Answer::Copied { bytes, words: copied } = copied {
+        let words = format!("{words} · {copied}");
+        Answer::Copied { bytes, words }
+    } else {
+        saved
     }
 }
 

@@ -29,6 +29,20 @@ const SETTINGS: &str = r#"# Settings of the interface, with their defaults. Take
 # keeps such reports to itself, so inside it "auto" is off.
 #progress = "auto"
 
+# Who judges pairs in the queues; "" is the name you are logged in with. `--reviewer` says it once.
+#reviewer = ""
+# Pairs to judge in a queue at a time.
+#goal = 20
+# A text file with what reviewers should go by, in the home or by its whole path; "" is guidelines.md
+# in the home, if it is there.
+#guidelines = ""
+
+# Runs that are at work at a time, by what they compute on. Others wait in the queue.
+#[slots]
+#cpu = 1
+#cuda = 1
+#metal = 1
+
 # Keys by the id of an action, which `?` shows beside each key. One key or a list; [] is no key. Keys
 # are written "x", "Space", "Ctrl-d", "Alt-1", "PageDown", "F5".
 #[keys]
@@ -66,10 +80,11 @@ impl Settings {
 type Belongs = fn(&Binding) -> bool;
 
 /// The parts of the table of keys, each action in the first that it belongs to.
-const GROUPS: [(&str, Belongs); 7] = [
+const GROUPS: [(&str, Belongs); 8] = [
     ("Runs", |it| it.contexts == [Context::Runs]),
     ("Live", |it| it.contexts == [Context::Live]),
     ("Samples", |it| it.contexts == [Context::Samples]),
+    ("A queue of pairs to judge", |it| it.contexts == [Context::Queue]),
     ("Compare", |it| it.contexts == [Context::Compare]),
     ("The form that starts runs", |it| it.contexts == [Context::Launch]),
     ("Several screens", |it| it.contexts.iter().any(|context| !is_popup(*context))),
@@ -101,7 +116,8 @@ mod tests {
         let settings = Settings::parse(&text, Path::new("config.toml")).unwrap();
         // Said or not, the newest run comes first.
         let sort = Some(crate::tui::screens::runs::SortKey::default());
-        assert_eq!(settings, Settings { sort, ..Settings::default() });
+        let goal = Some(crate::domain::review::goal::N_GOAL);
+        assert_eq!(settings, Settings { sort, goal, ..Settings::default() });
         assert_eq!(
             Settings::parse(&Settings::template(), Path::new("config.toml")).unwrap(),
             Settings::default()

@@ -220,7 +220,7 @@ pub const BINDINGS: &[Binding] = &[
         "guidelines"
     ),
     bind!(
-        "samples.reason",
+        "queue.reason",
         Command::Samples(SamplesCommand::Reason),
         [Char('r')],
         &[Queue],
@@ -228,7 +228,7 @@ pub const BINDINGS: &[Binding] = &[
         ""
     ),
     bind!(
-        "samples.right",
+        "queue.scroll_right",
         Command::Samples(SamplesCommand::Right),
         [Char('l')],
         &[Queue],
@@ -236,7 +236,7 @@ pub const BINDINGS: &[Binding] = &[
         ""
     ),
     bind!(
-        "samples.left",
+        "queue.scroll_left",
         Command::Samples(SamplesCommand::Left),
         [Char('h')],
         &[Queue],

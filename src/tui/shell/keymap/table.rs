@@ -200,7 +200,7 @@ pub const BINDINGS: &[Binding] = &[
         ""
     ),
     bind!("show.runs", C::Show(S::Runs), [Char('1'), Alt('1')], BESIDE_QUEUES, "the runs list", ""),
-    bind!("show.runs", C::Show(S::Runs), [Alt('1')], &[Queue], "the runs list", ""),
+    bind!("queue.show_runs", C::Show(S::Runs), [Alt('1')], &[Queue], "the runs list", ""),
     bind!(
         "show.live",
         C::Show(S::Live),
@@ -210,7 +210,7 @@ pub const BINDINGS: &[Binding] = &[
         ""
     ),
     bind!(
-        "show.live",
+        "queue.show_live",
         C::Show(S::Live),
         [Alt('2')],
         &[Queue],
