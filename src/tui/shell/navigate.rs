@@ -8,7 +8,9 @@ use crate::tui::screens::{compare, launch, live, samples};
 pub fn show(model: &mut Model, command: ShowCommand) {
     let run = match command {
         ShowCommand::Live | ShowCommand::Samples => model.to_open(),
-        _ => model.current(),
+        ShowCommand::Runs | ShowCommand::Compare | ShowCommand::Launch | ShowCommand::New => {
+            model.current()
+        }
     };
     match (command, run.map(|row| row.id.clone())) {
         (ShowCommand::Runs, _) => model.go_to(Screen::Runs),
