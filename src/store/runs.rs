@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row, Transaction};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::clock::now_ms;
 use super::error::StoreError;
@@ -123,12 +123,15 @@ impl Store {
             let mut rows = statement.query([])?;
             let mut n_vetoed = n_vetoed_by_run(connection)?;
             let mut kept = annotations::by_run(connection)?;
+            let places = queue_places(connection)?;
             let (mut shared, nothing) = (Shared::default(), Arc::default());
             while let Some(row) = rows.next()? {
                 let key: i64 = row.get(0)?;
                 let annotation = kept.remove(&key).map_or(Arc::clone(&nothing), Arc::new);
                 let n_vetoed = n_vetoed.remove(&key).unwrap_or(0);
-                take(run_row(row, n_vetoed, annotation, &mut shared)?);
+                let mut found = run_row(row, n_vetoed, annotation, &mut shared)?;
+                found.queue_place = places.get(&key).copied();
+                take(found);
             }
             Ok(())
         })
@@ -172,9 +175,7 @@ const SELECT_ROW: &str = "
            progress_at_ms, backbone, source, learning_rate, high_threshold,
            coalesce(test_dataset, dataset), test_dataset IS NULL, experiments.name, runs.kind,
            heartbeats.attempt, is_held, pid, process_start, boot_id, host, heartbeats.at_ms,
-           progress_part, progress_n_parts, paused_at_ms, paused_by, wants_slot, slots,
-           CASE WHEN queue.position IS NULL THEN NULL ELSE
-               (SELECT count(*) FROM queue AS other WHERE other.position <= queue.position) END
+           progress_part, progress_n_parts, paused_at_ms, paused_by, wants_slot, slots
     FROM runs
     JOIN run_states ON run_states.run = runs.key
     LEFT JOIN queue ON queue.run = runs.key
@@ -194,7 +195,26 @@ pub(super) fn one_row(connection: &Connection, run: &RunId) -> Result<RunRow, St
     let mut rows = statement.query([key])?;
     let row = rows.next()?.ok_or_else(|| unknown_run(connection, run))?;
     let annotation = Arc::new(annotations::annotation(connection, key)?);
-    run_row(row, n_vetoed(connection, key)?, annotation, &mut Shared::default())
+    let mut found = run_row(row, n_vetoed(connection, key)?, annotation, &mut Shared::default())?;
+    if found.status == RunStatus::Queued {
+        found.queue_place = queue_place(connection, key)?;
+    }
+    Ok(found)
+}
+
+/// The places of all queued runs, from 1, by the keys of the runs. They are counted once for a list
+/// of runs, since counting them run by run would take time with the square of their number.
+fn queue_places(connection: &Connection) -> rusqlite::Result<HashMap<i64, u32>> {
+    let mut statement = connection.prepare_cached("SELECT run FROM queue ORDER BY position")?;
+    let runs = statement.query_map([], |row| row.get(0))?;
+    runs.zip(1..).map(|(run, place)| Ok((run?, place))).collect()
+}
+
+/// The place of one queued run, from 1.
+fn queue_place(connection: &Connection, key: i64) -> rusqlite::Result<Option<u32>> {
+    let sql = "SELECT (SELECT count(*) FROM queue AS other WHERE other.position <= queue.position)
+               FROM queue WHERE run = ?1";
+    connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()
 }
 
 fn row_claim(row: &Row<'_>) -> rusqlite::Result<Option<Claim>> {
@@ -249,7 +269,7 @@ fn run_row(
         },
         failure: row.get::<_, Option<String>>(11)?.filter(|_| has_ended),
         pause: if status == RunStatus::Paused { pause(row)?.map(Box::new) } else { None },
-        queue_place: row.get(FIRST_SLOT_COLUMN + 4)?,
+        queue_place: None,
         slots: text(row, FIRST_SLOT_COLUMN + 3, shared)?,
         annotation,
         facts: SpecFacts {
