@@ -189,8 +189,7 @@ impl Settings {
                     })?;
                 }
                 // Empty is as if nothing was said.
-                "reviewer" if value.is_empty_text() => {}
-                "guidelines" if value.is_empty_text() => {}
+                "reviewer" | "guidelines" if value.is_empty_text() => {}
                 "reviewer" => settings.reviewer = Some(value.reviewer()?),
                 "goal" => settings.goal = Some(value.goal()?),
                 "guidelines" => {

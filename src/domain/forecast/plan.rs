@@ -93,7 +93,7 @@ pub fn plan(
         last.may_end = sizes.seed_set < SMALL_SEED_SET;
     }
     for round in 1..=spec.rounds.max {
-        let mut score = planner.score(round, Phase::Score, sizes.pool);
+        let mut score = Planner::score(round, Phase::Score, sizes.pool);
         // A round that would learn what the one before has learned is not trained, so that the
         // loop ends after its pool is scored.
         score.may_end = round > 1 || planner.may_select_nothing();
@@ -112,8 +112,8 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn train_and_evaluate(&self, round: u32, set: Between, phases: &mut Vec<PlannedPhase>) {
         phases.push(self.train(round, Phase::Train, 0, set));
-        phases.push(self.score(round, Phase::Validate, self.sizes.validation));
-        phases.push(self.score(round, Phase::Test, self.sizes.test));
+        phases.push(Self::score(round, Phase::Validate, self.sizes.validation));
+        phases.push(Self::score(round, Phase::Test, self.sizes.test));
     }
 
     fn cross_fit(&self, phases: &mut Vec<PlannedPhase>) {
@@ -127,12 +127,12 @@ impl Planner<'_> {
         for fold in 0..n_folds {
             let others = Between::exactly((seed_set - own) as f64);
             phases.push(self.train(0, Phase::CrossFit, fold, others));
-            let mut judge = self.score(0, Phase::JudgeFold, pool + validation + own);
+            let mut judge = Self::score(0, Phase::JudgeFold, pool + validation + own);
             judge.key.part = fold;
             phases.push(judge);
         }
         if selection.second_view.asks(View::Likelihood) {
-            let view = self.score(0, Phase::SecondView, pool + validation + seed_set);
+            let view = Self::score(0, Phase::SecondView, pool + validation + seed_set);
             phases.push(PlannedPhase { work: Work::Likelihood, ..view });
         }
     }
@@ -148,7 +148,7 @@ impl Planner<'_> {
         PlannedPhase { key, work: Work::Train, n_pairs, pairs_per_unit: batch, may_end: false }
     }
 
-    fn score(&self, round: u32, phase: Phase, n_pairs: u64) -> PlannedPhase {
+    fn score(round: u32, phase: Phase, n_pairs: u64) -> PlannedPhase {
         PlannedPhase {
             key: PhaseKey { round, phase, part: 0 },
             work: Work::Score,

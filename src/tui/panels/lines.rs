@@ -116,11 +116,10 @@ fn facts(model: &Model, data: &RunData) -> Vec<String> {
     let condition = Condition::of(row);
     let mut parts: Vec<String> = end_words(model, data).into_iter().collect();
     parts.extend(busy_words(data));
-    if let Some(progress) = row.progress.as_ref().filter(|p| p.elapsed_ms > 0 && p.n_tokens > 0) {
-        if condition == Condition::Running {
-            let per_second = progress.n_tokens * 1000 / progress.elapsed_ms;
-            parts.push(format!("{} tokens/s", text::count(text::two_digits(per_second))));
-        }
+    let progress = row.progress.as_deref().filter(|_| condition == Condition::Running);
+    if let Some(progress) = progress.filter(|it| it.elapsed_ms > 0 && it.n_tokens > 0) {
+        let per_second = progress.n_tokens * 1000 / progress.elapsed_ms;
+        parts.push(format!("{} tokens/s", text::count(text::two_digits(per_second))));
     }
     if let Some(worker) = data.detail.worker.as_ref().filter(|_| condition.has_worker()) {
         let beat = data.detail.heartbeat_at_ms.map(|at| text::age(at, model.now_ms));
