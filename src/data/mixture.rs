@@ -82,8 +82,8 @@ pub fn format_names(parts: &[Part]) -> String {
 /// the next pair comes from the part that is furthest behind its share, until one part is at its
 /// end, so that the shares hold at every length. After an error it is at its end.
 ///
-/// The cap of a part and the limit of the whole take random samples (module `sample`), for which the pairs
-/// are counted first, in a reading of its own.
+/// The cap of a part and the limit of the whole take random samples (module `sample`), for which the
+/// pairs are counted first, in a reading of its own.
 pub struct MixtureReader {
     parts: Vec<OpenPart>,
     settings: ReadSettings,
