@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+use rusqlite::{Connection, Row, Transaction};
 
 use super::clock::now_ms;
 use super::error::StoreError;
-use super::events::claims::{self, claim_of, is_alive, liveness_of, status_in_force};
+use super::events::claims::{
+    self, claim_of, is_alive, liveness_of, queue_place, queue_places, status_in_force,
+};
 use super::events::liveness::Claim;
 use super::keys::{self, unknown_run};
 use super::people::annotations;
@@ -200,21 +202,6 @@ pub(super) fn one_row(connection: &Connection, run: &RunId) -> Result<RunRow, St
         found.queue_place = queue_place(connection, key)?;
     }
     Ok(found)
-}
-
-/// The places of all queued runs, from 1, by the keys of the runs. They are counted once for a list
-/// of runs, since counting them run by run would take time with the square of their number.
-fn queue_places(connection: &Connection) -> rusqlite::Result<HashMap<i64, u32>> {
-    let mut statement = connection.prepare_cached("SELECT run FROM queue ORDER BY position")?;
-    let runs = statement.query_map([], |row| row.get(0))?;
-    runs.zip(1..).map(|(run, place)| Ok((run?, place))).collect()
-}
-
-/// The place of one queued run, from 1.
-fn queue_place(connection: &Connection, key: i64) -> rusqlite::Result<Option<u32>> {
-    let sql = "SELECT (SELECT count(*) FROM queue AS other WHERE other.position <= queue.position)
-               FROM queue WHERE run = ?1";
-    connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()
 }
 
 fn row_claim(row: &Row<'_>) -> rusqlite::Result<Option<Claim>> {

@@ -1,4 +1,7 @@
-//! Who holds a run: the rows that say it, and what they mean for its status.
+//! Who holds a run: the rows that say it, and what they mean for its status. And how many runs come
+//! before one that nobody holds.
+
+use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
@@ -69,4 +72,24 @@ pub(in crate::store) fn status_in_force(
 /// The liveness of the process behind a run with this status.
 pub(in crate::store) fn liveness_of(status: RunStatus, claim: Option<&Claim>) -> Liveness {
     liveness(status, claim, now_ms())
+}
+
+/// The places of all queued runs, from 1, by the keys of the runs. They are counted once for a list
+/// of runs, since counting them run by run would take time with the square of their number.
+pub(in crate::store) fn queue_places(
+    connection: &Connection,
+) -> rusqlite::Result<HashMap<i64, u32>> {
+    let mut statement = connection.prepare_cached("SELECT run FROM queue ORDER BY position")?;
+    let runs = statement.query_map([], |row| row.get(0))?;
+    runs.zip(1..).map(|(run, place)| Ok((run?, place))).collect()
+}
+
+/// The place of one queued run, from 1.
+pub(in crate::store) fn queue_place(
+    connection: &Connection,
+    key: i64,
+) -> rusqlite::Result<Option<u32>> {
+    let sql = "SELECT (SELECT count(*) FROM queue AS other WHERE other.position <= queue.position)
+               FROM queue WHERE run = ?1";
+    connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()
 }
