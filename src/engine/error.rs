@@ -18,7 +18,7 @@ pub enum EngineError {
     /// A loss, gradient or reward stopped being a number; nothing was changed by the step.
     #[error("{what} is not finite ({value})")]
     NonFinite {
-        /// `loss`, `gradient norm` or `reward`.
+        /// `loss`, `gradient norm`, `reward` or `log-probability`.
         what: &'static str,
         value: f32,
     },
@@ -179,6 +179,17 @@ pub enum EngineError {
         /// What is wrong with it.
         detail: String,
     },
+    /// Prompts with answers do not fit the model.
+    #[error("prompt {position} of the batch has {detail}")]
+    BadAnswers {
+        /// Position of the prompt in the call, from 0.
+        position: usize,
+        /// What is wrong with it or an answer to it.
+        detail: String,
+    },
+    /// The device does not train language models on their answers.
+    #[error("policies are trained on the cpu, not on `{device}`")]
+    NoPolicyOn { device: &'static str },
     /// More tokens were asked for than the model has positions.
     #[error("`model.max_tokens` is {max_tokens}, but `{}` has {limit} positions", path.display())]
     TooManyTokens {
@@ -378,6 +389,10 @@ impl EngineError {
                 return Some(format!("set `model.max_tokens` to {minimum} or more"));
             }
             Self::BadPair { .. } => "encode the pair with the tokenizer of this model",
+            Self::BadAnswers { .. } => {
+                "encode prompts and answers with the tokenizer of this model"
+            }
+            Self::NoPolicyOn { .. } => "set `model.device` to `cpu`",
             Self::DeviceNotBuilt { device } => return Some(not_built_hint(device)),
             Self::DeviceUnavailable { .. } => "check the driver, or set `model.device` to `cpu`",
             Self::Adapter(error) => return Some(error.hint()),

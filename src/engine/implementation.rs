@@ -1,6 +1,7 @@
 //! What every way to compute the models offers.
 
 use super::memory::{Load, MemoryPlan};
+use super::policy::Policy;
 use super::settings::OpenSettings;
 use super::{CausalLm, EngineError, NoLikelihood, RewardModel};
 
@@ -20,6 +21,14 @@ pub(super) trait Implementation: Sync {
         &self,
         settings: &OpenSettings,
     ) -> Result<Result<Box<dyn CausalLm>, NoLikelihood>, EngineError>;
+
+    /// Opens the backbone as a policy, or says why it is none.
+    fn policy(
+        &self,
+        settings: &OpenSettings,
+    ) -> Result<Result<Box<dyn Policy>, NoLikelihood>, EngineError> {
+        Err(EngineError::NoPolicyOn { device: settings.device.slots_name() })
+    }
 
     /// The memory that training takes at its peak; `None` where it is not known from shapes alone.
     fn plan(&self, settings: &OpenSettings, load: Load) -> Result<Option<MemoryPlan>, EngineError>;

@@ -17,7 +17,7 @@ use super::implementation::Implementation;
 use super::memory::{Load, MemoryPlan};
 use super::{
     CausalLm, Claim, EncodedPair, EngineError, LabeledPair, ModelInfo, ModelTensor, NoLikelihood,
-    OpenSettings, PairText, RewardModel, StepReport, StepSettings,
+    OpenSettings, PairText, RewardModel, StepReport, StepSettings, Trainable,
 };
 use crate::domain::preference::Side;
 use crate::domain::random::{Place, Purpose, text_hash};
@@ -132,11 +132,48 @@ fn expected_loss(loss: Loss, q: f32, margin: f32) -> (f32, f32) {
     (q * value + (1.0 - q) * other, q * slope - (1.0 - q) * other_slope)
 }
 
-impl RewardModel for MockModel {
+impl Trainable for MockModel {
     fn info(&self) -> &ModelInfo {
         &self.info
     }
 
+    fn reset_optimizer(&mut self) {
+        self.velocity.fill(0.0);
+    }
+
+    fn save(&self, dir: &Path) -> Result<(), EngineError> {
+        let shape: &[usize] = &[N_FEATURES];
+        write_tensors(
+            &dir.join(FILE),
+            &[("weights".into(), shape, &self.weights), ("velocity".into(), shape, &self.velocity)],
+        )
+    }
+
+    fn load(&mut self, dir: &Path) -> Result<(), EngineError> {
+        let path = dir.join(FILE);
+        let mut tensors = read_tensors(&path)?;
+        let mut take = |name: &str| {
+            tensors
+                .remove(name)
+                .map(|tensor| tensor.values)
+                .filter(|values| values.len() == N_FEATURES)
+                .ok_or_else(|| broken(&path, format!("`{name}` is missing or misshapen")))
+        };
+        let (weights, velocity) = (take("weights")?, take("velocity")?);
+        (self.weights, self.velocity) = (weights, velocity);
+        Ok(())
+    }
+
+    fn weights_digest(&self) -> String {
+        digest_floats([self.weights.as_slice()])
+    }
+
+    fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
+        Ok(Vec::new())
+    }
+}
+
+impl RewardModel for MockModel {
     fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
         let words = |text: &str| -> Vec<u32> {
             text.split_whitespace()
@@ -222,44 +259,9 @@ impl RewardModel for MockModel {
         }
     }
 
-    fn reset_optimizer(&mut self) {
-        self.velocity.fill(0.0);
-    }
-
     fn restart(&mut self) -> Result<(), EngineError> {
         *self = Self::new(&self.settings);
         Ok(())
-    }
-
-    fn save(&self, dir: &Path) -> Result<(), EngineError> {
-        let shape: &[usize] = &[N_FEATURES];
-        write_tensors(
-            &dir.join(FILE),
-            &[("weights".into(), shape, &self.weights), ("velocity".into(), shape, &self.velocity)],
-        )
-    }
-
-    fn load(&mut self, dir: &Path) -> Result<(), EngineError> {
-        let path = dir.join(FILE);
-        let mut tensors = read_tensors(&path)?;
-        let mut take = |name: &str| {
-            tensors
-                .remove(name)
-                .map(|tensor| tensor.values)
-                .filter(|values| values.len() == N_FEATURES)
-                .ok_or_else(|| broken(&path, format!("`{name}` is missing or misshapen")))
-        };
-        let (weights, velocity) = (take("weights")?, take("velocity")?);
-        (self.weights, self.velocity) = (weights, velocity);
-        Ok(())
-    }
-
-    fn weights_digest(&self) -> String {
-        digest_floats([self.weights.as_slice()])
-    }
-
-    fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
-        Ok(Vec::new())
     }
 }
 

@@ -30,6 +30,7 @@ pub mod mock;
 mod model_tensor;
 pub mod open;
 pub mod planning;
+pub mod policy;
 pub mod pretrain;
 pub mod schedule;
 pub mod score;
@@ -43,6 +44,7 @@ pub use files::peft::{AdapterError, missing_base};
 pub use language_model::{CausalLm, NoLikelihood, SamplingSettings, TextGenerator};
 pub use model_tensor::{ModelTensor, Values};
 pub use open::open;
+pub use policy::AnswersTo;
 pub use settings::{Backbone, CacheSettings, OpenSettings};
 
 /// The texts of one pair. `prompt` followed directly by a response is the whole text.
@@ -172,14 +174,42 @@ pub struct ModelInfo {
     pub chat_template: Option<ChatTemplateRecord>,
 }
 
+/// What every model that is trained has, whatever it is trained for.
+pub trait Trainable: Send {
+    /// What this model is.
+    fn info(&self) -> &ModelInfo;
+
+    /// Forgets the optimizer's moments and step count (each round starts with a fresh optimizer).
+    fn reset_optimizer(&mut self);
+
+    /// Writes weights and optimizer state as files into `dir`, which exists.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    fn save(&self, dir: &Path) -> Result<(), EngineError>;
+
+    /// Restores exactly what [`Trainable::save`] wrote.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged or belongs to another model.
+    fn load(&mut self, dir: &Path) -> Result<(), EngineError>;
+
+    /// SHA-256 over all weights in a fixed order, in hex. It is computed once after each change.
+    fn weights_digest(&self) -> String;
+
+    /// Every tensor of the model, low-rank updates beside their matrices; empty for a model without
+    /// such files.
+    ///
+    /// # Errors
+    /// When the device does not give its values.
+    fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError>;
+}
+
 /// A model with a scalar reward head.
 ///
 /// `train_step` either applies the whole update or, on an error (a non-finite loss or gradient
 /// among them), changes nothing.
-pub trait RewardModel: Send {
-    /// What this model is.
-    fn info(&self) -> &ModelInfo;
-
+pub trait RewardModel: Trainable {
     /// Token ids of many pairs, in order, truncated to `max_tokens`.
     ///
     /// # Errors
@@ -203,34 +233,9 @@ pub trait RewardModel: Send {
     /// [`EngineError::NonFinite`] when a reward is not finite.
     fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError>;
 
-    /// Forgets the optimizer's moments and step count (each round starts with a fresh optimizer).
-    fn reset_optimizer(&mut self);
-
     /// Goes back to the weights the model was opened with, and to a fresh optimizer.
     ///
     /// # Errors
     /// When the files it was opened from cannot be read any more.
     fn restart(&mut self) -> Result<(), EngineError>;
-
-    /// Writes weights and optimizer state as files into `dir`, which exists.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    fn save(&self, dir: &Path) -> Result<(), EngineError>;
-
-    /// Restores exactly what [`RewardModel::save`] wrote.
-    ///
-    /// # Errors
-    /// When a file is missing, damaged or belongs to another model.
-    fn load(&mut self, dir: &Path) -> Result<(), EngineError>;
-
-    /// SHA-256 over all weights in a fixed order, in hex. It is computed once after each change.
-    fn weights_digest(&self) -> String;
-
-    /// Every tensor that a reward depends on, low-rank updates beside their matrices; empty for a
-    /// model without such files.
-    ///
-    /// # Errors
-    /// When the device does not give its values.
-    fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError>;
 }

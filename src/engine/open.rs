@@ -2,6 +2,7 @@
 
 use super::config::DecoderConfig;
 use super::implementation::Implementation;
+use super::policy::Policy;
 use super::settings::{Backbone, OpenSettings};
 use super::{CausalLm, EngineError, NoLikelihood, RewardModel, TextGenerator};
 use super::{candle, cpu, mock};
@@ -33,6 +34,17 @@ pub fn open_language_model(
     settings: &OpenSettings,
 ) -> Result<Result<Box<dyn CausalLm>, NoLikelihood>, EngineError> {
     implementation(settings).language_model(settings)
+}
+
+/// Opens the pretrained backbone of the settings as a policy, with the adapters of its tuning, or says
+/// why it is none.
+///
+/// # Errors
+/// When its files cannot be read, or the device trains no policies.
+pub fn open_policy(
+    settings: &OpenSettings,
+) -> Result<Result<Box<dyn Policy>, NoLikelihood>, EngineError> {
+    implementation(settings).policy(settings)
 }
 
 /// A language model with random weights keyed by `rng_seed`, on so many threads of the processor; 0

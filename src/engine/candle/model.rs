@@ -17,7 +17,7 @@ use crate::engine::text::chat::ChatTemplate;
 use crate::engine::text::tokenize::PairTokenizer;
 use crate::engine::{
     EncodedPair, EngineError, LabeledPair, ModelInfo, ModelTensor, OpenSettings, PairText,
-    RewardModel, StepReport, StepSettings,
+    RewardModel, StepReport, StepSettings, Trainable,
 };
 
 /// Padded tokens of a micro-batch unless the settings say otherwise. The processor gets no faster
@@ -90,35 +90,13 @@ impl CandleModel {
     }
 }
 
-impl RewardModel for CandleModel {
+impl Trainable for CandleModel {
     fn info(&self) -> &ModelInfo {
         &self.info
     }
 
-    fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
-        self.tokenizer.encode(pairs)
-    }
-
-    fn train_step(
-        &mut self,
-        batch: &[LabeledPair<'_>],
-        settings: &StepSettings,
-    ) -> Result<StepReport, EngineError> {
-        self.digest.take();
-        self.trainer.train_step(batch, settings)
-    }
-
-    fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError> {
-        self.trainer.score(pairs)
-    }
-
     fn reset_optimizer(&mut self) {
         self.trainer.parameters.reset_optimizer();
-    }
-
-    fn restart(&mut self) -> Result<(), EngineError> {
-        *self = Self::open(&self.settings)?;
-        Ok(())
     }
 
     fn save(&self, dir: &Path) -> Result<(), EngineError> {
@@ -142,5 +120,29 @@ impl RewardModel for CandleModel {
 
     fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
         self.trainer.parameters.tensors()
+    }
+}
+
+impl RewardModel for CandleModel {
+    fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        self.tokenizer.encode(pairs)
+    }
+
+    fn train_step(
+        &mut self,
+        batch: &[LabeledPair<'_>],
+        settings: &StepSettings,
+    ) -> Result<StepReport, EngineError> {
+        self.digest.take();
+        self.trainer.train_step(batch, settings)
+    }
+
+    fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError> {
+        self.trainer.score(pairs)
+    }
+
+    fn restart(&mut self) -> Result<(), EngineError> {
+        *self = Self::open(&self.settings)?;
+        Ok(())
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! For a causal model the shared prefix of a pair is packed once:
 //! `[prefix | rest of a | rest of b]`, with the positions of `b` restarting where the prefix ends
-//! and a hole in its attention over the rest of `a` (engine notes, "shared prefix").
+//! and a hole in its attention over the rest of `a` (engine notes, "shared prefix"). A prompt with
+//! several answers is packed likewise, with a branch for each of them.
 
 use super::kernel::attention::{Block, Pattern};
-use crate::engine::EncodedPair;
 use crate::engine::config::position_rows;
+use crate::engine::{AnswersTo, EncodedPair};
 
 /// The rows that send queries in an attention layer: all rows of the batch, or only those whose
 /// hidden state is read.
@@ -69,14 +70,14 @@ impl Batch {
             let (n_a, n_b) = (pair.tokens_a.len(), pair.tokens_b.len());
             let n_shared = pair.n_shared.min(n_a.min(n_b).saturating_sub(1));
             if n_shared == 0 {
-                batch.push_run(&pair.tokens_a, 0..n_a as u32, 0..0, first_number);
+                batch.push_run(&pair.tokens_a, 0..n_a as u32, &[], first_number);
                 batch.pool_from_last_block(&[n_a - 1]);
-                batch.push_run(&pair.tokens_b, 0..n_b as u32, 0..0, first_number);
+                batch.push_run(&pair.tokens_b, 0..n_b as u32, &[], first_number);
                 batch.pool_from_last_block(&[n_b - 1]);
             } else {
                 let tokens = pair.tokens_a.iter().chain(&pair.tokens_b[n_shared..]);
                 let positions = (0..n_a as u32).chain(n_shared as u32..n_b as u32);
-                batch.push_run(tokens, positions, n_shared..n_a, first_number);
+                batch.push_run(tokens, positions, &[n_shared, n_a], first_number);
                 batch.pool_from_last_block(&[n_a - 1, n_a + n_b - n_shared - 1]);
             }
         }
@@ -102,7 +103,7 @@ impl Batch {
                 if tokens.is_empty() {
                     continue;
                 }
-                batch.push_run(tokens, position_rows(tokens, first_position), 0..0, first_number);
+                batch.push_run(tokens, position_rows(tokens, first_position), &[], first_number);
                 batch.pool_from_last_block(&[0]);
                 batch
                     .token_types
@@ -112,12 +113,38 @@ impl Batch {
         batch
     }
 
+    /// Packs each prompt once with all answers to it. The hidden state is read wherever a token of an
+    /// answer is predicted: at the last token of a prompt, for the first tokens of all its answers,
+    /// and at every token of an answer but its last.
+    #[must_use]
+    pub fn answers(prompts: &[AnswersTo<'_>], first_number: u32) -> Self {
+        let mut batch = Self::default();
+        for AnswersTo { prompt, answers } in prompts {
+            let n_prompt = prompt.len();
+            let mut branches = Vec::with_capacity(answers.len());
+            let mut places = vec![n_prompt - 1];
+            let mut start = n_prompt;
+            for answer in answers {
+                branches.push(start);
+                places.extend(start..(start + answer.len()).saturating_sub(1).max(start));
+                start += answer.len();
+            }
+            let tokens = prompt.iter().chain(answers.iter().copied().flatten());
+            let behind = |answer: &&[u32]| n_prompt as u32..(n_prompt + answer.len()) as u32;
+            let positions = (0..n_prompt as u32).chain(answers.iter().flat_map(behind));
+            batch.push_run(tokens, positions, &branches, first_number);
+            batch.pool_from_last_block(&places);
+        }
+        batch.token_types.resize(batch.tokens.len(), 0);
+        batch
+    }
+
     /// Packs plain sequences for next-token prediction; nothing is pooled.
     #[must_use]
     pub fn sequences(sequences: &[&[u32]], first_number: u32) -> Self {
         let mut batch = Self::default();
         for tokens in sequences {
-            batch.push_run(*tokens, 0..tokens.len() as u32, 0..0, first_number);
+            batch.push_run(*tokens, 0..tokens.len() as u32, &[], first_number);
         }
         batch.token_types.resize(batch.tokens.len(), 0);
         batch
@@ -127,14 +154,18 @@ impl Batch {
         &mut self,
         tokens: impl IntoIterator<Item = &'a u32>,
         positions: impl IntoIterator<Item = u32>,
-        hole: std::ops::Range<usize>,
+        branches: &[usize],
         first_number: u32,
     ) {
         self.all.covers_all = true;
         let start = self.tokens.len();
         self.tokens.extend(tokens);
         let end = self.tokens.len();
-        self.all.blocks.push(Block { queries: start..end, keys: start..end, hole });
+        self.all.blocks.push(Block {
+            queries: start..end,
+            keys: start..end,
+            branches: branches.to_vec(),
+        });
         self.all.places.extend(0..(end - start) as u32);
         self.all.rows.extend(start as u32..end as u32);
         self.all.positions.extend(positions);
@@ -179,9 +210,25 @@ mod tests {
         assert_eq!(batch.tokens, [1, 2, 3, 4, 5, 7, 8, 9]);
         assert_eq!(batch.all.positions, [0, 1, 2, 3, 2, 0, 0, 1]);
         assert_eq!(batch.all.numbers, [100, 101, 102, 103, 104, 105, 106, 107]);
-        assert_eq!(batch.all.blocks[0], Block { queries: 0..5, keys: 0..5, hole: 2..4 });
+        assert_eq!(batch.all.blocks[0], Block { queries: 0..5, keys: 0..5, branches: vec![2, 4] });
         assert_eq!(batch.pooled.rows, [3, 4, 5, 7]);
         assert_eq!(batch.pooled.places, [3, 4, 0, 1]);
+    }
+
+    #[test]
+    fn a_prompt_is_packed_once_with_all_its_answers() {
+        let one = AnswersTo { prompt: &[1, 2], answers: vec![&[3, 4, 5], &[], &[6], &[7, 8]] };
+        let two = AnswersTo { prompt: &[9], answers: vec![&[3]] };
+        let batch = Batch::answers(&[one, two], 10);
+        assert_eq!(batch.tokens, [1, 2, 3, 4, 5, 6, 7, 8, 9, 3]);
+        assert_eq!(batch.all.positions, [0, 1, 2, 3, 4, 2, 2, 3, 0, 1]);
+        let branches = vec![2, 5, 5, 6];
+        assert_eq!(batch.all.blocks[0], Block { queries: 0..8, keys: 0..8, branches });
+        // The prompt's last token, the first two of the first answer, the first of the last; then the
+        // other prompt's.
+        assert_eq!(batch.pooled.rows, [1, 2, 3, 6, 8]);
+        assert_eq!(batch.pooled.places, [1, 2, 3, 6, 0]);
+        assert_eq!(batch.pooled.positions, [1, 2, 3, 2, 0]);
     }
 
     #[test]

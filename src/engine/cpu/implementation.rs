@@ -3,10 +3,12 @@
 use super::kernel::profile::{self, product_peak};
 use super::kernel::{Compute, Team};
 use super::model::CpuModel;
+use super::policy::CpuPolicy;
 use super::{LanguageModel, plan};
 use crate::engine::implementation::{Implementation, Usage};
 use crate::engine::language_model::language_files;
 use crate::engine::memory::{Load, MemoryPlan};
+use crate::engine::policy::Policy;
 use crate::engine::{CausalLm, EngineError, NoLikelihood, OpenSettings, RewardModel};
 
 /// The processor, with explicit passes over flat buffers.
@@ -30,6 +32,16 @@ impl Implementation for Cpu {
     ) -> Result<Result<Box<dyn CausalLm>, NoLikelihood>, EngineError> {
         Ok(match language_files(settings)? {
             Ok(files) => Ok(Box::new(LanguageModel::of_files(settings, &files)?)),
+            Err(reason) => Err(reason),
+        })
+    }
+
+    fn policy(
+        &self,
+        settings: &OpenSettings,
+    ) -> Result<Result<Box<dyn Policy>, NoLikelihood>, EngineError> {
+        Ok(match language_files(settings)? {
+            Ok(files) => Ok(Box::new(CpuPolicy::of_files(settings, &files)?)),
             Err(reason) => Err(reason),
         })
     }

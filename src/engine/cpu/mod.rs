@@ -23,6 +23,7 @@ pub mod network;
 pub mod parameters;
 pub mod persistence;
 mod plan;
+pub mod policy;
 pub mod table;
 #[cfg(test)]
 pub(super) mod tests;

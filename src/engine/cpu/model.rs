@@ -14,7 +14,7 @@ use crate::engine::text::chat::ChatTemplate;
 use crate::engine::text::tokenize::PairTokenizer;
 use crate::engine::{
     EncodedPair, EngineError, LabeledPair, ModelInfo, ModelTensor, OpenSettings, PairText,
-    RewardModel, StepReport, StepSettings,
+    RewardModel, StepReport, StepSettings, Trainable,
 };
 
 /// A reward model on the CPU.
@@ -47,10 +47,7 @@ impl CpuModel {
         };
         let mut trainer = Trainer::new(network, parameters, running)?;
         trainer.cache_trunk(&settings.trunk_cache);
-        let device = match trainer.n_threads() {
-            1 => "cpu, 1 thread".to_owned(),
-            n => format!("cpu, {n} threads"),
-        };
+        let device = device_name(trainer.n_threads());
         let info = ModelInfo {
             family,
             n_parameters,
@@ -77,6 +74,14 @@ impl CpuModel {
     }
 }
 
+/// What [`ModelInfo::device`] says of so many threads.
+pub fn device_name(n_threads: usize) -> String {
+    match n_threads {
+        1 => "cpu, 1 thread".to_owned(),
+        n => format!("cpu, {n} threads"),
+    }
+}
+
 /// The files of a model, read a tensor at a time.
 impl TensorSource for StoredTensors {
     fn read(&self, name: &str, to: &mut [f32]) -> Result<bool, EngineError> {
@@ -96,36 +101,13 @@ impl TensorSource for StoredTensors {
     }
 }
 
-impl RewardModel for CpuModel {
+impl Trainable for CpuModel {
     fn info(&self) -> &ModelInfo {
         &self.info
     }
 
-    fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
-        self.tokenizer.encode(pairs)
-    }
-
-    fn train_step(
-        &mut self,
-        batch: &[LabeledPair<'_>],
-        settings: &StepSettings,
-    ) -> Result<StepReport, EngineError> {
-        self.digest.take();
-        self.trainer.train_step(batch, settings)
-    }
-
-    fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError> {
-        self.trainer.score(pairs)
-    }
-
     fn reset_optimizer(&mut self) {
         self.trainer.parameters.reset_optimizer();
-    }
-
-    fn restart(&mut self) -> Result<(), EngineError> {
-        self.digest.take();
-        let files = ModelFiles::open_as(&self.settings)?;
-        self.trainer.parameters.restart(self.settings.rng_seed, &files.weights)
     }
 
     fn save(&self, dir: &Path) -> Result<(), EngineError> {
@@ -143,5 +125,30 @@ impl RewardModel for CpuModel {
 
     fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
         Ok(self.trainer.parameters.tensors())
+    }
+}
+
+impl RewardModel for CpuModel {
+    fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        self.tokenizer.encode(pairs)
+    }
+
+    fn train_step(
+        &mut self,
+        batch: &[LabeledPair<'_>],
+        settings: &StepSettings,
+    ) -> Result<StepReport, EngineError> {
+        self.digest.take();
+        self.trainer.train_step(batch, settings)
+    }
+
+    fn score(&mut self, pairs: &[&EncodedPair]) -> Result<Vec<[f32; 2]>, EngineError> {
+        self.trainer.score(pairs)
+    }
+
+    fn restart(&mut self) -> Result<(), EngineError> {
+        self.digest.take();
+        let files = ModelFiles::open_as(&self.settings)?;
+        self.trainer.parameters.restart(self.settings.rng_seed, &files.weights)
     }
 }

@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::manifest::{FORMAT, MANIFEST, broken, digest, read_manifest};
-use crate::engine::{EngineError, RewardModel};
+use crate::engine::{EngineError, Trainable};
 
 pub use super::manifest::{CheckpointFile, CheckpointManifest, digest_floats, verify};
 
@@ -49,7 +49,7 @@ pub struct Trust {
 pub fn write_checkpoint(
     parent: &Path,
     name: &str,
-    model: &dyn RewardModel,
+    model: &dyn Trainable,
     state_json: &str,
 ) -> Result<CheckpointManifest, EngineError> {
     Trust::default().write(parent, name, model, state_json)
@@ -59,7 +59,7 @@ pub fn write_checkpoint(
 ///
 /// # Errors
 /// As [`Trust::read`].
-pub fn read_checkpoint(dir: &Path, model: &mut dyn RewardModel) -> Result<String, EngineError> {
+pub fn read_checkpoint(dir: &Path, model: &mut dyn Trainable) -> Result<String, EngineError> {
     Trust::default().read(dir, model)
 }
 
@@ -81,7 +81,7 @@ impl Trust {
         &mut self,
         parent: &Path,
         name: &str,
-        model: &dyn RewardModel,
+        model: &dyn Trainable,
         state_json: &str,
     ) -> Result<CheckpointManifest, EngineError> {
         fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
@@ -123,7 +123,7 @@ impl Trust {
     ///
     /// # Errors
     /// [`EngineError::BrokenCheckpoint`] when it is torn, damaged or of another model.
-    pub fn read(&mut self, dir: &Path, model: &mut dyn RewardModel) -> Result<String, EngineError> {
+    pub fn read(&mut self, dir: &Path, model: &mut dyn Trainable) -> Result<String, EngineError> {
         let manifest = self.verify(dir)?;
         let info = model.info();
         if (manifest.family.as_str(), manifest.n_parameters) != (&info.family, info.n_parameters) {
@@ -203,7 +203,7 @@ impl Trust {
 fn fill(
     temporary: &Path,
     parent: &Path,
-    model: &dyn RewardModel,
+    model: &dyn Trainable,
     state_json: &str,
 ) -> Result<CheckpointManifest, EngineError> {
     fs::create_dir(temporary).map_err(EngineError::io("create", temporary))?;

@@ -36,7 +36,7 @@ pub struct CheckpointManifest {
     /// Family of the model: `llama`, `bert`, `mock`.
     pub family: String,
     pub n_parameters: u64,
-    /// [`crate::engine::RewardModel::weights_digest`] at the time of writing.
+    /// [`crate::engine::Trainable::weights_digest`] at the time of writing.
     pub weights_digest: String,
     /// Every other file, by name.
     pub files: Vec<CheckpointFile>,
@@ -149,7 +149,7 @@ fn feed(path: &Path, hash: &mut Sha256) -> Result<u64, EngineError> {
     }
 }
 
-/// SHA-256 over floats as little-endian bytes, in hex: the form of [`crate::engine::RewardModel::weights_digest`].
+/// SHA-256 over floats as little-endian bytes, in hex: the form of [`crate::engine::Trainable::weights_digest`].
 #[must_use]
 pub fn digest_floats<'a>(parts: impl IntoIterator<Item = &'a [f32]>) -> String {
     let mut hash = Sha256::new();

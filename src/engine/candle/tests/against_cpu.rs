@@ -14,6 +14,7 @@ use crate::engine::cpu::trainer::Running;
 use crate::engine::fixture::{bert_dir, deberta_dir, llama_dir};
 use crate::engine::{
     Backbone, Claim, EncodedPair, LabeledPair, OpenSettings, PairText, RewardModel, StepSettings,
+    Trainable,
 };
 
 /// Labels of every kind: certain and probable.

@@ -7,7 +7,7 @@ use crate::engine::config::ModelConfig;
 use crate::engine::cpu::CpuModel;
 use crate::engine::files::weights::{ModelFiles, Tensor, read_tensors};
 use crate::engine::fixture::{bert_dir, llama_dir, shared_model};
-use crate::engine::{Backbone, OpenSettings, PairText, RewardModel};
+use crate::engine::{Backbone, OpenSettings, PairText, RewardModel, Trainable};
 
 fn head(names: &[(&str, Vec<usize>)]) -> BTreeMap<String, Tensor> {
     // Fixed numbers any framework can reproduce: sin(i) / 4.

@@ -1,8 +1,8 @@
 //! Multi-head attention over packed sequences, forward and backward.
 //!
-//! A [`Block`] is a run of rows that attend among themselves: one sequence, or the tree
-//! `[shared prefix | rest of a | rest of b]` of a pair, in which `b` does not see the rest of `a`
-//! (the *hole*). The forward pass saves only the log-sum-exp of each row; the backward pass
+//! A [`Block`] is a run of rows that attend among themselves: one sequence, or a tree such as
+//! `[shared prefix | rest of a | rest of b]`, in which a branch sees the prefix and itself but no
+//! branch before it (these are its *hole*). The forward pass saves only the log-sum-exp of each row; the backward pass
 //! recomputes the probabilities from it (Dao et al. 2022, with whole rows of scores, since sequences
 //! here are short). With `S = Q K^T`, `c = 1 / sqrt(d)`, `D = rowsum(dO * O)`:
 //!
@@ -80,8 +80,9 @@ pub struct Block {
     pub queries: Range<usize>,
     /// Rows of the key buffer. Blocks that are trained on share none.
     pub keys: Range<usize>,
-    /// Keys, counted within the block, that rows after them do not see; empty for a plain sequence.
-    pub hole: Range<usize>,
+    /// Places at which the branches behind a shared prefix start, ascending; the first is the length
+    /// of the prefix. Empty for a plain sequence.
+    pub branches: Vec<usize>,
 }
 
 /// Which rows ask which keys.
@@ -172,7 +173,8 @@ fn check(heads: Heads, pattern: Pattern<'_>, queries: &[&[f32]], keys: &[&[f32]]
     assert!(heads.n_queries.is_multiple_of(heads.n_keys), "query heads do not share key heads");
     assert!(pattern.blocks.iter().all(|block| block.queries.end <= n_rows), "too few places");
     assert!(
-        pattern.blocks.iter().all(|block| block.hole.end <= block.keys.len()
+        pattern.blocks.iter().all(|block| block.branches.is_sorted()
+            && block.branches.last().is_none_or(|start| *start <= block.keys.len())
             && block.queries.clone().all(|row| (pattern.places[row] as usize) < block.keys.len())),
         "a place outside its block"
     );

@@ -134,7 +134,7 @@ impl Transformer {
 
     /// The reason why this network cannot read a sequence, as a sentence; `None` where it can.
     #[must_use]
-    fn sequence_problem(&self, tokens: &[u32]) -> Option<String> {
+    pub fn sequence_problem(&self, tokens: &[u32]) -> Option<String> {
         let (vocabulary, limit) = (self.vocab_size, self.max_tokens);
         if tokens.is_empty() {
             return Some("a side without tokens".to_owned());
@@ -318,6 +318,12 @@ impl Transformer {
             Some(norm) => norm.forward(cx, stream, hidden, &mut work.final_scales),
             None => hidden.copy_from_slice(stream),
         }
+    }
+
+    /// Adds the gradient of the head and writes that of the hidden states to `work.dhidden`, from
+    /// `work.drewards`.
+    pub fn head_backward(&self, cx: Context<'_>, gradient: &mut [f32], work: &mut Workspace) {
+        self.head.backward(cx, gradient, false, work);
     }
 
     /// Adds the gradients of everything trained, from `work.drewards`.

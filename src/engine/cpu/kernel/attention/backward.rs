@@ -173,7 +173,7 @@ struct Backward<'a> {
     scale: f32,
     /// The tables, and where their gradients are added up: of keys and of queries.
     relative: Option<(Tables<'a>, [*mut f32; 2])>,
-    mask: Mask,
+    mask: Mask<'a>,
     places: &'a [u32],
     n_keys: usize,
     head: usize,

@@ -112,7 +112,7 @@ struct Forward<'a> {
     heads: Heads,
     scale: f32,
     relative: Option<Packed<'a>>,
-    mask: Mask,
+    mask: Mask<'a>,
     places: &'a [u32],
     n_keys: usize,
     head: usize,

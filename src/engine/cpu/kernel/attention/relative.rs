@@ -97,7 +97,7 @@ impl Relative<'_> {
         assert!(self.keys.len() >= n && self.queries.len() >= n, "too few relative rows");
         assert!(heads.n_queries == heads.n_keys && !heads.is_causal, "no relative positions here");
         for block in pattern.blocks {
-            assert!(block.hole.is_empty(), "a hole in relative positions");
+            assert!(block.branches.is_empty(), "branches in relative positions");
             assert!(block.keys.len() <= self.reach.longest, "a block out of reach");
             let places = &pattern.places[block.queries.clone()];
             assert!(places.windows(2).all(|pair| pair[0] + 1 == pair[1]), "a gap between rows");

@@ -18,13 +18,20 @@ fn heads(n_queries: usize, n_keys: usize, width: usize, is_causal: bool) -> Head
 }
 
 fn block(queries: Range<usize>, keys: Range<usize>, hole: Range<usize>) -> Block {
-    Block { queries, keys, hole }
+    let branches = if hole.is_empty() { Vec::new() } else { vec![hole.start, hole.end] };
+    Block { queries, keys, branches }
+}
+
+/// One block in which all `n` rows ask.
+fn tree(n: usize, branches: &[usize]) -> Vec<Block> {
+    vec![Block { queries: 0..n, keys: 0..n, branches: branches.to_vec() }]
 }
 
 /// Small enough for differences.
 fn small_cases() -> Vec<Case> {
     let windowed = |window| Heads { window: Some(window), ..heads(2, 1, 5, true) };
-    let tree = || vec![block(0..9, 0..9, 4..6)];
+    let pair = || tree(9, &[4, 6]);
+    let many = || tree(16, &[4, 7, 8, 11]);
     vec![
         Case {
             heads: heads(4, 2, 6, false),
@@ -52,9 +59,18 @@ fn small_cases() -> Vec<Case> {
             places: (0..100).collect(),
             n_keys: 100,
         },
-        Case { heads: windowed(3), blocks: tree(), places: (0..9).collect(), n_keys: 9 },
-        Case { heads: windowed(1), blocks: tree(), places: (0..9).collect(), n_keys: 9 },
-        Case { heads: windowed(100), blocks: tree(), places: (0..9).collect(), n_keys: 9 },
+        Case { heads: windowed(3), blocks: pair(), places: (0..9).collect(), n_keys: 9 },
+        Case { heads: windowed(1), blocks: pair(), places: (0..9).collect(), n_keys: 9 },
+        Case { heads: windowed(100), blocks: pair(), places: (0..9).collect(), n_keys: 9 },
+        // Several answers to one prompt, and a branch that is empty.
+        Case { heads: windowed(100), blocks: many(), places: (0..16).collect(), n_keys: 16 },
+        Case { heads: windowed(4), blocks: many(), places: (0..16).collect(), n_keys: 16 },
+        Case {
+            heads: heads(2, 1, 5, true),
+            blocks: tree(7, &[3, 5, 5]),
+            places: (0..7).collect(),
+            n_keys: 7,
+        },
     ]
 }
 
@@ -72,6 +88,18 @@ fn large_cases() -> Vec<Case> {
             blocks: vec![block(0..160, 0..160, 110..130)],
             places: (0..160).collect(),
             n_keys: 160,
+        },
+        Case {
+            heads: heads(4, 2, 32, true),
+            blocks: tree(500, &[200, 264, 270, 300, 301, 420]),
+            places: (0..500).collect(),
+            n_keys: 500,
+        },
+        Case {
+            heads: narrow,
+            blocks: tree(300, &[100, 104, 111, 150, 290]),
+            places: (0..300).collect(),
+            n_keys: 300,
         },
         Case { heads: heads(3, 3, 32, true), blocks: two(), places: places(), n_keys: 640 },
         Case { heads: heads(4, 2, 48, true), blocks: two(), places: places(), n_keys: 640 },
@@ -116,10 +144,16 @@ impl Case {
 
     /// Whether a row at `place` sees `key`, from the definitions of the fields.
     fn sees(&self, block: &Block, place: usize, key: usize) -> bool {
-        let position = |at: usize| if at < block.hole.end { at } else { at - block.hole.len() };
-        let is_hidden = place >= block.hole.end && block.hole.contains(&key);
-        let is_near = self.heads.window.is_none_or(|w| position(key) + w > position(place));
-        !is_hidden && (!self.heads.is_causal || (key <= place && is_near))
+        let n_shared = block.branches.first().copied().unwrap_or(usize::MAX);
+        // The branch of a place and the place's position in its own sequence.
+        let of = |at: usize| {
+            let start = block.branches.iter().rev().find(|start| **start <= at);
+            (start, start.map_or(at, |start| n_shared + at - start))
+        };
+        let ((branch, position), (key_branch, key_position)) = (of(place), of(key));
+        let is_hidden = key_branch.is_some() && key_branch != branch;
+        let is_near = self.heads.window.is_none_or(|w| key_position + w > position);
+        if self.heads.is_causal { key <= place && !is_hidden && is_near } else { !is_hidden }
     }
 
     /// Attention from its definition, one row and head at a time in `f64`.

@@ -37,7 +37,7 @@ impl Case {
             blocks.push(Block {
                 queries: first..first + n,
                 keys: n_keys..n_keys + length,
-                hole: 0..0,
+                branches: Vec::new(),
             });
             n_keys += length;
         }
