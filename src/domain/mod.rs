@@ -31,6 +31,7 @@ pub mod metrics;
 #[cfg(test)]
 mod names;
 pub mod phase;
+pub mod policy;
 pub mod preference;
 pub mod pseudo_label;
 pub mod query;

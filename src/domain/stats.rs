@@ -35,6 +35,12 @@ pub fn wilson_interval(n_successes: u64, n_trials: u64) -> Option<Interval> {
     (n_trials > 0).then(|| wilson(n_successes as f64 / n, n))
 }
 
+/// The same for a share that need not be a whole number of `n`; `None` unless `n` is above 0.
+#[must_use]
+pub fn wilson_interval_of_share(share: f64, n: f64) -> Option<Interval> {
+    (n > 0.0).then(|| wilson(share, n))
+}
+
 /// The same for a sample without replacement from a population of `n_population`: the variance is
 /// smaller by `(N - n) / (N - 1)` (Cochran 1977, 3.2), as if the sample were that much larger.
 #[must_use]

@@ -126,7 +126,8 @@ pub fn mean_difference(differences: &[f64]) -> Option<PairedDifference> {
 }
 
 /// The quantile of ascending values, interpolated as numpy does (type 7).
-pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
+#[must_use]
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * sorted.len().saturating_sub(1) as f64;
     let below = place.floor() as usize;
     let low = sorted.get(below).copied().unwrap_or(f64::NAN);

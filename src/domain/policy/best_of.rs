@@ -1,0 +1,214 @@
+//! Best-of-n for every n from one set of samples: what taking the best of n answers would bring, by
+//! the reward that chooses and by the judge that does not.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::stats::{Interval, mean_with_t_interval};
+
+/// An answer by both of its scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// The reward that chooses.
+    pub proxy: f64,
+    /// The judge's score; `None` where there is no judge.
+    pub gold: Option<f64>,
+}
+
+/// A mean over prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    pub mean: f64,
+    /// 95 % t interval over prompts; `None` for a single prompt.
+    pub interval: Option<Interval>,
+}
+
+impl Measured {
+    /// The mean of one number a prompt; `None` for no prompt.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Option<Self> {
+        mean_with_t_interval(values).map(|(mean, interval)| Self { mean, interval })
+    }
+}
+
+/// What the best of `n` answers is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    pub n: usize,
+    /// How far this is from sampling one answer, in nats ([`divergence`]).
+    pub kl: f64,
+    pub proxy: Measured,
+    pub gold: Option<Measured>,
+    /// The judge's score less that of one answer, prompt by prompt.
+    pub gold_gain: Option<Measured>,
+}
+
+/// `ln n - (n - 1) / n`: the divergence of best-of-n from sampling one answer where no two answers have
+/// the same reward, else a bound from above (Beirami et al. 2024).
+#[must_use]
+pub fn divergence(n: usize) -> f64 {
+    let n = n.max(1) as f64;
+    n.ln() - (n - 1.0) / n
+}
+
+/// The probability that the answer of each rank, the worst first, is the best of `n` drawn from all `len`
+/// without replacement: `C(rank, n - 1) / C(len, n)` for ranks from 0. Each follows from the one above it
+/// by a ratio below 1, so that nothing overflows or cancels.
+fn rank_weights(len: usize, n: usize) -> Vec<f64> {
+    let mut weights = vec![0.0; len];
+    let mut weight = n as f64 / len as f64;
+    for rank in (n - 1..len).rev() {
+        weights[rank] = weight;
+        weight *= (rank + 1 - n) as f64 / rank.max(1) as f64;
+    }
+    weights
+}
+
+/// For each answer, in the order given, the probability that it is taken as the best of `n` drawn from
+/// all without replacement. Answers of the same reward are equally likely.
+///
+/// The mean of any score with these weights is the unbiased estimate of what best-of-n brings that has
+/// the smallest variance, since it is the mean over all subsets (Nakano et al. 2021, "`WebGPT`", appendix
+/// I). Empty unless `n` is from 1 to the number of answers.
+#[must_use]
+pub fn weights(rewards: &[f64], n: usize) -> Vec<f64> {
+    if n == 0 || n > rewards.len() {
+        return Vec::new();
+    }
+    let mut order: Vec<usize> = (0..rewards.len()).collect();
+    order.sort_by(|a, b| rewards[*a].total_cmp(&rewards[*b]));
+    let by_rank = rank_weights(rewards.len(), n);
+    let mut weights = vec![0.0; rewards.len()];
+    let mut rank = 0;
+    for tied in order.chunk_by(|a, b| rewards[*a] == rewards[*b]) {
+        let all: f64 = by_rank[rank..rank + tied.len()].iter().sum();
+        for answer in tied {
+            weights[*answer] = all / tied.len() as f64;
+        }
+        rank += tied.len();
+    }
+    weights
+}
+
+/// The curve for n from 1 to the number of answers of the prompt that has the fewest. The gold score is
+/// there where every answer has one. Empty for no prompts.
+#[must_use]
+pub fn curve(prompts: &[Vec<Scored>]) -> Vec<Point> {
+    let n_max = prompts.iter().map(Vec::len).min().unwrap_or_default();
+    let proxies: Vec<Vec<f64>> =
+        prompts.iter().map(|answers| answers.iter().map(|it| it.proxy).collect()).collect();
+    let golds: Option<Vec<Vec<f64>>> =
+        prompts.iter().map(|answers| answers.iter().map(|it| it.gold).collect()).collect();
+    let mut first_gold: Option<Vec<f64>> = None;
+    let mut points = Vec::with_capacity(n_max);
+    for n in 1..=n_max {
+        let of_prompts: Vec<Vec<f64>> = proxies.iter().map(|proxies| weights(proxies, n)).collect();
+        let means = |scores: &[Vec<f64>]| -> Vec<f64> {
+            let mean = |(weights, scores): (&Vec<f64>, &Vec<f64>)| -> f64 {
+                weights.iter().zip(scores).map(|(weight, score)| weight * score).sum()
+            };
+            of_prompts.iter().zip(scores).map(mean).collect()
+        };
+        let Some(proxy) = Measured::of(&means(&proxies)) else { break };
+        let gold = golds.as_deref().map(means);
+        let first = first_gold.get_or_insert_with(|| gold.clone().unwrap_or_default());
+        let gain = gold.as_ref().map(|gold| -> Vec<f64> {
+            gold.iter().zip(first.iter()).map(|(gold, first)| gold - first).collect()
+        });
+        points.push(Point {
+            n,
+            kl: divergence(n),
+            proxy,
+            gold: gold.and_then(|gold| Measured::of(&gold)),
+            gold_gain: gain.and_then(|gain| Measured::of(&gain)),
+        });
+    }
+    points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The mean over all subsets of `n` of the gold score of their best, ties shared.
+    fn over_subsets(answers: &[(f64, f64)], n: usize) -> f64 {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for subset in 0_u32..1 << answers.len() {
+            if subset.count_ones() as usize != n {
+                continue;
+            }
+            let inside: Vec<(f64, f64)> =
+                (0..answers.len()).filter(|i| subset >> i & 1 == 1).map(|i| answers[i]).collect();
+            let best = inside.iter().map(|it| it.0).fold(f64::NEG_INFINITY, f64::max);
+            let tied: Vec<f64> = inside.iter().filter(|it| it.0 == best).map(|it| it.1).collect();
+            sum += tied.iter().sum::<f64>() / tied.len() as f64;
+            count += 1.0;
+        }
+        sum / count
+    }
+
+    #[test]
+    fn the_estimate_is_the_mean_over_all_subsets() {
+        let distinct = [(0.3, 1.0), (-2.0, 4.0), (1.5, -1.0), (0.1, 2.5), (0.9, 0.0), (-0.4, 7.0)];
+        let tied = [(1.0, 1.0), (0.0, 4.0), (1.0, -1.0), (0.0, 2.5), (1.0, 0.0), (-1.0, 7.0)];
+        let equal = [(2.0, 1.0), (2.0, 4.0), (2.0, -2.0)];
+        for answers in [&distinct[..], &tied, &equal] {
+            let proxies: Vec<f64> = answers.iter().map(|it| it.0).collect();
+            for n in 1..=answers.len() {
+                let found: f64 =
+                    weights(&proxies, n).iter().zip(answers).map(|(weight, it)| weight * it.1).sum();
+                let want = over_subsets(answers, n);
+                assert!((found - want).abs() < 1e-12, "{n} of {answers:?}: {found} {want}");
+            }
+        }
+        assert!(weights(&[1.0], 0).is_empty() && weights(&[1.0], 2).is_empty());
+    }
+
+    #[test]
+    fn weights_of_many_answers_are_probabilities() {
+        for len in [1, 2, 64, 1000] {
+            let rewards: Vec<f64> = (0..len).map(|i| f64::from(i * 7919 % len)).collect();
+            for n in 1..=len as usize {
+                let weights = weights(&rewards, n);
+                assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{n} of {len}");
+                assert!(weights.iter().all(|it| (0.0..=1.0).contains(it)), "{n} of {len}");
+            }
+        }
+        // C(63, 31) / C(64, 32) = 1 / 2 for the best of 64, and 1 / C(64, 32) for the 32nd from below.
+        let rewards: Vec<f64> = (0..64).map(f64::from).collect();
+        let half = weights(&rewards, 32);
+        assert!((half[63] - 0.5).abs() < 1e-15 && half[30] == 0.0);
+        assert!((half[31] * 1_832_624_140_942_590_534.0 - 1.0).abs() < 1e-12, "{}", half[31]);
+    }
+
+    #[test]
+    fn a_curve_by_hand() {
+        let answer = |proxy: f64, gold: f64| Scored { proxy, gold: Some(gold) };
+        // The proxy likes what the judge does not, for one prompt of two.
+        let prompts = [
+            vec![answer(0.0, 1.0), answer(1.0, 3.0)],
+            vec![answer(0.0, 2.0), answer(2.0, 0.0), answer(-1.0, 1.0)],
+        ];
+        let found = curve(&prompts);
+        assert_eq!(found.iter().map(|it| it.n).collect::<Vec<_>>(), [1, 2]);
+        // Prompt 1: means .5 and 2, best of two 1 and 3. Prompt 2: means 1/3 and 1; of its three pairs
+        // two have the answer of 2 as their best, one that of 0.
+        assert!((found[0].proxy.mean - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-12);
+        assert!((found[0].gold.unwrap().mean - 1.5).abs() < 1e-12);
+        assert!((found[1].proxy.mean - f64::midpoint(1.0, 4.0 / 3.0)).abs() < 1e-12);
+        assert!((found[1].gold.unwrap().mean - (3.0 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
+        let gain = found[1].gold_gain.unwrap();
+        assert!((gain.mean - (1.0 - 1.0 / 3.0) / 2.0).abs() < 1e-12 && gain.interval.is_some());
+        assert_eq!((found[0].gold_gain.unwrap().mean, found[0].kl), (0.0, 0.0));
+        assert!((found[1].kl - (2.0_f64.ln() - 0.5)).abs() < 1e-15);
+    }
+
+    #[test]
+    fn without_a_judge_there_is_no_gold() {
+        let answers = vec![Scored { proxy: 1.0, gold: None }, Scored { proxy: 2.0, gold: Some(1.0) }];
+        let found = curve(&[answers]);
+        assert_eq!((found.len(), found[1].gold, found[1].gold_gain), (2, None, None));
+        assert_eq!((found[1].proxy.mean, found[1].proxy.interval), (2.0, None));
+        assert!(curve(&[]).is_empty() && curve(&[Vec::new()]).is_empty());
+        assert!((divergence(64) - 3.174_508).abs() < 1e-6, "{}", divergence(64));
+    }
+}

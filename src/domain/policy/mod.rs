@@ -1,0 +1,25 @@
+//! The policy stage: a language model trained to please the evolved reward model, and judged by
+//! others. Everything about it that needs no engine.
+//!
+//! ```text
+//! rollout    what was sampled, as numbers       objective  loss and derivatives of a step
+//! reward     scores to rewards                  kl         divergence and its controller
+//! advantage  rewards to advantages              metric     what is measured, with TRL's names
+//! best_of    best-of-n from one set of samples  win        two policies, prompt by prompt
+//! sign       the known signs of trouble         run_loop   the stage as a state machine
+//! settings   the keys of `[policy]`
+//! ```
+
+pub mod advantage;
+pub mod best_of;
+#[cfg(test)]
+mod fixture;
+pub mod kl;
+pub mod metric;
+pub mod objective;
+pub mod reward;
+pub mod rollout;
+pub mod run_loop;
+pub mod settings;
+pub mod sign;
+pub mod win;
