@@ -37,6 +37,8 @@ pub enum Purpose {
     Sides = 14,
     /// Which seed pairs a fold model does not learn, and in which order it learns the others.
     CrossFit = 20,
+    /// Tokens of generated answers.
+    Generation = 30,
 }
 
 /// The place of a stream: the same place always yields the same numbers.

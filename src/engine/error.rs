@@ -230,6 +230,22 @@ pub enum EngineError {
         /// What the stock Llama lacks.
         detail: String,
     },
+    /// A prompt without a token.
+    #[error("a prompt has no tokens")]
+    EmptyPrompt,
+    /// A token id that the model has no embedding for.
+    #[error("token {token} is not among the model's {n_rows}")]
+    NoSuchToken {
+        token: u32,
+        /// Rows of the embedding table.
+        n_rows: usize,
+    },
+    /// A setting of the distribution that tokens are drawn from.
+    #[error("`{key}` is `{value}`, expected {expected}")]
+    BadSampling { key: &'static str, value: f64, expected: &'static str },
+    /// Keys and values of one answer do not fit the memory that they may take.
+    #[error("one answer needs {} MiB for keys and values, and may take {} MiB", needed.div_ceil(1 << 20), limit >> 20)]
+    CacheTooSmall { needed: u64, limit: u64 },
     /// A prompt leaves no room for an answer.
     #[error("the prompt has {n_tokens} tokens, but the model reads {limit}")]
     PromptTooLong {
@@ -405,6 +421,10 @@ impl EngineError {
                 "use a Llama model with plain rotary positions and no biases"
             }
             Self::PromptTooLong { .. } => "shorten the prompt",
+            Self::EmptyPrompt => "a model continues at least one token; give it some text",
+            Self::NoSuchToken { .. } => "the tokenizer and the model do not belong together",
+            Self::BadSampling { .. } => return None,
+            Self::CacheTooSmall { .. } => "allow more memory, or fewer new tokens",
             Self::BrokenCheckpoint { .. } => {
                 "resume from an older checkpoint, or start the run again"
             }

@@ -2,11 +2,13 @@
 //! on next tokens, and continuing a text.
 
 use super::config::ModelConfig;
+use super::files::layout::{Layout, Part};
 use super::files::weights::ModelFiles;
+use super::generation::{GenerationSettings, Listener};
 use super::model_tensor::ModelTensor;
 use super::{EncodedPair, EngineError, OpenSettings, StepReport, StepSettings};
 
-/// A causal language model whose output head is its embedding table.
+/// A causal language model.
 pub trait CausalLm: Send {
     /// Mean log-probability, in nats a token, of what each side of a pair does not share with the
     /// other, given what stands before it. Length does not count: a sum would prefer the shorter.
@@ -30,6 +32,19 @@ pub trait CausalLm: Send {
         settings: &StepSettings,
     ) -> Result<StepReport, EngineError>;
 
+    /// Continues prompts, each a sequence of at least one token, and tells `listener` of every token and
+    /// every answer. An answer depends on its prompt, its numbers and the settings that say so alone.
+    ///
+    /// # Errors
+    /// Before anything is computed when a prompt has no room for an answer, a token is unknown or a
+    /// setting makes no sense; [`EngineError::NonFinite`] when a logit is not finite.
+    fn generate(
+        &mut self,
+        prompts: &[&[u32]],
+        settings: &GenerationSettings,
+        listener: &mut dyn Listener,
+    ) -> Result<(), EngineError>;
+
     /// Every tensor of the model, in the order of its files.
     ///
     /// # Errors
@@ -44,19 +59,21 @@ pub enum NoLikelihood {
     Mock,
     /// An encoder reads both ways and predicts no next token.
     Encoder,
-    /// The output head is separate from the embedding table; only tied heads are read.
-    UntiedHead,
+    /// The output head is not the embedding table and not among the tensors either, as in the export of a
+    /// reward model.
+    NoOutputHead,
 }
 
 impl NoLikelihood {
-    /// The reason why a model of this shape cannot be read as a language model; `None` where it
-    /// can.
+    /// The reason why these files are no language model; `None` where they are one.
     #[must_use]
-    pub fn of(config: &ModelConfig) -> Option<Self> {
-        match config {
-            ModelConfig::Encoder(_) => Some(Self::Encoder),
-            ModelConfig::Decoder(decoder) => (!decoder.tied_embeddings).then_some(Self::UntiedHead),
+    pub fn of(files: &ModelFiles) -> Option<Self> {
+        if matches!(files.config, ModelConfig::Encoder(_)) {
+            return Some(Self::Encoder);
         }
+        let layout = Layout::of(&files.config);
+        let head = layout.weight(None, Part::LanguageHead)?;
+        (!files.weights.contains(&head.name)).then_some(Self::NoOutputHead)
     }
 }
 
@@ -66,9 +83,9 @@ impl std::fmt::Display for NoLikelihood {
         f.write_str(match self {
             Self::Mock => "is the stand-in of tests, which has no language model",
             Self::Encoder => "is an encoder, which predicts no next token",
-            Self::UntiedHead => {
-                "has an output head apart from its embeddings (`tie_word_embeddings` is `false`), \
-                 which is not read"
+            Self::NoOutputHead => {
+                "has no output head: `lm_head.weight` is not among its tensors, and \
+                 `tie_word_embeddings` is not `true`"
             }
         })
     }
@@ -79,7 +96,7 @@ pub(super) fn language_files(
     settings: &OpenSettings,
 ) -> Result<Result<ModelFiles, NoLikelihood>, EngineError> {
     let files = ModelFiles::open_as(settings)?;
-    if let Some(reason) = NoLikelihood::of(&files.config) {
+    if let Some(reason) = NoLikelihood::of(&files) {
         return Ok(Err(reason));
     }
     files.check_language_head()?;

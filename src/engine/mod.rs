@@ -21,6 +21,7 @@ pub mod export;
 pub mod files;
 #[cfg(test)]
 mod fixture;
+pub mod generation;
 mod implementation;
 mod language_model;
 mod low_rank;
@@ -37,6 +38,7 @@ pub mod score;
 pub mod scoring;
 mod settings;
 pub mod text;
+pub mod text_model;
 
 pub use crate::domain::pseudo_label::Claim;
 pub use error::EngineError;

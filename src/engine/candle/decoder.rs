@@ -38,6 +38,8 @@ pub struct Decoder {
     blocks: Vec<Block>,
     final_norm: Tensor,
     score: Linear,
+    /// The output head of a language model; none where it is the embedding table.
+    language_head: Option<Tensor>,
 }
 
 impl Decoder {
@@ -81,7 +83,24 @@ impl Decoder {
                 .collect::<std::result::Result<_, EngineError>>()?,
             final_norm: weight(None, Part::FinalNorm)?,
             score: parameters.linear(layout, None, Part::Score, tuning)?,
+            language_head: None,
         })
+    }
+
+    /// As [`Decoder::new`], with the output head where it is not the embedding table.
+    ///
+    /// # Errors
+    /// As [`Decoder::new`].
+    pub fn language_model(
+        config: &DecoderConfig,
+        layout: &Layout,
+        parameters: &Parameters,
+        tuning: &Tuning,
+    ) -> std::result::Result<Self, EngineError> {
+        let decoder = Self::new(config, layout, parameters, tuning)?;
+        let has_head = layout.weight(None, Part::LanguageHead).is_some();
+        let head = has_head.then(|| parameters.weight(layout, None, Part::LanguageHead));
+        Ok(Self { language_head: head.transpose()?, ..decoder })
     }
 
     /// The reward of each sequence, `[sequences]`.
@@ -90,11 +109,11 @@ impl Decoder {
         self.score.forward(pass, &last)?.flatten_all()
     }
 
-    /// The logits of the token after each of these rows, `[rows, vocabulary]`; the output head is
-    /// the embedding table.
+    /// The logits of the token after each of these rows, `[rows, vocabulary]`.
     pub fn logits(&self, pass: &Pass<'_>, rows: &[u32]) -> Result<Tensor> {
         let hidden = self.normed(pass, rows)?;
-        pass.arithmetic.project(&hidden, &pass.value(&self.words))
+        let head = self.language_head.as_ref().unwrap_or(&self.words);
+        pass.arithmetic.project(&hidden, &pass.value(head))
     }
 
     /// The last block's output at some rows, after the final norm, `[rows, width]`.

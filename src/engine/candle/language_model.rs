@@ -1,4 +1,4 @@
-//! Next-token prediction on a candle device, with a decoder whose output head is its embedding table.
+//! Next-token prediction on a candle device.
 
 use candle_core::{D, Device, Tensor};
 use candle_nn::ops;
@@ -13,6 +13,8 @@ use crate::domain::spec::{Precision, Tuning};
 use crate::engine::config::{DecoderConfig, ModelConfig};
 use crate::engine::files::layout::Layout;
 use crate::engine::files::weights::{ModelFiles, StoredTensors};
+use crate::engine::generation::sampling::{Loops, Room, pick};
+use crate::engine::generation::{AnswerPlace, Generated, GenerationSettings, Listener};
 use crate::engine::language_model::{answer_means, usable};
 use crate::engine::{
     CausalLm, EncodedPair, EngineError, ModelTensor, OpenSettings, StepReport, StepSettings,
@@ -61,7 +63,7 @@ impl LanguageModel {
     ) -> Result<Self, EngineError> {
         let layout = Layout::of(&ModelConfig::Decoder(config.clone()));
         let tuning = &Tuning::Full;
-        let parameters = Parameters::new(
+        let parameters = Parameters::of_language_model(
             &layout,
             &Origin {
                 source,
@@ -72,7 +74,7 @@ impl LanguageModel {
                 n_layers: config.n_layers,
             },
         )?;
-        let decoder = Decoder::new(config, &layout, &parameters, tuning)?;
+        let decoder = Decoder::language_model(config, &layout, &parameters, tuning)?;
         let arithmetic = Arithmetic::new(precision, &device);
         Ok(Self { decoder, parameters, arithmetic, device, budget })
     }
@@ -182,6 +184,40 @@ impl LanguageModel {
     }
 }
 
+impl LanguageModel {
+    /// One answer; `None` when the listener cancels.
+    fn answer(
+        &self,
+        prompt: &[u32],
+        place: AnswerPlace,
+        room: usize,
+        settings: &GenerationSettings,
+        listener: &mut dyn Listener,
+    ) -> Result<Option<Generated>, EngineError> {
+        let draws = settings.draws(place);
+        let (mut sequence, mut log_probabilities) = (prompt.to_vec(), Vec::new());
+        let mut buffers = Room::default();
+        loop {
+            let padded = Padded::sequences(&[(&sequence, 0)]);
+            let pass = Pass::new(self.arithmetic, &padded, &self.device, None);
+            let logits = self.decoder.logits(&pass, &[sequence.len() as u32 - 1])?;
+            let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+            let position = sequence.len() - prompt.len();
+            let unit = draws.unit(position as u64);
+            let picked = pick(&logits, &settings.sampling, unit, Loops::portable(), &mut buffers)?;
+            sequence.push(picked.token);
+            log_probabilities.push(picked.log_probability);
+            let tokens = &sequence[prompt.len()..];
+            let reply = listener.on_token(place, tokens);
+            let Some(ending) = settings.ending(reply, tokens, room) else { return Ok(None) };
+            if let Some(ending) = ending {
+                let tokens = sequence.split_off(prompt.len());
+                return Ok(Some(Generated { place, tokens, log_probabilities, ending }));
+            }
+        }
+    }
+}
+
 impl CausalLm for LanguageModel {
     fn answer_log_likelihoods(
         &mut self,
@@ -206,6 +242,27 @@ impl CausalLm for LanguageModel {
         let gradient_norm = adamw::clipped_step(&mut self.parameters, &gradients, settings)?;
         let loss = (totals.loss / n_targets as f64) as f32;
         Ok(StepReport { loss, gradient_norm, n_correct: totals.n_correct, n_tokens })
+    }
+
+    /// Reads a sequence anew for each token: keys and values are not kept.
+    fn generate(
+        &mut self,
+        prompts: &[&[u32]],
+        settings: &GenerationSettings,
+        listener: &mut dyn Listener,
+    ) -> Result<(), EngineError> {
+        settings.check()?;
+        for (number, prompt) in prompts.iter().enumerate() {
+            let room = settings.room(prompt.len())?;
+            for answer in 0..settings.n_answers {
+                let place = AnswerPlace { prompt: number, answer };
+                match self.answer(prompt, place, room, settings, listener)? {
+                    Some(answer) => listener.on_answer(answer),
+                    None => return Ok(()),
+                }
+            }
+        }
+        Ok(())
     }
 
     fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {

@@ -64,11 +64,28 @@ pub struct Origin<'a> {
 const FIRST_ADAPTER_NUMBER: u64 = 1 << 48;
 
 impl Parameters {
-    /// Reads each tensor that the files have, and initializes the others from the random seed.
+    /// Reads each tensor that the files have, and initializes the others from the random seed; the
+    /// output head of a language model is left out.
     ///
     /// # Errors
     /// When a file cannot be read, or the device refuses.
     pub fn new(layout: &Layout, origin: &Origin<'_>) -> Result<Self, EngineError> {
+        let is_wanted = |spec: &&TensorSpec| spec.part != Part::LanguageHead;
+        Self::of(layout.tensors().iter().filter(is_wanted), origin)
+    }
+
+    /// As [`Parameters::new`], with the output head of a language model.
+    ///
+    /// # Errors
+    /// As [`Parameters::new`].
+    pub fn of_language_model(layout: &Layout, origin: &Origin<'_>) -> Result<Self, EngineError> {
+        Self::of(layout.tensors().iter(), origin)
+    }
+
+    fn of<'a>(
+        wanted: impl Iterator<Item = &'a TensorSpec>,
+        origin: &Origin<'_>,
+    ) -> Result<Self, EngineError> {
         let mut parameters = Self {
             trained: Vec::new(),
             frozen: BTreeMap::new(),
@@ -78,7 +95,6 @@ impl Parameters {
         };
         // Numbers of the first values of base tensors and of low-rank updates.
         let mut numbers = (0, FIRST_ADAPTER_NUMBER);
-        let wanted = layout.tensors().iter().filter(|tensor| tensor.part != Part::LanguageHead);
         for spec in wanted {
             parameters.add(spec, origin, numbers.0)?;
             numbers.0 += spec.shape.iter().product::<usize>() as u64;

@@ -150,6 +150,33 @@ impl Batch {
         batch
     }
 
+    /// Packs plain sequences of which only the last rows are read.
+    #[must_use]
+    pub fn prompts(prompts: &[&[u32]]) -> Self {
+        let mut batch = Self::default();
+        for tokens in prompts {
+            batch.push_run(*tokens, 0..tokens.len() as u32, 0..0, 0);
+            batch.pool_from_last_block(&[tokens.len() - 1]);
+        }
+        batch.token_types.resize(batch.tokens.len(), 0);
+        batch
+    }
+
+    /// One token of each of several sequences, at these positions; who attends to whom is not said.
+    #[must_use]
+    pub fn steps(tokens: Vec<u32>, positions: Vec<u32>) -> Self {
+        let n = tokens.len();
+        let rows: Vec<u32> = (0..n as u32).collect();
+        let all = Queries {
+            covers_all: true,
+            numbers: rows.clone(),
+            rows,
+            positions,
+            ..Queries::default()
+        };
+        Self { token_types: vec![0; n], tokens, pooled: all.clone(), all }
+    }
+
     fn push_run<'a>(
         &mut self,
         tokens: impl IntoIterator<Item = &'a u32>,

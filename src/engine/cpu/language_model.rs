@@ -1,4 +1,4 @@
-//! Next-token prediction with a decoder whose output head is its embedding table.
+//! Next-token prediction with a decoder; its output head is its embedding table or a matrix of its own.
 //!
 //! The embedded model is pretrained with this before it becomes a reward model. The loss is the mean
 //! cross-entropy over all predicted tokens of a batch; logits exist only for a few rows at a time.
@@ -7,17 +7,19 @@ use super::batch::Batch;
 use super::dropout::Dropout;
 use super::kernel::cross_entropy::{Prediction, cross_entropy};
 use super::kernel::vector::math::fit;
-use super::kernel::{Linear, Weight, Write};
+use super::kernel::{Linear, Write};
 use super::loss::Totals;
 use super::micro_batch::{cut, running_sums};
 use super::network::Transformer;
 use super::network::context::{Context, Pass, Reading};
 use super::network::workspace::Workspace;
+use super::packed_weights::PackedWeights;
 use super::parameters::{NoSource, Parameters};
 use super::trainer::{Running, Trainer, Update};
 use crate::domain::spec::{Precision, Tuning};
 use crate::engine::config::DecoderConfig;
 use crate::engine::files::weights::ModelFiles;
+use crate::engine::generation::{GenerationSettings, Listener};
 use crate::engine::language_model::{answer_means, usable};
 use crate::engine::{
     CausalLm, EncodedPair, EngineError, ModelTensor, OpenSettings, StepReport, StepSettings,
@@ -30,6 +32,8 @@ const LOGIT_ROWS: usize = 128;
 #[derive(Debug)]
 pub struct LanguageModel {
     trainer: Trainer,
+    /// Its matrices in panels, from the first answer on until they change.
+    packed: Option<PackedWeights>,
 }
 
 impl LanguageModel {
@@ -42,9 +46,10 @@ impl LanguageModel {
         rng_seed: u64,
         n_threads: usize,
     ) -> Result<Self, EngineError> {
-        let (network, table) = Transformer::decoder(config, &Tuning::Full, Precision::F32);
+        let (network, table) = Transformer::language_decoder(config, &Tuning::Full, Precision::F32);
         let parameters = Parameters::new(table, rng_seed, &NoSource)?;
-        Ok(Self { trainer: Trainer::new(network, parameters, Running::exact(n_threads))? })
+        let trainer = Trainer::new(network, parameters, Running::exact(n_threads))?;
+        Ok(Self { trainer, packed: None })
     }
 
     /// Opens the pretrained language model in `files`, as it was before any reward training.
@@ -52,14 +57,42 @@ impl LanguageModel {
     /// # Errors
     /// When the files cannot be read, or the system refuses the threads.
     pub fn of_files(settings: &OpenSettings, files: &ModelFiles) -> Result<Self, EngineError> {
-        let (network, table) = Transformer::new(&files.config, &Tuning::Full, Precision::F32);
+        let (network, table) =
+            Transformer::language_model(&files.config, &Tuning::Full, Precision::F32);
         let parameters = Parameters::new(table, settings.rng_seed, &files.weights)?;
         let running = Running {
             n_threads: settings.n_threads,
             precision: settings.precision,
             micro_batch_rows: settings.micro_batch_tokens,
         };
-        Ok(Self { trainer: Trainer::new(network, parameters, running)? })
+        Ok(Self { trainer: Trainer::new(network, parameters, running)?, packed: None })
+    }
+
+    /// The trainer, and its matrices in panels.
+    pub(super) fn packed(&mut self) -> (&mut Trainer, &PackedWeights) {
+        let Self { trainer, packed } = self;
+        let packed = packed.get_or_insert_with(|| {
+            trainer.run(|network, maker, _, _| {
+                PackedWeights::new(maker.on, maker.weights, &network.matrices())
+            })
+        });
+        (trainer, packed)
+    }
+
+    /// Forgets the panels of matrices that were trained.
+    fn unpack(&mut self) {
+        if self.trainer.network.matrices().iter().any(|(slot, _)| slot.is_trained()) {
+            self.packed = None;
+        }
+    }
+
+    /// Refuses tokens that the model has no embedding for.
+    pub(super) fn check_tokens(&self, sequences: &[&[u32]]) -> Result<(), EngineError> {
+        let n_rows = self.trainer.network.vocab_size();
+        match sequences.iter().copied().flatten().find(|token| **token as usize >= n_rows) {
+            Some(&token) => Err(EngineError::NoSuchToken { token, n_rows }),
+            None => Ok(()),
+        }
     }
 
     /// The cross-entropy, in nats, of the token that follows each row of each sequence; 0 for the
@@ -109,6 +142,7 @@ impl LanguageModel {
     /// Gives a tensor other values.
     #[cfg(test)]
     pub fn set(&mut self, name: &str, values: &[f32]) {
+        self.packed = None;
         let parameters = &mut self.trainer.parameters;
         let span = parameters.trained().find(|it| it.name == name).map(|it| it.slot.span);
         if let Some(span) = span {
@@ -151,9 +185,19 @@ impl CausalLm for LanguageModel {
         let pass = Pass::training(Reading::All, dropout);
         let totals = self.accumulate(&sequences, n_targets as usize, pass);
         let mean_loss = totals.loss / n_targets as f64;
+        self.unpack();
         let gradient_norm = self.trainer.update(mean_loss, Update::from(settings))?;
         let (loss, n_correct) = (mean_loss as f32, totals.n_correct);
         Ok(StepReport { loss, gradient_norm, n_correct, n_tokens })
+    }
+
+    fn generate(
+        &mut self,
+        prompts: &[&[u32]],
+        settings: &GenerationSettings,
+        listener: &mut dyn Listener,
+    ) -> Result<(), EngineError> {
+        self.answer_prompts(prompts, settings, listener)
     }
 
     fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
@@ -173,7 +217,7 @@ fn targets(batch: &Batch) -> Vec<Option<u32>> {
 }
 
 /// The losses, summed and by row. A training pass also computes the gradient of `work.hidden`, and
-/// adds that of the embedding table in its role as the output head.
+/// adds that of the output head where it is trained.
 fn predict(
     network: &Transformer,
     cx: Context<'_>,
@@ -183,8 +227,8 @@ fn predict(
     losses: &mut Vec<f32>,
 ) -> Totals {
     let width = network.width();
-    let slot = network.embeddings().words;
-    let embedding = Weight::F32(cx.weights.vector(slot));
+    let slot = network.output_head();
+    let head = cx.weights.matrix(slot);
     let linear = Linear { input: width, output: network.vocab_size() };
     let targets = targets(cx.batch);
     let mut predictions = vec![Prediction::default(); LOGIT_ROWS];
@@ -195,7 +239,7 @@ fn predict(
         let range = i * LOGIT_ROWS * width..(i * LOGIT_ROWS + rows) * width;
         let hidden = &work.hidden[range.clone()];
         let logits = fit(&mut work.logits, rows * linear.output);
-        linear.forward(cx.on, rows, Write::Replace, logits, hidden, embedding);
+        linear.forward(cx.on, rows, Write::Replace, logits, hidden, head);
         let predictions = &mut predictions[..rows];
         cross_entropy(cx.team(), logits, targets, 1.0 / n_targets as f32, predictions);
         for prediction in predictions {
@@ -203,10 +247,12 @@ fn predict(
             totals.n_correct += u32::from(prediction.is_best);
             losses.push(prediction.loss);
         }
-        if let (true, Some(dembedding)) = (cx.pass.keeps, slot.gradient(gradient)) {
+        if cx.pass.keeps {
             let dhidden = &mut dhidden[range];
-            linear.input_gradient(cx.on, rows, Write::Replace, dhidden, logits, embedding);
-            linear.weight_gradient(cx.on, rows, dembedding, logits, hidden);
+            linear.input_gradient(cx.on, rows, Write::Replace, dhidden, logits, head);
+            if let Some(dhead) = slot.gradient(gradient) {
+                linear.weight_gradient(cx.on, rows, dhead, logits, hidden);
+            }
         }
     }
     totals

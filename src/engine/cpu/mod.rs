@@ -13,6 +13,7 @@
 pub mod batch;
 pub mod cached_trunk;
 pub mod dropout;
+mod generation;
 mod implementation;
 pub mod kernel;
 pub mod language_model;
@@ -20,6 +21,7 @@ pub mod loss;
 pub mod micro_batch;
 pub mod model;
 pub mod network;
+mod packed_weights;
 pub mod parameters;
 pub mod persistence;
 mod plan;

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use half::bf16;
 use sha2::{Digest, Sha256};
 
-use super::kernel::Weight;
+use super::kernel::{Packed, Weight};
+use super::packed_weights::PackedWeights;
 use super::table::{Entry, Role, Slot, Store, Table};
 use crate::domain::random::{Place, Purpose};
 use crate::engine::{EngineError, ModelTensor, Values};
@@ -53,6 +54,7 @@ pub struct Weights<'a> {
     trained: &'a [f32],
     frozen: &'a [f32],
     halves: &'a [bf16],
+    packed: Option<&'a PackedWeights>,
 }
 
 impl<'a> Weights<'a> {
@@ -64,6 +66,18 @@ impl<'a> Weights<'a> {
             Store::Frozen => Weight::F32(slot.span.of(self.frozen)),
             Store::Half => Weight::Bf16(&self.halves[slot.span.start..slot.span.end]),
         }
+    }
+
+    /// The same, with matrices that are packed where `packed` has them.
+    #[must_use]
+    pub fn with_packed(self, packed: &'a PackedWeights) -> Self {
+        Self { packed: Some(packed), ..self }
+    }
+
+    /// A matrix in panels, where it is packed.
+    #[must_use]
+    pub fn packed(self, slot: Slot) -> Option<&'a Packed> {
+        self.packed?.get(slot)
     }
 
     /// A bias, the weight of a norm, or a part of an adapter: always `f32`.
@@ -172,13 +186,13 @@ impl Parameters {
     /// What a pass reads.
     #[must_use]
     pub fn weights(&self) -> Weights<'_> {
-        Weights { trained: &self.values, frozen: &self.frozen, halves: &self.halves }
+        Weights { trained: &self.values, frozen: &self.frozen, halves: &self.halves, packed: None }
     }
 
     /// What a pass reads, and the gradient that a backward pass adds to.
     pub fn weights_and_gradient(&mut self) -> (Weights<'_>, &mut [f32]) {
         let Self { values, gradient, frozen, halves, .. } = self;
-        (Weights { trained: values, frozen, halves }, gradient)
+        (Weights { trained: values, frozen, halves, packed: None }, gradient)
     }
 
     /// Digest of the frozen tensors in the precision they are kept in; empty when all are trained.

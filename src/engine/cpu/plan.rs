@@ -38,14 +38,17 @@ pub fn plan(settings: &OpenSettings, load: Load) -> Result<MemoryPlan, EngineErr
     // A checkpoint holds one trained tensor at a time as bytes.
     let trained = table.entries().iter().filter(|entry| entry.slot.is_trained());
     let largest_tensor = trained.map(|entry| entry.slot.span.len()).max().unwrap_or(0);
-    let is_asked = load.has_second_view && NoLikelihood::of(&files.config).is_none();
+    let is_asked = load.has_second_view && NoLikelihood::of(&files).is_none();
     // The gradient and the moments of frozen tensors are never written, so they take no memory.
-    let n_asked = n(Store::Trained) + n(Store::Frozen) + n(Store::Half);
+    let (_, asked) =
+        Transformer::language_model(&files.config, &settings.tuning, settings.frozen_precision);
+    let n_asked: usize =
+        [Store::Trained, Store::Frozen, Store::Half].iter().map(|it| asked.n_values(*it)).sum();
     Ok(MemoryPlan {
         program: resident_bytes().unwrap_or(32 << 20),
         weights: 4 * (n(Store::Trained) + n(Store::Frozen))
             + 2 * n(Store::Half)
-            + if is_asked { 4 * n_asked } else { 0 },
+            + if is_asked { 4 * n_asked as u64 } else { 0 },
         optimizer: 12 * n(Store::Trained),
         activations: 4 * activations as u64,
         data: (4.0 * tokens_a_pair * load.n_pairs as f64) as u64 + 4 * largest_tensor as u64,

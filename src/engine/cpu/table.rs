@@ -34,7 +34,7 @@ impl Span {
 }
 
 /// Which vector holds a tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Store {
     /// The trained values, with gradient and moments.
     Trained,

@@ -22,6 +22,7 @@ use super::profile::{self, Kernel};
 use relative::Tables;
 
 mod backward;
+pub mod cached;
 mod forward;
 mod operand;
 pub mod relative;

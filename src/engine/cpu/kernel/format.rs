@@ -32,6 +32,9 @@ pub(super) trait Source: Copy + Send + Sync {
     /// # Safety
     /// `min(n, L::N)` values must be readable at `from`.
     unsafe fn first<L: Lanes>(lanes: L, from: *const Self, n: usize) -> L::V;
+
+    /// Whether the value is a bf16 number.
+    fn is_bf16(self) -> bool;
 }
 
 impl Source for f32 {
@@ -40,6 +43,11 @@ impl Source for f32 {
         // SAFETY: the caller vouches for `min(n, L::N)` values at `from`, and no more are read.
         unsafe { lanes.load_first(from, n) }
     }
+
+    #[inline(always)]
+    fn is_bf16(self) -> bool {
+        self.to_bits() & 0xffff == 0
+    }
 }
 
 impl Source for bf16 {
@@ -47,6 +55,11 @@ impl Source for bf16 {
     unsafe fn first<L: Lanes>(lanes: L, from: *const Self, n: usize) -> L::V {
         // SAFETY: the caller vouches for `min(n, L::N)` values at `from`, and no more are read.
         unsafe { lanes.widen_first(from, n) }
+    }
+
+    #[inline(always)]
+    fn is_bf16(self) -> bool {
+        true
     }
 }
 
@@ -252,8 +265,11 @@ unsafe fn tile_in_registers<L: Lanes, const R: usize, const C: usize>(lanes: L, 
 }
 
 /// Writes a finished tile.
+///
+/// # Safety
+/// Of the `R` rows of the tile, `columns` values must be writable, and readable if it adds.
 #[inline(always)]
-unsafe fn store<L: Lanes, const R: usize, const C: usize>(
+pub(super) unsafe fn store<L: Lanes, const R: usize, const C: usize>(
     lanes: L,
     sums: &[[L::V; C]; R],
     tile: &Tile,

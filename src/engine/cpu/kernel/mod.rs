@@ -10,12 +10,14 @@
 pub mod activation;
 pub mod attention;
 pub mod cross_entropy;
+pub mod draw;
 mod format;
 pub mod head_norm;
 pub mod linear;
 pub mod mask;
 pub mod norm;
 pub mod optimizer;
+mod packed;
 mod product;
 pub mod profile;
 pub mod rotary;
@@ -29,6 +31,7 @@ use half::bf16;
 use crate::domain::spec::Precision;
 
 pub use linear::{Linear, Matrix, Write, multiply};
+pub use packed::Packed;
 pub use team::Team;
 
 /// The threads that compute, and the precision of matrix products.

@@ -71,8 +71,13 @@ unsafe impl<S: Sync> Sync for Product<S> {}
 // SAFETY: the pointers are those of slices that `run`'s caller borrows until all tasks are done.
 unsafe impl<S: Sync> Send for Product<S> {}
 
+/// Values along `k` that are multiplied before the next ones are packed: as many as fit the buffer.
+pub(super) fn slab_along(k: usize) -> usize {
+    k.clamp(1, PACKED / 512)
+}
+
 /// Values along `k` in one block: even parts of at most [`K_STEPS`] steps.
-fn block_along(k: usize, values_a_step: usize) -> usize {
+pub(super) fn block_along(k: usize, values_a_step: usize) -> usize {
     let n_blocks = k.div_ceil(K_STEPS * values_a_step).max(1);
     k.div_ceil(n_blocks).next_multiple_of(2).max(2)
 }
@@ -88,7 +93,7 @@ impl<S: Source> Product<S> {
             return;
         }
         // Slabs of the right operand that fit the buffer.
-        let k_slab = self.k.clamp(1, PACKED / 512);
+        let k_slab = slab_along(self.k);
         let n_slab = (PACKED / k_slab / panel() * panel()).min(self.n.next_multiple_of(panel()));
         buffer::with(&RIGHT, k_slab.next_multiple_of(2) * n_slab, |packed| {
             for k in (0..self.k.max(1)).step_by(k_slab) {

@@ -51,8 +51,11 @@ impl Affine {
         x: &[f32],
         low_rank: &mut LowRank,
     ) {
-        let (n, weight) = (numbers.len(), cx.weights.matrix(self.weight));
-        self.shape.forward(cx.on, n, write, y, x, weight);
+        let n = numbers.len();
+        match cx.weights.packed(self.weight) {
+            Some(packed) => packed.forward(cx.on, n, write, y, x),
+            None => self.shape.forward(cx.on, n, write, y, x, cx.weights.matrix(self.weight)),
+        }
         if let Some(bias) = self.bias {
             rows::add_to_rows(cx.team(), y, cx.weights.vector(bias));
         }

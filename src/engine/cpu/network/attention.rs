@@ -75,6 +75,14 @@ pub struct AttentionScratch {
     products: Scratch,
 }
 
+impl AttentionTape {
+    /// `[keys | values]` as attention reads them, of the last pass.
+    #[must_use]
+    pub fn keys_values(&self) -> &[f32] {
+        &self.keys_values
+    }
+}
+
 #[cfg(test)]
 impl AttentionTape {
     /// The buffers, for accounting.
@@ -177,6 +185,40 @@ impl Attention {
         let (pattern, products) = (queries.pattern(), &mut scratch.products);
         attention::forward(cx.on, heads, pattern, relative, q, kv, attended, sums, products);
         let branching = Branch { site: (at.layer, Site::Attention), numbers: &queries.numbers };
+        branching.join(cx, &self.output, attended, stream, branch, low_rank);
+    }
+
+    /// Adds the part's output to `stream`, for one row of each sequence: `attend` turns queries, and the
+    /// rows' own keys and values, into what they take from all rows of their sequences.
+    pub fn step(
+        &self,
+        cx: Context<'_>,
+        rotary: Option<&RotaryTable>,
+        (input, stream): (&[f32], &mut [f32]),
+        tape: &mut AttentionTape,
+        (branch, low_rank): (&mut Vec<f32>, &mut LowRank),
+        attend: &mut dyn FnMut(&[f32], &[f32], &mut [f32]),
+    ) {
+        let (heads, rows) = (self.heads, &cx.batch.all);
+        let n = rows.len();
+        let (wide, kv_wide) = (heads.query_width(), heads.key_value_width());
+        let kv = fit(&mut tape.keys_values, n * kv_wide);
+        self.key_value.forward(cx, &rows.numbers, Write::Replace, kv, input, low_rank);
+        let q = fit(&mut tape.queries, n * wide);
+        self.query.forward(cx, &rows.numbers, Write::Replace, q, input, low_rank);
+        if let Some((query_norm, key_norm)) = self.head_norms {
+            let scales = fit(&mut tape.query_scales, n * heads.n_queries);
+            query_norm.forward(cx, q, (wide, heads.n_queries), scales);
+            let scales = fit(&mut tape.key_scales, n * heads.n_keys);
+            key_norm.forward(cx, kv, (kv_wide, heads.n_keys), scales);
+        }
+        if let Some(rotary) = rotary {
+            rotary.turn(cx.team(), q, wide, heads.n_queries, &rows.positions);
+            rotary.turn(cx.team(), kv, kv_wide, heads.n_keys, &rows.positions);
+        }
+        let attended = fit(&mut tape.attended, n * wide);
+        attend(q, kv, attended);
+        let branching = Branch { site: (0, Site::Attention), numbers: &rows.numbers };
         branching.join(cx, &self.output, attended, stream, branch, low_rank);
     }
 

@@ -14,7 +14,7 @@ use crate::engine::files::layout::{Kind, Layout, Part, TensorSpec, adapter_names
 /// Appends tensors in order. The stage that was entered last decides whether they are trained.
 #[derive(Debug)]
 pub struct Builder<'a> {
-    layout: &'a Layout,
+    layout: Layout,
     table: Table,
     tuning: &'a Tuning,
     frozen: Precision,
@@ -25,7 +25,7 @@ pub struct Builder<'a> {
 impl<'a> Builder<'a> {
     /// An empty table for a network of `n_blocks` blocks; the first stage is that of the
     /// embeddings.
-    pub fn new(layout: &'a Layout, tuning: &'a Tuning, frozen: Precision, n_blocks: usize) -> Self {
+    pub fn new(layout: Layout, tuning: &'a Tuning, frozen: Precision, n_blocks: usize) -> Self {
         let lowest = Stage::lowest_whole(tuning, n_blocks);
         let (table, stage) = (Table::default(), Stage::Embedding);
         Self { layout, table, tuning, frozen, lowest, stage }
@@ -48,7 +48,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn place(&mut self, spec: &TensorSpec) -> Slot {
+    fn place(&mut self, spec: TensorSpec) -> Slot {
         let role = match spec.kind {
             Kind::Matrix => Role::Matrix,
             Kind::Embedding => Role::Embedding,
@@ -62,19 +62,19 @@ impl<'a> Builder<'a> {
         } else {
             Store::Frozen
         };
-        self.table.add(Tensor { name: spec.name.clone(), shape: spec.shape.clone(), role }, store)
+        self.table.add(Tensor { name: spec.name, shape: spec.shape, role }, store)
     }
 
     /// Places the weight of a part that the family may lack.
     pub fn optional_weight(&mut self, part: Part) -> Option<Slot> {
-        let layout = self.layout;
-        layout.weight(self.layer(), part).map(|spec| self.place(spec))
+        let spec = self.layout.weight(self.layer(), part).cloned();
+        spec.map(|spec| self.place(spec))
     }
 
     /// Places the bias of a part, if it has one.
     pub fn bias(&mut self, part: Part) -> Option<Slot> {
-        let layout = self.layout;
-        layout.bias(self.layer(), part).map(|spec| self.place(spec))
+        let spec = self.layout.bias(self.layer(), part).cloned();
+        spec.map(|spec| self.place(spec))
     }
 
     /// Places the weight of a part that the family has.
@@ -124,11 +124,11 @@ impl<'a> Builder<'a> {
         let (Tuning::Lora(lora), Stage::Block(layer)) = (self.tuning, self.stage) else {
             return Vec::new();
         };
-        let (layout, rank) = (self.layout, lora.rank as usize);
+        let rank = lora.rank as usize;
         let mut adapters = Vec::new();
         let mut column = 0;
         for part in group {
-            let Some(spec) = layout.weight(Some(layer), *part) else { continue };
+            let Some(spec) = self.layout.weight(Some(layer), *part) else { continue };
             let (rows, input) = (spec.shape[0], spec.shape[1]);
             let columns = column..column + rows;
             column += rows;

@@ -19,36 +19,61 @@ impl Transformer {
     /// The computation of a decoder and the layout of its parameters.
     #[must_use]
     pub fn decoder(config: &DecoderConfig, tuning: &Tuning, frozen: Precision) -> (Self, Table) {
-        let layout = Layout::of(&ModelConfig::Decoder(config.clone()));
-        let mut builder = Builder::new(&layout, tuning, frozen, config.n_layers);
-        let embeddings = Embeddings {
-            words: builder.weight(Part::Words),
-            positions: None,
-            types: None,
-            norm: None,
-            width: config.hidden_size,
-        };
-        let blocks = (0..config.n_layers).map(|i| block(config, i, &mut builder)).collect();
-        builder.enter(Stage::FinalNorm);
-        let final_norm = builder.rms_norm(Part::FinalNorm, config.rms_norm_eps);
-        builder.enter(Stage::Head);
-        let read_out = builder.weight(Part::Score);
-        let frequencies = config.rope_frequencies().into_iter().map(|it| it as f32).collect();
-        let network = Self {
-            embeddings,
-            blocks,
-            final_norm: Some(final_norm),
-            head: Head { dense: None, read_out, bias: None },
-            rotary: Some(RotaryTable::new(frequencies)),
-            relative: None,
-            packing: Packing::Causal,
-            vocab_size: config.vocab_size,
-            max_tokens: usize::MAX,
-            lowest: Stage::lowest(tuning, config.n_layers),
-            rounds_seam: tuning.freezes_layers(),
-        };
+        let (network, builder) = decoder(config, tuning, frozen);
         (network, builder.finish())
     }
+
+    /// As [`Transformer::decoder`], with the output head of a language model where it is not the
+    /// embedding table. It stands last in the table, so that all other tensors start as they do
+    /// without it; it is trained where the embeddings are.
+    #[must_use]
+    pub fn language_decoder(
+        config: &DecoderConfig,
+        tuning: &Tuning,
+        frozen: Precision,
+    ) -> (Self, Table) {
+        let (mut network, mut builder) = decoder(config, tuning, frozen);
+        builder.enter(Stage::Embedding);
+        network.language_head = builder.optional_weight(Part::LanguageHead);
+        (network, builder.finish())
+    }
+}
+
+fn decoder<'a>(
+    config: &DecoderConfig,
+    tuning: &'a Tuning,
+    frozen: Precision,
+) -> (Transformer, Builder<'a>) {
+    let layout = Layout::of(&ModelConfig::Decoder(config.clone()));
+    let mut builder = Builder::new(layout, tuning, frozen, config.n_layers);
+    let embeddings = Embeddings {
+        words: builder.weight(Part::Words),
+        positions: None,
+        types: None,
+        norm: None,
+        width: config.hidden_size,
+    };
+    let blocks = (0..config.n_layers).map(|i| block(config, i, &mut builder)).collect();
+    builder.enter(Stage::FinalNorm);
+    let final_norm = builder.rms_norm(Part::FinalNorm, config.rms_norm_eps);
+    builder.enter(Stage::Head);
+    let read_out = builder.weight(Part::Score);
+    let frequencies = config.rope_frequencies().into_iter().map(|it| it as f32).collect();
+    let network = Transformer {
+        embeddings,
+        blocks,
+        final_norm: Some(final_norm),
+        head: Head { dense: None, read_out, bias: None },
+        language_head: None,
+        rotary: Some(RotaryTable::new(frequencies)),
+        relative: None,
+        packing: Packing::Causal,
+        vocab_size: config.vocab_size,
+        max_tokens: usize::MAX,
+        lowest: Stage::lowest(tuning, config.n_layers),
+        rounds_seam: tuning.freezes_layers(),
+    };
+    (network, builder)
 }
 
 fn block(config: &DecoderConfig, index: usize, builder: &mut Builder<'_>) -> Block {

@@ -20,7 +20,7 @@ impl Transformer {
     #[must_use]
     pub fn encoder(config: &EncoderConfig, tuning: &Tuning, frozen: Precision) -> (Self, Table) {
         let layout = Layout::of(&ModelConfig::Encoder(config.clone()));
-        let mut builder = Builder::new(&layout, tuning, frozen, config.n_layers);
+        let mut builder = Builder::new(layout, tuning, frozen, config.n_layers);
         let embeddings = Embeddings {
             words: builder.weight(Part::Words),
             positions: builder.optional_weight(Part::Positions),
@@ -57,6 +57,7 @@ impl Transformer {
             blocks,
             final_norm: None,
             head,
+            language_head: None,
             rotary: None,
             relative,
             packing,

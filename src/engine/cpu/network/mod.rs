@@ -20,7 +20,7 @@ use self::workspace::Workspace;
 use super::batch::Batch;
 use super::kernel::rotary::RotaryTable;
 use super::kernel::vector::math::{fit, fit_zeroed};
-use super::table::Table;
+use super::table::{Slot, Table};
 use crate::domain::spec::{Precision, Tuning};
 use crate::engine::EncodedPair;
 use crate::engine::config::ModelConfig;
@@ -31,6 +31,7 @@ pub mod attention;
 pub mod block;
 pub mod branch;
 mod builder;
+mod cached;
 pub mod context;
 mod decoder;
 pub mod embeddings;
@@ -60,6 +61,8 @@ pub struct Transformer {
     blocks: Vec<Block>,
     final_norm: Option<RmsNorm>,
     head: Head,
+    /// The output head of a language model; none where it is the embedding table.
+    language_head: Option<Slot>,
     rotary: Option<RotaryTable>,
     relative: Option<RelativeTable>,
     packing: Packing,
@@ -83,10 +86,23 @@ impl Transformer {
         }
     }
 
-    /// The tables that turn token ids into the first activations.
+    /// As [`Transformer::new`], for a language model: an output head of its own is part of it.
     #[must_use]
-    pub fn embeddings(&self) -> &Embeddings {
-        &self.embeddings
+    pub fn language_model(
+        config: &ModelConfig,
+        tuning: &Tuning,
+        frozen: Precision,
+    ) -> (Self, Table) {
+        match config {
+            ModelConfig::Decoder(config) => Self::language_decoder(config, tuning, frozen),
+            ModelConfig::Encoder(config) => Self::encoder(config, tuning, frozen),
+        }
+    }
+
+    /// The matrix that turns hidden states into logits, `[vocabulary, width]`.
+    #[must_use]
+    pub fn output_head(&self) -> Slot {
+        self.language_head.unwrap_or(self.embeddings.words)
     }
 
     /// Width of the residual stream.

@@ -16,6 +16,11 @@ impl Buffer {
         Self(Vec::new())
     }
 
+    /// Where the values start.
+    pub(in crate::engine::cpu::kernel) fn start(&self) -> *const f32 {
+        self.0.as_ptr().cast()
+    }
+
     #[cfg(test)]
     pub(in crate::engine::cpu::kernel) fn len(&self) -> usize {
         16 * self.0.len()

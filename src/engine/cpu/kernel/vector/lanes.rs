@@ -91,6 +91,23 @@ pub(in crate::engine::cpu::kernel) trait Lanes:
     /// `min(n, Self::N)` values must be writable at `to`.
     unsafe fn store_first(self, to: *mut f32, n: usize, a: Self::V);
 
+    /// Reads [`Self::N`] pairs of bf16 and widens them to `f32`: the low halves, then the high ones.
+    ///
+    /// # Safety
+    /// [`Self::N`] values must be readable at `from`.
+    #[inline(always)]
+    unsafe fn split_pairs(self, from: *const f32) -> [Self::V; 2] {
+        let mut halves = [[0.0_f32; 16]; 2];
+        for i in 0..Self::N {
+            // SAFETY: `i < N`, and the caller vouches for `N` values at `from`.
+            let bits = unsafe { from.cast::<u32>().add(i).read_unaligned() };
+            halves[0][i] = f32::from_bits(bits << 16);
+            halves[1][i] = f32::from_bits(bits & 0xffff_0000);
+        }
+        // SAFETY: a vector has `N <= 16` lanes, and each array has 16.
+        unsafe { [self.load(halves[0].as_ptr()), self.load(halves[1].as_ptr())] }
+    }
+
     /// Starts to fetch what lies at `from`, which need not be readable.
     #[inline(always)]
     fn prefetch(self, from: *const f32) {

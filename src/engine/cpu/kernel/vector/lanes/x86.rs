@@ -178,6 +178,16 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn split_pairs(self, from: *const f32) -> [__m512; 2] {
+        // SAFETY: the caller vouches for 16 readable values at `from`.
+        unsafe {
+            let bits = _mm512_castps_si512(_mm512_loadu_ps(from));
+            let high = _mm512_and_si512(bits, _mm512_set1_epi32(0xffff_0000_u32 as i32));
+            [_mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits)), _mm512_castsi512_ps(high)]
+        }
+    }
+
+    #[inline(always)]
     unsafe fn store_transposed(self, vectors: &[__m512; 16], to: *mut f32, step: usize, k: usize) {
         let mut rows = *vectors;
         // SAFETY: `self` is proof of AVX-512 F, VL, DQ and BW; no memory is touched.
@@ -310,6 +320,16 @@ impl Lanes for Avx2 {
     fn prefetch(self, from: *const f32) {
         // SAFETY: a prefetch of any address is harmless.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) };
+    }
+
+    #[inline(always)]
+    unsafe fn split_pairs(self, from: *const f32) -> [__m256; 2] {
+        // SAFETY: the caller vouches for 8 readable values at `from`.
+        unsafe {
+            let bits = _mm256_castps_si256(_mm256_loadu_ps(from));
+            let high = _mm256_and_si256(bits, _mm256_set1_epi32(0xffff_0000_u32 as i32));
+            [_mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits)), _mm256_castsi256_ps(high)]
+        }
     }
 
     #[inline(always)]
