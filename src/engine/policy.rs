@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::generation::{GenerationSettings, Listener};
 use super::{EngineError, StepSettings, Trainable};
 
 /// A prompt and answers to it, as token ids. The prompt is computed once for all its answers.
@@ -97,6 +98,18 @@ pub trait Policy: Trainable {
         slopes_of: SlopesOf<'_>,
         settings: &StepSettings,
     ) -> Result<PolicyStepReport, EngineError>;
+
+    /// Answers prompts, each a sequence of at least one token, with the policy as it is, and tells
+    /// `listener` of every token and every answer.
+    ///
+    /// # Errors
+    /// As [`super::CausalLm::generate`].
+    fn generate(
+        &mut self,
+        prompts: &[&[u32]],
+        settings: &GenerationSettings,
+        listener: &mut dyn Listener,
+    ) -> Result<(), EngineError>;
 
     /// Makes the policy as it is now the reference.
     fn set_reference(&mut self);

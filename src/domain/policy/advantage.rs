@@ -139,10 +139,7 @@ mod tests {
             (Scale::None, [-1.0, 1.0, 0.0, 0.0]),
             (Scale::Group, [-1.0 / root, 1.0 / root, 0.0, 0.0]),
             // Mean 3.5, squares 6.25 + .25 + 2.25 + 2.25 over 3.
-            (
-                Scale::Batch,
-                [-1.0, 1.0, 0.0, 0.0].map(|it| it / ((11.0_f64 / 3.0).sqrt() + 1e-4)),
-            ),
+            (Scale::Batch, [-1.0, 1.0, 0.0, 0.0].map(|it| it / ((11.0_f64 / 3.0).sqrt() + 1e-4))),
         ] {
             all_close(&group_relative(&rewards, 2, scale), &want, 1e-12, "advantages");
         }
@@ -196,8 +193,9 @@ mod tests {
             let settings = &case["settings"];
             let (gamma, lambda) = (number(&settings["gamma"]), number(&settings["lam"]));
             let rows = lists(&case["token_rewards"]).into_iter().zip(lists(&case["values"]));
-            let estimates: Vec<Estimate> =
-                rows.map(|(rewards, values)| generalized(&rewards, &values, gamma, lambda)).collect();
+            let estimates: Vec<Estimate> = rows
+                .map(|(rewards, values)| generalized(&rewards, &values, gamma, lambda))
+                .collect();
             let want = lists(&case["advantages"]);
             let cut = estimates.iter().zip(&want).map(|(it, want)| &it.advantages[..want.len()]);
             let mut advantages: Vec<Vec<f64>> = cut.map(<[f64]>::to_vec).collect();

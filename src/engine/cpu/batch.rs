@@ -155,7 +155,7 @@ impl Batch {
     pub fn prompts(prompts: &[&[u32]]) -> Self {
         let mut batch = Self::default();
         for tokens in prompts {
-            batch.push_run(*tokens, 0..tokens.len() as u32, 0..0, 0);
+            batch.push_run(*tokens, 0..tokens.len() as u32, &[], 0);
             batch.pool_from_last_block(&[tokens.len() - 1]);
         }
         batch.token_types.resize(batch.tokens.len(), 0);

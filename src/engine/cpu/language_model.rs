@@ -31,7 +31,7 @@ const LOGIT_ROWS: usize = 128;
 /// A decoder trained to predict the next token.
 #[derive(Debug)]
 pub struct LanguageModel {
-    trainer: Trainer,
+    pub(super) trainer: Trainer,
     /// Its matrices in panels, from the first answer on until they change.
     packed: Option<PackedWeights>,
 }
@@ -48,8 +48,12 @@ impl LanguageModel {
     ) -> Result<Self, EngineError> {
         let (network, table) = Transformer::language_decoder(config, &Tuning::Full, Precision::F32);
         let parameters = Parameters::new(table, rng_seed, &NoSource)?;
-        let trainer = Trainer::new(network, parameters, Running::exact(n_threads))?;
-        Ok(Self { trainer, packed: None })
+        Ok(Self::new(Trainer::new(network, parameters, Running::exact(n_threads))?))
+    }
+
+    /// A network of [`Transformer::language_model`] with its parameters.
+    pub(super) fn new(trainer: Trainer) -> Self {
+        Self { trainer, packed: None }
     }
 
     /// Opens the pretrained language model in `files`, as it was before any reward training.
@@ -65,7 +69,7 @@ impl LanguageModel {
             precision: settings.precision,
             micro_batch_rows: settings.micro_batch_tokens,
         };
-        Ok(Self { trainer: Trainer::new(network, parameters, running)?, packed: None })
+        Ok(Self::new(Trainer::new(network, parameters, running)?))
     }
 
     /// The trainer, and its matrices in panels.
@@ -80,7 +84,7 @@ impl LanguageModel {
     }
 
     /// Forgets the panels of matrices that were trained.
-    fn unpack(&mut self) {
+    pub(super) fn unpack(&mut self) {
         if self.trainer.network.matrices().iter().any(|(slot, _)| slot.is_trained()) {
             self.packed = None;
         }

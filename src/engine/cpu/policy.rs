@@ -13,6 +13,7 @@ use super::dropout::Dropout;
 use super::kernel::cross_entropy::{Chosen, Normalizer, chosen_gradient, normalize};
 use super::kernel::vector::math::fit;
 use super::kernel::{Linear, Write};
+use super::language_model::LanguageModel;
 use super::micro_batch::{cut, running_sums};
 use super::model::device_name;
 use super::network::Transformer;
@@ -20,10 +21,10 @@ use super::network::context::{Context, Pass, Reading};
 use super::network::workspace::Workspace;
 use super::parameters::Parameters;
 use super::persistence;
-use super::table::Slot;
 use super::trainer::{Running, Trainer, Update};
 use crate::engine::files::stored::StoredTensors;
 use crate::engine::files::weights::{ModelFiles, write_tensors};
+use crate::engine::generation::{GenerationSettings, Listener};
 use crate::engine::policy::{
     AnswerScores, AnswerSlopes, AnswersTo, Policy, PolicyStepReport, SlopesOf, Speaker,
 };
@@ -40,7 +41,7 @@ const REFERENCE: &str = "reference.safetensors";
 #[derive(Debug)]
 pub struct CpuPolicy {
     info: ModelInfo,
-    trainer: Trainer,
+    model: LanguageModel,
     reference: Reference,
     /// The digest of the weights as they are; empty after they were changed.
     digest: OnceCell<String>,
@@ -62,7 +63,7 @@ impl CpuPolicy {
     /// When the system refuses the threads, or a tensor cannot be read.
     pub fn of_files(settings: &OpenSettings, files: &ModelFiles) -> Result<Self, EngineError> {
         let (network, table) =
-            Transformer::new(&files.config, &settings.tuning, settings.frozen_precision);
+            Transformer::language_model(&files.config, &settings.tuning, settings.frozen_precision);
         let parameters = Parameters::new(table, settings.rng_seed, &files.weights)?;
         let running = Running {
             n_threads: settings.n_threads,
@@ -85,7 +86,13 @@ impl CpuPolicy {
         // Nothing of a policy's trunk is cached, so nothing needs its rounding.
         trainer.network.keep_seam_exact();
         let reference = Reference { values: trainer.parameters.values.clone(), is_as_opened: true };
-        Self { info, trainer, reference, digest: OnceCell::new() }
+        Self { info, model: LanguageModel::new(trainer), reference, digest: OnceCell::new() }
+    }
+
+    /// Forgets what was computed from the weights.
+    fn changed(&mut self) {
+        self.digest.take();
+        self.model.unpack();
     }
 
     fn check(&self, prompts: &[AnswersTo<'_>]) -> Result<(), EngineError> {
@@ -99,7 +106,7 @@ impl CpuPolicy {
                 buffer.clear();
                 buffer.extend_from_slice(prompt);
                 buffer.extend_from_slice(answer);
-                if let Some(detail) = self.trainer.network.sequence_problem(&buffer) {
+                if let Some(detail) = self.model.trainer.network.sequence_problem(&buffer) {
                     return Err(EngineError::BadAnswers { position, detail });
                 }
             }
@@ -115,7 +122,7 @@ impl CpuPolicy {
         pass: Pass,
         mut slopes_of: Option<SlopesOf<'_>>,
     ) -> (Vec<AnswerScores>, f64) {
-        let trainer = &mut self.trainer;
+        let trainer = &mut self.model.trainer;
         let longest = prompts.iter().map(AnswersTo::n_packed_tokens).max();
         trainer.network.reserve_positions(longest.unwrap_or(0));
         let sizes: Vec<usize> = prompts.iter().map(AnswersTo::n_packed_tokens).collect();
@@ -157,11 +164,6 @@ impl CpuPolicy {
     }
 }
 
-/// The matrix that turns hidden states into logits.
-fn output(network: &Transformer) -> Slot {
-    network.embeddings().words
-}
-
 /// Runs of at most [`LOGIT_ROWS`] of `n` rows.
 fn chunks(n: usize) -> impl Iterator<Item = Range<usize>> {
     (0..n).step_by(LOGIT_ROWS).map(move |start| start..n.min(start + LOGIT_ROWS))
@@ -178,7 +180,7 @@ fn logits<'a>(
     let linear = Linear { input: network.width(), output: network.vocab_size() };
     let hidden = &hidden[rows.start * linear.input..rows.end * linear.input];
     let logits = fit(buffer, rows.len() * linear.output);
-    let weight = cx.weights.matrix(output(network));
+    let weight = cx.weights.matrix(network.output_head());
     linear.forward(cx.on, rows.len(), Write::Replace, logits, hidden, weight);
     logits
 }
@@ -298,7 +300,7 @@ impl Predictions {
         gradient: &mut [f32],
         work: &mut Workspace,
     ) {
-        let slot = output(network);
+        let slot = network.output_head();
         let linear = Linear { input: network.width(), output: network.vocab_size() };
         // Writes the gradient of all hidden states, to which that of the logits is added.
         network.head_backward(cx, gradient, work);
@@ -325,11 +327,11 @@ impl Trainable for CpuPolicy {
     }
 
     fn reset_optimizer(&mut self) {
-        self.trainer.parameters.reset_optimizer();
+        self.model.trainer.parameters.reset_optimizer();
     }
 
     fn save(&self, dir: &Path) -> Result<(), EngineError> {
-        let parameters = &self.trainer.parameters;
+        let parameters = &self.model.trainer.parameters;
         persistence::save(parameters, dir)?;
         if self.reference.is_as_opened {
             return Ok(());
@@ -345,10 +347,10 @@ impl Trainable for CpuPolicy {
     }
 
     fn load(&mut self, dir: &Path) -> Result<(), EngineError> {
-        self.digest.take();
+        self.changed();
         let path = dir.join(REFERENCE);
         let stored = if path.exists() { Some(StoredTensors::open(&path)?) } else { None };
-        let parameters = &mut self.trainer.parameters;
+        let parameters = &mut self.model.trainer.parameters;
         if let Some(stored) = &stored {
             for entry in parameters.table.entries().iter().filter(|it| it.slot.is_trained()) {
                 stored.read(&entry.name, entry.slot.span.of_mut(&mut self.reference.values))?;
@@ -359,11 +361,11 @@ impl Trainable for CpuPolicy {
     }
 
     fn weights_digest(&self) -> String {
-        self.digest.get_or_init(|| self.trainer.parameters.digest()).clone()
+        self.digest.get_or_init(|| self.model.trainer.parameters.digest()).clone()
     }
 
     fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
-        Ok(self.trainer.parameters.tensors())
+        Ok(self.model.trainer.parameters.tensors())
     }
 }
 
@@ -375,7 +377,10 @@ impl Policy for CpuPolicy {
     ) -> Result<Vec<AnswerScores>, EngineError> {
         self.check(prompts)?;
         let swap = |policy: &mut Self| {
-            std::mem::swap(&mut policy.trainer.parameters.values, &mut policy.reference.values);
+            std::mem::swap(
+                &mut policy.model.trainer.parameters.values,
+                &mut policy.reference.values,
+            );
         };
         if speaker == Speaker::Reference {
             swap(self);
@@ -398,17 +403,26 @@ impl Policy for CpuPolicy {
         settings: &StepSettings,
     ) -> Result<PolicyStepReport, EngineError> {
         self.check(prompts)?;
-        self.digest.take();
+        self.changed();
         let dropout = Dropout::new(settings.dropout, settings.dropout_key);
         let (_, loss) =
             self.pass(prompts, Pass::training(Reading::Pooled, dropout), Some(slopes_of));
-        let gradient_norm = self.trainer.update(loss, Update::from(settings))?;
+        let gradient_norm = self.model.trainer.update(loss, Update::from(settings))?;
         let n_tokens = prompts.iter().map(|it| it.n_packed_tokens() as u64).sum();
         Ok(PolicyStepReport { loss: loss as f32, gradient_norm, n_tokens })
     }
 
+    fn generate(
+        &mut self,
+        prompts: &[&[u32]],
+        settings: &GenerationSettings,
+        listener: &mut dyn Listener,
+    ) -> Result<(), EngineError> {
+        self.model.answer_prompts(prompts, settings, listener)
+    }
+
     fn set_reference(&mut self) {
-        self.reference.values.copy_from_slice(&self.trainer.parameters.values);
+        self.reference.values.copy_from_slice(&self.model.trainer.parameters.values);
         self.reference.is_as_opened = false;
     }
 }
@@ -416,8 +430,8 @@ impl Policy for CpuPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::spec::{Precision, Tuning};
-    use crate::engine::cpu::tests::support::{is_decoder, lora, settings, tuned};
+    use crate::domain::spec::Tuning;
+    use crate::engine::cpu::tests::support::{is_decoder, lora, settings, tuned_language_model};
     use crate::engine::fixture::FAMILIES;
 
     fn decoders() -> impl Iterator<Item = &'static str> {
@@ -425,7 +439,7 @@ mod tests {
     }
 
     fn policy(family: &str, tuning: &Tuning) -> CpuPolicy {
-        let mut trainer = tuned(family, tuning, Precision::F32, Running::exact(2));
+        let mut trainer = tuned_language_model(family, tuning);
         // Adapters that have not been trained add nothing and pass no gradient on.
         for (i, value) in trainer.parameters.values.iter_mut().enumerate() {
             *value += 0.05 * (i as f32 * 0.7).sin();
@@ -508,13 +522,13 @@ mod tests {
                 let prompts = prompts(&tokens);
                 let training = Pass::training(Reading::Pooled, Dropout::off());
                 let (_, loss) = policy.pass(&prompts, training, Some(&mut slopes));
-                let slope = policy.trainer.parameters.gradient.clone();
-                policy.trainer.parameters.gradient.fill(0.0);
-                let start = policy.trainer.parameters.values.clone();
+                let slope = policy.model.trainer.parameters.gradient.clone();
+                policy.model.trainer.parameters.gradient.fill(0.0);
+                let start = policy.model.trainer.parameters.values.clone();
                 let square: f64 = slope.iter().map(|g| f64::from(*g).powi(2)).sum();
                 let step = 2e-3 / square.sqrt();
                 let mut at = |sign: f64| {
-                    let values = &mut policy.trainer.parameters.values;
+                    let values = &mut policy.model.trainer.parameters.values;
                     for ((value, start), slope) in values.iter_mut().zip(&start).zip(&slope) {
                         *value = (f64::from(*start) + sign * step * f64::from(*slope)) as f32;
                     }
@@ -524,6 +538,42 @@ mod tests {
                 let error = (rise / (2.0 * step) / square - 1.0).abs();
                 assert!(error < 5e-3, "{family} {tuning:?}: {error}");
                 assert!((at(0.0) / loss - 1.0).abs() < 1e-5, "{family}");
+            }
+        }
+    }
+
+    /// The ratio of a first step is 1: what was said of a token when it was drawn is what a training
+    /// pass says of it, also after the weights have changed.
+    #[test]
+    fn sampled_log_probabilities_are_those_of_the_training_pass() {
+        for family in decoders() {
+            for tuning in [Tuning::Full, lora(0.0)] {
+                let mut policy = policy(family, &tuning);
+                let tokens = tokens();
+                policy.train_step(&prompts(&tokens), &mut slopes, &settings(1e-3)).unwrap();
+                let asked: Vec<&[u32]> =
+                    tokens.iter().map(|(prompt, _)| prompt.as_slice()).collect();
+                let mut settings = GenerationSettings::new(7, 16, 3);
+                settings.n_answers = 3;
+                let mut answers = Vec::new();
+                policy.generate(&asked, &settings, &mut answers).unwrap();
+                answers.sort_by_key(|it| it.place);
+                assert_eq!(answers.len(), 6);
+                let groups: Vec<AnswersTo<'_>> = asked
+                    .iter()
+                    .zip(answers.chunks(3))
+                    .map(|(prompt, answers)| AnswersTo {
+                        prompt,
+                        answers: answers.iter().map(|it| it.tokens.as_slice()).collect(),
+                    })
+                    .collect();
+                let scores = policy.scores(&groups, Speaker::Policy).unwrap();
+                for (answer, score) in answers.iter().zip(&scores) {
+                    for (sampled, now) in answer.log_probabilities.iter().zip(&score.log_probs) {
+                        let ratio = (now - sampled).exp();
+                        assert!((ratio - 1.0).abs() < 1e-5, "{family} {tuning:?}: {ratio}");
+                    }
+                }
             }
         }
     }
@@ -557,7 +607,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_and_changes_nothing() {
         let mut policy = policy("llama", &Tuning::Full);
-        let far = [policy.trainer.network.vocab_size() as u32];
+        let far = [policy.model.trainer.network.vocab_size() as u32];
         for (prompt, answer, said) in [
             ([].as_slice(), [3].as_slice(), "an empty prompt"),
             (&[1], &far, "but the vocabulary has"),

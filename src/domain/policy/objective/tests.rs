@@ -129,13 +129,21 @@ fn rloo_is_that_of_trl() {
         let beta = number(&settings["beta"]);
         let mut batch = sampled(&case);
         // Rewards less the divergence, as they were before the fixture moved the sampling policy.
-        let clip = settings["reward_clip_range"].as_array().map(|it| [0, 1].map(|i| number(&it[i])));
-        let rewards: Vec<Option<f64>> = case["rewards"].as_array().unwrap().iter().enumerate().map(|(i, it)| {
-            let reward = clip.map_or(it.as_f64()?, |[low, high]| number(it).clamp(low, high));
-            let reference = row(&batch.reference, i).iter();
-            let ratios: Vec<f64> = batch.old[i].iter().zip(reference).map(|(a, b)| a - b).collect();
-            Some(penalized(reward, &ratios, beta))
-        }).collect();
+        let clip =
+            settings["reward_clip_range"].as_array().map(|it| [0, 1].map(|i| number(&it[i])));
+        let rewards: Vec<Option<f64>> = case["rewards"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .enumerate()
+            .map(|(i, it)| {
+                let reward = clip.map_or(it.as_f64()?, |[low, high]| number(it).clamp(low, high));
+                let reference = row(&batch.reference, i).iter();
+                let ratios: Vec<f64> =
+                    batch.old[i].iter().zip(reference).map(|(a, b)| a - b).collect();
+                Some(penalized(reward, &ratios, beta))
+            })
+            .collect();
         let normalize = settings["normalize_advantages"].as_bool().unwrap();
         let found = leave_one_out(&rewards, 4, normalize);
         let of_advantages = all_close(&found, &batch.advantages, TOLERANCE, "advantages");
@@ -174,8 +182,12 @@ fn ppo_is_that_of_trl() {
             value_weight: number(&settings["vf_coef"]),
         });
         for pass in case["passes"].as_array().unwrap() {
-            let rows: Vec<usize> =
-                pass["rows"].as_array().unwrap().iter().map(|it| it.as_u64().unwrap() as usize).collect();
+            let rows: Vec<usize> = pass["rows"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|it| it.as_u64().unwrap() as usize)
+                .collect();
             let taken = |name: &str| -> Vec<Vec<f64>> {
                 let all = lists(&case[name]);
                 rows.iter().map(|row| all[*row].clone()).collect()
@@ -191,15 +203,18 @@ fn ppo_is_that_of_trl() {
             };
             let (tally, gradients) = batch.run(&objective);
             let mut worst = close(tally.loss, number(&pass["loss"]), TOLERANCE, "loss");
-            let rows = gradients.iter().zip(lists(&pass["gradient"])).zip(lists(&pass["value_gradient"]));
+            let rows =
+                gradients.iter().zip(lists(&pass["gradient"])).zip(lists(&pass["value_gradient"]));
             for ((gradient, log_probs), values) in rows {
-                worst = worst.max(all_close(&gradient.log_probs, &log_probs, TOLERANCE, "gradient"));
+                worst =
+                    worst.max(all_close(&gradient.log_probs, &log_probs, TOLERANCE, "gradient"));
                 worst = worst.max(all_close(&gradient.values, &values, TOLERANCE, "of values"));
             }
             let metrics = tally.metrics(&objective);
             // TRL's means of ratio and square go over padding too, where they are 1 and 0.
             let n_tokens = batch.old.iter().map(Vec::len).sum::<usize>() as f64;
-            let share = n_tokens / (case["width"].as_u64().unwrap() as usize * batch.old.len()) as f64;
+            let share =
+                n_tokens / (case["width"].as_u64().unwrap() as usize * batch.old.len()) as f64;
             for (metric, found) in [
                 ("policy_loss", metrics[&PolicyMetric::PolicyLoss]),
                 ("value_loss", metrics[&PolicyMetric::ValueLoss]),
@@ -314,7 +329,10 @@ fn tokens_that_do_not_count_change_nothing() {
         other.new[1] = vec![-9.0, -9.0];
         let (same, _) = other.run(&objective);
         assert_eq!((tally.loss, tally.metrics(&objective)), (same.loss, same.metrics(&objective)));
-        assert_eq!((gradients[0].log_probs[1], gradients[1].log_probs.as_slice()), (0.0, &[0.0; 2][..]));
+        assert_eq!(
+            (gradients[0].log_probs[1], gradients[1].log_probs.as_slice()),
+            (0.0, &[0.0; 2][..])
+        );
         check_slopes(&objective, &batch);
     }
 }
