@@ -154,8 +154,11 @@ mod tests {
         for answers in [&distinct[..], &tied, &equal] {
             let proxies: Vec<f64> = answers.iter().map(|it| it.0).collect();
             for n in 1..=answers.len() {
-                let found: f64 =
-                    weights(&proxies, n).iter().zip(answers).map(|(weight, it)| weight * it.1).sum();
+                let found: f64 = weights(&proxies, n)
+                    .iter()
+                    .zip(answers)
+                    .map(|(weight, it)| weight * it.1)
+                    .sum();
                 let want = over_subsets(answers, n);
                 assert!((found - want).abs() < 1e-12, "{n} of {answers:?}: {found} {want}");
             }
@@ -204,7 +207,8 @@ mod tests {
 
     #[test]
     fn without_a_judge_there_is_no_gold() {
-        let answers = vec![Scored { proxy: 1.0, gold: None }, Scored { proxy: 2.0, gold: Some(1.0) }];
+        let answers =
+            vec![Scored { proxy: 1.0, gold: None }, Scored { proxy: 2.0, gold: Some(1.0) }];
         let found = curve(&[answers]);
         assert_eq!((found.len(), found[1].gold, found[1].gold_gain), (2, None, None));
         assert_eq!((found[1].proxy.mean, found[1].proxy.interval), (2.0, None));

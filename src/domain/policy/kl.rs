@@ -43,11 +43,17 @@ const ERROR_MAX: f64 = 0.2;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Controller {
-    Fixed { coefficient: f64 },
+    Fixed {
+        coefficient: f64,
+    },
     /// After `n` answers whose divergence is `kl`, the coefficient is multiplied by `1 + e n /
     /// horizon`, where `e` is `kl / target - 1` between -0.2 and 0.2 (Ziegler et al. 2019, section
     /// 2.2, with the constants of trl 0.11's `AdaptiveKLController`).
-    Adaptive { coefficient: f64, target: f64, horizon: f64 },
+    Adaptive {
+        coefficient: f64,
+        target: f64,
+        horizon: f64,
+    },
 }
 
 impl Controller {

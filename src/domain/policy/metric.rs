@@ -159,7 +159,9 @@ mod tests {
         use PolicyMetric::{FarthestRatio, Kl, Ratio, RatioVariance};
         let pass = |ratio, farthest| Metrics::from([(Ratio, ratio), (FarthestRatio, farthest)]);
         let found = over_passes(&[pass(1.0, 1e-7), pass(0.8, 3.0)]);
-        assert!((found[&Ratio] - 0.9).abs() < 1e-12 && (found[&RatioVariance] - 0.02).abs() < 1e-12);
+        assert!(
+            (found[&Ratio] - 0.9).abs() < 1e-12 && (found[&RatioVariance] - 0.02).abs() < 1e-12
+        );
         assert_eq!((found[&FarthestRatio], found.get(&Kl)), (1e-7, None));
         assert_eq!(over_passes(&[pass(1.0, 0.0)]).get(&RatioVariance), None);
         assert!(over_passes(&[]).is_empty());

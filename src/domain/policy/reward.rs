@@ -65,7 +65,8 @@ pub fn of_states(
     n_states: usize,
     (estimator, coefficient): (Estimator, f64),
 ) -> Vec<f64> {
-    let mut rewards: Vec<f64> = log_ratios.iter().map(|it| -coefficient * estimator.at(*it)).collect();
+    let mut rewards: Vec<f64> =
+        log_ratios.iter().map(|it| -coefficient * estimator.at(*it)).collect();
     rewards.resize(n_states, 0.0);
     if let Some(last) = rewards.last_mut() {
         *last += reward;
@@ -95,7 +96,13 @@ mod tests {
             ("the score itself", plain(), &[1.5][..], true, Some(1.5)),
             ("no end, no penalty", plain(), &[1.5], false, Some(1.5)),
             ("penalty", Shaping { missing_end_penalty: 1.0, ..plain() }, &[1.5], false, Some(0.5)),
-            ("it has its end", Shaping { missing_end_penalty: 1.0, ..plain() }, &[1.5], true, Some(1.5)),
+            (
+                "it has its end",
+                Shaping { missing_end_penalty: 1.0, ..plain() },
+                &[1.5],
+                true,
+                Some(1.5),
+            ),
             ("mean", plain(), &[1.0, 3.0], true, Some(2.0)),
             (
                 "less the spread",
@@ -104,7 +111,13 @@ mod tests {
                 true,
                 Some(2.0 - 0.5 * root),
             ),
-            ("one model has no spread", Shaping { spread_weight: 0.5, ..plain() }, &[4.0], true, Some(4.0)),
+            (
+                "one model has no spread",
+                Shaping { spread_weight: 0.5, ..plain() },
+                &[4.0],
+                true,
+                Some(4.0),
+            ),
             ("clip", Shaping { clip: 1.0, ..plain() }, &[-7.0], true, Some(-1.0)),
             (
                 "the penalty comes after the clip",

@@ -101,10 +101,7 @@ pub fn token_divergence(answers: &[Sampled<'_>], estimator: Estimator) -> Option
 /// TRL's `objective/…` of PPO: what the answers of a step were rewarded with, given the penalty that was
 /// taken from it.
 #[must_use]
-pub fn ppo_metrics(
-    answers: &[Sampled<'_>],
-    (estimator, coefficient): (Estimator, f64),
-) -> Metrics {
+pub fn ppo_metrics(answers: &[Sampled<'_>], (estimator, coefficient): (Estimator, f64)) -> Metrics {
     let kl = mean(answers.iter().map(|it| it.divergence(estimator)));
     let entropy = mean(answers.iter().map(|it| -it.old.iter().sum::<f64>()));
     let scores = mean(answers.iter().filter_map(|it| it.reward));
@@ -137,7 +134,10 @@ mod tests {
     #[test]
     fn metrics_of_a_rollout_are_those_of_trl() {
         let names = [
-            "reward", "reward_std", "completions/mean_length", "completions/min_length",
+            "reward",
+            "reward_std",
+            "completions/mean_length",
+            "completions/min_length",
             "completions/max_length",
         ];
         for case in ["rloo", "grpo"].into_iter().flat_map(cases) {
@@ -163,7 +163,10 @@ mod tests {
             }
             // Two of the four groups of this reward are flat, which TRL does not say here.
             if rewards.iter().all(|it| it.as_f64().is_some_and(|it| it == 0.0 || it == 1.0)) {
-                assert_eq!((found[&M::FracRewardZeroStd], number(&want["frac_reward_zero_std"])), (0.5, 0.0));
+                assert_eq!(
+                    (found[&M::FracRewardZeroStd], number(&want["frac_reward_zero_std"])),
+                    (0.5, 0.0)
+                );
             }
         }
     }
@@ -171,7 +174,10 @@ mod tests {
     #[test]
     fn metrics_of_ppo_are_those_of_trl() {
         let names = [
-            "objective/kl", "objective/entropy", "objective/non_score_reward", "objective/rlhf_reward",
+            "objective/kl",
+            "objective/entropy",
+            "objective/non_score_reward",
+            "objective/rlhf_reward",
             "objective/scores",
         ];
         for case in cases("ppo") {
@@ -202,8 +208,12 @@ mod tests {
             old: &tokens[..n],
             reference: &[],
         };
-        let answers =
-            [answer(2, true, Some(1.0)), answer(5, false, None), answer(4, true, Some(0.0)), answer(5, false, Some(0.5))];
+        let answers = [
+            answer(2, true, Some(1.0)),
+            answer(5, false, None),
+            answer(4, true, Some(0.0)),
+            answer(5, false, Some(0.5)),
+        ];
         let found = metrics(&answers, 2);
         for (metric, want) in [
             (M::Reward, 0.5),
@@ -218,9 +228,15 @@ mod tests {
             assert_eq!(found[&metric], want, "{metric:?}");
         }
         let cut = metrics(&[answer(5, false, None)], 1);
-        assert_eq!((cut[&M::ClippedRatio], cut[&M::MeanTerminatedLength], cut.get(&M::Reward)), (1.0, 0.0, None));
+        assert_eq!(
+            (cut[&M::ClippedRatio], cut[&M::MeanTerminatedLength], cut.get(&M::Reward)),
+            (1.0, 0.0, None)
+        );
         assert!(metrics(&[], 2).is_empty());
-        assert_eq!((divergence(&answers, Estimator::K1), token_divergence(&answers, Estimator::K1)), (None, None));
+        assert_eq!(
+            (divergence(&answers, Estimator::K1), token_divergence(&answers, Estimator::K1)),
+            (None, None)
+        );
     }
 
     #[test]

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::surrogate::surrogate;
-use super::{ClipRange, Gradient, Now, Taken, Tally, Totals};
+use super::answer::{Gradient, Now, Taken, Totals};
+use super::surrogate::{ClipRange, surrogate};
+use super::tally::Tally;
 use crate::domain::policy::kl::Estimator;
 
 /// The settings of RLOO's loss.
@@ -26,8 +27,7 @@ impl Rloo {
     ) -> Gradient {
         let n = taken.old.len();
         let counted = || (0..n).filter(|token| taken.counts(*token));
-        let log_ratio: f64 =
-            counted().map(|token| now.log_probs[token] - taken.old[token]).sum();
+        let log_ratio: f64 = counted().map(|token| now.log_probs[token] - taken.old[token]).sum();
         let at = surrogate(log_ratio, taken.advantage.at(0), self.clip);
         let share = 1.0 / totals.n_answers.max(1) as f64;
         tally.loss -= at.value * share;

@@ -68,11 +68,7 @@ impl Comparison {
     /// The same comparison as the other side sees it.
     #[must_use]
     pub fn mirrored(self) -> Self {
-        Self {
-            game: self.game.mirrored(),
-            length_difference: -self.length_difference,
-            ..self
-        }
+        Self { game: self.game.mirrored(), length_difference: -self.length_difference, ..self }
     }
 }
 
@@ -230,7 +226,12 @@ mod tests {
     fn games_of_one_prompt_count_as_one() {
         let game = |prompt, game| Comparison { prompt, game, length_difference: 0.0 };
         let mut many: Vec<Comparison> = (0..50).map(|_| game(1, Game::Win)).collect();
-        many.extend([game(2, Game::Loss), game(2, Game::Tie), game(2, Game::Loss), game(2, Game::Win)]);
+        many.extend([
+            game(2, Game::Loss),
+            game(2, Game::Tie),
+            game(2, Game::Loss),
+            game(2, Game::Win),
+        ]);
         let found = WinRate::of(&many).unwrap();
         assert_eq!((found.n_prompts, found.n_games), (2, 54));
         assert!((found.rate.share - (1.0 + 1.5 / 4.0) / 2.0).abs() < 1e-12);
