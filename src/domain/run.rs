@@ -135,6 +135,11 @@ pub enum StopReason {
     NothingNew,
     /// A round ranks the validation pairs significantly worse than the one before.
     ValidationDropped,
+    /// `policy.steps` steps of the policy were taken.
+    StepLimit,
+    /// The judge's score of the policy fell significantly below that of an earlier step, whose weights
+    /// were taken again.
+    GoldDropped,
     /// A loss, gradient or reward was not a finite number; the update was not applied.
     NonFinite,
     UserStopped,

@@ -17,6 +17,8 @@ pub fn stop_reason(reason: StopReason) -> &'static str {
         StopReason::NothingNew => "another round would bring no new label",
         StopReason::SelectionOneSided => "the selection is one-sided by length",
         StopReason::ValidationDropped => "the round dropped on the validation pairs",
+        StopReason::StepLimit => "all policy steps done",
+        StopReason::GoldDropped => "gold fell: back to the best step",
         StopReason::NonFinite => "a number was not finite",
         StopReason::UserStopped => "stopped on request",
     }

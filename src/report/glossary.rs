@@ -542,6 +542,20 @@ pub const TERMS: &[Term] = &[
         [Runs, Live]
     ),
     term!(
+        ["all policy steps done", "step_limit"],
+        "The policy took as many steps as it was asked for.",
+        "The usual end of a policy run. Whether it got better says the judge, not the reward.",
+        "`policy.steps`.",
+        [Runs, Live]
+    ),
+    term!(
+        ["gold fell: back to the best step", "gold_dropped"],
+        "The judge's score fell significantly below its best while the reward went on: over-optimization.",
+        "The policy has the weights of its best step again. A larger `policy.beta` gets farther.",
+        "A paired t test over the held-out prompts, shared by all evaluations.",
+        [Runs, Live]
+    ),
+    term!(
         ["another round would bring no new label", "nothing_new"],
         "The next round would train on the same labels: neither the model nor a person changed one.",
         "A good end. A verdict and `ser resume` go on from it.",

@@ -106,6 +106,33 @@ pub fn generalized(rewards: &[f64], values: &[f64], gamma: f64, lambda: f64) -> 
     Estimate { returns: returns.collect(), advantages }
 }
 
+/// PPO's advantages and returns of a batch: [`generalized`] for each answer, then the advantages of tokens
+/// whitened over the batch. Rewards and values have one entry for each state of an answer; an answer of
+/// `n` tokens has `n` or `n + 1` states, and its advantages are cut to its tokens.
+#[must_use]
+pub fn of_batch(
+    rewards: &[Vec<f64>],
+    values: &[Vec<f64>],
+    n_tokens: &[usize],
+    (gamma, lambda): (f64, f64),
+) -> Vec<Estimate> {
+    let each = rewards.iter().zip(values).zip(n_tokens);
+    let mut estimates: Vec<Estimate> = each
+        .map(|((rewards, values), n_tokens)| {
+            let mut estimate = generalized(rewards, values, gamma, lambda);
+            estimate.advantages.truncate(*n_tokens);
+            estimate
+        })
+        .collect();
+    let mut advantages: Vec<Vec<f64>> =
+        estimates.iter_mut().map(|it| std::mem::take(&mut it.advantages)).collect();
+    whiten(&mut advantages, false);
+    for (estimate, advantages) in estimates.iter_mut().zip(advantages) {
+        estimate.advantages = advantages;
+    }
+    estimates
+}
+
 /// Divides the numbers of all rows by their common standard deviation (with `n - 1`), once their mean
 /// is taken away; `keep_mean` gives it back. Rows of fewer than two numbers in all stay as they are.
 pub fn whiten(rows: &mut [Vec<f64>], keep_mean: bool) {
@@ -192,19 +219,14 @@ mod tests {
         for case in cases("ppo") {
             let settings = &case["settings"];
             let (gamma, lambda) = (number(&settings["gamma"]), number(&settings["lam"]));
-            let rows = lists(&case["token_rewards"]).into_iter().zip(lists(&case["values"]));
-            let estimates: Vec<Estimate> = rows
-                .map(|(rewards, values)| generalized(&rewards, &values, gamma, lambda))
-                .collect();
             let want = lists(&case["advantages"]);
-            let cut = estimates.iter().zip(&want).map(|(it, want)| &it.advantages[..want.len()]);
-            let mut advantages: Vec<Vec<f64>> = cut.map(<[f64]>::to_vec).collect();
-            whiten(&mut advantages, false);
-            for (row, want) in advantages.iter().zip(&want) {
-                all_close(row, want, 1e-4, "advantages");
-            }
-            for (it, want) in estimates.iter().zip(lists(&case["returns"])) {
-                all_close(&it.returns, &want, 1e-4, "returns");
+            let n_tokens: Vec<usize> = want.iter().map(Vec::len).collect();
+            let (rewards, values) = (lists(&case["token_rewards"]), lists(&case["values"]));
+            let found = of_batch(&rewards, &values, &n_tokens, (gamma, lambda));
+            let each = found.iter().zip(&want).zip(lists(&case["returns"]));
+            for ((found, advantages), returns) in each {
+                all_close(&found.advantages, advantages, 1e-4, "advantages");
+                all_close(&found.returns, &returns, 1e-4, "returns");
             }
         }
     }

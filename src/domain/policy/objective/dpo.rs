@@ -32,6 +32,14 @@ pub struct Pair {
     pub weight: f64,
 }
 
+/// The weight of a pseudo-label that is right with probability `confidence`: `2 confidence - 1`, and 0 for
+/// one that is wrong more often than right. That is how far the label moves a policy that is at the
+/// reference, on average over being right and wrong, compared with a certain one.
+#[must_use]
+pub fn weight_of(confidence: f64) -> f64 {
+    (2.0 * confidence - 1.0).max(0.0)
+}
+
 /// The derivatives of the loss of a batch by the log-probability of every token of an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct PairGradient {

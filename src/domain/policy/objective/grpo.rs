@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::surrogate::surrogate;
-use super::{ClipRange, Gradient, Now, Taken, Tally, Totals};
+use super::answer::{Gradient, Now, Taken, Totals};
+use super::surrogate::{ClipRange, surrogate};
+use super::tally::Tally;
 use crate::domain::policy::kl::Estimator;
 
 /// What the sum over tokens is divided by.
@@ -30,6 +31,10 @@ pub struct Grpo {
     pub clip: ClipRange,
     /// Weight of the divergence from the reference ([`Estimator::K3`]) in the loss.
     pub beta: f64,
+    /// Whether the divergence at a token is multiplied by the ratio to the policy that sampled it, so
+    /// that it is that of the present policy (DeepSeek-AI 2025, "DeepSeek-V3.2", section 3.1; TRL's
+    /// `use_bias_correction_kl`). At the first update of a step it changes the gradient alone.
+    pub correct_kl: bool,
     /// Longest length of an answer in tokens; read by [`GrpoLoss::DrGrpo`] alone.
     pub max_new_tokens: u32,
 }
@@ -45,7 +50,8 @@ impl Grpo {
         }
     }
 
-    /// The sum over tokens of `-min(r A, clip(r) A) + beta k3`, each times its share.
+    /// The sum over tokens of `-min(r A, clip(r) A) + beta r k3` (`beta k3` uncorrected), each times its
+    /// share.
     pub(super) fn answer(
         &self,
         totals: Totals,
@@ -62,9 +68,14 @@ impl Grpo {
             let (mut loss, mut slope) = (-at.value, -at.slope);
             if self.beta != 0.0 {
                 let to_reference = new - taken.reference[token];
-                let divergence = Estimator::K3.at(to_reference);
+                let mut divergence = Estimator::K3.at(to_reference);
+                let mut by_new = Estimator::K3.slope(to_reference);
+                if self.correct_kl {
+                    by_new = at.ratio * (by_new + divergence);
+                    divergence *= at.ratio;
+                }
                 loss += self.beta * divergence;
-                slope += self.beta * Estimator::K3.slope(to_reference);
+                slope += self.beta * by_new;
                 tally.divergence(divergence);
             }
             tally.loss += loss * share;

@@ -10,6 +10,7 @@
 //! Names, defaults and formulas are those of TRL (1.16; PPO of 1.12, the last that has it), so that
 //! tables compare. `tests/fixtures/policy` holds what TRL computes.
 
+mod answer;
 pub mod dpo;
 pub mod grpo;
 pub mod ppo;
@@ -19,6 +20,9 @@ mod tally;
 
 use serde::{Deserialize, Serialize};
 
+use super::metric::Metrics;
+
+pub use answer::{Advantage, Gradient, Now, Taken, Totals};
 pub use dpo::Dpo;
 pub use grpo::{Grpo, GrpoLoss};
 pub use ppo::Ppo;
@@ -47,96 +51,6 @@ pub enum PolicyGradient {
     Ppo(Ppo),
 }
 
-/// How much better an answer did than was to be expected.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Advantage<'a> {
-    /// The same for the whole answer (RLOO, GRPO).
-    Answer(f64),
-    /// One for each token (PPO).
-    Tokens(&'a [f64]),
-}
-
-impl Advantage<'_> {
-    fn at(self, token: usize) -> f64 {
-        match self {
-            Self::Answer(advantage) => advantage,
-            Self::Tokens(advantages) => advantages[token],
-        }
-    }
-}
-
-/// An answer as it was sampled. Lists have one entry for each token of the answer.
-#[derive(Debug, Clone, Copy)]
-pub struct Taken<'a> {
-    /// Log-probabilities under the policy that sampled it.
-    pub old: &'a [f64],
-    /// Log-probabilities under the reference; empty where the loss holds no penalty.
-    pub reference: &'a [f64],
-    pub advantage: Advantage<'a>,
-    /// Which tokens count; empty where all do.
-    pub counted: &'a [bool],
-    /// The values that the head gave the states when the answer was sampled. There are as many states
-    /// as tokens or one more (see [`super::reward::of_states`]); none without a value head.
-    pub values: &'a [f64],
-    /// What the values are to become, one for each state.
-    pub returns: &'a [f64],
-}
-
-impl Taken<'_> {
-    fn counts(&self, token: usize) -> bool {
-        self.counted.get(token).is_none_or(|counts| *counts)
-    }
-
-    /// How many tokens of the answer count.
-    #[must_use]
-    pub fn n_counted(&self) -> usize {
-        (0..self.old.len()).filter(|token| self.counts(*token)).count()
-    }
-}
-
-/// What the policy of now says of an answer.
-#[derive(Debug, Clone, Copy)]
-pub struct Now<'a> {
-    /// Log-probabilities of its tokens.
-    pub log_probs: &'a [f64],
-    /// Entropies of the distributions that the tokens were drawn from, in nats; empty where nobody
-    /// asked for them.
-    pub entropies: &'a [f64],
-    /// Values of its states; empty without a value head.
-    pub values: &'a [f64],
-}
-
-/// What the sums of a batch are divided by: all of it is known before the policy is asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    pub n_answers: usize,
-    /// Tokens that count.
-    pub n_tokens: usize,
-    /// States with a value.
-    pub n_states: usize,
-}
-
-impl Totals {
-    /// Counts the answers of one optimizer step.
-    #[must_use]
-    pub fn of(batch: &[Taken<'_>]) -> Self {
-        batch.iter().fold(Self::default(), |sum, answer| Self {
-            n_answers: sum.n_answers + 1,
-            n_tokens: sum.n_tokens + answer.n_counted(),
-            n_states: sum.n_states + answer.values.len(),
-        })
-    }
-}
-
-/// The derivatives of the loss of the batch by what the policy says of one answer.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Gradient {
-    /// By the log-probability of each token; 0 where a token does not count.
-    pub log_probs: Vec<f64>,
-    /// By the value of each state; empty without a value head.
-    pub values: Vec<f64>,
-}
-
 /// A list whose length does not fit the answer: a bug in the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an answer of {n_tokens} tokens comes with {found} {what}, not {expected}")]
@@ -148,6 +62,15 @@ pub struct ShapeError {
 }
 
 impl PolicyGradient {
+    /// The metrics of a step under the names that TRL gives them for this objective.
+    #[must_use]
+    pub fn metrics(&self, tally: &Tally) -> Metrics {
+        match self {
+            Self::Rloo(_) | Self::Grpo(_) => tally.of_groups(),
+            Self::Ppo(_) => tally.of_ppo(),
+        }
+    }
+
     /// The share of one answer in the loss of a batch with these totals: adds it to the tally, and gives
     /// the derivatives. The loss is the sum over the answers of the batch, in any grouping.
     ///

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::surrogate::surrogate;
-use super::{ClipRange, Gradient, Now, Taken, Tally, Totals};
+use super::answer::{Gradient, Now, Taken, Totals};
+use super::surrogate::{ClipRange, surrogate};
+use super::tally::Tally;
 
 /// The settings of PPO's loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

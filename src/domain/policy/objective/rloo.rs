@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::surrogate::surrogate;
-use super::{ClipRange, Gradient, Now, Taken, Tally, Totals};
+use super::answer::{Gradient, Now, Taken, Totals};
+use super::surrogate::{ClipRange, surrogate};
+use super::tally::Tally;
 use crate::domain::policy::kl::Estimator;
 
 /// The settings of RLOO's loss.

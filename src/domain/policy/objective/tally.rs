@@ -1,6 +1,6 @@
 //! The sums over the answers of a step that its metrics are made of.
 
-use super::{Now, PolicyGradient, Taken};
+use super::answer::{Now, Taken};
 use crate::domain::policy::metric::{Metrics, PolicyMetric as M};
 
 /// A sum and the number of its terms.
@@ -87,36 +87,39 @@ impl Tally {
         self.value_clipped.add(f64::from(u8::from(is_clipped)));
     }
 
-    /// The metrics of the step under the names that TRL gives them for this objective. Means are over
-    /// tokens that count; TRL's PPO also counts padding in `val/ratio`, `policy/approxkl_avg` and
-    /// `policy/entropy_avg`, which draws them toward 1 and 0.
-    #[must_use]
-    pub fn metrics(&self, objective: &PolicyGradient) -> Metrics {
-        let found = match objective {
-            PolicyGradient::Rloo(_) | PolicyGradient::Grpo(_) => vec![
-                (M::Loss, Some(self.loss)),
-                // RLOO's divergence is in the rewards, and told with them.
-                (M::Kl, self.divergence.get()),
-                (M::Entropy, self.entropy.get()),
-                (M::ClipLowMean, self.low.get()),
-                (M::ClipLowMin, self.low_min),
-                (M::ClipHighMean, self.high.get()),
-                (M::ClipHighMax, self.high_max),
-                (M::ClipRegionMean, self.region.get()),
-                (M::FarthestRatio, Some(self.farthest)),
-            ],
-            PolicyGradient::Ppo(_) => vec![
-                (M::Loss, Some(self.loss)),
-                (M::PolicyLoss, Some(self.policy_loss)),
-                (M::ValueLoss, Some(self.value_loss)),
-                (M::PolicyApproxKl, self.squared_log_ratio.get().map(|it| 0.5 * it)),
-                (M::PolicyClipFraction, self.region.get()),
-                (M::PolicyEntropy, self.entropy.get()),
-                (M::Ratio, self.ratio.get()),
-                (M::ValueClipFraction, self.value_clipped.get()),
-                (M::FarthestRatio, Some(self.farthest)),
-            ],
-        };
-        found.into_iter().filter_map(|(metric, value)| Some((metric, value?))).collect()
+    /// The metrics of RLOO and GRPO. RLOO's divergence is in the rewards, and told with them.
+    pub(super) fn of_groups(&self) -> Metrics {
+        there([
+            (M::Loss, Some(self.loss)),
+            (M::Kl, self.divergence.get()),
+            (M::Entropy, self.entropy.get()),
+            (M::ClipLowMean, self.low.get()),
+            (M::ClipLowMin, self.low_min),
+            (M::ClipHighMean, self.high.get()),
+            (M::ClipHighMax, self.high_max),
+            (M::ClipRegionMean, self.region.get()),
+            (M::FarthestRatio, Some(self.farthest)),
+        ])
     }
+
+    /// The metrics of PPO. Means are over tokens that count; TRL's also count padding in `val/ratio`,
+    /// `policy/approxkl_avg` and `policy/entropy_avg`, which draws the first two toward 1 and 0.
+    pub(super) fn of_ppo(&self) -> Metrics {
+        there([
+            (M::Loss, Some(self.loss)),
+            (M::PolicyLoss, Some(self.policy_loss)),
+            (M::ValueLoss, Some(self.value_loss)),
+            (M::PolicyApproxKl, self.squared_log_ratio.get().map(|it| 0.5 * it)),
+            (M::PolicyClipFraction, self.region.get()),
+            (M::PolicyEntropy, self.entropy.get()),
+            (M::Ratio, self.ratio.get()),
+            (M::ValueClipFraction, self.value_clipped.get()),
+            (M::FarthestRatio, Some(self.farthest)),
+        ])
+    }
+}
+
+/// Those that have a value.
+fn there<const N: usize>(found: [(M, Option<f64>); N]) -> Metrics {
+    found.into_iter().filter_map(|(metric, value)| Some((metric, value?))).collect()
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::advantage::leave_one_out;
 use super::super::fixture::{all_close, cases, close, list, lists, number};
 use super::super::metric::{Metrics, PolicyMetric};
-use super::dpo::{Pair, PairTally, Sums};
+use super::dpo::{Pair, PairTally, Sums, weight_of};
 use super::rloo::penalized;
 use super::*;
 
@@ -119,7 +119,7 @@ fn check_case(objective: &PolicyGradient, batch: &Batch, case: &Value) -> f64 {
         worst = worst.max(all_close(&gradient.log_probs, &want, TOLERANCE, name));
     }
     check_slopes(objective, batch);
-    worst.max(check_metrics(&tally.metrics(objective), &case["metrics"]))
+    worst.max(check_metrics(&objective.metrics(&tally), &case["metrics"]))
 }
 
 #[test]
@@ -165,6 +165,7 @@ fn grpo_is_that_of_trl() {
             loss: serde_json::from_value(settings["loss_type"].clone()).unwrap(),
             clip: clip_range(settings),
             beta: number(&settings["beta"]),
+            correct_kl: settings["use_bias_correction_kl"].as_bool().unwrap(),
             max_new_tokens: settings["max_completion_length"].as_u64().unwrap() as u32,
         });
         let worst = check_case(&objective, &sampled(&case), &case);
@@ -210,7 +211,7 @@ fn ppo_is_that_of_trl() {
                     worst.max(all_close(&gradient.log_probs, &log_probs, TOLERANCE, "gradient"));
                 worst = worst.max(all_close(&gradient.values, &values, TOLERANCE, "of values"));
             }
-            let metrics = tally.metrics(&objective);
+            let metrics = objective.metrics(&tally);
             // TRL's means of ratio and square go over padding too, where they are 1 and 0.
             let n_tokens = batch.old.iter().map(Vec::len).sum::<usize>() as f64;
             let share =
@@ -274,6 +275,20 @@ fn dpo_is_that_of_trl() {
     }
 }
 
+#[test]
+fn a_pseudo_label_weighs_what_it_is_worth_on_average() {
+    let dpo = Dpo { beta: 0.3 };
+    let even = Sums { new: -2.0, reference: -2.0 };
+    let moved = |weight: f64| {
+        let pair = Pair { chosen: even, rejected: even, weight };
+        dpo.pair(1, &pair, &mut PairTally::default()).chosen
+    };
+    // Right with probability .9, else the other answer is the better one.
+    let on_average = 0.9 * moved(1.0) - 0.1 * moved(1.0);
+    close(moved(weight_of(0.9)), on_average, 1e-12, "slope");
+    assert_eq!([0.2, 0.5, 1.0].map(weight_of), [0.0, 0.0, 1.0]);
+}
+
 /// Two answers of two tokens and one of one, with ratios far from 1.
 fn small() -> Batch {
     Batch {
@@ -299,7 +314,13 @@ fn a_loss_by_hand_for_each_weight_of_tokens() {
         (GrpoLoss::Grpo, (sums[0] / 2.0 + sums[1] / 2.0 + sums[2]) / 3.0),
         (GrpoLoss::DrGrpo, sums.iter().sum::<f64>() / 24.0),
     ] {
-        let objective = PolicyGradient::Grpo(Grpo { loss, clip, beta: 0.0, max_new_tokens: 8 });
+        let objective = PolicyGradient::Grpo(Grpo {
+            loss,
+            clip,
+            beta: 0.0,
+            correct_kl: true,
+            max_new_tokens: 8,
+        });
         close(small().run(&objective).0.loss, want, 1e-12, "loss");
     }
 }
@@ -314,12 +335,14 @@ fn tokens_that_do_not_count_change_nothing() {
             loss: GrpoLoss::Grpo,
             clip: ClipRange::symmetric(0.2),
             beta: 0.1,
+            correct_kl: true,
             max_new_tokens: 8,
         }),
         PolicyGradient::Grpo(Grpo {
             loss: GrpoLoss::Dapo,
             clip: ClipRange { low: 0.2, high: 0.28 },
             beta: 0.1,
+            correct_kl: true,
             max_new_tokens: 8,
         }),
     ] {
@@ -328,7 +351,7 @@ fn tokens_that_do_not_count_change_nothing() {
         other.new[0][1] = 5.0;
         other.new[1] = vec![-9.0, -9.0];
         let (same, _) = other.run(&objective);
-        assert_eq!((tally.loss, tally.metrics(&objective)), (same.loss, same.metrics(&objective)));
+        assert_eq!((tally.loss, objective.metrics(&tally)), (same.loss, objective.metrics(&same)));
         assert_eq!(
             (gradients[0].log_probs[1], gradients[1].log_probs.as_slice()),
             (0.0, &[0.0; 2][..])
@@ -362,7 +385,7 @@ fn at_the_sampling_policy_the_ratio_is_one() {
     batch.new = batch.old.clone();
     let objective = PolicyGradient::Rloo(Rloo { clip: ClipRange::symmetric(0.2) });
     let (tally, gradients) = batch.run(&objective);
-    assert_eq!(tally.metrics(&objective)[&PolicyMetric::FarthestRatio], 0.0);
+    assert_eq!(objective.metrics(&tally)[&PolicyMetric::FarthestRatio], 0.0);
     // The mean of -A, and its derivative: that of A log p.
     close(tally.loss, 0.5 / 3.0, 1e-12, "loss");
     all_close(&gradients[1].log_probs, &[2.0 / 3.0; 2], 1e-12, "gradient");
@@ -370,7 +393,7 @@ fn at_the_sampling_policy_the_ratio_is_one() {
 
 #[test]
 fn values_that_the_clip_holds_have_no_slope() {
-    let ppo = Ppo { clip: ClipRange::symmetric(0.2), value_clip: 0.2, value_weight: 0.5 };
+    let ppo = Ppo { clip: ClipRange::symmetric(0.2), value_clip: 0.25, value_weight: 0.5 };
     let objective = PolicyGradient::Ppo(ppo);
     // Moved away from the return: not held. Moved toward it, beyond the clip: held. Inside: free. The
     // fourth is a tie of both.
@@ -379,15 +402,15 @@ fn values_that_the_clip_holds_have_no_slope() {
         new: vec![vec![-1.1, -0.8, -1.0]],
         token_advantages: vec![vec![1.0, -1.0, 2.0]],
         values: vec![vec![0.0, 0.0, 0.0, 0.0]],
-        returns: vec![vec![-1.0, 2.0, 0.05, 0.6]],
+        returns: vec![vec![-1.0, 2.0, 0.05, 0.625]],
         new_values: vec![vec![0.5, 0.5, 0.1, 1.0]],
         ..Batch::default()
     };
     let (tally, gradients) = batch.run(&objective);
     let share = 0.5 / 4.0;
-    let want = [1.5 * share, 0.0, 0.05 * share, 0.5 * 0.4 * share];
+    let want = [1.5 * share, 0.0, 0.05 * share, 0.5 * 0.375 * share];
     all_close(&gradients[0].values, &want, 1e-12, "slopes");
-    close(tally.metrics(&objective)[&PolicyMetric::ValueClipFraction], 0.25, 1e-12, "held");
+    close(objective.metrics(&tally)[&PolicyMetric::ValueClipFraction], 0.25, 1e-12, "held");
 }
 
 #[test]
@@ -416,6 +439,7 @@ fn lists_that_do_not_fit_are_refused() {
         loss: GrpoLoss::Dapo,
         clip: ClipRange::symmetric(0.2),
         beta: 0.1,
+        correct_kl: true,
         max_new_tokens: 8,
     });
     let bare = Batch { reference: Vec::new(), ..small() };

@@ -16,8 +16,8 @@ use crate::domain::stats::bradley_terry::sigmoid;
 use crate::domain::stats::logistic::fit;
 use crate::domain::stats::paired::{N_RESAMPLES, quantile};
 
-/// Keeps the weights finite where one side wins every game; it moves a rate of 100 games by less than
-/// their interval's tenth.
+/// Keeps the weights finite where a resample has no game lost; it moves a rate of 100 games by less than
+/// a hundredth of their interval.
 const RIDGE: f64 = 0.05;
 
 /// What the games say once length is taken out.
@@ -46,11 +46,13 @@ fn rows(game: &Comparison, deviation: f64) -> [[f64; 2]; 2] {
     }
 }
 
-/// The length-controlled win rate; `None` for no games. The bootstrap draws prompts with all their games,
-/// by the numbers of place `(rng_seed, Purpose::Bootstrap)`.
+/// The length-controlled win rate; `None` where one side won every game, since then any large weight
+/// explains them. The bootstrap draws prompts with all their games, by the numbers of place `(rng_seed,
+/// Purpose::Bootstrap)`.
 #[must_use]
 pub fn length_controlled(games: &[Comparison], rng_seed: u64) -> Option<LengthControlled> {
-    if games.is_empty() {
+    let is_any_not = |game: Game| games.iter().any(|it| it.game != game);
+    if !is_any_not(Game::Win) || !is_any_not(Game::Loss) {
         return None;
     }
     let n = games.len() as f64;
@@ -102,8 +104,8 @@ mod tests {
             (differences.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / 5.0).sqrt();
         for difference in differences {
             let p = sigmoid(policy + weight * f64::tanh(difference / deviation));
-            let n_won = (p * 1000.0).round() as u64;
-            for i in 0..1000 {
+            let n_won = (p * 100.0).round() as u64;
+            for i in 0..100 {
                 let won = if i < n_won { Game::Win } else { Game::Loss };
                 games.push(game(games.len() as u64, won, difference));
             }
@@ -115,13 +117,12 @@ mod tests {
     fn a_policy_that_only_writes_longer_is_no_better() {
         let games = made(0.0, 2.0);
         let won = games.iter().map(|it| it.game.points()).sum::<f64>() / games.len() as f64;
-        // Fewer resamples would do, but the number is fixed.
-        let found = length_controlled(&games[..], 1).unwrap();
-        assert!(won > 0.58, "{won}");
-        assert!((found.rate.share - 0.5).abs() < 0.003, "{found:?}");
-        assert!((found.length_weight - 2.0).abs() < 0.02 && found.length_difference == 8.0);
+        let found = length_controlled(&games, 1).unwrap();
+        assert!(won > 0.55, "{won}");
+        assert!((found.rate.share - 0.5).abs() < 0.005, "{found:?}");
+        assert!((found.length_weight - 2.0).abs() < 0.05 && found.length_difference == 8.0);
         assert!(found.rate.interval.low < 0.5 && found.rate.interval.high > 0.5);
-        assert!(found.rate.interval.half_width() < 0.03, "{found:?}");
+        assert!(found.rate.interval.half_width() < 0.09, "{found:?}");
     }
 
     #[test]
@@ -137,9 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn who_wins_every_game_has_a_rate_below_one() {
-        let games: Vec<Comparison> = (0..40).map(|i| game(i, Game::Win, i as f64)).collect();
+    fn games_that_one_side_won_all_have_no_model() {
+        let mut games: Vec<Comparison> = (0..20).map(|i| game(i, Game::Win, i as f64)).collect();
+        assert!(length_controlled(&games, 1).is_none());
+        games.push(game(20, Game::Tie, 5.0));
         let found = length_controlled(&games, 1).unwrap();
-        assert!(found.rate.share > 0.9 && found.rate.share < 1.0, "{found:?}");
+        assert!(found.rate.share > 0.8 && found.rate.share < 1.0, "{found:?}");
+        assert!(found.rate.interval.high <= 1.0 && found.rate.interval.low < found.rate.share);
     }
 }
