@@ -126,6 +126,17 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("ser score models/mine --full", "records from standard input, with rewards added"),
         ],
     ),
+    (
+        "generate",
+        &[
+            ("ser generate models/mine prompts.jsonl", "an answer to each prompt"),
+            (
+                "ser generate models/mine -n 8 --temperature 0.8 --reward my-run",
+                "eight, with rewards",
+            ),
+        ],
+    ),
+    ("chat", &[("ser chat models/mine", "talk with a language model")]),
     ("eval", &[("ser eval my-run embedded:test", "accuracy with its interval, by slice")]),
     (
         "export",

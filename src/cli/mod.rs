@@ -38,6 +38,7 @@ mod eval;
 mod examples;
 mod explain;
 mod export;
+mod generate;
 mod model;
 mod print;
 mod query;
@@ -182,6 +183,10 @@ enum Command {
     Data(data::DataCommand),
     /// Score texts with a trained reward model: JSON lines in, rewards out
     Score(score::ScoreArgs),
+    /// Answer prompts with a language model: JSON lines in, answers out
+    Generate(generate::GenerateArgs),
+    /// Talk with a language model
+    Chat(generate::chat::ChatArgs),
     /// Measure how often a reward model ranks pairs as people did
     Eval(eval::EvalArgs),
     /// Write a run's reward model, labels or numbers for other programs, or a report
@@ -378,6 +383,8 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Queue(args)) => queue::run(&context, &args),
         Some(Command::Data(command)) => data::run(&context, &command),
         Some(Command::Score(args)) => score::run(&context, &args),
+        Some(Command::Generate(args)) => generate::run(&context, &args),
+        Some(Command::Chat(args)) => generate::chat::run(&context, &args),
         Some(Command::Eval(args)) => eval::run(&context, &args),
         Some(Command::Export(args)) => export::run(&context, &args),
         Some(Command::Model(command)) => model::run(&context, &command),

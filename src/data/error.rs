@@ -212,6 +212,9 @@ pub enum RecordError {
         names(.available)
     )]
     NothingToScore { available: Vec<String> },
+    /// A record without a prompt to answer.
+    #[error("no `prompt`, `messages` or `text` among {}", names(.available))]
+    NothingToAnswer { available: Vec<String> },
     /// Feedback on single answers.
     #[error("one answer alone (`{field}`), not a pair")]
     Unpaired { field: &'static str },

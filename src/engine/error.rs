@@ -227,7 +227,7 @@ pub enum EngineError {
     #[error("`{backbone}` cannot continue texts: {detail}")]
     CannotGenerate {
         backbone: String,
-        /// What the stock Llama lacks.
+        /// Why it is no language model.
         detail: String,
     },
     /// A prompt without a token.
@@ -418,7 +418,7 @@ impl EngineError {
                 "export it whole (`--format hf`), or train with `model.tuning = \"lora\"`"
             }
             Self::CannotGenerate { .. } => {
-                "use a Llama model with plain rotary positions and no biases"
+                "name a decoder with its language head, as it was pretrained or instructed"
             }
             Self::PromptTooLong { .. } => "shorten the prompt",
             Self::EmptyPrompt => "a model continues at least one token; give it some text",

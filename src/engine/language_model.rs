@@ -1,5 +1,5 @@
 //! Models of text behind the reward model: how likely a pretrained model finds an answer, training one
-//! on next tokens, and continuing a text.
+//! on next tokens, and answering prompts.
 
 use super::config::ModelConfig;
 use super::files::layout::{Layout, Part};
@@ -101,29 +101,6 @@ pub(super) fn language_files(
     }
     files.check_language_head()?;
     Ok(Ok(files))
-}
-
-/// How a text is continued.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SamplingSettings {
-    /// Tokens to add at most; the text ends earlier at the model's end token or its last position.
-    pub n_tokens_max: usize,
-    /// What the logits are divided by before a token is drawn; 0 takes the likeliest token each time.
-    pub temperature: f64,
-    pub rng_seed: u64,
-}
-
-/// A language model that can continue a text.
-pub trait TextGenerator {
-    /// What follows `prompt`, special tokens left out.
-    ///
-    /// # Errors
-    /// When the tokenizer refuses the prompt, the prompt fills every position, or the device refuses.
-    fn generate(
-        &mut self,
-        prompt: &str,
-        settings: &SamplingSettings,
-    ) -> Result<String, EngineError>;
 }
 
 /// The mean log-likelihood, in nats a token, over the tokens of each side that the other does not

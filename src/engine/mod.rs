@@ -1,7 +1,7 @@
 //! The reward model: text in, rewards out, and the training that changes it.
 //!
-//! Everything outside this module talks to traits: [`RewardModel`], [`CausalLm`] for the language model
-//! below it, [`TextGenerator`]. Nothing outside knows tensors, candle or kernels. [`open`](mod@open)
+//! Everything outside this module talks to traits: [`RewardModel`], and [`CausalLm`] for language models
+//! ([`text_model`] asks one in texts). Nothing outside knows tensors, candle or kernels. [`open`](mod@open)
 //! chooses who stands behind the traits: `cpu` (explicit forward and backward passes over flat
 //! buffers), `candle` (the same models on GPUs, and the oracle of the tests) or [`mock`] (a
 //! deterministic stand-in for process tests).
@@ -43,7 +43,7 @@ pub mod text_model;
 pub use crate::domain::pseudo_label::Claim;
 pub use error::EngineError;
 pub use files::peft::{AdapterError, missing_base};
-pub use language_model::{CausalLm, NoLikelihood, SamplingSettings, TextGenerator};
+pub use language_model::{CausalLm, NoLikelihood};
 pub use model_tensor::{ModelTensor, Values};
 pub use open::open;
 pub use policy::AnswersTo;

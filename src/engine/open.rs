@@ -4,7 +4,7 @@ use super::config::DecoderConfig;
 use super::implementation::Implementation;
 use super::policy::Policy;
 use super::settings::{Backbone, OpenSettings};
-use super::{CausalLm, EngineError, NoLikelihood, RewardModel, TextGenerator};
+use super::{CausalLm, EngineError, NoLikelihood, RewardModel};
 use super::{candle, cpu, mock};
 use crate::domain::spec::Device;
 
@@ -58,16 +58,4 @@ pub fn random_language_model(
     n_threads: usize,
 ) -> Result<Box<dyn CausalLm>, EngineError> {
     Ok(Box::new(cpu::LanguageModel::random(config, rng_seed, n_threads)?))
-}
-
-/// Opens a Llama model to continue texts, prompt and answer together within `max_tokens`.
-///
-/// # Errors
-/// When its files cannot be read, or its shape is one that is not generated with.
-pub fn open_generator(
-    backbone: &Backbone,
-    max_tokens: usize,
-    device: Device,
-) -> Result<Box<dyn TextGenerator>, EngineError> {
-    Ok(Box::new(candle::Generator::open(backbone, max_tokens, device)?))
 }

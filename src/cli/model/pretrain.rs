@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::cli::{CliResult, Context};
 use crate::data::pocket;
-use crate::domain::spec::Device;
 use crate::domain::text::words;
-use crate::engine::open::open_generator;
+use crate::engine::Backbone;
+use crate::engine::generation::sampling::{Filters, Sampling};
+use crate::engine::generation::{Generated, GenerationSettings};
 use crate::engine::pretrain::{PretrainSettings, embedded_shape, pretrain};
-use crate::engine::{Backbone, SamplingSettings};
+use crate::engine::text_model::{PromptText, TextModel, TextModelSettings};
 
 /// How every dialogue starts.
 const BEGINNING: &str = "\n\nHuman:";
@@ -75,10 +76,19 @@ pub fn run(context: &Context, args: &PretrainArgs) -> CliResult {
 /// Lets the model write two dialogues: figures do not say whether it has learned to.
 fn show(context: &Context, args: &PretrainArgs) -> CliResult {
     let backbone = Backbone::Directory(args.out.clone());
-    let mut model = open_generator(&backbone, embedded_shape().max_positions, Device::Cpu)?;
-    for rng_seed in [args.rng_seed, args.rng_seed + 1] {
-        let settings = SamplingSettings { n_tokens_max: 80, temperature: 0.7, rng_seed };
-        let text = model.generate(BEGINNING, &settings)?;
+    let mut model = TextModel::open(&TextModelSettings::new(backbone))?;
+    let prompt = model.texts.encode(PromptText::Text(BEGINNING))?;
+    let filters = Filters { temperature: 0.7, ..Filters::default() };
+    let settings = GenerationSettings {
+        sampling: Sampling::Drawn(filters),
+        n_answers: 2,
+        ends: model.defaults.ends.clone(),
+        ..GenerationSettings::new(80, model.texts.max_tokens(), args.rng_seed)
+    };
+    let mut answers: Vec<Generated> = Vec::new();
+    model.model.generate(&[&prompt], &settings, &mut answers)?;
+    for answer in answers {
+        let text = model.texts.decode(&answer.tokens)?;
         context.say(&format!("it writes: {}{text}", BEGINNING.trim_start()));
     }
     Ok(())

@@ -28,6 +28,15 @@ pub struct ModelArgs {
     untrained_head: bool,
 }
 
+impl ModelArgs {
+    /// The present weights of the model of this name.
+    #[must_use]
+    pub fn named(model: &str, threads: usize) -> Self {
+        let (model, round) = (model.to_owned(), RoundArgs::default());
+        Self { model, round, max_tokens: None, threads, untrained_head: false }
+    }
+}
+
 /// A model that is open.
 pub struct Scorer {
     /// What it is, in words.

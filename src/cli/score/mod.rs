@@ -13,7 +13,7 @@ use crate::domain::text::words;
 use crate::engine::scoring::{EncodedText, Text, encode_texts, score_texts};
 use record::Record;
 
-mod lines;
+pub mod lines;
 mod record;
 
 use lines::{Line, Lines};

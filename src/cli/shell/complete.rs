@@ -91,7 +91,9 @@ fn candidates(words: &[String]) -> Vec<Candidate> {
             let option = options(&whole, command).find(|it| it.get_long() == Some(name));
             waiting = option.filter(|it| value.is_none() && takes_value(it));
         } else if word.starts_with('-') {
-            // The short options take no value.
+            let is_it =
+                |it: &&Arg| it.get_short().is_some_and(|short| word[1..] == short.to_string());
+            waiting = options(&whole, command).find(is_it).filter(|it| takes_value(it));
         } else if let Some(inner) = command.find_subcommand(word).filter(|_| n_positional == 0) {
             command = inner;
         } else {
@@ -170,7 +172,9 @@ impl Source {
             return possible.iter().map(|it| Candidate::new(it.get_name(), about(it))).collect();
         }
         match (argument.get_id().as_str(), command) {
-            ("run" | "runs" | "from" | "base", _) | ("model", "score" | "eval") => self.runs(),
+            ("run" | "runs" | "from" | "base", _) | ("model", "score" | "eval") | ("reward", _) => {
+                self.runs()
+            }
             ("experiment", _) => self.experiments(),
             ("arms", "reproduce") => listed(typed, &arms()),
             ("arms", _) => arms(),

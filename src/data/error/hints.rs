@@ -105,6 +105,9 @@ impl RecordError {
             Self::SeveralPairs { .. } => {
                 "`ser eval` takes every pair of a record; here give `prompt` and `responses`"
             }
+            Self::NothingToAnswer { .. } => {
+                "give a `prompt`, a conversation as `messages`, or a `text` to be continued"
+            }
             Self::NothingToScore { .. } => {
                 "give `prompt` and `response`, whole conversations as `messages`, or a `text`"
             }

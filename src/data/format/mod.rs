@@ -37,7 +37,7 @@ use texts::Read;
 pub(super) use columns::{is_ambiguous, meaning, unexplained_labels};
 pub use names::{DatasetFormat, FORMATS};
 pub(super) use ranking::reward_bench;
-pub(super) use texts::{Found, Said, Texts};
+pub(super) use texts::{Found, Said, Texts, is_dialogue};
 pub(super) use trl::globals;
 
 impl DatasetFormat {

@@ -60,8 +60,16 @@ impl<'r> Said<'r> {
         }
     }
 
+    /// Whether a chat template writes it: a text that one has written already is none.
+    pub(in super::super) fn is_conversation(&self) -> bool {
+        match self {
+            Self::Messages(_) => true,
+            Self::Text(text) => !is_rendered(text),
+        }
+    }
+
     /// As a prompt of messages.
-    pub(super) fn into_prompt(self) -> Vec<Message> {
+    pub(in super::super) fn into_prompt(self) -> Vec<Message> {
         match self {
             Self::Messages(messages) => messages,
             Self::Text(text) if text.trim().is_empty() => Vec::new(),
@@ -84,7 +92,7 @@ impl<'r> Said<'r> {
 }
 
 /// Whether a prompt is a flat dialogue that an answer follows.
-pub(super) fn is_dialogue(prompt: &str) -> bool {
+pub(in super::super) fn is_dialogue(prompt: &str) -> bool {
     prompt.trim_end().ends_with(ASSISTANT)
         || prompt.starts_with(dialogue::HUMAN)
         || prompt.starts_with(ASSISTANT)

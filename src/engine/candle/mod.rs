@@ -7,8 +7,7 @@
 //! the gradient of every variable. Sequences are padded and their masks added to the attention scores;
 //! a shared prefix is computed on both sides.
 //!
-//! Texts are continued by the stock Llama of `candle-transformers` ([`generate`]), which keeps the keys
-//! and values of what it has read. The tests hold everything here to its stock models, a third opinion.
+//! The tests hold everything here to the stock models of `candle-transformers`, a third opinion.
 
 pub mod adamw;
 pub mod batch;
@@ -16,7 +15,6 @@ pub mod decoder;
 pub mod device;
 pub mod dropout;
 pub mod encoder;
-pub mod generate;
 mod implementation;
 pub mod language_model;
 pub mod linear;
@@ -34,7 +32,6 @@ pub mod trainer;
 
 use super::EngineError;
 
-pub use generate::Generator;
 pub use implementation::Candle;
 #[cfg(test)]
 pub use model::CandleModel;

@@ -29,10 +29,4 @@ impl PackedWeights {
     pub fn get(&self, slot: Slot) -> Option<&Packed> {
         self.by_place.get(&(slot.store, slot.span.start))
     }
-
-    /// Bytes of all panels.
-    #[must_use]
-    pub fn n_bytes(&self) -> usize {
-        self.by_place.values().map(Packed::n_bytes).sum()
-    }
 }

@@ -1,5 +1,5 @@
-//! Likelihoods and next-token training against PyTorch and against the processor's kernels, and texts
-//! that are continued.
+//! Likelihoods and next-token training against PyTorch and against the processor's kernels, and answers
+//! against the latter.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,12 @@ use crate::engine::cpu::LanguageModel as CpuLanguageModel;
 use crate::engine::cpu::tests::differences::relative_error;
 use crate::engine::cpu::tests::support::{cases, config, fixture, settings};
 use crate::engine::files::weights::read_tensors;
-use crate::engine::fixture::{bert_dir, llama_dir, shared_model};
-use crate::engine::open::{open_generator, open_language_model};
+use crate::engine::fixture::bert_dir;
+use crate::engine::generation::sampling::{Filters, Sampling};
+use crate::engine::generation::{Generated, GenerationSettings};
+use crate::engine::open::open_language_model;
 use crate::engine::{
-    Backbone, CausalLm, EncodedPair, EngineError, NoLikelihood, OpenSettings, PairText,
-    SamplingSettings, StepSettings, open,
+    Backbone, CausalLm, EncodedPair, NoLikelihood, OpenSettings, PairText, StepSettings, open,
 };
 
 /// What transformers says of a family (`make_likelihoods.py`).
@@ -28,18 +29,9 @@ struct Expected {
     gradient_norm: f32,
 }
 
-/// What greedy decoding of transformers adds to a prompt.
-#[derive(Deserialize)]
-struct Greedy {
-    prompt: String,
-    text: String,
-}
-
 #[derive(Deserialize)]
 struct Fixture {
     families: BTreeMap<String, Expected>,
-    #[serde(rename = "stories260K/hf")]
-    stories: Greedy,
 }
 
 fn expected() -> Fixture {
@@ -152,40 +144,27 @@ fn a_backbone_on_another_device_says_the_same_of_real_texts() {
 }
 
 #[test]
-fn greedy_texts_are_those_of_transformers() {
-    let Some(dir) = shared_model("stories260K/hf") else { return };
-    let Greedy { prompt, text } = expected().stories;
-    let backbone = Backbone::Directory(dir);
-    let mut model = open_generator(&backbone, 128, Device::CandleCpu).unwrap();
-    let greedy = SamplingSettings { n_tokens_max: 24, temperature: 0.0, rng_seed: 1 };
-    assert_eq!(model.generate(&prompt, &greedy).unwrap().trim(), text.trim());
-}
-
-#[test]
-fn draws_depend_on_the_seed_alone_and_other_models_are_refused() {
-    let mut model = open_generator(&Backbone::Embedded, 64, Device::Cpu).unwrap();
-    let prompt = "\n\nHuman: Name a fruit.\n\nAssistant:";
-    let mut draw = |rng_seed| {
-        let settings = SamplingSettings { n_tokens_max: 20, temperature: 1.0, rng_seed };
-        model.generate(prompt, &settings).unwrap()
-    };
-    let texts = [1, 1, 2].map(&mut draw);
-    assert_eq!(texts[0], texts[1]);
-    assert_ne!(texts[0], texts[2]);
-    let settings = SamplingSettings { n_tokens_max: 20, temperature: 1.0, rng_seed: 1 };
-    let error = model.generate(&"word ".repeat(90), &settings).unwrap_err();
-    assert!(matches!(error, EngineError::PromptTooLong { limit: 64, .. }), "{error}");
-    let encoder = bert_dir();
-    let backbone = Backbone::Directory(encoder.path().to_owned());
-    let error = open_generator(&backbone, 16, Device::Cpu).err().unwrap();
-    assert!(
-        error.to_string().ends_with("cannot continue texts: `model_type` is `bert`"),
-        "{error}"
-    );
-    let tiny = llama_dir();
-    let backbone = Backbone::Directory(tiny.path().to_owned());
-    let mut model = open_generator(&backbone, 16, Device::Cpu).unwrap();
-    assert!(model.generate("the cat", &settings).is_ok());
+fn other_devices_answer_as_the_processor_does() {
+    for family in ["llama", "mistral", "qwen3"] {
+        let prompts: [&[u32]; 2] = [&[1, 5, 9, 30, 2, 7, 8, 4, 4, 11, 6], &[3]];
+        let mut settings =
+            GenerationSettings { n_answers: 2, ..GenerationSettings::new(12, 40, 5) };
+        settings.sampling =
+            Sampling::Drawn(Filters { temperature: 0.8, top_k: 30, top_p: 0.95, min_p: 0.01 });
+        let [there, here] = both(family, 64).map(|mut model| {
+            let mut answers: Vec<Generated> = Vec::new();
+            model.generate(&prompts, &settings, &mut answers).unwrap();
+            answers.sort_by_key(|answer| answer.place);
+            answers
+        });
+        assert_eq!((there.len(), here.len()), (4, 4));
+        for (there, here) in there.iter().zip(&here) {
+            assert_eq!((there.place, &there.tokens), (here.place, &here.tokens), "{family}");
+            for (a, b) in there.log_probabilities.iter().zip(&here.log_probabilities) {
+                assert!((a - b).abs() < 1e-4, "{family}: {a} {b}");
+            }
+        }
+    }
 }
 
 impl LanguageModel {

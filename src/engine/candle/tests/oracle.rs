@@ -15,7 +15,6 @@ use candle_transformers::models::{
 use serde_json::json;
 
 use crate::engine::EngineError;
-use crate::engine::candle::generate::{lacking, llama_config};
 use crate::engine::config::{
     Activation, DecoderConfig, DecoderFamily, EncoderConfig, EncoderFamily, ModelConfig,
 };
@@ -361,4 +360,35 @@ fn distilbert_config(config: &EncoderConfig) -> Result<distilbert::Config, Engin
         "pad_token_id": config.pad_token_id, "model_type": "distilbert",
     });
     serde_json::from_value(keys).map_err(|error| EngineError::json("config.json", &error))
+}
+
+/// The part of a model that the stock Llama does not compute; `None` where it computes everything.
+fn lacking(config: &DecoderConfig) -> Option<&'static str> {
+    if config.qkv_bias || config.mlp_bias {
+        return Some("biases");
+    }
+    if config.rope_scaling.is_some() {
+        return Some("scaled rotary positions");
+    }
+    (config.query_width() != config.hidden_size).then_some("a head width of its own")
+}
+
+/// The shape as the stock model takes it.
+fn llama_config(config: &DecoderConfig) -> llama::Config {
+    llama::Config {
+        hidden_size: config.hidden_size,
+        intermediate_size: config.intermediate_size,
+        vocab_size: config.vocab_size,
+        num_hidden_layers: config.n_layers,
+        num_attention_heads: config.n_heads,
+        num_key_value_heads: config.n_kv_heads,
+        use_flash_attn: false,
+        rms_norm_eps: f64::from(config.rms_norm_eps),
+        rope_theta: config.rope_theta,
+        bos_token_id: None,
+        eos_token_id: None,
+        rope_scaling: None,
+        max_position_embeddings: config.max_positions,
+        tie_word_embeddings: config.tied_embeddings,
+    }
 }

@@ -86,12 +86,6 @@ impl Packed {
         Self { shape, precision: on.precision, form, panel: panel_len, panels }
     }
 
-    /// Bytes of the panels.
-    #[must_use]
-    pub fn n_bytes(&self) -> usize {
-        4 * self.shape.output.div_ceil(panel()) * self.panel
-    }
-
     /// `y (+)= x W^T`: `x` is `[rows, input]`, `y` `[rows, output]`.
     ///
     /// # Panics

@@ -1,0 +1,249 @@
+//! The answers on their way out: in the order of the input, with rewards.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::GenerateArgs;
+use crate::cli::model::scorer::Scorer;
+use crate::cli::{CliError, CliResult, Context};
+use crate::data::{Answer, Answers, Prompt};
+use crate::domain::text::words;
+use crate::engine::generation::{AnswerPlace, Ending, Generated, Listener, Reply};
+use crate::engine::scoring::{Text, encode_texts, score_texts};
+use crate::engine::text_model::{Stops, Texts};
+
+/// Tokens scored together.
+const SCORE_TOKENS: usize = 8192;
+
+/// A line of the input.
+pub(super) struct Asked {
+    pub line: u64,
+    /// The prompt, or why there is none.
+    pub prompt: Result<Prompt, String>,
+    pub tokens: Vec<u32>,
+}
+
+/// What has been done.
+#[derive(Debug, Default)]
+pub(super) struct Count {
+    n_prompts: u64,
+    n_answers: u64,
+    n_tokens: u64,
+    n_cut: u64,
+    pub n_bad: u64,
+}
+
+impl Count {
+    /// Says it on standard error.
+    pub(super) fn tell(&self, context: &Context, model: &str, took: Duration) {
+        let rate = words::rate(self.n_tokens, took.as_millis() as u64)
+            .map_or_else(String::new, |rate| format!(", {} a second", words::count(rate)));
+        context.say(&format!(
+            "{model}: {} prompts, {} answers, {} tokens{rate}; {} cut at their length; {} lines left out",
+            words::count(self.n_prompts),
+            words::count(self.n_answers),
+            words::count(self.n_tokens),
+            words::count(self.n_cut),
+            words::count(self.n_bad)
+        ));
+    }
+}
+
+/// What a result holds beside the answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    is_full: bool,
+    has_tokens: bool,
+}
+
+impl From<&GenerateArgs> for Shape {
+    fn from(args: &GenerateArgs) -> Self {
+        Self { is_full: args.full, has_tokens: args.tokens }
+    }
+}
+
+/// Writes answers once all earlier ones are written.
+pub(super) struct Results<'a, W> {
+    texts: &'a Texts,
+    stops: Stops,
+    n_answers: usize,
+    shape: Shape,
+    out: &'a mut W,
+    pub scorer: Option<&'a mut Scorer>,
+    asked: &'a [Asked],
+    /// Answers that are finished and not written.
+    finished: BTreeMap<AnswerPlace, Generated>,
+    /// The prompt that is written next.
+    next: usize,
+    failure: Option<CliError>,
+    count: Count,
+}
+
+impl<'a, W: Write> Results<'a, W> {
+    pub(super) fn new(
+        texts: &'a Texts,
+        stops: Stops,
+        n_answers: usize,
+        shape: Shape,
+        out: &'a mut W,
+    ) -> Self {
+        Self {
+            texts,
+            stops,
+            n_answers,
+            shape,
+            out,
+            scorer: None,
+            asked: &[],
+            finished: BTreeMap::new(),
+            next: 0,
+            failure: None,
+            count: Count::default(),
+        }
+    }
+
+    /// Begins with other prompts.
+    pub(super) fn begin(&mut self, asked: &'a [Asked]) {
+        self.asked = asked;
+        self.next = 0;
+    }
+
+    /// Adds what was done to `total`.
+    ///
+    /// # Errors
+    /// The first failure to write or to score.
+    pub(super) fn end(&mut self, total: &mut Count) -> CliResult {
+        let Count { n_prompts, n_answers, n_tokens, n_cut, .. } = std::mem::take(&mut self.count);
+        total.n_prompts += n_prompts;
+        total.n_answers += n_answers;
+        total.n_tokens += n_tokens;
+        total.n_cut += n_cut;
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Writes why a line has no answers.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn write_bad(&mut self, asked: &Asked) -> CliResult {
+        if let Err(reason) = &asked.prompt {
+            writeln!(self.out, "{}", json!({"line": asked.line, "error": reason}))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the prompts all of whose answers are finished, in order.
+    fn write_finished(&mut self) -> CliResult {
+        loop {
+            let of_next = |answer| AnswerPlace { prompt: self.next, answer };
+            let n = self.finished.range(of_next(0)..of_next(self.n_answers)).count();
+            if n < self.n_answers {
+                return Ok(());
+            }
+            let later = self.finished.split_off(&of_next(self.n_answers));
+            let answers = std::mem::replace(&mut self.finished, later);
+            self.write(&answers.into_values().collect::<Vec<_>>())?;
+            self.next += 1;
+        }
+    }
+
+    fn write(&mut self, answers: &[Generated]) -> CliResult {
+        let Some(Asked { line, prompt: Ok(prompt), .. }) = self.asked.get(self.next) else {
+            return Ok(());
+        };
+        let mut texts = Vec::with_capacity(answers.len());
+        for answer in answers {
+            texts.push(self.response(prompt, answer)?);
+        }
+        let rewards = self.rewards(prompt, &texts)?;
+        for (i, (answer, text)) in answers.iter().zip(&texts).enumerate() {
+            let mut result = if self.shape.is_full { prompt.answered(text) } else { Map::new() };
+            result.insert("line".into(), json!(line));
+            result.insert("answer".into(), json!(answer.place.answer));
+            if !self.shape.is_full {
+                result.insert("response".into(), json!(text));
+            }
+            if let Some(rewards) = &rewards {
+                result.insert("reward".into(), number(rewards[i]));
+            }
+            let sum: f64 = answer.log_probabilities.iter().map(|it| f64::from(*it)).sum();
+            result.insert("n_tokens".into(), json!(answer.tokens.len()));
+            result.insert("log_probability".into(), json!(sum));
+            result.insert("ended".into(), json!(answer.ending.name()));
+            if self.shape.has_tokens {
+                result.insert("tokens".into(), json!(answer.tokens));
+                let each = answer.log_probabilities.iter().copied().map(number);
+                result.insert("log_probabilities".into(), each.collect());
+            }
+            writeln!(self.out, "{}", Value::Object(result))?;
+            self.count.n_tokens += answer.tokens.len() as u64;
+            self.count.n_cut += u64::from(answer.ending == Ending::Length);
+        }
+        self.out.flush()?;
+        self.count.n_prompts += 1;
+        self.count.n_answers += answers.len() as u64;
+        Ok(())
+    }
+
+    /// The text of an answer. The space that parts it from the mark of its speaker is none of a
+    /// message's.
+    fn response(&self, prompt: &Prompt, answer: &Generated) -> CliResult<String> {
+        let text = self.texts.answer(answer, &self.stops)?;
+        let is_message = !prompt.continues && self.texts.answers_with_a_space();
+        Ok(match text.strip_prefix(' ').filter(|_| is_message) {
+            Some(text) => text.to_owned(),
+            None => text,
+        })
+    }
+
+    /// What the reward model says of the answers, as `ser score` would.
+    fn rewards(&mut self, prompt: &Prompt, texts: &[String]) -> CliResult<Option<Vec<f32>>> {
+        let Some(scorer) = self.scorer.as_mut() else { return Ok(None) };
+        let mut answers: Vec<Answer> = Vec::with_capacity(texts.len());
+        for text in texts {
+            let record = Value::Object(prompt.answered(text)).to_string();
+            match Answers::read(&record) {
+                Ok(Answers::One(answer)) => answers.push(answer),
+                Ok(Answers::Pair(..) | Answers::List(_)) => {
+                    let message = "a record with several answers cannot be scored as a prompt";
+                    return Err(CliError::input(message).with_hint(
+                        "leave `chosen`, `rejected` and `responses` out of the prompts",
+                    ));
+                }
+                Err(error) => {
+                    return Err(CliError::input(error.to_string()).with_hint(error.hint()));
+                }
+            }
+        }
+        let texts: Vec<Text<'_>> = answers
+            .iter()
+            .map(|it| Text { form: &it.form, prompt: &it.prompt, response: &it.text })
+            .collect();
+        let encoded = encode_texts(scorer.model.as_ref(), &texts)?;
+        Ok(Some(score_texts(scorer.model.as_mut(), &encoded, SCORE_TOKENS)?))
+    }
+}
+
+impl<W: Write> Listener for Results<'_, W> {
+    fn on_token(&mut self, _: AnswerPlace, tokens: &[u32]) -> Reply {
+        if self.failure.is_some() {
+            return Reply::Cancel;
+        }
+        if self.stops.are_met(self.texts, tokens) { Reply::EndAnswer } else { Reply::GoOn }
+    }
+
+    fn on_answer(&mut self, answer: Generated) {
+        self.finished.insert(answer.place, answer);
+        if self.failure.is_none() {
+            self.failure = self.write_finished().err();
+        }
+    }
+}
+
+/// The shortest decimal that reads back as the same `f32`.
+fn number(value: f32) -> Value {
+    value.to_string().parse::<f64>().map_or(Value::Null, |value| json!(value))
+}
