@@ -110,8 +110,14 @@ pub fn decide(context: &Context, args: &VerdictArgs, verdict: Verdict) -> CliRes
         _ => "",
     };
     let done = done(verdict);
+    // Without the name, `ser undo` would look for decisions of somebody else.
+    let as_whom = match context.reviewer.as_deref() {
+        None => String::new(),
+        Some(name) if name.contains(char::is_whitespace) => format!(" --reviewer '{name}'"),
+        Some(name) => format!(" --reviewer {name}"),
+    };
     print_line(&format!(
-        "{done} {what} of `{}`{before}{effect}; take it back with `ser undo {}`",
+        "{done} {what} of `{}`{before}{effect}; take it back with `ser undo {}{as_whom}`",
         run.name, run.id
     ))
 }
