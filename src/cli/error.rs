@@ -181,7 +181,11 @@ impl From<EngineError> for CliError {
 impl From<SupervisorError> for CliError {
     fn from(error: SupervisorError) -> Self {
         let hint = error.hint();
-        Self::from_error(ErrorKind::Failure, &error, hint)
+        let kind = match &error {
+            SupervisorError::Store(StoreError::WrongState { .. }) => ErrorKind::Input,
+            _ => ErrorKind::Failure,
+        };
+        Self::from_error(kind, &error, hint)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `ser explain`: what the words and signs of screens and tables mean, and every key of a spec.
+//! `ser explain`: what the words and signs of screens and tables mean, every arm, and every key of a spec.
 
 use serde::Serialize;
 
@@ -6,13 +6,13 @@ use crate::cli::print::{print_json, print_line};
 use crate::cli::{CliError, CliResult, Context};
 use crate::report::glossary::{self, TERMS, Term};
 use crate::report::table::aligned;
-use crate::spec;
 use crate::spec::form::{self, KeyHelp};
+use crate::spec::{self, ArmHelp};
 
 /// Arguments of `ser explain`.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// A word or a sign of a screen or table, or a key of a spec; without one, all words are listed
+    /// A word or a sign of a screen or table, an arm, or a key of a spec; without one, all words are listed
     word: Vec<String>,
     /// Print one JSON document
     #[arg(long)]
@@ -48,6 +48,9 @@ pub fn run(_: &Context, args: &ExplainArgs) -> CliResult {
     if let Some(term) = glossary::find(wanted) {
         return if args.json { list(vec![term], true) } else { print_term(term) };
     }
+    if let Some(arm) = spec::about_arm(wanted) {
+        return print_arm(wanted, &arm, args.json);
+    }
     let keys = form::keys()?;
     if let Some(key) = keys.iter().find(|key| key.key == wanted) {
         return print_key(key, args.json);
@@ -79,6 +82,17 @@ fn print_term(term: &Term) -> CliResult {
     print_line(&format!("  from  {}", term.from))
 }
 
+fn print_arm(name: &str, arm: &ArmHelp, is_json: bool) -> CliResult {
+    if is_json {
+        let value = serde_json::json!({ "word": name, "is": arm.about, "sets": arm.sets });
+        return print_json(&[value]);
+    }
+    print_line(&format!("{name}  (an arm)"))?;
+    print_line(&format!("  what  {}", arm.about))?;
+    print_line(&format!("  sets  {}", arm.sets.join(", ")))?;
+    print_line(&format!("  from  `--arm {name}`"))
+}
+
 fn print_key(key: &KeyHelp, is_json: bool) -> CliResult {
     let values = form::values(None)?;
     let default = values.into_iter().find(|(name, _)| *name == key.key);
@@ -98,8 +112,9 @@ fn print_key(key: &KeyHelp, is_json: bool) -> CliResult {
 }
 
 fn unknown(wanted: &str, keys: &[KeyHelp]) -> CliError {
-    let words = TERMS.iter().flat_map(|term| term.words).copied();
-    let words = words.chain(keys.iter().map(|key| key.key.as_str()));
+    let known = TERMS.iter().flat_map(|term| term.words).copied().chain(spec::arms());
+    let keys = keys.iter().map(|key| key.key.as_str());
+    let words = known.map(|word| -> &str { word }).chain(keys);
     let hint = spec::nearest(wanted, words).map_or_else(
         || "`ser explain` lists every word".to_owned(),
         |word| format!("did you mean `{word}`? `ser explain` lists every word"),

@@ -238,6 +238,7 @@ pub struct Context {
 impl Context {
     fn new(global: GlobalArgs) -> CliResult<Self> {
         let home = Home::resolve(global.home)?;
+        check_home(&home)?;
         if !global.read_only {
             update_schema(&home)?;
         }
@@ -324,6 +325,17 @@ impl launch::Say for Context {
     fn shows_progress(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()
     }
+}
+
+/// Refuses a home that is a file: everything else would say that it is empty.
+fn check_home(home: &Home) -> CliResult {
+    let root = home.root();
+    if root.exists() && !root.is_dir() {
+        let message = format!("the home `{}` is a file, not a folder", root.display());
+        return Err(CliError::input(message)
+            .with_hint("`--home` or `SER_HOME` names the folder that holds runs and data"));
+    }
+    Ok(())
 }
 
 /// Refuses a home of an older version before any command looks at it. Other errors are left to the

@@ -112,7 +112,7 @@ fn status_line(run: &RunDetail) -> String {
     let row = &run.row;
     if row.waits_for_review() {
         let (round, name) = (row.round, &row.name);
-        return format!("round {round} waits for your review: `ser resume {name}` releases it");
+        return format!("round {round} waits for your review: `ser resume {name}` lets it go on");
     }
     let status = match row.stop_reason {
         Some(reason) => format!("{} ({})", status(row), told::stop_reason(reason)),

@@ -104,14 +104,25 @@ pub fn decide(context: &Context, args: &VerdictArgs, verdict: Verdict) -> CliRes
         pairs => format!("{} pairs", words::count(pairs.len() as u64)),
     };
     let before = overwritten(&recorded);
+    let unscored = match (recorded.n_unscored, &pairs[..]) {
+        (0, _) => String::new(),
+        (_, [_]) => "; no round has scored it, so it has no pseudo-label".to_owned(),
+        (n, _) => format!("; no round has scored {} of them", words::count(n as u64)),
+    };
     let effect = match run.status {
         RunStatus::Finished => "; the run has ended, so nothing trains on them any more",
         RunStatus::Running => "; its worker reads it before the next step",
         _ => "",
     };
     let done = done(verdict);
+    // Without the name, `ser undo` would look for decisions of somebody else.
+    let as_whom = match context.reviewer.as_deref() {
+        None => String::new(),
+        Some(name) if name.contains(char::is_whitespace) => format!(" --reviewer '{name}'"),
+        Some(name) => format!(" --reviewer {name}"),
+    };
     print_line(&format!(
-        "{done} {what} of `{}`{before}{effect}; take it back with `ser undo {}`",
+        "{done} {what} of `{}`{before}{unscored}{effect}; take it back with `ser undo {}{as_whom}`",
         run.name, run.id
     ))
 }

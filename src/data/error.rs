@@ -268,8 +268,8 @@ impl DataError {
                 format!("its window is a long one: unpack it with `zstd -d --long=31 {path}`")
             }
             Self::Record { error, .. } => error.hint(),
-            Self::Layout { error, proposal, .. } => match proposal {
-                Some(proposal) => guessed(proposal),
+            Self::Layout { path, error, proposal, .. } => match proposal {
+                Some(proposal) => guessed(path, proposal),
                 None => error.hint(),
             },
             Self::NoLabel { proposal, .. } => match proposal.as_ref().map(|it| it.judge_option()) {
@@ -369,12 +369,14 @@ fn parquet_hint(detail: &str) -> &'static str {
 const NO_LABEL: &str = "`--column label=a` says that the first answer is the better one, \
      `--column label=COLUMN` that a column says it";
 
-/// How a proposal is told where no pairs are shown by it.
-fn guessed(proposal: &Proposal) -> String {
+/// How a proposal is told where no pairs are shown by it. Not every command has `--column`, so the way
+/// that all can go is told too.
+fn guessed(path: &str, proposal: &Proposal) -> String {
     let question = proposal.question().map_or_else(String::new, |it| format!(" --column {it}"));
     let mark = if proposal.is_complete() { "" } else { "?" };
     format!(
-        "name the columns, such as `{}{question}`{mark}; `ser data check` shows pairs by it",
+        "`ser data check {path}` shows pairs by a guess, `{}{question}`{mark}; with `--write spec.toml` \
+         it makes a spec for `ser run`",
         proposal.options()
     )
 }

@@ -78,6 +78,12 @@ pub(super) fn look(
         let proposal = propose(source, settings).map(Box::new);
         return Err(DataError::NoLabel { path, answers, proposal });
     }
+    if format == Some(DatasetFormat::Columns)
+        && let Some((at, error)) = unknown_label(&mut rows, settings)
+    {
+        let proposal = propose(source, settings).map(Box::new);
+        return Err(DataError::Layout { path, at, error, proposal });
+    }
     if let Some(format) = format {
         return Ok((format, notes));
     }
@@ -99,6 +105,21 @@ pub(super) fn open_rows(source: &Source, settings: &ReadSettings) -> Result<Rows
 
 /// Most labels that are read to find out what they mean.
 const N_LABELS: usize = 1000;
+
+/// The first of the first labels whose meaning is not known, where nothing says what labels mean. What
+/// else is wrong with a record is told when it is read.
+fn unknown_label(rows: &mut Rows, settings: &ReadSettings) -> Option<(Place, RecordError)> {
+    if settings.columns.labels().is_empty() || !settings.columns.values.is_empty() {
+        return None;
+    }
+    for _ in 0..N_LABELS {
+        let (at, record) = rows.next().ok()??;
+        if let Some(error) = format::unknown_label(&record, &settings.columns) {
+            return Some((at, error));
+        }
+    }
+    None
+}
 
 /// Refuses labels whose usual meaning is ambiguous.
 fn check_labels(source: &Source, settings: &ReadSettings) -> Result<(), DataError> {

@@ -183,6 +183,43 @@ pub(super) fn sides(names: &[String]) -> Option<(&str, &str)> {
     })
 }
 
+/// Two names of whatever words that are alike but for one of them (`cand_L`, `cand_R`); nothing where
+/// several pairs are.
+pub(super) fn alike<'n>(names: &[&'n str]) -> Option<(&'n str, &'n str)> {
+    let is_pair = |(a, b): &(&str, &str)| {
+        may_be_answer(a) && may_be_answer(b) && differing_words(a, b).is_some()
+    };
+    let pairs = names
+        .iter()
+        .enumerate()
+        .flat_map(|(at, a)| names[at + 1..].iter().map(|b| (*a, *b)).collect::<Vec<_>>());
+    let mut pairs = pairs.filter(is_pair);
+    pairs.next().filter(|_| pairs.next().is_none())
+}
+
+/// The words in which two names of several words differ, in small letters, where that is one word.
+pub(super) fn differing_words(a: &str, b: &str) -> Option<(String, String)> {
+    let (a, b): (Vec<String>, Vec<String>) = (name_parts(a), name_parts(b));
+    let mut different = a.iter().zip(&b).filter(|(one, other)| one != other);
+    let (one, other) = different.next()?;
+    let is_one = different.next().is_none() && a.len() == b.len() && a.len() > 1;
+    is_one.then(|| (one.clone(), other.clone()))
+}
+
+/// The words of a name, split where a capital follows a small letter too (`answerA`), in small letters.
+fn name_parts(name: &str) -> Vec<String> {
+    let mut spaced = String::with_capacity(name.len() + 4);
+    let mut was_small = false;
+    for c in name.chars() {
+        if was_small && c.is_uppercase() {
+            spaced.push(' ');
+        }
+        was_small = c.is_lowercase();
+        spaced.push(c);
+    }
+    words_of(&spaced).filter(|word| !word.is_empty()).collect()
+}
+
 /// Whether two names are one but for a word.
 fn is_partner(name: &str, partner: &str, one: &str, other: &str) -> bool {
     let (name, partner) = (name.to_lowercase(), partner.to_lowercase());
@@ -298,6 +335,24 @@ mod tests {
             let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
             assert_eq!(columns(&names), None, "{names:?}");
         }
+    }
+
+    #[test]
+    fn names_alike_but_for_one_word_may_be_answers() {
+        for (names, expected) in [
+            (vec!["q_text", "cand_L", "cand_R"], Some(("cand_L", "cand_R"))),
+            (vec!["Antwort links", "Antwort rechts"], Some(("Antwort links", "Antwort rechts"))),
+            (vec!["answerGpt", "answerLlama", "note"], Some(("answerGpt", "answerLlama"))),
+            // Which two of three are meant cannot be said, and other fields come in pairs too.
+            (vec!["cand_L", "cand_M", "cand_R"], None),
+            (vec!["model_left", "model_right"], None),
+            (vec!["text", "comment"], None),
+        ] {
+            assert_eq!(alike(&names), expected, "{names:?}");
+        }
+        let words = |a: &str, b: &str| differing_words(a, b).unwrap();
+        assert_eq!(words("cand_L", "cand_R"), ("l".to_owned(), "r".to_owned()));
+        assert_eq!(differing_words("links", "rechts"), None);
     }
 
     #[test]

@@ -151,7 +151,7 @@ pub const TERMS: &[Term] = &[
     ),
     term!(
         ["Δ", "change", "▲", "▼"],
-        "In lists of pairs: how the confidence changed since the round before (▲ up, ▼ down). In Compare: ▲ better and ▼ worse than the base, beyond chance.",
+        "In lists of pairs: how the confidence changed since the round before (▲ up, ▼ down, = the same). In Compare: ▲ better and ▼ worse than the base, beyond chance.",
         "Pairs that change much are worth a look; the list can be sorted by it.",
         "Two rounds' scores of one pair; Holm's adjustment in Compare.",
         [Samples, Compare]
@@ -385,6 +385,27 @@ pub const TERMS: &[Term] = &[
         "A random sample of the selected pairs, to be read to its end: how many labels are wrong?",
         "20 pairs tell it within about 20 points, 100 within 10.",
         "`ser samples RUN --queue audit`.",
+        [Samples]
+    ),
+    term!(
+        ["blind"],
+        "The pair is judged before the model's side is shown.",
+        "Only so your labels are independent of the model's.",
+        "`t` and `Q` in Samples; `B` shows what the model says.",
+        [Samples]
+    ),
+    term!(
+        ["verdict", "reviewed"],
+        "What a person decided about a pseudo-label: veto, keep or flip.",
+        "The newest one about a pair holds; `u` or `ser undo` takes yours back.",
+        "Samples; `ser verdicts RUN` lists them.",
+        [Samples]
+    ),
+    term!(
+        ["kappa", "Cohen's kappa", "agreement"],
+        "How far two reviewers agree beyond chance: 1 is always, 0 as two coins would.",
+        "Above .6; below .4 the guidelines should say more.",
+        "`ser verdicts RUN`, on pairs that both judged; Cohen (1960).",
         [Samples]
     ),
     term!(
@@ -728,6 +749,27 @@ pub const TERMS: &[Term] = &[
         "Held-back labels that answer a review queue in place of a person, for measurements.",
         "It shows what twenty labels of yours would buy.",
         "`review.oracle`.",
+        []
+    ),
+    term!(
+        ["checkpoint"],
+        "A run on disk: its weights, the optimizer, and where the loop stands.",
+        "`ser resume RUN` goes on from the newest whole one and ends with the same weights.",
+        "`runs/<id>/checkpoints` in the home; `rounds.keep_weights` says which stay.",
+        []
+    ),
+    term!(
+        ["chat template", "template", "chat_template"],
+        "How a conversation is written out as the one text that a model reads.",
+        "The model's own; training, `ser score`, `ser eval` and exports use the same.",
+        "`model.chat_template`.",
+        []
+    ),
+    term!(
+        ["tuning", "LoRA", "lora"],
+        "Which parameters are trained: all, the top layers, the head, or small matrices beside the weights (LoRA).",
+        "LoRA or the head, where a large model would not fit or forgets what it knows.",
+        "`model.tuning`.",
         []
     ),
     term!(

@@ -14,7 +14,7 @@ pub use commented::commented;
 use error::refuse;
 pub use error::{SpecError, SpecResult};
 use layer::{Assignment, Origin};
-pub use recipe::{RecipeChange, arms, changes, is_locked};
+pub use recipe::{ArmHelp, RecipeChange, about_arm, arms, changes, is_locked};
 use std::collections::BTreeMap;
 use std::path::Path;
 

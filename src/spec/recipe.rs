@@ -62,6 +62,27 @@ pub fn arms() -> impl Iterator<Item = &'static str> {
     RECIPES.iter().map(|recipe| recipe.name)
 }
 
+/// What to know of an arm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmHelp {
+    /// The comment at the head of its recipe, as one line.
+    pub about: String,
+    /// The keys it sets, each as `key = value`, with those first that make it what it is.
+    pub sets: Vec<String>,
+}
+
+/// What a known arm is; nothing for any other name.
+#[must_use]
+pub fn about_arm(name: &str) -> Option<ArmHelp> {
+    let recipe = recipe(name)?;
+    let head = recipe.text.lines().map_while(|line| line.strip_prefix('#'));
+    let about: Vec<&str> = head.map(str::trim).collect();
+    let mut layer = recipe.layer().ok()?;
+    layer.sort_by_key(|it| !recipe.locked.contains(&it.key.as_str()));
+    let sets = layer.into_iter().map(|it| format!("{} = {}", it.key, it.value)).collect();
+    Some(ArmHelp { about: about.join(" "), sets })
+}
+
 /// A key of a recipe that a spec sets to another value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipeChange {
@@ -197,8 +218,14 @@ pub(super) fn check_scopes(sets: &[Assignment], beside: &[&str]) -> SpecResult {
     for set in sets {
         let Some(arm) = set.arm.as_deref().filter(|arm| !beside.contains(arm)) else { continue };
         let words = beside.iter().map(|arm| format!("`{arm}`")).collect::<Vec<_>>().join(", ");
-        let hint = match nearest(arm, beside.iter().copied()) {
-            Some(word) => format!("did you mean `{word}:{}`?", set.key),
+        let known = arms().map(|arm| -> &str { arm }).chain(beside.iter().copied());
+        let meant = nearest(arm, known).filter(|_| !arms().any(|it| it == arm));
+        let hint = match meant {
+            Some(word) if beside.contains(&word) => format!("did you mean `{word}:{}`?", set.key),
+            Some(word) => format!(
+                "did you mean `{word}:{}`? Then add `--arm {word}`, which is not asked for",
+                set.key
+            ),
             None => format!("add `--arm {arm}`, or leave `{arm}:` out"),
         };
         let message = format!("{} speaks to arm `{arm}`, but the run is {words}", set.origin);
@@ -304,6 +331,15 @@ mod tests {
     }
 
     #[test]
+    fn an_arm_is_told_by_its_recipe() {
+        let help = about_arm("seed-only").unwrap();
+        assert_eq!(help.about, "The lower control: the seed set's human labels and nothing else.");
+        assert_eq!(help.sets, ["rounds.max = 0", "rounds.pool_labels = \"pseudo\""]);
+        assert!(arms().all(|arm| about_arm(arm).is_some_and(|it| !it.about.is_empty())));
+        assert_eq!(about_arm("mine"), None);
+    }
+
+    #[test]
     fn a_set_for_an_arm_that_is_not_asked_for_is_refused() {
         let error = of("ser", &["naive:rounds.max=1"]).unwrap_err();
         assert_eq!(
@@ -313,5 +349,10 @@ mod tests {
         assert_eq!(error.hint().unwrap(), "add `--arm naive`, or leave `naive:` out");
         let error = of("seed-only", &["seed_only:train.epochs=1"]).unwrap_err();
         assert_eq!(error.hint().unwrap(), "did you mean `seed-only:train.epochs`?");
+        let error = of("ser", &["seed-onyl:train.epochs=1"]).unwrap_err();
+        assert_eq!(
+            error.hint().unwrap(),
+            "did you mean `seed-only:train.epochs`? Then add `--arm seed-only`, which is not asked for"
+        );
     }
 }

@@ -7,6 +7,9 @@ use rusqlite::ErrorCode;
 use super::events::columns::BrokenColumns;
 use crate::domain::run::RunId;
 
+/// The state of a run that was asked to stop and has not ended yet.
+pub const STOPPING: &str = "stopping";
+
 /// A failed store operation.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -264,6 +267,14 @@ impl StoreError {
                 "a data set stays as long as a run on it does, archived or not".to_owned()
             }
             Self::UnknownDataset { .. } => "`ser data list` shows them with their ids".to_owned(),
+            Self::WrongState { name, state, .. } if *state == STOPPING => format!(
+                "it ends after its present step, which `ser attach {name}` shows; then `ser resume \
+                 {name}` goes on from its checkpoint"
+            ),
+            Self::WrongState { action: "nothing to move" | "nothing to start", .. } => {
+                "`ser queue` shows what waits, and for whom".to_owned()
+            }
+            Self::WrongState { name, .. } => format!("look at it with `ser show {name}`"),
             _ => return None,
         })
     }

@@ -40,7 +40,7 @@ use crate::store::database::connection;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use database::connection::Access;
-pub use error::StoreError;
+pub use error::{STOPPING, StoreError};
 pub use events::attempts::Attempt;
 pub use events::queue::{QueueMove, QueuedRun};
 pub use events::slots::{SLOT_NAMES, Slots};

@@ -18,7 +18,7 @@ pub use launcher::{Launcher, Local, Submitted};
 
 use crate::domain::event::RunEvent;
 use crate::domain::run::{Liveness, RequestKind, RunId, RunStatus};
-use crate::store::{Home, RunRow, Store, StoreError};
+use crate::store::{Home, RunRow, STOPPING, Store, StoreError};
 
 /// Starts and steers the workers of one home. Shared by reference: every method takes `&self`.
 #[derive(Debug)]
@@ -77,7 +77,12 @@ impl Supervisor {
                 _ => last == Some(RequestKind::Pause),
             };
             if !will_hold {
-                return Err(refused("nothing to resume", row));
+                let action = "nothing to resume";
+                if last == Some(RequestKind::Stop) {
+                    let name = row.name;
+                    return Err(StoreError::WrongState { action, name, state: STOPPING }.into());
+                }
+                return Err(refused(action, row));
             }
             store.add_request(run, RequestKind::Resume)?;
             return Ok(());

@@ -283,6 +283,9 @@ mod tests {
         fixture.apply(&run, attempt, vec![RunEvent::Paused { reason: "requested".into() }]);
         supervisor.resume(&mut fixture.store, &run).unwrap();
         supervisor.stop(&mut fixture.store, &run).unwrap();
+        let error = supervisor.resume(&mut fixture.store, &run).unwrap_err();
+        assert_eq!(error.to_string(), "nothing to resume: `a` is stopping");
+        assert!(error.hint().unwrap().contains("then `ser resume a` goes on"), "{error:?}");
         let asked = fixture.store.unread_requests(&run).unwrap();
         let kinds: Vec<RequestKind> = asked.iter().map(|request| request.kind).collect();
         let expected =

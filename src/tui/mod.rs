@@ -136,8 +136,13 @@ impl ExitNote {
 /// Columns of the terminal; none where there is none.
 #[must_use]
 pub fn terminal_columns() -> Option<usize> {
-    let (width, _) = crossterm::terminal::size().ok()?;
-    (width > 0).then_some(usize::from(width))
+    terminal_size().map(|(width, _)| usize::from(width))
+}
+
+/// Columns and rows of the terminal; none where there is none, or where it does not know.
+#[must_use]
+pub fn terminal_size() -> Option<(u16, u16)> {
+    crossterm::terminal::size().ok().filter(|(width, height)| *width > 0 && *height > 0)
 }
 
 /// A text in at most `columns` columns, with a mark where something is missing.

@@ -51,7 +51,9 @@ pub fn cross_fit(
     }
     checkpoints::restore_round(state, resources, round)?;
     let elapsed_ms = reporter.elapsed_ms(clock);
-    found.views = views::ask(&state.spec, &resources.inputs, reporter, &judged)?;
+    let asked = views::ask(&state.spec, &mut state.saved, &resources.inputs, reporter, &judged)?;
+    let Some(views) = asked else { return Ok(None) };
+    found.views = views;
     // No later step reads the surface features.
     resources.inputs.forget_surface();
     let (n_correct, n_pairs) = found.n_right();

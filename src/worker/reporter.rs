@@ -219,7 +219,9 @@ impl<'a> Reporter<'a> {
             let is_over = at_most.is_some_and(|limit| begin.elapsed() >= limit);
             if is_over && !is_released {
                 let seconds = at_most.unwrap_or_default().as_secs();
-                self.warn(format!("nobody released the run within {seconds} s: it goes on"))?;
+                self.warn(format!(
+                    "nobody let the run go on within {seconds} s: it goes on by itself"
+                ))?;
                 is_released = true;
             }
             if is_released && self.record.take_slot()? {

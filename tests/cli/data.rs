@@ -156,13 +156,17 @@ fn a_pipe_is_a_source() {
     let place = Place::new();
     place.write("pairs.jsonl", jsonl(&pairs(40)));
     let from_file = place.json(&["data", "check", "pairs.jsonl", "--json"]);
-    let mut command = place.command(&["data", "check", "/dev/stdin", "--json"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(jsonl(&pairs(40)).as_bytes()).unwrap();
-    drop(input);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let text = stdout(&output).replace("/dev/stdin", "pairs.jsonl");
-    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), from_file);
+    for name in ["/dev/stdin", "-"] {
+        let mut command = place.command(&["data", "check", name, "--json"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(jsonl(&pairs(40)).as_bytes()).unwrap();
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let text = stdout(&output).replace("/dev/stdin", "pairs.jsonl");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), from_file);
+    }
+    let refused = place.ser(&["data", "check", "-", "--write", "spec.toml"]);
+    assert!(stderr(&refused).contains("`--write` makes a spec for a file"), "{}", stderr(&refused));
 }

@@ -12,7 +12,8 @@ use crate::patience::seconds;
 #[test]
 fn a_word_is_explained_in_a_few_lines() {
     let place = Place::new();
-    for word in ["ECE", "τ", "vs★", "Δ", "▲", "ungated", "cov", "nothing_new", "cross_fit"] {
+    for word in ["ECE", "τ", "vs★", "Δ", "▲", "ungated", "cov", "nothing_new", "kappa", "LoRA"]
+    {
         let text = succeeded(&place, &["explain", word]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");
@@ -20,6 +21,11 @@ fn a_word_is_explained_in_a_few_lines() {
     }
     let text = succeeded(&place, &["explain", "train.schedule"]);
     assert!(text.contains("values   linear, cosine, constant"), "{text}");
+    let text = succeeded(&place, &["explain", "naive"]);
+    assert!(
+        text.contains("what  Naive self-training") && text.contains("selection.rule"),
+        "{text}"
+    );
     assert!(succeeded(&place, &["explain"]).lines().count() > 60);
     let found = place.json(&["explain", "brier", "--json"]);
     assert_eq!(found[0]["word"], "Brier");

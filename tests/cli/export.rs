@@ -155,6 +155,8 @@ fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
     assert!(hf(&["-o", "out", "--round", "9"]).contains("`a` has no round 9"));
     let csv = ["export", "a", "a", "--format", "csv", "-o", "out"];
     assert!(refused(&place, &csv).contains("only a report takes more than one run"));
+    let nobody = refused(&place, &["score", "nobody"]);
+    assert!(nobody.contains("there is no run and no model folder `nobody`"), "{nobody}");
     assert_eq!(n_files(), before);
 }
 

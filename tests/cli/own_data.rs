@@ -53,7 +53,8 @@ fn an_unknown_layout_is_proposed_with_its_labels_and_two_pairs() {
     // An import does not guess; it says where the guess is told.
     let refused = place.ser(&["data", "import", "x.jsonl"]);
     let said = stderr(&refused);
-    assert!(said.contains(&format!("`{GUESS}`; `ser data check` shows pairs by it")), "{said}");
+    let told = format!("hint: `ser data check x.jsonl` shows pairs by a guess, `{GUESS}`;");
+    assert!(said.contains(&told), "{said}");
     place.assert_nothing_left();
 }
 
@@ -118,6 +119,63 @@ fn a_missing_label_is_asked_for_and_never_assumed() {
     let output = place.ser(&said);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("; the first is the better one, as was said;"));
+}
+
+/// Sixty records whose columns have names that no list knows.
+fn odd() -> String {
+    let line = |i: usize| {
+        let (left, right) = if i.is_multiple_of(3) { ("good", "poor") } else { ("poor", "good") };
+        let better = if left == "good" { "links" } else { "rechts" };
+        format!(
+            "{i};Was ist die beste Antwort auf {i}?;{left} answer {i};{right} answer {i};{better}"
+        )
+    };
+    let head = "nr;Frage;Antwort links;Antwort rechts;besser".to_owned();
+    std::iter::once(head).chain((0..60).map(line)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn answers_alike_but_for_one_word_are_guessed_and_labels_that_are_that_word() {
+    let place = Place::new();
+    place.write("x.csv", odd());
+    let output = place.ser(&["data", "check", "x.csv", "--write", "spec.toml"]);
+    let said = stderr(&output);
+    for line in [
+        "guess: --column prompt=Frage --column 'a=Antwort links' --column 'b=Antwort rechts' --column \
+         label=besser --column values=links,rechts\n",
+        "       (links → a 20, rechts → b 40)\n",
+        "  prompt  Was ist die beste Antwort auf 0?\n  ✓       good answer 0\n",
+    ] {
+        assert!(said.contains(line), "{line:?} is not in {said}");
+    }
+    let spec = std::fs::read_to_string(place.path("spec.toml")).unwrap();
+    assert!(spec.ends_with("values = [\"links\", \"rechts\"]\n"), "{spec}");
+}
+
+#[test]
+fn values_of_a_label_that_are_not_understood_are_listed_to_be_ordered() {
+    let place = Place::new();
+    place.write("x.csv", odd().replace(";links\n", ";gut\n").replace(";rechts", ";schlecht"));
+    let refused = place.ser(&[
+        "data",
+        "check",
+        "x.csv",
+        "--column",
+        "label=besser",
+        "--column",
+        "a=Antwort links",
+        "--column",
+        "b=Antwort rechts",
+    ]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = stderr(&refused);
+    for line in [
+        "error: `x.csv`: row 1 (line 2): field `besser` is `gut`",
+        "besser holds gut (20), schlecht (40): which value is for which answer is not known\n",
+        "add `--column values=schlecht,gut`, in the order for a, for b, for neither\n",
+    ] {
+        assert!(said.contains(line), "{line:?} is not in {said}");
+    }
 }
 
 #[test]

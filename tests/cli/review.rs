@@ -178,7 +178,7 @@ fn reviewers_are_named_agree_or_differ_and_take_back_what_is_theirs() {
     held(&place, "gated");
     // A gate says that it waits for a person, and how to go on.
     let runs = place.ser(&["runs"]);
-    let told = "`gated` waits for your review: `ser resume gated` releases it";
+    let told = "`gated` waits for your review: `ser resume gated` lets it go on";
     assert!(stderr(&runs).contains(told), "{}", stderr(&runs));
     assert!(succeeded(&place, &["show", "gated"]).contains("waits for your review: `ser resume"));
     assert_eq!(place.json(&["runs", "--json"])["runs"][0]["status"], "paused");
@@ -190,6 +190,7 @@ fn reviewers_are_named_agree_or_differ_and_take_back_what_is_theirs() {
     };
     let kept = by("anna", "keep", &[&pairs[0]]);
     assert!(kept.contains(" is better"), "the side is named: {kept}");
+    assert!(kept.trim_end().ends_with(" --reviewer anna`"), "undo asks who: {kept}");
     by("anna", "veto", &[&pairs[1]]);
     by("bob", "keep", &[&pairs[0]]);
     let flipped = by("bob", "flip", &[&pairs[1]]);

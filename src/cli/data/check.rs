@@ -65,6 +65,10 @@ pub struct CheckArgs {
 /// Broken input (2), or a finding above the limit (1).
 pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
     let place = args.write.as_deref().map(written::place).transpose()?;
+    if place.is_some() && args.source.sources().any(|name| name == "-") {
+        return Err(CliError::input("`--write` makes a spec for a file, and `-` is none")
+            .with_hint("write standard input into a file first"));
+    }
     let mut columns = args.source.columns()?;
     let sources = by_name::parts(context.place(), &args.source.parts(), Part::Train)?.files;
     let mut settings = settings(args, &columns)?;

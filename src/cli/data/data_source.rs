@@ -11,11 +11,14 @@ use crate::launch::import::ImportSettings;
 /// What is made when nothing else is said; the default of `data.pairs_per_record`.
 pub const PAIRS_PER_RECORD: u32 = 10;
 
+/// Standard input as a file.
+const STDIN: &str = "/dev/stdin";
+
 /// What to read, and how.
 #[derive(Debug, clap::Args)]
 pub struct SourceArgs {
     /// Files, folders or quoted patterns, read as one data set: JSON lines, a JSON array, .csv, .tsv
-    /// or .parquet, plain, .gz or .zst; `embedded:train`,
+    /// or .parquet, plain, .gz or .zst; `-` for standard input; `embedded:train`,
     /// `embedded:test`, or `hf:owner/name[@revision][/path]`
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
@@ -67,9 +70,10 @@ fn formats_help() -> String {
 }
 
 impl SourceArgs {
-    /// The sources, without weights.
+    /// The sources, without weights; `-` is standard input, which is read as any pipe is.
     pub fn parts(&self) -> Vec<SourcePart> {
-        self.sources.iter().map(SourcePart::whole).collect()
+        let path = |name: &String| if name == "-" { STDIN.to_owned() } else { name.clone() };
+        self.sources.iter().map(path).map(SourcePart::whole).collect()
     }
 
     /// The sources as they were typed.

@@ -18,6 +18,10 @@ pub fn refusal(error: CliError, proposal: &Proposal, is_ascii: bool) -> CliError
         None => "run the same command with these options, or write them into a spec with `--write \
                  spec.toml`"
             .to_owned(),
+        Some(question) if matches!(proposal.judge, Judge::Values(_)) => format!(
+            "say which value is for which answer: add `--column {question}`, in the order for a, for \
+             b, for neither"
+        ),
         Some(question) => format!(
             "say which answer is better: add `--column {question}` if that says it, or `--column \
              label=a` if the first answer always is"
@@ -48,12 +52,15 @@ fn judge_line(proposal: &Proposal, is_ascii: bool) -> Option<String> {
         Judge::Names => "the names of the answers say which is better".to_owned(),
         Judge::Score => "the answer with the higher score is the better one".to_owned(),
         Judge::Asked(_) => "which answer is better is not known: nothing is assumed".to_owned(),
+        Judge::Values(Field { name, about, .. }) => {
+            format!("{name} holds {about}: which value is for which answer is not known")
+        }
         Judge::Label(values) => {
             let told = |(value, n, side): &(String, u64, Ordering)| {
                 let side = match side {
                     Ordering::Greater => "a",
                     Ordering::Less => "b",
-                    Ordering::Equal => "a tie",
+                    Ordering::Equal => "tie",
                 };
                 format!("{value} {arrow} {side} {}", count(*n))
             };

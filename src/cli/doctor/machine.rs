@@ -1,21 +1,24 @@
 //! Processor, memory, disk and terminal.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use super::Finding;
 use crate::domain::text::words;
+use crate::tui;
 
 /// Least free disk space; less cannot hold the checkpoints of a few runs.
 const N_BYTES_FREE_MIN: u64 = 1 << 30;
 /// The smallest terminal on which every screen fits.
-const SIZE_MIN: (u16, u16) = (80, 24);
+const SIZE_MIN: (u16, u16) = (60, 16);
 
 /// Everything about the machine.
 pub fn findings(home: &Path) -> Vec<Finding> {
     let mut findings = vec![processor()];
+    findings.extend(load(std::fs::read_to_string("/proc/loadavg").ok()));
     findings.extend(memory());
     findings.extend(disk(home));
-    findings.push(terminal());
+    findings.push(terminal(tui::terminal_size().filter(|_| std::io::stdout().is_terminal())));
     findings
 }
 
@@ -25,6 +28,19 @@ fn processor() -> Finding {
     let features =
         if features.is_empty() { "no SIMD found".to_owned() } else { features.join(", ") };
     Finding::fine("processor", format!("{n_cores} cores, {features}"))
+}
+
+/// What other programs leave of the processor, by the contents of `/proc/loadavg`; Linux only.
+fn load(text: Option<String>) -> Option<Finding> {
+    let load: f64 = text?.split_whitespace().next()?.parse().ok()?;
+    let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let value = format!("{load:.1} programs at work in the last minute, {n_cores} cores");
+    let is_busy = load > 1.25 * n_cores as f64;
+    Some(if is_busy {
+        Finding::notice("load", value, "the machine is busy: runs take as much longer")
+    } else {
+        Finding::fine("load", value)
+    })
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -91,14 +107,13 @@ fn file_system(folder: &Path) -> Option<String> {
         .map(|(_, kind)| kind.to_owned())
 }
 
-fn terminal() -> Finding {
+fn terminal(size: Option<(u16, u16)>) -> Finding {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut parts = vec![format!("TERM={}", variable("TERM").as_deref().unwrap_or("unset"))];
     parts.extend(variable("COLORTERM").map(|value| format!("COLORTERM={value}")));
     parts.extend(variable("TMUX").map(|_| "inside tmux".to_owned()));
     parts.extend(variable("STY").map(|_| "inside screen".to_owned()));
     parts.extend(variable("SSH_CONNECTION").map(|_| "over SSH".to_owned()));
-    let size = None::<(u16, u16)>;
     parts
         .push(size.map_or("no terminal".to_owned(), |(columns, rows)| format!("{columns}x{rows}")));
     let value = parts.join(", ");
@@ -108,5 +123,32 @@ fn terminal() -> Finding {
             Finding::notice("terminal", value, hint)
         }
         _ => Finding::fine("terminal", value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::Verdict;
+
+    #[test]
+    fn a_terminal_is_told_by_its_size() {
+        for (size, expected, verdict) in [
+            (Some((80, 24)), "80x24", Verdict::Fine),
+            (Some((50, 24)), "50x24", Verdict::Notice),
+            (None, "no terminal", Verdict::Fine),
+        ] {
+            let found = terminal(size);
+            assert!(found.value.ends_with(expected), "{}", found.value);
+            assert_eq!(found.verdict, verdict, "{expected}");
+        }
+    }
+
+    #[test]
+    fn a_busy_machine_is_worth_a_notice() {
+        let verdict = |text: &str| load(Some(text.to_owned())).map(|it| it.verdict);
+        assert_eq!(verdict("0.10 0.20 0.30 1/200 4242\n"), Some(Verdict::Fine));
+        assert_eq!(verdict("9999.00 11.00 9.00 9/200 4242\n"), Some(Verdict::Notice));
+        assert_eq!((verdict("?"), load(None).map(|it| it.verdict)), (None, None));
     }
 }

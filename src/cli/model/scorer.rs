@@ -110,5 +110,7 @@ fn nothing_named(args: &ModelArgs, error: CliError) -> CliError {
             "a model directory holds `config.json`, `model.safetensors`, `tokenizer.json`",
         );
     }
-    error
+    let neither = format!("there is no run and no model folder `{}`", args.model);
+    let is_unknown = error.message == format!("there is no run `{}`", args.model);
+    CliError { message: if is_unknown { neither } else { error.message }, ..error }
 }

@@ -336,7 +336,7 @@ impl<'a> Printer<'a> {
         self.terminal.tell(Progress::Paused(0));
         let name = &self.name;
         self.say(&if reason == "review" {
-            format!("`{name}` waits for your review: `ser resume {name}` releases it")
+            format!("`{name}` waits for your review: `ser resume {name}` lets it go on")
         } else {
             "paused on request".to_owned()
         });

@@ -96,10 +96,12 @@ impl RecordError {
             Self::WrongCount { .. } => "each answer needs its own entry",
             Self::UnknownLayout { .. } => {
                 "a pair needs two answers in one record: name their columns (`data.columns.a`, `.b` and \
-                 `.label` in a spec, `--column a=…` and so on), or join the records that belong together"
+                 `.label` in a spec, `ser data check FILE --column a=… --column b=…`), or join the \
+                 records that belong together"
             }
             Self::UnknownLabel { .. } => {
-                "say what labels mean: `data.columns.values = [\"for a\", \"for b\", \"tie\"]`"
+                "say what labels mean: `--column 'values=FOR A,FOR B,TIE'` (in a spec \
+                 `data.columns.values = [\"for a\", \"for b\", \"tie\"]`)"
             }
             Self::NoPair { .. } => "both answers must be answers to one prompt",
             Self::SeveralPairs { .. } => {

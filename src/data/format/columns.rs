@@ -341,6 +341,21 @@ pub(in super::super) fn is_ambiguous(labels: &BTreeSet<String>) -> bool {
     labels.contains("0") && labels.iter().all(|label| matches!(label.as_str(), "0" | "1"))
 }
 
+/// What is wrong with the labels of a record where one of them has no meaning that is known.
+pub(in super::super) fn unknown_label(
+    record: &Json<'_>,
+    columns: &ColumnsSpec,
+) -> Option<RecordError> {
+    columns.labels().into_iter().find_map(|column| {
+        let values = match record.at(column) {
+            Json::List(list) => list.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        let fault = values.iter().find_map(|value| vote(column, value, columns).err());
+        fault.filter(|it| matches!(it, RecordError::UnknownLabel { .. }))
+    })
+}
+
 /// The labels of a record as texts, where only their usual meaning says what they are.
 pub(in super::super) fn unexplained_labels(
     record: &Json<'_>,

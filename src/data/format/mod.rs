@@ -34,7 +34,7 @@ use names::ALIASES;
 use ranking::rm_bench;
 use texts::Read;
 
-pub(super) use columns::{is_ambiguous, meaning, unexplained_labels};
+pub(super) use columns::{is_ambiguous, meaning, unexplained_labels, unknown_label};
 pub use names::{DatasetFormat, FORMATS};
 pub(super) use ranking::reward_bench;
 pub(super) use texts::{Found, Said, Texts, is_dialogue};

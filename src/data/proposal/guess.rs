@@ -16,6 +16,9 @@ const N_RECORDS: u64 = 1_000;
 const N_PAIRS: usize = 2;
 /// Records in which pairs to show are sought.
 const N_SEARCHED: usize = 100;
+/// Characters of a text from which on it may be an answer whose column has no usual name: more than a
+/// first name or a code has.
+const ANSWER_CHARS: u64 = 10;
 /// Characters of a text from which on it may be a prompt whose column has no usual name.
 const PROMPT_CHARS: u64 = 25;
 
@@ -69,7 +72,13 @@ fn name_answers(profiles: &Profiles, columns: &mut ColumnsSpec) -> Option<bool> 
         columns.a = Names::Many(several);
         return Some(false);
     }
-    let (a, b, is_verdict) = kinds.iter().find_map(|names| suggestion::answers(names))?;
+    let (a, b, is_verdict) =
+        kinds.iter().find_map(|names| suggestion::answers(names)).or_else(|| {
+            let texts = profiles.fields.iter().filter(|field| field.kind == Some(Kind::Text));
+            let long = texts.filter(|field| field.mean_chars() >= ANSWER_CHARS);
+            let names: Vec<&str> = long.map(|field| field.name.as_str()).collect();
+            suggestion::alike(&names).map(|(a, b)| (a, b, false))
+        })?;
     columns.a = Names::One(a.to_owned());
     columns.b = Names::One(b.to_owned());
     Some(is_verdict)

@@ -25,7 +25,7 @@ pub(super) fn find(
     is_verdict: bool,
 ) -> Judge {
     if !columns.label.is_empty() || !columns.score.is_empty() {
-        return Judge::Said;
+        return said(profiles, columns, n_answers);
     }
     if is_verdict {
         columns.label = Names::One(FIRST_IS_BETTER.to_owned());
@@ -51,6 +51,13 @@ pub(super) fn find(
             return Judge::Label(values);
         }
     }
+    let found = named.iter().chain(&free).find_map(|field| {
+        by_the_answers_names(field, columns).map(|values| (field.name.clone(), values))
+    });
+    if let Some((label, values)) = found {
+        columns.label = Names::One(label);
+        return meanings_of(values, columns);
+    }
     if let Some(scores) = scores(&free, columns, n_answers) {
         columns.score = scores;
         return Judge::Score;
@@ -59,6 +66,59 @@ pub(super) fn find(
     let mut asked: Vec<_> = named.iter().filter(has_few).map(|field| field.told()).collect();
     asked.dedup_by(|a, b| a.name == b.name);
     Judge::Asked(asked)
+}
+
+/// The judge that a person named, or what is still to be said about its values.
+fn said(profiles: &Profiles, columns: &mut ColumnsSpec, n_answers: usize) -> Judge {
+    let labels = columns.labels();
+    let group: Vec<&Profile> = labels.iter().filter_map(|name| profiles.get(name)).collect();
+    let is_known = group.is_empty() || group.len() < labels.len() || !columns.values.is_empty();
+    if is_known || read(&group, columns, n_answers).is_some() {
+        return Judge::Said;
+    }
+    let [only] = group.as_slice() else { return Judge::Said };
+    if let Some(values) = by_the_answers_names(only, columns) {
+        return meanings_of(values, columns);
+    }
+    // Where a value is not understood among many, the record that has it says more than the others.
+    let is_open = |(value, _): (&String, &u64)| {
+        format::meaning(&only.name, &Json::text(value), columns).is_none()
+    };
+    if only.values.iter().any(is_open) { Judge::Values(only.told()) } else { Judge::Said }
+}
+
+/// The values of a label column that are the words in which the names of the two answers differ
+/// (`cand_L`, `cand_R` and the labels `L`, `R`), and those that mean a tie, in the order that
+/// `data.columns.values` wants.
+fn by_the_answers_names(field: &Profile, columns: &ColumnsSpec) -> Option<Vec<(String, u64)>> {
+    let (lists_a, lists_b) = (columns.a.list(), columns.b.list());
+    let ([a], [b]) = (lists_a.as_slice(), lists_b.as_slice()) else { return None };
+    let (word_a, word_b) = suggestion::differing_words(a, b)?;
+    let counted = |(value, n): (&String, &u64)| (value.clone(), *n);
+    let value_of = |word: &str| {
+        let mut values = field.values.iter();
+        values.find(|(value, _)| value.to_lowercase() == word).map(counted)
+    };
+    let mut values = vec![value_of(&word_a)?, value_of(&word_b)?];
+    for (value, n) in &field.values {
+        if !values.iter().any(|(known, _)| known == value) {
+            let meaning = format::meaning(&field.name, &Json::text(value), columns)?;
+            (meaning == Ordering::Equal).then(|| values.push((value.clone(), *n)))?;
+        }
+    }
+    Some(values)
+}
+
+/// Names the values of a label in `columns`: for the first answer, for the second, and for neither.
+fn meanings_of(values: Vec<(String, u64)>, columns: &mut ColumnsSpec) -> Judge {
+    columns.values = Names::Many(values.iter().map(|(value, _)| value.clone()).collect());
+    let side = |at| match at {
+        0 => Ordering::Greater,
+        1 => Ordering::Less,
+        _ => Ordering::Equal,
+    };
+    let values = values.into_iter().enumerate().map(|(at, (value, n))| (value, n, side(at)));
+    Judge::Label(values.collect())
 }
 
 /// Whether `columns` read a field already.

@@ -40,6 +40,8 @@ pub enum Judge {
     Names,
     /// Nothing that could be trusted; a person is asked. Beside it the fields that may say it.
     Asked(Vec<Field>),
+    /// A label column is known, and what some of its values mean is not: the column with all of them.
+    Values(Field),
     /// The person has said it.
     Said,
 }
@@ -48,14 +50,18 @@ impl Proposal {
     /// Whether data could be read by it.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        !matches!(self.judge, Judge::Asked(_))
+        !matches!(self.judge, Judge::Asked(_) | Judge::Values(_))
     }
 
     /// The value of `--column` that may say which answer is better, with a field that looks like it where
     /// there is one; nothing where that is known.
     #[must_use]
     pub fn question(&self) -> Option<String> {
-        let Judge::Asked(candidates) = &self.judge else { return None };
+        let candidates = match &self.judge {
+            Judge::Asked(candidates) => candidates,
+            Judge::Values(field) => return Some(field.values_option()),
+            _ => return None,
+        };
         Some(match candidates.first() {
             None => "label=COLUMN".to_owned(),
             Some(field) if field.is_zero_or_one() => {
@@ -115,6 +121,15 @@ impl Field {
     pub fn is_zero_or_one(&self) -> bool {
         let is_one = |(value, _): &(String, u64)| matches!(value.as_str(), "0" | "1");
         !self.values.is_empty() && self.values.iter().all(is_one)
+    }
+
+    /// The value of `--column` that names its values, those first that occur most often: the order is
+    /// a person's to put right.
+    fn values_option(&self) -> String {
+        let mut values = self.values.clone();
+        values.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let values: Vec<String> = values.into_iter().map(|(value, _)| value).collect();
+        format!("values={}", values.join(","))
     }
 }
 

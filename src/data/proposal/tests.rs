@@ -127,6 +127,38 @@ fn what_is_not_known_is_asked_and_never_assumed() {
 }
 
 #[test]
+fn labels_may_be_the_words_in_which_the_answers_names_differ() {
+    let line = |label: &str| {
+        let texts = r#""cand_L":"That is a pear.","cand_R":"That is an oak.""#;
+        format!(
+            r#"{{"id":7,"q_text":"What kind of a thing is it, please?",{texts},"which":"{label}"}}"#
+        )
+    };
+    let lines = [line("R"), line("L"), line("tie"), line("R")];
+    let it = of(&lines.each_ref().map(String::as_str));
+    assert_eq!(
+        it.options(),
+        "--column prompt=q_text --column a=cand_L --column b=cand_R --column label=which --column \
+         values=L,R,tie"
+    );
+    let values = vec![("L".into(), 1, Greater), ("R".into(), 2, Less), ("tie".into(), 1, Equal)];
+    assert_eq!(it.judge, Judge::Label(values));
+    assert_eq!(it.pairs[0].chosen, "That is an oak.");
+}
+
+#[test]
+fn values_that_are_not_understood_are_asked_for() {
+    let line = |label: &str| format!(r#"{{"prompt":"p","x":"one","y":"two","who":"{label}"}}"#);
+    let lines = [line("gpt"), line("llama"), line("llama")];
+    let lines = lines.each_ref().map(String::as_str);
+    let it = given(&lines, "a = 'x'\nb = 'y'\nlabel = 'who'").unwrap();
+    assert!(!it.is_complete());
+    assert_eq!(it.question().as_deref(), Some("values=llama,gpt"));
+    let it = given(&lines, "a = 'x'\nb = 'y'\nlabel = 'who'\nvalues = ['gpt', 'llama']").unwrap();
+    assert_eq!((it.judge.clone(), it.question()), (Judge::Said, None));
+}
+
+#[test]
 fn what_was_said_stays_and_the_label_is_found_beside_it() {
     let lines = [
         r#"{"input":"Q","x":"one","y":"two","label":1}"#,

@@ -67,7 +67,7 @@ pub fn waiting(runs: &[RunRow]) -> Vec<String> {
     let held = runs.iter().filter(|row| row.waits_for_review());
     held.map(|row| {
         let name = &row.name;
-        format!("`{name}` {REVIEW}: `ser resume {name}` releases it")
+        format!("`{name}` {REVIEW}: `ser resume {name}` lets it go on")
     })
     .collect()
 }

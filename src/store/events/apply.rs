@@ -120,14 +120,16 @@ impl Store {
     }
 
     /// The newest `n` events without those that only add a point to a curve or move a progress bar,
-    /// oldest first.
+    /// oldest first. The beginning of a phase stays where nothing else is told of it for minutes.
     ///
     /// # Errors
     /// When there is no such run.
     pub fn last_log_events(&self, run: &RunId, n: usize) -> Result<Vec<EventLine>, StoreError> {
         let sql = "SELECT seq, attempt, at_ms, body FROM events
                    WHERE run = ?1
-                     AND kind NOT IN ('train_step_taken', 'progressed', 'step_started')
+                     AND (kind NOT IN ('train_step_taken', 'progressed', 'step_started')
+                          OR (kind = 'step_started'
+                              AND body ->> '$.step' IN ('cross_fit', 'second_view')))
                    ORDER BY seq DESC LIMIT ?2";
         self.read(|connection| {
             let key = keys::run(connection, run)?;

@@ -70,6 +70,8 @@ pub struct Recorded {
     pub batch: i64,
     /// Pairs about which something else was decided before.
     pub n_overwritten: usize,
+    /// Pairs that no round has scored: of the seed set, or in a run before its first selection.
+    pub n_unscored: usize,
     /// What was recorded of the pair, where it was a single one.
     pub single: Option<RecordedPair>,
 }
@@ -128,7 +130,8 @@ impl Store {
             let is_blind = decision.shown.is_some_and(|shown| shown.is_blind);
             require_pairs(transaction, key, pairs)?;
             let mut recorded = overwritten(transaction, key, pairs, batch)?;
-            let labels = model_sides(transaction, key, pairs)?;
+            let (labels, n_unscored) = model_sides(transaction, key, pairs)?;
+            recorded.n_unscored = n_unscored;
             for (pair, label) in pairs.iter().zip(labels) {
                 let (verdict, side) = decided(decision, label);
                 let name = verdict.name();
@@ -247,19 +250,20 @@ fn overwritten(
         let n_overwritten = usize::from(before.is_some());
         let (verdict, preferred) = (Verdict::Undo, None);
         let single = Some(RecordedPair { pair, verdict, preferred, before });
-        return Ok(Recorded { batch, n_overwritten, single });
+        return Ok(Recorded { batch, n_overwritten, n_unscored: 0, single });
     }
     let (verdicts, _) = verdict_set(connection, run, i64::MAX)?;
     let n_overwritten = pairs.iter().filter(|pair| verdicts.get(**pair).is_some()).count();
-    Ok(Recorded { batch, n_overwritten, single: None })
+    Ok(Recorded { batch, n_overwritten, n_unscored: 0, single: None })
 }
 
-/// For each pair, the answer that its latest pseudo-label calls the better one.
+/// For each pair, the answer that its latest pseudo-label calls the better one; and how many of them no
+/// round has scored.
 fn model_sides(
     connection: &Connection,
     run: i64,
     pairs: &[PairId],
-) -> Result<Vec<Option<Side>>, StoreError> {
+) -> Result<(Vec<Option<Side>>, usize), StoreError> {
     let mut scores: Vec<Option<PairScore>> = vec![None; pairs.len()];
     // The latest round that scored the pair is used, since a pair with a human label is no longer
     // scored.
@@ -276,8 +280,9 @@ fn model_sides(
             }
         }
     }
+    let n_unscored = scores.iter().filter(|score| score.is_none()).count();
     let side = |score: Option<PairScore>| Some(score?.pseudo_label()?.preferred);
-    Ok(scores.into_iter().map(side).collect())
+    Ok((scores.into_iter().map(side).collect(), n_unscored))
 }
 
 /// Writes the oracle's answers of a round as rows, in place of older ones. Rows that already say

@@ -8,7 +8,7 @@ use crate::domain::preference::PairId;
 use crate::domain::review::columns::side_of;
 use crate::domain::review::goal::{Progress, pace_ms};
 use crate::domain::review::{Choice, Order, Queue, SampleFilter};
-use crate::domain::run::RunId;
+use crate::domain::run::{RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
 use crate::domain::verdict::Verdict;
 use crate::store::{Access, Decision, Home, ReviewState, RoundReview, Shown, Store, StoreError};
@@ -155,8 +155,10 @@ impl Reviewer {
         pairs: &[PairId],
         decision: Decision<'_>,
     ) -> Result<String, StoreError> {
-        let recorded = self.writer()?.decide(run, pairs, decision)?;
-        Ok(decisions::recorded(&recorded, pairs.len(), &decision))
+        let mut store = self.writer()?;
+        let recorded = store.decide(run, pairs, decision)?;
+        let has_ended = store.find_run(&run.to_string())?.status == RunStatus::Finished;
+        Ok(decisions::recorded(&recorded, pairs.len(), &decision, has_ended))
     }
 
     fn amend(

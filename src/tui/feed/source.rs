@@ -260,15 +260,20 @@ impl Log {
 
 /// Whether the event only moves a curve or a bar. The tag comes first in the JSON.
 fn is_curve(line: &EventLine) -> bool {
-    let names = ["train_step_taken\"", "progressed\"", "step_started\""];
     let rest = line.body.strip_prefix(r#"{"event":""#).unwrap_or_default();
-    names.iter().any(|name| rest.starts_with(name))
+    if rest.starts_with("step_started\"") {
+        // As `Store::last_log_events` has it.
+        let told = [r#""step":"cross_fit""#, r#""step":"second_view""#];
+        return !told.iter().any(|step| rest.contains(step));
+    }
+    ["train_step_taken\"", "progressed\""].iter().any(|name| rest.starts_with(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::event::RunEvent;
+    use crate::domain::phase::Phase;
     use crate::store::testing;
 
     #[test]
@@ -335,5 +340,16 @@ mod tests {
         let json = serde_json::to_string(&testing::train_step(1, 0.5)).unwrap();
         assert!(is_curve(&line(&json)));
         assert!(!is_curve(&line(r#"{"event":"warned","message":"train_step_taken"}"#)));
+        let begun = |step: Phase| RunEvent::StepStarted {
+            round: 0,
+            step,
+            part: 0,
+            n_parts: 3,
+            n_before: 0,
+            n_total: 72,
+        };
+        let is_curve_at = |step| is_curve(&line(&serde_json::to_string(&begun(step)).unwrap()));
+        assert!(is_curve_at(Phase::Train) && is_curve_at(Phase::JudgeFold));
+        assert!(!is_curve_at(Phase::CrossFit) && !is_curve_at(Phase::SecondView));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::calibration::CalibrationReport;
+use crate::domain::phase::Phase;
 use crate::domain::run::{Liveness, RunStatus};
 use crate::domain::selection::risk::Certificate;
 use crate::domain::stats::Interval;
@@ -192,7 +193,7 @@ fn taken(round: u32, [kept, flipped, vetoed]: [String; 3]) -> String {
 }
 
 fn paused(reason: &str) -> String {
-    let review = "waits for your review: 3 shows the pairs, p releases them";
+    let review = "waits for your review: 3 shows the pairs, p lets it go on";
     if reason == "review" { review } else { "paused on request: p goes on" }.to_owned()
 }
 
@@ -209,10 +210,26 @@ fn model_words(event: &RunEvent) -> String {
     text
 }
 
+/// The beginning of a phase that takes minutes and that no other event tells before its end.
+fn begun(phase: Phase, number: u32, n_folds: u32, n_pairs: u64) -> Option<String> {
+    match phase {
+        Phase::CrossFit => Some(format!(
+            "fold {number} of {n_folds}: a model without its part of the seed set, to judge it"
+        )),
+        Phase::SecondView => Some(format!(
+            "a second view: how likely the backbone finds the answers of {} pairs",
+            count(n_pairs)
+        )),
+        _ => None,
+    }
+}
+
 fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
     Some(match event {
-        RunEvent::StepStarted { .. }
-        | RunEvent::Progressed { .. }
+        RunEvent::StepStarted { step, part, n_parts, n_total, .. } => {
+            ("begin", begun(*step, *part + 1, *n_parts, *n_total)?)
+        }
+        RunEvent::Progressed { .. }
         | RunEvent::TrainStepTaken { .. } => return None,
         RunEvent::RunStarted { worker, resumed_from } => (
             "start",

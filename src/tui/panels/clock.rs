@@ -35,6 +35,9 @@ pub fn end_words(model: &Model, data: &RunData) -> Option<String> {
 
 /// `busy machine: 0.3 of 2 cores`, where other programs slow the worker down.
 pub fn busy_words(data: &RunData) -> Option<String> {
+    if Condition::of(&data.detail.row) != Condition::Running {
+        return None;
+    }
     let resources = data.resources.as_ref().filter(|it| it.is_machine_busy())?;
     let n_cores = resources.n_cores?;
     Some(format!("busy machine: {n_cores:.1} of {} cores", resources.n_machine_cores))

@@ -37,9 +37,9 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
         Condition::Paused if row.waits_for_review() => {
             let room = width.saturating_sub(head.width() + text::width(&round));
             let forms = [
-                " · waits for you: 3 shows the pairs, p releases them",
-                " · waits for you: 3 shows, p releases",
-                " · p releases",
+                " · waits for you: 3 shows the pairs, p lets it go on",
+                " · waits for you: 3 shows, p goes on",
+                " · p goes on",
             ];
             let fits = |words: &&&str| text::width(words) <= room;
             plain(format!("{round}{}", forms.iter().find(fits).unwrap_or(&forms[2])))

@@ -43,7 +43,7 @@ pub fn show(model: &mut Model, command: ShowCommand) {
             launch::open::take_template(model);
             model.go_to(Screen::Launch);
         }
-        (ShowCommand::New, from) => launch::open::open(model, from),
+        (ShowCommand::New, from) => launch::open::open_new(model, from),
     }
 }
 
@@ -55,6 +55,22 @@ mod tests {
 
     fn run_on_screen(model: &Model) -> Option<RunId> {
         model.current().map(|row| row.id.clone())
+    }
+
+    #[test]
+    fn a_form_that_holds_edits_is_not_filled_anew() {
+        let mut model = model(160, 48, twelve_runs(), None);
+        show(&mut model, ShowCommand::Launch);
+        let at = model.launch.rows.iter().position(|row| row.label() == "train.epochs").unwrap();
+        model.launch.set(at, "7");
+        show(&mut model, ShowCommand::Runs);
+        show(&mut model, ShowCommand::New);
+        assert_eq!((model.screen, model.launch.rows[at].value.as_str()), (Screen::Launch, "7"));
+        assert!(model.toast.as_ref().unwrap().text.starts_with("the form as you left it"));
+        // What was started is no edit any more.
+        model.launch.started = Some(model.launch.command());
+        show(&mut model, ShowCommand::New);
+        assert_ne!(model.launch.rows[at].value, "7");
     }
 
     #[test]

@@ -1,7 +1,23 @@
 //! A report as lines for people.
 
 use crate::data::{CheckReport, Finding, TokenReport};
+use crate::domain::stats::wilson_interval;
 use crate::domain::text::words;
+
+/// Validation pairs from which on their accuracy tells one model from another, in part.
+const VALIDATION_ENOUGH: u64 = 50;
+
+/// How little the validation pairs tell, where they are few.
+fn few_line(n: u64) -> Option<String> {
+    let half = wilson_interval(n / 2, n)?.half_width();
+    (n < VALIDATION_ENOUGH).then(|| {
+        format!(
+            "note           {n} validation pairs tell an accuracy within {:.0} points: a larger \
+             `data.seed_labels` gives more of them",
+            half * 100.0
+        )
+    })
+}
 
 /// The numbers of a report, its notes and its findings.
 pub fn report(report: &CheckReport, has_test: bool, ascii: bool) -> Vec<String> {
@@ -19,6 +35,7 @@ pub fn report(report: &CheckReport, has_test: bool, ascii: bool) -> Vec<String> 
             words::count(splits.unlabeled_pool),
             words::count(splits.test)
         ));
+        lines.extend(few_line(splits.validation));
     }
     let lengths = [
         ("prompt", report.prompt_chars),

@@ -66,7 +66,7 @@ fn a_bulk_decision_is_one_step_and_restores_what_was_there() {
         )
         .unwrap();
     let all: Vec<PairId> = (0..5).map(PairId).collect();
-    let Recorded { batch, n_overwritten, single } =
+    let Recorded { batch, n_overwritten, single, .. } =
         store.decide(&run, &all, Decision::new(Verdict::Veto)).unwrap();
     assert_eq!((n_overwritten, single), (1, None));
     let now = state(store, &run);
@@ -188,7 +188,10 @@ fn a_side_that_a_person_names_makes_the_verdict() {
     let store = &mut fixture.store;
     let key = keys::run(&store.connection, &run).unwrap();
     let pairs: Vec<PairId> = (0..30).map(PairId).collect();
-    let labels = model_sides(&store.connection, key, &pairs).unwrap();
+    let (labels, n_unscored) = model_sides(&store.connection, key, &pairs).unwrap();
+    assert_eq!(n_unscored, 0);
+    let beside = model_sides(&store.connection, key, &[PairId(2), PairId(30)]).unwrap();
+    assert_eq!((beside.0[1], beside.1), (None, 1));
     for better in [Side::A, Side::B] {
         for (pair, label) in pairs.iter().zip(&labels) {
             let shown = Some(Shown { left: better.other(), is_blind: true });

@@ -180,7 +180,7 @@ fn a_judgment_names_its_side_and_counts_for_the_goal() {
         }
     };
     let words = judge(&mut world, line.pair, Choice::Left, Side::B);
-    assert!(words.contains(&format!("{}: B is better", line.pair)), "{words}");
+    assert!(words.contains(&format!("{}: left (B) is better", line.pair)), "{words}");
     let data = world.data(teach.clone());
     let n_against = usize::from(label.is_some_and(|label| label != Side::B));
     let n_compared = usize::from(label.is_some());

@@ -79,6 +79,8 @@ pub struct Launch {
     pub found: String,
     /// The latest dry run.
     pub dry_run: Option<String>,
+    /// The command line of the runs that were started last.
+    pub started: Option<String>,
 }
 
 /// What a row fills in.
@@ -115,7 +117,7 @@ impl FormRow {
         match &self.key {
             RowKey::Name => "name",
             RowKey::Arms => "arms",
-            RowKey::RngSeeds => "rng seeds",
+            RowKey::RngSeeds => "random seeds",
             RowKey::Spec(key) => key,
         }
     }
@@ -148,6 +150,12 @@ impl Launch {
         self.presets = before.presets;
     }
 
+    /// Whether it holds values that no run was started with.
+    pub fn holds_edits(&self) -> bool {
+        self.rows.iter().any(FormRow::is_changed)
+            && self.started.as_deref() != Some(self.command().as_str())
+    }
+
     /// Rows with the values of the spec the form starts from.
     fn fill(&mut self) {
         let Ok(spec) = form::check(self.base.as_deref(), &[], &[]) else { return };
@@ -174,7 +182,7 @@ impl Launch {
             row(
                 RowKey::RngSeeds,
                 &spec.rng_seed.to_string(),
-                "random seeds, a run each: `1, 2, 3`",
+                "a run for each: `1, 2, 3`",
                 Vec::new(),
             ),
         ];

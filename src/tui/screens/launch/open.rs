@@ -6,6 +6,17 @@ use crate::spec;
 use crate::spec::form;
 use crate::tui::shell::model::{Model, Screen, Tone};
 
+/// Shows the form for a new run; one that holds edits is shown as it is, since they would be lost.
+pub fn open_new(model: &mut Model, from: Option<RunId>) {
+    if model.launch.holds_edits() {
+        model.go_to(Screen::Launch);
+        let words = "the form as you left it · R sets it back, t fills it from a run or preset";
+        model.say(Tone::Note, words);
+    } else {
+        open(model, from);
+    }
+}
+
 /// Shows the form, filled in from a run or from the default spec.
 pub fn open(model: &mut Model, from: Option<RunId>) {
     let name = from.as_ref().and_then(|run| model.row(run)).map(|row| row.name.clone());

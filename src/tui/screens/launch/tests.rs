@@ -24,7 +24,7 @@ fn changes_become_arguments() {
     let mut launch = Launch::new(None);
     set(&mut launch, "name", "");
     set(&mut launch, "arms", "ser, seed-only");
-    set(&mut launch, "rng seeds", "5,6, 7");
+    set(&mut launch, "random seeds", "5,6, 7");
     set(&mut launch, "train.learning_rate", "1e-4");
     set(&mut launch, "data.source", "my pairs.jsonl");
     assert_eq!(launch.problem(), None);
@@ -44,8 +44,8 @@ fn what_is_wrong_is_said_where_it_is() {
     let cases = [
         ("train.epochs", "0", "train.epochs: not from 1 to 1000"),
         ("train.loss", "hing", "train.loss: expected `bradley_terry` or `hinge`"),
-        ("rng seeds", "1,x", "rng seeds: `x` is no whole number"),
-        ("rng seeds", "4,4", "rng seeds: 4 stands there twice"),
+        ("random seeds", "1,x", "random seeds: `x` is no whole number"),
+        ("random seeds", "4,4", "random seeds: 4 stands there twice"),
         ("arms", "sre", "arms: `sre` is none of ser, seed-only, full-labels"),
     ];
     for (label, value, problem) in cases {
@@ -57,7 +57,7 @@ fn what_is_wrong_is_said_where_it_is() {
         assert_eq!(launch.problem(), None);
     }
     set(&mut launch, "name", "one");
-    set(&mut launch, "rng seeds", "1,2");
+    set(&mut launch, "random seeds", "1,2");
     assert_eq!(launch.problem(), None, "it is the name of the experiment");
     assert_eq!(launch.command(), "ser run --name one --rng-seeds 1,2 --detach");
 }

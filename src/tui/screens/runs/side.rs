@@ -36,7 +36,7 @@ pub fn draw_side(model: &Model, area: Rect, buffer: &mut Buffer) {
 
 /// Recipe, seed, model and data in one line.
 pub fn identity_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
-    let mut parts = vec![row.arm.to_string(), format!("rng seed {}", row.rng_seed)];
+    let mut parts = vec![row.arm.to_string(), format!("random seed {}", row.rng_seed)];
     parts.extend(row.experiment.as_ref().map(|name| format!("experiment {name}")));
     if row.attempt > 1 {
         parts.push(format!("attempt {}", row.attempt));

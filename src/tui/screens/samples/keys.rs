@@ -280,7 +280,7 @@ pub const BINDINGS: &[Binding] = &[
         Command::Worker(WorkerCommand::Pause),
         [Char('p')],
         &[Samples, Queue],
-        "release a round held for review; pause, or go on",
-        "release"
+        "let a round that waits for review go on; pause, or go on",
+        "go on"
     ),
 ];

@@ -59,7 +59,8 @@ fn head(model: &Model, data: &SamplesData, pair: &PairOpinions, width: usize) ->
     }
     let confidence = words::confidence(pair);
     let change = sample.previous_confidence.map(|before| confidence - signed(before));
-    let change = change.map(|change| format!(" {}", words::change(Some(change))));
+    let change = change.map(|change| words::change(Some(change))).filter(|it| it != "=");
+    let change = change.map(|change| format!(" {change}"));
     let change = change.unwrap_or_default();
     let says = preferred_side(sample).map_or("a tie", words::letter);
     let gold = if model.samples.shows_gold {

@@ -46,7 +46,7 @@ fn draw_outlook(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buff
     let gate = row.filter(|row| row.waits_for_review());
     let gate = gate.map(|row| {
         if row.round == data.round {
-            " p releases ".to_owned()
+            " p goes on ".to_owned()
         } else {
             format!(" round {} waits, ] shows it ", row.round)
         }

@@ -163,9 +163,9 @@ fn draw_header(model: &Model, data: &SamplesData, area: Rect, buffer: &mut Buffe
         format!(" {reviewed} reviewed (✗{vetoed} ✓{kept} ⇄{flipped}) · {estimate}{expected}");
     if let Some(row) = model.current().filter(|row| row.waits_for_review()) {
         let words = if data.round == row.round {
-            format!(" waits for you: p releases round {} ", row.round)
+            format!(" waits for you: p lets round {} go on ", row.round)
         } else {
-            format!(" round {} waits for you: ] shows it, p releases it ", row.round)
+            format!(" round {} waits for you: ] shows it, p lets it go on ", row.round)
         };
         let room = width.saturating_sub(text::width(&words));
         put(buffer, area, 1, Line::styled(text::cut(&short, room), theme.text));

@@ -24,11 +24,15 @@ pub fn order(order: Order) -> &'static str {
     }
 }
 
-/// `▲.06` or `▼.31`
+/// `▲.06` or `▼.31`; `=` where it is less than what is printed.
 pub fn change(change: Option<f64>) -> String {
     change.map_or_else(String::new, |change| {
+        let size = share(Some(change.abs()), 2);
+        if size == share(Some(0.0), 2) {
+            return "=".to_owned();
+        }
         let arrow = if change < 0.0 { '▼' } else { '▲' };
-        format!("{arrow}{}", share(Some(change.abs()), 2))
+        format!("{arrow}{size}")
     })
 }
 

@@ -34,6 +34,7 @@ pub fn take(model: &mut Model, answer: Answer) -> Vec<Effect> {
 
 fn started(model: &mut Model, name: &str) -> Vec<Effect> {
     model.runs.awaited = Some(name.to_owned());
+    model.launch.started = Some(model.launch.command());
     if model.screen == Screen::Launch {
         model.go_to(Screen::Runs);
     }

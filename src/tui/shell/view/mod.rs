@@ -151,7 +151,6 @@ fn draw_message(model: &Model, area: Rect, buffer: &mut Buffer) {
 /// What the key that pauses does now to the run it is for.
 fn pause_hint<'a>(model: &Model, hint: &'a str) -> &'a str {
     match model.current() {
-        Some(row) if row.waits_for_review() => "releases",
         Some(row) if Condition::of(row) == Condition::Paused => "goes on",
         Some(_) if model.screen == Screen::Samples => "pause",
         _ => hint,

@@ -82,14 +82,14 @@ fn a_gate_shows_its_round_and_the_footer_says_what_p_does() {
     // A first look, at round 1; then the gate of round 2 is met on the live screen.
     press(&mut model, &["3", "["]);
     assert_eq!(model.samples.round, Some(1));
-    assert!(picture(&draw(&model)).contains("round 2 waits for you: ] shows it, p releases it"));
+    assert!(picture(&draw(&model)).contains("round 2 waits for you: ] shows it, p lets it go on"));
     press(&mut model, &["2"]);
     let shown = picture(&draw(&model));
-    assert!(shown.contains("waits for you: 3 shows, p releases\n"), "{shown}");
-    assert!(shown.contains("p releases  "), "{shown}");
+    assert!(shown.contains("waits for you: 3 shows, p goes on\n"), "{shown}");
+    assert!(shown.contains("p goes on  "), "{shown}");
     press(&mut model, &["3"]);
     assert_eq!(model.samples.round, Some(2));
-    assert!(picture(&draw(&model)).contains("p releases round 2"));
+    assert!(picture(&draw(&model)).contains("p lets round 2 go on"));
 }
 
 #[test]
