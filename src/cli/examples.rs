@@ -136,6 +136,16 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
         ],
     ),
+    (
+        "best-of",
+        &[
+            (
+                "ser best-of embedded --reward my-run --gold oracle",
+                "every n up to 64, judged by the oracle",
+            ),
+            ("ser best-of models/mine prompts.jsonl --reward my-run -n 16", "on prompts of yours"),
+        ],
+    ),
     ("chat", &[("ser chat models/mine", "talk with a language model")]),
     ("eval", &[("ser eval my-run embedded:test", "accuracy with its interval, by slice")]),
     (

@@ -185,6 +185,8 @@ enum Command {
     Score(score::ScoreArgs),
     /// Answer prompts with a language model: JSON lines in, answers out
     Generate(generate::GenerateArgs),
+    /// Measure what the best of n answers is worth, by a reward model and by a judge
+    BestOf(generate::best_of::BestOfArgs),
     /// Talk with a language model
     Chat(generate::chat::ChatArgs),
     /// Measure how often a reward model ranks pairs as people did
@@ -396,6 +398,7 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Data(command)) => data::run(&context, &command),
         Some(Command::Score(args)) => score::run(&context, &args),
         Some(Command::Generate(args)) => generate::run(&context, &args),
+        Some(Command::BestOf(args)) => generate::best_of::run(&context, &args),
         Some(Command::Chat(args)) => generate::chat::run(&context, &args),
         Some(Command::Eval(args)) => eval::run(&context, &args),
         Some(Command::Export(args)) => export::run(&context, &args),

@@ -53,5 +53,5 @@ pub use prompt::Prompt;
 pub use proposal::{Field, Judge, Proposal, ShownPair};
 pub use reader::{SourceItem, SourcePair, detect, open};
 pub use settings::{BadPairPolicy, GroupBy, ReadSettings};
-pub use source::Source;
+pub use source::{EmbeddedSplit, Source};
 pub use understanding::{Understanding, understand};

@@ -14,6 +14,8 @@ use crate::engine::text_model::{PromptText, Stops, TextModel};
 use options::{LanguageArgs, SamplingArgs};
 use results::{Asked, Count, Results};
 
+mod answers;
+pub mod best_of;
 pub mod chat;
 mod options;
 mod results;

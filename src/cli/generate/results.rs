@@ -7,16 +7,13 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::GenerateArgs;
+use super::answers::{response, rewards};
 use crate::cli::model::scorer::Scorer;
 use crate::cli::{CliError, CliResult, Context};
-use crate::data::{Answer, Answers, Prompt};
+use crate::data::Prompt;
 use crate::domain::text::words;
 use crate::engine::generation::{AnswerPlace, Ending, Generated, Listener, Reply};
-use crate::engine::scoring::{Text, encode_texts, score_texts};
 use crate::engine::text_model::{Stops, Texts};
-
-/// Tokens scored together.
-const SCORE_TOKENS: usize = 8192;
 
 /// A line of the input.
 pub(super) struct Asked {
@@ -156,9 +153,12 @@ impl<'a, W: Write> Results<'a, W> {
         };
         let mut texts = Vec::with_capacity(answers.len());
         for answer in answers {
-            texts.push(self.response(prompt, answer)?);
+            texts.push(response(self.texts, &self.stops, prompt, answer)?);
         }
-        let rewards = self.rewards(prompt, &texts)?;
+        let rewards = match self.scorer.as_deref_mut() {
+            Some(scorer) => Some(rewards(scorer, prompt, &texts)?),
+            None => None,
+        };
         for (i, (answer, text)) in answers.iter().zip(&texts).enumerate() {
             let mut result = if self.shape.is_full { prompt.answered(text) } else { Map::new() };
             result.insert("line".into(), json!(line));
@@ -186,44 +186,6 @@ impl<'a, W: Write> Results<'a, W> {
         self.count.n_prompts += 1;
         self.count.n_answers += answers.len() as u64;
         Ok(())
-    }
-
-    /// The text of an answer. The space that parts it from the mark of its speaker is none of a
-    /// message's.
-    fn response(&self, prompt: &Prompt, answer: &Generated) -> CliResult<String> {
-        let text = self.texts.answer(answer, &self.stops)?;
-        let is_message = !prompt.continues && self.texts.answers_with_a_space();
-        Ok(match text.strip_prefix(' ').filter(|_| is_message) {
-            Some(text) => text.to_owned(),
-            None => text,
-        })
-    }
-
-    /// What the reward model says of the answers, as `ser score` would.
-    fn rewards(&mut self, prompt: &Prompt, texts: &[String]) -> CliResult<Option<Vec<f32>>> {
-        let Some(scorer) = self.scorer.as_mut() else { return Ok(None) };
-        let mut answers: Vec<Answer> = Vec::with_capacity(texts.len());
-        for text in texts {
-            let record = Value::Object(prompt.answered(text)).to_string();
-            match Answers::read(&record) {
-                Ok(Answers::One(answer)) => answers.push(answer),
-                Ok(Answers::Pair(..) | Answers::List(_)) => {
-                    let message = "a record with several answers cannot be scored as a prompt";
-                    return Err(CliError::input(message).with_hint(
-                        "leave `chosen`, `rejected` and `responses` out of the prompts",
-                    ));
-                }
-                Err(error) => {
-                    return Err(CliError::input(error.to_string()).with_hint(error.hint()));
-                }
-            }
-        }
-        let texts: Vec<Text<'_>> = answers
-            .iter()
-            .map(|it| Text { form: &it.form, prompt: &it.prompt, response: &it.text })
-            .collect();
-        let encoded = encode_texts(scorer.model.as_ref(), &texts)?;
-        Ok(Some(score_texts(scorer.model.as_mut(), &encoded, SCORE_TOKENS)?))
     }
 }
 

@@ -29,10 +29,13 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// The present weights of the model of this name.
+    /// The present weights of the model of this name, or those of a round where the name is `RUN:ROUND`.
     #[must_use]
-    pub fn named(model: &str, threads: usize) -> Self {
-        let (model, round) = (model.to_owned(), RoundArgs::default());
+    pub fn named(name: &str, threads: usize) -> Self {
+        let of_round =
+            name.rsplit_once(':').and_then(|(run, round)| Some((run, round.parse().ok()?)));
+        let (model, round) = of_round.map_or((name, None), |(run, round)| (run, Some(round)));
+        let (model, round) = (model.to_owned(), RoundArgs { round, best: false });
         Self { model, round, max_tokens: None, threads, untrained_head: false }
     }
 }
