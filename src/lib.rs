@@ -69,6 +69,7 @@
 //!
 //! | word | what it means here |
 //! |---|---|
+//! | advantage | How much better an answer, or a token of it, did than was to be expected. |
 //! | arm | A recipe of settings in `assets/arms/`: ours, the published ones, and controls. |
 //! | attempt | One start of a run's worker; resuming a run begins the next attempt. |
 //! | audit | A review queue: a random sample of selected pairs, looked through to estimate how many labels are wrong. Also the record of a selection's diagnostics (`SelectionAudit`). |
@@ -82,6 +83,7 @@
 //! | gate | A pause after each selection, until a person or a time limit opens it (`review.mode`). In `selection.min_selected`, the number of pairs below which the loop ends. |
 //! | gold label | A held-back human label of a pool pair. Only metrics and the oracle read it. |
 //! | home | The folder of the database, the runs and the imported models (`SER_HOME`). |
+//! | judge | Who scores a policy that is not trained for that score: the oracle, another reward model, a person. Its score is gold. |
 //! | judgment | What one reviewer said of a pair. The newest of all reviewers is the verdict in force. |
 //! | learning status | SER's rule for which test a pseudo-label has to pass (Huang et al. 2025, section 3.2). |
 //! | lesson | What a teacher gives a round: its scores of the pool and of held-out pairs. |
@@ -91,10 +93,13 @@
 //! | panel | The reviewers of a run and their judgments. |
 //! | peer | Another program that people come from or go to: transformers, TRL, PEFT, datasets. |
 //! | place | The arguments of a random draw: seed, purpose, round, epoch. All randomness is a function of its place. |
+//! | policy | A language model that is trained to please a reward model (`domain::policy`). |
 //! | pool | Pairs whose labels the loop does not see. |
 //! | presentation | Which of a pair's answers is shown as a; it is drawn from `rng_seed`. |
 //! | pseudo-label | A label that a model gave a pool pair. |
+//! | reference | The policy as it was before its steps; how far it has moved is measured from there. |
 //! | reviewer | A person by name who judges pairs. |
+//! | rollout | The answers that a policy sampled for one step. |
 //! | round | Label the pool, select, train, evaluate; round 0 trains on the seed set alone. |
 //! | seam | The activations between trunk and top. They are the same in every epoch, so they are cached. |
 //! | second view | Another score of a pair beside the reward model's: the backbone's likelihood, or the surface. |

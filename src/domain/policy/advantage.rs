@@ -197,7 +197,7 @@ mod tests {
     fn advantages_are_those_of_trl() {
         for case in cases("grpo") {
             let rewards: Vec<Option<f64>> =
-                case["rewards"].as_array().unwrap().iter().map(|it| it.as_f64()).collect();
+                case["rewards"].as_array().unwrap().iter().map(serde_json::Value::as_f64).collect();
             let scale = serde_json::from_value(case["settings"]["scale_rewards"].clone()).unwrap();
             let found = group_relative(&rewards, 4, scale);
             all_close(&found, &list(&case["advantages"]), 1e-5, &case["name"].to_string());

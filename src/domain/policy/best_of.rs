@@ -195,10 +195,10 @@ mod tests {
         assert_eq!(found.iter().map(|it| it.n).collect::<Vec<_>>(), [1, 2]);
         // Prompt 1: means .5 and 2, best of two 1 and 3. Prompt 2: means 1/3 and 1; of its three pairs
         // two have the answer of 2 as their best, one that of 0.
-        assert!((found[0].proxy.mean - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-12);
+        assert!((found[0].proxy.mean - f64::midpoint(0.5, 1.0 / 3.0)).abs() < 1e-12);
         assert!((found[0].gold.unwrap().mean - 1.5).abs() < 1e-12);
         assert!((found[1].proxy.mean - f64::midpoint(1.0, 4.0 / 3.0)).abs() < 1e-12);
-        assert!((found[1].gold.unwrap().mean - (3.0 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
+        assert!((found[1].gold.unwrap().mean - f64::midpoint(3.0, 2.0 / 3.0)).abs() < 1e-12);
         let gain = found[1].gold_gain.unwrap();
         assert!((gain.mean - (1.0 - 1.0 / 3.0) / 2.0).abs() < 1e-12 && gain.interval.is_some());
         assert_eq!((found[0].gold_gain.unwrap().mean, found[0].kl), (0.0, 0.0));

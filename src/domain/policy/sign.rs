@@ -141,8 +141,8 @@ pub fn look(steps: &[StepSeen], evaluations: &[EvaluationSeen], n_planned: usize
     of_steps.into_iter().chain(of_both).flatten().collect()
 }
 
-fn told(sign: Sign, message: String) -> Option<Seen> {
-    Some(Seen { sign, message, back_to: None })
+fn told(sign: Sign, message: String) -> Seen {
+    Seen { sign, message, back_to: None }
 }
 
 /// The last steps.
@@ -171,7 +171,7 @@ fn no_spread(steps: &[StepSeen]) -> Option<Seen> {
          take a reward that tells answers apart",
         percent(share),
     );
-    told(Sign::NoSpread, message)
+    Some(told(Sign::NoSpread, message))
 }
 
 fn all_cut(steps: &[StepSeen]) -> Option<Seen> {
@@ -182,7 +182,7 @@ fn all_cut(steps: &[StepSeen]) -> Option<Seen> {
          `policy.max_new_tokens`, set `policy.missing_end_penalty`, or begin with an SFT stage",
         percent(share),
     );
-    told(Sign::AllCut, message)
+    Some(told(Sign::AllCut, message))
 }
 
 fn length_up(steps: &[StepSeen], evaluations: &[EvaluationSeen]) -> Option<Seen> {
@@ -205,7 +205,7 @@ fn length_up(steps: &[StepSeen], evaluations: &[EvaluationSeen]) -> Option<Seen>
         first.step,
         last.step,
     );
-    told(Sign::LengthUp, message)
+    Some(told(Sign::LengthUp, message))
 }
 
 fn kl_negative(steps: &[StepSeen]) -> Option<Seen> {
@@ -225,7 +225,7 @@ fn kl_negative(steps: &[StepSeen]) -> Option<Seen> {
          temperature 1 without top-k, top-p and min-p",
         seen.len(),
     );
-    told(Sign::KlNegative, message)
+    Some(told(Sign::KlNegative, message))
 }
 
 fn kl_runaway(steps: &[StepSeen]) -> Option<Seen> {
@@ -236,7 +236,7 @@ fn kl_runaway(steps: &[StepSeen]) -> Option<Seen> {
          model is known to hold; hint: raise `policy.beta` or lower `policy.learning_rate`",
         last.step,
     );
-    told(Sign::KlRunaway, message)
+    Some(told(Sign::KlRunaway, message))
 }
 
 fn first_ratio(steps: &[StepSeen]) -> Option<Seen> {
@@ -250,7 +250,7 @@ fn first_ratio(steps: &[StepSeen]) -> Option<Seen> {
          than {RATIO_MAX:.0e}: sampling and training do not see the same text or weights",
         last.step,
     );
-    told(Sign::FirstRatio, message)
+    Some(told(Sign::FirstRatio, message))
 }
 
 fn entropy_collapse(steps: &[StepSeen]) -> Option<Seen> {
@@ -260,7 +260,7 @@ fn entropy_collapse(steps: &[StepSeen]) -> Option<Seen> {
         "the entropy of a token fell from {before:.2} to {after:.2} nats: answers to a prompt become one; \
          hint: raise `policy.beta`, lower `policy.learning_rate`, or stop earlier",
     );
-    told(Sign::EntropyCollapse, message)
+    Some(told(Sign::EntropyCollapse, message))
 }
 
 /// The judge's scores of the later evaluation less those of the earlier one, prompt by prompt; `None`

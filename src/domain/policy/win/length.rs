@@ -33,16 +33,16 @@ pub struct LengthControlled {
     pub length_difference: f64,
 }
 
-/// The two rows of each game for the fit: both say "won" after a win, and a tie is one of each. The
-/// columns are the policy's own and the length difference, `tanh(difference / standard deviation)` as in
-/// AlpacaEval 2.
-fn rows(game: &Comparison, deviation: f64) -> [[f64; 2]; 2] {
+/// The rows of a game for the fit, each one a game won: `copies` of them for a win or, turned around, for a
+/// loss; one of each for a tie. The columns are the policy's own and the length difference,
+/// `tanh(difference / standard deviation)` as in AlpacaEval 2.
+fn rows(game: &Comparison, deviation: f64, copies: usize) -> Vec<[f64; 2]> {
     let length = if deviation > 0.0 { (game.length_difference / deviation).tanh() } else { 0.0 };
     let row = |sign: f64| [sign, sign * length];
     match game.game {
-        Game::Win => [row(1.0); 2],
-        Game::Tie => [row(1.0), row(-1.0)],
-        Game::Loss => [row(-1.0); 2],
+        Game::Win => vec![row(1.0); copies],
+        Game::Tie => vec![row(1.0), row(-1.0)],
+        Game::Loss => vec![row(-1.0); copies],
     }
 }
 
@@ -59,9 +59,11 @@ pub fn length_controlled(games: &[Comparison], rng_seed: u64) -> Option<LengthCo
     let mean = games.iter().map(|it| it.length_difference).sum::<f64>() / n;
     let square = games.iter().map(|it| (it.length_difference - mean).powi(2)).sum::<f64>();
     let deviation = (square / n).sqrt();
+    // A tie is half a game won and half a game lost, so beside ties the others count twice.
+    let copies = if games.iter().any(|it| it.game == Game::Tie) { 2 } else { 1 };
     let mut prompts: BTreeMap<u64, Vec<[f64; 2]>> = BTreeMap::new();
     for game in games {
-        prompts.entry(game.prompt).or_default().extend(rows(game, deviation));
+        prompts.entry(game.prompt).or_default().extend(rows(game, deviation, copies));
     }
     let prompts: Vec<Vec<[f64; 2]>> = prompts.into_values().collect();
     let free = [true, deviation > 0.0];

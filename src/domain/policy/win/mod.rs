@@ -234,7 +234,7 @@ mod tests {
         ]);
         let found = WinRate::of(&many).unwrap();
         assert_eq!((found.n_prompts, found.n_games), (2, 54));
-        assert!((found.rate.share - (1.0 + 1.5 / 4.0) / 2.0).abs() < 1e-12);
+        assert!((found.rate.share - f64::midpoint(1.0, 1.5 / 4.0)).abs() < 1e-12);
         assert!(found.rate.interval.half_width() > 0.2);
         // One prompt ahead, one behind.
         assert_eq!(found.p_value, 1.0);
