@@ -9,6 +9,7 @@ mod experiments;
 mod explain;
 mod export;
 pub(crate) mod fixture;
+mod generate;
 mod own_data;
 mod queue;
 mod review;

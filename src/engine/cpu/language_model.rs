@@ -101,7 +101,7 @@ impl LanguageModel {
 
     /// The cross-entropy, in nats, of the token that follows each row of each sequence; 0 for the
     /// last row, which nothing follows.
-    fn row_losses(&mut self, sequences: &[&[u32]]) -> Vec<f32> {
+    pub(super) fn row_losses(&mut self, sequences: &[&[u32]]) -> Vec<f32> {
         let sizes: Vec<usize> = sequences.iter().map(|it| it.len()).collect();
         self.trainer.network.reserve_positions(sizes.iter().copied().max().unwrap_or(0));
         let n_rows = sizes.iter().sum();

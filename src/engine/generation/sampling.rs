@@ -286,3 +286,83 @@ fn cut_mass(mass: f64, left: &mut Vec<(u32, f32)>) {
     let n = n.count().max(1);
     left.truncate(n);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Case {
+        settings: BTreeMap<String, f64>,
+        logits: Vec<f32>,
+        kept: BTreeMap<u32, f64>,
+    }
+
+    #[derive(Deserialize)]
+    struct Fixture {
+        filters: Vec<Case>,
+    }
+
+    /// How often each token is drawn by evenly spaced numbers.
+    fn frequencies(logits: &[f32], sampling: &Sampling, n: u32) -> BTreeMap<u32, f64> {
+        let (mut room, mut found) = (Room::default(), BTreeMap::new());
+        for i in 0..n {
+            let unit = (f64::from(i) + 0.5) / f64::from(n);
+            let picked = pick(logits, sampling, unit, Loops::portable(), &mut room).unwrap();
+            *found.entry(picked.token).or_default() += 1.0 / f64::from(n);
+        }
+        found
+    }
+
+    #[test]
+    fn filters_leave_what_those_of_transformers_leave() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/engine/generation.json");
+        let text = std::fs::read_to_string(path).unwrap();
+        let fixture: Fixture = serde_json::from_str(&text).unwrap();
+        for Case { settings, logits, kept } in fixture.filters {
+            let get = |key: &str, default| settings.get(key).copied().unwrap_or(default);
+            let filters = Filters {
+                temperature: get("temperature", 1.0),
+                top_k: get("top_k", 0.0) as usize,
+                top_p: get("top_p", 1.0),
+                min_p: get("min_p", 0.0),
+            };
+            let n = 40_000;
+            let found = frequencies(&logits, &Sampling::Drawn(filters), n);
+            assert!(found.keys().all(|token| kept.contains_key(token)), "{settings:?}");
+            for (token, expected) in kept {
+                let found = found.get(&token).copied().unwrap_or_default();
+                let error = (found - expected).abs();
+                assert!(error < 2.0 / f64::from(n), "{settings:?} {token}: {found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_draw_is_the_same_by_blocks_and_one_by_one_and_logits_are_finite() {
+        let logits: Vec<f32> =
+            (0..1000).map(|i| ((i * 37 % 101) as f32 * 0.1).sin() * 6.0).collect();
+        let (mut room, all) = (Room::default(), Sampling::plain());
+        // A filter that leaves every token takes the other way.
+        let kept = Sampling::Drawn(Filters { min_p: 1e-30, ..Filters::default() });
+        for i in 0..2000 {
+            let unit = (f64::from(i) + 0.37) / 2000.0;
+            let [a, b] = [&all, &kept].map(|sampling| {
+                pick(&logits, sampling, unit, Loops::portable(), &mut room).unwrap()
+            });
+            assert_eq!(a, b);
+        }
+        let best = pick(&logits, &Sampling::Greedy, 0.0, Loops::portable(), &mut room).unwrap();
+        assert!(logits.iter().all(|logit| *logit <= logits[best.token as usize]));
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut logits = logits.clone();
+            logits[7] = bad;
+            let error = pick(&logits, &all, 0.5, Loops::portable(), &mut room).unwrap_err();
+            assert!(matches!(error, EngineError::NonFinite { what: "logit", .. }));
+        }
+    }
+}

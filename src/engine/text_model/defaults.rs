@@ -183,10 +183,10 @@ mod tests {
         assert_eq!(plain.sampling().unwrap(), Sampling::Greedy, "temperature alone draws nothing");
         assert_eq!(plain.ends().unwrap(), Some(vec![2]));
         for (text, part) in [
-            (r#"{"eos_token_id": "x"}"#, "`eos_token_id` is `\"x\"`"),
-            (r#"{"do_sample": true, "top_p": 1.5}"#, "`top_p` is `1.5`"),
-            (r#"{"do_sample": true, "temperature": 0}"#, "`temperature` is `0"),
-            (r#"{"do_sample": 1}"#, "`do_sample` is `1`"),
+            (r#"{"eos_token_id": "x"}"#, "`eos_token_id` `\"x\"`"),
+            (r#"{"do_sample": true, "top_p": 1.5}"#, "`top_p` `1.5`"),
+            (r#"{"do_sample": true, "temperature": 0}"#, "`temperature` `0"),
+            (r#"{"do_sample": 1}"#, "`do_sample` `1`"),
         ] {
             let keys = keys(text);
             let error = keys.ends().err().or(keys.sampling().err()).unwrap().to_string();

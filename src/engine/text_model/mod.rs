@@ -199,3 +199,68 @@ impl Stops {
         self.strings.iter().any(|stop| text.contains(stop))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::text::conversation::USER_ROLE;
+    use crate::engine::fixture::bert_dir;
+    use crate::engine::generation::GenerationSettings;
+    use crate::engine::generation::sampling::Sampling;
+
+    fn embedded() -> TextModel {
+        let settings = TextModelSettings::new(Backbone::Embedded);
+        TextModel::open(&TextModelSettings { n_threads: 1, ..settings }).unwrap()
+    }
+
+    #[test]
+    fn the_embedded_model_answers_a_question() {
+        let mut model = embedded();
+        let messages = [Message::new(USER_ROLE, "Name a fruit.")];
+        let chat = PromptText::Chat { messages: &messages, globals: "", flat: "" };
+        let prompt = model.texts.encode(chat).unwrap();
+        let text = PromptText::Text("\n\nHuman: Name a fruit.\n\nAssistant:");
+        assert_eq!(prompt, model.texts.encode(text).unwrap());
+        let settings = GenerationSettings {
+            sampling: Sampling::Greedy,
+            ends: model.defaults.ends.clone(),
+            ..GenerationSettings::new(40, model.texts.max_tokens(), 1)
+        };
+        let mut answers: Vec<Generated> = Vec::new();
+        model.model.generate(&[&prompt], &settings, &mut answers).unwrap();
+        assert_eq!(answers[0].ending, Ending::EndToken, "{answers:?}");
+        let text = model.texts.answer(&answers[0], &Stops::default()).unwrap();
+        assert!(text.starts_with(' ') && text.len() > 3, "{text:?}");
+        assert!(model.texts.answers_with_a_space());
+    }
+
+    #[test]
+    fn stop_strings_are_found_across_tokens_and_cut_off() {
+        let model = embedded();
+        let texts = &model.texts;
+        let tokens = texts.encode(PromptText::Text("one two three four")).unwrap();
+        let stops = Stops::new(&["o thr".to_owned(), String::new()]);
+        let met: Vec<bool> =
+            (1..=tokens.len()).map(|n| stops.are_met(texts, &tokens[..n])).collect();
+        let first = met.iter().position(|met| *met).unwrap();
+        let text = |n: usize| texts.decode(&tokens[..n]).unwrap();
+        assert!(text(first + 1).contains("o thr") && !text(first).contains("o thr"));
+        let answer = Generated {
+            place: crate::engine::generation::AnswerPlace { prompt: 0, answer: 0 },
+            tokens: tokens[..=first].to_vec(),
+            log_probabilities: Vec::new(),
+            ending: Ending::Stop,
+        };
+        assert_eq!(texts.answer(&answer, &stops).unwrap(), "one tw");
+        assert!(!Stops::default().are_met(texts, &tokens));
+    }
+
+    #[test]
+    fn an_encoder_answers_nothing() {
+        let dir = bert_dir();
+        let backbone = Backbone::Directory(dir.path().to_owned());
+        let error = TextModel::open(&TextModelSettings::new(backbone)).err().unwrap().to_string();
+        let end = "cannot continue texts: it is an encoder, which predicts no next token";
+        assert!(error.ends_with(end), "{error}");
+    }
+}

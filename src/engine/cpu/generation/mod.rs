@@ -10,14 +10,16 @@
 
 use std::ops::ControlFlow;
 
-mod families;
+mod bundles;
 mod picks;
+#[cfg(test)]
+mod tests;
 
-use self::families::{Families, Family};
+use self::bundles::{Bundle, Bundles};
 use self::picks::{Draw, pick_all};
 use super::batch::Batch;
 use super::kernel::Write;
-use super::kernel::attention::cached::{Group, Run, attend};
+use super::kernel::attention::cached::{Cached, Group, attend};
 use super::kernel::vector::math::fit;
 use super::language_model::LanguageModel;
 use super::micro_batch::cut;
@@ -35,7 +37,7 @@ const LOGIT_ROWS: usize = 128;
 #[derive(Debug)]
 struct Sequence {
     answer: usize,
-    own: Run,
+    own: Cached,
     tokens: Vec<u32>,
     log_probabilities: Vec<f32>,
     ending: Option<Ending>,
@@ -72,40 +74,40 @@ impl LanguageModel {
 impl Generation<'_> {
     fn run(&mut self, listener: &mut dyn Listener) -> Result<(), EngineError> {
         let heads = self.trainer.network.heads(0);
-        let mut families =
-            Families::new(heads, self.trainer.network.n_blocks(), self.prompts, self.settings);
-        while families.is_unfinished() {
-            let new = families.admit()?;
+        let mut bundles =
+            Bundles::new(heads, self.trainer.network.n_blocks(), self.prompts, self.settings);
+        while bundles.is_unfinished() {
+            let new = bundles.admit()?;
             if !new.is_empty() {
-                self.read(&mut families, &new);
+                self.read(&mut bundles, &new);
             }
-            families.start_answers();
+            bundles.start_answers();
             // The first tokens of new answers, then the next ones of all.
-            let (draws, hidden) = families.first_draws(self.trainer.network.width());
+            let (draws, hidden) = bundles.first_draws(self.trainer.network.width());
             if !draws.is_empty() {
                 let picks = self.pick(&hidden, &draws)?;
-                if self.take(&mut families, &draws, &picks, listener).is_break() {
+                if self.take(&mut bundles, &draws, &picks, listener).is_break() {
                     return Ok(());
                 }
             }
-            families.finish(listener);
-            if families.n_rows() > 0 {
-                let (draws, hidden) = self.step(&mut families);
+            bundles.finish(listener);
+            if bundles.n_rows() > 0 {
+                let (draws, hidden) = self.step(&mut bundles);
                 let picks = self.pick(&hidden, &draws)?;
-                if self.take(&mut families, &draws, &picks, listener).is_break() {
+                if self.take(&mut bundles, &draws, &picks, listener).is_break() {
                     return Ok(());
                 }
-                families.finish(listener);
+                bundles.finish(listener);
             }
         }
         Ok(())
     }
 
     /// Reads new prompts: fills their runs and their hidden states.
-    fn read(&mut self, families: &mut Families<'_>, new: &[usize]) {
+    fn read(&mut self, bundles: &mut Bundles<'_>, new: &[usize]) {
         let (prompts, packed) = (self.prompts, self.packed);
         let rows = self.trainer.micro_batch_rows();
-        let tokens = |index: &usize| prompts[families.list[*index].prompt];
+        let tokens = |index: &usize| prompts[bundles.list[*index].prompt];
         let runs = cut(new.iter().map(|index| tokens(index).len()), rows);
         let batches: Vec<(&[usize], Batch)> = runs
             .into_iter()
@@ -114,7 +116,7 @@ impl Generation<'_> {
                 (new, Batch::prompts(&new.iter().map(tokens).collect::<Vec<_>>()))
             })
             .collect();
-        let families = &mut families.list;
+        let bundles = &mut bundles.list;
         self.trainer.run(|network, maker, _, work| {
             let weights = maker.weights.with_packed(packed);
             for (new, batch) in &batches {
@@ -122,7 +124,7 @@ impl Generation<'_> {
                 network.read(cx, work, &mut |layer, keys_values| {
                     let width = network.heads(layer).key_value_width();
                     for (index, block) in new.iter().zip(&batch.all.blocks) {
-                        let run = &mut families[*index].shared;
+                        let run = &mut bundles[*index].shared;
                         for (place, row) in block.keys.clone().enumerate() {
                             run.write(layer, place, &keys_values[row * width..][..width]);
                         }
@@ -130,9 +132,9 @@ impl Generation<'_> {
                 });
                 let width = network.width();
                 for (i, index) in new.iter().enumerate() {
-                    let family = &mut families[*index];
-                    family.shared.advance(prompts[family.prompt].len());
-                    family.hidden = work.hidden[i * width..][..width].to_vec();
+                    let bundle = &mut bundles[*index];
+                    bundle.shared.advance(prompts[bundle.prompt].len());
+                    bundle.hidden = work.hidden[i * width..][..width].to_vec();
                 }
             }
         });
@@ -140,18 +142,18 @@ impl Generation<'_> {
 
     /// Decodes one token of every answer in progress: what is to be drawn next, and from which hidden
     /// states.
-    fn step(&mut self, families: &mut Families<'_>) -> (Vec<Draw>, Vec<f32>) {
-        let (tokens, positions) = families.last_tokens();
+    fn step(&mut self, bundles: &mut Bundles<'_>) -> (Vec<Draw>, Vec<f32>) {
+        let (tokens, positions) = bundles.last_tokens();
         let batch = Batch::steps(tokens, positions);
         let packed = self.packed;
-        let list = &mut families.list;
+        let list = &mut bundles.list;
         let hidden = self.trainer.run(|network, maker, _, work| {
             let maker = Maker { weights: maker.weights.with_packed(packed), ..maker };
             let cx = maker.context(&batch, Pass::scoring());
             network.step(cx, work, &mut |layer, queries, keys_values, output| {
                 let heads = network.heads(layer);
                 let rows = keys_values.chunks_exact(heads.key_value_width());
-                let sequences = list.iter_mut().flat_map(|family| &mut family.sequences);
+                let sequences = list.iter_mut().flat_map(|bundle| &mut bundle.sequences);
                 for (sequence, row) in sequences.zip(rows) {
                     sequence.own.write(layer, 0, row);
                 }
@@ -159,10 +161,10 @@ impl Generation<'_> {
             });
             work.hidden[..batch.n_rows() * network.width()].to_vec()
         });
-        for sequence in families.list.iter_mut().flat_map(|family| &mut family.sequences) {
+        for sequence in bundles.list.iter_mut().flat_map(|bundle| &mut bundle.sequences) {
             sequence.own.advance(1);
         }
-        (families.next_draws(), hidden)
+        (bundles.next_draws(), hidden)
     }
 
     /// Chooses a token for each draw.
@@ -197,13 +199,13 @@ impl Generation<'_> {
     /// Adds the chosen tokens to their answers and marks those that have ended.
     fn take(
         &self,
-        families: &mut Families<'_>,
+        bundles: &mut Bundles<'_>,
         draws: &[Draw],
         picks: &[Pick],
         listener: &mut dyn Listener,
     ) -> ControlFlow<()> {
         for (draw, pick) in draws.iter().zip(picks) {
-            let Family { room, sequences, .. } = &mut families.list[draw.family];
+            let Bundle { room, sequences, .. } = &mut bundles.list[draw.bundle];
             let sequence = &mut sequences[draw.sequence];
             sequence.tokens.push(pick.token);
             sequence.log_probabilities.push(pick.log_probability);
@@ -218,13 +220,13 @@ impl Generation<'_> {
 }
 
 /// Who shares what, in the order of the rows.
-fn groups(families: &[Family]) -> Vec<Group<'_>> {
+fn groups(bundles: &[Bundle]) -> Vec<Group<'_>> {
     let mut first_row = 0;
-    let mut groups = Vec::with_capacity(families.len());
-    for family in families.iter().filter(|family| !family.sequences.is_empty()) {
-        let own: Vec<&Run> = family.sequences.iter().map(|sequence| &sequence.own).collect();
+    let mut groups = Vec::with_capacity(bundles.len());
+    for bundle in bundles.iter().filter(|bundle| !bundle.sequences.is_empty()) {
+        let own: Vec<&Cached> = bundle.sequences.iter().map(|sequence| &sequence.own).collect();
         let n = own.len();
-        groups.push(Group { shared: &family.shared, own, first_row });
+        groups.push(Group { shared: &bundle.shared, own, first_row });
         first_row += n;
     }
     groups
@@ -232,7 +234,7 @@ fn groups(families: &[Family]) -> Vec<Group<'_>> {
 
 impl Sequence {
     /// The finished answer.
-    fn into_answer(self, prompt: usize, ending: Ending) -> (Generated, Run) {
+    fn into_answer(self, prompt: usize, ending: Ending) -> (Generated, Cached) {
         let place = AnswerPlace { prompt, answer: self.answer };
         let Self { own, tokens, log_probabilities, .. } = self;
         (Generated { place, tokens, log_probabilities, ending }, own)

@@ -19,7 +19,7 @@ thread_local! {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Draw {
     /// Where its answer stands.
-    pub family: usize,
+    pub bundle: usize,
     pub sequence: usize,
     pub place: AnswerPlace,
     /// Place of the token in its answer.

@@ -30,7 +30,7 @@ thread_local! {
 
 /// Keys and values of consecutive positions in every layer, keys already turned by their positions.
 #[derive(Debug)]
-pub struct Run {
+pub struct Cached {
     n_heads: usize,
     width: usize,
     /// Positions it has room for, whole panels.
@@ -40,7 +40,7 @@ pub struct Run {
     values: Buffer,
 }
 
-impl Run {
+impl Cached {
     /// Bytes that a run of `capacity` positions takes in `n_layers` layers.
     #[must_use]
     pub fn n_bytes(heads: Heads, n_layers: usize, capacity: usize) -> usize {
@@ -75,7 +75,7 @@ impl Run {
         self.n = 0;
     }
 
-    /// Counts `n` more positions as written, after [`Run::write`] in every layer.
+    /// Counts `n` more positions as written, after [`Cached::write`] in every layer.
     pub fn advance(&mut self, n: usize) {
         self.n += n;
     }
@@ -127,9 +127,9 @@ impl Run {
 #[derive(Debug)]
 pub struct Group<'a> {
     /// What they share.
-    pub shared: &'a Run,
+    pub shared: &'a Cached,
     /// What each has of its own, with the position of the row itself written but not counted.
-    pub own: Vec<&'a Run>,
+    pub own: Vec<&'a Cached>,
     /// The row of the first; those of the others follow.
     pub first_row: usize,
 }
@@ -190,8 +190,8 @@ struct Attend<'a> {
     heads: Heads,
     layer: usize,
     head: usize,
-    shared: &'a Run,
-    own: &'a [&'a Run],
+    shared: &'a Cached,
+    own: &'a [&'a Cached],
     /// Keys of the shared run that some row sees, whole panels from the first on.
     span: Keys,
     /// Where scores of own keys begin.
@@ -236,7 +236,7 @@ impl<'a> Attend<'a> {
 }
 
 /// Positions of the shared run, and of its own, that the last row of a sequence sees.
-fn seen(heads: Heads, shared: &Run, own: &Run) -> [Range<usize>; 2] {
+fn seen(heads: Heads, shared: &Cached, own: &Cached) -> [Range<usize>; 2] {
     let n = shared.n + own.n + 1;
     let low = n.saturating_sub(heads.window.unwrap_or(usize::MAX));
     [low.min(shared.n)..shared.n, low.saturating_sub(shared.n)..own.n + 1]
@@ -253,29 +253,58 @@ struct InRoom<'a> {
 impl Work for InRoom<'_> {
     #[inline(always)]
     fn run<F: Format>(self, format: F) {
-        let Attend { heads, layer, head, shared, own, span, own_start, stride } = self.work;
-        let (width, wide) = (heads.width, heads.query_width());
-        let (n_rows, sharing) = (self.work.n_rows(), heads.n_queries / heads.n_keys);
-        let row_width = width.next_multiple_of(F::PANEL);
-        let s = self.room;
-        let q = s.wrapping_add(n_rows * stride);
-        let o = q.wrapping_add(n_rows * row_width);
-        let totals = o.wrapping_add(n_rows * row_width);
         // SAFETY: the room holds `n_rows` rows of scores, `stride` apart, then as many of queries and of
-        // output, `row_width` apart, and a sum for each. Rows of the caller's queries and output are those of `own`, whose
-        // columns of this head no other task has. Runs hold panels of `width` steps for keys and of
-        // `capacity` steps for values; spans end at or below `capacity`.
+        // output, a head's width rounded up to a panel apart, and a sum for each. Rows of the caller's
+        // queries and output are those of `own`, whose columns of this head no other task has.
+        unsafe {
+            self.score(format);
+            self.weigh(format);
+            self.write(format);
+        }
+    }
+}
+
+impl InRoom<'_> {
+    /// Distance between rows of queries and of output in the room.
+    fn row_width(&self) -> usize {
+        self.work.heads.width.next_multiple_of(panel())
+    }
+
+    /// Queries, output and sums in the room.
+    fn parts(&self) -> [*mut f32; 3] {
+        let (n_rows, row) = (self.work.n_rows(), self.row_width());
+        let queries = self.room.wrapping_add(n_rows * self.work.stride);
+        let output = queries.wrapping_add(n_rows * row);
+        [queries, output, output.wrapping_add(n_rows * row)]
+    }
+
+    /// Distance from the caller's first row to the query of a row of the room.
+    fn place(&self, row: usize) -> usize {
+        let Heads { n_queries, n_keys, width, .. } = self.work.heads;
+        let sharing = n_queries / n_keys;
+        let query = self.work.head * sharing + row % sharing;
+        row / sharing * self.work.heads.query_width() + query * width
+    }
+
+    /// Scores of both runs, turned into weights, and the sum of each row.
+    #[inline(always)]
+    unsafe fn score<F: Format>(&self, format: F) {
+        let Attend { heads, layer, head, shared, own, span, own_start, stride } = self.work;
+        let (width, row_width) = (heads.width, self.row_width());
+        let (n_rows, sharing) = (self.work.n_rows(), heads.n_queries / heads.n_keys);
+        let (s, [q, _, totals]) = (self.room, self.parts());
+        // SAFETY: rows are below `n_rows`, for which the room has scores and queries; cached keys are panels
+        // of `width` steps, and spans end at or below their capacity, which a row of scores has room for.
         unsafe {
             for row in 0..n_rows {
-                let (sequence, query) = (row / sharing, head * sharing + row % sharing);
-                let from = self.queries.add(sequence * wide + query * width);
+                let from = self.queries.add(self.place(row));
                 from.copy_to_nonoverlapping(q.add(row * row_width), width);
             }
             let rows = |start: usize, n: usize| {
                 let start = q.cast_const().add(start * row_width);
                 (Steps { start, row: row_width, step: 1 }, n, width)
             };
-            let [keys, values] = panels::<F>(shared, layer, head);
+            let [keys, _] = panels::<F>(shared, layer, head);
             scores(format, rows(0, n_rows), keys, span, (s, stride, false));
             for (i, own) in own.iter().enumerate() {
                 let [keys, _] = panels::<F>(own, layer, head);
@@ -287,27 +316,50 @@ impl Work for InRoom<'_> {
                 let own = own[row / sharing];
                 let seen = seen(heads, shared, own).map(|it| keys_of(&it));
                 let spans = [span, own_span(heads, shared, own)];
-                let row_scores = s.add(row * stride);
-                let both = [row_scores, row_scores.add(own_start)];
+                let scores = s.add(row * stride);
+                let both = [scores, scores.add(own_start)];
                 let total = softmax(format.lanes(), both, seen, spans, heads.scale(false));
                 totals.add(row).write(total);
             }
-            let weights = |start: *mut f32| Steps { start, row: stride, step: 1 };
+        }
+    }
+
+    /// The weighted sums of the values of both runs, not yet divided.
+    #[inline(always)]
+    unsafe fn weigh<F: Format>(&self, format: F) {
+        let Attend { heads, layer, head, shared, own, span, own_start, stride } = self.work;
+        let (width, row_width) = (heads.width, self.row_width());
+        let (n_rows, sharing) = (self.work.n_rows(), heads.n_queries / heads.n_keys);
+        let (s, [_, o, _]) = (self.room, self.parts());
+        let weights = |start: *mut f32| Steps { start, row: stride, step: 1 };
+        // SAFETY: rows are below `n_rows`, for which the room has scores and output; cached values are panels
+        // of `capacity` steps, at or below which spans end.
+        unsafe {
             let to = |row: usize, add| (o.add(row * row_width), row_width, width, add);
-            let is_shared = span.first.0 < span.first.1;
+            let [_, values] = panels::<F>(shared, layer, head);
             weighted_sum(format, (weights(s), n_rows), (values, shared.n), span, to(0, false));
+            let has_shared = span.first.0 < span.first.1;
             for (i, own) in own.iter().enumerate() {
                 let [_, values] = panels::<F>(own, layer, head);
                 let from = weights(s.add(i * sharing * stride + own_start));
                 let (span, n) = (own_span(heads, shared, own), own.n + 1);
-                let to = to(i * sharing, is_shared);
+                let to = to(i * sharing, has_shared);
                 weighted_sum(format, (from, sharing), (values, n), span, to);
             }
-            let lanes = format.lanes();
-            for row in 0..n_rows {
+        }
+    }
+
+    /// Divides by the sums and writes the rows to their places.
+    #[inline(always)]
+    unsafe fn write<F: Format>(&self, format: F) {
+        let (lanes, width, row_width) = (format.lanes(), self.work.heads.width, self.row_width());
+        let [_, o, totals] = self.parts();
+        // SAFETY: rows are below `n_rows`, for which the room has output and a sum; of each row `width` values
+        // are read, and written to columns of the caller's output that no other task has.
+        unsafe {
+            for row in 0..self.work.n_rows() {
                 let inverse = lanes.splat(1.0 / *totals.add(row));
-                let (sequence, query) = (row / sharing, head * sharing + row % sharing);
-                let output = self.output.add(sequence * wide + query * width);
+                let output = self.output.add(self.place(row));
                 let mut column = 0;
                 while column < width {
                     let n = width - column;
@@ -326,14 +378,14 @@ fn keys_of(range: &Range<usize>) -> Keys {
 }
 
 #[inline(always)]
-fn own_span(heads: Heads, shared: &Run, own: &Run) -> Keys {
+fn own_span(heads: Heads, shared: &Cached, own: &Cached) -> Keys {
     let [_, seen] = seen(heads, shared, own);
     span(seen.start, seen.end)
 }
 
 /// Keys and values of a head.
 #[inline(always)]
-fn panels<F: Format>(run: &Run, layer: usize, head: usize) -> [Panels; 2] {
+fn panels<F: Format>(run: &Cached, layer: usize, head: usize) -> [Panels; 2] {
     let [keys, values] = run.start(layer, head);
     [
         Panels { start: keys, panel: run.width * F::PANEL },

@@ -4,18 +4,18 @@ use super::Sequence;
 use super::picks::Draw;
 use crate::engine::EngineError;
 use crate::engine::cpu::kernel::attention::Heads;
-use crate::engine::cpu::kernel::attention::cached::Run;
+use crate::engine::cpu::kernel::attention::cached::Cached;
 use crate::engine::generation::{AnswerPlace, GenerationSettings, Listener};
 
 /// A prompt that was read, and its answers in progress.
 #[derive(Debug)]
-pub(super) struct Family {
+pub(super) struct Bundle {
     /// Number of the prompt in the call.
     pub prompt: usize,
     /// Tokens that an answer may have.
     pub room: usize,
     /// Keys and values of the prompt.
-    pub shared: Run,
+    pub shared: Cached,
     /// The hidden state of its last token.
     pub hidden: Vec<f32>,
     pub sequences: Vec<Sequence>,
@@ -25,8 +25,8 @@ pub(super) struct Family {
 
 /// All prompts of a call.
 #[derive(Debug)]
-pub(super) struct Families<'a> {
-    pub list: Vec<Family>,
+pub(super) struct Bundles<'a> {
+    pub list: Vec<Bundle>,
     heads: Heads,
     n_layers: usize,
     prompts: &'a [&'a [u32]],
@@ -34,12 +34,12 @@ pub(super) struct Families<'a> {
     /// Prompts that were read.
     n_read: usize,
     /// Runs of answers that have ended, for reuse.
-    free: Vec<Run>,
-    /// Bytes of the runs of all families.
+    free: Vec<Cached>,
+    /// Bytes of the runs of all bundles.
     n_bytes: u64,
 }
 
-impl<'a> Families<'a> {
+impl<'a> Bundles<'a> {
     pub(super) fn new(
         heads: Heads,
         n_layers: usize,
@@ -57,12 +57,12 @@ impl<'a> Families<'a> {
 
     /// Answers in progress.
     pub(super) fn n_rows(&self) -> usize {
-        self.list.iter().map(|family| family.sequences.len()).sum()
+        self.list.iter().map(|bundle| bundle.sequences.len()).sum()
     }
 
     /// Bytes of a run.
     fn bytes(&self, capacity: usize) -> u64 {
-        Run::n_bytes(self.heads, self.n_layers, capacity) as u64
+        Cached::n_bytes(self.heads, self.n_layers, capacity) as u64
     }
 
     /// Positions that an answer's own run needs: its last token is never read.
@@ -79,7 +79,7 @@ impl<'a> Families<'a> {
         let GenerationSettings { n_answers, n_at_a_time, cache_bytes, .. } = *self.settings;
         let mut new = Vec::new();
         // What answers that are admitted but not started will take.
-        let waiting = |family: &Family| n_answers - family.n_started;
+        let waiting = |bundle: &Bundle| n_answers - bundle.n_started;
         let mut n_rows = self.n_rows() + self.list.iter().map(waiting).sum::<usize>();
         let own_bytes = |room| self.bytes(Self::own(room));
         let mut n_bytes = self.n_bytes
@@ -108,10 +108,10 @@ impl<'a> Families<'a> {
             self.n_bytes += bytes;
             self.n_read += 1;
             new.push(self.list.len());
-            self.list.push(Family {
+            self.list.push(Bundle {
                 prompt,
                 room,
-                shared: Run::new(self.heads, self.n_layers, n_tokens),
+                shared: Cached::new(self.heads, self.n_layers, n_tokens),
                 hidden: Vec::new(),
                 sequences: Vec::new(),
                 n_started: 0,
@@ -139,21 +139,21 @@ impl<'a> Families<'a> {
                     None => {
                         // Smaller ones would take memory that nobody counts.
                         self.free.clear();
-                        Run::new(self.heads, self.n_layers, capacity)
+                        Cached::new(self.heads, self.n_layers, capacity)
                     }
                 };
                 own.clear();
                 self.n_bytes += self.bytes(own.capacity());
                 n_rows += 1;
-                let family = &mut self.list[i];
-                family.sequences.push(Sequence {
-                    answer: family.n_started,
+                let bundle = &mut self.list[i];
+                bundle.sequences.push(Sequence {
+                    answer: bundle.n_started,
                     own,
                     tokens: Vec::new(),
                     log_probabilities: Vec::new(),
                     ending: None,
                 });
-                family.n_started += 1;
+                bundle.n_started += 1;
             }
         }
     }
@@ -161,14 +161,14 @@ impl<'a> Families<'a> {
     /// The draws of first tokens, with a row of hidden states for each prompt they belong to.
     pub(super) fn first_draws(&self, width: usize) -> (Vec<Draw>, Vec<f32>) {
         let (mut draws, mut hidden) = (Vec::new(), Vec::new());
-        for (index, family) in self.list.iter().enumerate() {
+        for (index, bundle) in self.list.iter().enumerate() {
             let is_new = |(_, sequence): &(usize, &Sequence)| sequence.tokens.is_empty();
             let before = draws.len();
             let row = hidden.len() / width;
-            let new = family.sequences.iter().enumerate().filter(is_new);
-            draws.extend(new.map(|(i, sequence)| draw(index, family, (i, sequence), row)));
+            let new = bundle.sequences.iter().enumerate().filter(is_new);
+            draws.extend(new.map(|(i, sequence)| draw(index, bundle, (i, sequence), row)));
             if draws.len() > before {
-                hidden.extend_from_slice(&family.hidden);
+                hidden.extend_from_slice(&bundle.hidden);
             }
         }
         (draws, hidden)
@@ -177,9 +177,9 @@ impl<'a> Families<'a> {
     /// The draws of the tokens after those that were just read, a row for each answer.
     pub(super) fn next_draws(&self) -> Vec<Draw> {
         let mut draws = Vec::new();
-        for (index, family) in self.list.iter().enumerate() {
-            for (i, sequence) in family.sequences.iter().enumerate() {
-                draws.push(draw(index, family, (i, sequence), draws.len()));
+        for (index, bundle) in self.list.iter().enumerate() {
+            for (i, sequence) in bundle.sequences.iter().enumerate() {
+                draws.push(draw(index, bundle, (i, sequence), draws.len()));
             }
         }
         draws
@@ -187,42 +187,42 @@ impl<'a> Families<'a> {
 
     /// The token that each answer in progress goes on from, and its position.
     pub(super) fn last_tokens(&self) -> (Vec<u32>, Vec<u32>) {
-        let of = |family: &'_ Family| -> Vec<(u32, u32)> {
-            let position = |own: &Run| (family.shared.len() + own.len()) as u32;
+        let of = |bundle: &'_ Bundle| -> Vec<(u32, u32)> {
+            let position = |own: &Cached| (bundle.shared.len() + own.len()) as u32;
             let last =
                 |it: &Sequence| (it.tokens.last().copied().unwrap_or_default(), position(&it.own));
-            family.sequences.iter().map(last).collect()
+            bundle.sequences.iter().map(last).collect()
         };
         self.list.iter().flat_map(of).unzip()
     }
 
     /// Hands out the answers that have ended and forgets prompts that have no others.
     pub(super) fn finish(&mut self, listener: &mut dyn Listener) {
-        for family in &mut self.list {
-            let sequences = std::mem::take(&mut family.sequences);
+        for bundle in &mut self.list {
+            let sequences = std::mem::take(&mut bundle.sequences);
             for sequence in sequences {
                 let Some(ending) = sequence.ending else {
-                    family.sequences.push(sequence);
+                    bundle.sequences.push(sequence);
                     continue;
                 };
-                let (answer, own) = sequence.into_answer(family.prompt, ending);
+                let (answer, own) = sequence.into_answer(bundle.prompt, ending);
                 let capacity = own.capacity();
-                self.n_bytes -= Run::n_bytes(self.heads, self.n_layers, capacity) as u64;
+                self.n_bytes -= Cached::n_bytes(self.heads, self.n_layers, capacity) as u64;
                 self.free.push(own);
                 listener.on_answer(answer);
             }
         }
         let n_answers = self.settings.n_answers;
-        let is_over = |it: &Family| it.sequences.is_empty() && it.n_started == n_answers;
-        for family in self.list.iter().filter(|family| is_over(family)) {
-            let capacity = family.shared.capacity();
-            self.n_bytes -= Run::n_bytes(self.heads, self.n_layers, capacity) as u64;
+        let is_over = |it: &Bundle| it.sequences.is_empty() && it.n_started == n_answers;
+        for bundle in self.list.iter().filter(|bundle| is_over(bundle)) {
+            let capacity = bundle.shared.capacity();
+            self.n_bytes -= Cached::n_bytes(self.heads, self.n_layers, capacity) as u64;
         }
-        self.list.retain(|family| !is_over(family));
+        self.list.retain(|bundle| !is_over(bundle));
     }
 }
 
-fn draw(index: usize, family: &Family, (i, sequence): (usize, &Sequence), row: usize) -> Draw {
-    let place = AnswerPlace { prompt: family.prompt, answer: sequence.answer };
-    Draw { family: index, sequence: i, place, position: sequence.tokens.len(), row }
+fn draw(index: usize, bundle: &Bundle, (i, sequence): (usize, &Sequence), row: usize) -> Draw {
+    let place = AnswerPlace { prompt: bundle.prompt, answer: sequence.answer };
+    Draw { bundle: index, sequence: i, place, position: sequence.tokens.len(), row }
 }

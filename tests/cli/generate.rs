@@ -1,0 +1,112 @@
+//! `ser generate` and `ser chat` with the embedded model.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::fixture::{Place, stderr, stdout, succeeded};
+
+const PROMPTS: &str = r#"{"prompt": "Name a fruit."}
+{"messages": [{"role": "user", "content": "Name a color."}]}
+
+{"text": "\n\nHuman: Finn has 4 bags with 9 balloons in each. How many balloons is that?\n\nAssistant:"}
+"#;
+
+fn answers(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn answers_come_in_the_order_of_the_prompts() {
+    let place = Place::new();
+    place.write("prompts.jsonl", PROMPTS);
+    let found = answers(&succeeded(&place, &["generate", "embedded", "prompts.jsonl"]));
+    let lines: Vec<u64> = found.iter().map(|it| it["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [1, 2, 4]);
+    assert!(found.iter().all(|it| it["ended"] == "end_token"), "{found:?}");
+    // A message has no space before it; a text is continued as it stands.
+    let response = |i: usize| found[i]["response"].as_str().unwrap().to_owned();
+    assert!(!response(0).starts_with(' ') && !response(1).starts_with(' '), "{found:?}");
+    assert!(response(2).starts_with(' '), "{found:?}");
+
+    let several =
+        ["generate", "embedded", "prompts.jsonl", "-n", "3", "--rng-seed", "4", "--tokens"];
+    let drawn = answers(&succeeded(&place, &several));
+    let numbers: Vec<u64> = drawn.iter().map(|it| it["answer"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+    for answer in &drawn {
+        let n = answer["n_tokens"].as_u64().unwrap() as usize;
+        assert_eq!(answer["tokens"].as_array().unwrap().len(), n);
+        let each = answer["log_probabilities"].as_array().unwrap();
+        let sum: f64 = each.iter().map(|it| it.as_f64().unwrap()).sum();
+        assert!((sum - answer["log_probability"].as_f64().unwrap()).abs() < 1e-3);
+    }
+    let others = [several.as_slice(), &["--at-once", "2", "--threads", "1"]].concat();
+    assert_eq!(answers(&succeeded(&place, &others)), drawn, "company changes nothing");
+}
+
+#[test]
+fn stop_strings_lengths_and_whole_records() {
+    let place = Place::new();
+    place.write("prompts.jsonl", PROMPTS);
+    let short = ["generate", "embedded", "prompts.jsonl", "--max-new-tokens", "2", "--full"];
+    let found = answers(&succeeded(&place, &short));
+    assert!(found.iter().all(|it| it["ended"] == "length" && it["n_tokens"] == 2));
+    assert_eq!(found[0]["prompt"], "Name a fruit.");
+    assert!(found[1]["prompt"].is_array() && found[1]["response"].is_string());
+    assert!(found[2]["text"].as_str().unwrap().contains("Assistant: "));
+    let stopped = ["generate", "embedded", "prompts.jsonl", "--stop", "a"];
+    for answer in answers(&succeeded(&place, &stopped)) {
+        let response = answer["response"].as_str().unwrap();
+        assert!(answer["ended"] == "end_token" || !response.contains('a'), "{answer}");
+    }
+}
+
+#[test]
+fn mistakes_are_one_line_and_a_hint() {
+    let place = Place::new();
+    place.write("prompts.jsonl", "{\"prompt\": \"Hi\"}\n{\"id\": 1}\n{\"prompt\": \"Yes?\"}\n");
+    for (arguments, parts) in [
+        (vec!["generate", "embedded", "prompts.jsonl"], ["line 2: no `prompt`", "--skip-bad"]),
+        (vec!["generate", "nothing", "prompts.jsonl"], ["nothing", "hint:"]),
+        (vec!["generate", "embedded", "--temperature", "0"], ["`temperature` is `0`", "--greedy"]),
+        (vec!["generate", "embedded", "--greedy", "-n", "2"], ["the same", "hint:"]),
+        (vec!["chat", "embedded", "--chat-template", "plain"], ["no chat template", "hint:"]),
+    ] {
+        let output = place.ser(&arguments);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(parts.iter().all(|part| text.contains(part)), "{arguments:?}: {text}");
+    }
+    let output = place.ser(&["generate", "embedded", "prompts.jsonl"]);
+    assert_eq!(answers(&stdout(&output)).len(), 1, "what was answered before is there");
+    let skipping = succeeded(&place, &["generate", "embedded", "prompts.jsonl", "--skip-bad"]);
+    let found = answers(&skipping);
+    assert!(found[1]["error"].as_str().unwrap().starts_with("no `prompt`"), "{found:?}");
+    assert_eq!((found.len(), &found[2]["line"]), (3, &Value::from(3)));
+}
+
+#[test]
+fn a_conversation_has_a_memory_and_commands() {
+    let place = Place::new();
+    let mut command = place.command(&["chat", "embedded", "--greedy"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input
+        .write_all(b"Name a fruit.\n/reset\nName a fruit.\n/what\n/system\n/quit\nName a color.\n")
+        .unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert_eq!(lines[0], lines[1], "nothing is remembered after a reset");
+    assert!(stderr(&output).contains("no command `/what`"));
+}
