@@ -229,8 +229,7 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
         RunEvent::StepStarted { step, part, n_parts, n_total, .. } => {
             ("begin", begun(*step, *part + 1, *n_parts, *n_total)?)
         }
-        RunEvent::Progressed { .. }
-        | RunEvent::TrainStepTaken { .. } => return None,
+        RunEvent::Progressed { .. } | RunEvent::TrainStepTaken { .. } => return None,
         RunEvent::RunStarted { worker, resumed_from } => (
             "start",
             match resumed_from {
