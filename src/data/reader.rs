@@ -7,6 +7,7 @@ use super::error::{DataError, RecordError};
 use super::format::{self, DatasetFormat, Found};
 use super::json::Json;
 use super::place::Place;
+use super::proposal::Judge;
 use super::proposal::guess::propose;
 use super::rows::{Note, Rows};
 use super::settings::{BadPairPolicy, GroupBy, ReadSettings};
@@ -81,7 +82,8 @@ pub(super) fn look(
     if format == Some(DatasetFormat::Columns)
         && let Some((at, error)) = unknown_label(&mut rows, settings)
     {
-        let proposal = propose(source, settings).map(Box::new);
+        let proposal = propose(source, settings).filter(|it| it.judge != Judge::Said);
+        let proposal = proposal.map(Box::new);
         return Err(DataError::Layout { path, at, error, proposal });
     }
     if let Some(format) = format {

@@ -84,7 +84,11 @@ fn said(profiles: &Profiles, columns: &mut ColumnsSpec, n_answers: usize) -> Jud
     let is_open = |(value, _): (&String, &u64)| {
         format::meaning(&only.name, &Json::text(value), columns).is_none()
     };
-    if only.values.iter().any(is_open) { Judge::Values(only.told()) } else { Judge::Said }
+    if only.values.len() > 1 && only.values.iter().any(is_open) {
+        Judge::Values(only.told())
+    } else {
+        Judge::Said
+    }
 }
 
 /// The values of a label column that are the words in which the names of the two answers differ

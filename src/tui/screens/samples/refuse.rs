@@ -40,7 +40,12 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
                     | Command::Copy
                     | Command::Viewer(ViewerCommand::Filter | ViewerCommand::Export)
             );
-        return needs.then(|| "no pair of this run was scored yet".to_owned());
+        // A queue can be asked for before its pairs are here, so that no key after it goes astray.
+        let opens = matches!(command, Command::Samples(S::Audit | S::Teach));
+        if samples.has_none {
+            return needs.then(|| "no pair of this run was scored yet".to_owned());
+        }
+        return (needs && !opens).then(|| "the pairs are still being read".to_owned());
     };
     let nothing = match command {
         Command::Undo => data.undo.is_none().then_some("nothing to undo"),

@@ -369,6 +369,12 @@ fn what_cannot_be_done_says_why() {
     }
     let mut model = crate::tui::tests::fixtures::model(80, 24, twelve_runs(), None);
     update(&mut model, key("3"));
+    // Typed ahead of the pairs, `t` opens the queue, and the digit after it is no screen.
+    update(&mut model, key("t"));
+    update(&mut model, key("1"));
+    assert_eq!((model.screen, model.samples.order), (Screen::Samples, Order::Teach));
+    assert!(toast(&model).0.contains("still being read"));
+    update(&mut model, key("t"));
     update(&mut model, Message::Samples(Found::Nothing(run())));
     for k in ["x", "X", "/", "V"] {
         update(&mut model, key(k));
