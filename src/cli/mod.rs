@@ -27,7 +27,7 @@ use crate::launch;
 use crate::logging;
 use crate::store::{Access, Home, Store, StoreError};
 use crate::supervisor::Supervisor;
-use crate::tui::Settings;
+use crate::tui::{Recording, Settings};
 
 mod arguments;
 mod config;
@@ -41,6 +41,7 @@ mod export;
 mod model;
 mod print;
 mod query;
+mod record;
 mod run;
 mod score;
 mod shell;
@@ -169,6 +170,8 @@ enum Command {
     Verdicts(verdict::ListVerdictsArgs),
     /// Watch a run
     Attach(attach::AttachArgs),
+    /// Record the screens while you use them, for `asciinema play` and web pages
+    Record(record::RecordArgs),
     /// Hold a run at its next step
     Pause(request::RequestArgs),
     /// Go on with a paused, stopped, failed or interrupted run, or with one that waits for a review
@@ -226,12 +229,14 @@ pub struct Context {
     quiet: bool,
     n_verbose: u8,
     reviewer: Option<String>,
+    /// What the interface is recorded into.
+    recording: Option<Recording>,
     /// The supervisor of the whole process: it has to know which workers it has started.
     supervisor: Arc<Supervisor>,
 }
 
 impl Context {
-    fn new(global: GlobalArgs) -> CliResult<Self> {
+    fn new(global: GlobalArgs, recording: Option<Recording>) -> CliResult<Self> {
         let home = Home::resolve(global.home)?;
         if !global.read_only {
             update_schema(&home)?;
@@ -247,6 +252,7 @@ impl Context {
             quiet: global.quiet,
             n_verbose: global.verbose,
             reviewer: global.reviewer,
+            recording,
         })
     }
 
@@ -343,7 +349,8 @@ pub fn run(cli: Cli) -> CliResult {
     if let Some(Command::Complete(args)) = &cli.command {
         return shell::complete::run(args);
     }
-    let context = Context::new(cli.global)?;
+    let (cli, recording) = record::taken_off(cli)?;
+    let context = Context::new(cli.global, recording)?;
     if let Some(Command::Worker(args)) = &cli.command {
         return worker::run(&context, args);
     }
@@ -388,7 +395,7 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Doctor(args)) => doctor::run(&context, &args),
         Some(Command::Completions(args)) => shell::completions(&args),
         Some(Command::Man(args)) => shell::man(&args),
-        Some(Command::Worker(_) | Command::Complete(_)) => Ok(()),
+        Some(Command::Worker(_) | Command::Complete(_) | Command::Record(_)) => Ok(()),
         Some(Command::Pretrain(args)) => pretrain::run(&context, &args),
     }
 }

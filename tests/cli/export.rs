@@ -154,7 +154,7 @@ fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
     assert!(hf(&["-o", "no/such/out"]).contains("is no directory"));
     assert!(hf(&["-o", "out", "--round", "9"]).contains("`a` has no round 9"));
     let csv = ["export", "a", "a", "--format", "csv", "-o", "out"];
-    assert!(refused(&place, &csv).contains("only a report takes more than one run"));
+    assert!(refused(&place, &csv).contains("only a report or a picture takes more than one run"));
     assert_eq!(n_files(), before);
 }
 
