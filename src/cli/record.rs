@@ -36,9 +36,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// # Errors
 /// When what is recorded opens no screen, or the file is there already.
 pub fn taken_off(cli: Cli) -> CliResult<(Cli, Option<Recording>)> {
-    let (args, global) = match cli {
-        Cli { command: Some(Command::Record(args)), global } => (args, global),
-        other => return Ok((other, None)),
+    let Cli { command: Some(Command::Record(args)), global } = cli else {
+        return Ok((cli, None));
     };
     let given = args.arguments.iter().map(|it| it.to_string_lossy().into_owned());
     let command: Vec<String> = std::iter::once("ser".to_owned()).chain(given).collect();

@@ -88,7 +88,14 @@ pub fn run_svg(run: &ComparedRun, picture: Picture) -> Option<String> {
         Picture::Reliability => (test_reliability(run), &[]),
         Picture::Confidence => (confidence_chart(run), &[]),
     };
-    let mut lines = vec![(None, run.row.name.clone())];
+    let what = match picture {
+        Picture::Reliability => {
+            ": a disc is a bin of pairs, a line how far it is from the dashed one"
+        }
+        Picture::Confidence => ": all pairs gray, the kept ones blue",
+        Picture::Accuracy | Picture::Labels | Picture::Loss => "",
+    };
+    let mut lines = vec![(None, format!("{}{what}", run.row.name))];
     lines.extend(legend.iter().map(|(style, words)| (Some(*style), (*words).to_owned())));
     Some(standalone(&drawn?, &lines))
 }

@@ -119,7 +119,7 @@ fn preview_words(preview: &Preview) -> String {
         }
     };
     let at = share(Some(preview.at), 3);
-    format!("preview {at}: {} this sure{more}", text::count(preview.n_above))
+    format!("preview {at}: {} as sure{more}", text::count(preview.n_above))
 }
 
 fn selection_footer(summary: &SelectionSummary, width: u16) -> String {

@@ -152,7 +152,7 @@ pub fn picture_item(
     let name = format!("{name}.{}", form.ending());
     let (key, detail) = match form {
         ImageForm::Svg => (key, words.to_owned()),
-        ImageForm::Png => (key.to_ascii_uppercase(), format!("{words}, in pixels")),
+        ImageForm::Png => (key.to_ascii_uppercase(), format!("in pixels: {words}")),
     };
     let then = Then::Chosen(Chosen::File { name: name.clone(), contents });
     ChoiceItem { key: Some(key), label: name, detail, then }

@@ -182,7 +182,9 @@ fn labels(columns: &Columns, n_rows: u16) -> Vec<(u16, String)> {
     let ticks = Scale::over(0.0, columns.peak, n_rows).ticks.into_iter();
     let whole = ticks.filter(|tick| *tick >= 1.0 && tick.fract() == 0.0);
     let row = |tick: f64| (tick / columns.peak * f64::from(n_rows)).ceil() as u16 - 1;
-    whole.map(|tick| (row(tick).min(n_rows - 1), text::short_count(tick as u64))).collect()
+    // Round numbers: the digit behind the point is one only where it is not 0.
+    let label = |tick: f64| text::short_count(tick as u64).replace(".0", "");
+    whole.map(|tick| (row(tick).min(n_rows - 1), label(tick))).collect()
 }
 
 /// How many lie under each of `n_columns` columns. Buckets are divided where a column ends within one:

@@ -106,24 +106,34 @@ impl LineChart<'_> {
             buffer.set_string(area.x, y, label, self.axis_style);
         }
         self.render_x_axis(plot, buffer);
-        self.render_marks(plot, buffer);
+        for mark in self.marks {
+            if let Some(x) = self.mark_column(mark, plot) {
+                for y in plot.top()..plot.bottom() {
+                    buffer.set_string(x, y, "┊", self.axis_style);
+                }
+            }
+        }
         self.render_lines(plot, &scale, buffer);
+        self.render_mark_labels(plot, buffer);
     }
 
-    fn render_marks(&self, plot: Rect, buffer: &mut Buffer) {
+    /// Where the line of a mark stands, if its place is on the axis.
+    fn mark_column(&self, mark: &Mark, plot: Rect) -> Option<u16> {
         let (low, high) = self.x_bounds();
+        let share = (mark.at as f64 - low) / (high - low);
+        let is_on_axis = (0.0..=1.0).contains(&share);
+        is_on_axis.then(|| plot.x + (share * f64::from(plot.width - 1)).round() as u16)
+    }
+
+    /// Over the lines, which would leave half a word of them.
+    fn render_mark_labels(&self, plot: Rect, buffer: &mut Buffer) {
         let mut free_from = plot.x;
         for mark in self.marks {
-            let share = (mark.at as f64 - low) / (high - low);
-            if !(0.0..=1.0).contains(&share) {
+            let Some(x) = self.mark_column(mark, plot).filter(|x| *x >= free_from) else {
                 continue;
-            }
-            let x = plot.x + (share * f64::from(plot.width - 1)).round() as u16;
-            for y in plot.top()..plot.bottom() {
-                buffer.set_string(x, y, "┊", self.axis_style);
-            }
+            };
             let width = text::width(&mark.label) as u16;
-            if x >= free_from && x + 1 + width <= plot.right() {
+            if x + 1 + width <= plot.right() {
                 buffer.set_string(x + 1, plot.y, &mark.label, self.axis_style);
                 free_from = x + 1 + width;
             }
@@ -334,7 +344,7 @@ mod tests {
     #[test]
     fn one_point_is_seen_beside_the_axis() {
         let drawn = rows(&[series(&[0.6])], 24, 6);
-        assert!(drawn.iter().any(|row| row.contains("│●")), "{drawn:#?}");
+        assert!(drawn.iter().any(|row| row.contains('●')), "{drawn:#?}");
     }
 
     #[test]

@@ -9,11 +9,10 @@ use crate::tui::kit::theme::{Theme, ThemeName};
 use crate::tui::kit::widgets::{Point, Series, Stroke};
 use crate::tui::shell::model::Model;
 
-/// Columns of a name, from as long as one may be to as short as one is still told by.
-const N_NAME: [usize; 6] = [24, 19, 15, 12, 9, 6];
-/// With a name as long as this it is also said which run is the base; the head of the screen says so
-/// in any case.
-const N_WITH_BASE: usize = 12;
+/// Columns of a name, from as long as one may be to as short as one is still told by, and whether it is
+/// also said which run is the base, which the head of the screen says in any case.
+const NAMES: [(usize, bool); 7] =
+    [(24, true), (19, true), (15, true), (12, true), (12, false), (9, false), (6, false)];
 
 /// The stroke of a run: past four the same ones come again with other hues.
 fn stroke(index: usize) -> Stroke {
@@ -43,10 +42,10 @@ pub fn style(theme: &Theme, index: usize) -> Style {
 /// The legend of groups of curves in at most `room` columns: `━ A ser-1 (base)  ╍ B = C ser-2, ser-3`.
 /// Names are shortened, then left out; what does not even fit as letters is counted.
 pub fn words(groups: &[Vec<usize>], names: &[String], base: Option<usize>, room: usize) -> String {
-    let with_names = N_NAME.into_iter().map(|n| {
+    let with_names = NAMES.into_iter().map(|(n, tells_base)| {
         let item = |group: &Vec<usize>| {
             let name = |at: &usize| {
-                let is_told = Some(*at) == base && n >= N_WITH_BASE;
+                let is_told = Some(*at) == base && tells_base;
                 let base = if is_told { " (base)" } else { "" };
                 format!("{}{base}", text::cut_name(&names[*at], n))
             };
@@ -106,9 +105,9 @@ mod tests {
         let at = |room| words(&alone(4), &names, Some(0), room);
         assert_eq!(
             at(74),
-            "━ A repr…ser-s1 (base)  ╍ B repr…ser-s2  ┈ C repr…ser-s3  ┅ D repr…ser-s4"
+            "━ A rep…d-ser-s1  ╍ B rep…d-ser-s2  ┈ C rep…d-ser-s3  ┅ D rep…d-ser-s4"
         );
-        assert!(at(160).starts_with("━ A reproduc"), "{}", at(160));
+        assert!(at(160).starts_with("━ A reproduc") && at(160).contains("(base)"), "{}", at(160));
         assert_eq!(at(30), "━ A  ╍ B  ┈ C  ┅ D");
         assert_eq!(at(15), "━ A ╍ B ┈ C ┅ D");
         for room in 16..120 {
