@@ -107,7 +107,7 @@ mod tests {
             at(74),
             "━ A rep…d-ser-s1  ╍ B rep…d-ser-s2  ┈ C rep…d-ser-s3  ┅ D rep…d-ser-s4"
         );
-        assert!(at(160).starts_with("━ A reproduc") && at(160).contains("(base)"), "{}", at(160));
+        assert!(at(160).starts_with("━ A reprodu…") && at(160).contains("(base)"), "{}", at(160));
         assert_eq!(at(30), "━ A  ╍ B  ┈ C  ┅ D");
         assert_eq!(at(15), "━ A ╍ B ┈ C ┅ D");
         for room in 16..120 {
