@@ -15,6 +15,7 @@ use crate::patience::{patience, seconds};
 mod hostile;
 mod keys;
 mod monkey;
+mod record;
 mod safety;
 mod tmux;
 mod told;

@@ -51,6 +51,13 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ("undo", &[("ser undo my-run", "take the latest verdict back")]),
     ("redo", &[("ser redo my-run", "bring it back")]),
     ("attach", &[("ser attach my-run", "watch it; `q` leaves it going")]),
+    (
+        "record",
+        &[
+            ("ser record -o demo.cast", "the interface, until you leave it"),
+            ("ser record --idle 2 -- attach my-run", "a run, without long pauses when played"),
+        ],
+    ),
     ("pause", &[("ser pause my-run", "hold it at its next step")]),
     ("resume", &[("ser resume my-run", "go on from the last checkpoint")]),
     ("stop", &[("ser stop my-run", "end it after a checkpoint")]),

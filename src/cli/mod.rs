@@ -27,7 +27,7 @@ use crate::launch;
 use crate::logging;
 use crate::store::{Access, Home, Store, StoreError};
 use crate::supervisor::Supervisor;
-use crate::tui::Settings;
+use crate::tui::{Recording, Settings};
 
 mod arguments;
 mod config;
@@ -42,6 +42,7 @@ mod generate;
 mod model;
 mod print;
 mod query;
+mod record;
 mod run;
 mod score;
 mod shell;
@@ -170,6 +171,8 @@ enum Command {
     Verdicts(verdict::ListVerdictsArgs),
     /// Watch a run
     Attach(attach::AttachArgs),
+    /// Record the screens while you use them, for `asciinema play` and web pages
+    Record(record::RecordArgs),
     /// Hold a run at its next step
     Pause(request::RequestArgs),
     /// Go on with a paused, stopped, failed or interrupted run, or with one that waits for a review
@@ -233,12 +236,14 @@ pub struct Context {
     quiet: bool,
     n_verbose: u8,
     reviewer: Option<String>,
+    /// What the interface is recorded into.
+    recording: Option<Recording>,
     /// The supervisor of the whole process: it has to know which workers it has started.
     supervisor: Arc<Supervisor>,
 }
 
 impl Context {
-    fn new(global: GlobalArgs) -> CliResult<Self> {
+    fn new(global: GlobalArgs, recording: Option<Recording>) -> CliResult<Self> {
         let home = Home::resolve(global.home)?;
         check_home(&home)?;
         if !global.read_only {
@@ -255,6 +260,7 @@ impl Context {
             quiet: global.quiet,
             n_verbose: global.verbose,
             reviewer: global.reviewer,
+            recording,
         })
     }
 
@@ -362,7 +368,8 @@ pub fn run(cli: Cli) -> CliResult {
     if let Some(Command::Complete(args)) = &cli.command {
         return shell::complete::run(args);
     }
-    let context = Context::new(cli.global)?;
+    let (cli, recording) = record::taken_off(cli)?;
+    let context = Context::new(cli.global, recording)?;
     if let Some(Command::Worker(args)) = &cli.command {
         return worker::run(&context, args);
     }
@@ -410,7 +417,7 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Doctor(args)) => doctor::run(&context, &args),
         Some(Command::Completions(args)) => shell::completions(&args),
         Some(Command::Man(args)) => shell::man(&args),
-        Some(Command::Worker(_) | Command::Complete(_)) => Ok(()),
+        Some(Command::Worker(_) | Command::Complete(_) | Command::Record(_)) => Ok(()),
         Some(Command::Pretrain(args)) => pretrain::run(&context, &args),
     }
 }

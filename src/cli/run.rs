@@ -60,6 +60,14 @@ pub struct RunArgs {
     print_spec: bool,
 }
 
+impl RunArgs {
+    /// Whether the run is to be watched on its screen.
+    pub fn opens_a_screen(&self) -> bool {
+        let FollowArgs { plain, json } = self.follow;
+        !(plain || json || self.detach || self.print_spec)
+    }
+}
+
 /// How to follow without the interface.
 #[derive(Debug, Clone, Copy, clap::Args)]
 struct FollowArgs {

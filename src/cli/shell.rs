@@ -54,6 +54,35 @@ const FISH: &str = r"function __ser_complete
 end
 complete -c ser -a '(__ser_complete)'
 ";
+const ELVISH: &str = r#"use str
+
+set edit:completion:arg-completer[ser] = {|@words|
+    var found = [(try { e:ser complete -- (all $words[1..]) 2>/dev/null } catch { })]
+    for line $found {
+        var word about = (str:split &max=2 "\t" $line)
+        # A key waits for its value.
+        var suffix = ' '
+        if (str:has-suffix $word '=') { set suffix = '' }
+        var display = $word
+        if (not-eq $about '') { set display = $word'  '$about }
+        edit:complex-candidate $word &code-suffix=$suffix &display=$display
+    }
+    if (eq (count $found) 0) { edit:complete-filename $words[-1] }
+}
+"#;
+const POWERSHELL: &str = r#"Register-ArgumentCompleter -Native -CommandName ser -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
+        Where-Object { $_.Extent.StartOffset -lt $cursorPosition } |
+        ForEach-Object { $_.Extent.Text })
+    if ($wordToComplete -eq '') { $words += '' }
+    ser complete '--' @words 2>$null | ForEach-Object {
+        $word, $about = $_ -split "`t", 2
+        if (-not $about) { $about = $word }
+        [System.Management.Automation.CompletionResult]::new($word, $word, 'ParameterValue', $about)
+    }
+}
+"#;
 
 /// Prints the completions.
 ///
@@ -61,28 +90,18 @@ complete -c ser -a '(__ser_complete)'
 /// When they cannot be written.
 pub fn completions(args: &CompletionsArgs) -> CliResult {
     let script = match args.shell {
-        Shell::Bash => BASH.as_bytes().to_vec(),
-        Shell::Zsh => ZSH.as_bytes().to_vec(),
-        Shell::Fish => FISH.as_bytes().to_vec(),
-        // The others know commands and options only.
+        Shell::Bash => BASH.to_owned(),
+        Shell::Zsh => ZSH.to_owned(),
+        Shell::Fish => FISH.to_owned(),
+        Shell::Elvish => ELVISH.to_owned(),
+        Shell::PowerShell => POWERSHELL.to_owned(),
         other => {
-            let mut script = Vec::new();
-            let mut command = visible(&arguments::command());
-            clap_complete::generate(other, &mut command, "ser", &mut script);
-            script
+            return Err(CliError::input(format!("there are no completions for `{other}`")));
         }
     };
     let mut out = std::io::stdout().lock();
-    out.write_all(&script)?;
+    out.write_all(script.as_bytes())?;
     Ok(out.flush()?)
-}
-
-/// The command without what is hidden, which the scripts would offer.
-fn visible(command: &clap::Command) -> clap::Command {
-    let name = command.get_name().to_owned();
-    let about = command.get_about().cloned().unwrap_or_default();
-    let inner = command.get_subcommands().filter(|inner| !inner.is_hide_set()).map(visible);
-    clap::Command::new(name).about(about).args(command.get_arguments().cloned()).subcommands(inner)
 }
 
 /// Writes a manual page for every command.

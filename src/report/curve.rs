@@ -1,7 +1,7 @@
 //! One metric of one run along an axis: the curves of the compare screen and of its exports.
 
 use crate::analysis::ComparedRun;
-use crate::store::rows::RoundRow;
+use crate::store::rows::{LossPoint, RoundRow};
 
 /// What runs horizontally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,6 +133,23 @@ fn places(rounds: &[RoundRow], axis: CurveAxis) -> Vec<Option<f64>> {
         sum
     };
     rounds.iter().map(place).collect()
+}
+
+/// Where each round after the first begins in a loss curve: the round, and the steps before it. A round
+/// that has not taken a step yet is left out.
+#[must_use]
+pub fn round_starts(rounds: &[RoundRow], loss: &[LossPoint]) -> Vec<(u32, u64)> {
+    let mut n_before = 0;
+    let mut starts = Vec::new();
+    for round in rounds {
+        let has_begun =
+            round.n_steps.is_some() || loss.iter().rev().any(|point| point.round == round.round);
+        if n_before > 0 && has_begun {
+            starts.push((round.round, n_before));
+        }
+        n_before += round.n_steps.unwrap_or(0);
+    }
+    starts
 }
 
 /// The loss curve: a step is placed between the ends of its round, in proportion to its number.

@@ -48,6 +48,12 @@ pub enum ReportError {
         /// The name of the chart.
         picture: &'static str,
     },
+    /// The pixels of a chart cannot be made.
+    #[error("cannot draw the picture: {reason}")]
+    Draw {
+        /// What the library says.
+        reason: String,
+    },
     /// A value has no JSON form.
     #[error("cannot write JSON")]
     Json(#[from] serde_json::Error),
@@ -89,6 +95,7 @@ impl ReportError {
                 Some(format!("round 1 does; `ser attach {id}` shows how far it is"))
             }
             Self::NothingToDraw { .. } => Some("a later round may fill it".to_owned()),
+            Self::Draw { .. } => Some("write it as `.svg`, which needs no pixels".to_owned()),
             Self::Json(_) => None,
         }
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::ReportError;
+use super::curve::{CurveAxis, CurveMetric};
 use super::html::{RunPart, report_html};
-use super::picture::{Picture, run_svg};
+use super::picture::{Picture, comparison_svg, run_svg};
 use crate::analysis;
 use crate::analysis::{ComparedRun, Comparison, ComparisonCache, ComparisonQuery, RoundChoice};
 use crate::domain::metrics::Split;
@@ -57,6 +58,19 @@ pub fn picture_of(store: &Store, run: &RunId, picture: Picture) -> Result<String
     let comparison = compared(store, vec![run.clone()], RoundChoice::Last)?;
     let drawn = comparison.runs.first().and_then(|run| run_svg(run, picture));
     drawn.ok_or(ReportError::NothingToDraw { picture: picture.name() })
+}
+
+/// Reads runs and draws a metric of them over each other, by round, as an SVG file.
+///
+/// # Errors
+/// When a run is not there, there are too many, or the store cannot be read.
+pub fn compared_picture_of(
+    store: &Store,
+    runs: Vec<RunId>,
+    metric: CurveMetric,
+) -> Result<String, ReportError> {
+    let comparison = compared(store, runs, RoundChoice::Last)?;
+    Ok(comparison_svg(&comparison, metric, CurveAxis::Round))
 }
 
 fn compared(

@@ -3,10 +3,10 @@
 
 use std::fmt::Write as _;
 
-use super::curve::{CurveAxis, CurveMetric, curve};
+use super::curve::{CurveAxis, CurveMetric, CurvePoint, curve};
 use super::html::chart::{self, HEIGHT, LEFT, Range, Series, WIDTH};
 use super::html::{accuracy_chart, label_chart, loss_chart, test_reliability};
-use super::words::letter;
+use super::legend::{coinciding, run_legend};
 use crate::analysis::{ComparedRun, Comparison};
 use crate::domain::text::clean::clean_line;
 
@@ -88,7 +88,14 @@ pub fn run_svg(run: &ComparedRun, picture: Picture) -> Option<String> {
         Picture::Reliability => (test_reliability(run), &[]),
         Picture::Confidence => (confidence_chart(run), &[]),
     };
-    let mut lines = vec![(None, run.row.name.clone())];
+    let what = match picture {
+        Picture::Reliability => {
+            ": a disc is a bin of pairs, a line how far it is from the dashed one"
+        }
+        Picture::Confidence => ": all pairs gray, the kept ones blue",
+        Picture::Accuracy | Picture::Labels | Picture::Loss => "",
+    };
+    let mut lines = vec![(None, format!("{}{what}", run.row.name))];
     lines.extend(legend.iter().map(|(style, words)| (Some(*style), (*words).to_owned())));
     Some(standalone(&drawn?, &lines))
 }
@@ -107,12 +114,12 @@ fn confidence_chart(run: &ComparedRun) -> Option<String> {
 /// Draws a metric of every compared run as an SVG file, with the intervals that there are.
 #[must_use]
 pub fn comparison_svg(comparison: &Comparison, metric: CurveMetric, axis: CurveAxis) -> String {
-    let series: Vec<Series> = comparison
-        .runs
-        .iter()
-        .enumerate()
-        .map(|(style, run)| Series { points: curve(run, metric, axis), style })
-        .collect();
+    let curves: Vec<Vec<CurvePoint>> =
+        comparison.runs.iter().map(|run| curve(run, metric, axis)).collect();
+    let groups = coinciding(&curves, comparison.base);
+    let of_group =
+        |group: &Vec<usize>| Series { points: curves[group[0]].clone(), style: group[0] };
+    let series: Vec<Series> = groups.iter().map(of_group).collect();
     let range = match metric {
         CurveMetric::Loss => Range::Values,
         _ => Range::Shares,
@@ -120,11 +127,8 @@ pub fn comparison_svg(comparison: &Comparison, metric: CurveMetric, axis: CurveA
     let axis = axis.words(metric).trim_start_matches("by ");
     let drawn = chart::curves(metric.words(), axis, &series, range);
     let drawn = drawn.unwrap_or_else(|| chart::empty(metric.words()));
-    let name = |(index, run): (usize, &ComparedRun)| {
-        let base = if index == comparison.base { " (base)" } else { "" };
-        (Some(index), format!("{} {}{base}", letter(index), run.row.name))
-    };
-    let legend: Vec<_> = comparison.runs.iter().enumerate().map(name).collect();
+    let lines = run_legend(comparison, &groups).into_iter();
+    let legend: Vec<_> = lines.map(|(style, words)| (Some(style), words)).collect();
     standalone(&drawn, &legend)
 }
 
@@ -136,7 +140,7 @@ fn standalone(chart: &str, legend: &[(Option<usize>, String)]) -> String {
     let height = HEIGHT + LEGEND_LINE * legend.len() as f64 + 8.0;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         width=\"{}\" height=\"{}\">\n<style>text {{ fill: var(--soft); font: 12px sans-serif }} \
+         width=\"{}\" height=\"{}\">\n<style>text {{ fill: var(--soft); font-family: sans-serif; font-size: 12px }} \
          .axis {{ stroke: var(--soft); fill: none }} .grid {{ stroke: var(--grid); fill: none }} \
          .title {{ fill: var(--ink); font-size: 13px; font-weight: 600 }}</style>\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>\n{inside}",

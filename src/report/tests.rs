@@ -78,6 +78,54 @@ fn a_loss_curve_lies_between_the_ends_of_its_rounds() {
 }
 
 #[test]
+fn rounds_begin_where_the_steps_before_them_end() {
+    let point =
+        |round| crate::store::LossPoint { global_step: 0, round, loss: 0.5, min: 0.4, max: 0.6 };
+    let mut rounds = vec![round(0, 5), round(1, 6), round(2, 7)];
+    assert_eq!(round_starts(&rounds, &[]), [(1, 10), (2, 20)]);
+    rounds[2].n_steps = None;
+    assert_eq!(round_starts(&rounds, &[point(1)]), [(1, 10)], "round 2 has not begun");
+    assert_eq!(round_starts(&rounds, &[point(2)]), [(1, 10), (2, 20)], "round 2 is at work");
+    // A run that was given its first round takes no step in it.
+    rounds[0].n_steps = Some(0);
+    assert_eq!(round_starts(&rounds, &[point(2)]), [(2, 10)]);
+}
+
+#[test]
+fn curves_that_are_one_are_drawn_once() {
+    let mut found = comparison();
+    found.runs[1].rounds = found.runs[0].rounds.clone();
+    let svg = comparison_svg(&found, CurveMetric::TestAccuracy, CurveAxis::Round);
+    assert_eq!(svg.matches("<polyline").count(), 1);
+    assert!(svg.contains("A a|b (base) = B c, &quot;d&quot; &lt;e&gt;"), "{svg}");
+    let page = html::report_html(&found, &[], "now");
+    assert!(page.contains("A a|b (base) = B c"), "one line of the legend");
+}
+
+#[test]
+fn a_png_shows_what_the_svg_shows() {
+    use resvg::tiny_skia::Pixmap;
+    let svg = comparison_svg(&comparison(), CurveMetric::TestAccuracy, CurveAxis::Round);
+    let drawn = ImageForm::Png.file(svg.clone()).unwrap();
+    let pixmap = Pixmap::decode_png(&drawn).unwrap();
+    let size = format!("width=\"{}\" height=\"{}\"", pixmap.width(), pixmap.height());
+    assert!(svg.contains(&size), "{size}");
+    // The title, an axis label and the second line of the legend, each in its own box.
+    let is_dark = |x, y| pixmap.pixel(x, y).is_some_and(|it| it.red() < 140);
+    for (what, columns, rows) in [
+        ("title", 100..300, 8..40),
+        ("left label", 20..90, 50..530),
+        ("axis name", 1_000..1_100, 560..600),
+        ("legend", 186..400, 640..664),
+    ] {
+        let n_dark = rows.flat_map(|y| columns.clone().map(move |x| (x, y)));
+        let n_dark = n_dark.filter(|(x, y)| is_dark(*x, *y)).count();
+        assert!(n_dark > 80, "{what}: {n_dark} dark pixels");
+    }
+    assert_eq!(ImageForm::Svg.file(svg.clone()).unwrap(), svg.into_bytes());
+}
+
+#[test]
 fn csv_and_markdown_escape_their_separators() {
     let found = comparison();
     let csv = comparison_csv(&found);

@@ -46,6 +46,14 @@ pub enum TuiError {
         /// One line that says what would be right.
         hint: String,
     },
+    /// The file of a recording cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Recording {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// The reason that the system gives.
+        source: io::Error,
+    },
     /// No thread or timer can be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -66,6 +74,7 @@ impl TuiError {
                 "enlarge the window, or set its size with `stty rows 24 cols 80`"
             }
             Self::SettingsFile { .. } => "check the permissions of the file, or move it away",
+            Self::Recording { .. } => "record into another place with `-o FILE.cast`",
             Self::Settings { hint, .. } => hint,
             Self::Terminal(_) => "check the terminal with `ser doctor`",
             Self::Thread(_) => "check the limits of this account with `ulimit -a`",

@@ -27,7 +27,9 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -48,12 +50,13 @@ use shell::model::Model;
 use shell::recorder::Recorder;
 use terminal::frame::FrameWriter;
 use terminal::guard::{self, TerminalGuard};
-use terminal::{editor, input};
+use terminal::{editor, input, recording};
 
 pub use error::TuiError;
 pub use kit::progress;
 pub use kit::theme::ColorChoice;
 pub use settings::Settings;
+pub use terminal::recording::Recorded;
 
 /// How many messages may wait; beyond that senders block, so that a stalled screen cannot fill the
 /// memory.
@@ -69,7 +72,7 @@ pub enum StartScreen {
 }
 
 /// How the interface should behave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TuiOptions {
     /// Which screen opens first.
     pub start: StartScreen,
@@ -85,6 +88,19 @@ pub struct TuiOptions {
     pub slow: bool,
     /// The person whose decisions are recorded.
     pub reviewer: String,
+    /// Where a copy of what goes to the terminal is kept.
+    pub recording: Option<Recording>,
+}
+
+/// A recording of the screens that is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// The file, which is written over.
+    pub path: PathBuf,
+    /// The command line that is recorded.
+    pub command: String,
+    /// Seconds to which players cut a pause.
+    pub idle_limit: Option<f64>,
 }
 
 /// What to tell the person who left.
@@ -94,6 +110,8 @@ pub struct ExitNote {
     pub n_going: usize,
     /// Runs that wait for their turn.
     pub n_queued: usize,
+    /// How long the recording is, where one was asked for, and why it ended early.
+    pub recorded: Option<Recorded>,
     /// Launches that were still reading their data.
     launches: Vec<executor::Launching>,
 }
@@ -203,6 +221,9 @@ pub fn run(
         let outlet = Outlet::new(sender.clone(), Message::Answer);
         move || executor::execute(&home, &supervisor, read_only, &to_executor, &outlet)
     })?;
+    if let Some(asked) = &options.recording {
+        begin_recording(asked, Size { width, height })?;
+    }
     let log = home.root().join("ser.log");
     let guard = Rc::new(TerminalGuard::enter(log).map_err(TuiError::Terminal)?);
     // From here on only the threads hold senders.
@@ -224,8 +245,15 @@ pub fn run(
     let [n_going, n_queued] = app.model.n_left();
     // Its channels closed and the terminal given back, the executor ends.
     drop((app, messages, guard));
+    let recorded = recording::end();
     let launches = executor.join().unwrap_or_default();
-    Ok(ExitNote { n_going, n_queued, launches })
+    Ok(ExitNote { n_going, n_queued, recorded, launches })
+}
+
+fn begin_recording(asked: &Recording, size: Size) -> Result<(), TuiError> {
+    let failed = |source| TuiError::Recording { path: asked.path.clone(), source };
+    let file = File::create(&asked.path).map_err(failed)?;
+    recording::begin(Box::new(file), size, &asked.command, asked.idle_limit).map_err(failed)
 }
 
 /// Whether a terminal of this name can be drawn on.

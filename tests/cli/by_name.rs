@@ -275,8 +275,7 @@ fn the_shell_learns_the_commands() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = stdout(&place.ser(&["completions", shell]));
-        let is_asking = script.contains("ser complete --");
-        assert!(is_asking || script.contains("completions"), "{shell}");
+        assert!(script.replace('\'', "").contains("ser complete --"), "{shell} asks the program");
         assert!(!script.contains("pretrain"), "{shell}: hidden commands stay hidden");
     }
     let output = place.ser(&["man", "pages"]);

@@ -137,6 +137,26 @@ fn a_report_is_whole_and_escaped() {
     succeeded(place, &["export", "a", "b", "--format", "html", "-o", path, "--force"]);
     let page = std::fs::read_to_string(&out).unwrap();
     assert!(page.contains("2 runs side by side") && page.contains("<td>rng_seed</td>"), "{page}");
+    pictures(place);
+}
+
+/// Charts of one run, and of two over each other, as both kinds of picture.
+fn pictures(place: &Place) {
+    for (runs, chart) in [(&["a"][..], "loss"), (&["a"], "confidence"), (&["a", "b"], "accuracy")] {
+        for (form, start) in [("svg", &b"<svg "[..]), ("png", b"\x89PNG")] {
+            let out = format!("{chart}.{form}");
+            let more = ["--format", form, "--chart", chart, "-o", &out];
+            succeeded(place, &[&["export"], runs, &more[..]].concat());
+            let file = std::fs::read(place.path(&out)).unwrap();
+            assert!(file.starts_with(start) && file.len() > 1_000, "{out}");
+        }
+    }
+    let many = ["export", "a", "b", "--format", "png", "--chart", "reliability", "-o", "x.png"];
+    assert!(refused(place, &many).contains("the reliability chart shows one run"));
+    let html = ["export", "a", "--format", "html", "--chart", "loss", "-o", "x.html"];
+    assert!(refused(place, &html).contains("`--chart` chooses what a picture shows"));
+    let best = ["export", "a", "--format", "svg", "--best", "-o", "x.svg"];
+    assert!(refused(place, &best).contains("a picture has all rounds"));
 }
 
 #[test]
@@ -154,7 +174,7 @@ fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
     assert!(hf(&["-o", "no/such/out"]).contains("is no directory"));
     assert!(hf(&["-o", "out", "--round", "9"]).contains("`a` has no round 9"));
     let csv = ["export", "a", "a", "--format", "csv", "-o", "out"];
-    assert!(refused(&place, &csv).contains("only a report takes more than one run"));
+    assert!(refused(&place, &csv).contains("only a report or a picture takes more than one run"));
     let nobody = refused(&place, &["score", "nobody"]);
     assert!(nobody.contains("there is no run and no model folder `nobody`"), "{nobody}");
     assert_eq!(n_files(), before);

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use super::model::trained::RoundArgs;
 use super::{CliError, CliResult, Context};
 use crate::analysis::RoundChoice;
+use crate::report::ImageForm;
+use picture::Chart;
 use rows::What;
 use table::Form;
 
@@ -16,6 +18,7 @@ mod page;
 mod parity;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod picture;
 mod rows;
 mod table;
 mod target;
@@ -26,9 +29,10 @@ pub use target::Target;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  ser export my-run --format hf -o reward-model\n  \
     ser export my-run --format jsonl --what labels -o labels.jsonl\n  \
-    ser export ser-1 full-1 --format html -o report.html")]
+    ser export ser-1 full-1 --format html -o report.html\n  \
+    ser export my-run --format png --chart loss -o loss.png")]
 pub struct ExportArgs {
-    /// Id, unique prefix of an id, or name; several for a report that compares them
+    /// Id, unique prefix of an id, or name; several for a report or picture that compares them
     #[arg(required = true, num_args = 1.., value_name = "RUN")]
     runs: Vec<String>,
     /// What to write
@@ -42,6 +46,9 @@ pub struct ExportArgs {
     /// Which rows a table has
     #[arg(long, value_enum, value_name = "WHAT")]
     what: Option<What>,
+    /// Which chart a picture shows [default: accuracy]
+    #[arg(long, value_enum, value_name = "CHART")]
+    chart: Option<Chart>,
     /// Sampled pairs in the report of one run
     #[arg(long, value_name = "N", default_value_t = 12,
           value_parser = clap::value_parser!(u16).range(0..=500))]
@@ -67,6 +74,10 @@ enum Format {
     Parquet,
     /// A report in one HTML file
     Html,
+    /// A chart as a picture of shapes and texts
+    Svg,
+    /// A chart as a picture of pixels
+    Png,
 }
 
 /// Writes an export.
@@ -79,8 +90,21 @@ pub fn run(context: &Context, args: &ExportArgs) -> CliResult {
         return Err(CliError::input("`--what` chooses the rows of a table, such as `csv`")
             .with_hint("leave it out"));
     }
+    let image = args.format.image();
+    if args.chart.is_some() && image.is_none() {
+        return Err(CliError::input("`--chart` chooses what a picture shows")
+            .with_hint("leave it out, or write a picture with `--format svg` or `--format png`"));
+    }
+    if image.is_some() && (args.round.round.is_some() || args.round.best) {
+        return Err(CliError::input("a picture has all rounds")
+            .with_hint("leave `--round` and `--best` out"));
+    }
     let target = Target::new(&args.out, args.force)?;
     let store = context.store_to_read()?;
+    if let Some(form) = image {
+        let chart = (args.chart.unwrap_or(Chart::Accuracy), form);
+        return picture::export(context, &store, &args.runs, chart, &target);
+    }
     if args.format == Format::Html {
         if args.round.round.is_some() {
             return Err(CliError::input("a report has all rounds")
@@ -90,7 +114,7 @@ pub fn run(context: &Context, args: &ExportArgs) -> CliResult {
         return page::export(context, &store, &args.runs, rounds, args.pairs.into(), &target);
     }
     let [run] = args.runs.as_slice() else {
-        return Err(CliError::input("only a report takes more than one run")
+        return Err(CliError::input("only a report or a picture takes more than one run")
             .with_hint("export them one by one"));
     };
     let Some(form) = rows else {
@@ -113,7 +137,16 @@ impl Format {
             Self::Jsonl => Some(Form::Jsonl),
             #[cfg(feature = "parquet")]
             Self::Parquet => Some(Form::Parquet),
-            Self::Hf | Self::Peft | Self::Html => None,
+            Self::Hf | Self::Peft | Self::Html | Self::Svg | Self::Png => None,
+        }
+    }
+
+    /// Which kind of picture it is, for a picture.
+    fn image(self) -> Option<ImageForm> {
+        match self {
+            Self::Svg => Some(ImageForm::Svg),
+            Self::Png => Some(ImageForm::Png),
+            _ => None,
         }
     }
 }

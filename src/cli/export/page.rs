@@ -6,6 +6,7 @@ use std::io::Write;
 use super::super::{CliError, CliResult, Context};
 use super::{Target, say_done};
 use crate::analysis::{N_RUNS_MAX, RoundChoice};
+use crate::domain::run::RunId;
 use crate::report;
 use crate::store::Store;
 
@@ -21,6 +22,15 @@ pub fn export(
     n_samples: usize,
     target: &Target,
 ) -> CliResult {
+    let runs = runs_of(store, names)?;
+    let page = report::report_of(store, runs, rounds, n_samples)?;
+    write(target, page.as_bytes())?;
+    say_done(context, target, "report");
+    Ok(())
+}
+
+/// The runs that were named, each once.
+pub fn runs_of(store: &Store, names: &[String]) -> CliResult<Vec<RunId>> {
     let mut runs = Vec::new();
     for name in names {
         let row = store.find_run(name)?;
@@ -34,12 +44,14 @@ pub fn export(
         let message = format!("{} runs are too many for one report", runs.len());
         return Err(CliError::input(message).with_hint(format!("name at most {N_RUNS_MAX}")));
     }
-    let page = report::report_of(store, runs, rounds, n_samples)?;
+    Ok(runs)
+}
+
+/// Writes a whole file.
+pub fn write(target: &Target, contents: &[u8]) -> CliResult {
     target.file(|path| {
         File::create(path)
-            .and_then(|mut file| file.write_all(page.as_bytes()).and_then(|()| file.sync_all()))
+            .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()))
             .map_err(|error| CliError::io("write", path, &error))
-    })?;
-    say_done(context, target, "report");
-    Ok(())
+    })
 }

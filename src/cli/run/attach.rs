@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::follow;
-use crate::cli::{CliError, CliResult, Color, Context, is_interactive};
+use crate::cli::{CliError, CliResult, Color, Context, is_interactive, record};
 use crate::domain::run::RunId;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
@@ -20,7 +20,7 @@ pub struct AttachArgs {
     run: Option<String>,
     /// Print progress lines instead of opening the interface
     #[arg(long)]
-    plain: bool,
+    pub(in crate::cli) plain: bool,
 }
 
 /// Watches a run.
@@ -59,8 +59,12 @@ pub fn open_interface(context: &Context, run: Option<RunId>) -> CliResult {
         mouse: context.mouse,
         slow: context.slow,
         reviewer: context.reviewer()?,
+        recording: context.recording.clone(),
     };
     let note = tui::run(&context.home, &context.supervisor, &options)?;
+    if let (Some(asked), Some(recorded)) = (&context.recording, &note.recorded) {
+        record::say_done(context, asked, recorded);
+    }
     if let Some(line) = note.line() {
         context.say(&line);
     }

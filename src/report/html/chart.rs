@@ -203,7 +203,7 @@ pub fn histogram(title: &str, all: &[u64], selected: &[u64]) -> Option<String> {
     for tick in [0.5, 0.6, 0.7, 0.8, 0.9, 1.0] {
         bottom_label(&mut out, x.place(tick), &share(tick));
     }
-    axis_name(&mut out, "confidence");
+    axis_name(&mut out, "pairs by confidence");
     Some(close(out))
 }
 
@@ -240,7 +240,7 @@ pub fn reliability(title: &str, bins: &[ReliabilityBin]) -> Option<String> {
             share(bin.accuracy)
         );
     }
-    axis_name(&mut out, "confidence");
+    axis_name(&mut out, "accuracy by confidence");
     Some(close(out))
 }
 

@@ -1,14 +1,13 @@
 //! What both kinds of page are made of.
 
-use std::fmt::Write as _;
-
 use super::chart;
 use super::element::line;
 use crate::analysis::{ComparedRun, Comparison};
 use crate::domain::review::{Panel, PrecisionEstimate};
 use crate::domain::stats::paired::PairedDifference;
 use crate::domain::verdict::VerdictSet;
-use crate::report::words::{letter, share};
+use crate::report::legend::run_legend;
+use crate::report::words::share;
 use crate::store::rows::{RunDetail, SampledPair};
 
 /// What the page shows beside the comparison, for one of its runs.
@@ -33,15 +32,13 @@ pub(super) fn p_value(p: f64) -> String {
     if p < 1e-4 { "< .0001".to_owned() } else { format!("= {}", share(p)) }
 }
 
-/// A legend of the runs of a comparison.
-pub(super) fn legend(comparison: &Comparison) -> String {
-    let mut out = String::from("<ul class=\"legend\">");
-    for (index, run) in comparison.runs.iter().enumerate() {
-        let base = if index == comparison.base { " (base)" } else { "" };
-        let name = line(&format!("{} {}{base}", letter(index), run.row.name));
-        let _ = write!(out, "<li>{}{name}</li>", chart::sign(index));
-    }
-    out + "</ul>\n"
+/// A legend of the runs of a comparison; those of a group have one curve in every chart.
+pub(super) fn legend(comparison: &Comparison, groups: &[Vec<usize>]) -> String {
+    let item = |(style, words): (usize, String)| {
+        format!("<li>{}{}</li>", chart::sign(style), line(&words))
+    };
+    let items: String = run_legend(comparison, groups).into_iter().map(item).collect();
+    format!("<ul class=\"legend\">{items}</ul>\n")
 }
 
 /// Charts side by side, each with a caption.

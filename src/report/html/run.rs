@@ -8,7 +8,7 @@ use crate::domain::metrics::Evaluation;
 use crate::domain::preference::Side;
 use crate::domain::told;
 use crate::domain::verdict::Verdict;
-use crate::report::curve::{CurveAxis, CurveMetric, curve};
+use crate::report::curve::{CurveAxis, CurveMetric, curve, round_starts};
 use crate::report::listing::verdicts::agreement_line;
 use crate::report::run::{status, timestamp};
 use crate::report::words::{duration, setting_value, share};
@@ -131,14 +131,9 @@ pub fn label_chart(run: &ComparedRun) -> Option<String> {
 
 /// Draws the training loss by optimizer step, with a mark where each later round begins.
 pub fn loss_chart(run: &ComparedRun) -> Option<String> {
-    let mut n_steps = 0;
-    let mut marks = Vec::new();
-    for round in &run.rounds {
-        if n_steps > 0 && round.n_steps.is_some() {
-            marks.push((n_steps as f64, format!("round {}", round.round)));
-        }
-        n_steps += round.n_steps.unwrap_or(0);
-    }
+    let starts = round_starts(&run.rounds, &run.loss).into_iter();
+    let marks: Vec<_> =
+        starts.map(|(round, step)| (step as f64, format!("round {round}"))).collect();
     let loss = [series(run, CurveMetric::Loss, 4)];
     marked_curves("Training loss", "optimizer step", &loss, Range::Values, &marks)
 }

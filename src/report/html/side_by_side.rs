@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::analysis::{Comparison, Difference};
 use crate::domain::told;
-use crate::report::curve::{CurveAxis, CurveMetric, curve};
+use crate::report::curve::{CurveAxis, CurveMetric, CurvePoint, curve};
+use crate::report::legend::{coinciding, letters};
 use crate::report::words::{letter, metric_value, same_runs, setting_value, signed};
 
 use super::chart::{Range, Series, curves};
@@ -23,7 +24,6 @@ pub fn page(comparison: &Comparison, parts: &[RunPart]) -> String {
     );
     out.push_str(&cards(comparison));
     out.push_str("<h2>Curves</h2>\n");
-    out.push_str(&legend(comparison));
     out.push_str(&charts(comparison));
     out.push_str("<h2>Metrics</h2>\n");
     out.push_str(&metrics(comparison));
@@ -67,37 +67,67 @@ fn cards(comparison: &Comparison) -> String {
     format!("<div class=\"cards\">{cards}</div>\n")
 }
 
+/// What the charts of the page show, each with its caption.
+const CHARTS: [(CurveMetric, CurveAxis, &str); 5] = [
+    (CurveMetric::TestAccuracy, CurveAxis::Round, "With 95 % Wilson intervals."),
+    (
+        CurveMetric::TestAccuracy,
+        CurveAxis::Labels,
+        "The same by labels trained on: a pair counts in every round that uses it.",
+    ),
+    (CurveMetric::Precision, CurveAxis::Round, ""),
+    (CurveMetric::Coverage, CurveAxis::Round, ""),
+    (CurveMetric::Loss, CurveAxis::Round, ""),
+];
+
+/// The charts below one legend for all of them. Curves that are one in a single chart are told in its
+/// caption.
 fn charts(comparison: &Comparison) -> String {
-    let chart = |metric: CurveMetric, axis: CurveAxis| {
-        let series: Vec<Series> = comparison
-            .runs
-            .iter()
-            .enumerate()
-            .map(|(style, run)| Series { points: curve(run, metric, axis), style })
-            .collect();
-        let mut title = metric.words().to_owned();
-        title[..1].make_ascii_uppercase();
-        if axis == CurveAxis::Labels {
-            title.push_str(" by labels trained on");
-        }
-        let axis = axis.words(metric).trim_start_matches("by ");
-        let range = match metric {
-            CurveMetric::Loss => Range::Values,
-            CurveMetric::Precision | CurveMetric::Coverage => Range::AllShares,
-            _ => Range::Shares,
-        };
-        curves(&title, axis, &series, range)
+    let of_chart = |(metric, axis, _): (CurveMetric, CurveAxis, &str)| -> Vec<Vec<CurvePoint>> {
+        comparison.runs.iter().map(|run| curve(run, metric, axis)).collect()
     };
-    figures(&[
-        (chart(CurveMetric::TestAccuracy, CurveAxis::Round), "With 95 % Wilson intervals."),
-        (
-            chart(CurveMetric::TestAccuracy, CurveAxis::Labels),
-            "The same by labels trained on: a pair counts in every round that uses it.",
-        ),
-        (chart(CurveMetric::Precision, CurveAxis::Round), ""),
-        (chart(CurveMetric::Coverage, CurveAxis::Round), ""),
-        (chart(CurveMetric::Loss, CurveAxis::Round), ""),
-    ])
+    let drawn = CHARTS.map(of_chart);
+    let whole: Vec<Vec<CurvePoint>> = (0..comparison.runs.len())
+        .map(|run| drawn.iter().flat_map(|curves| curves[run].clone()).collect())
+        .collect();
+    let groups = coinciding(&whole, comparison.base);
+    let figure = |((metric, axis, caption), curves): (_, &Vec<Vec<CurvePoint>>)| {
+        let own = coinciding(curves, comparison.base);
+        let chart = chart((metric, axis), curves, &own);
+        let only_here = own.iter().filter(|group| group.len() > 1 && !groups.contains(group));
+        let told: Vec<String> = only_here.map(|group| letters(group)).collect();
+        let one = if told.is_empty() {
+            String::new()
+        } else {
+            format!(" One curve: {}.", told.join(", "))
+        };
+        (chart, format!("{caption}{one}").trim().to_owned())
+    };
+    let charts: Vec<_> = CHARTS.into_iter().zip(&drawn).map(figure).collect();
+    let charts: Vec<_> = charts.iter().map(|(chart, it)| (chart.clone(), it.as_str())).collect();
+    legend(comparison, &groups) + &figures(&charts)
+}
+
+fn chart(
+    (metric, axis): (CurveMetric, CurveAxis),
+    points: &[Vec<CurvePoint>],
+    groups: &[Vec<usize>],
+) -> Option<String> {
+    let of_group =
+        |group: &Vec<usize>| Series { points: points[group[0]].clone(), style: group[0] };
+    let series: Vec<Series> = groups.iter().map(of_group).collect();
+    let mut title = metric.words().to_owned();
+    title[..1].make_ascii_uppercase();
+    if axis == CurveAxis::Labels {
+        title.push_str(" by labels trained on");
+    }
+    let axis = axis.words(metric).trim_start_matches("by ");
+    let range = match metric {
+        CurveMetric::Loss => Range::Values,
+        CurveMetric::Precision | CurveMetric::Coverage => Range::AllShares,
+        _ => Range::Shares,
+    };
+    curves(&title, axis, &series, range)
 }
 
 fn metrics(comparison: &Comparison) -> String {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::domain::run::{RequestKind, RunId};
 use crate::launch::Request;
-use crate::report::Picture;
 use crate::report::listing::Printed;
+use crate::report::{ImageForm, Picture};
 use crate::store::{QueueMove, RunEdit};
 
 /// What a file will hold.
@@ -18,10 +18,16 @@ pub enum Contents {
     Report {
         runs: Vec<RunId>,
     },
-    /// A chart of a run, as an SVG.
+    /// A chart of a run. The name of the file may ask for another form.
     Picture {
         run: RunId,
         picture: Picture,
+        form: ImageForm,
+    },
+    /// A chart that is drawn already. The name of the file may ask for another form.
+    Drawn {
+        svg: String,
+        form: ImageForm,
     },
 }
 

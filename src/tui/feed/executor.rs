@@ -12,7 +12,7 @@ use crate::domain::run::{RequestKind, RunId, RunStatus};
 use crate::domain::text::causes::one_line;
 use crate::launch::{self, LaunchError, Request as LaunchRequest, presets};
 use crate::report::listing::Printed;
-use crate::report::{self, ReportError};
+use crate::report::{self, ImageForm, ReportError};
 use crate::store::rows::RunRow;
 use crate::store::{Access, Home, QueueMove, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
@@ -64,7 +64,7 @@ pub fn execute(
                 None
             }
             Ok(Change::Save { path, contents: Contents::Text(text), overwrites }) => {
-                Some(save(&path, text, overwrites))
+                Some(save_text(&path, text, overwrites))
             }
             Ok(Change::Save { path, contents, overwrites }) => {
                 save_read(home, path, contents, overwrites, to);
@@ -169,18 +169,22 @@ fn kill(
     Ok(format!("{name} is killed · R resumes it from its latest checkpoint"))
 }
 
-/// Writes a file that a person named: all of it or nothing, and over another one only when they
-/// said so.
-fn save(path: &Path, text: String, overwrites: bool) -> Answer {
-    let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+/// Writes a text to a file that a person named, over another one only when they said so.
+fn save_text(path: &Path, text: String, overwrites: bool) -> Answer {
     if !overwrites && path.exists() {
         let contents = Contents::Text(text);
         return Answer::FileExists { path: path.to_owned(), contents };
     }
+    save(path, text.as_bytes())
+}
+
+/// Writes a file: all of it or nothing.
+fn save(path: &Path, contents: &[u8]) -> Answer {
+    let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
-    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
+    let written = std::fs::write(&part, contents).and_then(|()| std::fs::rename(&part, path));
     match written {
         Ok(()) => Answer::Done(format!("wrote {}", shown.display())),
         Err(error) => {
@@ -204,9 +208,9 @@ fn save_read(
         let message = if !overwrites && path.exists() {
             Answer::FileExists { path, contents }
         } else {
-            match text_of(&home, &contents) {
-                Ok(text) => {
-                    let saved = save(&path, text, overwrites);
+            match bytes_of(&home, &path, &contents) {
+                Ok(bytes) => {
+                    let saved = save(&path, &bytes);
                     with_path_copied(&home, &path, &contents, saved)
                 }
                 Err(failed) => failed,
@@ -239,20 +243,36 @@ fn copy_printed(home: &Home, what: String, printed: Printed, to: &Outlet<Answer>
     });
 }
 
-/// What a file will hold, or the answer that says why it cannot be read.
-fn text_of(home: &Home, contents: &Contents) -> Result<String, Answer> {
-    let read = || -> Result<String, ReportError> {
-        let store = Store::open(home, Access::ReadOnly)?;
-        match contents {
-            Contents::Text(text) => Ok(text.clone()),
-            Contents::Printed(printed) => printed.text(&store),
-            Contents::Report { runs } => {
-                report::report_of(&store, runs.clone(), RoundChoice::Last, N_REPORT_PAIRS)
-            }
-            Contents::Picture { run, picture } => report::picture_of(&store, run, *picture),
+/// What a file will hold, or the answer that says why it cannot be made.
+fn bytes_of(home: &Home, path: &Path, contents: &Contents) -> Result<Vec<u8>, Answer> {
+    let text = text_of(home, contents)?;
+    let form = match contents {
+        Contents::Picture { form, .. } | Contents::Drawn { form, .. } => *form,
+        Contents::Text(_) | Contents::Printed(_) | Contents::Report { .. } => {
+            return Ok(text.into_bytes());
         }
     };
-    read().map_err(|error| Answer::Failed(with_hint(&one_line(&error), error.hint())))
+    ImageForm::of(path).unwrap_or(form).file(text).map_err(|error| failed(&error))
+}
+
+fn failed(error: &ReportError) -> Answer {
+    Answer::Failed(with_hint(&one_line(error), error.hint()))
+}
+
+/// What a text file will hold, or the answer that says why it cannot be read; of a chart its SVG.
+fn text_of(home: &Home, contents: &Contents) -> Result<String, Answer> {
+    let read = || -> Result<String, ReportError> {
+        let store = || Store::open(home, Access::ReadOnly);
+        match contents {
+            Contents::Text(text) | Contents::Drawn { svg: text, .. } => Ok(text.clone()),
+            Contents::Printed(printed) => printed.text(&store()?),
+            Contents::Report { runs } => {
+                report::report_of(&store()?, runs.clone(), RoundChoice::Last, N_REPORT_PAIRS)
+            }
+            Contents::Picture { run, picture, .. } => report::picture_of(&store()?, run, *picture),
+        }
+    };
+    read().map_err(|error| failed(&error))
 }
 
 /// Keeps a spec in the home, where the form finds it.
@@ -261,7 +281,7 @@ fn save_preset(home: &Home, name: &str, contents: String) -> Answer {
     if let Err(error) = std::fs::create_dir_all(&folder) {
         return Answer::Failed(format!("cannot make {}: {error}", folder.display()));
     }
-    save(&folder.join(format!("{name}.toml")), contents, false)
+    save_text(&folder.join(format!("{name}.toml")), contents, false)
 }
 
 /// Puts a text on the person's clipboard.

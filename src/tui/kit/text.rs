@@ -47,6 +47,12 @@ pub fn cut_name(name: &str, columns: usize) -> String {
     start
 }
 
+/// The first of several ways to say something that takes at most `columns` columns, else the last.
+pub fn first_that_fits(ways: &[String], columns: usize) -> &str {
+    let found = ways.iter().find(|way| width(way) <= columns).or(ways.last());
+    found.map_or("", String::as_str)
+}
+
 /// The text in exactly `columns` columns, at the left.
 pub fn left(text: &str, columns: usize) -> String {
     let mut out = cut(text, columns);
@@ -252,6 +258,13 @@ mod tests {
         for n in 0..40 {
             assert!(width(&cut_name("a-漢字-name-of-a-漢字-run-s12", n)) <= n, "{n}");
         }
+    }
+
+    #[test]
+    fn the_longest_way_that_fits_is_taken() {
+        let ways = ["one two".to_owned(), "one".to_owned(), "1".to_owned()];
+        assert_eq!([9, 6, 2, 0].map(|n| first_that_fits(&ways, n)), ["one two", "one", "1", "1"]);
+        assert_eq!(first_that_fits(&[], 9), "");
     }
 
     #[test]

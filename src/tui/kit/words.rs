@@ -12,7 +12,7 @@ use crate::domain::told::learning_status;
 use crate::report::story;
 use crate::store::rows::{EventLine, RunRow, TestAccuracy};
 
-use super::text::{NONE, count, duration, share};
+use super::text::{NONE, count, duration, first_that_fits, share};
 
 pub use crate::domain::told::{left_out, stop_reason};
 
@@ -113,15 +113,16 @@ pub fn expected_error(audit: &SelectionAudit) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
-/// What calibration did to the probabilities of held-out human pairs.
-pub fn calibration(report: &CalibrationReport) -> String {
-    format!(
-        "held out (n {}): ECE {}→{} at T {:.2}",
-        count(report.n),
-        share(Some(report.ece_before), 3),
-        share(Some(report.ece_after), 3),
-        report.temperature
-    )
+/// What calibration did to the probabilities of held-out human pairs, in at most `columns` columns.
+pub fn calibration(report: &CalibrationReport, columns: usize) -> String {
+    let [before, after] = [report.ece_before, report.ece_after].map(|ece| share(Some(ece), 3));
+    let (n, temperature) = (count(report.n), report.temperature);
+    let ways = [
+        format!("held out (n {n}): ECE {before}→{after} at T {temperature:.2}"),
+        format!("held out: ECE {before}→{after}, T {temperature:.2}"),
+        format!("held out: ECE {before}→{after}"),
+    ];
+    first_that_fits(&ways, columns).to_owned()
 }
 
 /// Half the width of an evaluation's 95 % interval.

@@ -70,6 +70,7 @@ pub fn draw_accuracy(model: &Model, rounds: &[RoundRow], n_max: u32, area: Rect,
     let last = ghost.points.last().map_or(0.0, |point| point.x);
     let chart = LineChart {
         series: &[baseline, ghost, validation, test],
+        marks: &[],
         x_bounds: (0.0, f64::from(n_max.max(1)).max(last)),
         x_whole: true,
         y_label: |value| share(Some(value), 3),

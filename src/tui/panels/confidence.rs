@@ -16,7 +16,7 @@ use crate::tui::feed::data::RunData;
 use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
 use crate::tui::kit::text::share;
-use crate::tui::kit::theme::Theme;
+use crate::tui::kit::theme::{Theme, ThemeName};
 use crate::tui::kit::widgets::{HistogramChart, Threshold};
 use crate::tui::kit::words;
 use crate::tui::shell::model::{Model, Screen};
@@ -38,28 +38,10 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
         }
         return;
     };
-    let status = learning_status(summary.learning_status);
-    let status_words = status.map_or_else(String::new, |status| format!(" · {status}"));
     let behind = model.shown_ghost().and_then(|ghost| Some((ghost, ghost.selection()?)));
-    let ghost_words = match &behind {
-        Some((ghost, (round, _))) => {
-            let name = model.row(&ghost.run).map_or("", |row| row.name.as_str());
-            let name = if area.width < 60 { "g" } else { name };
-            format!(" · {} {round} ░", text::cut(name, usize::from(area.width / 3)))
-        }
-        None => data
-            .selections()
-            .nth(1)
-            .filter(|_| area.width >= 50)
-            .map_or(String::new(), |(before, _)| format!(" · round {before} ░")),
-    };
-    let right = match &behind {
-        // On a narrow screen the legend comes before the status, which stands below too.
-        Some(_) if area.width < 60 => format!("round {round}{ghost_words}"),
-        _ => format!("round {round}{ghost_words}{status_words}"),
-    };
+    let [title, right] = titles(model, data, (round, summary), area.width);
     let footer = selection_footer(summary, area.width);
-    let inside = pane(buffer, area, theme, ["confidence", &right], &footer);
+    let inside = pane(buffer, area, theme, [&title, &right], &footer);
     let ghost = behind.map(|(_, found)| found).or_else(|| data.selections().nth(1));
     let bars = Rect { height: inside.height.saturating_sub(1), ..inside };
     let mut thresholds = thresholds(theme, data, summary);
@@ -77,6 +59,7 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
         thresholds: &thresholds,
         kept_style: theme.main,
         left_style: theme.dim,
+        is_shaded: theme.name == ThemeName::Mono,
         axis_style: theme.border,
     };
     chart.render(bars, buffer);
@@ -94,6 +77,38 @@ pub fn draw_histogram(model: &Model, data: &RunData, area: Rect, buffer: &mut Bu
     put(buffer, inside, inside.height.saturating_sub(1), Line::styled(line, style));
 }
 
+/// What the bars count, and which selection it is: as much of the second as leaves room for the first.
+fn titles(
+    model: &Model,
+    data: &RunData,
+    (round, summary): (u32, &SelectionSummary),
+    width: u16,
+) -> [String; 2] {
+    let is_narrow = width < 60;
+    let named = |round: u32| if is_narrow { format!("r{round}") } else { format!("round {round}") };
+    let behind = model.shown_ghost().and_then(|ghost| Some((ghost, ghost.selection()?)));
+    let shade = match behind {
+        Some((_, (round, _))) if is_narrow => format!(" · g {} ░", named(round)),
+        Some((ghost, (round, _))) => {
+            let name = model.row(&ghost.run).map_or("", |row| row.name.as_str());
+            format!(" · {} {} ░", text::cut(name, usize::from(width / 3)), named(round))
+        }
+        None => data
+            .selections()
+            .nth(1)
+            .filter(|_| width >= 50)
+            .map_or(String::new(), |(before, _)| format!(" · {} ░", named(before))),
+    };
+    let status = learning_status(summary.learning_status);
+    let status = status.map_or_else(String::new, |status| format!(" · {status}"));
+    // On a narrow screen the legend comes before the status.
+    let status = if is_narrow && behind.is_some() { String::new() } else { status };
+    let right = format!("{}{shade}{status}", named(round));
+    let room = usize::from(width).saturating_sub(8 + text::width(&right));
+    let ways = ["pairs by confidence".to_owned(), "confidence".to_owned()];
+    [text::first_that_fits(&ways, room).to_owned(), right]
+}
+
 /// `preview .755: 44 210 pairs this sure (+9 310) · Esc ends it`
 fn preview_words(preview: &Preview) -> String {
     let more = match preview.n_more {
@@ -104,7 +119,7 @@ fn preview_words(preview: &Preview) -> String {
         }
     };
     let at = share(Some(preview.at), 3);
-    format!("preview {at}: {} this sure{more}", text::count(preview.n_above))
+    format!("preview {at}: {} as sure{more}", text::count(preview.n_above))
 }
 
 fn selection_footer(summary: &SelectionSummary, width: u16) -> String {

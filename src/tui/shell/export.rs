@@ -4,10 +4,10 @@
 use crate::analysis::RoundChoice;
 use crate::domain::review::Order;
 use crate::domain::run::RunId;
-use crate::report::Picture;
 use crate::report::listing::samples::SampleList;
 use crate::report::listing::{Listing, Printed};
 use crate::report::table::Form;
+use crate::report::{ImageForm, Picture};
 
 use super::chosen::Chosen;
 use super::effect::Effect;
@@ -131,17 +131,31 @@ fn pictures(model: &Model) -> Vec<ChoiceItem> {
     let Some(row) = model.current().filter(|_| model.screen == Screen::Live) else {
         return Vec::new();
     };
-    let item = |(key, picture): (char, Picture)| {
-        let name = format!("{}.svg", picture.name());
-        let contents = Contents::Picture { run: row.id.clone(), picture };
-        ChoiceItem {
-            key: Some(key),
-            label: name.clone(),
-            detail: picture.words().to_owned(),
-            then: Then::Chosen(Chosen::File { name, contents }),
-        }
+    let keys = ['a', 'p', 'l', 'r', 'i'].into_iter().zip(Picture::ALL);
+    let of_form = |form| {
+        keys.clone().map(move |(key, picture)| {
+            let contents = Contents::Picture { run: row.id.clone(), picture, form };
+            picture_item(key, picture.name(), picture.words(), form, contents)
+        })
     };
-    ['a', 'p', 'l', 'r', 'i'].into_iter().zip(Picture::ALL).map(item).collect()
+    ImageForm::ALL.into_iter().flat_map(of_form).collect()
+}
+
+/// A chart as a file: the key as it is for an SVG, in upper case for a PNG.
+pub fn picture_item(
+    key: char,
+    name: &str,
+    words: &str,
+    form: ImageForm,
+    contents: Contents,
+) -> ChoiceItem {
+    let name = format!("{name}.{}", form.ending());
+    let (key, detail) = match form {
+        ImageForm::Svg => (key, words.to_owned()),
+        ImageForm::Png => (key.to_ascii_uppercase(), format!("in pixels: {words}")),
+    };
+    let then = Then::Chosen(Chosen::File { name: name.clone(), contents });
+    ChoiceItem { key: Some(key), label: name, detail, then }
 }
 
 /// The HTML report of the runs that the screen is about: the compared ones, the marked ones in the

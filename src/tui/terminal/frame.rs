@@ -11,6 +11,7 @@ use ratatui::layout::Rect;
 
 use super::ascii::to_ascii;
 use super::encode::{Pen, changes, mend_wide_cells};
+use super::recording;
 use crate::tui::kit::size::Size;
 
 const BEGIN: &[u8] = b"\x1b[?2026h";
@@ -69,6 +70,7 @@ impl<W: Write> FrameWriter<W> {
                 Buffer::empty(area)
             }
         };
+        recording::resize(size);
         self.pen.write(size.width, changes(&previous, &next).into_iter(), &mut bytes);
         self.shown = Some(next);
         if bytes.len() == n_before {

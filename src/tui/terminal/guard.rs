@@ -15,7 +15,7 @@ use std::thread;
 
 use nix::unistd;
 
-use super::held;
+use super::{held, recording};
 use crate::tui::kit::progress::CLEAR;
 
 /// Alternate screen on, cursor hidden.
@@ -93,12 +93,28 @@ impl Drop for TerminalGuard {
     }
 }
 
-/// The terminal as a file: every `write` is one system call.
+/// The terminal to write to: every `write` is one system call, and a recording gets a copy of what the
+/// terminal took.
+pub struct Output(File);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.0.write(bytes)?;
+        recording::copy(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Opens the terminal to write to.
 ///
 /// # Errors
 /// Standard output cannot be duplicated.
-pub fn output() -> io::Result<File> {
-    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+pub fn output() -> io::Result<Output> {
+    Ok(Output(File::from(io::stdout().as_fd().try_clone_to_owned()?)))
 }
 
 fn take(log: &Path) -> io::Result<()> {

@@ -1,4 +1,5 @@
-//! The terminal: taking it and giving it back, keys in, frames out, the clipboard, an editor.
+//! The terminal: taking it and giving it back, keys in, frames out, a recording of them, the
+//! clipboard, an editor.
 //!
 //! What knows escape sequences, file descriptors and signals belongs here; what the interface means
 //! by a key or shows in a cell does not. Nothing here knows the model.
@@ -12,3 +13,4 @@ pub mod guard;
 mod held;
 pub mod input;
 mod parse;
+pub mod recording;

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::braille::Braille;
+use super::scale::{Scale, nice_step};
 use crate::tui::kit::text;
 
 /// One value with, optionally, the interval around it.
@@ -54,9 +55,20 @@ pub struct Series {
     pub label: Option<String>,
 }
 
+/// A place on the horizontal axis at which something begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The place, in the unit of the axis.
+    pub at: u64,
+    /// Letters beside its line.
+    pub label: String,
+}
+
 /// A chart. Later series are drawn over earlier ones.
 pub struct LineChart<'a> {
     pub series: &'a [Series],
+    /// Vertical lines behind the series.
+    pub marks: &'a [Mark],
     /// Ends of the horizontal axis.
     pub x_bounds: (f64, f64),
     /// Whole numbers only on the horizontal axis.
@@ -94,7 +106,38 @@ impl LineChart<'_> {
             buffer.set_string(area.x, y, label, self.axis_style);
         }
         self.render_x_axis(plot, buffer);
+        for mark in self.marks {
+            if let Some(x) = self.mark_column(mark, plot) {
+                for y in plot.top()..plot.bottom() {
+                    buffer.set_string(x, y, "┊", self.axis_style);
+                }
+            }
+        }
         self.render_lines(plot, &scale, buffer);
+        self.render_mark_labels(plot, buffer);
+    }
+
+    /// Where the line of a mark stands, if its place is on the axis.
+    fn mark_column(&self, mark: &Mark, plot: Rect) -> Option<u16> {
+        let (low, high) = self.x_bounds();
+        let share = (mark.at as f64 - low) / (high - low);
+        let is_on_axis = (0.0..=1.0).contains(&share);
+        is_on_axis.then(|| plot.x + (share * f64::from(plot.width - 1)).round() as u16)
+    }
+
+    /// Over the lines, which would leave half a word of them.
+    fn render_mark_labels(&self, plot: Rect, buffer: &mut Buffer) {
+        let mut free_from = plot.x;
+        for mark in self.marks {
+            let Some(x) = self.mark_column(mark, plot).filter(|x| *x >= free_from) else {
+                continue;
+            };
+            let width = text::width(&mark.label) as u16;
+            if x + 1 + width <= plot.right() {
+                buffer.set_string(x + 1, plot.y, &mark.label, self.axis_style);
+                free_from = x + 1 + width;
+            }
+        }
     }
 
     fn render_lines(&self, plot: Rect, scale: &Scale, buffer: &mut Buffer) {
@@ -133,14 +176,24 @@ impl LineChart<'_> {
             }
         }
         canvas.render(plot, buffer);
+        let cell_of = |point: &Point| {
+            let x = plot.x + (x_of(point.x) / 2.0).round().max(0.0) as u16;
+            let y = plot.y + (y_of(point.y) / 4.0).max(0.0) as u16;
+            (x.min(plot.right() - 1), y.min(plot.bottom() - 1))
+        };
+        // Beside the axis a few dots are not seen.
+        for series in self.series {
+            if let [only] = series.points.as_slice() {
+                let (x, y) = cell_of(only);
+                buffer.set_string(x, y, "●", series.style);
+            }
+        }
+        let mut taken: Vec<Rect> = Vec::new();
         for series in self.series {
             let (Some(label), Some(last)) = (&series.label, series.points.last()) else { continue };
-            let width = text::width(label) as u16;
-            // Beside the last point where there is room, else on it.
-            let x = plot.x + (x_of(last.x) / 2.0).round().max(0.0) as u16 + 1;
-            let x = x.min(plot.right().saturating_sub(width));
-            let y = plot.y + (y_of(last.y) / 4.0).max(0.0) as u16;
-            buffer.set_string(x, y.min(plot.bottom() - 1), label, series.style);
+            let place = label_place(plot, cell_of(last), text::width(label) as u16, &taken);
+            buffer.set_string(place.x, place.y, label, series.style);
+            taken.push(place);
         }
     }
 
@@ -165,7 +218,8 @@ impl LineChart<'_> {
             let label = if tick >= 10_000.0 {
                 text::short_count(tick as u64)
             } else {
-                format!("{tick:.0}")
+                // A step of less than one needs its digits, else two labels would be equal.
+                format!("{tick:.*}", (-step.log10().floor()).clamp(0.0, 3.0) as usize)
             };
             let width = text::width(&label) as u16;
             let share = if high > low { (tick - low) / (high - low) } else { 0.0 };
@@ -211,48 +265,14 @@ impl LineChart<'_> {
     }
 }
 
-struct Scale {
-    low: f64,
-    high: f64,
-    ticks: Vec<f64>,
-}
-
-impl Scale {
-    /// The values themselves bound the range; ticks are round numbers inside it.
-    fn over(low: f64, high: f64, n_rows: u16) -> Self {
-        let n_ticks = f64::from((n_rows / 3).clamp(1, 5));
-        let mut step = nice_step((high - low) / n_ticks);
-        let inside = |step: f64| {
-            let first = (low / step - 1e-9).ceil() as i64;
-            let last = (high / step + 1e-9).floor() as i64;
-            (first..=last).take(24).map(|i| i as f64 * step).collect::<Vec<_>>()
-        };
-        let mut ticks = inside(step);
-        // One step down the 1-2-5 ladder at a time, until two labels say what the scale is.
-        for _ in 0..6 {
-            if ticks.len() >= 2 || n_rows <= 3 {
-                break;
-            }
-            step = nice_step(step / 2.6);
-            ticks = inside(step);
-        }
-        Self { low, high, ticks }
-    }
-
-    /// The row of a value, counted from the top of `n_rows` rows.
-    fn row(&self, value: f64, n_rows: f64) -> f64 {
-        (self.high - value) / (self.high - self.low) * (n_rows - 1.0)
-    }
-}
-
-/// The smallest of 1, 2, 5 times a power of ten that is at least `raw`.
-fn nice_step(raw: f64) -> f64 {
-    if !raw.is_finite() || raw <= 0.0 {
-        return 1.0;
-    }
-    let power = 10_f64.powf(raw.log10().floor());
-    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= raw * (1.0 - 1e-9));
-    factor.unwrap_or(10.0) * power
+/// Where the letters of a curve go: beside its last point where there is room, else on it; where other
+/// letters stand already, a row above or below them.
+fn label_place(plot: Rect, (x, y): (u16, u16), width: u16, taken: &[Rect]) -> Rect {
+    let x = (x + 1).min(plot.right().saturating_sub(width));
+    let rows = [y, y.saturating_sub(1).max(plot.y), (y + 1).min(plot.bottom() - 1)];
+    let places = rows.map(|y| Rect { x, y, width, height: 1 });
+    let is_free = |place: &&Rect| !taken.iter().any(|it| it.intersects(**place));
+    *places.iter().find(is_free).unwrap_or(&places[0])
 }
 
 #[cfg(test)]
@@ -263,6 +283,7 @@ mod tests {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         let chart = LineChart {
             series,
+            marks: &[],
             x_bounds: (0.0, 3.0),
             x_whole: true,
             y_label: |value| text::share(Some(value), 2),
@@ -287,20 +308,61 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_round_numbers() {
-        assert_eq!([0.3, 1.0, 1.1, 3.0, 7.0].map(nice_step), [0.5, 1.0, 2.0, 5.0, 10.0]);
-        let scale = Scale::over(0.663, 0.731, 12);
-        let labels: Vec<String> =
-            scale.ticks.iter().map(|tick| text::share(Some(*tick), 2)).collect();
-        assert_eq!(labels, [".68", ".70", ".72"]);
-    }
-
-    #[test]
     fn a_rising_line_rises() {
         let drawn = rows(&[series(&[0.60, 0.64, 0.66, 0.70])], 24, 6);
         assert!(drawn[0].trim_end().ends_with(|c| ('\u{2800}'..='\u{28ff}').contains(&c)));
         assert!(drawn[5].contains('0') && drawn[5].contains('3'), "{drawn:?}");
         assert!(drawn.iter().any(|row| row.contains(".70┤")), "{drawn:?}");
+    }
+
+    #[test]
+    fn marks_stand_behind_the_lines_and_letters_beside_each_other() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 24, 6));
+        let mut both = [series(&[0.60, 0.60, 0.60, 0.60]), series(&[0.60, 0.70, 0.70, 0.601])];
+        for (series, label) in both.iter_mut().zip(["A", "B"]) {
+            series.label = Some(label.to_owned());
+        }
+        let mark = |at, label: &str| Mark { at, label: label.to_owned() };
+        let chart = LineChart {
+            series: &both,
+            marks: &[mark(1, "r1"), mark(2, "r2"), mark(9, "r9")],
+            x_bounds: (0.0, 3.0),
+            x_whole: true,
+            y_label: |value| text::share(Some(value), 2),
+            axis_style: Style::new(),
+            is_steady: false,
+        };
+        chart.render(buffer.area, &mut buffer);
+        let rows: Vec<String> =
+            (0..6).map(|y| (0..24).map(|x| buffer[(x, y)].symbol().to_owned()).collect()).collect();
+        assert!(rows[2].matches('┊').count() == 2, "a mark outside is not drawn: {rows:#?}");
+        let all = rows.join("\n");
+        assert!(all.contains("r2") && !all.contains("r9"), "{rows:#?}");
+        assert!(all.contains('A') && all.contains('B'), "no letter hides another: {rows:#?}");
+    }
+
+    #[test]
+    fn one_point_is_seen_beside_the_axis() {
+        let drawn = rows(&[series(&[0.6])], 24, 6);
+        assert!(drawn.iter().any(|row| row.contains('●')), "{drawn:#?}");
+    }
+
+    #[test]
+    fn labels_of_small_steps_differ() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 40, 4));
+        let drawn = series(&[0.60, 0.70]);
+        let chart = LineChart {
+            series: &[drawn],
+            marks: &[],
+            x_bounds: (0.0, 1.0),
+            x_whole: false,
+            y_label: |value| text::share(Some(value), 2),
+            axis_style: Style::new(),
+            is_steady: false,
+        };
+        chart.render(buffer.area, &mut buffer);
+        let axis: String = (0..40).map(|x| buffer[(x, 3)].symbol().to_owned()).collect();
+        assert!(axis.contains("0.2") && axis.contains("0.8") && axis.contains("1.0"), "{axis}");
     }
 
     #[test]

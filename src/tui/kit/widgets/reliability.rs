@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::domain::metrics::calibration::ReliabilityBin;
+use crate::tui::kit::text;
 
 /// Bins over `[0.5, 1]`.
 pub struct ReliabilityChart<'a> {
@@ -13,7 +14,7 @@ pub struct ReliabilityChart<'a> {
     pub bins: &'a [ReliabilityBin],
     /// Bins that are as right as they are sure, or more.
     pub good: Style,
-    /// Bins that are less right than they are sure.
+    /// Bins that are less right than they are sure; a shade says by how much, so that no color has to.
     pub bad: Style,
     /// Axes, labels and the diagonal.
     pub axis: Style,
@@ -57,13 +58,23 @@ impl ReliabilityChart<'_> {
         buffer.set_string(plot.x, y, ".50", self.axis);
         let end = plot.x + (n_bins * width).min(plot.width);
         buffer.set_string(end.saturating_sub(3).max(plot.x), y, "1.0", self.axis);
+        // Between the two labels, where there is room.
+        let room = end.saturating_sub(plot.x + 6);
+        let fits = |words: &&str| text::width(words) + 2 <= usize::from(room);
+        if let Some(words) =
+            ["accuracy by confidence", "confidence"].into_iter().find(|it| fits(it))
+        {
+            let x = plot.x + 3 + (room - text::width(words) as u16 - 2) / 2;
+            buffer.set_string(x, y, format!(" {words} "), self.axis);
+        }
     }
 
     fn render_bin(&self, bin: &ReliabilityBin, area: Rect, buffer: &mut Buffer) {
         if bin.n == 0 {
             return;
         }
-        let style = if bin.accuracy + GAP < bin.mean_confidence { self.bad } else { self.good };
+        let is_too_sure = is_too_sure(bin);
+        let style = if is_too_sure { self.bad } else { self.good };
         let eighths = (bin.accuracy * f64::from(area.height) * 8.0).round() as usize;
         let bars = area.width.saturating_sub(1).max(1);
         for row in 0..area.height {
@@ -76,19 +87,38 @@ impl ReliabilityChart<'_> {
             }
         }
         // Where a bin as right as it is sure would end.
-        let row = (bin.mean_confidence * f64::from(area.height)) as u16;
-        let y = area.bottom().saturating_sub(1 + row.min(area.height - 1));
-        for x in area.x..area.x + bars {
-            if let Some(cell) = buffer.cell_mut((x, y)) {
-                cell.set_char('┄').set_style(self.axis);
+        let ideal = ((bin.mean_confidence * f64::from(area.height)) as u16).min(area.height - 1);
+        let (rows, symbol, style) = if is_too_sure {
+            // From there down to the bar.
+            ((eighths.div_ceil(8) as u16).min(ideal)..=ideal, '░', self.bad)
+        } else {
+            (ideal..=ideal, '┄', self.axis)
+        };
+        for row in rows {
+            for x in area.x..area.x + bars {
+                if let Some(cell) = buffer.cell_mut((x, area.bottom() - 1 - row)) {
+                    cell.set_char(symbol).set_style(style);
+                }
             }
         }
     }
 }
 
+/// Whether a bin is less right than it is sure, by so much that it is drawn as such.
+pub fn is_too_sure(bin: &ReliabilityBin) -> bool {
+    bin.n > 0 && bin.accuracy + GAP < bin.mean_confidence
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bin_is_too_sure_from_a_gap_on() {
+        let bin = |n, mean_confidence, accuracy| ReliabilityBin { n, mean_confidence, accuracy };
+        assert!(is_too_sure(&bin(1, 0.8, 0.7)));
+        assert!(!is_too_sure(&bin(1, 0.8, 0.76)) && !is_too_sure(&bin(0, 0.8, 0.0)));
+    }
 
     #[test]
     fn bars_end_at_the_accuracy_and_the_line_at_the_confidence() {
@@ -101,7 +131,7 @@ mod tests {
             |x: u16| (0..4).map(|y| buffer[(x, y)].symbol().to_owned()).collect::<Vec<_>>();
         assert_eq!(column(5), [" ", "┄", "█", "█"]);
         assert_eq!(column(10), [" ", " ", " ", " "]);
-        assert_eq!(column(15), ["┄", " ", " ", "█"]);
+        assert_eq!(column(15), ["░", "░", "░", "█"], "how much too sure it is, in every theme");
         ReliabilityChart { bins: &bins, good, bad, axis }
             .render(Rect::new(0, 0, 3, 2), &mut buffer);
     }

@@ -6,13 +6,13 @@ use ratatui::text::{Line, Span};
 
 use crate::analysis::{ArmComparison, ArmRow, MeanOverSeeds};
 use crate::domain::stats::Interval;
-use crate::report::{letter, signed};
+use crate::report::{coinciding, letter, signed};
 
-use super::chart;
+use super::legend;
 use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
 use crate::tui::kit::text::{count, duration, share};
-use crate::tui::kit::widgets::{LineChart, Point, Series};
+use crate::tui::kit::widgets::{LineChart, Point};
 use crate::tui::shell::model::Model;
 
 /// More intervals than this hide the lines.
@@ -60,7 +60,7 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         let cells: Vec<String> = cells.map(|(cell, (_, n))| text::left(&cell, n)).collect();
         let line = Line::from(vec![
             Span::raw(mark),
-            Span::styled(format!("{:>2}  ", letter(index)), chart::style(theme, index)),
+            Span::styled(format!("{:>2}  ", letter(index)), legend::style(theme, index)),
             Span::styled(text::left(&name(arm), n_name), theme.strong),
             Span::styled(format!("  {}", cells.join("  ")), theme.text),
         ]);
@@ -79,30 +79,31 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
 /// Draws mean test accuracy by round, each arm with its letter.
 pub fn draw_curves(model: &Model, arms: &ArmComparison, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
-    let legend: Vec<String> = (0..)
-        .zip(&arms.arms)
-        .map(|(index, arm)| format!("{} {} {}", chart::sample(index), letter(index), name(arm)))
-        .collect();
+    let names: Vec<String> = arms.arms.iter().map(name).collect();
+    let base = arms.arms.iter().position(|arm| arm.arm == arms.base);
+    let curves: Vec<_> = arms.arms.iter().map(arm_curve).collect();
+    let groups = coinciding(&curves, base.unwrap_or(0));
+    let room = usize::from(area.width).saturating_sub(6);
+    let legend = legend::words(&groups, &names, base, room);
     let titles = ["test accuracy, mean over seeds", "by round"];
-    let inside = pane(buffer, area, theme, titles, &legend.join("  "));
-    let shows_intervals = arms.arms.len() <= N_WITH_INTERVALS
+    let inside = pane(buffer, area, theme, titles, &legend);
+    let shows_intervals = groups.len() <= N_WITH_INTERVALS
         && arms.arms.iter().all(|arm| arm.runs.len() >= N_SEEDS_MIN);
-    let series: Vec<Series> = (0..)
-        .zip(&arms.arms)
-        .map(|(index, arm)| Series {
-            points: points(arm, shows_intervals),
-            stroke: chart::stroke(index),
-            style: chart::style(theme, index),
-            whiskers: theme.dim,
-            label: Some(letter(index)),
-        })
-        .collect();
+    let points = |index: usize| {
+        let mut points = curves[index].clone();
+        for point in points.iter_mut().filter(|_| !shows_intervals) {
+            point.interval = None;
+        }
+        points
+    };
+    let series = legend::series(model, &groups, base, points);
     if series.iter().all(|series| series.points.is_empty()) {
         put(buffer, inside, 0, Line::styled(" no run was tested yet", theme.dim));
         return;
     }
     let chart = LineChart {
         series: &series,
+        marks: &[],
         x_bounds: (0.0, f64::from(arms.n_rounds.saturating_sub(1).max(1))),
         x_whole: true,
         y_label: |value| share(Some(value), 3),
@@ -112,14 +113,14 @@ pub fn draw_curves(model: &Model, arms: &ArmComparison, area: Rect, buffer: &mut
     chart.render(inside, buffer);
 }
 
-fn points(arm: &ArmRow, shows_intervals: bool) -> Vec<Point> {
+fn arm_curve(arm: &ArmRow) -> Vec<Point> {
     let means = (0..).zip(&arm.by_round);
     let known = means.filter_map(|(round, mean)| Some((round, (*mean)?)));
     known
         .map(|(round, (y, interval))| Point {
             x: f64::from(round),
             y,
-            interval: interval.filter(|_| shows_intervals).map(|i| (i.low, i.high)),
+            interval: interval.map(|i| (i.low, i.high)),
         })
         .collect()
 }

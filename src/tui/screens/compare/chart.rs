@@ -1,20 +1,17 @@
-//! Curves over each other, and histograms on one scale. Runs are told apart by letter and stroke;
-//! hues only help.
+//! Curves over each other, and histograms on one scale.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::analysis::{ComparedRun, Comparison};
-use crate::report::{CurveAxis, CurveMetric, CurvePoint, curve, letter};
+use crate::report::{CurveAxis, CurveMetric, CurvePoint, coinciding, curve, letter};
 
-use super::Compare;
+use super::{Compare, legend};
 use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
 use crate::tui::kit::text::share;
-use crate::tui::kit::theme::{Theme, ThemeName};
-use crate::tui::kit::widgets::{LineChart, Point, Series, Stroke};
+use crate::tui::kit::widgets::{LineChart, Point};
 use crate::tui::shell::model::Model;
 
 /// More intervals than this hide the lines.
@@ -22,32 +19,7 @@ const N_WITH_INTERVALS: usize = 3;
 /// Columns of one histogram.
 const N_HISTOGRAM_COLUMNS: usize = 25;
 
-/// The stroke of a run: past four the same ones come again with other hues.
-pub fn stroke(index: usize) -> Stroke {
-    [Stroke::Solid, Stroke::Dashed, Stroke::Dotted, Stroke::DashDotted][index % 4]
-}
-
-/// What stands for the stroke in a legend.
-pub fn sample(index: usize) -> &'static str {
-    ["━", "╍", "┈", "┅"][index % 4]
-}
-
-/// The style of a run. Hues after Okabe and Ito; without colors every second run is bold.
-pub fn style(theme: &Theme, index: usize) -> Style {
-    const HUES: [u8; 8] = [75, 179, 78, 176, 209, 117, 250, 143];
-    const DARK_HUES: [u8; 8] = [25, 130, 29, 90, 160, 31, 240, 94];
-    const OF_TERMINAL: [Color; 6] =
-        [Color::Cyan, Color::Yellow, Color::Green, Color::Magenta, Color::Blue, Color::Red];
-    match theme.name {
-        ThemeName::Mono if index.is_multiple_of(2) => Style::new().add_modifier(Modifier::BOLD),
-        ThemeName::Mono => Style::new(),
-        ThemeName::Ansi16 => Style::new().fg(OF_TERMINAL[index % OF_TERMINAL.len()]),
-        ThemeName::Light => Style::new().fg(Color::Indexed(DARK_HUES[index % DARK_HUES.len()])),
-        _ => Style::new().fg(Color::Indexed(HUES[index % HUES.len()])),
-    }
-}
-
-/// Draws the curves of every run, the base last so that nothing hides it.
+/// Draws the curves of every run; those that are one are drawn once.
 pub fn draw(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let compare = &model.compare;
@@ -55,36 +27,33 @@ pub fn draw(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buf
     let curves = curves(compare, comparison, is_normalized);
     let minus = if is_normalized { " minus base" } else { "" };
     let title = format!("{}{minus}", compare.metric.words());
-    let legend = legend(comparison, usize::from(area.width).saturating_sub(6));
+    let groups = coinciding(&curves, comparison.base);
+    let names: Vec<String> = comparison.runs.iter().map(|run| run.row.name.clone()).collect();
+    let room = usize::from(area.width).saturating_sub(6);
+    let legend = legend::words(&groups, &names, Some(comparison.base), room);
     let inside = pane(buffer, area, theme, [&title, compare.axis.words(compare.metric)], &legend);
     if curves.iter().all(Vec::is_empty) {
         put(buffer, inside, 0, Line::styled(" no value yet", theme.dim));
         return;
     }
-    let shows_intervals = curves.len() <= N_WITH_INTERVALS && !is_normalized;
+    let shows_intervals = groups.len() <= N_WITH_INTERVALS && !is_normalized;
     let xs = || curves.iter().flatten().map(|point| point.x);
     let low = if compare.axis == CurveAxis::Round { 0.0 } else { xs().fold(f64::MAX, f64::min) };
     let high = xs().fold(f64::MIN, f64::max);
-    let mut series: Vec<Series> = Vec::new();
-    let order = (0..curves.len()).filter(|index| *index != comparison.base);
-    for index in order.chain([comparison.base]) {
+    let points = |index: usize| {
         let points = curves[index].iter().map(|point| Point {
             x: point.x,
             y: point.y,
             interval: point.interval.filter(|_| shows_intervals),
         });
-        series.push(Series {
-            points: points.collect(),
-            stroke: stroke(index),
-            style: style(theme, index),
-            whiskers: theme.dim,
-            label: Some(letter(index)),
-        });
-    }
+        points.collect()
+    };
+    let series = legend::series(model, &groups, Some(comparison.base), points);
     let chart = LineChart {
         series: &series,
+        marks: &[],
         x_bounds: (low, if high > low { high } else { low + 1.0 }),
-        x_whole: compare.axis == CurveAxis::Round,
+        x_whole: compare.axis != CurveAxis::WallTime,
         y_label: if is_normalized {
             |value| crate::report::signed(value)
         } else {
@@ -114,22 +83,6 @@ fn curves(compare: &Compare, comparison: &Comparison, is_normalized: bool) -> Ve
     curves
 }
 
-/// `━ A ser-1 ★  ╍ B ser-2`, as many as fit.
-fn legend(comparison: &Comparison, room: usize) -> String {
-    let mut out = String::new();
-    for (index, run) in comparison.runs.iter().enumerate() {
-        let base = if index == comparison.base { " (base)" } else { "" };
-        let name = text::cut(&run.row.name, 24);
-        let next = format!("{} {} {name}{base}  ", sample(index), letter(index));
-        if text::width(&out) + text::width(&next) > room {
-            out.push('…');
-            break;
-        }
-        out.push_str(&next);
-    }
-    out.trim_end().to_owned()
-}
-
 /// Draws the confidences of every run's latest selection, one run a line, all on one scale.
 pub fn draw_histograms(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
     const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -147,7 +100,7 @@ pub fn draw_histograms(model: &Model, comparison: &Comparison, area: Rect, buffe
     let first = (model.compare.column + 1).saturating_sub(n_rows);
     let shown = comparison.runs.iter().zip(&all).enumerate().skip(first).take(n_rows);
     for (row, (index, (run, densities))) in shown.enumerate() {
-        let head = Span::styled(format!("{:>2} ", letter(index)), style(theme, index));
+        let head = Span::styled(format!("{:>2} ", letter(index)), legend::style(theme, index));
         let Some(densities) = densities else {
             let words = Span::styled("no selection", theme.dim);
             put(buffer, inside, row as u16, Line::from(vec![head, words]));
@@ -167,7 +120,7 @@ pub fn draw_histograms(model: &Model, comparison: &Comparison, area: Rect, buffe
             let precision = share(summary.pseudo_label_precision, 3);
             format!("  selected {kept} median {median} precision {precision}")
         });
-        let bars = Span::styled(bars, style(theme, index));
+        let bars = Span::styled(bars, legend::style(theme, index));
         let line = Line::from(vec![head, bars, Span::styled(words, theme.dim)]);
         put(buffer, inside, row as u16, line);
     }

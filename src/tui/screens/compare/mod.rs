@@ -5,6 +5,7 @@ mod chart;
 pub mod command;
 pub mod keys;
 pub mod layout;
+mod legend;
 pub mod open;
 mod pairs;
 pub mod refuse;

@@ -9,6 +9,7 @@ use crate::domain::preference::{PairId, chosen_side};
 use crate::domain::pseudo_label::PairScore;
 use crate::domain::run::{RunId, StopReason};
 use crate::domain::selection::{LeftOut, ScoredPair};
+use crate::report::ImageForm;
 use crate::report::listing::Listing;
 use crate::store::testing::{self, Fixture};
 use crate::store::{Access, NewRun, Store};
@@ -260,7 +261,18 @@ fn tables_are_copied_and_written_under_a_name() {
         panic!("{effects:?}")
     };
     assert!(text.starts_with("| field | A full-labels (base) |"), "{text}");
-    for (key, start) in [('c', "kind,key,"), ('j', "{"), ('s', "<svg"), ('m', "| field")] {
+    let pictures = [('s', ImageForm::Svg), ('S', ImageForm::Png)];
+    for (key, expected) in pictures {
+        press(&mut model, &["e", &key.to_string()]);
+        let Some(Overlay::Prompt(prompt)) = &model.overlay else { panic!("{key}") };
+        let Purpose::Save { contents: Contents::Drawn { svg, form } } = &prompt.purpose else {
+            panic!("{key}")
+        };
+        assert!(svg.starts_with("<svg") && *form == expected, "{key}: {svg}");
+        assert_eq!(prompt.field.text(), format!("compare.{}", form.ending()));
+        press(&mut model, &["Esc"]);
+    }
+    for (key, start) in [('c', "kind,key,"), ('j', "{"), ('m', "| field")] {
         press(&mut model, &["e", &key.to_string()]);
         let Some(Overlay::Prompt(prompt)) = &model.overlay else { panic!("{key}") };
         let Purpose::Save { contents: Contents::Text(contents) } = &prompt.purpose else {

@@ -5,7 +5,9 @@ use crate::domain::run::RunId;
 use crate::report::listing::compared::ComparedList;
 use crate::report::listing::{Listing, Printed};
 use crate::report::table::Form;
-use crate::report::{ComparisonDocument, comparison_csv, comparison_markdown, comparison_svg};
+use crate::report::{
+    ComparisonDocument, ImageForm, comparison_csv, comparison_markdown, comparison_svg,
+};
 
 use super::command::CompareCommand as K;
 use super::table;
@@ -16,7 +18,7 @@ use crate::tui::screens::samples;
 use crate::tui::shell::chosen::Chosen;
 use crate::tui::shell::current_run;
 use crate::tui::shell::effect::Effect;
-use crate::tui::shell::export::report_item;
+use crate::tui::shell::export::{picture_item, report_item};
 use crate::tui::shell::keymap::command::{Command, Motion, PaneCommand};
 use crate::tui::shell::model::{Model, Tone};
 use crate::tui::shell::overlay::{Choice, ChoiceItem, Overlay, Then};
@@ -258,13 +260,12 @@ fn open_export(model: &mut Model) {
         item('m', "compare.md", "the table of what differs", comparison_markdown(comparison)),
         item('c', "compare.csv", "every metric and difference", comparison_csv(comparison)),
         item('j', "compare.json", "as ser compare --json prints it", json),
-        item(
-            's',
-            "compare.svg",
-            "the curves",
-            comparison_svg(comparison, compare.metric, compare.axis),
-        ),
     ];
+    let svg = comparison_svg(comparison, compare.metric, compare.axis);
+    items.extend(ImageForm::ALL.map(|form| {
+        let contents = Contents::Drawn { svg: svg.clone(), form };
+        picture_item('s', "compare", "the curves", form, contents)
+    }));
     items.extend(report_item(model));
     model.overlay = Some(Overlay::Choice(Choice { title: "export".to_owned(), items, cursor: 0 }));
 }

@@ -11,7 +11,7 @@ use crate::report::letter;
 
 use super::layout::n_curve_rows;
 use super::table::{self, Meaning};
-use super::{Pane, arms, chart, pairs};
+use super::{Pane, arms, chart, legend, pairs};
 use crate::tui::kit::draw::put;
 use crate::tui::kit::size::SizeClass;
 use crate::tui::kit::text;
@@ -187,7 +187,7 @@ fn draw_table(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut B
         let base = if *index == comparison.base { " (base)" } else { "" };
         let room = n_columns - 2 - text::width(base) - text::width(&live);
         let name = text::cut(&format!("{} {}", letter(*index), run.row.name), room);
-        let mut style = chart::style(theme, *index);
+        let mut style = legend::style(theme, *index);
         if *index == compare.column {
             style = style.patch(theme.selected);
         }

@@ -4,13 +4,17 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use crate::domain::metrics::Evaluation;
 use crate::domain::told;
+use crate::report::round_starts;
 use crate::store::rows::LossPoint;
 use crate::tui::feed::data::RunData;
 use crate::tui::kit::draw::{pane, put};
 use crate::tui::kit::text;
 use crate::tui::kit::text::share;
-use crate::tui::kit::widgets::{LineChart, Point, ReliabilityChart, Series, Stroke};
+use crate::tui::kit::widgets::{
+    LineChart, Mark, Point, ReliabilityChart, Series, Stroke, is_too_sure,
+};
 use crate::tui::kit::words;
 use crate::tui::panels::empty::why_empty;
 use crate::tui::shell::model::Model;
@@ -22,7 +26,7 @@ const LOSS_MIN: f64 = 1e-4;
 /// drawn).
 const SMOOTHING: f64 = 0.9;
 
-/// Train loss by optimizer step, with the range of each bucket of steps.
+/// Train loss by optimizer step, with the range of each bucket of steps and a line where a round begins.
 pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let last = data.loss.last();
@@ -33,12 +37,15 @@ pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer)
     let footer = last.map_or(String::new(), |p| format!("latest {:.3}", p.loss));
     let live = model.live.as_ref();
     let (is_smooth, is_log) = live.map_or((false, false), |live| (live.is_smooth, live.is_log));
-    let title = match (is_smooth, is_log) {
-        (false, false) => "train loss",
-        (true, false) => "train loss, smoothed",
-        (false, true) => "train loss, log scale",
-        (true, true) => "train loss, smoothed, log scale",
+    let how = match (is_smooth, is_log) {
+        (false, false) => "",
+        (true, false) => ", smoothed",
+        (false, true) => ", log scale",
+        (true, true) => ", smoothed, log scale",
     };
+    let ways = [format!("train loss by step{how}"), format!("train loss{how}")];
+    let room = usize::from(area.width).saturating_sub(8 + text::width(&step));
+    let title = text::first_that_fits(&ways, room);
     let inside = pane(buffer, area, theme, [title, &step], &footer);
     if data.loss.is_empty() {
         put(
@@ -57,12 +64,16 @@ pub fn draw_loss(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer)
         point.interval = None;
     }
     let label = (!behind.is_empty()).then(|| "g".to_owned());
+    let starts = round_starts(&data.rounds, &data.loss).into_iter();
+    let marks: Vec<Mark> =
+        starts.map(|(round, at)| Mark { at, label: format!("r{round}") }).collect();
     let ends = [last, ghost.last()].into_iter().flatten().map(|p| p.global_step as f64);
     let chart = LineChart {
         series: &[
             series(behind, Stroke::DashDotted, theme.text, label),
             series(loss_points(&data.loss, is_smooth, is_log), Stroke::Solid, theme.main, None),
         ],
+        marks: &marks,
         x_bounds: (0.0, ends.fold(1.0, f64::max)),
         x_whole: true,
         y_label: if is_log {
@@ -109,14 +120,11 @@ pub fn draw_reliability(model: &Model, data: &RunData, area: Rect, buffer: &mut 
         return;
     };
     let right = format!("round {round} · {split}");
-    let footer = format!(
-        "ECE {} · Brier {} · ┄ as right as sure",
-        share(Some(evaluation.ece), 3),
-        share(Some(evaluation.brier), 3)
-    );
+    let footer = reliability_footer(evaluation, usize::from(area.width).saturating_sub(4));
     let inside = pane(buffer, area, theme, ["reliability", &right], &footer);
     let calibrated = data.selections().find_map(|(_, summary)| summary.audit.calibration);
-    let words_of = calibrated.map_or(String::new(), |report| words::calibration(&report));
+    let room = usize::from(inside.width).saturating_sub(1);
+    let words_of = calibrated.map_or(String::new(), |report| words::calibration(&report, room));
     // A line of its own below the chart, where there is something to say.
     let n_words = u16::from(!words_of.is_empty() && inside.height > 6);
     let below = Rect { y: inside.bottom() - n_words, height: n_words, ..inside };
@@ -129,6 +137,20 @@ pub fn draw_reliability(model: &Model, data: &RunData, area: Rect, buffer: &mut 
         axis: theme.border,
     };
     chart.render(inside, buffer);
+}
+
+/// The numbers of a reliability diagram and what its marks mean, in at most `room` columns.
+fn reliability_footer(evaluation: &Evaluation, room: usize) -> String {
+    let ece = share(Some(evaluation.ece), 3);
+    let brier = share(Some(evaluation.brier), 3);
+    let is_marked = evaluation.reliability.iter().any(is_too_sure);
+    let sure = if is_marked { " · ░ too sure" } else { "" };
+    let ways = [
+        format!("ECE {ece} · Brier {brier} · ┄ as right as sure{sure}"),
+        format!("ECE {ece} · Brier {brier}{sure}"),
+        format!("ECE {ece}{sure}"),
+    ];
+    text::first_that_fits(&ways, room).to_owned()
 }
 
 /// The rounds as a table, the latest ones where there are more than fit.

@@ -273,6 +273,7 @@ fn draw_chart(model: &Model, pair: &PairOpinions, area: Rect, buffer: &mut Buffe
             series(half, Stroke::Dashed, theme.dim),
             series(points, Stroke::Solid, theme.main),
         ],
+        marks: &[],
         x_bounds: (first, last),
         x_whole: true,
         y_label: |value| share(Some(value), 2),
