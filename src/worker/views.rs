@@ -119,6 +119,7 @@ fn read_likelihoods(
 mod tests {
     use super::*;
     use crate::domain::run::RequestKind;
+    use crate::engine::generation::{GenerationSettings, Listener};
     use crate::engine::{EngineError, ModelTensor, StepReport, StepSettings};
     use crate::worker::testing::{Bench, spec};
 
@@ -140,6 +141,15 @@ mod tests {
             _: &StepSettings,
         ) -> Result<StepReport, EngineError> {
             panic!("nothing is trained here")
+        }
+
+        fn generate(
+            &mut self,
+            _: &[&[u32]],
+            _: &GenerationSettings,
+            _: &mut dyn Listener,
+        ) -> Result<(), EngineError> {
+            panic!("nothing is written here")
         }
 
         fn tensors(&self) -> Result<Vec<ModelTensor<'_>>, EngineError> {
