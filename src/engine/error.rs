@@ -361,7 +361,7 @@ impl EngineError {
                 std::io::ErrorKind::StorageFull => "free some disk space, then resume the run",
                 _ => return None,
             },
-            Self::Tokenize { .. } | Self::Candle { .. } => return None,
+            Self::Tokenize { .. } | Self::Candle { .. } | Self::BadSampling { .. } => return None,
             Self::TooLarge { fitting: Some(tokens), .. } => {
                 return Some(format!("`train.micro_batch_tokens = {tokens}` would fit"));
             }
@@ -417,13 +417,10 @@ impl EngineError {
             Self::NoAdapter => {
                 "export it whole (`--format hf`), or train with `model.tuning = \"lora\"`"
             }
-            Self::CannotGenerate { .. } => {
-                "name a decoder with its language head, as it was pretrained or instructed"
-            }
+            Self::CannotGenerate { .. } => "name a decoder with its language head",
             Self::PromptTooLong { .. } => "shorten the prompt",
             Self::EmptyPrompt => "a model continues at least one token; give it some text",
             Self::NoSuchToken { .. } => "the tokenizer and the model do not belong together",
-            Self::BadSampling { .. } => return None,
             Self::CacheTooSmall { .. } => "allow more memory, or fewer new tokens",
             Self::BrokenCheckpoint { .. } => {
                 "resume from an older checkpoint, or start the run again"

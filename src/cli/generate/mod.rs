@@ -179,7 +179,7 @@ fn answer(
             results.write_bad(line)?;
             n_bad += 1;
         }
-        count.n_bad += n_bad as u64;
+        count.bad += n_bad as u64;
         first += n_good + n_bad;
     }
     Ok(())

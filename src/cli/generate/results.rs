@@ -26,25 +26,25 @@ pub(super) struct Asked {
 /// What has been done.
 #[derive(Debug, Default)]
 pub(super) struct Count {
-    n_prompts: u64,
-    n_answers: u64,
-    n_tokens: u64,
-    n_cut: u64,
-    pub n_bad: u64,
+    prompts: u64,
+    answers: u64,
+    tokens: u64,
+    cut: u64,
+    pub bad: u64,
 }
 
 impl Count {
     /// Says it on standard error.
     pub(super) fn tell(&self, context: &Context, model: &str, took: Duration) {
-        let rate = words::rate(self.n_tokens, took.as_millis() as u64)
+        let rate = words::rate(self.tokens, took.as_millis() as u64)
             .map_or_else(String::new, |rate| format!(", {} a second", words::count(rate)));
         context.say(&format!(
             "{model}: {} prompts, {} answers, {} tokens{rate}; {} cut at their length; {} lines left out",
-            words::count(self.n_prompts),
-            words::count(self.n_answers),
-            words::count(self.n_tokens),
-            words::count(self.n_cut),
-            words::count(self.n_bad)
+            words::count(self.prompts),
+            words::count(self.answers),
+            words::count(self.tokens),
+            words::count(self.cut),
+            words::count(self.bad)
         ));
     }
 }
@@ -113,11 +113,11 @@ impl<'a, W: Write> Results<'a, W> {
     /// # Errors
     /// The first failure to write or to score.
     pub(super) fn end(&mut self, total: &mut Count) -> CliResult {
-        let Count { n_prompts, n_answers, n_tokens, n_cut, .. } = std::mem::take(&mut self.count);
-        total.n_prompts += n_prompts;
-        total.n_answers += n_answers;
-        total.n_tokens += n_tokens;
-        total.n_cut += n_cut;
+        let Count { prompts, answers, tokens, cut, .. } = std::mem::take(&mut self.count);
+        total.prompts += prompts;
+        total.answers += answers;
+        total.tokens += tokens;
+        total.cut += cut;
         self.failure.take().map_or(Ok(()), Err)
     }
 
@@ -179,12 +179,12 @@ impl<'a, W: Write> Results<'a, W> {
                 result.insert("log_probabilities".into(), each.collect());
             }
             writeln!(self.out, "{}", Value::Object(result))?;
-            self.count.n_tokens += answer.tokens.len() as u64;
-            self.count.n_cut += u64::from(answer.ending == Ending::Length);
+            self.count.tokens += answer.tokens.len() as u64;
+            self.count.cut += u64::from(answer.ending == Ending::Length);
         }
         self.out.flush()?;
-        self.count.n_prompts += 1;
-        self.count.n_answers += answers.len() as u64;
+        self.count.prompts += 1;
+        self.count.answers += answers.len() as u64;
         Ok(())
     }
 }

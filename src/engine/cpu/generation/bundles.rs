@@ -97,7 +97,7 @@ impl<'a> Bundles<'a> {
             }
             let has_rows = n_rows < n_at_a_time.max(1);
             let fits = n_bytes + shared + own * n_answers as u64 <= cache_bytes;
-            if !is_first && !(has_rows && fits) {
+            if !(is_first || has_rows && fits) {
                 break;
             }
             n_rows += n_answers;

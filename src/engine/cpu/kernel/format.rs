@@ -46,7 +46,7 @@ impl Source for f32 {
 
     #[inline(always)]
     fn is_bf16(self) -> bool {
-        self.to_bits() & 0xffff == 0
+        self.to_bits().trailing_zeros() >= 16
     }
 }
 

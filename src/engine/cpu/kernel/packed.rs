@@ -443,7 +443,9 @@ mod tests {
         let Linear { input, output } = shape;
         let (x, mut weight) = (noise(rows * input, 1), noise(input * output, 2));
         if is_half {
-            weight.iter_mut().for_each(|w| *w = bf16::from_f32(*w).to_f32());
+            for w in &mut weight {
+                *w = bf16::from_f32(*w).to_f32();
+            }
         }
         let halves: Vec<bf16> = weight.iter().map(|w| bf16::from_f32(*w)).collect();
         let mut kept = vec![Weight::F32(&weight)];

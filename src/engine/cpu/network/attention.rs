@@ -42,6 +42,10 @@ pub struct Attention {
     pub relative_key: Option<Affine>,
 }
 
+/// Turns queries of one row of each sequence, and the rows' own keys and values, into what they take from
+/// all rows of their sequences.
+pub type AttendRows<'a> = dyn FnMut(&[f32], &[f32], &mut [f32]) + 'a;
+
 /// What the forward pass saves.
 #[derive(Debug, Default)]
 pub struct AttentionTape {
@@ -188,8 +192,7 @@ impl Attention {
         branching.join(cx, &self.output, attended, stream, branch, low_rank);
     }
 
-    /// Adds the part's output to `stream`, for one row of each sequence: `attend` turns queries, and the
-    /// rows' own keys and values, into what they take from all rows of their sequences.
+    /// Adds the part's output to `stream`, for one row of each sequence.
     pub fn step(
         &self,
         cx: Context<'_>,
@@ -197,7 +200,7 @@ impl Attention {
         (input, stream): (&[f32], &mut [f32]),
         tape: &mut AttentionTape,
         (branch, low_rank): (&mut Vec<f32>, &mut LowRank),
-        attend: &mut dyn FnMut(&[f32], &[f32], &mut [f32]),
+        attend: &mut AttendRows<'_>,
     ) {
         let (heads, rows) = (self.heads, &cx.batch.all);
         let n = rows.len();

@@ -4,6 +4,7 @@
 use half::bf16;
 
 use super::Transformer;
+use super::attention::AttendRows;
 use super::block::{Block, Norms, Tape};
 use super::branch::Branch;
 use super::context::Context;
@@ -113,7 +114,7 @@ impl Block {
         rotary: Option<&RotaryTable>,
         stream: &mut [f32],
         (tape, scratch): (&mut Tape, &mut Scratch),
-        attend: &mut dyn FnMut(&[f32], &[f32], &mut [f32]),
+        attend: &mut AttendRows<'_>,
     ) {
         let Norms::Before([attention_norm, feed_norm]) = self.norms else { return };
         let Scratch { normed, branch, activated, low_rank, .. } = scratch;
