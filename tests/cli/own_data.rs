@@ -1,5 +1,7 @@
 //! Data of one's own, from a file nobody knows to a run: proposed, shown, written, asked about.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use super::fixture::{Place, jsonl, pairs, stderr, stdout, succeeded};
@@ -77,6 +79,12 @@ fn a_proposal_is_written_as_a_spec_that_runs() {
         ["run", "spec.toml", "--plain", "--set", "model.backbone=mock", "--set", "rounds.max=0"];
     succeeded(&place, &run);
     assert_eq!(place.json(&["data", "list", "--json"])[0]["n_pairs"], 60);
+    // A reader that goes away takes nothing with it.
+    let mut command = place.command(&["data", "check", "x.jsonl", "--write", "cut.toml"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    child.wait().unwrap();
+    assert_eq!(std::fs::read_to_string(place.path("cut.toml")).unwrap(), spec);
     // What is there is not overwritten.
     let refused = place.ser(&["data", "check", "x.jsonl", "--write", "spec.toml"]);
     assert_eq!(refused.status.code(), Some(2));

@@ -104,10 +104,13 @@ pub fn run(context: &Context, args: &CheckArgs) -> CliResult {
     let mut count = |pairs: &[PreferencePair]| count_tokens(&files, pairs);
     let counter: TokenCounter<'_, CliError> = &mut count;
     let report = data::check(parts, test, &settings, Some(counter))?;
-    print(context, args, &report, &files)?;
-    if let (Some(place), Some(path)) = (place, &args.write) {
+    // Before the report, whose reader may go away (`| head`).
+    if let Some(place) = &place {
         let text = written::text(&args.source, &args.group.group, args.test.as_deref(), &columns);
-        written::write(&place, &text)?;
+        written::write(place, &text)?;
+    }
+    print(context, args, &report, &files)?;
+    if let Some(path) = &args.write {
         context.say(&format!("wrote `{0}`: `ser run {0}` starts with it", path.display()));
     }
     judge(&report, args)

@@ -37,7 +37,7 @@ fn load(text: Option<String>) -> Option<Finding> {
     let value = format!("{load:.1} programs at work in the last minute, {n_cores} cores");
     let is_busy = load > 1.25 * n_cores as f64;
     Some(if is_busy {
-        Finding::notice("load", value, "the machine is busy: runs take as much longer")
+        Finding::notice("load", value, "the machine is busy, so runs take longer")
     } else {
         Finding::fine("load", value)
     })
