@@ -119,7 +119,9 @@ pub fn comparison_svg(comparison: &Comparison, metric: CurveMetric, axis: CurveA
     let groups = coinciding(&curves, comparison.base);
     let of_group =
         |group: &Vec<usize>| Series { points: curves[group[0]].clone(), style: group[0] };
-    let series: Vec<Series> = groups.iter().map(of_group).collect();
+    let mut series: Vec<Series> = groups.iter().map(of_group).collect();
+    // A run of one round is a single mark, which a longer curve would hide.
+    series.sort_by_key(|it| std::cmp::Reverse(it.points.len()));
     let range = match metric {
         CurveMetric::Loss => Range::Values,
         _ => Range::Shares,

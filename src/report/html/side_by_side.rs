@@ -115,7 +115,9 @@ fn chart(
 ) -> Option<String> {
     let of_group =
         |group: &Vec<usize>| Series { points: points[group[0]].clone(), style: group[0] };
-    let series: Vec<Series> = groups.iter().map(of_group).collect();
+    let mut series: Vec<Series> = groups.iter().map(of_group).collect();
+    // A run of one round is a single mark, which a longer curve would hide.
+    series.sort_by_key(|it| std::cmp::Reverse(it.points.len()));
     let mut title = metric.words().to_owned();
     title[..1].make_ascii_uppercase();
     if axis == CurveAxis::Labels {
