@@ -367,10 +367,7 @@ impl EngineError {
             }
             Self::TooLarge { is_full: true, .. } => TRAIN_LESS,
             Self::TooLarge { .. } => HALF_THE_MEMORY,
-            Self::HeadApart { .. } => {
-                "take that file away to begin with a new head, or save the model with one label as \
-                 `AutoModelForSequenceClassification`"
-            }
+            Self::HeadApart { .. } => HEAD_TO_SAVE,
             Self::NotAModel { dir, file, has_pickle, has_sentencepiece } => {
                 let is_tokenizer = *file == "tokenizer.json" && *has_sentencepiece;
                 return Some(not_a_model_hint(dir, is_tokenizer, *has_pickle));
@@ -414,9 +411,7 @@ impl EngineError {
             Self::Adapter(error) => return Some(error.hint()),
             Self::NoEmbeddedModel => "set `model.backbone` to a model directory",
             Self::NothingToExport => "export a run of another model",
-            Self::NoAdapter => {
-                "export it whole (`--format hf`), or train with `model.tuning = \"lora\"`"
-            }
+            Self::NoAdapter => NO_ADAPTER,
             Self::CannotGenerate { .. } => "name a decoder with its language head",
             Self::PromptTooLong { .. } => "shorten the prompt",
             Self::EmptyPrompt => "a model continues at least one token; give it some text",
@@ -429,6 +424,13 @@ impl EngineError {
         Some(hint.to_owned())
     }
 }
+
+/// What to do with a reward head in a file of its own.
+const HEAD_TO_SAVE: &str = "take that file away to begin with a new head, or save the model with one \
+    label as `AutoModelForSequenceClassification`";
+
+/// What to do with a model that was trained without low-rank updates.
+const NO_ADAPTER: &str = "export it whole (`--format hf`), or train with `model.tuning = \"lora\"`";
 
 /// The chat templates that a spec may name.
 fn chat_templates() -> String {

@@ -1,11 +1,11 @@
-//! `ser generate` and `ser chat` with the embedded model.
+//! `ser generate`, `ser chat` and `ser best-of` with the embedded model.
 
 use std::io::Write as _;
 use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::fixture::{Place, stderr, stdout, succeeded};
+use super::fixture::{Place, SPEC, stderr, stdout, succeeded};
 
 const PROMPTS: &str = r#"{"prompt": "Name a fruit."}
 {"messages": [{"role": "user", "content": "Name a color."}]}
@@ -109,4 +109,77 @@ fn a_conversation_has_a_memory_and_commands() {
     assert_eq!(lines.len(), 2, "{text}");
     assert_eq!(lines[0], lines[1], "nothing is remembered after a reset");
     assert!(stderr(&output).contains("no command `/what`"));
+}
+
+#[test]
+fn the_best_of_n_is_known_for_every_n_from_one_set_of_answers() {
+    let place = Place::with_spec(SPEC);
+    succeeded(&place, &["run", "spec.toml", "--plain", "--name", "a"]);
+    let asked = [
+        "best-of",
+        "embedded",
+        "embedded",
+        "--reward",
+        "a",
+        "--reward",
+        "a:0",
+        "--gold",
+        "oracle",
+        "-n",
+        "4",
+        "--prompts",
+        "5",
+        "--max-new-tokens",
+        "12",
+        "--rng-seed",
+        "3",
+    ];
+    let json = |asked: &[&str]| -> Value {
+        serde_json::from_str(&succeeded(&place, &[asked, &["--json"]].concat())).unwrap()
+    };
+    let found = json(&asked);
+    assert_eq!((&found["n_prompts"], &found["n_answers"]), (&Value::from(5), &Value::from(4)));
+    let curves = found["rewards"].as_array().unwrap();
+    let names: Vec<&str> = curves.iter().map(|it| it["reward"].as_str().unwrap()).collect();
+    assert_eq!(names, ["round 1 of `a`", "round 0 of `a`"]);
+    for curve in curves {
+        let points = curve["curve"].as_array().unwrap();
+        let ns: Vec<u64> = points.iter().map(|it| it["n"].as_u64().unwrap()).collect();
+        assert_eq!(ns, [1, 2, 3, 4]);
+        let of = |key: &str| -> Vec<f64> {
+            points.iter().map(|it| it[key]["mean"].as_f64().unwrap()).collect()
+        };
+        assert!(of("proxy").is_sorted(), "the best of more is no worse to whoever chooses");
+        assert_eq!(of("gold_gain")[0], 0.0);
+        assert!(of("gold").iter().all(|it| (0.0..=1.0).contains(it)));
+    }
+    assert_eq!(
+        json(&[asked.as_slice(), &["--at-once", "3"]].concat())["rewards"],
+        found["rewards"]
+    );
+    let table = succeeded(&place, &asked);
+    assert!(table.contains("best of") && table.contains("round 0 of `a`"), "{table}");
+}
+
+#[test]
+fn what_cannot_be_chosen_or_judged_is_told() {
+    let place = Place::with_spec(SPEC);
+    succeeded(&place, &["run", "spec.toml", "--plain", "--name", "a"]);
+    place.write("own.jsonl", "{\"prompt\": \"Is this one of yours?\"}\n");
+    place.write("none.jsonl", "");
+    for (arguments, parts) in [
+        (
+            ["own.jsonl", "--reward", "a", "--gold", "oracle"],
+            ["does not know the prompt", "--gold"],
+        ),
+        (["none.jsonl", "--reward", "a", "--gold", "oracle"], ["has no prompts", "hint:"]),
+        (["embedded", "--reward", "a:7", "--gold", "oracle"], ["no round 7", "hint:"]),
+        (["embedded", "--reward", "embedded", "--gold", "oracle"], ["no reward head", "hint:"]),
+    ] {
+        let arguments = [&["best-of", "embedded", "-n", "2"], arguments.as_slice()].concat();
+        let output = place.ser(&arguments);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(parts.iter().all(|part| text.contains(part)), "{arguments:?}: {text}");
+    }
 }

@@ -96,7 +96,7 @@ pub fn run(context: &Context, args: &BestOfArgs) -> CliResult {
         Some(name) => Gold::Model(Box::new(open(name)?)),
     };
     args.sampling.tell(context, &args.model, &model, &settings);
-    let texts = answers(&mut model, &prompts, &settings, &Stops::new(&args.stop))?;
+    let texts = answers(context, &mut model, &prompts, (&settings, &Stops::new(&args.stop)))?;
     let judged = judge(&mut gold, &prompts, &texts)?;
     let mut choosers = Vec::new();
     for scorer in &mut scorers {
@@ -181,13 +181,16 @@ impl Listener for Collected<'_> {
 
 /// The answers to each prompt, as texts.
 fn answers(
+    context: &Context,
     model: &mut TextModel,
     prompts: &[Prompt],
-    settings: &GenerationSettings,
-    stops: &Stops,
+    (settings, stops): (&GenerationSettings, &Stops),
 ) -> CliResult<Vec<Vec<String>>> {
+    let say = context.place().say;
     let mut all = Vec::with_capacity(prompts.len());
+    let n = prompts.len();
     for (part, prompts) in prompts.chunks(PROMPTS_AT_ONCE).enumerate() {
+        say.progress(Some(&format!("{} of {n} prompts answered", all.len())));
         let encode = |prompt: &Prompt| model.texts.encode(prompt_text(prompt));
         let encoded = prompts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         let asked: Vec<&[u32]> = encoded.iter().map(Vec::as_slice).collect();
@@ -202,6 +205,7 @@ fn answers(
             all.push(answers.iter().map(text).collect::<CliResult<Vec<_>>>()?);
         }
     }
+    say.progress(None);
     Ok(all)
 }
 
@@ -319,20 +323,27 @@ fn measured(measured: Option<Measured>) -> Cell {
 /// Where gold is highest, and what becomes of it at the end of the curve.
 fn said(Chooser { name, curve }: &Chooser) -> Option<String> {
     let gold = |point: &Point| point.gold.map(|gold| gold.mean);
-    let best = curve
-        .iter()
-        .max_by(|a, b| gold(a).unwrap_or(f64::MIN).total_cmp(&gold(b).unwrap_or(f64::MIN)))?;
     let last = curve.last()?;
-    let (highest, gain, end) = (gold(best)?, best.gold_gain?, gold(last)?);
+    let mut best = curve.first()?;
+    for point in curve {
+        // Of equal ones the first: it needs the fewest answers.
+        if gold(point)? > gold(best)? {
+            best = point;
+        }
+    }
+    let gain = best.gold_gain?;
     let interval = gain
         .interval
         .map_or_else(String::new, |it| format!(" (95 %: {:+.3} to {:+.3})", it.low, it.high));
-    let mut said = format!(
-        "chosen by {name}, gold is highest at the best of {}: {highest:.3}, {:+.3} over one answer{interval}",
-        best.n, gain.mean
-    );
-    if best.n < last.n {
-        said.push_str(&format!("; at the best of {} it is {end:.3}", last.n));
-    }
-    Some(said)
+    let end = if best.n < last.n {
+        format!("; at the best of {} it is {:.3}", last.n, gold(last)?)
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "chosen by {name}, gold is highest at the best of {}: {:.3}, {:+.3} over one answer{interval}{end}",
+        best.n,
+        gold(best)?,
+        gain.mean
+    ))
 }
