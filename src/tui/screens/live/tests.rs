@@ -54,6 +54,22 @@ fn pictures() {
 }
 
 #[test]
+fn the_loss_stands_where_the_accuracy_will_be() {
+    let first = |data: RunData| {
+        let row = data.detail.row.clone();
+        let mut model = model(80, 24, vec![row.clone()], Some(data));
+        open::open(&mut model, row.id);
+        picture(&draw(&model))
+    };
+    let mut data = running_data();
+    assert!(first(data.clone()).contains("accuracy by round"));
+    data.rounds.clear();
+    assert!(first(data.clone()).contains("train loss"));
+    data.loss.clear();
+    assert!(first(data).contains("accuracy by round"), "nothing moves yet");
+}
+
+#[test]
 fn the_pair_the_curve_and_the_human_label() {
     let mut model = live_at(80, 24);
     press(&mut model, &["J", "J", "J"]);

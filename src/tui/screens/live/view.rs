@@ -53,7 +53,15 @@ fn draw_standard(model: &Model, live: &Live, data: &RunData, area: Rect, buffer:
     let [n_pair, n_log] = rows(model);
     let charts = Rect { height: area.height - n_log - n_pair, ..area };
     let [left, right] = halves(charts);
-    draw_pane(model, live, data, Pane::Chart(live.chart), left, buffer);
+    if live.chart == Chart::Accuracy && !has_accuracy(data) && !data.loss.is_empty() {
+        // Until there is an accuracy the loss is what moves.
+        charts::draw_loss(model, data, left, buffer);
+        if live.pane == Pane::Chart(live.chart) {
+            mark_focus(buffer, left, &model.theme);
+        }
+    } else {
+        draw_pane(model, live, data, Pane::Chart(live.chart), left, buffer);
+    }
     draw_pane(model, live, data, Pane::Confidence, right, buffer);
     let below = Rect { y: charts.bottom(), height: n_pair, ..area };
     draw_pane(model, live, data, Pane::Pair, below, buffer);
@@ -104,6 +112,11 @@ fn draw_pane(
     if live.pane == pane {
         mark_focus(buffer, area, &model.theme);
     }
+}
+
+/// Whether any round was evaluated.
+fn has_accuracy(data: &RunData) -> bool {
+    data.rounds.iter().any(|round| round.validation.is_some() || round.test.is_some())
 }
 
 fn draw_events(model: &Model, live: &Live, area: Rect, buffer: &mut Buffer) {
