@@ -52,6 +52,7 @@ pub use mixture::{MixtureReader, Part, format_names};
 pub use prompt::Prompt;
 pub use proposal::{Field, Judge, Proposal, ShownPair};
 pub use reader::{SourceItem, SourcePair, detect, open};
+pub use sample::Sample;
 pub use settings::{BadPairPolicy, GroupBy, ReadSettings};
 pub use source::{EmbeddedSplit, Source};
 pub use understanding::{Understanding, understand};

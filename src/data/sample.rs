@@ -1,4 +1,4 @@
-//! Which pairs of a source a limit takes: a random sample, keyed by a random seed.
+//! Which pairs, or prompts, of a source a limit takes: a random sample, keyed by a random seed.
 //!
 //! A pair is taken by its position among the usable pairs, so the sample of a smaller limit lies
 //! within that of a larger one. Reading the first pairs instead would give a file that is sorted by
@@ -8,7 +8,7 @@ use crate::domain::random::{Place, Purpose};
 
 /// The pairs that are taken, asked in their order.
 #[derive(Debug, Clone)]
-pub(super) struct Sample {
+pub struct Sample {
     place: Place,
     /// The largest key that is taken.
     highest: u64,
@@ -16,8 +16,9 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// A sample of `n_wanted` of `n_pairs` pairs. Streams of one seed are independent of each other.
-    pub(super) fn of(n_pairs: u64, n_wanted: u64, rng_seed: u64, stream: u32) -> Self {
+    /// A sample of `n_wanted` of `n_pairs` pairs; 0 takes all. Streams of one seed are independent of each other.
+    #[must_use]
+    pub fn of(n_pairs: u64, n_wanted: u64, rng_seed: u64, stream: u32) -> Self {
         let place = Place::new(rng_seed, Purpose::Sample).at(stream, 0);
         let highest = match usize::try_from(n_wanted) {
             Ok(n_wanted @ 1..) if (n_wanted as u64) < n_pairs => {
@@ -30,7 +31,7 @@ impl Sample {
     }
 
     /// Whether the next pair is taken.
-    pub(super) fn takes(&mut self) -> bool {
+    pub fn takes(&mut self) -> bool {
         let key = self.place.bits(self.n_asked);
         self.n_asked += 1;
         key <= self.highest

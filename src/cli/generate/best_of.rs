@@ -13,9 +13,8 @@ use crate::cli::print::{print_json, print_table};
 use crate::cli::score::lines::Lines;
 use crate::cli::{CliError, CliResult, Context};
 use crate::data::pocket::grade;
-use crate::data::{self, EmbeddedSplit, Prompt, ReadSettings, Source, SourceItem};
+use crate::data::{self, EmbeddedSplit, Prompt, ReadSettings, Sample, Source, SourceItem};
 use crate::domain::policy::best_of::{Measured, Point, Scored, curve};
-use crate::domain::random::{Place, Purpose};
 use crate::domain::text::words;
 use crate::engine::generation::{AnswerPlace, Generated, GenerationSettings, Listener, Reply};
 use crate::engine::text_model::{Stops, TextModel, Texts};
@@ -86,6 +85,13 @@ struct Chooser {
 /// When a model cannot be opened, a prompt not be used, or the oracle does not know a prompt.
 pub fn run(context: &Context, args: &BestOfArgs) -> CliResult {
     let prompts = sampled(read(&args.file)?, args.prompts, args.sampling.rng_seed);
+    if args.gold.as_deref() == Some(ORACLE) {
+        // Told before the answers are sampled, which takes minutes.
+        prompts
+            .iter()
+            .find(|it| grade(&it.text, "").is_none())
+            .map_or(Ok(()), |it| Err(unknown(it)))?;
+    }
     let mut model = options::open(context, &args.model)?;
     let settings = args.sampling.settings(&model, args.answers as usize)?;
     let open = |name: &str| scorer::open(context, &ModelArgs::named(name, args.model.threads));
@@ -151,15 +157,8 @@ fn embedded() -> CliResult<Vec<Prompt>> {
 
 /// A random sample of the prompts, in their order.
 fn sampled(prompts: Vec<Prompt>, n: usize, rng_seed: u64) -> Vec<Prompt> {
-    if n == 0 || n >= prompts.len() {
-        return prompts;
-    }
-    let order = Place::new(rng_seed, Purpose::Sample).permutation(prompts.len());
-    let mut is_taken = vec![false; prompts.len()];
-    for index in &order[..n] {
-        is_taken[*index as usize] = true;
-    }
-    prompts.into_iter().zip(is_taken).filter_map(|(prompt, is)| is.then_some(prompt)).collect()
+    let mut sample = Sample::of(prompts.len() as u64, n as u64, rng_seed, 0);
+    prompts.into_iter().filter(|_| sample.takes()).collect()
 }
 
 /// Collects answers, each ended where it meets a stop string.
