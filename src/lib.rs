@@ -162,6 +162,7 @@ pub mod hub;
 pub mod launch;
 pub mod logging;
 pub mod report;
+pub mod scorer;
 pub mod spec;
 pub mod store;
 pub mod supervisor;

@@ -12,6 +12,7 @@ use super::{CliResult, Context, is_interactive};
 use crate::analysis;
 use crate::analysis::RoundChoice;
 use crate::cli::print::{print_line, print_table};
+use crate::domain::policy::settings::ObjectiveName;
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::launch::{self, Base, Request, presets};
@@ -23,6 +24,8 @@ use crate::store::Store;
 use crate::store::rows::RunRow;
 use crate::tui;
 use std::path::PathBuf;
+
+use strum::VariantArray;
 
 /// Arguments of `ser run`.
 #[derive(Debug, clap::Args)]
@@ -43,6 +46,10 @@ pub struct RunArgs {
     /// be given again, for a run each)
     #[arg(long = "arm", value_name = "ARM")]
     arms: Vec<String>,
+    /// Train a policy: a language model, by the reward model of the run that `--from` names (or of
+    /// `--set policy.reward=…`)
+    #[arg(long, value_name = "OBJECTIVE", value_parser = objective)]
+    policy: Option<ObjectiveName>,
     /// Random seeds, for a run each: `1,2,3`
     #[arg(long, value_name = "N,N", value_delimiter = ',',
           value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
@@ -148,16 +155,35 @@ fn print_spec(resolved: &ExperimentSpec) -> CliResult {
 }
 
 fn request(context: &Context, args: &RunArgs) -> CliResult<Request> {
+    let mut sets = Vec::new();
     let base = match (&args.spec, &args.from) {
         (Some(file), _) => Base::File(presets::spec_file(&context.home, file)?),
-        (None, Some(run)) => Base::Run(context.store_to_read()?.find_run(run)?.id),
+        (None, Some(run)) => {
+            let store = context.store_to_read()?;
+            let run = store.find_run(run)?;
+            if let Some(objective) = args.policy {
+                sets = launch::policy_sets(&run, &store.spec(&run.id)?, objective);
+            }
+            Base::Run(run.id)
+        }
         (None, None) => Base::Default,
     };
+    if let Some(objective) = args.policy.filter(|_| sets.is_empty()) {
+        sets.push(format!("policy.objective={}", objective.name()));
+    }
+    sets.extend(args.sets.iter().cloned());
     Ok(Request {
         base,
         name: args.name.clone(),
         arms: args.arms.clone(),
         rng_seeds: args.rng_seeds.clone(),
-        sets: args.sets.clone(),
+        sets,
     })
+}
+
+fn objective(word: &str) -> Result<ObjectiveName, String> {
+    let names = ObjectiveName::VARIANTS.iter().map(|it| it.name());
+    word.replace('-', "_")
+        .parse()
+        .map_err(|_| format!("not one of {}", names.collect::<Vec<_>>().join(", ")))
 }

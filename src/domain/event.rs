@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::metrics::histogram::ConfidenceHistogram;
 use super::metrics::{Evaluation, Split};
 use super::phase::Phase;
+use super::policy::best_of::Point;
+use super::policy::metric::Metrics;
+use super::policy::record::{PolicyEvaluation, PolicyVerdict, RolloutPrompt};
+use super::policy::sign::Seen;
 use super::preference::{PairId, Side};
 use super::run::{RequestKind, RunId, RunStatus, StopReason};
 use super::selection::learning_status::LearningStatus;
@@ -333,6 +337,51 @@ pub enum RunEvent {
         /// The round whose weights the run has again.
         to: u32,
     },
+    /// The policy answered the prompts of a step.
+    RolloutsSampled {
+        step: u32,
+        prompts: Vec<RolloutPrompt>,
+    },
+    /// The policy learned from the answers of a step.
+    PolicyStepTaken {
+        step: u32,
+        metrics: Metrics,
+        /// How long it took in this attempt, sampling included.
+        elapsed_ms: u64,
+    },
+    /// The policy answered the held-out prompts, and the answers were judged.
+    PolicyEvaluated {
+        /// Steps that had been taken.
+        step: u32,
+        evaluation: PolicyEvaluation,
+        prompts: Vec<RolloutPrompt>,
+    },
+    /// What taking the best of n answers would bring, before any step was taken.
+    BestOfMeasured {
+        curve: Vec<Point>,
+    },
+    /// A known sign of trouble was seen.
+    SignSeen {
+        step: u32,
+        seen: Seen,
+    },
+    /// The weights of an earlier evaluation were taken again.
+    PolicyRestored {
+        from: u32,
+        to: u32,
+    },
+    /// The policy was compared with its reference.
+    PolicyJudged {
+        verdict: PolicyVerdict,
+    },
+    /// People's decisions on rollouts took effect, up to and including the row `last_id`.
+    RolloutVetoesRead {
+        /// The step from which they hold.
+        step: u32,
+        last_id: i64,
+        /// Prompts and answers that are vetoed in all.
+        n_vetoed: u64,
+    },
     /// Something the person should know.
     Warned {
         message: String,
@@ -383,6 +432,13 @@ impl RunEvent {
                     | Self::RoundReused { .. }
                     | Self::OracleAnswered { .. }
                     | Self::Warned { .. }
+                    | Self::PolicyStepTaken { .. }
+                    | Self::PolicyEvaluated { .. }
+                    | Self::BestOfMeasured { .. }
+                    | Self::SignSeen { .. }
+                    | Self::PolicyRestored { .. }
+                    | Self::PolicyJudged { .. }
+                    | Self::RolloutVetoesRead { .. }
             )
     }
 }

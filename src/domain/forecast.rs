@@ -5,6 +5,7 @@
 //! their pairs at the speed of their kind. What cannot be known yet (how many pseudo-labels a round
 //! selects, whether the loop ends early) makes the range wide; it narrows as that becomes known.
 
+mod of_policy;
 mod plan;
 
 pub use plan::{Between, PlannedPhase, Sizes, plan};
@@ -14,7 +15,8 @@ use super::phase::{Phase, PhaseKey, Work};
 /// What pairs of a kind cost beside those of another, where a run has shown no speed of the kind
 /// yet: a training step does a forward pass and, for weights and activations, a backward pass each
 /// of the size of the forward pass.
-const COSTS: [(Work, f64); 3] = [(Work::Train, 3.0), (Work::Score, 1.0), (Work::Likelihood, 2.5)];
+const COSTS: [(Work, f64); 4] =
+    [(Work::Train, 3.0), (Work::Score, 1.0), (Work::Likelihood, 2.5), (Work::Generate, 4.0)];
 /// The speed of a kind is taken from its latest phases that make up at least so much time, since a
 /// shared machine is not equally fast at all times.
 const RECENT_MS: u64 = 60_000;
@@ -86,7 +88,10 @@ pub fn forecast(plan: &[PlannedPhase], seen: &[SeenPhase]) -> Option<Forecast> {
         if phase.may_end && (at >= place || is_selecting) {
             earliest.get_or_insert(left.least);
         }
-        if plan.get(at + 1).is_some_and(|next| next.key.round > phase.key.round) {
+        // A policy run has a step for each round, too many for marks.
+        if !phase.key.phase.is_of_policy()
+            && plan.get(at + 1).is_some_and(|next| next.key.round > phase.key.round)
+        {
             ends.push(spent + left.likely);
         }
     }
@@ -131,7 +136,7 @@ fn cost_of(work: Work) -> f64 {
 }
 
 /// The price of a pair of each kind and how many phases have shown it, in [`COSTS`]' order.
-struct Speeds([(Work, Option<Speed>); 3]);
+struct Speeds([(Work, Option<Speed>); 4]);
 
 #[derive(Clone, Copy)]
 struct Speed {

@@ -30,8 +30,24 @@ pub enum Phase {
     Score,
     /// Pseudo-labels are chosen.
     Select,
-    /// A person looks at the selection.
+    /// A person looks at the selection, or at the rollouts of a step.
     Review,
+    /// The policy learns the answers of the seed set.
+    Sft,
+    /// The reward model and the judge are opened.
+    OpenReward,
+    /// The policy answers the prompts of a step.
+    Sample,
+    /// The policy learns from the answers of a step.
+    Update,
+    /// The policy answers the held-out prompts.
+    EvaluatePolicy,
+    /// The held-out prompts are answered many times, for the best-of-n curve.
+    BestOf,
+    /// The weights of an earlier evaluation are taken again.
+    Restore,
+    /// The policy is compared with its reference.
+    Judge,
 }
 
 /// The kinds of work whose speed differs.
@@ -43,6 +59,8 @@ pub enum Work {
     Score,
     /// Log-likelihoods of answers under the pretrained backbone.
     Likelihood,
+    /// Answers of a policy, with their rewards.
+    Generate,
 }
 
 impl Phase {
@@ -55,13 +73,30 @@ impl Phase {
     /// Whether it is part of making ready, before a round is worked on.
     #[must_use]
     pub fn is_preparation(self) -> bool {
-        matches!(self, Self::Open | Self::Encode)
+        matches!(self, Self::Open | Self::Encode | Self::OpenReward)
+    }
+
+    /// Whether it belongs to a policy run.
+    #[must_use]
+    pub fn is_of_policy(self) -> bool {
+        matches!(
+            self,
+            Self::Sft
+                | Self::OpenReward
+                | Self::Sample
+                | Self::Update
+                | Self::EvaluatePolicy
+                | Self::BestOf
+                | Self::Restore
+                | Self::Judge
+        )
     }
 }
 
 /// Which phase of a run is meant. Each comes once, unless a resumed attempt repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhaseKey {
+    /// The round; of a policy run the step.
     pub round: u32,
     pub phase: Phase,
     /// Number of the fold, from 0; 0 where there are none.

@@ -38,6 +38,8 @@ pub enum RunKind {
     /// Self-evolved reward learning ([`super::ser::SerLoop`]).
     #[default]
     Ser,
+    /// A language model trained to please a reward model ([`super::policy::run_loop::PolicyLoop`]).
+    Policy,
 }
 
 impl RunKind {

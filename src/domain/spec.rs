@@ -1,7 +1,7 @@
 //! The complete, validated description of a run.
 //!
-//! The names are the keys of a spec file and of `--set`. There is no `Option` and no hidden
-//! default: a stored spec says everything, so a result can be run again.
+//! The names are the keys of a spec file and of `--set`. There is no hidden default: a stored spec says
+//! everything, so a result can be run again.
 
 pub mod data;
 pub mod method;
@@ -9,6 +9,7 @@ pub mod model;
 
 use serde::{Deserialize, Serialize};
 
+use super::policy::settings::PolicySpec;
 use super::review::Queue;
 use super::run::RunKind;
 
@@ -90,6 +91,9 @@ pub struct ExperimentSpec {
     pub rounds: RoundsSpec,
     /// When a person, or the oracle in their place, is asked.
     pub review: ReviewSpec,
+    /// What the policy is trained for; there in runs of the kind `policy`, and only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Box<PolicySpec>>,
 }
 
 /// The table `[data]`: which pairs there are, and how they are divided.
@@ -339,7 +343,22 @@ impl ExperimentSpec {
         let most = N_TEACH as u32;
         check("review.oracle_labels", labels, labels <= most, "from 0 to 1000")?;
         let error = self.review.oracle_error;
-        check("review.oracle_error", error, (0.0..=1.0).contains(&error), "from 0 to 1")
+        check("review.oracle_error", error, (0.0..=1.0).contains(&error), "from 0 to 1")?;
+        self.validate_kind()
+    }
+
+    fn validate_kind(&self) -> Result<(), SpecError> {
+        let kind = self.kind.name();
+        match (self.kind, &self.policy) {
+            (RunKind::Ser, None) => Ok(()),
+            (RunKind::Policy, Some(policy)) => policy.validate(),
+            (RunKind::Ser, Some(_)) => {
+                check("kind", kind, false, "possible with keys of `[policy]`: set it to `policy`")
+            }
+            (RunKind::Policy, None) => {
+                check("kind", kind, false, "possible without `[policy]`: set `policy.objective`")
+            }
+        }
     }
 
     fn validate_train(&self) -> Result<(), SpecError> {

@@ -58,6 +58,10 @@ pub fn phase(step: &str) -> String {
         "cross_fit" => "folds".to_owned(),
         "validate" => "validation".to_owned(),
         "score" => "score pool".to_owned(),
+        "sft" => "SFT".to_owned(),
+        "open_reward" => "open reward".to_owned(),
+        "evaluate_policy" => "evaluate".to_owned(),
+        "best_of" => "best of n".to_owned(),
         other => other.replace('_', " "),
     }
 }
@@ -78,6 +82,14 @@ pub fn doing(phase: Phase, part: u32, n_parts: u32) -> String {
         Phase::Score => "scores the pool".to_owned(),
         Phase::Select => "selects".to_owned(),
         Phase::Review => "waits for a review".to_owned(),
+        Phase::Sft => "learns the seed answers".to_owned(),
+        Phase::OpenReward => "opens reward and judge".to_owned(),
+        Phase::Sample => "answers prompts".to_owned(),
+        Phase::Update => "learns from answers".to_owned(),
+        Phase::EvaluatePolicy => "answers held-out prompts".to_owned(),
+        Phase::BestOf => "samples for best of n".to_owned(),
+        Phase::Restore => "takes earlier weights".to_owned(),
+        Phase::Judge => "compares with the reference".to_owned(),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod by_name;
 mod dry_run;
 mod error;
 pub mod import;
+mod policy;
 pub mod presets;
 mod queue;
 mod read_ahead;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use dry_run::dry_run;
 pub use error::LaunchError;
+pub use policy::policy_sets;
 pub use queue::{LaunchPlan, MemoryNeed, launch, memory_need};
 pub use request::{Base, Request, Started, specs_of, start};
 

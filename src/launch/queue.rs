@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::by_name::{self, LocalSpec};
 use super::import::{self, ImportSettings, Imported};
+use super::policy;
 use super::{LaunchError, LaunchResult, Place};
-use crate::domain::run::RunId;
+use crate::domain::run::{RunId, RunKind};
 use crate::domain::source::data_files::Part;
 use crate::domain::spec::{ExperimentSpec, PoolLabels, SourcePart};
 use crate::domain::split::{DataSplit, SplitRule, split};
@@ -128,6 +129,7 @@ fn launch_one(
     let (dataset, test_dataset) = import_pairs(place, store, local, made)?;
     let spec = &local.spec;
     let absolute = spec_file::with_absolute_paths(spec.clone());
+    let absolute = policy::with_scorers(place, store, absolute)?;
     if plan.reuses_runs
         && let Some(known) = store.run_of_spec(&absolute, dataset, test_dataset)?
     {
@@ -135,7 +137,9 @@ fn launch_one(
     }
     let parts = check_split(store, spec, dataset, test_dataset)?;
     check_memory(spec, &parts)?;
-    warn_of_a_short_run(place, spec, &parts);
+    if spec.kind == RunKind::Ser {
+        warn_of_a_short_run(place, spec, &parts);
+    }
     warn_of_lopsided_parts(place, spec, &parts);
     say_what_is_bare(place, store, spec, dataset)?;
     let run = store.create_run(&NewRun {

@@ -1,5 +1,7 @@
 //! What each phase of a run came to, in one plain sentence.
 
+pub mod of_policy;
+
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::text::words::{count, duration, percent};
@@ -22,6 +24,16 @@ pub fn sentence(event: &RunEvent) -> Option<String> {
         RunEvent::SelectionMade { round, summary, .. } => selected(*round, summary),
         RunEvent::Evaluated { round, split, evaluation, .. } => {
             evaluated(*round, *split, evaluation)
+        }
+        RunEvent::RolloutsSampled { .. }
+        | RunEvent::PolicyStepTaken { .. }
+        | RunEvent::PolicyEvaluated { .. }
+        | RunEvent::BestOfMeasured { .. }
+        | RunEvent::SignSeen { .. }
+        | RunEvent::PolicyRestored { .. }
+        | RunEvent::PolicyJudged { .. }
+        | RunEvent::RolloutVetoesRead { .. } => {
+            return of_policy::sentence(event).map(|(_, sentence)| sentence);
         }
         RunEvent::RunStarted { .. }
         | RunEvent::ModelOpened { .. }

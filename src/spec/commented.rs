@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::layer::{self, Origin};
-use super::{DEFAULT, SpecResult, to_toml};
+use super::{DEFAULT, POLICY, SpecResult, to_toml};
 use crate::domain::spec::ExperimentSpec;
 
 /// What stands above the keys, in place of what the default says of itself.
@@ -24,11 +24,14 @@ pub fn commented(spec: &ExperimentSpec) -> SpecResult<String> {
         Ok(assignments.into_iter().map(|it| (it.key, it.value)).collect())
     };
     let mut wanted = values(&to_toml(spec)?)?;
-    let defaults = values(DEFAULT)?;
+    let mut defaults = values(DEFAULT)?;
+    defaults.extend(values(POLICY)?);
     let mut out = HEAD.to_owned();
     let mut table = String::new();
-    // Its head says that it is the default.
-    for line in DEFAULT.lines().skip_while(|line| !line.is_empty()) {
+    // Their heads say that they are the defaults.
+    let body = |text: &'static str| text.lines().skip_while(|line| !line.is_empty());
+    let of_policy = spec.policy.iter().flat_map(|_| body(POLICY));
+    for line in body(DEFAULT).chain(of_policy) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             table = format!("{name}.");
         }

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use super::SpecError;
 use super::layer::{self, Origin};
-use super::{DEFAULT, Draft, SpecInput, SpecResult, put_together};
+use super::of_policy;
+use super::{DEFAULT, Draft, POLICY, SpecInput, SpecResult, put_together};
 use crate::domain::spec::ExperimentSpec;
 
 /// What a form says about a key.
@@ -19,8 +20,8 @@ pub struct KeyHelp {
     pub choices: Vec<String>,
 }
 
-/// Every key in the order of the default spec, without the arm and the random seed, for which a form
-/// asks by several values at once, and without the kind, of which there is one.
+/// Every key in the order of the default spec, those of a policy run last, without the arm and the random
+/// seed, for which a form asks by several values at once, and without the kind, which the keys decide.
 ///
 /// # Errors
 /// When the default spec cannot be read.
@@ -30,12 +31,16 @@ pub fn keys() -> SpecResult<Vec<KeyHelp>> {
     if let Some(keys) = KEYS.get() {
         return Ok(keys.clone());
     }
-    Ok(KEYS.get_or_init(|| read_keys().unwrap_or_default()).clone())
+    let read = || {
+        let both = [DEFAULT, POLICY].map(|text| read_keys(text).unwrap_or_default());
+        both.concat()
+    };
+    Ok(KEYS.get_or_init(read).clone())
 }
 
-fn read_keys() -> SpecResult<Vec<KeyHelp>> {
-    let lines: Vec<&str> = DEFAULT.lines().collect();
-    let assignments = layer::parse(DEFAULT, |line| Origin::File { path: "default".into(), line })?;
+fn read_keys(text: &str) -> SpecResult<Vec<KeyHelp>> {
+    let lines: Vec<&str> = text.lines().collect();
+    let assignments = layer::parse(text, |line| Origin::File { path: "default".into(), line })?;
     let mut keys = Vec::new();
     for assignment in assignments {
         let Origin::File { line, .. } = assignment.origin else { continue };
@@ -82,7 +87,8 @@ pub fn check(base: Option<&str>, arms: &[&str], sets: &[String]) -> SpecResult<E
 /// # Errors
 /// What is wrong, as the command would say it.
 pub fn check_type(set: &str) -> SpecResult {
-    Draft::new()?.apply(layer::parse_set(set)?)
+    let set = layer::parse_set(set)?;
+    Draft::new(of_policy::objective(&[], std::slice::from_ref(&set)))?.apply(set)
 }
 
 /// What is wrong with a value of a key, without the key and the place that a form shows anyway.

@@ -8,6 +8,7 @@ mod commented;
 mod error;
 pub mod form;
 mod layer;
+mod of_policy;
 mod recipe;
 
 pub use commented::commented;
@@ -18,11 +19,16 @@ pub use recipe::{ArmHelp, RecipeChange, about_arm, arms, changes, is_locked};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::domain::policy::settings::ObjectiveName;
+use crate::domain::run::RunKind;
 use crate::domain::source::hub_name::HubName;
 use crate::domain::spec::{CHAT_TEMPLATES, ExperimentSpec, recipe_of_arm};
 
 /// The default spec, with a comment for every key.
 pub const DEFAULT: &str = include_str!("../../assets/default.toml");
+
+/// The keys that a policy run has beside them, with a comment for every key.
+pub const POLICY: &str = include_str!("../../assets/policy.toml");
 
 /// The value of `data.test` that depends on the source.
 const AUTOMATIC: &str = "auto";
@@ -57,7 +63,9 @@ pub fn resolve(input: &SpecInput<'_>) -> SpecResult<ExperimentSpec> {
 fn put_together(file: Vec<Assignment>, input: &SpecInput<'_>) -> SpecResult<ExperimentSpec> {
     let sets =
         input.sets.iter().map(|set| layer::parse_set(set)).collect::<SpecResult<Vec<_>>>()?;
-    let mut draft = Draft::new()?;
+    let objective = of_policy::objective(&file, &sets);
+    let file = of_policy::without_defaults(file, objective);
+    let mut draft = Draft::new(objective)?;
     let flag = input.arm.map(recipe::known).transpose()?;
     let named = file.iter().chain(&sets).rev().find(|a| a.key == "arm");
     let named = named.and_then(|assignment| assignment.value.as_str()).map(str::to_owned);
@@ -162,14 +170,21 @@ struct Draft {
 }
 
 impl Draft {
-    fn new() -> SpecResult<Self> {
+    /// The default spec; with an objective that of a policy run.
+    fn new(objective: Option<ObjectiveName>) -> SpecResult<Self> {
         let broken = |error: toml::de::Error| refuse(format!("the default spec: {error}"));
-        let table: toml::Table = toml::from_str(DEFAULT).map_err(broken)?;
-        let spec = toml::from_str(DEFAULT).map_err(broken)?;
-        let defaults = layer::parse(DEFAULT, |_| Origin::Default)?
-            .into_iter()
-            .map(|assignment| (assignment.key, assignment.value))
-            .collect();
+        let mut table: toml::Table = toml::from_str(DEFAULT).map_err(broken)?;
+        let mut defaults: BTreeMap<String, toml::Value> =
+            layer::parse(DEFAULT, |_| Origin::Default)?
+                .into_iter()
+                .map(|assignment| (assignment.key, assignment.value))
+                .collect();
+        defaults.extend(of_policy::defaults(objective.unwrap_or_default())?);
+        if let Some(objective) = objective {
+            table.insert("kind".to_owned(), toml::Value::String(RunKind::Policy.name().to_owned()));
+            table.insert("policy".to_owned(), of_policy::table(objective)?);
+        }
+        let spec = table.clone().try_into().map_err(broken)?;
         Ok(Self { table, spec, defaults, origins: BTreeMap::new() })
     }
 

@@ -28,6 +28,7 @@ mod pairs;
 mod paths;
 mod people;
 mod phases;
+pub mod policy;
 mod query;
 mod rounds;
 pub mod rows;

@@ -42,7 +42,7 @@ fn is_taken(transaction: &Transaction<'_>, name: &str) -> Result<bool, StoreErro
     Ok(transaction.prepare_cached("SELECT 1 FROM runs WHERE name = ?1")?.exists([name])?)
 }
 
-/// `ARM-MODEL-sSEED`, or `EXPERIMENT-ARM-sSEED`, with the first free of `-2`, `-3`, … behind it where
+/// `ARM-MODEL-sSEED` (of a policy `ARM-OBJECTIVE-MODEL-sSEED`), or `EXPERIMENT-ARM-sSEED`, with the first free of `-2`, `-3`, … behind it where
 /// it is taken.
 pub(super) fn default_name(
     transaction: &Transaction<'_>,
@@ -56,6 +56,11 @@ pub(super) fn default_name(
         text.chars().filter(|c| !c.is_control() && !c.is_whitespace()).take(24).collect()
     };
     let (arm, rng_seed) = (words(recipe_of_arm(&spec.arm)), spec.rng_seed);
+    // A policy is told from the others by its objective.
+    let arm = match &spec.policy {
+        Some(policy) => format!("{arm}-{}", policy.objective.name().replace('_', "-")),
+        None => arm,
+    };
     let base = match experiment {
         Some(experiment) => format!("{}-{arm}-s{rng_seed}", words(&experiment.replace(' ', "-"))),
         None => format!("{arm}-{}-s{rng_seed}", words(&model)),

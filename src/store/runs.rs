@@ -65,7 +65,7 @@ impl Store {
                     experiment,
                     &new.spec.arm,
                     new.spec.rng_seed as i64,
-                    new.spec.rounds.max,
+                    n_rounds(new.spec),
                     new.dataset,
                     new.test_dataset,
                     now_ms(),
@@ -155,6 +155,15 @@ impl Store {
         let text = self.run(run)?.spec_json;
         serde_json::from_str(&text)
             .map_err(|source| StoreError::Json { what: format!("the spec of `{run}`"), source })
+    }
+}
+
+/// Rounds at most; steps of a policy run.
+fn n_rounds(spec: &ExperimentSpec) -> u32 {
+    match &spec.policy {
+        Some(policy) if policy.objective.trains() => policy.steps,
+        Some(_) => 0,
+        None => spec.rounds.max,
     }
 }
 

@@ -1,8 +1,10 @@
 //! What can end a run early.
 
+use crate::domain::policy::objective::ShapeError;
 use crate::domain::ser::{Outcome, UnexpectedOutcome};
 use crate::domain::split::SplitError;
 use crate::engine::EngineError;
+use crate::scorer::ScorerError;
 use crate::store::StoreError;
 
 /// A failure of a worker.
@@ -38,6 +40,27 @@ pub enum WorkerError {
     /// A round to go back to has no checkpoint: one of another version, or a bug.
     #[error("the weights of round {round} were not kept")]
     RoundNotKept { round: u32 },
+    #[error(transparent)]
+    Scorer(#[from] ScorerError),
+    /// The objective and the engine disagree about an answer: a bug.
+    #[error(transparent)]
+    Objective(ShapeError),
+    #[error("the prompt of pair {pair} cannot be asked: {reason}")]
+    Prompt { pair: u32, reason: String },
+    /// No prompt leaves room for an answer, or people have vetoed all of them.
+    #[error("there is no prompt to ask")]
+    NoPrompts,
+    /// The seed set has no pair that fits.
+    #[error("the seed set has no answer to learn from")]
+    NoPairs,
+    #[error("the spec of the run has no `[policy]`")]
+    NoPolicy,
+    /// The loop asks for an update whose rollouts are gone: a damaged checkpoint, or a bug.
+    #[error("step {step} has no rollouts to learn from")]
+    NoRollouts { step: u32 },
+    /// A step to go back to has no checkpoint: one of another version, or a bug.
+    #[error("the weights of step {step} were not kept")]
+    StepNotKept { step: u32 },
     /// People have vetoed every label of the round.
     #[error("round {round} has no pair to train on: all {n_vetoed} are vetoed")]
     NothingToTrain {
@@ -54,7 +77,11 @@ impl WorkerError {
     /// Whether a loss, gradient or reward was not a finite number.
     #[must_use]
     pub fn is_non_finite(&self) -> bool {
-        matches!(self, Self::Engine(EngineError::NonFinite { .. }))
+        matches!(
+            self,
+            Self::Engine(EngineError::NonFinite { .. })
+                | Self::Scorer(ScorerError::Engine(EngineError::NonFinite { .. }))
+        )
     }
 
     /// What the person can do about it.
@@ -66,7 +93,18 @@ impl WorkerError {
             Self::Split(_) => {
                 Some("use more pairs, or change `data.seed_labels` or `data.test_share`".into())
             }
-            Self::State { .. } | Self::Loop(_) | Self::RoundNotKept { .. } => {
+            Self::Scorer(error) => error.hint(),
+            Self::NoPrompts | Self::NoPairs => Some(
+                "raise `model.max_tokens` or lower `policy.max_new_tokens`, so that prompt and answer fit"
+                    .into(),
+            ),
+            Self::Prompt { .. } | Self::Objective(_) => None,
+            Self::NoPolicy => Some("start it with `ser policy`".into()),
+            Self::State { .. }
+            | Self::Loop(_)
+            | Self::RoundNotKept { .. }
+            | Self::NoRollouts { .. }
+            | Self::StepNotKept { .. } => {
                 Some("delete the newest checkpoint and resume from the one before".into())
             }
             Self::TemplateChanged { .. } => Some(

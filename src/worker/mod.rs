@@ -1,6 +1,7 @@
 //! Runs ONE run to its end, in its own process.
 //!
-//! The loop is short: ask [`crate::domain::ser::SerLoop`] for the pending step, execute it with the
+//! The loop is short: ask [`crate::domain::ser::SerLoop`] (of a policy run
+//! [`crate::domain::policy::run_loop::PolicyLoop`], in [`policy`]) for the pending step, execute it with the
 //! engine, report its outcome as events, and hand the outcome to the loop. Between steps the worker
 //! reads what people wrote: requests (pause, resume, stop) and verdicts. It owns no terminal and no
 //! socket; the database is the only way in and out. The decisions of the method are in
@@ -23,6 +24,7 @@ mod evaluate;
 mod gold;
 mod inputs;
 mod pass;
+mod policy;
 mod record;
 mod reporter;
 mod resources;
@@ -39,7 +41,7 @@ use error::StepResult;
 pub use error::WorkerError;
 
 use crate::domain::event::RunEvent;
-use crate::domain::run::{RunId, StopReason};
+use crate::domain::run::{RunId, RunKind, StopReason};
 use crate::domain::run_loop::{Driven, Executor, drive};
 use crate::domain::ser::{Outcome, SerLoop, Step};
 use crate::domain::text::causes::one_line;
@@ -47,6 +49,7 @@ use crate::store::events::liveness;
 use crate::store::{Access, EventWriter, Home, Store, StoreError};
 
 use control::Flow;
+use policy::PolicySession;
 use session::{Session, finish_step, wait_for_release};
 
 /// How a worker's part in a run ended.
@@ -77,8 +80,13 @@ pub fn run(home: &Home, run: &RunId) -> Result<Ending, WorkerError> {
         Err(error) => return Err(error.into()),
     };
     let writer = EventWriter::new(home, run, attempt)?;
-    let result = Session::open(home, run, store, &writer, identity, signals)
-        .and_then(|mut session| drive(&mut session));
+    let result =
+        store.run(run).map_err(WorkerError::from).and_then(|detail| match detail.row.kind {
+            RunKind::Ser => Session::open(home, run, store, &writer, identity, signals)
+                .and_then(|mut session| drive(&mut session)),
+            RunKind::Policy => PolicySession::open(home, run, store, &writer, identity, signals)
+                .and_then(|mut session| drive(&mut session)),
+        });
     let ending = match result {
         Ok(Driven::Finished) => Ending::Finished,
         Ok(Driven::Stopped) => Ending::Stopped,

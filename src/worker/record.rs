@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use crate::domain::event::RunEvent;
+use crate::domain::policy::veto::RolloutVetoes;
 use crate::domain::review::queue::Facets;
 use crate::domain::run::RunId;
 use crate::domain::selection::ScoredPair;
@@ -44,6 +45,16 @@ pub trait RunRecord {
         &self,
         last_id: i64,
         verdicts: &mut VerdictSet,
+    ) -> Result<i64, StoreError>;
+
+    /// Adds the decisions on rollouts after row `last_id` to those known, and returns the last row.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn read_rollout_vetoes_after(
+        &self,
+        last_id: i64,
+        vetoes: &mut RolloutVetoes,
     ) -> Result<i64, StoreError>;
 
     /// Returns the rounds so far, the first one first.
@@ -115,6 +126,14 @@ impl RunRecord for StoredRecord<'_> {
         verdicts: &mut VerdictSet,
     ) -> Result<i64, StoreError> {
         self.store.borrow().read_verdicts_after(&self.run, last_id, verdicts)
+    }
+
+    fn read_rollout_vetoes_after(
+        &self,
+        last_id: i64,
+        vetoes: &mut RolloutVetoes,
+    ) -> Result<i64, StoreError> {
+        self.store.borrow().read_rollout_vetoes_after(&self.run, last_id, vetoes)
     }
 
     fn rounds(&self) -> Result<Vec<RoundRow>, StoreError> {

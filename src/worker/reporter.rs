@@ -1,4 +1,4 @@
-//! The link between a step and the outside: events and progress go out, requests and verdicts come
+//! The link between a step and the outside: events and progress go out, requests and decisions come
 //! in.
 
 use std::time::{Duration, Instant};
@@ -159,19 +159,19 @@ impl<'a> Reporter<'a> {
         self.send(RunEvent::Progressed { round, step, part, n_done, n_total, n_tokens, elapsed_ms })
     }
 
-    /// Reads requests and verdicts into the state. While the run is paused this call does not
+    /// Reads requests, and decisions into the state. While the run is paused this call does not
     /// return.
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub fn read_people(&mut self, state: &mut SavedState) -> Result<Flow, WorkerError> {
+    pub fn read_people(&mut self, state: &mut impl TakesDecisions) -> Result<Flow, WorkerError> {
         if self.signals.stop_requested() {
             return Ok(Flow::Stop);
         }
         if !self.reading.is_due() {
             return Ok(Flow::Continue);
         }
-        self.read_verdicts(state)?;
+        state.read_decisions(self)?;
         match self.next_request()? {
             None | Some(RequestKind::Resume) => Ok(Flow::Continue),
             Some(RequestKind::Stop) => Ok(Flow::Stop),
@@ -197,7 +197,7 @@ impl<'a> Reporter<'a> {
     /// When the record cannot be read.
     pub fn hold(
         &mut self,
-        state: &mut SavedState,
+        state: &mut impl TakesDecisions,
         reason: &str,
         at_most: Option<Duration>,
     ) -> Result<Flow, WorkerError> {
@@ -233,29 +233,36 @@ impl<'a> Reporter<'a> {
             self.clock.held += held;
             self.held += held;
         }
-        self.read_verdicts(state)?;
+        state.read_decisions(self)?;
         self.send(RunEvent::Resumed)?;
         Ok(Flow::Continue)
     }
+}
 
-    /// Takes new verdicts into account; the step from which they hold is an event.
+/// The state of a run, as far as people's decisions go into it.
+pub trait TakesDecisions {
+    /// Takes new decisions into account; the step from which they hold is an event.
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub fn read_verdicts(&mut self, state: &mut SavedState) -> Result<(), WorkerError> {
-        let before = state.last_verdict_id;
-        let last_verdict_id = self.record.read_verdicts_after(before, &mut state.verdicts)?;
+    fn read_decisions(&mut self, reporter: &Reporter<'_>) -> Result<(), WorkerError>;
+}
+
+impl TakesDecisions for SavedState {
+    fn read_decisions(&mut self, reporter: &Reporter<'_>) -> Result<(), WorkerError> {
+        let before = self.last_verdict_id;
+        let last_verdict_id = reporter.record.read_verdicts_after(before, &mut self.verdicts)?;
         if last_verdict_id == before {
             return Ok(());
         }
-        state.last_verdict_id = last_verdict_id;
-        self.send(RunEvent::VerdictsRead {
-            round: round_of(state.ser.pending()),
-            global_step: state.global_step,
+        self.last_verdict_id = last_verdict_id;
+        reporter.send(RunEvent::VerdictsRead {
+            round: round_of(self.ser.pending()),
+            global_step: self.global_step,
             last_verdict_id,
-            n_vetoed: state.verdicts.n_vetoed() as u64,
-            n_kept: state.verdicts.count(Verdict::Keep) as u64,
-            n_flipped: state.verdicts.count(Verdict::Flip) as u64,
+            n_vetoed: self.verdicts.n_vetoed() as u64,
+            n_kept: self.verdicts.count(Verdict::Keep) as u64,
+            n_flipped: self.verdicts.count(Verdict::Flip) as u64,
         })
     }
 }
@@ -349,7 +356,7 @@ mod tests {
         bench.record.decide(PairId(3), Verdict::Veto);
         bench.record.decide(PairId(4), Verdict::Keep);
         bench.state.saved.global_step = 9;
-        bench.reporter.read_verdicts(&mut bench.state.saved).unwrap();
+        bench.state.saved.read_decisions(&bench.reporter).unwrap();
         let events = bench.record.take_events();
         let [
             RunEvent::VerdictsRead {
@@ -363,7 +370,7 @@ mod tests {
         else {
             panic!("{events:?}")
         };
-        bench.reporter.read_verdicts(&mut bench.state.saved).unwrap();
+        bench.state.saved.read_decisions(&bench.reporter).unwrap();
         assert!(bench.record.take_events().is_empty());
         assert_eq!(bench.state.saved.verdicts.get(PairId(3)), Some(Verdict::Veto));
     }

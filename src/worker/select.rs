@@ -20,7 +20,7 @@ use super::error::{StepResult, WorkerError};
 use super::evaluate::score;
 use super::inputs::Inputs;
 use super::pass::Pass;
-use super::reporter::Reporter;
+use super::reporter::{Reporter, TakesDecisions};
 use super::resources::Resources;
 use super::state::RunState;
 
@@ -65,7 +65,7 @@ pub fn select(
     reporter: &mut Reporter<'_>,
     round: u32,
 ) -> StepResult {
-    reporter.read_verdicts(&mut state.saved)?;
+    state.saved.read_decisions(reporter)?;
     let scores = match state.pool_scores.take() {
         Some(scores) => scores,
         // The run was stopped between scoring and selecting: the model is the same, so its scores

@@ -14,7 +14,7 @@ use crate::engine;
 use crate::engine::files::checkpoint;
 use crate::engine::memory::{self, Load};
 use crate::engine::planning;
-use crate::engine::{OpenSettings, RewardModel};
+use crate::engine::{ModelInfo, OpenSettings, RewardModel};
 use crate::store::{EventWriter, Home, Store};
 
 use super::checkpoints::{self, TRAINED};
@@ -63,7 +63,7 @@ impl<'a> Session<'a> {
         report_preparation(writer, Phase::Open)?;
         let mut model = open_model(home, &spec)?;
         check_template(&store, run, model.as_ref())?;
-        report_model(writer, model.as_ref())?;
+        report_model(writer, model.info())?;
         report_preparation(writer, Phase::Encode)?;
         let datasets = (detail.dataset, detail.test_dataset);
         let inputs = Inputs::load(&store, datasets, &spec, model.as_ref())?;
@@ -163,7 +163,7 @@ pub fn finish_step(
     }
 }
 
-fn survey(
+pub(super) fn survey(
     trust: &mut checkpoint::Trust,
     checkpoints: &Path,
 ) -> Result<checkpoint::Survey, WorkerError> {
@@ -194,14 +194,13 @@ fn check_template(store: &Store, run: &RunId, model: &dyn RewardModel) -> Result
 }
 
 /// Tells what is done before the loop begins, so that a viewer has something to show for it.
-fn report_preparation(writer: &EventWriter, step: Phase) -> Result<(), WorkerError> {
+pub(super) fn report_preparation(writer: &EventWriter, step: Phase) -> Result<(), WorkerError> {
     let (round, part, n_parts, n_before, n_total) = (0, 0, 0, 0, 1);
     let begun = RunEvent::StepStarted { round, step, part, n_parts, n_before, n_total };
     Ok(writer.send(begun)?)
 }
 
-fn report_model(writer: &EventWriter, model: &dyn RewardModel) -> Result<(), WorkerError> {
-    let info = model.info();
+pub(super) fn report_model(writer: &EventWriter, info: &ModelInfo) -> Result<(), WorkerError> {
     Ok(writer.send(RunEvent::ModelOpened {
         family: info.family.clone(),
         n_parameters: info.n_parameters,

@@ -206,6 +206,14 @@ impl RunRecord for Rc<FakeRecord> {
         Ok(self.requests.borrow().iter().copied().collect())
     }
 
+    fn read_rollout_vetoes_after(
+        &self,
+        last_id: i64,
+        _: &mut crate::domain::policy::veto::RolloutVetoes,
+    ) -> Result<i64, StoreError> {
+        Ok(last_id)
+    }
+
     fn read_verdicts_after(
         &self,
         last_id: i64,

@@ -21,7 +21,7 @@ use crate::domain::text::words;
 use crate::domain::told;
 use crate::report;
 use crate::report::ShowDocument;
-use crate::report::story;
+use crate::report::story::{self, of_policy};
 use crate::store::rows::RunRow;
 use crate::store::{Access, Store};
 use crate::tui::progress::Progress;
@@ -316,7 +316,19 @@ impl<'a> Printer<'a> {
                 self.result(&format!("finished: {}", told::stop_reason(reason)))?;
             }
             RunEvent::RunStopped => self.result("stopped; a checkpoint holds its state")?,
+            RunEvent::PolicyStepTaken { .. } => {
+                if let Some(line) = of_policy::step_line(&event) {
+                    self.result(&line)?;
+                }
+            }
             RunEvent::RunStarted { .. }
+            | RunEvent::RolloutsSampled { .. }
+            | RunEvent::PolicyEvaluated { .. }
+            | RunEvent::BestOfMeasured { .. }
+            | RunEvent::SignSeen { .. }
+            | RunEvent::PolicyRestored { .. }
+            | RunEvent::PolicyJudged { .. }
+            | RunEvent::RolloutVetoesRead { .. }
             | RunEvent::ModelOpened { .. }
             | RunEvent::TextsEncoded { .. }
             | RunEvent::TrainStepTaken { .. }

@@ -80,6 +80,9 @@ pub fn plan(
     sizes: Sizes,
     selected: &BTreeMap<u32, u64>,
 ) -> Vec<PlannedPhase> {
+    if let Some(policy) = &spec.policy {
+        return super::of_policy::plan(policy, sizes);
+    }
     let planner = Planner { spec, sizes, selected };
     let mut phases = Vec::new();
     let is_labeled = spec.rounds.pool_labels == PoolLabels::Human;

@@ -44,16 +44,32 @@ const ERROR_MAX: f64 = 0.2;
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Controller {
     Fixed {
+        #[serde(with = "bits")]
         coefficient: f64,
     },
     /// After `n` answers whose divergence is `kl`, the coefficient is multiplied by `1 + e n /
     /// horizon`, where `e` is `kl / target - 1` between -0.2 and 0.2 (Ziegler et al. 2019, section
     /// 2.2, with the constants of trl 0.11's `AdaptiveKLController`).
     Adaptive {
+        #[serde(with = "bits")]
         coefficient: f64,
         target: f64,
         horizon: f64,
     },
+}
+
+/// A number as its bits, since a decimal that is printed and read may differ in its last one, and a resumed
+/// run goes on with the very same number.
+mod bits {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(value.to_bits())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        u64::deserialize(from).map(f64::from_bits)
+    }
 }
 
 impl Controller {

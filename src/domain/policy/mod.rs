@@ -7,7 +7,8 @@
 //! advantage  rewards to advantages              metric     what is measured, with TRL's names
 //! best_of    best-of-n from one set of samples  win        two policies, prompt by prompt
 //! sign       the known signs of trouble         run_loop   the stage as a state machine
-//! settings   the keys of `[policy]`
+//! veto       what people take out of batches
+//! settings   the keys of `[policy]`             record   what is kept of rollouts for people
 //! ```
 
 pub mod advantage;
@@ -17,9 +18,11 @@ mod fixture;
 pub mod kl;
 pub mod metric;
 pub mod objective;
+pub mod record;
 pub mod reward;
 pub mod rollout;
 pub mod run_loop;
 pub mod settings;
 pub mod sign;
+pub mod veto;
 pub mod win;

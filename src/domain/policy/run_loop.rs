@@ -60,9 +60,9 @@ impl PolicyStep {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::TrainSft => "train_sft",
+            Self::TrainSft => "sft",
             Self::OpenReward => "open_reward",
-            Self::Evaluate { .. } => "evaluate",
+            Self::Evaluate { .. } => "evaluate_policy",
             Self::Sample { .. } => "sample",
             Self::Update { .. } => "update",
             Self::Restore { .. } => "restore",
@@ -382,17 +382,14 @@ mod tests {
         let mut stage = fixed(rule(ObjectiveName::Rloo, 1));
         let before = stage.clone();
         let error = stage.on(PolicyOutcome::Updated).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the loop waits for the outcome of `train_sft`, not for Updated"
-        );
+        assert_eq!(error.to_string(), "the loop waits for the outcome of `sft`, not for Updated");
         assert_eq!(stage, before);
     }
 
     #[test]
     fn steps_in_words() {
         for (step, want) in [
-            (PolicyStep::TrainSft, "train sft"),
+            (PolicyStep::TrainSft, "SFT"),
             (PolicyStep::Update { step: 3, epoch: 1 }, "step 3: update"),
             (
                 PolicyStep::Finish { reason: StopReason::StepLimit },

@@ -141,6 +141,13 @@ pub fn look(steps: &[StepSeen], evaluations: &[EvaluationSeen], n_planned: usize
     of_steps.into_iter().chain(of_both).flatten().collect()
 }
 
+/// Drops the steps that no later look will read: [`look`] reads both ends of the series.
+pub fn forget_the_middle(steps: &mut Vec<StepSeen>) {
+    if steps.len() > 2 * WINDOW {
+        steps.drain(WINDOW..steps.len() - WINDOW);
+    }
+}
+
 fn told(sign: Sign, message: String) -> Seen {
     Seen { sign, message, back_to: None }
 }

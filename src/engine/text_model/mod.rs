@@ -84,14 +84,8 @@ impl TextModel {
             backbone: settings.backbone.to_string(),
             detail: format!("it {reason}"),
         })?;
-        let files = ModelFiles::open_as(&open)?;
-        let mut defaults = GenerationDefaults::read(&files.source())?;
-        let tokenizer = files.tokenizer;
-        if defaults.ends.is_empty() {
-            let end = tokenizer.end_token().and_then(|token| tokenizer.id(&token));
-            defaults.ends.extend(end);
-        }
-        Ok(Self { model, texts: Texts { tokenizer, max_tokens }, defaults })
+        let (texts, defaults) = Texts::open(&open)?;
+        Ok(Self { model, texts, defaults })
     }
 }
 
@@ -106,6 +100,30 @@ fn positions(backbone: &Backbone) -> Result<usize, EngineError> {
 }
 
 impl Texts {
+    /// Opens tokenizer and chat template of a language model, with how its files want it to answer.
+    ///
+    /// # Errors
+    /// When its files cannot be read.
+    pub fn open(settings: &OpenSettings) -> Result<(Self, GenerationDefaults), EngineError> {
+        let max_tokens = positions(&settings.backbone)?;
+        let files = ModelFiles::open_as(settings)?;
+        let mut defaults = GenerationDefaults::read(&files.source())?;
+        let tokenizer = files.tokenizer;
+        if defaults.ends.is_empty() {
+            let end = tokenizer.end_token().and_then(|token| tokenizer.id(&token));
+            defaults.ends.extend(end);
+        }
+        Ok((Self { tokenizer, max_tokens }, defaults))
+    }
+
+    /// The tokens of a text that goes on where another ended.
+    ///
+    /// # Errors
+    /// When the tokenizer refuses it.
+    pub fn tokens(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        self.tokenizer.encode_text(text)
+    }
+
     /// Longest sequence that the model was made for, prompt and answer together.
     #[must_use]
     pub fn max_tokens(&self) -> usize {

@@ -9,11 +9,16 @@ use crate::store::error::StoreError;
 /// `SERL` in ASCII; marks the file as ours.
 const APPLICATION_ID: i32 = 0x5345_524c;
 
-/// The number of [`SCHEMA`], which a file keeps as its `user_version`. The numbers 1 to 9 were those
+/// The number of the schema, which a file keeps as its `user_version`. The numbers 1 to 9 were those
 /// of steps before the first release, whose files are not read.
-const VERSION: usize = 10;
+const VERSION: usize = 11;
+/// The number before [`POLICY`], whose files get these tables when they are opened for writing. Read-only
+/// they are read as they are: they hold no policy run, and nothing else asks for the tables.
+const WITHOUT_POLICY: usize = 10;
 
 const SCHEMA: &str = include_str!("schema.sql");
+/// What version 11 added.
+const POLICY: &str = include_str!("policy.sql");
 
 /// The file's schema; 0 for an empty file.
 fn version(connection: &Connection) -> Result<usize, StoreError> {
@@ -32,7 +37,7 @@ pub(in crate::store) fn check(connection: &Connection, path: &Path) -> Result<()
         return Err(StoreError::Foreign { path: path.to_owned(), application_id });
     }
     match version(connection)? {
-        0 | VERSION => Ok(()),
+        0 | WITHOUT_POLICY | VERSION => Ok(()),
         found if found > VERSION => {
             Err(StoreError::Newer { path: path.to_owned(), found, known: VERSION })
         }
@@ -52,8 +57,8 @@ pub(in crate::store) fn check_current(
     Ok(())
 }
 
-/// Gives an empty file the schema, in one exclusive transaction: two processes never do it at the
-/// same time, and a failure leaves the file empty.
+/// Gives an empty file the schema, or one of the version before what it lacks, in one exclusive transaction:
+/// two processes never do it at the same time, and a failure leaves the file as it was.
 pub(in crate::store) fn create(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     if version(connection)? == VERSION {
         return Ok(());
@@ -61,9 +66,13 @@ pub(in crate::store) fn create(connection: &mut Connection, path: &Path) -> Resu
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     // Another process may have been faster.
     check(&transaction, path)?;
-    if version(&transaction)? == 0 {
+    let found = version(&transaction)?;
+    if found == 0 {
         transaction.execute_batch(SCHEMA)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    if found != VERSION {
+        transaction.execute_batch(POLICY)?;
         transaction.pragma_update(None, "user_version", VERSION as i64)?;
     }
     Ok(transaction.commit()?)
@@ -129,7 +138,7 @@ mod tests {
     #[test]
     fn every_older_file_is_refused_and_kept() {
         let folder = tempfile::tempdir().unwrap();
-        for n in 1..VERSION {
+        for n in 1..WITHOUT_POLICY {
             let home = Home::new(folder.path().join(n.to_string()));
             std::fs::create_dir(home.root()).unwrap();
             let connection = Connection::open(home.database()).unwrap();
@@ -141,7 +150,7 @@ mod tests {
             for access in [Access::ReadWrite, Access::ReadOnly] {
                 let error = Store::open(&home, access).unwrap_err();
                 let expected = format!(
-                    "`{}` was made by an older `ser` (schema {n}), which this one (schema 10) does \
+                    "`{}` was made by an older `ser` (schema {n}), which this one (schema 11) does \
                      not read",
                     home.database().display()
                 );

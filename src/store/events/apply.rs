@@ -13,6 +13,18 @@ use crate::store::error::StoreError;
 use crate::store::rows::EventLine;
 use crate::store::{Store, keys};
 
+/// The tables that hold nothing but what events say. `phases` and `verdicts` have rules of their own.
+const DERIVED: [&str; 8] = [
+    "rounds",
+    "metrics",
+    "checkpoints",
+    "run_states",
+    "policy_steps",
+    "policy_evaluations",
+    "policy_signs",
+    "policy_outcomes",
+];
+
 impl Store {
     /// Stores events and everything that follows from them, in one transaction.
     ///
@@ -57,7 +69,7 @@ impl Store {
     pub fn rebuild(&mut self, run: &RunId) -> Result<(), StoreError> {
         self.write(|transaction| {
             let key = keys::run(transaction, run)?;
-            for table in ["rounds", "metrics", "checkpoints", "run_states"] {
+            for table in DERIVED {
                 transaction.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [key])?;
             }
             transaction.execute("INSERT INTO run_states (run) VALUES (?1)", [key])?;
@@ -127,9 +139,10 @@ impl Store {
     pub fn last_log_events(&self, run: &RunId, n: usize) -> Result<Vec<EventLine>, StoreError> {
         let sql = "SELECT seq, attempt, at_ms, body FROM events
                    WHERE run = ?1
-                     AND (kind NOT IN ('train_step_taken', 'progressed', 'step_started')
+                     AND (kind NOT IN ('train_step_taken', 'progressed', 'step_started',
+                                       'rollouts_sampled', 'policy_step_taken')
                           OR (kind = 'step_started'
-                              AND body ->> '$.step' IN ('cross_fit', 'second_view')))
+                              AND body ->> '$.step' IN ('cross_fit', 'second_view', 'sft', 'best_of')))
                    ORDER BY seq DESC LIMIT ?2";
         self.read(|connection| {
             let key = keys::run(connection, run)?;

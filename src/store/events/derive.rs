@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::parts;
+use super::{of_policy, parts};
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::run::StopReason;
@@ -88,7 +88,15 @@ pub(in crate::store) fn derive(
         | RunEvent::StepsMatched { .. }
         | RunEvent::RoundReused { .. }
         | RunEvent::CrossFitted { .. }
+        | RunEvent::RolloutVetoesRead { .. }
         | RunEvent::Warned { .. } => Ok(()),
+        RunEvent::RolloutsSampled { .. }
+        | RunEvent::PolicyStepTaken { .. }
+        | RunEvent::PolicyEvaluated { .. }
+        | RunEvent::BestOfMeasured { .. }
+        | RunEvent::SignSeen { .. }
+        | RunEvent::PolicyRestored { .. }
+        | RunEvent::PolicyJudged { .. } => of_policy::derive(transaction, run, seq, event),
         RunEvent::Paused { reason } => state.paused(at_ms, reason),
         RunEvent::Resumed => state.set("paused_at_ms", &None::<i64>),
     }
@@ -387,7 +395,7 @@ fn parameter_count(n: u64) -> String {
     format!("{scaled:.1}{unit} parameters")
 }
 
-fn json(what: &str, value: &impl Serialize) -> Result<String, StoreError> {
+pub(super) fn json(what: &str, value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value)
         .map_err(|source| StoreError::Json { what: what.to_owned(), source })
 }

@@ -6,6 +6,7 @@ pub(crate) mod claims;
 pub(crate) mod columns;
 pub(crate) mod derive;
 pub mod liveness;
+mod of_policy;
 pub(crate) mod parts;
 pub(crate) mod queue;
 pub(crate) mod sink;

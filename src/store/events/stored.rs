@@ -42,7 +42,7 @@ impl StoredEvent {
     }
 }
 
-pub(super) fn parse(run: &RunId, seq: u64, body: &str) -> Result<RunEvent, StoreError> {
+pub(in crate::store) fn parse(run: &RunId, seq: u64, body: &str) -> Result<RunEvent, StoreError> {
     serde_json::from_str(body).map_err(|source| unreadable(run, seq, source))
 }
 

@@ -9,7 +9,7 @@ use crate::domain::stats::Interval;
 use crate::domain::teacher::audit::SelectionAudit;
 use crate::domain::text::clean::clean_line;
 use crate::domain::told::learning_status;
-use crate::report::story;
+use crate::report::story::{self, of_policy};
 use crate::store::rows::{EventLine, RunRow, TestAccuracy};
 
 use super::text::{NONE, count, duration, first_that_fits, share};
@@ -217,6 +217,10 @@ fn begun(phase: Phase, number: u32, n_folds: u32, n_pairs: u64) -> Option<String
         Phase::CrossFit => Some(format!(
             "fold {number} of {n_folds}: a model without its part of the seed set, to judge it"
         )),
+        Phase::Sft => Some("SFT: the policy learns the answers that people preferred".to_owned()),
+        Phase::BestOf => {
+            Some(format!("{} answers to find out what the best of n is worth", count(n_pairs)))
+        }
         Phase::SecondView => Some(format!(
             "a second view: how likely the backbone finds the answers of {} pairs",
             count(n_pairs)
@@ -278,6 +282,14 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
             "failed",
             hint.as_ref().map_or_else(|| message.clone(), |hint| format!("{message} · {hint}")),
         ),
+        RunEvent::RolloutsSampled { .. }
+        | RunEvent::PolicyStepTaken { .. }
+        | RunEvent::PolicyEvaluated { .. }
+        | RunEvent::BestOfMeasured { .. }
+        | RunEvent::SignSeen { .. }
+        | RunEvent::PolicyRestored { .. }
+        | RunEvent::PolicyJudged { .. }
+        | RunEvent::RolloutVetoesRead { .. } => return of_policy::sentence(event),
         RunEvent::StepsMatched { .. }
         | RunEvent::RoundReused { .. }
         | RunEvent::OracleAnswered { .. }
@@ -313,7 +325,15 @@ fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
         RunEvent::RoundFinished { round, wall_ms, .. } => {
             ("round", format!("round {round} done in {}", duration(*wall_ms)))
         }
-        RunEvent::RunStarted { .. }
+        RunEvent::RolloutsSampled { .. }
+        | RunEvent::PolicyStepTaken { .. }
+        | RunEvent::PolicyEvaluated { .. }
+        | RunEvent::BestOfMeasured { .. }
+        | RunEvent::SignSeen { .. }
+        | RunEvent::PolicyRestored { .. }
+        | RunEvent::PolicyJudged { .. }
+        | RunEvent::RolloutVetoesRead { .. }
+        | RunEvent::RunStarted { .. }
         | RunEvent::ModelOpened { .. }
         | RunEvent::DataSplitMade { .. }
         | RunEvent::TextsEncoded { .. }

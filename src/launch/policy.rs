@@ -1,0 +1,75 @@
+//! Policy runs: what starting one from a run means, and whom its reward and its judge name.
+
+use super::{LaunchResult, Place};
+use crate::domain::policy::settings::{ObjectiveName, PolicySpec};
+use crate::domain::run::RunKind;
+use crate::domain::source::hub_name::HubName;
+use crate::domain::spec::ExperimentSpec;
+use crate::store::Store;
+use crate::store::rows::RunRow;
+
+/// The name of the grader of the embedded prompts.
+const ORACLE: &str = "oracle";
+/// Names that are no run and no folder.
+const WORDS: [&str; 3] = ["none", ORACLE, "embedded"];
+
+/// The keys of a policy that is trained by the reward model of a run. Of the embedded prompts the oracle is
+/// the judge. From a policy run its own reward is taken.
+#[must_use]
+pub fn policy_sets(run: &RunRow, spec: &ExperimentSpec, objective: ObjectiveName) -> Vec<String> {
+    let mut sets = vec![format!("policy.objective={}", objective.name())];
+    if run.kind == RunKind::Policy {
+        return sets;
+    }
+    sets.push(format!("policy.reward={}", run.id));
+    if spec.data.source.is_embedded() {
+        sets.push(format!("policy.gold={ORACLE}"));
+    }
+    sets
+}
+
+/// The spec with runs by their ids, which stay, and folders by their whole paths.
+///
+/// # Errors
+/// When a name is neither a run nor a folder.
+pub(super) fn with_scorers(
+    place: Place<'_>,
+    store: &Store,
+    mut spec: ExperimentSpec,
+) -> LaunchResult<ExperimentSpec> {
+    if let Some(policy) = spec.policy.take() {
+        let reward = named(place, store, &policy.reward)?;
+        let gold = named(place, store, &policy.gold)?;
+        spec.policy = Some(Box::new(PolicySpec { reward, gold, ..*policy }));
+    }
+    Ok(spec)
+}
+
+fn named(place: Place<'_>, store: &Store, name: &str) -> LaunchResult<String> {
+    if WORDS.contains(&name) || name.starts_with("command:") || HubName::is_meant(name) {
+        return Ok(name.to_owned());
+    }
+    let is_folder = |name: &str| std::path::Path::new(name).is_dir();
+    let parts = if is_folder(name) { vec![name] } else { name.split(',').map(str::trim).collect() };
+    let mut found = Vec::with_capacity(parts.len());
+    for part in parts {
+        if is_folder(part) {
+            let path = std::path::absolute(part);
+            found.push(path.map_or_else(|_| part.to_owned(), |path| path.display().to_string()));
+            continue;
+        }
+        let of_round = part
+            .rsplit_once(':')
+            .filter(|(_, round)| !round.is_empty() && round.bytes().all(|it| it.is_ascii_digit()));
+        let (run, round) = of_round.map_or((part, None), |(run, round)| (run, Some(round)));
+        let run = store.find_run(run)?;
+        if run.kind == RunKind::Policy {
+            place.say(&format!(
+                "warning: `{}` is a policy, which has no reward model; name the run that rewarded it",
+                run.name
+            ));
+        }
+        found.push(round.map_or_else(|| run.id.to_string(), |round| format!("{}:{round}", run.id)));
+    }
+    Ok(found.join(","))
+}
