@@ -11,6 +11,8 @@ use crate::cli::run::reproduce;
 use crate::cli::run::request;
 use crate::cli::run::worker;
 use crate::cli::show::compare;
+use crate::cli::show::policy;
+use crate::cli::show::rollouts;
 use crate::cli::show::rounds;
 use crate::cli::show::runs;
 use crate::cli::show::samples;
@@ -145,6 +147,10 @@ enum Command {
     Show(show::ShowArgs),
     /// Show the rounds of a run
     Rounds(rounds::RoundsArgs),
+    /// Show what a policy run measured, or which of several policies wins
+    Policy(policy::PolicyArgs),
+    /// Read the answers of a policy, and take prompts or answers out of its batches
+    Rollouts(rollouts::RolloutsArgs),
     /// Compare runs: what they differ in, and whether one is better
     Compare(compare::CompareArgs),
     /// Add tags to a run (`+paper`) or take them off (`-paper`)
@@ -384,6 +390,8 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Runs(args)) => runs::run(&context, &args),
         Some(Command::Show(args)) => show::run(&context, &args),
         Some(Command::Rounds(args)) => rounds::run(&context, &args),
+        Some(Command::Policy(args)) => policy::run(&context, &args),
+        Some(Command::Rollouts(args)) => rollouts::run(&context, &args),
         Some(Command::Compare(args)) => compare::run(&context, &args),
         Some(Command::Tag(args)) => annotate::tag(&context, &args),
         Some(Command::Note(args)) => annotate::note(&context, &args),

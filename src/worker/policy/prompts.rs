@@ -45,8 +45,10 @@ pub struct Prompts {
     pub training: Vec<AskedPrompt>,
     /// Asked in evaluations, each text once.
     pub held_out: Vec<AskedPrompt>,
-    /// The pairs of the seed set, whose labels are known.
+    /// The pairs of the seed set, whose labels are known, then those with pseudo-labels.
     pub seed_set: Vec<AnsweredPair>,
+    /// How many at the end of `seed_set` are pairs of the pool, whose labels are pseudo-labels.
+    pub n_pseudo: usize,
     /// Which pairs lie where.
     pub split: DataSplit,
     /// What was left out, as sentences.
@@ -75,6 +77,7 @@ impl Prompts {
         (dataset, test_dataset): (i64, Option<i64>),
         state: &PolicyState,
         (texts, end): (&Texts, Option<u32>),
+        pseudo_labeled: &[PairId],
     ) -> Result<Self, WorkerError> {
         let spec = &state.spec;
         let groups = store.group_hashes(dataset)?;
@@ -104,6 +107,9 @@ impl Prompts {
         if state.policy.sft.epochs > 0 || !state.policy.objective.samples() {
             found.seed_set =
                 found.pairs(store, dataset, spec.rng_seed, &split.seed_set, &reading)?;
+            let pseudo = found.pairs(store, dataset, spec.rng_seed, pseudo_labeled, &reading)?;
+            found.n_pseudo = pseudo.len();
+            found.seed_set.extend(pseudo);
         }
         found.split = split;
         Ok(found)
@@ -168,7 +174,7 @@ impl Prompts {
         }
         if n_left_out > 0 {
             self.left_out.push(format!(
-                "{} of {} seed pairs are longer than `model.max_tokens` = {}, or answer in several \
+                "{} of {} labeled pairs are longer than `model.max_tokens` = {}, or answer in several \
                  messages: left out",
                 count(n_left_out),
                 count(ids.len() as u64),
