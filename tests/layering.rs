@@ -16,8 +16,13 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("hub", &["domain"], &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"]),
     ("store", &["domain"], &["candle", "tokio", "ratatui", "crossterm", "tokenizers"]),
     (
-        "worker",
+        "scorer",
         &["domain", "data", "engine", "store"],
+        &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"],
+    ),
+    (
+        "worker",
+        &["domain", "data", "engine", "scorer", "store"],
         &["candle", "rusqlite", "tokio", "ratatui", "crossterm", "tokenizers"],
     ),
     (
@@ -57,6 +62,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "store",
             "analysis",
             "worker",
+            "scorer",
             "spec",
             "supervisor",
             "report",
@@ -254,7 +260,8 @@ fn only_the_hub_talks_to_the_network() {
     }
 }
 
-/// Programs of others that are started by their names: an editor and the clipboard of a multiplexer.
+/// Programs of others that are started by their names: a shell (an editor, a command that scores) and the
+/// clipboard of a multiplexer.
 const OTHER_PROGRAMS: &[&str] = &["Command::new(\"sh\")", "Command::new(\"tmux\")"];
 
 /// A front end that runs `ser` again and reads what it prints depends on the command line in a way
