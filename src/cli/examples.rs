@@ -29,6 +29,19 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("ser run --print-spec", "every key with what it means"),
         ],
     ),
+    (
+        "sft",
+        &[
+            (
+                "ser sft --set model.backbone=./model --set data.source=pairs.jsonl",
+                "a model and pairs of yours",
+            ),
+            (
+                "ser sft --set policy.sft.epochs=3 --set model.tuning=lora",
+                "three passes, low-rank adapters",
+            ),
+        ],
+    ),
     ("reproduce", &[("ser reproduce --help", "what the published protocol needs")]),
     ("runs", &[("ser runs", "the table"), ("ser runs --json", "for a program")]),
     ("show", &[("ser show my-run", "one run"), ("ser show my-run --json", "with every round")]),
@@ -159,6 +172,13 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "eight, with rewards",
             ),
         ],
+    ),
+    (
+        "pairs",
+        &[(
+            "ser pairs ./policy --from my-run --reward my-run --out own.jsonl",
+            "its answers to the pool's prompts, best against worst",
+        )],
     ),
     (
         "best-of",

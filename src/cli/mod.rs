@@ -139,6 +139,8 @@ pub enum Color {
 enum Command {
     /// Start a run (or several: one for each arm and random seed)
     Run(run::RunArgs),
+    /// Train a language model on the answers that people preferred in the seed set (SFT)
+    Sft(run::RunArgs),
     /// Run the published protocol on data of yours and print the paper's table beside it
     Reproduce(reproduce::ReproduceArgs),
     /// List the runs
@@ -196,6 +198,8 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Measure what the best of n answers is worth, by a reward model and by a judge
     BestOf(generate::best_of::BestOfArgs),
+    /// Pairs of a language model's own answers, for a reward model to label
+    Pairs(generate::pairs::PairsArgs),
     /// Talk with a language model
     Chat(generate::chat::ChatArgs),
     /// Measure how often a reward model ranks pairs as people did
@@ -386,6 +390,7 @@ pub fn run(cli: Cli) -> CliResult {
         None if is_interactive() => attach::open_interface(&context, None),
         None => runs::run_without_terminal(&context),
         Some(Command::Run(args)) => run::run(&context, &args),
+        Some(Command::Sft(args)) => run::sft(&context, args),
         Some(Command::Reproduce(args)) => reproduce::run(&context, &args),
         Some(Command::Runs(args)) => runs::run(&context, &args),
         Some(Command::Show(args)) => show::run(&context, &args),
@@ -414,6 +419,7 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Score(args)) => score::run(&context, &args),
         Some(Command::Generate(args)) => generate::run(&context, &args),
         Some(Command::BestOf(args)) => generate::best_of::run(&context, &args),
+        Some(Command::Pairs(args)) => generate::pairs::run(&context, &args),
         Some(Command::Chat(args)) => generate::chat::run(&context, &args),
         Some(Command::Eval(args)) => eval::run(&context, &args),
         Some(Command::Export(args)) => export::run(&context, &args),

@@ -84,7 +84,7 @@ pub struct BestOfArgs {
 }
 
 /// The scores of the answers to a prompt; `None` where there is none.
-type Scores = Vec<Option<f64>>;
+pub(super) type Scores = Vec<Option<f64>>;
 
 /// The curve of one reward model.
 struct Chooser {
@@ -132,7 +132,7 @@ pub fn run(context: &Context, args: &BestOfArgs) -> CliResult {
 }
 
 /// All prompts of the file.
-fn read(file: &Path) -> CliResult<Vec<Prompt>> {
+pub(super) fn read(file: &Path) -> CliResult<Vec<Prompt>> {
     if file == Path::new(EMBEDDED) {
         return embedded();
     }
@@ -175,7 +175,7 @@ fn embedded() -> CliResult<Vec<Prompt>> {
 }
 
 /// A random sample of the prompts, in their order.
-fn sampled(prompts: Vec<Prompt>, n: usize, rng_seed: u64) -> Vec<Prompt> {
+pub(super) fn sampled(prompts: Vec<Prompt>, n: usize, rng_seed: u64) -> Vec<Prompt> {
     let mut sample = Sample::of(prompts.len() as u64, n as u64, rng_seed, 0);
     prompts.into_iter().filter(|_| sample.takes()).collect()
 }
@@ -198,7 +198,7 @@ impl Listener for Collected<'_> {
 }
 
 /// The answers to each prompt, as texts.
-fn answers(
+pub(super) fn answers(
     context: &Context,
     model: &mut TextModel,
     prompts: &[Prompt],
@@ -228,7 +228,7 @@ fn answers(
 }
 
 /// The score of each answer: the mean of several models' less `spread_weight` standard deviations.
-fn scored(
+pub(super) fn scored(
     scorer: &mut Scorer,
     prompts: &[Prompt],
     texts: &[Vec<String>],

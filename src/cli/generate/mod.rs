@@ -19,6 +19,7 @@ mod answers;
 pub mod best_of;
 pub mod chat;
 mod options;
+pub mod pairs;
 mod results;
 
 /// Prompts that are read before the first of them is answered.

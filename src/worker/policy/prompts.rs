@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use crate::data::Prompt;
 use crate::domain::preference::{CandidatePair, PairId, Side, chosen_side};
 use crate::domain::random::{Place, Purpose, text_hash};
 use crate::domain::split::{DataSplit, SplitRule, split};
-use crate::domain::text::conversation::{Message, TextForm};
+use crate::domain::text::conversation::TextForm;
 use crate::domain::text::words::count;
 use crate::engine::EngineError;
 use crate::engine::text_model::{PromptText, Texts};
@@ -227,22 +225,7 @@ fn said(candidate: &CandidatePair, text: &str, which: usize) -> Option<String> {
 /// The prompt of a pair in the form that `ser generate` reads, so that a policy is asked what that command
 /// asks.
 fn prompt_of(candidate: &CandidatePair) -> Result<Prompt, WorkerError> {
-    let mut record: Map<String, Value> =
-        serde_json::from_str(candidate.form.globals()).unwrap_or_default();
-    let parts = match &candidate.form {
-        TextForm::Messages(_) => candidate.form.parts(&candidate.prompt, &candidate.response_a, 0),
-        TextForm::Dialogue | TextForm::Plain | TextForm::Whole => None,
-    };
-    let key = if candidate.form == TextForm::Whole { "text" } else { "prompt" };
-    let prompt = match parts {
-        Some([messages, _]) => {
-            let messages: Vec<String> = messages.iter().map(Message::to_json).collect();
-            serde_json::from_str(&format!("[{}]", messages.join(","))).unwrap_or_default()
-        }
-        None => Value::from(candidate.prompt.as_str()),
-    };
-    record.insert(key.to_owned(), prompt);
-    Prompt::read(&Value::Object(record).to_string())
+    Prompt::of_pair(&candidate.form, &candidate.prompt, &candidate.response_a)
         .map_err(|source| WorkerError::Prompt { pair: candidate.id.0, reason: source.to_string() })
 }
 
