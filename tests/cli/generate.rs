@@ -208,12 +208,12 @@ fn a_command_and_several_models_score_answers() {
     for (both, alone) in rewards("a,a:0").iter().zip(&alone) {
         let each = both["rewards"].as_array().unwrap();
         assert_eq!((each.len(), &each[0]), (2, &alone["reward"]));
-        let mean = (each[0].as_f64().unwrap() + each[1].as_f64().unwrap()) / 2.0;
+        let mean = f64::midpoint(each[0].as_f64().unwrap(), each[1].as_f64().unwrap());
         assert!((both["reward"].as_f64().unwrap() - mean).abs() < 1e-6, "{both}");
     }
     // What `ser score` says of the same answers.
     let full = ["generate", "embedded", "prompts.jsonl", "--full"];
-    place.write("answers.jsonl", &succeeded(&place, &full));
+    place.write("answers.jsonl", succeeded(&place, &full));
     let scored = answers(&succeeded(&place, &["score", "a", "answers.jsonl"]));
     let of = |all: &[Value]| -> Vec<Value> { all.iter().map(|it| it["reward"].clone()).collect() };
     assert_eq!(of(&scored), of(&alone));
