@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use super::{models, run_script};
 
 const N_TOKENS: usize = 64;
+/// Room for the longest prompt and its answer.
+const N_POSITIONS: usize = 192;
 const ASKED: [&str; 4] = [
     "Name a fruit.",
     "Finn has 4 bags with 9 balloons in each. How many balloons is that?",
@@ -78,8 +80,11 @@ fn case(cases: &Path, name: &str, backbone: &Backbone, tuning: Tuning) -> Value 
     let base = TextModel::open(&text_settings).unwrap();
     let prompts: Vec<Vec<u32>> = ASKED.iter().map(|asked| encoded(&base, asked)).collect();
     let is_lora = matches!(tuning, Tuning::Lora(_));
-    let settings =
-        OpenSettings { n_threads: 1, tuning, ..OpenSettings::new(backbone.clone(), 128, 5) };
+    let settings = OpenSettings {
+        n_threads: 1,
+        tuning,
+        ..OpenSettings::new(backbone.clone(), N_POSITIONS, 5)
+    };
     let mut policy = open_policy(&settings).unwrap().unwrap();
     train(policy.as_mut(), &prompts, if is_lora { 1e-2 } else { 3e-3 });
     let answers = answers(policy.as_mut(), &prompts, &base.defaults.ends);
@@ -142,7 +147,7 @@ fn greedy(ends: &[u32]) -> GenerationSettings {
     GenerationSettings {
         sampling: Sampling::Greedy,
         ends: ends.to_vec(),
-        ..GenerationSettings::new(N_TOKENS, 128, 0)
+        ..GenerationSettings::new(N_TOKENS, N_POSITIONS, 0)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::engine::config::ModelConfig;
 use crate::engine::files::source::Source;
 use crate::engine::files::weights::ModelFiles;
 use crate::engine::text::chat::{ChatTemplate, NAMED_FOLDER, OWN_FILE, TOOL_USE};
-use crate::engine::text::tokenize::{PairTokenizer, RewardAt};
+use crate::engine::text::tokenize::{PairTokenizer, RewardAt, TokenizerClass};
 use crate::engine::text_model::defaults::GenerationDefaults;
 use crate::engine::{Backbone, EngineError};
 
@@ -211,14 +211,24 @@ fn or_insert(keys: &mut Keys, key: &str, value: Value) {
     }
 }
 
+/// Names the class that the tokenizer is read with. transformers chooses it by `model_type` for some models,
+/// whatever their files name, and an adapter has no `config.json` that says the type.
+fn name_class(keys: &mut Keys, class: TokenizerClass) {
+    let named = keys.get("tokenizer_class").and_then(Value::as_str);
+    let named = named.map(|name| name.strip_suffix("Fast").unwrap_or(name).parse().ok());
+    if named.is_none() || class != TokenizerClass::Unknown && named != Some(Some(class)) {
+        let name = class.name().unwrap_or("PreTrainedTokenizerFast");
+        keys.insert("tokenizer_class".into(), json!(name));
+    }
+}
+
 fn tokenizer_keys(
     keys: &mut Keys,
     tokenizer: &PairTokenizer,
     padding: Option<&str>,
     (max_tokens, task): (usize, Task),
 ) {
-    let class = tokenizer.class().name().unwrap_or("PreTrainedTokenizerFast");
-    or_insert(keys, "tokenizer_class", json!(class));
+    name_class(keys, tokenizer.class());
     for key in ["auto_map", "name_or_path", "chat_template"] {
         keys.remove(key);
     }
