@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod policies;
+
 /// What a script ends with when something it needs is missing.
 const SKIPPED: i32 = 77;
 
-/// Runs a script of `tests/python` with the program, the test pairs and a folder to work in.
-fn run_script(name: &str, arguments: &[(&str, PathBuf)]) {
+/// Runs a script of `tests/python` with the program, the test pairs and a folder to work in. Says whether it
+/// had what it needs.
+fn run_script(name: &str, arguments: &[(&str, PathBuf)]) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = std::env::var("SER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let work = tempfile::tempdir().unwrap();
@@ -20,8 +23,14 @@ fn run_script(name: &str, arguments: &[(&str, PathBuf)]) {
         command.arg(key).arg(path);
     }
     match command.status() {
-        Ok(status) => assert!(status.success() || status.code() == Some(SKIPPED), "{status}"),
-        Err(error) => println!("skipped: `{python}` does not start ({error})"),
+        Ok(status) => {
+            assert!(status.success() || status.code() == Some(SKIPPED), "{status}");
+            status.success()
+        }
+        Err(error) => {
+            println!("skipped: `{python}` does not start ({error})");
+            false
+        }
     }
 }
 

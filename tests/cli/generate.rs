@@ -3,6 +3,11 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use ser::domain::spec::{LoraSpec, LoraTarget, Tuning};
+use ser::engine::export::{PolicyForm, export_policy};
+use ser::engine::files::checkpoint::write_checkpoint;
+use ser::engine::open::open_policy;
+use ser::engine::{Backbone, OpenSettings};
 use serde_json::Value;
 
 use super::fixture::{Place, SPEC, stderr, stdout, succeeded};
@@ -208,12 +213,12 @@ fn a_command_and_several_models_score_answers() {
     for (both, alone) in rewards("a,a:0").iter().zip(&alone) {
         let each = both["rewards"].as_array().unwrap();
         assert_eq!((each.len(), &each[0]), (2, &alone["reward"]));
-        let mean = (each[0].as_f64().unwrap() + each[1].as_f64().unwrap()) / 2.0;
+        let mean = f64::midpoint(each[0].as_f64().unwrap(), each[1].as_f64().unwrap());
         assert!((both["reward"].as_f64().unwrap() - mean).abs() < 1e-6, "{both}");
     }
     // What `ser score` says of the same answers.
     let full = ["generate", "embedded", "prompts.jsonl", "--full"];
-    place.write("answers.jsonl", &succeeded(&place, &full));
+    place.write("answers.jsonl", succeeded(&place, &full));
     let scored = answers(&succeeded(&place, &["score", "a", "answers.jsonl"]));
     let of = |all: &[Value]| -> Vec<Value> { all.iter().map(|it| it["reward"].clone()).collect() };
     assert_eq!(of(&scored), of(&alone));
@@ -268,4 +273,41 @@ fn a_command_that_does_not_score_is_told() {
     let output = place.ser(&none);
     assert!(stderr(&output).contains("no prompt all of whose answers have a score"));
     assert!(succeeded(&place, &["explain", "rubric"]).starts_with("# Rubric: 0 to 5 points"));
+}
+
+/// A policy before its first step answers like its backbone, also from its export.
+#[test]
+fn an_exported_policy_answers_prompts() {
+    let place = Place::new();
+    place.write("prompts.jsonl", PROMPTS);
+    let settings = OpenSettings {
+        tuning: Tuning::Lora(LoraSpec {
+            rank: 2,
+            alpha: 4.0,
+            dropout: 0.0,
+            targets: vec![LoraTarget::Query],
+        }),
+        ..OpenSettings::new(Backbone::Embedded, 128, 1)
+    };
+    let policy = open_policy(&settings).unwrap().unwrap();
+    write_checkpoint(&place.path(""), "checkpoint", policy.as_ref(), "{}").unwrap();
+    let dirs = ["policy", "adapter"].map(|name| place.path(name));
+    for (dir, form) in dirs.iter().zip([PolicyForm::Model, PolicyForm::Adapter { place: &dirs[1] }])
+    {
+        std::fs::create_dir(dir).unwrap();
+        export_policy(&settings, &place.path("checkpoint"), dir, form).unwrap();
+    }
+    let of = |model: &str| answers(&succeeded(&place, &["generate", model, "prompts.jsonl"]));
+    let want = of("embedded");
+    for model in ["policy", "adapter"] {
+        for (found, want) in of(model).iter().zip(&want) {
+            for key in ["line", "response", "n_tokens", "ended"] {
+                assert_eq!(found[key], want[key], "{model}");
+            }
+        }
+    }
+    let output = place.ser(&["generate", "policy", "prompts.jsonl"]);
+    let text = stderr(&output);
+    assert!(text.contains("greedy (`generation_config.json`)"), "{text}");
+    assert!(text.contains("ended by `</s>`; chat template"), "{text}");
 }

@@ -111,15 +111,12 @@ pub fn run(context: &Context, args: &BestOfArgs) -> CliResult {
     let mut scorers = args.reward.iter().map(|it| open(it)).collect::<CliResult<Vec<_>>>()?;
     let mut gold = args.gold.as_deref().map(open).transpose()?;
     args.sampling.tell(context, &args.model, &model, &settings);
-    let texts = answers(context, &mut model, &prompts, (&settings, &Stops::new(&args.stop)))?;
-    let judged = match &mut gold {
-        Some(gold) => Some(scored(gold, &prompts, &texts, 0.0)?),
-        None => None,
-    };
-    let mut chosen_by = Vec::with_capacity(scorers.len());
-    for scorer in &mut scorers {
-        chosen_by.push(scored(scorer, &prompts, &texts, args.spread_weight)?);
-    }
+    let asked = (prompts.as_slice(), &settings, &Stops::new(&args.stop));
+    let weight = args.spread_weight;
+    let all = answer_and_score(context, &mut model, asked, (&mut scorers, weight), gold.as_mut());
+    context.place().say.progress(None);
+    let (chosen_by, judged) = all?;
+    let judged = gold.as_ref().map(|_| judged);
     let names: Vec<&str> = scorers.iter().chain(&gold).map(Scorer::name).collect();
     let n_prompts = prompts.len();
     let whole = whole_prompts(context, n_prompts, &names, &chosen_by, judged.as_deref())?;
@@ -197,34 +194,49 @@ impl Listener for Collected<'_> {
     }
 }
 
-/// The answers to each prompt, as texts.
-pub(super) fn answers(
+/// Some prompts after another are answered and their answers scored, so that a scorer that fails does so
+/// before all answers are sampled. Gives the scores of each chooser, and those of the judge.
+fn answer_and_score(
     context: &Context,
+    model: &mut TextModel,
+    (prompts, settings, stops): (&[Prompt], &GenerationSettings, &Stops),
+    (scorers, spread_weight): (&mut [Scorer], f64),
+    mut gold: Option<&mut Scorer>,
+) -> CliResult<(Vec<Vec<Scores>>, Vec<Scores>)> {
+    let (mut chosen_by, mut judged) = (vec![Vec::new(); scorers.len()], Vec::new());
+    for (part, some) in prompts.chunks(PROMPTS_AT_ONCE).enumerate() {
+        let (first, n) = (part * PROMPTS_AT_ONCE, prompts.len());
+        context.place().say.progress(Some(&format!("{first} of {n} prompts answered")));
+        let settings = GenerationSettings { first_prompt: first as u32, ..settings.clone() };
+        let texts = answers(model, some, (&settings, stops))?;
+        for (scorer, all) in scorers.iter_mut().zip(&mut chosen_by) {
+            all.extend(scored(scorer, some, &texts, spread_weight)?);
+        }
+        if let Some(gold) = gold.as_deref_mut() {
+            judged.extend(scored(gold, some, &texts, 0.0)?);
+        }
+    }
+    Ok((chosen_by, judged))
+}
+
+/// The answers to each of some prompts, as texts.
+pub(super) fn answers(
     model: &mut TextModel,
     prompts: &[Prompt],
     (settings, stops): (&GenerationSettings, &Stops),
 ) -> CliResult<Vec<Vec<String>>> {
-    let say = context.place().say;
-    let mut all = Vec::with_capacity(prompts.len());
-    let n = prompts.len();
-    for (part, prompts) in prompts.chunks(PROMPTS_AT_ONCE).enumerate() {
-        say.progress(Some(&format!("{} of {n} prompts answered", all.len())));
-        let encode = |prompt: &Prompt| model.texts.encode(prompt_text(prompt));
-        let encoded = prompts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-        let asked: Vec<&[u32]> = encoded.iter().map(Vec::as_slice).collect();
-        let first_prompt = (part * PROMPTS_AT_ONCE) as u32;
-        let settings = GenerationSettings { first_prompt, ..settings.clone() };
-        let mut collected = Collected { texts: &model.texts, stops, answers: Vec::new() };
-        model.model.generate(&asked, &settings, &mut collected)?;
-        let mut answers = collected.answers;
-        answers.sort_by_key(|answer| answer.place);
-        for (prompt, answers) in prompts.iter().zip(answers.chunks(settings.n_answers)) {
-            let text = |answer| response(&model.texts, stops, prompt, answer);
-            all.push(answers.iter().map(text).collect::<CliResult<Vec<_>>>()?);
-        }
-    }
-    say.progress(None);
-    Ok(all)
+    let encode = |prompt: &Prompt| model.texts.encode(prompt_text(prompt));
+    let encoded = prompts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+    let asked: Vec<&[u32]> = encoded.iter().map(Vec::as_slice).collect();
+    let mut collected = Collected { texts: &model.texts, stops, answers: Vec::new() };
+    model.model.generate(&asked, settings, &mut collected)?;
+    let mut answers = collected.answers;
+    answers.sort_by_key(|answer| answer.place);
+    let of_prompt = |(prompt, answers): (&Prompt, &[Generated])| {
+        let text = |answer| response(&model.texts, stops, prompt, answer);
+        answers.iter().map(text).collect()
+    };
+    prompts.iter().zip(answers.chunks(settings.n_answers)).map(of_prompt).collect()
 }
 
 /// The score of each answer: the mean of several models' less `spread_weight` standard deviations.
@@ -246,8 +258,9 @@ pub(super) fn scored(
 
 fn unknown_to_the_oracle(prompt: &Prompt) -> CliError {
     let shown: String = prompt.text.chars().take(60).collect();
-    CliError::input(format!("the oracle does not know the prompt {shown:?}"))
-        .with_hint("it judges the embedded prompts alone; name a reward model as `--gold`")
+    CliError::input(format!("the oracle does not know the prompt {shown:?}")).with_hint(
+        "it judges the embedded prompts alone; name a reward model or a `command:…` as `--gold`",
+    )
 }
 
 /// The prompts whose answers everybody has scored. The best of n is drawn from all answers to a prompt, so

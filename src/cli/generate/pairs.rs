@@ -15,8 +15,11 @@ use crate::domain::preference::PairId;
 use crate::domain::random::{Place, Purpose, text_hash};
 use crate::domain::split::{SplitRule, split};
 use crate::domain::text::words;
+use crate::engine::generation::GenerationSettings;
 use crate::engine::text_model::Stops;
 
+/// Prompts whose answers are in memory at a time.
+const ANSWERED_AT_ONCE: usize = 16;
 /// Prompts that are read from the store at a time.
 const PROMPTS_AT_ONCE: usize = 4096;
 
@@ -98,21 +101,29 @@ pub fn run(context: &Context, args: &PairsArgs) -> CliResult {
     let mut model = options::open(context, &args.model)?;
     let settings = args.sampling.settings(&model, args.answers as usize)?;
     args.sampling.tell(context, &args.model, &model, &settings);
-    let texts = answers(context, &mut model, &prompts, (&settings, &Stops::default()))?;
-    let rewards = scored(&mut reward, &prompts, &texts, 0.0)?;
-    let judged = match &mut gold {
-        Some(gold) => Some(scored(gold, &prompts, &texts, 0.0)?),
-        None => None,
-    };
     let (mut lines, mut n_left_out) = (Vec::new(), 0);
-    for (number, prompt) in prompts.iter().enumerate() {
-        let judged = judged.as_ref().map(|it| &it[number]);
-        let place = Place::new(args.sampling.rng_seed, Purpose::Sides).at(number as u32, 0);
-        match pair(&texts[number], &rewards[number], judged, (args.choose, place)) {
-            Some(pair) => lines.push(line(prompt, &texts[number], &pair, &args.model.model)),
-            None => n_left_out += 1,
+    for (part, some) in prompts.chunks(ANSWERED_AT_ONCE).enumerate() {
+        let first = part * ANSWERED_AT_ONCE;
+        let n = prompts.len();
+        context.place().say.progress(Some(&format!("{first} of {n} prompts answered")));
+        let settings = GenerationSettings { first_prompt: first as u32, ..settings.clone() };
+        let texts = answers(&mut model, some, (&settings, &Stops::default()))?;
+        let rewards = scored(&mut reward, some, &texts, 0.0)?;
+        let judged = match &mut gold {
+            Some(gold) => Some(scored(gold, some, &texts, 0.0)?),
+            None => None,
+        };
+        for (at, prompt) in some.iter().enumerate() {
+            let judged = judged.as_ref().map(|it| &it[at]);
+            let number = (first + at) as u32;
+            let place = Place::new(args.sampling.rng_seed, Purpose::Sides).at(number, 0);
+            match pair(&texts[at], &rewards[at], judged, (args.choose, place)) {
+                Some(pair) => lines.push(line(prompt, &texts[at], &pair, &args.model.model)),
+                None => n_left_out += 1,
+            }
         }
     }
+    context.place().say.progress(None);
     write(&args.out, &lines).map_err(|error| CliError::io("write", &args.out, &error))?;
     context.say(&format!(
         "{} pairs of {} prompts; {} left out, whose answers are equal or equally good",
