@@ -172,7 +172,7 @@ impl Source {
             return possible.iter().map(|it| Candidate::new(it.get_name(), about(it))).collect();
         }
         match (argument.get_id().as_str(), command) {
-            ("run" | "runs" | "from" | "base" | "reward", _) | ("model", "score" | "eval") => {
+            ("run" | "runs" | "from" | "base" | "reward", _) | ("model", "score" | "serve" | "eval") => {
                 self.runs()
             }
             ("experiment", _) => self.experiments(),
