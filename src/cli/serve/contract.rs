@@ -50,7 +50,7 @@ struct Body<'a> {
 /// The body of an answer. OpenRLHF takes `rewards` to train and `scores` to filter prompts, and logs the
 /// mean of each of `extra_logs` under its name.
 #[derive(Debug, PartialEq, Serialize)]
-struct Rewards {
+struct Reply {
     rewards: Vec<f32>,
     scores: Vec<f32>,
     extra_logs: ExtraLogs,
@@ -135,8 +135,7 @@ pub fn answer(scored: &[Scored]) -> Vec<u8> {
         reward_truncated: column(|it| f32::from(u8::from(it.is_cut))),
     };
     // Lists of numbers cannot fail to serialize.
-    serde_json::to_vec(&Rewards { scores: rewards.clone(), rewards, extra_logs })
-        .unwrap_or_default()
+    serde_json::to_vec(&Reply { scores: rewards.clone(), rewards, extra_logs }).unwrap_or_default()
 }
 
 /// Whole texts. Where a query begins with its prompt, what follows is the answer.

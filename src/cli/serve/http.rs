@@ -34,7 +34,7 @@ const HEALTH: &str = "/health";
 /// How long a body may take to arrive.
 pub const RECEIVE: Duration = Duration::from_secs(30);
 /// How long a connection may be idle between two requests.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// Bodies that may be held at a time, as a multiple of the largest one.
 const N_BODIES: u64 = 8;
 
@@ -154,7 +154,7 @@ async fn get_rewards(State(site): State<Arc<Site>>, request: Request) -> Respons
         Ok((body, n_texts)) => {
             site.n_requests.fetch_add(1, Ordering::Relaxed);
             site.n_texts.fetch_add(n_texts as u64, Ordering::Relaxed);
-            (response(StatusCode::OK, body), format!("200, {n_texts} texts"))
+            (response(StatusCode::OK, body), format!("200, texts {n_texts}"))
         }
         Err(refusal) => (refused(&refusal), format!("{}, {refusal}", refusal.status())),
     };

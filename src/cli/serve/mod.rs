@@ -90,7 +90,8 @@ pub fn run(context: &Context, args: &ServeArgs) -> CliResult {
     context.say(&invitation(&scorer.name, address, token.is_some(), args));
     let limits = Limits {
         n_bytes: u64::from(args.max_body) << 20,
-        n_texts: args.max_texts as usize,
+        // A request that can never wait would only get through where nobody else asks.
+        n_texts: args.max_texts.min(args.max_waiting) as usize,
         time: Duration::from_secs(u64::from(args.timeout)),
     };
     let queue = Arc::new(Queue::new(args.max_waiting as usize));

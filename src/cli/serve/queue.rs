@@ -63,8 +63,7 @@ impl Queue {
         if state.is_closed {
             return Err(Refusal::Stopping);
         }
-        // A request of any size is taken where nobody waits.
-        if state.n_texts > 0 && state.n_texts + asked.len() > self.n_max {
+        if state.n_texts + asked.len() > self.n_max {
             let (n_waiting, retry_after_s) = (state.n_texts as u64, state.retry_after_s());
             return Err(Refusal::Full { n_waiting, retry_after_s });
         }
