@@ -53,6 +53,13 @@ fn tiny_checkpoints_leave_as_they_came() {
     run_script("check_peers.py", &[("--fixtures", fixtures)]);
 }
 
+/// Needs Python (`SER_PYTHON`, else `python3`) with torch, transformers, trl, datasets and pandas.
+#[test]
+#[ignore = "trains a small model and loads torch; a minute"]
+fn a_step_of_grpo_in_trl_is_rewarded_as_ser_scores() {
+    run_script("check_grpo.py", &[]);
+}
+
 /// Needs Python (`SER_PYTHON`, else `python3`) with `huggingface_hub`.
 #[test]
 #[cfg(feature = "hub")]

@@ -164,6 +164,16 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "serve",
+        &[
+            ("ser serve my-run", "for programs on this machine"),
+            (
+                "ser serve models/mine --listen 0.0.0.0:5000 --token-file token",
+                "for other machines too",
+            ),
+        ],
+    ),
+    (
         "generate",
         &[
             ("ser generate models/mine prompts.jsonl", "an answer to each prompt"),

@@ -47,6 +47,7 @@ mod query;
 mod record;
 mod run;
 mod score;
+mod serve;
 mod shell;
 mod show;
 mod verdict;
@@ -194,6 +195,8 @@ enum Command {
     Data(data::DataCommand),
     /// Score texts with a trained reward model: JSON lines in, rewards out
     Score(score::ScoreArgs),
+    /// Answer rewards over HTTP, as OpenRLHF asks a remote reward model
+    Serve(serve::ServeArgs),
     /// Answer prompts with a language model: JSON lines in, answers out
     Generate(generate::GenerateArgs),
     /// Measure what the best of n answers is worth, by a reward model and by a judge
@@ -417,6 +420,7 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Queue(args)) => queue::run(&context, &args),
         Some(Command::Data(command)) => data::run(&context, &command),
         Some(Command::Score(args)) => score::run(&context, &args),
+        Some(Command::Serve(args)) => serve::run(&context, &args),
         Some(Command::Generate(args)) => generate::run(&context, &args),
         Some(Command::BestOf(args)) => generate::best_of::run(&context, &args),
         Some(Command::Pairs(args)) => generate::pairs::run(&context, &args),
