@@ -129,10 +129,12 @@ fn hidden_labels_are_read_by_metrics_people_and_the_oracle_alone() {
     }
 }
 
-const READERS: [&str; 9] = [
+const READERS: [&str; 10] = [
     // The coin itself, and the human labels of the seed set.
     "src/domain/preference.rs",
     "src/worker/inputs.rs",
+    // A policy learns the answers that people preferred in the seed set (SFT, DPO).
+    "src/worker/policy/prompts.rs",
     // Metrics: held-out human pairs, and the precision of pseudo-labels.
     "src/worker/evaluate.rs",
     "src/worker/gold.rs",

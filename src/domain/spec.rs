@@ -347,6 +347,16 @@ impl ExperimentSpec {
         self.validate_kind()
     }
 
+    /// Rounds after round 0 at most; of a policy run its steps.
+    #[must_use]
+    pub fn rounds_max(&self) -> u32 {
+        match &self.policy {
+            Some(policy) if policy.objective.trains() => policy.steps,
+            Some(_) => 0,
+            None => self.rounds.max,
+        }
+    }
+
     fn validate_kind(&self) -> Result<(), SpecError> {
         let kind = self.kind.name();
         match (self.kind, &self.policy) {

@@ -221,10 +221,15 @@ impl Draft {
             return refuse(message).with_hint(format!("for example `{inner} = {default}`"));
         }
         let message = format!("unknown key `{key}` in {origin}");
-        let words = self.defaults.keys().map(String::as_str);
+        // Keys of a policy are meant where there is one alone.
+        let is_meant = |word: &&String| {
+            self.spec.policy.is_some() || key.starts_with("policy.") || !word.starts_with("policy.")
+        };
+        let words = self.defaults.keys().filter(is_meant).map(String::as_str);
         // A key in the wrong section is closer by its last part than as a whole.
         let last = key.rsplit('.').next().unwrap_or(key);
-        let same_name = self.defaults.keys().find(|k| k.rsplit('.').next() == Some(last));
+        let same_name =
+            self.defaults.keys().filter(is_meant).find(|k| k.rsplit('.').next() == Some(last));
         let hint = match same_name.map(String::as_str).or_else(|| nearest(key, words)) {
             Some(word) => format!("did you mean `{word}`?"),
             None => "`ser run --print-spec` lists every key".to_owned(),
@@ -329,9 +334,9 @@ mod tests {
     #[test]
     fn a_kind_that_is_not_there_is_refused_with_the_list() {
         assert!(from_text("kind = \"ser\"\n", None, &["kind=ser"]).is_ok());
-        let (message, hint) = message("kind = \"policy\"\n", &[]);
+        let (message, hint) = message("kind = \"trial\"\n", &[]);
         assert!(
-            message.contains("policy") && format!("{message} {hint}").contains("`ser`"),
+            message.contains("trial") && format!("{message} {hint}").contains("`ser`, `policy`"),
             "{message} {hint}"
         );
     }

@@ -65,7 +65,7 @@ impl Store {
                     experiment,
                     &new.spec.arm,
                     new.spec.rng_seed as i64,
-                    n_rounds(new.spec),
+                    new.spec.rounds_max(),
                     new.dataset,
                     new.test_dataset,
                     now_ms(),
@@ -155,15 +155,6 @@ impl Store {
         let text = self.run(run)?.spec_json;
         serde_json::from_str(&text)
             .map_err(|source| StoreError::Json { what: format!("the spec of `{run}`"), source })
-    }
-}
-
-/// Rounds at most; steps of a policy run.
-fn n_rounds(spec: &ExperimentSpec) -> u32 {
-    match &spec.policy {
-        Some(policy) if policy.objective.trains() => policy.steps,
-        Some(_) => 0,
-        None => spec.rounds.max,
     }
 }
 
@@ -475,10 +466,10 @@ mod tests {
         let mut fixture = testing::store();
         let run = fixture.run("a");
         assert_eq!(fixture.store.run(&run).unwrap().row.kind.name(), "ser");
-        fixture.store.connection.execute("UPDATE runs SET kind = 'policy'", []).unwrap();
+        fixture.store.connection.execute("UPDATE runs SET kind = 'trial'", []).unwrap();
         for error in [fixture.store.run(&run).unwrap_err(), fixture.store.runs().unwrap_err()] {
             let message = format!(
-                "run `{run}` is of the kind `policy`: it was made by a newer version of `ser`"
+                "run `{run}` is of the kind `trial`: it was made by a newer version of `ser`"
             );
             assert_eq!(error.to_string(), message);
             assert!(error.hint().unwrap().contains("newer"));

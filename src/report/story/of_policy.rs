@@ -39,7 +39,7 @@ pub fn sentence(event: &RunEvent) -> Option<(&'static str, String)> {
     None
 }
 
-/// A step in one line: `step 12: reward .41, divergence .8 nats, 31 tokens, 6 % cut`.
+/// A step in one line: `step 12: reward 0.410, divergence 0.80 nats, 31 tokens, 6.2 % cut`.
 #[must_use]
 pub fn step_line(event: &RunEvent) -> Option<String> {
     let RunEvent::PolicyStepTaken { step, metrics, .. } = event else { return None };
@@ -144,7 +144,7 @@ mod tests {
             (
                 evaluated,
                 "after step 10, 64 held-out prompts: reward 0.500 (0.400 to 0.600), gold 2.000 (1.900 to \
-                 2.100), 31 tokens, 25 % cut",
+                 2.100), 31 tokens, 25.0 % cut",
             ),
             (RunEvent::SignSeen { step: 3, seen }, "step 3: cut"),
             (
@@ -157,6 +157,6 @@ mod tests {
         assert_eq!(sentence(&RunEvent::Resumed), None);
         let metrics = Metrics::from([(M::Loss, 0.1), (M::Reward, 0.4), (M::ClippedRatio, 0.0)]);
         let step = RunEvent::PolicyStepTaken { step: 2, metrics, elapsed_ms: 5 };
-        assert_eq!(step_line(&step).as_deref(), Some("step 2: reward 0.400, 0 % cut"));
+        assert_eq!(step_line(&step).as_deref(), Some("step 2: reward 0.400, 0.0 % cut"));
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::run::RunId;
 use crate::domain::stats::bradley_terry::preference_probability;
 use crate::engine::AnswersTo;
 use crate::engine::policy::{AnswerScores, AnswerSlopes, Speaker};
-use crate::store::{RoundRow, Store};
+use crate::store::{RoundRow, Store, StoreError};
 use crate::worker::WorkerError;
 use crate::worker::reporter::Reporter;
 
@@ -39,7 +39,12 @@ pub fn pseudo_labels(
     {
         return Ok(labels);
     }
-    let row = store.run(&run)?;
+    let row = match store.run(&run) {
+        Ok(row) => row,
+        // The oracle, or a command.
+        Err(StoreError::UnknownRun { .. }) => return Ok(labels),
+        Err(error) => return Err(error.into()),
+    };
     if row.dataset != dataset || row.row.rng_seed != state.spec.rng_seed {
         return Ok(labels);
     }
