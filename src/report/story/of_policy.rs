@@ -93,7 +93,9 @@ fn share(share: &Share) -> String {
     format!("{} ({low} to {high})", percent(share.share))
 }
 
-fn judged(verdict: &PolicyVerdict) -> String {
+/// How the policy fares against its reference, in one sentence.
+#[must_use]
+pub fn judged(verdict: &PolicyVerdict) -> String {
     let PolicyVerdict { step, judge, win_rate, at_equal_length } = verdict;
     let equal = at_equal_length
         .as_ref()
