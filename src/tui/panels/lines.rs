@@ -45,7 +45,7 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
                 ],
                 RunKind::Policy => [
                     " · waits for you: 6 shows the answers, p lets it go on",
-                    " · waits for you: 6 shows, p goes on",
+                    " · waits for you: p goes on",
                     " · p goes on",
                 ],
             };
