@@ -14,8 +14,9 @@
 //! launch → supervisor        processes: who runs, who waits, who is gone; never imports engine
 //! launch → spec, hub         spec files and their layers; models and data by name, over the network
 //! cli → worker               the child side: runs ONE run to its end
+//! cli, worker → scorer       who scores answers: reward models, the oracle, a command of the user's
 //! report, tui → analysis     runs and arms side by side, with intervals
-//! worker → data, engine, store     three siblings that never import each other
+//! worker, scorer → data, engine, store     three siblings that never import each other
 //! all of them → domain       pure: the algorithm and what its numbers mean
 //! ```
 //!

@@ -13,4 +13,5 @@ mod generate;
 mod own_data;
 mod queue;
 mod review;
+mod serve;
 mod whole_run;

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod policies;
+
 /// What a script ends with when something it needs is missing.
 const SKIPPED: i32 = 77;
 
-/// Runs a script of `tests/python` with the program, the test pairs and a folder to work in.
-fn run_script(name: &str, arguments: &[(&str, PathBuf)]) {
+/// Runs a script of `tests/python` with the program, the test pairs and a folder to work in. Says whether it
+/// had what it needs.
+fn run_script(name: &str, arguments: &[(&str, PathBuf)]) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = std::env::var("SER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let work = tempfile::tempdir().unwrap();
@@ -20,8 +23,14 @@ fn run_script(name: &str, arguments: &[(&str, PathBuf)]) {
         command.arg(key).arg(path);
     }
     match command.status() {
-        Ok(status) => assert!(status.success() || status.code() == Some(SKIPPED), "{status}"),
-        Err(error) => println!("skipped: `{python}` does not start ({error})"),
+        Ok(status) => {
+            assert!(status.success() || status.code() == Some(SKIPPED), "{status}");
+            status.success()
+        }
+        Err(error) => {
+            println!("skipped: `{python}` does not start ({error})");
+            false
+        }
     }
 }
 
@@ -42,6 +51,13 @@ fn transformers_peft_and_trl_agree_with_ser() {
 fn tiny_checkpoints_leave_as_they_came() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/peers");
     run_script("check_peers.py", &[("--fixtures", fixtures)]);
+}
+
+/// Needs Python (`SER_PYTHON`, else `python3`) with torch, transformers, trl, datasets and pandas.
+#[test]
+#[ignore = "trains a small model and loads torch; a minute"]
+fn a_step_of_grpo_in_trl_is_rewarded_as_ser_scores() {
+    run_script("check_grpo.py", &[]);
 }
 
 /// Needs Python (`SER_PYTHON`, else `python3`) with `huggingface_hub`.

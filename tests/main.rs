@@ -15,6 +15,7 @@ mod layering;
 mod pages;
 mod patience;
 mod peers;
+mod policy;
 mod properties;
 mod pty;
 mod resume;

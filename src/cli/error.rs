@@ -14,6 +14,7 @@ use crate::engine::EngineError;
 use crate::hub::HubError;
 use crate::launch::LaunchError;
 use crate::report::ReportError;
+use crate::scorer::ScorerError;
 use crate::spec::SpecError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
@@ -239,6 +240,20 @@ impl From<ReportError> for CliError {
                 let hint = error.hint();
                 Self::from_error(ErrorKind::Input, &error, hint)
             }
+        }
+    }
+}
+
+impl From<ScorerError> for CliError {
+    fn from(error: ScorerError) -> Self {
+        match error {
+            ScorerError::Store(error) => error.into(),
+            ScorerError::Engine(error) => error.into(),
+            ScorerError::Command { .. } => Self {
+                details: error.said().iter().map(|line| format!("it said: {line}")).collect(),
+                ..Self::from_error(ErrorKind::Failure, &error, error.hint())
+            },
+            error => Self::from_error(ErrorKind::Input, &error, error.hint()),
         }
     }
 }

@@ -25,13 +25,43 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("ser run --set data.source=hf:Anthropic/hh-rlhf/helpful-base", "pairs of the Hub"),
             ("ser run --arm ser --arm seed-only --rng-seeds 1,2,3", "six runs, one experiment"),
             ("ser run --arm ser --arm seed-only --set ser:rounds.max=1", "a key of one arm"),
+            ("ser run --from my-run --policy rloo", "a policy trained by the run's reward model"),
             ("ser run --print-spec", "every key with what it means"),
+        ],
+    ),
+    (
+        "sft",
+        &[
+            (
+                "ser sft --set model.backbone=./model --set data.source=pairs.jsonl",
+                "a model and pairs of yours",
+            ),
+            (
+                "ser sft --set policy.sft.epochs=3 --set model.tuning=lora",
+                "three passes, low-rank adapters",
+            ),
         ],
     ),
     ("reproduce", &[("ser reproduce --help", "what the published protocol needs")]),
     ("runs", &[("ser runs", "the table"), ("ser runs --json", "for a program")]),
     ("show", &[("ser show my-run", "one run"), ("ser show my-run --json", "with every round")]),
     ("rounds", &[("ser rounds my-run --csv", "a line for each round")]),
+    (
+        "policy",
+        &[
+            ("ser policy my-policy", "reward, gold and divergence by evaluation"),
+            ("ser policy my-policy --steps --csv", "every metric of every step"),
+            ("ser policy one other", "which of them wins how often"),
+        ],
+    ),
+    (
+        "rollouts",
+        &[
+            ("ser rollouts my-policy --order gap", "the answers of the latest step"),
+            ("ser rollouts my-policy --all --json", "all of them, for a program"),
+            ("ser rollouts my-policy --veto 12", "never ask this prompt again"),
+        ],
+    ),
     ("compare", &[("ser compare my-run other-run", "paired differences with their intervals")]),
     ("tag", &[("ser tag my-run +paper -draft", "add one tag, take one off")]),
     ("note", &[("ser note my-run", "print the note")]),
@@ -134,6 +164,16 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "serve",
+        &[
+            ("ser serve my-run", "for programs on this machine"),
+            (
+                "ser serve models/mine --listen 0.0.0.0:5000 --token-file token",
+                "for other machines too",
+            ),
+        ],
+    ),
+    (
         "generate",
         &[
             ("ser generate models/mine prompts.jsonl", "an answer to each prompt"),
@@ -142,6 +182,13 @@ pub const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "eight, with rewards",
             ),
         ],
+    ),
+    (
+        "pairs",
+        &[(
+            "ser pairs ./policy --from my-run --reward my-run --out own.jsonl",
+            "its answers to the pool's prompts, best against worst",
+        )],
     ),
     (
         "best-of",

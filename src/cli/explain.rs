@@ -2,17 +2,22 @@
 
 use serde::Serialize;
 
-use crate::cli::print::{print_json, print_line};
+use crate::cli::print::{print_json, print_line, print_text};
 use crate::cli::{CliError, CliResult, Context};
 use crate::report::glossary::{self, TERMS, Term};
 use crate::report::table::aligned;
+use crate::scorer::RUBRIC;
 use crate::spec::form::{self, KeyHelp};
 use crate::spec::{self, ArmHelp};
+
+/// The word for the rubric of an external judge.
+const RUBRIC_WORD: &str = "rubric";
 
 /// Arguments of `ser explain`.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// A word or a sign of a screen or table, an arm, or a key of a spec; without one, all words are listed
+    /// A word or a sign of a screen or table, an arm, a key of a spec, or `rubric` (how an external judge
+    /// gives points); without one, all words are listed
     word: Vec<String>,
     /// Print one JSON document
     #[arg(long)]
@@ -44,6 +49,9 @@ pub fn run(_: &Context, args: &ExplainArgs) -> CliResult {
     let wanted = wanted.trim();
     if wanted.is_empty() {
         return list(TERMS.iter().collect(), args.json);
+    }
+    if wanted.eq_ignore_ascii_case(RUBRIC_WORD) {
+        return print_rubric(args.json);
     }
     if let Some(term) = glossary::find(wanted) {
         return if args.json { list(vec![term], true) } else { print_term(term) };
@@ -91,6 +99,13 @@ fn print_arm(name: &str, arm: &ArmHelp, is_json: bool) -> CliResult {
     print_line(&format!("  what  {}", arm.about))?;
     print_line(&format!("  sets  {}", arm.sets.join(", ")))?;
     print_line(&format!("  from  `--arm {name}`"))
+}
+
+fn print_rubric(is_json: bool) -> CliResult {
+    if is_json {
+        return print_json(&[serde_json::json!({ "word": RUBRIC_WORD, "is": RUBRIC })]);
+    }
+    print_text(RUBRIC)
 }
 
 fn print_key(key: &KeyHelp, is_json: bool) -> CliResult {

@@ -11,6 +11,8 @@ use crate::cli::run::reproduce;
 use crate::cli::run::request;
 use crate::cli::run::worker;
 use crate::cli::show::compare;
+use crate::cli::show::policy;
+use crate::cli::show::rollouts;
 use crate::cli::show::rounds;
 use crate::cli::show::runs;
 use crate::cli::show::samples;
@@ -45,6 +47,7 @@ mod query;
 mod record;
 mod run;
 mod score;
+mod serve;
 mod shell;
 mod show;
 mod verdict;
@@ -137,6 +140,8 @@ pub enum Color {
 enum Command {
     /// Start a run (or several: one for each arm and random seed)
     Run(run::RunArgs),
+    /// Train a language model on the answers that people preferred in the seed set (SFT)
+    Sft(run::RunArgs),
     /// Run the published protocol on data of yours and print the paper's table beside it
     Reproduce(reproduce::ReproduceArgs),
     /// List the runs
@@ -145,6 +150,10 @@ enum Command {
     Show(show::ShowArgs),
     /// Show the rounds of a run
     Rounds(rounds::RoundsArgs),
+    /// Show what a policy run measured, or which of several policies wins
+    Policy(policy::PolicyArgs),
+    /// Read the answers of a policy, and take prompts or answers out of its batches
+    Rollouts(rollouts::RolloutsArgs),
     /// Compare runs: what they differ in, and whether one is better
     Compare(compare::CompareArgs),
     /// Add tags to a run (`+paper`) or take them off (`-paper`)
@@ -186,10 +195,14 @@ enum Command {
     Data(data::DataCommand),
     /// Score texts with a trained reward model: JSON lines in, rewards out
     Score(score::ScoreArgs),
+    /// Answer rewards over HTTP, as OpenRLHF asks a remote reward model
+    Serve(serve::ServeArgs),
     /// Answer prompts with a language model: JSON lines in, answers out
     Generate(generate::GenerateArgs),
     /// Measure what the best of n answers is worth, by a reward model and by a judge
     BestOf(generate::best_of::BestOfArgs),
+    /// Pairs of a language model's own answers, for a reward model to label
+    Pairs(generate::pairs::PairsArgs),
     /// Talk with a language model
     Chat(generate::chat::ChatArgs),
     /// Measure how often a reward model ranks pairs as people did
@@ -380,10 +393,13 @@ pub fn run(cli: Cli) -> CliResult {
         None if is_interactive() => attach::open_interface(&context, None),
         None => runs::run_without_terminal(&context),
         Some(Command::Run(args)) => run::run(&context, &args),
+        Some(Command::Sft(args)) => run::sft(&context, args),
         Some(Command::Reproduce(args)) => reproduce::run(&context, &args),
         Some(Command::Runs(args)) => runs::run(&context, &args),
         Some(Command::Show(args)) => show::run(&context, &args),
         Some(Command::Rounds(args)) => rounds::run(&context, &args),
+        Some(Command::Policy(args)) => policy::run(&context, &args),
+        Some(Command::Rollouts(args)) => rollouts::run(&context, &args),
         Some(Command::Compare(args)) => compare::run(&context, &args),
         Some(Command::Tag(args)) => annotate::tag(&context, &args),
         Some(Command::Note(args)) => annotate::note(&context, &args),
@@ -404,8 +420,10 @@ pub fn run(cli: Cli) -> CliResult {
         Some(Command::Queue(args)) => queue::run(&context, &args),
         Some(Command::Data(command)) => data::run(&context, &command),
         Some(Command::Score(args)) => score::run(&context, &args),
+        Some(Command::Serve(args)) => serve::run(&context, &args),
         Some(Command::Generate(args)) => generate::run(&context, &args),
         Some(Command::BestOf(args)) => generate::best_of::run(&context, &args),
+        Some(Command::Pairs(args)) => generate::pairs::run(&context, &args),
         Some(Command::Chat(args)) => generate::chat::run(&context, &args),
         Some(Command::Eval(args)) => eval::run(&context, &args),
         Some(Command::Export(args)) => export::run(&context, &args),

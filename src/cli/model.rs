@@ -3,7 +3,6 @@
 pub mod bench;
 pub mod pretrain;
 pub mod scorer;
-pub mod trained;
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@ pub mod request;
 mod told;
 pub mod worker;
 
-use super::{CliResult, Context, is_interactive};
+use super::{CliError, CliResult, Context, is_interactive};
 use crate::analysis;
 use crate::analysis::RoundChoice;
 use crate::cli::print::{print_line, print_table};
@@ -84,6 +84,25 @@ struct FollowArgs {
     /// Follow to the end, then print what `ser show --json` prints
     #[arg(long)]
     json: bool,
+}
+
+/// The key that makes a best-of-n run a stage of SFT and nothing else.
+const NO_CURVE: &str = "policy.best_of=0";
+
+/// Starts runs that train a language model on the preferred answers of the seed set alone.
+///
+/// # Errors
+/// As [`run`]; with an objective.
+pub fn sft(context: &Context, mut args: RunArgs) -> CliResult {
+    if let Some(objective) = args.policy {
+        let message =
+            format!("SFT has no objective, but `--policy {}` names one", objective.name());
+        return Err(CliError::input(message)
+            .with_hint("`ser run --policy` begins with SFT (`policy.sft.epochs`) by itself"));
+    }
+    args.policy = Some(ObjectiveName::BestOfN);
+    args.sets.insert(0, NO_CURVE.to_owned());
+    run(context, &args)
 }
 
 /// Starts the runs.

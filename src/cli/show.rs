@@ -2,15 +2,19 @@
 
 pub mod compare;
 mod events;
+pub mod policy;
+pub mod rollouts;
 pub mod rounds;
 pub mod runs;
 pub mod samples;
 
 use super::{CliResult, Context};
 use crate::cli::print::{print_json, print_line, print_text};
+use crate::domain::run::RunKind;
 use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
 use crate::domain::told;
+use crate::report::listing::policy::PolicyReport;
 use crate::report::listing::rounds as round_list;
 use crate::report::table::Form;
 use crate::report::{ShowDocument, status, timestamp};
@@ -44,6 +48,13 @@ pub fn run(context: &Context, args: &ShowArgs) -> CliResult {
     }
     if args.json {
         return print_json(&ShowDocument::read(&store, &run)?);
+    }
+    if run.row.kind == RunKind::Policy {
+        for (name, value) in facts(&run, &[]) {
+            print_line(&format!("{name:<12}  {}", clean_line(&value)))?;
+        }
+        print_line("")?;
+        return policy::print(context, &PolicyReport::read(&store, run.row)?);
     }
     let rounds = store.rounds(&run.row.id)?;
     for (name, value) in facts(&run, &rounds) {
@@ -124,7 +135,8 @@ fn status_line(run: &RunDetail) -> String {
         && let Some(progress) = &row.progress
     {
         let (done, total) = (words::count(progress.n_done), words::count(progress.n_total));
-        format!("{status}, round {}: {} {done} of {total}", progress.round, progress.words())
+        let place = told::place(progress.step, progress.round);
+        format!("{status}, {place}: {} {done} of {total}", progress.words())
     } else {
         status
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::error::RecordError;
 use super::format::{self, Said};
 use super::json::{Json, PackedColumns};
-use crate::domain::text::conversation::{ASSISTANT_ROLE, FlatPair, Message};
+use crate::domain::text::conversation::{ASSISTANT_ROLE, FlatPair, Message, TextForm};
 
 /// A prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +59,29 @@ impl Prompt {
         let continues = is_text && (!is_chat || format::is_dialogue(&text));
         let messages = is_chat.then(|| said.into_prompt());
         Ok(Self { text, messages, continues, globals, record: own })
+    }
+
+    /// The prompt of a pair, given one of its answers (the first), in the form that [`Prompt::read`] reads.
+    ///
+    /// # Errors
+    /// As [`Prompt::read`].
+    pub fn of_pair(form: &TextForm, prompt: &str, answer: &str) -> Result<Self, RecordError> {
+        let mut record: Map<String, Value> =
+            serde_json::from_str(form.globals()).unwrap_or_default();
+        let parts = match form {
+            TextForm::Messages(_) => form.parts(prompt, answer, 0),
+            TextForm::Dialogue | TextForm::Plain | TextForm::Whole => None,
+        };
+        let key = if *form == TextForm::Whole { "text" } else { "prompt" };
+        let asked = match parts {
+            Some([messages, _]) => {
+                let messages: Vec<String> = messages.iter().map(Message::to_json).collect();
+                serde_json::from_str(&format!("[{}]", messages.join(","))).unwrap_or_default()
+            }
+            None => Value::from(prompt),
+        };
+        record.insert(key.to_owned(), asked);
+        Self::read(&Value::Object(record).to_string())
     }
 
     /// The record with an answer, in the form that `ser score` reads.

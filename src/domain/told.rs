@@ -93,6 +93,12 @@ pub fn doing(phase: Phase, part: u32, n_parts: u32) -> String {
     }
 }
 
+/// Which round, or step of a policy, a phase belongs to: `round 2`, `step 12`.
+#[must_use]
+pub fn place(phase: Phase, round: u32) -> String {
+    if phase.is_of_policy() { format!("step {round}") } else { format!("round {round}") }
+}
+
 /// A metric by the name that JSON and exports give it.
 #[must_use]
 pub fn metric(name: &str) -> String {

@@ -17,11 +17,12 @@ use super::implementation::Implementation;
 use super::memory::{Load, MemoryPlan};
 use super::{
     CausalLm, Claim, EncodedPair, EngineError, LabeledPair, ModelInfo, ModelTensor, NoLikelihood,
-    OpenSettings, PairText, RewardModel, StepReport, StepSettings, Trainable,
+    OpenSettings, PairText, RewardModel, StepReport, StepSettings, Trainable, WrittenText,
 };
 use crate::domain::preference::Side;
 use crate::domain::random::{Place, Purpose, text_hash};
 use crate::domain::spec::Loss;
+use crate::domain::text::conversation::TextForm;
 
 /// Number of features that words are hashed into.
 pub const N_FEATURES: usize = 4096;
@@ -204,6 +205,17 @@ impl RewardModel for MockModel {
                 }
             })
             .collect())
+    }
+
+    fn encode_written(&self, texts: &[WrittenText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        let form = &TextForm::Whole;
+        let doubled = |&WrittenText { prompt, answer }: &_| PairText {
+            form,
+            prompt,
+            response_a: answer,
+            response_b: answer,
+        };
+        self.encode(&texts.iter().map(doubled).collect::<Vec<_>>())
     }
 
     fn train_step(

@@ -74,6 +74,15 @@ impl<'a> PairText<'a> {
     }
 }
 
+/// One text that a chat template has written, special tokens included, cut in two where its answer
+/// begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenText<'a> {
+    /// Everything before the answer; empty where nobody knows where that begins.
+    pub prompt: &'a str,
+    pub answer: &'a str,
+}
+
 /// Token ids of both whole texts of a pair, after truncation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EncodedPair {
@@ -217,6 +226,13 @@ pub trait RewardModel: Trainable {
     /// # Errors
     /// When the tokenizer refuses a text.
     fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError>;
+
+    /// Token ids of texts that are written already, each on both sides of a pair, as
+    /// [`text::tokenize::PairTokenizer::encode_written`] reads them.
+    ///
+    /// # Errors
+    /// When the tokenizer refuses a text.
+    fn encode_written(&self, texts: &[WrittenText<'_>]) -> Result<Vec<EncodedPair>, EngineError>;
 
     /// One optimizer step on a batch.
     ///

@@ -13,6 +13,7 @@ use super::open::implementation;
 use super::score::score_all;
 use super::{
     Backbone, CacheSettings, EncodedPair, EngineError, OpenSettings, PairText, RewardModel,
+    WrittenText,
 };
 use crate::domain::spec::Tuning;
 use crate::domain::text::conversation::TextForm;
@@ -132,15 +133,30 @@ pub fn encode_texts(
             response_b: response,
         })
         .collect();
-    let encoded = model.encode(&pairs)?.into_iter();
-    Ok(encoded
-        .map(|pair| EncodedText {
+    Ok(model.encode(&pairs)?.into_iter().map(EncodedText::of_doubled).collect())
+}
+
+/// Token ids of texts that are written already, in order.
+///
+/// # Errors
+/// When the tokenizer refuses a text.
+pub fn encode_written(
+    model: &dyn RewardModel,
+    texts: &[WrittenText<'_>],
+) -> Result<Vec<EncodedText>, EngineError> {
+    Ok(model.encode_written(texts)?.into_iter().map(EncodedText::of_doubled).collect())
+}
+
+impl EncodedText {
+    /// The text that stands on both sides of a pair.
+    fn of_doubled(pair: EncodedPair) -> Self {
+        Self {
             tokens: pair.tokens_a,
             answer_start: pair.answer_start[0],
             // Both sides are the same text, so both lost the same tokens of the answer.
             n_tokens_cut: pair.n_prompt_tokens_cut + pair.n_answer_tokens_cut / 2,
-        })
-        .collect())
+        }
+    }
 }
 
 /// The reward of each text, in order, in batches of at most `token_budget` tokens.
@@ -155,16 +171,8 @@ pub fn score_texts(
     // The engine scores pairs, so two texts of similar length, which share nothing, form a pair.
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_by_key(|&i| texts[i].tokens.len());
-    let sides: Vec<[usize; 2]> = order.rchunks(2).map(|it| [it[0], it[it.len() - 1]]).collect();
-    let pairs: Vec<EncodedPair> = sides
-        .iter()
-        .map(|&[a, b]| EncodedPair {
-            tokens_a: texts[a].tokens.clone(),
-            tokens_b: texts[b].tokens.clone(),
-            answer_start: [texts[a].answer_start, texts[b].answer_start],
-            ..EncodedPair::default()
-        })
-        .collect();
+    let sides: Vec<&[usize]> = order.rchunks(2).collect();
+    let pairs: Vec<EncodedPair> = sides.iter().map(|sides| side_by_side(texts, sides)).collect();
     let pairs: Vec<&EncodedPair> = pairs.iter().collect();
     let scored = score_all(model, &pairs, token_budget, &mut |_| ControlFlow::Continue(()))?;
     let mut rewards = vec![0.0; texts.len()];
@@ -174,6 +182,21 @@ pub fn score_texts(
         }
     }
     Ok(rewards)
+}
+
+/// One or two texts as a pair. Beside one that is left over stands its own first token, which costs
+/// next to nothing.
+fn side_by_side(texts: &[EncodedText], sides: &[usize]) -> EncodedPair {
+    let first = &texts[sides[0]];
+    let second = sides.get(1).map(|i| &texts[*i]);
+    let tokens_b = second.map_or(&first.tokens[..first.tokens.len().min(1)], |text| &text.tokens);
+    let start_b = second.map_or(first.answer_start.min(1), |text| text.answer_start);
+    EncodedPair {
+        tokens_a: first.tokens.clone(),
+        tokens_b: tokens_b.to_vec(),
+        answer_start: [first.answer_start, start_b],
+        ..EncodedPair::default()
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +224,10 @@ mod tests {
                 assert!((rewards[i] - expected).abs() < 1e-6, "{} {expected}", rewards[i]);
             }
             assert!(score_texts(model.as_mut(), &[], 9).unwrap().is_empty());
+            let alone = encoded.iter().map(std::slice::from_ref);
+            let alone: Vec<f32> =
+                alone.map(|text| score_texts(model.as_mut(), text, 9).unwrap()[0]).collect();
+            assert_eq!(alone, rewards, "company changes no bit");
         }
     }
 

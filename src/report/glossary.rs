@@ -543,6 +543,76 @@ pub const TERMS: &[Term] = &[
         [Live]
     ),
     term!(
+        ["SFT", "sft", "supervised fine-tuning"],
+        "Before its steps a policy learns the answers that people preferred in the seed set; what comes of it is the reference.",
+        "0 epochs leave it out, for a model that answers well already.",
+        "`policy.sft.epochs`.",
+        []
+    ),
+    term!(
+        ["policy", "policies"],
+        "A language model that is trained to please a reward model, and judged by somebody else.",
+        "More gold at little divergence; more reward alone may be over-optimization.",
+        "`ser run --from RUN --policy rloo`, then `ser policy` and `ser rollouts`.",
+        []
+    ),
+    term!(
+        ["sample", "rollout", "rollouts"],
+        "The policy answers the prompts of a step, several times each; these answers are its rollouts.",
+        "Different answers with different rewards: equal ones teach nothing.",
+        "`policy.prompts_per_step`, `policy.answers`; `ser rollouts RUN` reads them.",
+        []
+    ),
+    term!(
+        ["update"],
+        "The policy learns from the answers of a step: what was rewarded more than expected becomes likelier.",
+        "A ratio that begins at 1, and a small share that the clip ends.",
+        "`policy.objective`, `policy.epochs`, `policy.mini_batches`.",
+        []
+    ),
+    term!(
+        ["evaluate", "evaluate_policy", "held-out prompts"],
+        "The policy answers the held-out prompts, the same after every step, and the judge scores the answers.",
+        "Gold that rises with the reward.",
+        "`policy.evaluate_every`, `policy.evaluate_prompts`.",
+        []
+    ),
+    term!(
+        ["best of n", "best_of", "best-of-n", "best_of_n"],
+        "Of several answers the one with the highest reward is taken; nothing is trained.",
+        "Where gold falls while the reward rises, the reward model is over-optimized.",
+        "`policy.best_of`, `ser best-of`, `ser policy RUN --best-of`.",
+        []
+    ),
+    term!(
+        ["open reward", "open_reward", "proxy"],
+        "The reward model that the policy is trained for (its score is the proxy) and the judge are opened.",
+        "The proxy stands for what people want, and only as far as it was trained.",
+        "`policy.reward`, `policy.gold`.",
+        []
+    ),
+    term!(
+        ["judge", "win rate"],
+        "At its end the policy is compared with its reference, prompt by prompt, by the judge.",
+        "A rate whose interval lies above one half, at equal length too.",
+        "`policy.gold`; `ser policy ONE OTHER` compares policies.",
+        []
+    ),
+    term!(
+        ["restore"],
+        "Gold fell significantly, so the policy takes the weights of its best evaluation again.",
+        "It happens by itself; the run ends there.",
+        "`policy.stop_on_drop`.",
+        []
+    ),
+    term!(
+        ["KL", "divergence", "nats"],
+        "How far the policy is from its reference: the expected log-ratio of an answer's probabilities, in nats.",
+        "Small for the gold that it brings. Below 0 or beyond 30 something is wrong.",
+        "`policy.beta` holds it down; estimated from the sampled tokens (k1).",
+        []
+    ),
+    term!(
         ["select"],
         "The pseudo-labels are chosen that the round trains on.",
         "Takes a moment.",

@@ -16,7 +16,7 @@ use super::request::{line, read};
 use crate::engine::scoring::Text;
 
 /// The longest wait for the next reply: a judge may have to load a large model before its first.
-pub const TIME_LIMIT: Duration = Duration::from_secs(300);
+pub const TIME_LIMIT: Duration = Duration::from_mins(5);
 /// Answers that are sent before the first of their scores is awaited.
 const N_AT_ONCE: usize = 256;
 /// Replies that wait to be taken; a command that writes more is held up.

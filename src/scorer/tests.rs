@@ -1,6 +1,11 @@
+//! Names of scorers, and whom they mean.
+
 use super::*;
 use crate::domain::text::conversation::{FlatPair, Message};
 use trained::RoundWanted;
+
+/// A question of the embedded set.
+const ASKED: &str = "Finn has 4 bags with 9 balloons in each. How many balloons is that?";
 
 fn nowhere() -> Home {
     Home::new("/nonexistent/home")
@@ -54,7 +59,9 @@ fn what_is_no_name_is_told() {
 #[test]
 fn several_models_give_a_score_each() {
     let mut models = vec![ModelWanted::named("embedded", 1); 2];
-    models.iter_mut().for_each(|it| it.untrained_head = true);
+    for it in &mut models {
+        it.untrained_head = true;
+    }
     let mut scorer = Wanted::Models(models).open(&nowhere()).unwrap();
     assert_eq!(scorer.name(), "embedded, embedded");
     let text = |response| Text { form: &TextForm::Dialogue, prompt: "the cat", response };
@@ -66,17 +73,17 @@ fn several_models_give_a_score_each() {
 #[test]
 fn the_oracle_knows_its_questions_in_every_form() {
     let mut oracle = open(&nowhere(), "oracle", 1).unwrap();
-    let flat = "\n\nHuman: Name a fruit.\n\nAssistant:";
-    let messages = [Message::new(USER_ROLE, "Name a fruit.")];
-    let answer = [Message::new("assistant", "A pear.")];
+    let flat = ["\n\nHuman: ", ASKED, "\n\nAssistant:"].concat();
+    let messages = [Message::new(USER_ROLE, ASKED)];
+    let answer = [Message::new("assistant", "That is 36 balloons.")];
     let FlatPair { prompt, answers, form } =
         FlatPair::of(&messages, [&answer, &answer], String::new());
     let found = oracle
         .scores(&[
-            Text { form: &TextForm::Dialogue, prompt: flat, response: " A pear." },
-            Text { form: &TextForm::Plain, prompt: "Name a fruit.", response: "A pear." },
+            Text { form: &TextForm::Dialogue, prompt: &flat, response: " That is 36 balloons." },
+            Text { form: &TextForm::Plain, prompt: ASKED, response: "That is 36 balloons." },
             Text { form: &form, prompt: &prompt, response: &answers[0] },
-            Text { form: &TextForm::Plain, prompt: "Name a fruit.", response: "A hammer." },
+            Text { form: &TextForm::Plain, prompt: ASKED, response: "That is 35 balloons." },
             Text { form: &TextForm::Plain, prompt: "What is new?", response: "Nothing." },
         ])
         .unwrap();

@@ -3,6 +3,11 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use ser::domain::spec::{LoraSpec, LoraTarget, Tuning};
+use ser::engine::export::{PolicyForm, export_policy};
+use ser::engine::files::checkpoint::write_checkpoint;
+use ser::engine::open::open_policy;
+use ser::engine::{Backbone, OpenSettings};
 use serde_json::Value;
 
 use super::fixture::{Place, SPEC, stderr, stdout, succeeded};
@@ -182,4 +187,127 @@ fn what_cannot_be_chosen_or_judged_is_told() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
         assert!(parts.iter().all(|part| text.contains(part)), "{arguments:?}: {text}");
     }
+}
+
+/// A judge that reads the whole line and counts its characters; where the answer is empty it has no score.
+const JUDGE: &str = r#"while read -r line; do
+    id=${line#*:}; id=${id%%,*}
+    case $line in *'"response":""'*) score=null ;; *) score=${#line} ;; esac
+    echo "{\"id\": $id, \"score\": $score}"
+done
+echo goodbye >&2
+"#;
+
+#[test]
+fn a_command_and_several_models_score_answers() {
+    let place = Place::with_spec(SPEC);
+    succeeded(&place, &["run", "spec.toml", "--plain", "--name", "a"]);
+    place.write("judge.sh", JUDGE);
+    place.write("prompts.jsonl", PROMPTS);
+    let asked = ["generate", "embedded", "prompts.jsonl", "--reward"];
+    let rewards = |name: &str| answers(&succeeded(&place, &[&asked[..], &[name]].concat()));
+    for answer in rewards("command:sh judge.sh") {
+        assert!(answer["reward"].as_f64().unwrap() > 20.0, "{answer}");
+    }
+    let alone = rewards("a");
+    for (both, alone) in rewards("a,a:0").iter().zip(&alone) {
+        let each = both["rewards"].as_array().unwrap();
+        assert_eq!((each.len(), &each[0]), (2, &alone["reward"]));
+        let mean = f64::midpoint(each[0].as_f64().unwrap(), each[1].as_f64().unwrap());
+        assert!((both["reward"].as_f64().unwrap() - mean).abs() < 1e-6, "{both}");
+    }
+    // What `ser score` says of the same answers.
+    let full = ["generate", "embedded", "prompts.jsonl", "--full"];
+    place.write("answers.jsonl", succeeded(&place, &full));
+    let scored = answers(&succeeded(&place, &["score", "a", "answers.jsonl"]));
+    let of = |all: &[Value]| -> Vec<Value> { all.iter().map(|it| it["reward"].clone()).collect() };
+    assert_eq!(of(&scored), of(&alone));
+
+    let asked = ["best-of", "embedded", "-n", "4", "--prompts", "6", "--max-new-tokens", "12"];
+    let names = ["--reward", "a,a:0", "--reward", "command:sh judge.sh", "--gold", "oracle"];
+    let of_spread = |weight: &str| -> Value {
+        let more = ["--spread-weight", weight, "--json"];
+        let all = [&asked[..], &names, &more].concat();
+        serde_json::from_str(&succeeded(&place, &all)).unwrap()
+    };
+    let (plain, careful) = (of_spread("0"), of_spread("1"));
+    let proxy = |found: &Value, which: usize| {
+        found["rewards"][which]["curve"][0]["proxy"]["mean"].as_f64().unwrap()
+    };
+    assert_eq!(plain["rewards"][0]["reward"], "round 1 of `a`, round 0 of `a`");
+    assert!(proxy(&careful, 0) < proxy(&plain, 0), "the spread is taken away");
+    assert_eq!(proxy(&careful, 1), proxy(&plain, 1), "one score has no spread");
+}
+
+#[test]
+fn a_command_that_does_not_score_is_told() {
+    let place = Place::new();
+    place.write("prompts.jsonl", PROMPTS);
+    let asked =
+        |name: &str| place.ser(&["generate", "embedded", "prompts.jsonl", "--reward", name]);
+    for (command, parts) in [
+        (
+            "command:echo no judge here >&2; exit 4",
+            ["ended (exit status: 4) after 0 of 1 replies", "it said: no judge here", "by hand"],
+        ),
+        ("command:cat", ["left `score` out of line 1", "{\"id\":0,", "null"]),
+        ("command:nowhere/judge", ["exit status: 127", "nowhere/judge", "hint:"]),
+    ] {
+        let output = asked(command);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{command}: {text}");
+        assert!(parts.iter().all(|part| text.contains(part)), "{command}: {text}");
+    }
+    // A judge without a score for some of the answers: their prompts are left out of the curve.
+    place.write("judge.sh", "i=0\nwhile read -r line; do id=${line#*:}; id=${id%%,*}
+        if [ $id -lt 2 ]; then s=null; else s=$id; fi; echo \"{\\\"id\\\": $id, \\\"score\\\": $s}\"; done");
+    let best =
+        ["best-of", "embedded", "prompts.jsonl", "-n", "2", "--reward", "command:sh judge.sh"];
+    let output = place.ser(&best);
+    let text = stderr(&output);
+    assert!(output.status.success(), "{text}");
+    let parts = ["has no score for 2 of 6 answers", "2 prompts, 2 answers to each"];
+    assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    let none = ["best-of", "embedded", "prompts.jsonl", "-n", "2", "--prompts", "1"];
+    let none = [&none[..], &["--reward", "command:sh judge.sh"]].concat();
+    let output = place.ser(&none);
+    assert!(stderr(&output).contains("no prompt all of whose answers have a score"));
+    assert!(succeeded(&place, &["explain", "rubric"]).starts_with("# Rubric: 0 to 5 points"));
+}
+
+/// A policy before its first step answers like its backbone, also from its export.
+#[test]
+fn an_exported_policy_answers_prompts() {
+    let place = Place::new();
+    place.write("prompts.jsonl", PROMPTS);
+    let settings = OpenSettings {
+        tuning: Tuning::Lora(LoraSpec {
+            rank: 2,
+            alpha: 4.0,
+            dropout: 0.0,
+            targets: vec![LoraTarget::Query],
+        }),
+        ..OpenSettings::new(Backbone::Embedded, 128, 1)
+    };
+    let policy = open_policy(&settings).unwrap().unwrap();
+    write_checkpoint(&place.path(""), "checkpoint", policy.as_ref(), "{}").unwrap();
+    let dirs = ["policy", "adapter"].map(|name| place.path(name));
+    for (dir, form) in dirs.iter().zip([PolicyForm::Model, PolicyForm::Adapter { place: &dirs[1] }])
+    {
+        std::fs::create_dir(dir).unwrap();
+        export_policy(&settings, &place.path("checkpoint"), dir, form).unwrap();
+    }
+    let of = |model: &str| answers(&succeeded(&place, &["generate", model, "prompts.jsonl"]));
+    let want = of("embedded");
+    for model in ["policy", "adapter"] {
+        for (found, want) in of(model).iter().zip(&want) {
+            for key in ["line", "response", "n_tokens", "ended"] {
+                assert_eq!(found[key], want[key], "{model}");
+            }
+        }
+    }
+    let output = place.ser(&["generate", "policy", "prompts.jsonl"]);
+    let text = stderr(&output);
+    assert!(text.contains("greedy (`generation_config.json`)"), "{text}");
+    assert!(text.contains("ended by `</s>`; chat template"), "{text}");
 }

@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 use super::super::{CliError, CliResult, Context};
 use super::{EvalArgs, SCORE_TOKENS, write_results};
 use crate::cli::model::scorer;
-use crate::cli::model::scorer::Scorer;
 use crate::cli::print::{print_json, print_table};
 use crate::data::{BestOfPrompt, BestOfReader, DatasetFormat, Part, Source};
 use crate::domain::metrics::reward_bench::{TiedPrompt, best_of_credit, ties_score};
 use crate::domain::text::words;
 use crate::engine::scoring::{Text, encode_texts, score_texts};
 use crate::report::table::{Cell, Form, Table, number, text};
+use crate::scorer::model::OpenModel;
 
 /// Prompts in memory at one time.
 const PROMPTS_AT_ONCE: usize = 256;
@@ -59,7 +59,7 @@ pub fn run(context: &Context, args: &EvalArgs, files: &[Source]) -> CliResult {
     print(context, args, &scorer, &results)
 }
 
-fn score(scorer: &mut Scorer, prompts: &[BestOfPrompt], results: &mut Results) -> CliResult {
+fn score(scorer: &mut OpenModel, prompts: &[BestOfPrompt], results: &mut Results) -> CliResult {
     let texts: Vec<Text<'_>> = prompts
         .iter()
         .flat_map(|it| {
@@ -88,7 +88,7 @@ fn score(scorer: &mut Scorer, prompts: &[BestOfPrompt], results: &mut Results) -
     Ok(())
 }
 
-fn print(context: &Context, args: &EvalArgs, scorer: &Scorer, results: &Results) -> CliResult {
+fn print(context: &Context, args: &EvalArgs, scorer: &OpenModel, results: &Results) -> CliResult {
     let mean = |credits: &Vec<f64>| credits.iter().sum::<f64>() / credits.len() as f64;
     let mut scores: BTreeMap<String, (usize, f64)> = results
         .credits

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::data::data_source::SourceArgs;
 use super::export::Target;
 use super::model::scorer;
-use super::model::scorer::{ModelArgs, Scorer};
+use super::model::scorer::ModelArgs;
 use super::{CliError, CliResult, Context};
 use crate::cli::print::{FormArgs, print_json, print_line, print_table};
 use crate::data::{BadPairPolicy, MixtureReader, SourceItem};
@@ -24,6 +24,7 @@ use crate::launch::by_name;
 use crate::launch::import::{self, ImportSettings};
 use crate::report;
 use crate::report::table::{Cell, Column, Form, Table, number, text};
+use crate::scorer::model::OpenModel;
 
 mod best_of;
 
@@ -100,7 +101,7 @@ pub fn run(context: &Context, args: &EvalArgs) -> CliResult {
 }
 
 fn score(
-    scorer: &mut Scorer,
+    scorer: &mut OpenModel,
     pairs: &[PreferencePair],
     by_group: bool,
     margins: &mut Margins,
@@ -152,7 +153,7 @@ fn row(name: &str, it: &Evaluation, form: Form) -> Vec<Cell> {
     row
 }
 
-fn print(context: &Context, args: &EvalArgs, scorer: &Scorer, margins: &Margins) -> CliResult {
+fn print(context: &Context, args: &EvalArgs, scorer: &OpenModel, margins: &Margins) -> CliResult {
     let Some(all) = Evaluation::from_margins(&margins.all) else {
         return Err(CliError::input(format!("`{}` holds no usable pair", args.source.names()))
             .with_hint("`ser data check` says why"));
@@ -214,7 +215,7 @@ fn print_sections(sections: &[(&'static str, f64)]) -> CliResult {
 
 fn document(
     args: &EvalArgs,
-    scorer: &Scorer,
+    scorer: &OpenModel,
     margins: &Margins,
     all: &Evaluation,
     slices: &[(&str, Evaluation)],
@@ -236,7 +237,7 @@ fn document(
 /// is.
 fn write_results(
     path: &std::path::Path,
-    scorer: &Scorer,
+    scorer: &OpenModel,
     accuracy: &BTreeMap<String, f64>,
 ) -> CliResult {
     let mut keys: Map<String, Value> =

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::parity::Example;
-use crate::cli::model::trained::TrainedRound;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
 use crate::engine::export::{Exported, InputForm};
 use crate::report;
 use crate::report::EvaluationDocument;
+use crate::scorer::trained::TrainedRound;
 
 /// What was written, beside what it is.
 #[derive(Debug, Clone, Copy)]

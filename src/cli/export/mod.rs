@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::model::trained::RoundArgs;
+use super::model::scorer::RoundArgs;
 use super::{CliError, CliResult, Context};
 use crate::analysis::RoundChoice;
 use crate::report::ImageForm;

@@ -2,13 +2,13 @@
 
 use super::super::{CliError, CliResult, Context};
 use super::{Target, card, parity, say_done, target};
-use crate::cli::model::trained;
-use crate::cli::model::trained::RoundArgs;
+use crate::cli::model::scorer::RoundArgs;
 use crate::domain::spec::Tuning;
 use crate::domain::text::words;
 use crate::engine::export::TrainedModel;
 use crate::engine::text::chat::ChatTemplate;
 use crate::engine::{EngineError, OpenSettings};
+use crate::scorer::trained;
 use crate::store::Store;
 
 /// Writes a round's model, or its adapter.
@@ -24,7 +24,7 @@ pub fn export(
     target: &Target,
     is_adapter: bool,
 ) -> CliResult {
-    let found = trained::find(context, store, run, round)?;
+    let found = trained::find(store, run, round.wanted())?;
     let settings = OpenSettings::of_spec(&found.spec);
     // Before the model is opened, which takes its time.
     if is_adapter && !matches!(settings.tuning, Tuning::Lora(_)) {

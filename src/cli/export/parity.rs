@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::cli::CliResult;
-use crate::cli::model::trained::TrainedRound;
 use crate::domain::preference::{PairId, PreferencePair};
 use crate::domain::spec::Device;
 use crate::domain::split::{SplitRule, split};
@@ -14,6 +13,7 @@ use crate::domain::text::conversation::{Message, TextForm};
 use crate::engine::OpenSettings;
 use crate::engine::export::{Exported, InputForm};
 use crate::engine::scoring::{Text, encode_texts, open_to_score, score_texts};
+use crate::scorer::trained::TrainedRound;
 use crate::store::Store;
 
 /// Pairs that are looked at.

@@ -2,15 +2,12 @@
 
 use serde_json::Value;
 
-use crate::cli::model::scorer::Scorer;
 use crate::cli::{CliError, CliResult};
 use crate::data::{Answer, Answers, Prompt};
 use crate::engine::generation::Generated;
-use crate::engine::scoring::{Text, encode_texts, score_texts};
+use crate::engine::scoring::Text;
 use crate::engine::text_model::{Stops, Texts};
-
-/// Tokens scored together.
-const SCORE_TOKENS: usize = 8192;
+use crate::scorer::Scorer;
 
 /// The text of an answer. The space that parts it from the mark of its speaker is none of a message's.
 ///
@@ -30,15 +27,16 @@ pub(super) fn response(
     })
 }
 
-/// What a reward model says of answers to a prompt, as `ser score` would.
+/// The scores of answers to a prompt, one for each model, as `ser score` would give them; an answer that
+/// the oracle or a command has no score for has none.
 ///
 /// # Errors
-/// When the record of the prompt holds answers of its own, or the model cannot score.
-pub(super) fn rewards(
+/// When the record of the prompt holds answers of its own, or the answers cannot be scored.
+pub(super) fn scores(
     scorer: &mut Scorer,
     prompt: &Prompt,
     texts: &[String],
-) -> CliResult<Vec<f32>> {
+) -> CliResult<Vec<Vec<f64>>> {
     let mut answers: Vec<Answer> = Vec::with_capacity(texts.len());
     for text in texts {
         let record = Value::Object(prompt.answered(text)).to_string();
@@ -56,6 +54,5 @@ pub(super) fn rewards(
         .iter()
         .map(|it| Text { form: &it.form, prompt: &it.prompt, response: &it.text })
         .collect();
-    let encoded = encode_texts(scorer.model.as_ref(), &texts)?;
-    Ok(score_texts(scorer.model.as_mut(), &encoded, SCORE_TOKENS)?)
+    Ok(scorer.scores(&texts)?)
 }

@@ -5,26 +5,26 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::answers::{response, rewards};
+use super::answers::{response, scores};
 use super::options::{self, LanguageArgs, SamplingArgs};
 use super::prompt_text;
-use crate::cli::model::scorer::{self, ModelArgs, Scorer};
+use crate::cli::model::scorer::TimeoutArgs;
 use crate::cli::print::{print_json, print_table};
 use crate::cli::score::lines::Lines;
 use crate::cli::{CliError, CliResult, Context};
-use crate::data::pocket::grade;
 use crate::data::{self, EmbeddedSplit, Prompt, ReadSettings, Sample, Source, SourceItem};
 use crate::domain::policy::best_of::{Measured, Point, Scored, curve};
+use crate::domain::policy::reward::{Shaping, Squash};
 use crate::domain::text::words;
 use crate::engine::generation::{AnswerPlace, Generated, GenerationSettings, Listener, Reply};
 use crate::engine::text_model::{Stops, TextModel, Texts};
 use crate::report::table::{Cell, Form, Table, number, text};
+use crate::scorer::{ORACLE, Scorer};
 
 /// Prompts whose answers are in memory as tokens at a time.
 const PROMPTS_AT_ONCE: usize = 16;
-/// The name of the prompts, and of the judge, that come with the program.
+/// The name of the prompts that come with the program.
 const EMBEDDED: &str = "embedded";
-const ORACLE: &str = "oracle";
 
 /// Arguments of `ser best-of`.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,19 @@ const ORACLE: &str = "oracle";
     the reward that chooses the answer, `gold` what a judge says of the chosen one; where gold falls while \
     the proxy rises, the reward model is over-optimized. `KL` is how far the best of n is from one sampled \
     answer, `ln n - (n - 1) / n`, in nats. Intervals (95 %) are over prompts.\n\n\
-    Several `--reward` models choose among the same answers, so that they can be compared."
+    Several `--reward` models choose among the same answers, so that they can be compared. Models with \
+    commas between them choose together: by the mean of their scores, less `--spread-weight` standard \
+    deviations.\n\n\
+    `command:python judge.py` is a reward, or an external judge, of your own. `sh` starts it once; it reads \
+    JSON lines\n\
+    \x20 {\"id\": 0, \"prompt\": [{\"role\": \"user\", \"content\": \"…\"}], \"response\": \"…\", \"left\": 3}\n\
+    from its standard input and writes one for each to its standard output, flushed, in any order:\n\
+    \x20 {\"id\": 0, \"score\": 4}\n\
+    `prompt` is a text where the record is no conversation but a text that goes on. `left` says how many \
+    lines come without a wait for this reply; at 0 all replies are due, so that a command may score several \
+    together. A score is a number, `null` says that there is none; what it writes to standard error is \
+    shown when it fails. When its input ends it has two seconds to end, too. `ser explain rubric` prints a \
+    rubric of 0 to 5 points for a judge."
 )]
 pub struct BestOfArgs {
     #[command(flatten)]
@@ -43,13 +55,18 @@ pub struct BestOfArgs {
     /// test prompts that come with the program
     #[arg(default_value = EMBEDDED)]
     file: PathBuf,
-    /// Choose by this reward model: a run, `RUN:ROUND`, a model directory, or `hf:owner/name` (can be given
-    /// again)
+    /// Choose by this reward model: a run, `RUN:ROUND`, a model directory, `hf:owner/name`, several of these
+    /// with commas, `oracle`, or `command:…` (can be given again)
     #[arg(long, required = true, value_name = "MODEL")]
     reward: Vec<String>,
-    /// Judge by this reward model, or by the `oracle` of the embedded prompts
+    /// Judge by this reward model, by the `oracle` of the embedded prompts, or by `command:…`
     #[arg(long, value_name = "MODEL")]
     gold: Option<String>,
+    /// Take so many standard deviations of several models' scores from their mean
+    #[arg(long, default_value_t = 0.0, value_name = "K", value_parser = spread_weight)]
+    spread_weight: f64,
+    #[command(flatten)]
+    timeout: TimeoutArgs,
     /// Answers to each prompt
     #[arg(short = 'n', long, default_value_t = 64, value_name = "N",
           value_parser = clap::value_parser!(u32).range(2..=1024))]
@@ -66,12 +83,8 @@ pub struct BestOfArgs {
     form: crate::cli::print::FormArgs,
 }
 
-/// Who judges the chosen answers.
-enum Gold {
-    Nobody,
-    Oracle,
-    Model(Box<Scorer>),
-}
+/// The scores of the answers to a prompt; `None` where there is none.
+pub(super) type Scores = Vec<Option<f64>>;
 
 /// The curve of one reward model.
 struct Chooser {
@@ -85,35 +98,38 @@ struct Chooser {
 /// When a model cannot be opened, a prompt not be used, or the oracle does not know a prompt.
 pub fn run(context: &Context, args: &BestOfArgs) -> CliResult {
     let prompts = sampled(read(&args.file)?, args.prompts, args.sampling.rng_seed);
-    if args.gold.as_deref() == Some(ORACLE) {
+    let open = |name: &str| args.timeout.open(context, name, args.model.threads);
+    if args.gold.iter().chain(&args.reward).any(|it| it == ORACLE) {
         // Told before the answers are sampled, which takes minutes.
-        prompts
-            .iter()
-            .find(|it| grade(&it.text, "").is_none())
-            .map_or(Ok(()), |it| Err(unknown(it)))?;
+        let empty = vec![vec![String::new()]; prompts.len()];
+        let graded = scored(&mut open(ORACLE)?, &prompts, &empty, 0.0)?;
+        let unknown = prompts.iter().zip(&graded).find(|(_, grades)| grades[0].is_none());
+        unknown.map_or(Ok(()), |(prompt, _)| Err(unknown_to_the_oracle(prompt)))?;
     }
     let mut model = options::open(context, &args.model)?;
     let settings = args.sampling.settings(&model, args.answers as usize)?;
-    let open = |name: &str| scorer::open(context, &ModelArgs::named(name, args.model.threads));
     let mut scorers = args.reward.iter().map(|it| open(it)).collect::<CliResult<Vec<_>>>()?;
-    let mut gold = match args.gold.as_deref() {
-        None => Gold::Nobody,
-        Some(ORACLE) => Gold::Oracle,
-        Some(name) => Gold::Model(Box::new(open(name)?)),
-    };
+    let mut gold = args.gold.as_deref().map(open).transpose()?;
     args.sampling.tell(context, &args.model, &model, &settings);
-    let texts = answers(context, &mut model, &prompts, (&settings, &Stops::new(&args.stop)))?;
-    let judged = judge(&mut gold, &prompts, &texts)?;
-    let mut choosers = Vec::new();
-    for scorer in &mut scorers {
-        let scored = scored(scorer, &prompts, (&texts, &judged))?;
-        choosers.push(Chooser { name: scorer.name.clone(), curve: curve(&scored) });
-    }
-    print(context, args, prompts.len(), &choosers)
+    let asked = (prompts.as_slice(), &settings, &Stops::new(&args.stop));
+    let weight = args.spread_weight;
+    let all = answer_and_score(context, &mut model, asked, (&mut scorers, weight), gold.as_mut());
+    context.place().say.progress(None);
+    let (chosen_by, judged) = all?;
+    let judged = gold.as_ref().map(|_| judged);
+    let names: Vec<&str> = scorers.iter().chain(&gold).map(Scorer::name).collect();
+    let n_prompts = prompts.len();
+    let whole = whole_prompts(context, n_prompts, &names, &chosen_by, judged.as_deref())?;
+    let curve_of = |(scorer, scores): (&Scorer, &Vec<Scores>)| {
+        let name = scorer.name().to_owned();
+        Chooser { name, curve: curve(&both(&whole, scores, judged.as_deref())) }
+    };
+    let choosers: Vec<Chooser> = scorers.iter().zip(&chosen_by).map(curve_of).collect();
+    print(context, args, whole.len(), &choosers)
 }
 
 /// All prompts of the file.
-fn read(file: &Path) -> CliResult<Vec<Prompt>> {
+pub(super) fn read(file: &Path) -> CliResult<Vec<Prompt>> {
     if file == Path::new(EMBEDDED) {
         return embedded();
     }
@@ -156,7 +172,7 @@ fn embedded() -> CliResult<Vec<Prompt>> {
 }
 
 /// A random sample of the prompts, in their order.
-fn sampled(prompts: Vec<Prompt>, n: usize, rng_seed: u64) -> Vec<Prompt> {
+pub(super) fn sampled(prompts: Vec<Prompt>, n: usize, rng_seed: u64) -> Vec<Prompt> {
     let mut sample = Sample::of(prompts.len() as u64, n as u64, rng_seed, 0);
     prompts.into_iter().filter(|_| sample.takes()).collect()
 }
@@ -178,80 +194,127 @@ impl Listener for Collected<'_> {
     }
 }
 
-/// The answers to each prompt, as texts.
-fn answers(
+/// Some prompts after another are answered and their answers scored, so that a scorer that fails does so
+/// before all answers are sampled. Gives the scores of each chooser, and those of the judge.
+fn answer_and_score(
     context: &Context,
+    model: &mut TextModel,
+    (prompts, settings, stops): (&[Prompt], &GenerationSettings, &Stops),
+    (scorers, spread_weight): (&mut [Scorer], f64),
+    mut gold: Option<&mut Scorer>,
+) -> CliResult<(Vec<Vec<Scores>>, Vec<Scores>)> {
+    let (mut chosen_by, mut judged) = (vec![Vec::new(); scorers.len()], Vec::new());
+    for (part, some) in prompts.chunks(PROMPTS_AT_ONCE).enumerate() {
+        let (first, n) = (part * PROMPTS_AT_ONCE, prompts.len());
+        context.place().say.progress(Some(&format!("{first} of {n} prompts answered")));
+        let settings = GenerationSettings { first_prompt: first as u32, ..settings.clone() };
+        let texts = answers(model, some, (&settings, stops))?;
+        for (scorer, all) in scorers.iter_mut().zip(&mut chosen_by) {
+            all.extend(scored(scorer, some, &texts, spread_weight)?);
+        }
+        if let Some(gold) = gold.as_deref_mut() {
+            judged.extend(scored(gold, some, &texts, 0.0)?);
+        }
+    }
+    Ok((chosen_by, judged))
+}
+
+/// The answers to each of some prompts, as texts.
+pub(super) fn answers(
     model: &mut TextModel,
     prompts: &[Prompt],
     (settings, stops): (&GenerationSettings, &Stops),
 ) -> CliResult<Vec<Vec<String>>> {
-    let say = context.place().say;
-    let mut all = Vec::with_capacity(prompts.len());
-    let n = prompts.len();
-    for (part, prompts) in prompts.chunks(PROMPTS_AT_ONCE).enumerate() {
-        say.progress(Some(&format!("{} of {n} prompts answered", all.len())));
-        let encode = |prompt: &Prompt| model.texts.encode(prompt_text(prompt));
-        let encoded = prompts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-        let asked: Vec<&[u32]> = encoded.iter().map(Vec::as_slice).collect();
-        let first_prompt = (part * PROMPTS_AT_ONCE) as u32;
-        let settings = GenerationSettings { first_prompt, ..settings.clone() };
-        let mut collected = Collected { texts: &model.texts, stops, answers: Vec::new() };
-        model.model.generate(&asked, &settings, &mut collected)?;
-        let mut answers = collected.answers;
-        answers.sort_by_key(|answer| answer.place);
-        for (prompt, answers) in prompts.iter().zip(answers.chunks(settings.n_answers)) {
-            let text = |answer| response(&model.texts, stops, prompt, answer);
-            all.push(answers.iter().map(text).collect::<CliResult<Vec<_>>>()?);
-        }
-    }
-    say.progress(None);
-    Ok(all)
+    let encode = |prompt: &Prompt| model.texts.encode(prompt_text(prompt));
+    let encoded = prompts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+    let asked: Vec<&[u32]> = encoded.iter().map(Vec::as_slice).collect();
+    let mut collected = Collected { texts: &model.texts, stops, answers: Vec::new() };
+    model.model.generate(&asked, settings, &mut collected)?;
+    let mut answers = collected.answers;
+    answers.sort_by_key(|answer| answer.place);
+    let of_prompt = |(prompt, answers): (&Prompt, &[Generated])| {
+        let text = |answer| response(&model.texts, stops, prompt, answer);
+        answers.iter().map(text).collect()
+    };
+    prompts.iter().zip(answers.chunks(settings.n_answers)).map(of_prompt).collect()
 }
 
-/// The judge's score of each answer; nothing without a judge.
-fn judge(
-    gold: &mut Gold,
-    prompts: &[Prompt],
-    texts: &[Vec<String>],
-) -> CliResult<Vec<Vec<Option<f64>>>> {
-    let mut all = Vec::with_capacity(prompts.len());
-    for (prompt, texts) in prompts.iter().zip(texts) {
-        all.push(match gold {
-            Gold::Nobody => vec![None; texts.len()],
-            Gold::Oracle => {
-                let score = |text: &String| {
-                    let grade = grade(&prompt.text, text).ok_or_else(|| unknown(prompt))?;
-                    Ok(Some(grade.score))
-                };
-                texts.iter().map(score).collect::<CliResult<_>>()?
-            }
-            Gold::Model(scorer) => {
-                let rewards = rewards(scorer, prompt, texts)?;
-                rewards.into_iter().map(|it| Some(f64::from(it))).collect()
-            }
-        });
-    }
-    Ok(all)
-}
-
-fn unknown(prompt: &Prompt) -> CliError {
-    let shown: String = prompt.text.chars().take(60).collect();
-    CliError::input(format!("the oracle does not know the prompt {shown:?}"))
-        .with_hint("it judges the embedded prompts alone; name a reward model as `--gold`")
-}
-
-fn scored(
+/// The score of each answer: the mean of several models' less `spread_weight` standard deviations.
+pub(super) fn scored(
     scorer: &mut Scorer,
     prompts: &[Prompt],
-    (texts, judged): (&[Vec<String>], &[Vec<Option<f64>>]),
-) -> CliResult<Vec<Vec<Scored>>> {
+    texts: &[Vec<String>],
+    spread_weight: f64,
+) -> CliResult<Vec<Scores>> {
+    let shaping =
+        Shaping { squash: Squash::None, spread_weight, clip: 0.0, missing_end_penalty: 0.0 };
     let mut all = Vec::with_capacity(prompts.len());
-    for ((prompt, texts), judged) in prompts.iter().zip(texts).zip(judged) {
-        let rewards = rewards(scorer, prompt, texts)?;
-        let pairs = rewards.into_iter().zip(judged);
-        all.push(pairs.map(|(it, gold)| Scored { proxy: f64::from(it), gold: *gold }).collect());
+    for (prompt, texts) in prompts.iter().zip(texts) {
+        let scores = scores(scorer, prompt, texts)?;
+        all.push(scores.iter().map(|it| shaping.reward(it, true)).collect());
     }
     Ok(all)
+}
+
+fn unknown_to_the_oracle(prompt: &Prompt) -> CliError {
+    let shown: String = prompt.text.chars().take(60).collect();
+    CliError::input(format!("the oracle does not know the prompt {shown:?}")).with_hint(
+        "it judges the embedded prompts alone; name a reward model or a `command:…` as `--gold`",
+    )
+}
+
+/// The prompts whose answers everybody has scored. The best of n is drawn from all answers to a prompt, so
+/// one without a score takes its prompt out of every curve, which is said.
+fn whole_prompts(
+    context: &Context,
+    n_prompts: usize,
+    names: &[&str],
+    chosen_by: &[Vec<Scores>],
+    judged: Option<&[Scores]>,
+) -> CliResult<Vec<usize>> {
+    let scorers = chosen_by.iter().map(Vec::as_slice).chain(judged);
+    for (name, scores) in names.iter().zip(scorers.clone()) {
+        let n_without = scores.iter().flatten().filter(|score| score.is_none()).count();
+        if n_without > 0 {
+            let n = scores.iter().map(Vec::len).sum::<usize>();
+            context.say(&format!(
+                "{name} has no score for {} of {} answers; their prompts are left out",
+                words::count(n_without as u64),
+                words::count(n as u64)
+            ));
+        }
+    }
+    let is_whole =
+        |prompt: &usize| scorers.clone().all(|it| it[*prompt].iter().all(Option::is_some));
+    let whole: Vec<usize> = (0..n_prompts).filter(is_whole).collect();
+    if whole.is_empty() {
+        let message = "there is no prompt all of whose answers have a score";
+        return Err(CliError::failure(message).with_hint(
+            "the best of n is chosen among all answers, so each of them needs a number",
+        ));
+    }
+    Ok(whole)
+}
+
+/// Each answer to these prompts by the reward that chooses it and, where there is a judge, by the judge.
+fn both(whole: &[usize], chosen_by: &[Scores], judged: Option<&[Scores]>) -> Vec<Vec<Scored>> {
+    let of_prompt = |prompt: &usize| {
+        let gold = |answer: usize| judged.and_then(|it| it[*prompt][answer]);
+        let scores = chosen_by[*prompt].iter().enumerate();
+        let scored = |(answer, proxy): (usize, &Option<f64>)| {
+            proxy.map(|proxy| Scored { proxy, gold: gold(answer) })
+        };
+        scores.filter_map(scored).collect()
+    };
+    whole.iter().map(of_prompt).collect()
+}
+
+/// Reads `--spread-weight`.
+fn spread_weight(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("a number of 0 or more is expected".to_owned()),
+    }
 }
 
 /// The rows that a table shows: powers of two, and the last.

@@ -4,13 +4,14 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::model::scorer::{self, ModelArgs, Scorer};
+use super::model::scorer;
 use super::score::lines::{Line, Lines};
 use super::{CliError, CliResult, Context};
 use crate::data::Prompt;
 use crate::engine::EngineError;
 use crate::engine::generation::GenerationSettings;
 use crate::engine::text_model::{PromptText, Stops, TextModel};
+use crate::scorer::Scorer;
 use options::{LanguageArgs, SamplingArgs};
 use results::{Asked, Count, Results};
 
@@ -18,6 +19,7 @@ mod answers;
 pub mod best_of;
 pub mod chat;
 mod options;
+pub mod pairs;
 mod results;
 
 /// Prompts that are read before the first of them is answered.
@@ -55,9 +57,12 @@ pub struct GenerateArgs {
     /// End an answer where this text begins (can be given again)
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// Score each answer with this reward model: a run, a model directory, or `hf:owner/name`
+    /// Score each answer: a run, `RUN:ROUND`, a model directory, `hf:owner/name`, several of these with
+    /// commas (the mean, and each), `oracle`, or `command:…` (`ser best-of --help` has its protocol)
     #[arg(long, value_name = "MODEL")]
     reward: Option<String>,
+    #[command(flatten)]
+    timeout: scorer::TimeoutArgs,
     /// Give each record back with its answer, in the form that `ser score` reads
     #[arg(long)]
     full: bool,
@@ -78,7 +83,7 @@ pub fn run(context: &Context, args: &GenerateArgs) -> CliResult {
     let mut model = options::open(context, &args.model)?;
     let mut settings = args.sampling.settings(&model, args.answers as usize)?;
     let mut scorer = match &args.reward {
-        Some(name) => Some(scorer::open(context, &ModelArgs::named(name, args.model.threads))?),
+        Some(name) => Some(args.timeout.open(context, name, args.model.threads)?),
         None => None,
     };
     args.sampling.tell(context, &args.model, &model, &settings);

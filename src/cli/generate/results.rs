@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::GenerateArgs;
-use super::answers::{response, rewards};
-use crate::cli::model::scorer::Scorer;
+use super::answers::{response, scores};
 use crate::cli::{CliError, CliResult, Context};
 use crate::data::Prompt;
 use crate::domain::text::words;
 use crate::engine::generation::{AnswerPlace, Ending, Generated, Listener, Reply};
 use crate::engine::text_model::{Stops, Texts};
+use crate::scorer::Scorer;
 
 /// A line of the input.
 pub(super) struct Asked {
@@ -155,8 +155,8 @@ impl<'a, W: Write> Results<'a, W> {
         for answer in answers {
             texts.push(response(self.texts, &self.stops, prompt, answer)?);
         }
-        let rewards = match self.scorer.as_deref_mut() {
-            Some(scorer) => Some(rewards(scorer, prompt, &texts)?),
+        let scores = match self.scorer.as_deref_mut() {
+            Some(scorer) => Some(scores(scorer, prompt, &texts)?),
             None => None,
         };
         for (i, (answer, text)) in answers.iter().zip(&texts).enumerate() {
@@ -166,8 +166,8 @@ impl<'a, W: Write> Results<'a, W> {
             if !self.shape.is_full {
                 result.insert("response".into(), json!(text));
             }
-            if let Some(rewards) = &rewards {
-                result.insert("reward".into(), number(rewards[i]));
+            if let Some(scores) = &scores {
+                insert_reward(&mut result, &scores[i]);
             }
             let sum: f64 = answer.log_probabilities.iter().map(|it| f64::from(*it)).sum();
             result.insert("n_tokens".into(), json!(answer.tokens.len()));
@@ -175,7 +175,7 @@ impl<'a, W: Write> Results<'a, W> {
             result.insert("ended".into(), json!(answer.ending.name()));
             if self.shape.has_tokens {
                 result.insert("tokens".into(), json!(answer.tokens));
-                let each = answer.log_probabilities.iter().copied().map(number);
+                let each = answer.log_probabilities.iter().map(|it| number(f64::from(*it)));
                 result.insert("log_probabilities".into(), each.collect());
             }
             writeln!(self.out, "{}", Value::Object(result))?;
@@ -205,7 +205,22 @@ impl<W: Write> Listener for Results<'_, W> {
     }
 }
 
-/// The shortest decimal that reads back as the same `f32`.
-fn number(value: f32) -> Value {
-    value.to_string().parse::<f64>().map_or(Value::Null, |value| json!(value))
+/// The mean score, and that of each of several models; `null` where there is no score.
+fn insert_reward(result: &mut Map<String, Value>, scores: &[f64]) {
+    let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+    let reward = if scores.is_empty() { Value::Null } else { number(mean) };
+    result.insert("reward".into(), reward);
+    if scores.len() > 1 {
+        result.insert("rewards".into(), scores.iter().copied().map(number).collect());
+    }
+}
+
+/// The shortest decimal that reads back as the same `f32`, where the number is one; else as the same
+/// `f64`.
+fn number(value: f64) -> Value {
+    let short = value as f32;
+    if f64::from(short) != value {
+        return json!(value);
+    }
+    short.to_string().parse::<f64>().map_or(Value::Null, |value| json!(value))
 }

@@ -384,7 +384,8 @@ impl<'a> Printer<'a> {
         let ends = self.forecast.as_ref().map_or_else(String::new, |forecast| {
             format!("  {:.0} % of the run, {}", forecast.done * 100.0, self.ends(forecast))
         });
-        self.say(&format!("round {round}  {doing} {done} of {total}{speed}{ends}"));
+        let place = told::place(phase, round);
+        self.say(&format!("{place}  {doing} {done} of {total}{speed}{ends}"));
     }
 
     /// When the run ends, counted from the event that is printed.

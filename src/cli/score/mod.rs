@@ -7,10 +7,11 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::model::scorer;
-use super::model::scorer::{ModelArgs, Scorer};
+use super::model::scorer::ModelArgs;
 use super::{CliError, CliResult, Context};
 use crate::domain::text::words;
 use crate::engine::scoring::{EncodedText, Text, encode_texts, score_texts};
+use crate::scorer::model::OpenModel;
 use record::Record;
 
 pub mod lines;
@@ -95,7 +96,7 @@ pub fn run(context: &Context, args: &ScoreArgs) -> CliResult {
 fn score_lines(
     context: &Context,
     args: &ScoreArgs,
-    scorer: &mut Scorer,
+    scorer: &mut OpenModel,
     lines: Vec<Line>,
     count: &mut Count,
     out: &mut impl Write,

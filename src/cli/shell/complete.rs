@@ -172,9 +172,8 @@ impl Source {
             return possible.iter().map(|it| Candidate::new(it.get_name(), about(it))).collect();
         }
         match (argument.get_id().as_str(), command) {
-            ("run" | "runs" | "from" | "base" | "reward", _) | ("model", "score" | "eval") => {
-                self.runs()
-            }
+            ("run" | "runs" | "from" | "base" | "reward", _)
+            | ("model", "score" | "serve" | "eval") => self.runs(),
             ("experiment", _) => self.experiments(),
             ("arms", "reproduce") => listed(typed, &arms()),
             ("arms", _) => arms(),

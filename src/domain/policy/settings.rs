@@ -288,7 +288,12 @@ impl PolicySpec {
         self.validate_sizes()?;
         self.validate_numbers()?;
         let (objective, reward) = (self.objective.name(), self.reward.as_str());
-        let needs_reward = self.objective != ObjectiveName::Dpo;
+        // Best-of-n without a curve is what an SFT stage alone is.
+        let needs_reward = match self.objective {
+            ObjectiveName::Dpo => false,
+            ObjectiveName::BestOfN => self.best_of > 0,
+            ObjectiveName::Rloo | ObjectiveName::Grpo | ObjectiveName::Ppo => true,
+        };
         let expected = "possible without a reward: set `policy.reward` to a run or a directory";
         check("policy.objective", objective, !needs_reward || reward != NONE, expected)?;
         let answers = self.answers;

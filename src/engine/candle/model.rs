@@ -17,7 +17,7 @@ use crate::engine::text::chat::ChatTemplate;
 use crate::engine::text::tokenize::PairTokenizer;
 use crate::engine::{
     EncodedPair, EngineError, LabeledPair, ModelInfo, ModelTensor, OpenSettings, PairText,
-    RewardModel, StepReport, StepSettings, Trainable,
+    RewardModel, StepReport, StepSettings, Trainable, WrittenText,
 };
 
 /// Padded tokens of a micro-batch unless the settings say otherwise. The processor gets no faster
@@ -126,6 +126,10 @@ impl Trainable for CandleModel {
 impl RewardModel for CandleModel {
     fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
         self.tokenizer.encode(pairs)
+    }
+
+    fn encode_written(&self, texts: &[WrittenText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        self.tokenizer.encode_written(texts)
     }
 
     fn train_step(

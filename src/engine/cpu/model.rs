@@ -14,7 +14,7 @@ use crate::engine::text::chat::ChatTemplate;
 use crate::engine::text::tokenize::PairTokenizer;
 use crate::engine::{
     EncodedPair, EngineError, LabeledPair, ModelInfo, ModelTensor, OpenSettings, PairText,
-    RewardModel, StepReport, StepSettings, Trainable,
+    RewardModel, StepReport, StepSettings, Trainable, WrittenText,
 };
 
 /// A reward model on the CPU.
@@ -131,6 +131,10 @@ impl Trainable for CpuModel {
 impl RewardModel for CpuModel {
     fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
         self.tokenizer.encode(pairs)
+    }
+
+    fn encode_written(&self, texts: &[WrittenText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
+        self.tokenizer.encode_written(texts)
     }
 
     fn train_step(

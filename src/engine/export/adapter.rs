@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::exported::Task;
 use super::metadata::write_json;
 use super::tensors::write_plain;
 use crate::domain::spec::LoraSpec;
@@ -27,17 +28,20 @@ pub(super) fn write(
     tensors: &[ModelTensor<'_>],
     lora: &LoraSpec,
     (base, first): (&Path, Option<&StoredTensors>),
+    task: Task,
 ) -> Result<u64, EngineError> {
-    let mut both = Both { alpha: lora.alpha, modules_to_save: heads(layout), ..Both::default() };
+    let modules_to_save = if task == Task::Reward { heads(layout) } else { Vec::new() };
+    let mut both = Both { alpha: lora.alpha, modules_to_save, ..Both::default() };
+    let is_written = |name: &str| layout.get(name).is_none_or(|spec| task.has(spec.part));
     // Adapters have PEFT's names already; what is trained whole beside them gets its own.
-    for tensor in tensors.iter().filter(|tensor| tensor.is_trained) {
+    for tensor in tensors.iter().filter(|it| it.is_trained && is_written(it.name)) {
         let is_whole = layout.get(tensor.name).is_some();
         let name = if is_whole { whole_name(tensor.name) } else { tensor.name.to_owned() };
         let (shape, values) = (tensor.shape.to_vec(), tensor.values.to_f32());
         both.tensors.insert(name, Tensor { shape, values });
     }
     if let Some(first) = first {
-        both.put_over(layout, lora, first);
+        both.put_over(layout, lora, first, task);
     }
     let n_parameters = write_plain(&dir.join(ADAPTER), &both.tensors)?;
     let is_adapted = |spec: &TensorSpec| {
@@ -45,7 +49,7 @@ pub(super) fn write(
     };
     let keys = json!({
         "peft_type": "LORA",
-        "task_type": "SEQ_CLS",
+        "task_type": task.peft_name(),
         "base_model_name_or_path": base.to_string_lossy(),
         "r": lora.rank,
         "lora_alpha": number(both.alpha),
@@ -53,7 +57,7 @@ pub(super) fn write(
         "alpha_pattern": both.ranks,
         "lora_dropout": lora.dropout,
         "target_modules": targets(layout, is_adapted),
-        "modules_to_save": both.modules_to_save,
+        "modules_to_save": (!both.modules_to_save.is_empty()).then_some(&both.modules_to_save),
         "bias": "none",
         "fan_in_fan_out": false,
         "inference_mode": true,
@@ -79,10 +83,10 @@ struct Both {
 }
 
 impl Both {
-    fn put_over(&mut self, layout: &Layout, lora: &LoraSpec, first: &StoredTensors) {
+    fn put_over(&mut self, layout: &Layout, lora: &LoraSpec, first: &StoredTensors, task: Task) {
         let own = lora.alpha / lora.rank as f32;
         self.alpha = lora.rank as f32;
-        let matrices = layout.tensors().iter().filter(|spec| spec.part != Part::LanguageHead);
+        let matrices = layout.tensors().iter().filter(|spec| task.has(spec.part));
         for spec in matrices {
             let whole = first.replaced().get(&spec.name);
             let mut updates: Vec<Update> =

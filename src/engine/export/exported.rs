@@ -1,9 +1,37 @@
 //! What an export writes, and how others read it.
 
 use crate::engine::config::ModelConfig;
+use crate::engine::files::layout::Part;
 
 /// The weights' file name.
 pub(super) const WEIGHTS: &str = "model.safetensors";
+
+/// What an export is for, which decides its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    /// One number for a text.
+    Reward,
+    /// The next token. The value head of a policy is for its training alone.
+    Language,
+}
+
+impl Task {
+    /// Whether an export for this task has the part.
+    pub(super) fn has(self, part: Part) -> bool {
+        match self {
+            Self::Reward => part != Part::LanguageHead,
+            Self::Language => !part.is_head(),
+        }
+    }
+
+    /// The value of PEFT's `task_type`.
+    pub(super) fn peft_name(self) -> &'static str {
+        match self {
+            Self::Reward => "SEQ_CLS",
+            Self::Language => "CAUSAL_LM",
+        }
+    }
+}
 
 /// How another program has to write a prompt and an answer so that the model reads them as here.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,18 +4,20 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::exported::{Exported, WEIGHTS, input_form};
+use super::exported::{Exported, Task, WEIGHTS, input_form};
 use crate::engine::config::ModelConfig;
 use crate::engine::files::source::Source;
 use crate::engine::files::weights::ModelFiles;
 use crate::engine::text::chat::{ChatTemplate, NAMED_FOLDER, OWN_FILE, TOOL_USE};
-use crate::engine::text::tokenize::{PairTokenizer, RewardAt};
+use crate::engine::text::tokenize::{PairTokenizer, RewardAt, TokenizerClass};
+use crate::engine::text_model::defaults::GenerationDefaults;
 use crate::engine::{Backbone, EngineError};
 
 pub(super) const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+const GENERATION: &str = "generation_config.json";
 /// Files of the base model that are copied unchanged. The base's chat template is not among them,
 /// because the trained model did not read with it.
 const COPIED: [&str; 6] =
@@ -36,8 +38,21 @@ const SPECIAL: [&str; 6] =
 
 type Keys = Map<String, Value>;
 
-/// The class that loads a model with one output, by `model_type`.
-pub(super) fn class(model_type: &str) -> &'static str {
+/// The class that loads a model of this `model_type` for the task.
+fn class(model_type: &str, task: Task) -> &'static str {
+    match task {
+        Task::Reward => reward_class(model_type),
+        Task::Language => match model_type {
+            "mistral" => "MistralForCausalLM",
+            "qwen2" => "Qwen2ForCausalLM",
+            "qwen3" => "Qwen3ForCausalLM",
+            _ => "LlamaForCausalLM",
+        },
+    }
+}
+
+/// The class with one output.
+fn reward_class(model_type: &str) -> &'static str {
     match model_type {
         "mistral" => "MistralForSequenceClassification",
         "qwen2" => "Qwen2ForSequenceClassification",
@@ -87,24 +102,27 @@ pub(super) fn write(
     files: &ModelFiles,
     padding: &Padding,
     max_tokens: usize,
+    task: Task,
 ) -> Result<Exported, EngineError> {
     let mut config = read_keys(source, CONFIG)?;
     let mut tokenizer = optional_keys(source, TOKENIZER_CONFIG)?;
     let mut special = optional_keys(source, SPECIAL_TOKENS)?;
     let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
-    let class = class(model_type);
-    one_label(&mut config, class);
+    let class = class(model_type, task);
+    of_class(&mut config, class, task);
     // The embedding table may have grown: by an adapter's new tokens, or by the padding token.
     let n_rows = files.config.vocab_size() + padding.n_rows_added(&files.config);
     config.insert("vocab_size".into(), json!(n_rows));
     let end = files.tokenizer.end_token();
     if let ModelConfig::Decoder(_) = &files.config {
-        config.insert("pad_token_id".into(), json!(padding.id));
+        if task == Task::Reward {
+            config.insert("pad_token_id".into(), json!(padding.id));
+        }
         if let Some(end) = &end {
             or_insert(&mut tokenizer, "eos_token", json!(end));
         }
     }
-    tokenizer_keys(&mut tokenizer, &files.tokenizer, padding.token.as_deref(), max_tokens);
+    tokenizer_keys(&mut tokenizer, &files.tokenizer, padding.token.as_deref(), (max_tokens, task));
     if let Some(listed) = tokenizer.get_mut("added_tokens_decoder").and_then(Value::as_object_mut)
         && let Some((id, token)) = padding.added()
     {
@@ -168,14 +186,22 @@ pub(super) fn write_embedded_base(dir: &Path) -> Result<(), EngineError> {
     [WEIGHTS, TOKENIZER, TOKENIZER_CONFIG].into_iter().try_for_each(|name| copy(&source, name, dir))
 }
 
-/// Makes the configuration of a base model that of a classifier with one output.
-fn one_label(config: &mut Keys, class: &str) {
+/// Makes the configuration of a base model that of a class: for rewards a classifier with one output.
+fn of_class(config: &mut Keys, class: &str, task: Task) {
     for key in DROPPED {
         config.remove(key);
     }
     config.insert("architectures".into(), json!([class]));
-    config.insert("id2label".into(), json!({"0": "LABEL_0"}));
-    config.insert("label2id".into(), json!({"LABEL_0": 0}));
+    match task {
+        Task::Reward => {
+            config.insert("id2label".into(), json!({"0": "LABEL_0"}));
+            config.insert("label2id".into(), json!({"LABEL_0": 0}));
+        }
+        Task::Language => {
+            config.remove("id2label");
+            config.remove("label2id");
+        }
+    }
     config.insert("torch_dtype".into(), json!("float32"));
 }
 
@@ -185,14 +211,24 @@ fn or_insert(keys: &mut Keys, key: &str, value: Value) {
     }
 }
 
+/// Names the class that the tokenizer is read with. transformers chooses it by `model_type` for some models,
+/// whatever their files name, and an adapter has no `config.json` that says the type.
+fn name_class(keys: &mut Keys, class: TokenizerClass) {
+    let named = keys.get("tokenizer_class").and_then(Value::as_str);
+    let named = named.map(|name| name.strip_suffix("Fast").unwrap_or(name).parse().ok());
+    if named.is_none() || class != TokenizerClass::Unknown && named != Some(Some(class)) {
+        let name = class.name().unwrap_or("PreTrainedTokenizerFast");
+        keys.insert("tokenizer_class".into(), json!(name));
+    }
+}
+
 fn tokenizer_keys(
     keys: &mut Keys,
     tokenizer: &PairTokenizer,
     padding: Option<&str>,
-    max_tokens: usize,
+    (max_tokens, task): (usize, Task),
 ) {
-    let class = tokenizer.class().name().unwrap_or("PreTrainedTokenizerFast");
-    or_insert(keys, "tokenizer_class", json!(class));
+    name_class(keys, tokenizer.class());
     for key in ["auto_map", "name_or_path", "chat_template"] {
         keys.remove(key);
     }
@@ -203,10 +239,16 @@ fn tokenizer_keys(
         names.insert(1, "token_type_ids");
     }
     keys.insert("model_input_names".into(), json!(names));
-    keys.insert("model_max_length".into(), json!(max_tokens));
+    // Where transformers found no limit it has written a number beyond all integers.
+    let has_limit = keys.get("model_max_length").is_some_and(Value::is_u64);
+    if task == Task::Reward || !has_limit {
+        keys.insert("model_max_length".into(), json!(max_tokens));
+    }
     // Long prompts lose their oldest words, as in training.
     keys.insert("truncation_side".into(), json!("left"));
-    keys.insert("padding_side".into(), json!("right"));
+    // An answer follows the last token of a prompt, whatever the batch.
+    let side = if task == Task::Reward { "right" } else { "left" };
+    keys.insert("padding_side".into(), json!(side));
     if let Some(padding) = padding {
         keys.insert("pad_token".into(), json!(padding));
     }
@@ -227,12 +269,9 @@ pub(super) fn padding(
     may_grow: bool,
 ) -> Result<Padding, EngineError> {
     let config = read_keys(source, CONFIG)?;
-    let named = [optional_keys(source, TOKENIZER_CONFIG)?, optional_keys(source, SPECIAL_TOKENS)?];
+    let named = NamedTokens::read(source)?;
+    let text = |key: &str| named.get(key);
     let tokenizer = &files.tokenizer;
-    let text = |key: &str| -> Option<String> {
-        let value = named.iter().find_map(|file| file.get(key).filter(|v| !v.is_null()))?;
-        value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned)
-    };
     let special: Vec<String> = tokenizer.special_tokens().collect();
     let of_config = config.get("pad_token_id").and_then(Value::as_u64);
     let of_config = of_config.and_then(|id| tokenizer.token(u32::try_from(id).ok()?));
@@ -262,6 +301,62 @@ pub(super) fn padding(
     let added = Padding { id: Some(id), token: Some(token), is_added: true };
     let fits = may_grow || added.n_rows_added(&files.config) == 0;
     Ok(if fits { added } else { Padding::default() })
+}
+
+/// The token that pads batches of prompts: the one the files name, else the end token, as TRL takes it. No
+/// reward is read at it, so that it may end texts as well.
+pub(super) fn prompt_padding(
+    source: &Source<'_>,
+    files: &ModelFiles,
+) -> Result<Padding, EngineError> {
+    let named = NamedTokens::read(source)?;
+    let token = named.get("pad_token").or_else(|| files.tokenizer.end_token());
+    let id = token.as_ref().and_then(|token| files.tokenizer.id(token));
+    Ok(Padding { id, token: token.filter(|_| id.is_some()), is_added: false })
+}
+
+/// `generation_config.json` of the base model, with the tokens that end an answer and the one that pads;
+/// a base without one gets these alone. Gives the tokens that end.
+pub(super) fn write_generation(
+    dir: &Path,
+    source: &Source<'_>,
+    files: &ModelFiles,
+    padding: &Padding,
+) -> Result<Vec<u32>, EngineError> {
+    let mut keys = optional_keys(source, GENERATION)?;
+    let config = read_keys(source, CONFIG)?;
+    let mut ends = GenerationDefaults::read(source)?.ends;
+    if ends.is_empty() {
+        let tokenizer = &files.tokenizer;
+        ends.extend(tokenizer.end_token().and_then(|token| tokenizer.id(&token)));
+    }
+    let end = if let [one] = ends.as_slice() { json!(one) } else { json!(ends) };
+    if !ends.is_empty() {
+        keys.insert("eos_token_id".into(), end);
+    }
+    if let Some(padding) = padding.id.or(ends.first().copied()) {
+        or_insert(&mut keys, "pad_token_id", json!(padding));
+    }
+    if let Some(begin) = config.get("bos_token_id").filter(|it| it.is_u64()) {
+        or_insert(&mut keys, "bos_token_id", begin.clone());
+    }
+    write_json(&dir.join(GENERATION), &keys)?;
+    Ok(ends)
+}
+
+/// What the tokenizer's files call their special tokens.
+struct NamedTokens([Keys; 2]);
+
+impl NamedTokens {
+    fn read(source: &Source<'_>) -> Result<Self, EngineError> {
+        let of = |name| optional_keys(source, name);
+        Ok(Self([of(TOKENIZER_CONFIG)?, of(SPECIAL_TOKENS)?]))
+    }
+
+    fn get(&self, key: &str) -> Option<String> {
+        let value = self.0.iter().find_map(|file| file.get(key).filter(|v| !v.is_null()))?;
+        value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned)
+    }
 }
 
 fn read_keys(source: &Source<'_>, name: &'static str) -> Result<Keys, EngineError> {

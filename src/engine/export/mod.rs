@@ -1,4 +1,4 @@
-//! Trained reward models in the layouts of transformers and PEFT.
+//! Trained reward models, and policies (`policy`), in the layouts of transformers and PEFT.
 //!
 //! What is written is what the run's last optimizer step left, in `f32`: low-rank updates are added
 //! to their matrices for [`TrainedModel::write_model`] and kept apart for
@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use self::exported::WEIGHTS;
+use self::exported::{Task, WEIGHTS};
 use self::metadata::Padding;
 use super::files::checkpoint::read_checkpoint;
 use super::files::layout::Layout;
@@ -23,11 +23,13 @@ use crate::domain::spec::{Device, Tuning};
 mod adapter;
 mod exported;
 mod metadata;
+mod policy;
 mod tensors;
 #[cfg(test)]
 mod tests;
 
 pub use self::exported::{Exported, InputForm};
+pub use self::policy::{ExportedPolicy, PolicyForm, export_policy};
 
 /// A reward model with what its files say, ready to be written.
 pub struct TrainedModel {
@@ -73,7 +75,7 @@ impl TrainedModel {
             &self.model.tensors()?,
             self.lora_scale(),
             padding.n_rows_added(&self.files.config),
-            &dir.join(WEIGHTS),
+            (&dir.join(WEIGHTS), Task::Reward),
         )?;
         let exported = self.write_metadata(dir, &padding)?;
         Ok(Exported { n_parameters, ..exported })
@@ -90,29 +92,20 @@ impl TrainedModel {
         let Tuning::Lora(lora) = &self.settings.tuning else {
             return Err(EngineError::NoAdapter);
         };
-        let adapter = self.files.adapter();
-        let base = match (adapter, &self.settings.backbone) {
-            (Some((adapter, _)), _) => absolute(adapter.base()),
-            (None, Backbone::Directory(base)) => base.clone(),
-            (None, Backbone::Embedded | Backbone::Mock) => {
-                metadata::write_embedded_base(&dir.join("base"))?;
-                absolute(&place.join("base"))
-            }
-        };
+        let base = base_of(&self.files, &self.settings, dir, place)?;
         let tensors = self.model.tensors()?;
-        let base = (base.as_path(), adapter.map(|_| &self.files.weights));
-        let n_parameters = adapter::write(dir, &self.layout(), &tensors, lora, base)?;
+        let base = (base.as_path(), self.files.adapter().map(|_| &self.files.weights));
+        let n_parameters = adapter::write(dir, &self.layout(), &tensors, lora, base, Task::Reward)?;
         let padding = metadata::padding(&self.files.source(), &self.files, false)?;
         let exported = self.write_metadata(dir, &padding)?;
-        // An adapter directory has no configuration of its own: PEFT takes the base model's.
-        let config = dir.join(metadata::CONFIG);
-        std::fs::remove_file(&config).map_err(EngineError::io("remove", config))?;
+        remove_config(dir)?;
         Ok(Exported { n_parameters, ..exported })
     }
 
     /// `config.json` and the tokenizer's files.
     fn write_metadata(&self, dir: &Path, padding: &Padding) -> Result<Exported, EngineError> {
-        metadata::write(dir, &self.files.source(), &self.files, padding, self.settings.max_tokens)
+        let (source, max_tokens) = (self.files.source(), self.settings.max_tokens);
+        metadata::write(dir, &source, &self.files, padding, max_tokens, Task::Reward)
     }
 
     /// The template that its conversations are written with, if any.
@@ -125,13 +118,41 @@ impl TrainedModel {
         Layout::of(&self.files.config)
     }
 
-    /// What a product of two adapter matrices is multiplied by.
     fn lora_scale(&self) -> f32 {
-        match &self.settings.tuning {
-            Tuning::Lora(lora) => lora.alpha / lora.rank as f32,
-            _ => 0.0,
-        }
+        scale_of(&self.settings.tuning)
     }
+}
+
+/// What a product of two adapter matrices is multiplied by.
+fn scale_of(tuning: &Tuning) -> f32 {
+    match tuning {
+        Tuning::Lora(lora) => lora.alpha / lora.rank as f32,
+        _ => 0.0,
+    }
+}
+
+/// The folder of the model that an adapter in `dir` is for, `dir` being moved to `place` later. The embedded
+/// model has none, so it is written into `base` beside the adapter.
+fn base_of(
+    files: &ModelFiles,
+    settings: &OpenSettings,
+    dir: &Path,
+    place: &Path,
+) -> Result<PathBuf, EngineError> {
+    Ok(match (files.adapter(), &settings.backbone) {
+        (Some((adapter, _)), _) => absolute(adapter.base()),
+        (None, Backbone::Directory(base)) => base.clone(),
+        (None, Backbone::Embedded | Backbone::Mock) => {
+            metadata::write_embedded_base(&dir.join("base"))?;
+            absolute(&place.join("base"))
+        }
+    })
+}
+
+/// An adapter directory has no configuration of its own: PEFT takes the base model's.
+fn remove_config(dir: &Path) -> Result<(), EngineError> {
+    let config = dir.join(metadata::CONFIG);
+    std::fs::remove_file(&config).map_err(EngineError::io("remove", config))
 }
 
 fn absolute(path: &Path) -> PathBuf {

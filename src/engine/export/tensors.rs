@@ -6,6 +6,7 @@ use std::path::Path;
 
 use safetensors::{Dtype, View};
 
+use super::exported::Task;
 use crate::engine::files::layout::{Layout, Part, adapter_names};
 use crate::engine::files::tensor_file::{Tensor, broken};
 use crate::engine::low_rank::add_low_rank;
@@ -50,19 +51,19 @@ impl View for &Merged<'_> {
     }
 }
 
-/// Writes every tensor that a reward depends on, in `f32`, with `n_rows_added` rows of zeros at the
+/// Writes every tensor that the task depends on, in `f32`, with `n_rows_added` rows of zeros at the
 /// end of the word embeddings; returns the number of parameters written.
 pub(super) fn write_merged(
     layout: &Layout,
     tensors: &[ModelTensor<'_>],
     scale: f32,
     n_rows_added: usize,
-    path: &Path,
+    (path, task): (&Path, Task),
 ) -> Result<u64, EngineError> {
     let by_name: BTreeMap<&str, &ModelTensor<'_>> =
         tensors.iter().map(|tensor| (tensor.name, tensor)).collect();
     let mut merged = Vec::new();
-    for spec in layout.tensors().iter().filter(|spec| spec.part != Part::LanguageHead) {
+    for spec in layout.tensors().iter().filter(|spec| task.has(spec.part)) {
         let Some(tensor) = by_name.get(spec.name.as_str()).copied() else {
             return Err(broken(path, format!("the model has no `{}`", spec.name)));
         };

@@ -5,7 +5,7 @@ pub mod defaults;
 use self::defaults::GenerationDefaults;
 use super::generation::{Ending, Generated};
 use crate::domain::spec::{Device, Precision};
-use crate::domain::text::conversation::Message;
+use crate::domain::text::conversation::{ASSISTANT_ROLE, Message, USER_ROLE};
 use crate::engine::files::weights::ModelFiles;
 use crate::engine::open::open_language_model;
 use crate::engine::text::chat::{ChatTemplate, SpecialTokensBy};
@@ -63,6 +63,7 @@ pub enum PromptText<'a> {
 pub struct Texts {
     tokenizer: PairTokenizer,
     max_tokens: usize,
+    has_space: bool,
 }
 
 impl TextModel {
@@ -89,6 +90,17 @@ impl TextModel {
     }
 }
 
+/// Whether a template ends a prompt with the mark of the speaker and puts a space before what is said.
+fn writes_a_space(template: &ChatTemplate) -> bool {
+    let asked = [Message::new(USER_ROLE, "a"), Message::new(ASSISTANT_ROLE, "b")];
+    let of_plain_texts = template.special_tokens() == SpecialTokensBy::Tokenizer;
+    let (prompt, whole) = (template.render_prompt(&asked[..1], ""), template.render(&asked, ""));
+    let has_space = |(prompt, whole): (String, String)| {
+        whole.strip_prefix(prompt.as_str()).is_some_and(|it| it.starts_with(" b"))
+    };
+    of_plain_texts || prompt.ok().zip(whole.ok()).is_some_and(has_space)
+}
+
 /// The positions that a model was made for.
 fn positions(backbone: &Backbone) -> Result<usize, EngineError> {
     match backbone {
@@ -113,7 +125,8 @@ impl Texts {
             let end = tokenizer.end_token().and_then(|token| tokenizer.id(&token));
             defaults.ends.extend(end);
         }
-        Ok((Self { tokenizer, max_tokens }, defaults))
+        let has_space = tokenizer.chat_template().is_some_and(writes_a_space);
+        Ok((Self { tokenizer, max_tokens, has_space }, defaults))
     }
 
     /// The tokens of a text that goes on where another ended.
@@ -187,7 +200,7 @@ impl Texts {
     /// character: templates of plain texts end a prompt with the mark alone.
     #[must_use]
     pub fn answers_with_a_space(&self) -> bool {
-        self.chat_template().is_some_and(|it| it.special_tokens() == SpecialTokensBy::Tokenizer)
+        self.has_space
     }
 }
 
@@ -221,7 +234,6 @@ impl Stops {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::text::conversation::USER_ROLE;
     use crate::engine::fixture::bert_dir;
     use crate::engine::generation::GenerationSettings;
     use crate::engine::generation::sampling::Sampling;

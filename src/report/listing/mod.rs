@@ -2,7 +2,9 @@
 
 pub mod arms;
 pub mod compared;
+pub mod policy;
 pub mod queue;
+pub mod rollouts;
 mod round_audit;
 pub mod rounds;
 pub mod runs;

@@ -47,12 +47,19 @@ pub fn step_line(event: &RunEvent) -> Option<String> {
     let mut parts = Vec::new();
     parts.extend(of(M::Loss).filter(|_| of(M::Reward).is_none()).map(|it| format!("loss {it:.3}")));
     parts.extend(of(M::Reward).map(|it| format!("reward {it:.3}")));
-    parts.extend(of(M::ObjectiveKl).map(|it| format!("divergence {it:.2} nats")));
+    parts.extend(of(M::ObjectiveKl).map(|it| format!("divergence {} nats", nats(it))));
     parts.extend(of(M::Entropy).or(of(M::PolicyEntropy)).map(|it| format!("entropy {it:.2}")));
     parts.extend(of(M::MeanLength).map(|it| format!("{it:.0} tokens")));
     parts.extend(of(M::ClippedRatio).map(|it| format!("{} cut", percent(it))));
     parts.extend(of(M::RewardAccuracies).map(|it| format!("{} of pairs right", percent(it))));
     Some(format!("step {step}: {}", parts.join(", ")))
+}
+
+/// Nats with two digits; what rounds to nothing has no sign.
+#[must_use]
+pub fn nats(value: f64) -> String {
+    let text = format!("{value:.2}");
+    if text == "-0.00" { "0.00".to_owned() } else { text }
 }
 
 fn measured(measured: &Measured) -> String {
@@ -68,8 +75,9 @@ fn evaluated(step: u32, evaluation: &PolicyEvaluation) -> String {
     let mut parts = Vec::new();
     parts.extend(evaluation.proxy.as_ref().map(|it| format!("reward {}", measured(it))));
     parts.extend(evaluation.gold.as_ref().map(|it| format!("gold {}", measured(it))));
-    parts
-        .extend(evaluation.divergence.as_ref().map(|it| format!("divergence {:.2} nats", it.mean)));
+    parts.extend(
+        evaluation.divergence.as_ref().map(|it| format!("divergence {} nats", nats(it.mean))),
+    );
     parts.push(format!("{:.0} tokens", evaluation.length.mean));
     parts.push(format!("{} cut", percent(evaluation.clipped_ratio)));
     let prompts = count(evaluation.n_prompts);
@@ -93,7 +101,7 @@ fn share(share: &Share) -> String {
     format!("{} ({low} to {high})", percent(share.share))
 }
 
-/// How the policy fares against its reference, in one sentence.
+/// The verdict as one sentence.
 #[must_use]
 pub fn judged(verdict: &PolicyVerdict) -> String {
     let PolicyVerdict { step, judge, win_rate, at_equal_length } = verdict;

@@ -1,3 +1,5 @@
+//! A command that scores, in the language of the shell.
+
 use std::path::Path;
 
 use super::*;

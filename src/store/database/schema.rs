@@ -106,6 +106,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_version_before_gets_what_it_lacks_when_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        Store::open(&home, Access::ReadWrite).unwrap();
+        let whole = schema(&home);
+        std::fs::remove_file(home.database()).unwrap();
+        let connection = Connection::open(home.database()).unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection.pragma_update(None, "user_version", WITHOUT_POLICY as i64).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        drop(connection);
+        let before = schema(&home);
+        assert!(before.len() < whole.len() && Store::open(&home, Access::ReadOnly).is_ok());
+        let store = Store::open(&home, Access::ReadWrite).unwrap();
+        assert_eq!(version(&store.connection).unwrap(), VERSION);
+        assert_eq!(schema(&home), whole);
+    }
+
+    #[test]
     fn a_schema_that_fails_leaves_no_table() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE requests (id TEXT)").unwrap();

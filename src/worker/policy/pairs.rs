@@ -6,18 +6,64 @@ use std::collections::BTreeMap;
 use super::StepResult;
 use super::prompts::{AnsweredPair, preferred};
 use super::sample::wide;
-use super::session::{PolicyResources, step_settings};
+use super::session::{NONE, PolicyResources, step_settings};
 use super::state::PolicyState;
 use crate::domain::phase::{Phase, PhaseKey};
 use crate::domain::policy::metric::PolicyMetric as M;
 use crate::domain::policy::objective::Objective;
-use crate::domain::policy::objective::dpo::{Pair, PairTally, Sums};
+use crate::domain::policy::objective::dpo::{Pair, PairTally, Sums, weight_of};
 use crate::domain::policy::run_loop::PolicyOutcome;
+use crate::domain::policy::settings::ObjectiveName;
+use crate::domain::preference::Side;
 use crate::domain::random::{Place, Purpose};
+use crate::domain::run::RunId;
+use crate::domain::stats::bradley_terry::preference_probability;
 use crate::engine::AnswersTo;
 use crate::engine::policy::{AnswerScores, AnswerSlopes, Speaker};
+use crate::store::{RoundRow, Store};
 use crate::worker::WorkerError;
 use crate::worker::reporter::Reporter;
+
+/// The preferred side and the weight of every pair that the last selection of the rewarding run kept, where
+/// the objective learns from labeled pairs and that run reads the same data in the same presentation.
+pub fn pseudo_labels(
+    store: &Store,
+    state: &PolicyState,
+    dataset: i64,
+) -> Result<BTreeMap<u32, (usize, f64)>, WorkerError> {
+    let reward = state.policy.reward.as_str();
+    let (run, round) = reward.split_once(':').unwrap_or((reward, ""));
+    let run = RunId(run.to_owned());
+    let mut labels = BTreeMap::new();
+    if state.policy.objective != ObjectiveName::Dpo || reward == NONE || reward.contains(['/', ','])
+    {
+        return Ok(labels);
+    }
+    let row = store.run(&run)?;
+    if row.dataset != dataset || row.row.rng_seed != state.spec.rng_seed {
+        return Ok(labels);
+    }
+    let wanted: Option<u32> = round.parse().ok();
+    let rounds = store.rounds(&run)?;
+    let last = rounds.iter().rev().find(|it| {
+        it.selection.is_some()
+            && !it.is_rolled_back()
+            && wanted.is_none_or(|wanted| it.round <= wanted)
+    });
+    let Some(RoundRow { round, selection: Some(selection), .. }) = last else { return Ok(labels) };
+    // The same calibration as that of the selection.
+    let temperature = selection.audit.calibration.as_ref().map_or(1.0, |it| it.temperature);
+    for scored in store.pair_scores(&run, *round)?.into_iter().filter(|it| it.left_out.is_none()) {
+        let Some(label) = scored.score.pseudo_label() else { continue };
+        let side = match label.preferred {
+            Side::A => 0,
+            Side::B => 1,
+        };
+        let confidence = preference_probability(scored.score.margin().abs() / temperature);
+        labels.insert(label.pair.0, (side, weight_of(confidence)));
+    }
+    Ok(labels)
+}
 
 /// Learns from the pairs of a step.
 pub fn update(

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use crate::data::Prompt;
 use crate::domain::preference::{CandidatePair, PairId, Side, chosen_side};
 use crate::domain::random::{Place, Purpose, text_hash};
 use crate::domain::split::{DataSplit, SplitRule, split};
-use crate::domain::text::conversation::{Message, TextForm};
+use crate::domain::text::conversation::TextForm;
 use crate::domain::text::words::count;
 use crate::engine::EngineError;
 use crate::engine::text_model::{PromptText, Texts};
@@ -45,8 +43,10 @@ pub struct Prompts {
     pub training: Vec<AskedPrompt>,
     /// Asked in evaluations, each text once.
     pub held_out: Vec<AskedPrompt>,
-    /// The pairs of the seed set, whose labels are known.
+    /// The pairs of the seed set, whose labels are known, then those with pseudo-labels.
     pub seed_set: Vec<AnsweredPair>,
+    /// How many at the end of `seed_set` are pairs of the pool, whose labels are pseudo-labels.
+    pub n_pseudo: usize,
     /// Which pairs lie where.
     pub split: DataSplit,
     /// What was left out, as sentences.
@@ -75,6 +75,7 @@ impl Prompts {
         (dataset, test_dataset): (i64, Option<i64>),
         state: &PolicyState,
         (texts, end): (&Texts, Option<u32>),
+        pseudo_labeled: &[PairId],
     ) -> Result<Self, WorkerError> {
         let spec = &state.spec;
         let groups = store.group_hashes(dataset)?;
@@ -104,6 +105,9 @@ impl Prompts {
         if state.policy.sft.epochs > 0 || !state.policy.objective.samples() {
             found.seed_set =
                 found.pairs(store, dataset, spec.rng_seed, &split.seed_set, &reading)?;
+            let pseudo = found.pairs(store, dataset, spec.rng_seed, pseudo_labeled, &reading)?;
+            found.n_pseudo = pseudo.len();
+            found.seed_set.extend(pseudo);
         }
         found.split = split;
         Ok(found)
@@ -168,7 +172,7 @@ impl Prompts {
         }
         if n_left_out > 0 {
             self.left_out.push(format!(
-                "{} of {} seed pairs are longer than `model.max_tokens` = {}, or answer in several \
+                "{} of {} labeled pairs are longer than `model.max_tokens` = {}, or answer in several \
                  messages: left out",
                 count(n_left_out),
                 count(ids.len() as u64),
@@ -221,22 +225,7 @@ fn said(candidate: &CandidatePair, text: &str, which: usize) -> Option<String> {
 /// The prompt of a pair in the form that `ser generate` reads, so that a policy is asked what that command
 /// asks.
 fn prompt_of(candidate: &CandidatePair) -> Result<Prompt, WorkerError> {
-    let mut record: Map<String, Value> =
-        serde_json::from_str(candidate.form.globals()).unwrap_or_default();
-    let parts = match &candidate.form {
-        TextForm::Messages(_) => candidate.form.parts(&candidate.prompt, &candidate.response_a, 0),
-        TextForm::Dialogue | TextForm::Plain | TextForm::Whole => None,
-    };
-    let key = if candidate.form == TextForm::Whole { "text" } else { "prompt" };
-    let prompt = match parts {
-        Some([messages, _]) => {
-            let messages: Vec<String> = messages.iter().map(Message::to_json).collect();
-            serde_json::from_str(&format!("[{}]", messages.join(","))).unwrap_or_default()
-        }
-        None => Value::from(candidate.prompt.as_str()),
-    };
-    record.insert(key.to_owned(), prompt);
-    Prompt::read(&Value::Object(record).to_string())
+    Prompt::of_pair(&candidate.form, &candidate.prompt, &candidate.response_a)
         .map_err(|source| WorkerError::Prompt { pair: candidate.id.0, reason: source.to_string() })
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::pairs::pseudo_labels;
 use super::prompts::Prompts;
 use super::state::{PolicySaved, PolicyState};
 use super::{StepResult, evaluate, update};
@@ -12,6 +13,7 @@ use crate::domain::phase::Phase;
 use crate::domain::policy::metric::{Metrics, PolicyMetric as M};
 use crate::domain::policy::run_loop::{PolicyLoop, PolicyOutcome, PolicyRule, PolicyStep};
 use crate::domain::policy::sign::{StepSeen, best, forget_the_middle};
+use crate::domain::preference::PairId;
 use crate::domain::run::RunId;
 use crate::domain::run_loop::RunLoop;
 use crate::engine::files::checkpoint::Trust;
@@ -32,7 +34,7 @@ use crate::worker::session::{report_model, report_preparation, survey};
 /// if it is damaged.
 const N_KEPT: usize = 2;
 /// What `policy.reward` and `policy.gold` say where there is none.
-const NONE: &str = "none";
+pub const NONE: &str = "none";
 
 /// What a policy run works with.
 pub struct PolicyResources<'a> {
@@ -41,8 +43,6 @@ pub struct PolicyResources<'a> {
     /// Tokens that end an answer.
     pub ends: Vec<u32>,
     pub prompts: Prompts,
-    /// Pairs behind those of the seed set whose labels are pseudo-labels.
-    pub n_pseudo: usize,
     /// The preferred side and the weight of pairs whose labels are pseudo-labels.
     pub labels: BTreeMap<u32, (usize, f64)>,
     /// The reward that the policy is trained for.
@@ -120,7 +120,9 @@ impl<'a> PolicySession<'a> {
         };
         let end = defaults.ends.first().copied();
         let datasets = (detail.dataset, detail.test_dataset);
-        let prompts = Prompts::load(&store, datasets, &state, (&texts, end))?;
+        let labels = pseudo_labels(&store, &state, detail.dataset)?;
+        let pseudo_labeled: Vec<PairId> = labels.keys().map(|pair| PairId(*pair)).collect();
+        let prompts = Prompts::load(&store, datasets, &state, (&texts, end), &pseudo_labeled)?;
         report_inputs(writer, &prompts)?;
         let record = StoredRecord {
             run: run.clone(),
@@ -133,8 +135,7 @@ impl<'a> PolicySession<'a> {
             texts,
             ends: defaults.ends,
             prompts,
-            n_pseudo: 0,
-            labels: BTreeMap::new(),
+            labels,
             reward,
             gold,
             trust: RefCell::new(trust),

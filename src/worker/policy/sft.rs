@@ -23,7 +23,7 @@ pub fn train(
     resources: &mut PolicyResources<'_>,
     reporter: &mut Reporter<'_>,
 ) -> StepResult {
-    let n_pairs = resources.prompts.seed_set.len() - resources.n_pseudo;
+    let n_pairs = resources.prompts.seed_set.len() - resources.prompts.n_pseudo;
     if n_pairs == 0 {
         return Err(WorkerError::NoPairs);
     }
@@ -64,7 +64,7 @@ fn step(
     let n_done = state.saved.n_sft_steps;
     let (epoch, part) = (n_done / per_epoch, (n_done % per_epoch) as usize);
     let seed_set = &resources.prompts.seed_set;
-    let n_pairs = seed_set.len() - resources.n_pseudo;
+    let n_pairs = seed_set.len() - resources.prompts.n_pseudo;
     let order = Place::new(rng_seed, Purpose::Shuffle).at(0, epoch as u32).permutation(n_pairs);
     let size = state.policy.sft.batch_answers as usize;
     let batch = &order[part * size..((part + 1) * size).min(n_pairs)];

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::engine::WrittenText;
 use crate::engine::files::source::Source;
 use crate::engine::fixture::{fixture_dir, llama_dir};
 
@@ -95,6 +96,81 @@ fn conversations_are_those_of_transformers() {
         }
     }
     assert!(n_checked >= 6 * 8, "the tiny tokenizers are always there: {n_checked}");
+}
+
+/// The token ids of a text that is written already.
+fn written(tokenizer: &PairTokenizer, prompt: &str, answer: &str) -> Vec<u32> {
+    let text = WrittenText { prompt, answer };
+    tokenizer.encode_written(&[text]).unwrap().remove(0).tokens_a
+}
+
+/// What transformers' `apply_chat_template` writes, and what a policy makes of its prompt: its answer
+/// ends at the end token, and everything after that is missing.
+#[test]
+fn a_text_that_a_template_wrote_is_read_as_its_conversation() {
+    let mut n_checked = 0;
+    for case in cases().iter().filter(|case| case.config["model_type"] != "bert") {
+        let Some(tokenizer) = open(case, 4096) else { continue };
+        let portable = tokenizer.portable_template().unwrap();
+        for side in case.pairs.iter().flat_map(|stored| &stored.sides) {
+            let at = format!("{} {} {:?}", case.dir, case.choice, side.rendered);
+            assert_eq!(written(&tokenizer, "", &side.rendered), side.ids, "{at}");
+            let half = side.rendered.char_indices().nth(side.rendered.chars().count() / 2);
+            let (prompt, answer) = side.rendered.split_at(half.map_or(0, |(at, _)| at));
+            assert_eq!(written(&tokenizer, prompt, answer), side.ids, "{at}");
+            let as_generated = side.rendered.trim_end_matches('\n');
+            assert_eq!(
+                written(&tokenizer, prompt, &as_generated[prompt.len()..]),
+                side.ids,
+                "{at}"
+            );
+            // The special tokens that a portable template writes are text in a query.
+            if portable != tokenizer.chat_template().unwrap().record().text {
+                let tokens = |ids: &[u32]| -> String {
+                    ids.iter().map(|id| tokenizer.token(*id).unwrap()).collect()
+                };
+                let end = tokenizer.end_token().unwrap();
+                let whole = [&tokens(tokenizer.start()), side.rendered.as_str(), &end].concat();
+                assert_eq!(written(&tokenizer, "", &whole), side.ids, "{at}");
+            }
+            n_checked += 1;
+        }
+    }
+    assert!(n_checked >= 6 * 4, "{n_checked}");
+}
+
+#[test]
+fn a_written_text_loses_its_oldest_tokens_and_keeps_its_end() {
+    let case = cases().into_iter().find(|case| case.choice == "chatml").unwrap();
+    let (whole, small) = (open(&case, 4096).unwrap(), open(&case, 40).unwrap());
+    let prompt = "<|im_start|>user\nzero one two three four five six seven<|im_end|>\n<|im_start|>assistant\n";
+    for answer in ["It is so.<|im_end|>", "It is so."] {
+        let (all, kept) = (written(&whole, prompt, answer), written(&small, prompt, answer));
+        assert!(all.len() > 40 && kept.len() == 40);
+        assert_eq!(kept, all[all.len() - 40..]);
+        assert_eq!(written(&small, "", &[prompt, answer].concat()), kept);
+    }
+    let long = "word ".repeat(80);
+    let (all, kept) = (written(&whole, prompt, &long), written(&small, prompt, &long));
+    assert_eq!(kept.len(), 40);
+    let n_end = 2;
+    assert_eq!(kept[40 - n_end..], all[all.len() - n_end..], "`<|im_end|>` and a line break");
+    let n_prompt = whole.encode_text(prompt).unwrap().len();
+    assert_eq!(kept[..20], all[n_prompt..n_prompt + 20], "the answer's beginning stays");
+}
+
+#[test]
+fn an_encoder_reads_a_written_text_in_two_where_its_prompt_is_known() {
+    for case in cases().iter().filter(|case| case.config["model_type"] == "bert") {
+        let Some(mut tokenizer) = open(case, 4096) else { continue };
+        tokenizer.chat_template = None;
+        let two = encode(&tokenizer, "a question", &["an answer".into(), "an answer".into()]);
+        assert_eq!(written(&tokenizer, "a question", "an answer"), two.tokens_a);
+        let text = WrittenText { prompt: "", answer: "a question an answer" };
+        let one = tokenizer.encode_written(&[text]).unwrap().remove(0);
+        assert_eq!(one.answer_start[0], one.tokens_a.len());
+        assert_eq!(one.tokens_a.len() + 1, two.tokens_a.len());
+    }
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod special_tokens;
 pub mod template;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub use self::class::TokenizerClass;
 pub use self::files::chat_template;
@@ -159,16 +160,20 @@ impl PairTokenizer {
     /// When the tokenizer refuses a text, or the chat template a conversation.
     pub fn encode(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {
         let mut encoded = self.encode_whole(pairs)?;
-        if let RewardAt::LastBut(padding) = self.reward_at {
-            for pair in &mut encoded {
-                for tokens in [&mut pair.tokens_a, &mut pair.tokens_b] {
-                    let last = tokens.iter().rposition(|id| *id != padding).unwrap_or_default();
-                    tokens.truncate(last + 1);
-                }
-                pair.n_shared = n_shared(&pair.tokens_a, &pair.tokens_b);
-            }
-        }
+        self.end_before_padding(&mut encoded);
         Ok(encoded)
+    }
+
+    /// Takes off what follows the token that a reward is read at.
+    fn end_before_padding(&self, encoded: &mut [EncodedPair]) {
+        let RewardAt::LastBut(padding) = self.reward_at else { return };
+        for pair in encoded {
+            for tokens in [&mut pair.tokens_a, &mut pair.tokens_b] {
+                let last = tokens.iter().rposition(|id| *id != padding).unwrap_or_default();
+                tokens.truncate(last + 1);
+            }
+            pair.n_shared = n_shared(&pair.tokens_a, &pair.tokens_b);
+        }
     }
 
     fn encode_whole(&self, pairs: &[PairText<'_>]) -> Result<Vec<EncodedPair>, EngineError> {

@@ -1,0 +1,64 @@
+//! The answers of a policy, written out one by one.
+
+use serde_json::{Value, json};
+
+use crate::domain::policy::record::RolloutAnswer;
+use crate::store::policy::{Rollout, RolloutsOf};
+
+/// In which order prompts are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// As they were asked.
+    Asked,
+    /// The highest reward of an answer first.
+    Reward,
+    /// The largest difference between the rewards of two answers first.
+    Gap,
+    /// The longest answer first.
+    Length,
+}
+
+fn rewards(rollout: &Rollout) -> impl Iterator<Item = f64> + '_ {
+    rollout.answers.iter().filter_map(|it| it.reward)
+}
+
+/// Orders prompts; ties stay as they were asked.
+pub fn sort(rollouts: &mut [Rollout], order: Order) {
+    let key = |it: &Rollout| match order {
+        Order::Asked => 0.0,
+        Order::Reward => rewards(it).fold(f64::NEG_INFINITY, f64::max),
+        Order::Gap => {
+            let most = rewards(it).fold(f64::NEG_INFINITY, f64::max);
+            most - rewards(it).fold(f64::INFINITY, f64::min)
+        }
+        Order::Length => {
+            it.answers.iter().map(|answer| f64::from(answer.n_tokens)).fold(0.0, f64::max)
+        }
+    };
+    rollouts.sort_by(|a, b| key(b).total_cmp(&key(a)));
+}
+
+/// Whether prompt or an answer holds a text, whatever the case.
+#[must_use]
+pub fn holds(rollout: &Rollout, text: &str) -> bool {
+    let text = text.to_lowercase();
+    let finds = |it: &str| it.to_lowercase().contains(&text);
+    finds(&rollout.prompt) || rollout.answers.iter().any(|it| finds(&it.text))
+}
+
+/// An answer as one JSON object, with its prompt.
+#[must_use]
+pub fn record(of: RolloutsOf, rollout: &Rollout, number: usize, answer: &RolloutAnswer) -> Value {
+    let (key, step) = match of {
+        RolloutsOf::Step(step) => ("step", step),
+        RolloutsOf::Evaluation(step) => ("evaluation", step),
+    };
+    json!({
+        key: step, "pair": rollout.pair.0, "answer": number, "prompt": rollout.prompt,
+        "response": answer.text, "reward": answer.reward, "gold": answer.gold,
+        "advantage": answer.advantage, "divergence": answer.divergence,
+        "n_tokens": answer.n_tokens, "ended": answer.has_end,
+        "vetoed": answer.is_vetoed || rollout.is_prompt_vetoed
+            || rollout.vetoed.get(number).is_some_and(|it| *it),
+    })
+}

@@ -1,0 +1,230 @@
+//! Policy runs as processes: each objective to its end, killed and resumed, held at the gate with an answer
+//! taken out, and compared.
+//!
+//! The embedded model and its oracle, on a few prompts, so that a run takes seconds.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use ser::domain::random::{Place as Draw, Purpose};
+use ser::domain::run::RunId;
+use ser::engine::files::checkpoint;
+use ser::store::policy::RolloutsOf;
+use ser::store::{Access, Home, Store};
+
+use crate::cli::fixture::Place;
+use crate::patience::seconds;
+
+/// A run that takes seconds: 3 steps of 3 prompts, with two evaluations on 6 prompts.
+const SETTINGS: &[&str] = &[
+    "data.limit=300",
+    "policy.reward=oracle",
+    "policy.gold=oracle",
+    "policy.steps=3",
+    "policy.prompts_per_step=3",
+    "policy.max_new_tokens=12",
+    "policy.evaluate_every=2",
+    "policy.evaluate_prompts=6",
+    "policy.best_of=2",
+    "policy.learning_rate=1e-4",
+    "policy.sft.batch_answers=12",
+    "train.checkpoint_steps=1",
+];
+
+fn arguments<'a>(mode: &'a str, name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["run", mode, "--name", name];
+    for setting in SETTINGS.iter().chain(more) {
+        arguments.extend(["--set", setting]);
+    }
+    arguments
+}
+
+fn ok(place: &Place, arguments: &[&str]) -> String {
+    let output = place.ser(arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn store(place: &Place) -> Store {
+    Store::open(&Home::new(place.home()), Access::ReadOnly).unwrap()
+}
+
+/// What must not depend on where a run was killed: everything but times and attempts.
+fn results(place: &Place, name: &str) -> Value {
+    let store = store(place);
+    let run = store.find_run(name).unwrap().id;
+    let mut document: Value =
+        serde_json::from_str(&ok(place, &["policy", name, "--json"])).unwrap();
+    for step in document["steps"].as_array_mut().unwrap() {
+        let step = step.as_object_mut().unwrap();
+        step.remove("elapsed_ms");
+        step["metrics"].as_object_mut().unwrap().remove("step_time");
+    }
+    for key in ["run", "name"] {
+        document.as_object_mut().unwrap().remove(key);
+    }
+    let texts = |of| -> Vec<(u32, Vec<String>)> {
+        let rollouts = store.rollouts(&run, of).unwrap();
+        let texts = |it: &ser::store::policy::Rollout| {
+            (it.pair.0, it.answers.iter().map(|answer| answer.text.clone()).collect())
+        };
+        rollouts.iter().map(texts).collect()
+    };
+    let answers: Vec<_> = (1..=3).map(|step| texts(RolloutsOf::Step(step))).collect();
+    let last = checkpoint::list(&Home::new(place.home()).checkpoints(&run)).unwrap();
+    json!({
+        "document": document, "answers": answers, "held_out": texts(RolloutsOf::Evaluation(3)),
+        "weights": last[0].1.weights_digest,
+    })
+}
+
+#[test]
+fn every_objective_runs_to_its_verdict() {
+    let place = Place::new();
+    for (objective, more, n_steps) in [
+        ("rloo", &["policy.sft.epochs=0"][..], 3),
+        ("grpo", &["policy.sft.epochs=0", "policy.answers=3", "policy.beta=0.04"], 3),
+        ("dpo", &["policy.sft.epochs=0"], 3),
+        ("best_of_n", &["policy.sft.epochs=0"], 0),
+    ] {
+        let objective_set = format!("policy.objective={objective}");
+        let more = [&[objective_set.as_str()], more].concat();
+        ok(&place, &arguments("--plain", objective, &more));
+        let document: Value =
+            serde_json::from_str(&ok(&place, &["policy", objective, "--json"])).unwrap();
+        let steps = document["steps"].as_array().unwrap();
+        assert_eq!(
+            (document["status"].as_str(), steps.len()),
+            (Some("finished"), n_steps),
+            "{objective}"
+        );
+        assert!(steps.iter().all(|it| it["metrics"]["loss"].is_number()), "{objective}: {steps:?}");
+        let evaluations = document["evaluations"].as_array().unwrap();
+        let n_evaluations = if n_steps == 0 { 1 } else { 3 };
+        assert_eq!(evaluations.len(), n_evaluations, "{objective}");
+        assert!(evaluations.iter().all(|it| it["gold"]["mean"].is_number()), "{evaluations:?}");
+        assert_eq!(document["verdict"].is_object(), n_steps > 0, "{objective}");
+        assert_eq!(document["best_of"].as_array().unwrap().len(), 2, "{objective}");
+        // Sampler and trainer are the same code: before the first update every ratio is 1.
+        for step in steps.iter().filter(|it| it["metrics"]["ratio/farthest"].is_number()) {
+            let farthest = step["metrics"]["ratio/farthest"].as_f64().unwrap();
+            assert!(farthest < 1e-4, "{objective}: {farthest}");
+        }
+    }
+    let matrix: Value =
+        serde_json::from_str(&ok(&place, &["policy", "rloo", "grpo", "dpo", "--json"])).unwrap();
+    assert_eq!(matrix["policies"], json!(["rloo", "grpo", "dpo", "reference"]));
+    let (own, other) = (&matrix["win_rates"][0][1], &matrix["win_rates"][1][0]);
+    let sum = own["rate"]["share"].as_f64().unwrap() + other["rate"]["share"].as_f64().unwrap();
+    assert!((sum - 1.0).abs() < 1e-12 && own["n_prompts"] == 6, "{own}");
+    let lines = ok(&place, &["rollouts", "grpo", "--step", "2", "--json"]);
+    let answers: Vec<Value> = lines.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    assert_eq!(answers.len(), 9);
+    assert!(answers.iter().all(|it| it["step"] == 2 && it["reward"].is_number()), "{answers:?}");
+}
+
+/// Polls a condition of another process, which cannot notify us.
+fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_true() {
+        assert!(begin.elapsed() < seconds(120), "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn is_gone(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    let is_zombie =
+        |stat: String| stat.rsplit(')').next().is_some_and(|it| it.trim().starts_with('Z'));
+    kill(pid, None).is_err() || stat.is_ok_and(is_zombie)
+}
+
+/// Kills the worker of a run after a while; `false` where it had ended.
+fn kill_once(store: &Store, run: &RunId, delay: Duration) -> bool {
+    let attempt = store.run(run).unwrap().row.attempt;
+    wait_until("the worker", || {
+        let detail = store.run(run).unwrap();
+        detail.row.attempt > attempt || detail.row.status.is_ended() || detail.worker.is_some()
+    });
+    std::thread::sleep(delay);
+    let detail = store.run(run).unwrap();
+    let Some(worker) = detail.worker.filter(|_| !detail.row.status.is_ended()) else {
+        return false;
+    };
+    let pid = Pid::from_raw(worker.pid as i32);
+    // It may have ended by itself in this instant.
+    if kill(pid, Signal::SIGKILL).is_err() {
+        return false;
+    }
+    wait_until("the end of the process", || is_gone(pid));
+    true
+}
+
+/// Kills runs of an objective at random moments, and compares their ends with an uninterrupted one.
+fn kill_and_resume(objective: &str, n_kills: u64, span: Duration) {
+    let place = Place::new();
+    let more = [format!("policy.objective={objective}")];
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    ok(&place, &arguments("--plain", "straight", &more));
+    let expected = results(&place, "straight");
+    let draw = Draw::new(23, Purpose::Mock);
+    let store = store(&place);
+    let (mut n_killed, mut n_runs) = (0, 0);
+    while n_killed < n_kills {
+        let name = format!("killed-{n_runs}");
+        n_runs += 1;
+        ok(&place, &arguments("--detach", &name, &more));
+        let run = store.find_run(&name).unwrap().id;
+        for _ in 0..3 {
+            let delay = span.mul_f64(draw.unit(n_killed));
+            if !kill_once(&store, &run, delay) {
+                break;
+            }
+            n_killed += 1;
+            ok(&place, &["resume", &name]);
+        }
+        wait_until("the run's end", || store.run(&run).unwrap().row.status.is_ended());
+        assert_eq!(results(&place, &name), expected, "{name} of {objective} ended differently");
+    }
+    println!("{objective}: {n_killed} kills in {n_runs} runs");
+}
+
+#[test]
+fn killed_policies_end_like_the_uninterrupted_ones() {
+    kill_and_resume("rloo", 3, Duration::from_secs(4));
+    kill_and_resume("ppo", 3, Duration::from_secs(4));
+}
+
+#[test]
+#[ignore = "20 kills each take minutes: cargo test --release policies_killed_twenty -- --ignored"]
+fn policies_killed_twenty_times() {
+    kill_and_resume("rloo", 20, Duration::from_secs(8));
+    kill_and_resume("ppo", 20, Duration::from_secs(8));
+}
+
+#[test]
+fn an_answer_that_is_taken_out_at_the_gate_is_not_learned_from() {
+    let place = Place::new();
+    let more = ["policy.sft.epochs=0", "policy.best_of=0", "policy.steps=1", "review.mode=gate"];
+    ok(&place, &arguments("--detach", "gated", &more));
+    let store = store(&place);
+    let run = store.find_run("gated").unwrap().id;
+    wait_until("the gate", || store.run(&run).unwrap().row.waits_for_review());
+    let before = store.rollouts(&run, RolloutsOf::Step(1)).unwrap();
+    let pair = before[1].pair.0;
+    ok(&place, &["rollouts", "gated", "--veto", &format!("{pair}:0")]);
+    let refused = place.ser(&["rollouts", "gated", "--veto", "999999"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("step 1 has no rollout `999999`"));
+    ok(&place, &["resume", "gated"]);
+    wait_until("the end", || store.run(&run).unwrap().row.status.is_ended());
+    let after = store.rollouts(&run, RolloutsOf::Step(1)).unwrap();
+    assert!(after[1].answers[0].is_vetoed && after[1].answers[0].advantage.is_none());
+    // The other answer to the prompt has nobody to be compared with.
+    assert_eq!(after[1].answers[1].advantage, Some(0.0));
+    assert_eq!(after[0].answers, before[0].answers);
+}
