@@ -2,6 +2,7 @@
 
 use crate::analysis::AnalysisError;
 use crate::domain::review::FilterError as SampleFilterError;
+use crate::domain::run::RunKind;
 use crate::store::{FilterError as RunFilterError, RunRow, StoreError};
 
 /// Why a result cannot be written.
@@ -62,6 +63,9 @@ pub enum ReportError {
 /// Why a run that has scored no pair never will; `None` where it still may.
 #[must_use]
 pub fn never_scores(run: &RunRow) -> Option<&'static str> {
+    if run.kind == RunKind::Policy {
+        return Some("it is a policy: it answers prompts and scores no pool");
+    }
     if run.rounds_max == 0 {
         return Some("it has no round after round 0, so it scores no pool");
     }

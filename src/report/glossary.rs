@@ -9,6 +9,7 @@ pub enum Place {
     Live,
     Samples,
     Compare,
+    Policy,
 }
 
 /// A word, or a sign, and what to know about it.
@@ -68,7 +69,7 @@ fn plain(word: &str) -> String {
     word.trim().to_lowercase().replace(['_', '/'], " ")
 }
 
-use Place::{Compare, Live, Runs, Samples};
+use Place::{Compare, Live, Policy, Runs, Samples};
 
 /// Makes a [`Term`]: words, what it is, what is good, where it is from, where it stands.
 macro_rules! term {
@@ -848,6 +849,125 @@ pub const TERMS: &[Term] = &[
         "A better one moves accuracy more than any setting.",
         "`model.backbone`.",
         [Runs]
+    ),
+    term!(
+        ["policy"],
+        "A language model that is trained to please a reward model; a run of its own.",
+        "Judge it by gold, not by the reward it was trained for.",
+        "`ser run --from RUN --policy rloo`, or `P` in Runs.",
+        [Runs, Policy]
+    ),
+    term!(
+        ["reference"],
+        "The policy as it was before its first step; its answers are those of evaluation 0.",
+        "How far the policy has moved is measured from there.",
+        "`policy.sft.*` makes it.",
+        [Policy]
+    ),
+    term!(
+        ["rollout", "rollouts"],
+        "The answers that the policy sampled for one step; it learns from them.",
+        "Read some of them: what a reward model likes shows there first.",
+        "`policy.prompts_per_step`, `policy.answers`.",
+        [Policy]
+    ),
+    term!(
+        ["reward", "rewards/proxy/mean"],
+        "What the policy is trained for: the score of the reward model, before any penalty.",
+        "Rises by itself. It is good news only as long as gold rises with it.",
+        "`policy.reward`.",
+        [Policy]
+    ),
+    term!(
+        ["gold score", "rewards/gold/mean"],
+        "The score by a judge that the policy is not trained for.",
+        "Higher. Where it falls while the reward rises, the policy exploits its reward model.",
+        "`policy.gold`.",
+        [Policy]
+    ),
+    term!(
+        ["over-optimization", "reward hacking"],
+        "The reward goes on rising with the divergence while gold stays or falls.",
+        "Stop before it: a larger `policy.beta`, fewer steps, or a better reward model.",
+        "The charts by divergence (`m`).",
+        [Policy]
+    ),
+    term!(
+        ["best of n", "best-of-n"],
+        "What taking the best of n answers of the reference would bring, at the divergence that it costs.",
+        "A policy above this curve has learned more than choosing would give.",
+        "`policy.best_of`.",
+        [Policy]
+    ),
+    term!(
+        ["divergence", "kl", "objective/kl"],
+        "How far the policy has moved from its reference, in nats over a whole answer.",
+        "Small for what it gains. Estimated from samples, so a little below 0 can happen.",
+        "`policy.beta`, `policy.kl_control`.",
+        [Policy]
+    ),
+    term!(
+        ["entropy"],
+        "How open the choice of the next token is, in nats.",
+        "A slow fall is learning; a collapse means that all answers become one.",
+        "Means over the tokens of a step.",
+        [Policy]
+    ),
+    term!(
+        ["advantage", "ADVANTAGE"],
+        "How much better an answer did than was to be expected; it moves the policy toward it or away.",
+        "Of either sign. All near 0: the prompt teaches nothing.",
+        "Made of the rewards of the answers to one prompt.",
+        [Policy]
+    ),
+    term!(
+        ["spread", "SPREAD"],
+        "The best reward of a prompt's answers less the worst.",
+        "Above 0: without a spread a step learns nothing from the prompt.",
+        "`s` on screen 6 sorts by it.",
+        [Policy]
+    ),
+    term!(
+        ["reward above gold", "gap"],
+        "How many places an answer stands higher by reward than by gold among all answers shown.",
+        "Read those first: they show what the reward model likes and the judge does not.",
+        "`s` on screen 6 sorts by it.",
+        [Policy]
+    ),
+    term!(
+        ["tokens of an answer", "completions/mean_length"],
+        "Length of an answer, its end token included.",
+        "Growing with the reward while gold is flat is a known way to please a reward model.",
+        "`policy.max_new_tokens` is the limit.",
+        [Policy]
+    ),
+    term!(
+        ["share cut", "completions/clipped_ratio"],
+        "Share of the answers that the limit cut before they came to an end.",
+        "Near 0. Near 1, hardly an answer is judged by its end.",
+        "`policy.max_new_tokens`, `policy.missing_end_penalty`.",
+        [Policy]
+    ),
+    term!(
+        ["held-out prompts", "evaluation"],
+        "Prompts that the policy never learns from; it answers them every so many steps.",
+        "Curves of these tell more than those of the steps, whose prompts change.",
+        "`policy.evaluate_every`, `policy.evaluate_prompts`.",
+        [Policy]
+    ),
+    term!(
+        ["win rate"],
+        "Share of held-out prompts whose answer the judge prefers to the reference's; a tie is half.",
+        "Above .5, with an interval that does not hold it; at equal length too.",
+        "The end of a policy run.",
+        [Policy]
+    ),
+    term!(
+        ["sign of trouble"],
+        "A known way in which a policy goes wrong, seen in its numbers and told in one sentence.",
+        "None. `!` on the charts stands where one was seen first.",
+        "Looked for after each step and evaluation.",
+        [Policy]
     ),
 ];
 

@@ -463,6 +463,7 @@ fn context_words(context: Context) -> &'static str {
         Context::Queue => "queue",
         Context::Compare => "compare",
         Context::Launch => "launch",
+        Context::Policy => "policy",
         Context::Confirm | Context::Choice | Context::Prompt => "popup",
     }
 }

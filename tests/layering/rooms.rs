@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const DOORS: &[&str] =
     &["chosen", "current_run", "effect", "export", "keymap", "model", "overlay", "split"];
 
-const SCREENS: &[&str] = &["runs", "live", "samples", "compare", "launch"];
+const SCREENS: &[&str] = &["runs", "live", "samples", "compare", "launch", "policy"];
 
 /// The name that follows `prefix` in a line, for each place where it stands.
 fn names_after<'a>(line: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {

@@ -39,7 +39,7 @@ pub fn clean_pair(mut pair: SampledPair) -> SampledPair {
 
 /// A text without its middle when it is too long for any screen: the end of a prompt and the
 /// beginning of an answer are what a person reads.
-fn shortened(text: &str) -> String {
+pub fn shortened(text: &str) -> String {
     let n_chars = text.chars().count();
     if n_chars <= N_CHARS_MAX {
         return text.to_owned();

@@ -15,6 +15,7 @@ use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, Samp
 
 use super::clean::{clean_pair, clean_row};
 use super::compare::{CompareData, CompareInterest};
+use super::policy::{Answers, PolicyData};
 use super::resources::Resources;
 use crate::tui::kit::words::{LogLine, log_lines};
 
@@ -25,6 +26,8 @@ pub struct Interest {
     pub run: Option<RunId>,
     /// Whether its curves and sampled pairs are shown too.
     pub live: bool,
+    /// Which answers of a policy are shown, where they are.
+    pub answers: Option<Answers>,
     /// The run behind those curves.
     pub ghost: Option<RunId>,
     /// What finished runs cost, for the estimate of the next one.
@@ -129,6 +132,8 @@ pub struct RunData {
     pub resources: Option<Resources>,
     /// When it will end, where that can be foretold.
     pub forecast: Option<Forecast>,
+    /// What only a policy run has.
+    pub policy: Option<PolicyData>,
 }
 
 impl RunData {
@@ -155,6 +160,7 @@ impl RunData {
             sampled: sampled.into_iter().map(clean_pair).collect(),
             resources: None,
             forecast: None,
+            policy: None,
         }
     }
 

@@ -16,6 +16,7 @@ pub mod compare;
 mod costs;
 pub mod data;
 pub mod executor;
+pub mod policy;
 pub mod resources;
 pub mod reviewer;
 pub mod samples;

@@ -4,6 +4,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use crate::domain::policy::veto::RolloutKey;
 use crate::domain::preference::PairId;
 use crate::domain::review::columns::side_of;
 use crate::domain::review::goal::{Progress, pace_ms};
@@ -119,6 +120,7 @@ impl Reviewer {
             Request::Amend { run, pair, reason, comment } => {
                 self.amend(&run, pair, reason.as_deref(), comment.as_deref())
             }
+            Request::VetoRollout { run, key, is_veto } => self.veto_rollout(&run, key, is_veto),
             Request::Undo(run) => self.undo(&run, true),
             Request::Redo(run) => self.undo(&run, false),
         };
@@ -173,6 +175,28 @@ impl Reviewer {
             (false, _) => format!("nothing of yours is in force about {pair}"),
             (true, Some(reason)) => format!("{pair}: {reason} · u undoes the decision"),
             (true, None) => format!("the comment on {pair} is kept"),
+        })
+    }
+
+    fn veto_rollout(
+        &self,
+        run: &RunId,
+        key: RolloutKey,
+        is_veto: bool,
+    ) -> Result<String, StoreError> {
+        self.writer()?.veto_rollout(run, key, is_veto, Some(&self.name))?;
+        let pair = PairId(key.pair);
+        Ok(match (key.answer, is_veto) {
+            (None, true) => {
+                format!("the prompt of {pair} is vetoed from the next step on · u undoes")
+            }
+            (None, false) => format!("the prompt of {pair} is back from the next step on"),
+            (Some((step, answer)), true) => {
+                format!("answer {} to {pair} leaves step {step} · u undoes", answer + 1)
+            }
+            (Some((step, answer)), false) => {
+                format!("answer {} to {pair} is back in step {step}", answer + 1)
+            }
         })
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::policy::veto::RolloutKey;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::review::goal::Progress;
 use crate::domain::review::{Agreement, Choice, Judgment, Order, PrecisionEstimate, Queue};
@@ -90,6 +91,12 @@ pub enum Request {
         pair: PairId,
         reason: Option<String>,
         comment: Option<String>,
+    },
+    /// Take a prompt, or an answer, out of the batches of a policy, or lift that veto.
+    VetoRollout {
+        run: RunId,
+        key: RolloutKey,
+        is_veto: bool,
     },
     /// Take the latest decision back.
     Undo(RunId),

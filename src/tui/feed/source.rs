@@ -10,13 +10,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::analysis::{AnalysisError, forecast_of};
-use crate::domain::run::RunId;
+use crate::domain::run::{RunId, RunKind};
 use crate::store::{Access, EventLine, Home, LossCurve, RunRow, Store, StoreError};
 
 use super::clean::clean_row;
 use super::compare::CompareReader;
 use super::costs::CostReader;
 use super::data::{Ghost, Interest, RunData, Snapshot};
+use super::policy::PolicyData;
 use super::resources::ResourceReader;
 use crate::tui::kit::words::with_hint;
 use crate::tui::outlet::Outlet;
@@ -224,6 +225,9 @@ impl Reader {
         data.has_curves = self.interest.live;
         data.loss_stride = self.loss.stride();
         data.resources = worker.and_then(|worker| self.resources.read(&worker));
+        if data.detail.row.kind == RunKind::Policy {
+            data.policy = Some(PolicyData::read(store, run, self.interest.answers)?);
+        }
         if let Some(spec) = &data.spec {
             data.forecast = forecast_of(spec, &data.detail, &data.rounds, &store.phases(run)?);
         }

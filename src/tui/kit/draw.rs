@@ -92,6 +92,42 @@ pub fn rule(buffer: &mut Buffer, area: Rect, row: u16, theme: &Theme, title: &st
     put(buffer, area, row, line);
 }
 
+/// Lines below the rule of an area, in spans of one style; `style` is asked for each visible
+/// character, counted over all lines.
+pub fn draw_lines(
+    lines: &[String],
+    style: impl Fn(usize) -> Style,
+    area: Rect,
+    buffer: &mut Buffer,
+) {
+    let n_rows = usize::from(area.height.saturating_sub(1));
+    let mut index = 0;
+    for (row, line) in lines.iter().take(n_rows).enumerate() {
+        let mut spans: Vec<Span<'static>> = Vec::new();
+        let mut current = (String::new(), None);
+        for c in line.chars() {
+            let wanted = if c.is_whitespace() { current.1 } else { Some(style(index)) };
+            index += usize::from(!c.is_whitespace());
+            if wanted != current.1 && !current.0.is_empty() {
+                let text = std::mem::take(&mut current.0);
+                spans.push(Span::styled(text, current.1.unwrap_or_default()));
+            }
+            current.1 = wanted;
+            current.0.push(c);
+        }
+        spans.push(Span::styled(current.0, current.1.unwrap_or_default()));
+        put(buffer, area, row as u16 + 1, Line::from(spans));
+    }
+    if lines.len() > n_rows && n_rows > 0 {
+        buffer.set_string(area.right().saturating_sub(1), area.bottom() - 1, "…", style(0));
+    }
+}
+
+/// Characters that a diff has a flag for: those that are not white space.
+pub fn n_visible(text: &str) -> usize {
+    text.chars().filter(|c| !c.is_whitespace()).count()
+}
+
 /// The style of a condition's glyph and word.
 pub fn condition_style(theme: &Theme, condition: Condition) -> Style {
     match condition {

@@ -5,6 +5,7 @@
 
 pub mod command_line;
 pub mod decisions;
+pub mod diff;
 pub mod draw;
 pub mod field;
 pub mod key;

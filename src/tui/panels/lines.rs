@@ -3,6 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::clock::{busy_words, end_words, run_bar};
+use crate::domain::run::RunKind;
 use crate::store::rows::RunRow;
 use crate::tui::feed::data::RunData;
 use crate::tui::kit::draw::condition_style;
@@ -21,7 +22,7 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
         format!("{} {}", condition.glyph(), condition.word()),
         condition_style(theme, condition),
     );
-    let round = format!(" · round {} of {}", row.round, row.rounds_max);
+    let round = format!(" · {} {} of {}", unit(row.kind), row.round, row.rounds_max);
     let plain = |words: String| Line::from(vec![head.clone(), Span::raw(words)]);
     match condition {
         Condition::Queued => plain(queue_words(model, row)),
@@ -36,11 +37,18 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
         Condition::Interrupted => plain(format!("{round} · its worker is gone, R resumes")),
         Condition::Paused if row.waits_for_review() => {
             let room = width.saturating_sub(head.width() + text::width(&round));
-            let forms = [
-                " · waits for you: 3 shows the pairs, p lets it go on",
-                " · waits for you: 3 shows, p goes on",
-                " · p goes on",
-            ];
+            let forms = match row.kind {
+                RunKind::Ser => [
+                    " · waits for you: 3 shows the pairs, p lets it go on",
+                    " · waits for you: 3 shows, p goes on",
+                    " · p goes on",
+                ],
+                RunKind::Policy => [
+                    " · waits for you: 6 shows the answers, p lets it go on",
+                    " · waits for you: p goes on",
+                    " · p goes on",
+                ],
+            };
             let fits = |words: &&&str| text::width(words) <= room;
             plain(format!("{round}{}", forms.iter().find(fits).unwrap_or(&forms[2])))
         }
@@ -54,6 +62,14 @@ pub fn progress_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
             spans.extend(step_spans(theme, row, width.saturating_sub(used)));
             Line::from(spans)
         }
+    }
+}
+
+/// What a run of a kind counts.
+pub fn unit(kind: RunKind) -> &'static str {
+    match kind {
+        RunKind::Ser => "round",
+        RunKind::Policy => "step",
     }
 }
 
@@ -132,10 +148,16 @@ fn facts(model: &Model, data: &RunData) -> Vec<String> {
     if row.n_vetoed > 0 {
         parts.push(format!("{} vetoed", text::count(row.n_vetoed)));
     }
-    if let Some(progress) = row.progress.as_ref().filter(|p| p.n_total > 1) {
+    let is_ser = row.kind == RunKind::Ser;
+    if let Some(progress) = row.progress.as_ref().filter(|p| is_ser && p.n_total > 1) {
         parts.push(format!("step {}/{}", progress.n_done, progress.n_total));
     }
-    if let Some(sizes) = &data.detail.sizes {
+    if let Some(policy) = data.spec.as_ref().and_then(|spec| spec.policy.as_deref()) {
+        let (reward, gold) = (&policy.reward, &policy.gold);
+        let objective = policy.objective.name();
+        parts.push(format!("{objective} · reward {reward} · gold {gold}"));
+    }
+    if let Some(sizes) = data.detail.sizes.as_ref().filter(|_| is_ser) {
         // The seed set, and what people have judged since.
         let spent = data.rounds.iter().rev().find_map(|round| round.n_labels_spent);
         parts.push(format!(

@@ -8,4 +8,5 @@ pub mod confidence;
 pub mod empty;
 pub mod lines;
 pub mod log;
+pub mod policy;
 pub mod preview;

@@ -9,5 +9,6 @@
 pub mod compare;
 pub mod launch;
 pub mod live;
+pub mod policy;
 pub mod runs;
 pub mod samples;

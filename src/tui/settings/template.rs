@@ -80,13 +80,14 @@ impl Settings {
 type Belongs = fn(&Binding) -> bool;
 
 /// The parts of the table of keys, each action in the first that it belongs to.
-const GROUPS: [(&str, Belongs); 8] = [
+const GROUPS: [(&str, Belongs); 9] = [
     ("Runs", |it| it.contexts == [Context::Runs]),
     ("Live", |it| it.contexts == [Context::Live]),
     ("Samples", |it| it.contexts == [Context::Samples]),
     ("A queue of pairs to judge", |it| it.contexts == [Context::Queue]),
     ("Compare", |it| it.contexts == [Context::Compare]),
     ("The form that starts runs", |it| it.contexts == [Context::Launch]),
+    ("Policy", |it| it.contexts == [Context::Policy]),
     ("Several screens", |it| it.contexts.iter().any(|context| !is_popup(*context))),
     ("Popups and text fields", |_| true),
 ];

@@ -5,7 +5,7 @@ use super::overlay::WordList;
 use crate::report::glossary::{self, Place, Term};
 use crate::spec::form;
 use crate::tui::kit::words::{Condition, left_out, stop_reason};
-use crate::tui::screens::{compare, live};
+use crate::tui::screens::{compare, live, policy};
 
 /// What is told about a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,7 @@ fn place_of(screen: Screen) -> Option<Place> {
         Screen::Samples => Some(Place::Samples),
         Screen::Compare => Some(Place::Compare),
         Screen::Launch => None,
+        Screen::Policy => Some(Place::Policy),
     }
 }
 
@@ -102,6 +103,10 @@ fn asked(model: &Model) -> Vec<String> {
         Screen::Launch => {
             let row = model.launch.rows.get(model.launch.cursor);
             row.map(|row| row.label().to_owned()).into_iter().collect()
+        }
+        Screen::Policy => {
+            let words = policy::words_of(&model.policy);
+            words.iter().map(|word| (*word).to_owned()).collect()
         }
     }
 }

@@ -39,7 +39,7 @@ pub fn listing_of(model: &Model) -> Option<Listing> {
                 shows_gold: false,
             }))
         }
-        Screen::Compare | Screen::Launch => None,
+        Screen::Compare | Screen::Launch | Screen::Policy => None,
     }
 }
 

@@ -14,6 +14,7 @@ use super::keymap::command::{Command, Motion};
 use super::overlay::Overlay;
 use super::split::Splits;
 use crate::tui::feed::data::{Ghost, Interest, RunData, Snapshot};
+use crate::tui::feed::policy::Answers;
 use crate::tui::kit::progress::Progress;
 use crate::tui::kit::size::Size;
 use crate::tui::kit::theme::Theme;
@@ -21,6 +22,7 @@ use crate::tui::kit::words::Condition;
 use crate::tui::screens::compare::Compare;
 use crate::tui::screens::launch::Launch;
 use crate::tui::screens::live::Live;
+use crate::tui::screens::policy::Policy;
 use crate::tui::screens::runs::Runs;
 use crate::tui::screens::samples::Samples;
 
@@ -35,6 +37,8 @@ pub enum Screen {
     Compare,
     /// The form that starts runs.
     Launch,
+    /// The curves and answers of a policy.
+    Policy,
 }
 
 impl Screen {
@@ -46,6 +50,7 @@ impl Screen {
             Self::Samples => Context::Samples,
             Self::Compare => Context::Compare,
             Self::Launch => Context::Launch,
+            Self::Policy => Context::Policy,
         }
     }
 }
@@ -101,6 +106,7 @@ pub struct Model {
     pub samples: Samples,
     pub compare: Compare,
     pub launch: Launch,
+    pub policy: Policy,
     /// The live screen, once one was opened.
     pub live: Option<Live>,
     /// The run that the live and the samples screen were opened with last. Looking at other runs
@@ -147,6 +153,7 @@ impl Model {
             samples: Samples::default(),
             compare: Compare::default(),
             launch: Launch::default(),
+            policy: Policy::default(),
             runs: Runs::default(),
             live: None,
             opened: None,
@@ -173,6 +180,7 @@ impl Model {
             (Screen::Live, Some(live)) => self.row(&live.run),
             (Screen::Compare, _) => self.compare.selected().and_then(|run| self.row(run)),
             (Screen::Samples, _) => self.samples.run.as_ref().and_then(|run| self.row(run)),
+            (Screen::Policy, _) => self.policy.run.as_ref().and_then(|run| self.row(run)),
             (Screen::Runs | Screen::Launch | Screen::Live, _) => {
                 self.runs.rows.get(self.runs.cursor).map(AsRef::as_ref)
             }
@@ -185,7 +193,7 @@ impl Model {
         let opened = || self.opened.as_ref().and_then(|run| self.row(run));
         match self.screen {
             Screen::Runs => self.current(),
-            Screen::Live | Screen::Samples | Screen::Compare | Screen::Launch => {
+            Screen::Live | Screen::Samples | Screen::Compare | Screen::Launch | Screen::Policy => {
                 opened().or_else(|| self.current())
             }
         }
@@ -220,6 +228,11 @@ impl Model {
             Some(live_screen) if live => {
                 let (run, ghost) = (Some(live_screen.run.clone()), live_screen.ghost.clone());
                 Interest { run, live, ghost, ..Interest::default() }
+            }
+            _ if self.screen == Screen::Policy => {
+                let run = self.policy.run.clone();
+                let answers = Some(Answers(self.policy.at));
+                Interest { run, answers, ..Interest::default() }
             }
             _ if self.screen == Screen::Launch => {
                 let run = self.launch.from.clone();
@@ -302,7 +315,7 @@ impl Model {
 
     /// What the terminal is told: how far the run of the screen has come, or the first that runs.
     pub fn progress(&self) -> Progress {
-        let is_of_screen = matches!(self.screen, Screen::Live | Screen::Samples);
+        let is_of_screen = matches!(self.screen, Screen::Live | Screen::Samples | Screen::Policy);
         let of_screen = self.current().filter(|_| is_of_screen);
         let running = || self.runs.all().find(|row| Condition::of(row) == Condition::Running);
         let Some(row) = of_screen.or_else(running) else { return Progress::None };

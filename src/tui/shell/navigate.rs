@@ -2,18 +2,26 @@
 
 use super::keymap::command::ShowCommand;
 use super::model::{Model, Screen};
-use crate::tui::screens::{compare, launch, live, samples};
+use crate::domain::run::RunKind;
+use crate::tui::screens::{compare, launch, live, policy, samples};
 
 /// Shows the screen a command names, for the current run.
 pub fn show(model: &mut Model, command: ShowCommand) {
     let run = match command {
-        ShowCommand::Live | ShowCommand::Samples => model.to_open(),
-        ShowCommand::Runs | ShowCommand::Compare | ShowCommand::Launch | ShowCommand::New => {
-            model.current()
-        }
+        ShowCommand::Live | ShowCommand::Samples | ShowCommand::Policy => model.to_open(),
+        ShowCommand::Runs
+        | ShowCommand::Compare
+        | ShowCommand::Launch
+        | ShowCommand::New
+        | ShowCommand::NewPolicy => model.current(),
     };
+    let is_policy = run.is_some_and(|row| row.kind == RunKind::Policy);
     match (command, run.map(|row| row.id.clone())) {
         (ShowCommand::Runs, _) => model.go_to(Screen::Runs),
+        // A policy has its own curves: those of the live screen would be empty.
+        (ShowCommand::Live, Some(run)) if is_policy => policy::open::open(model, run),
+        (ShowCommand::Policy, Some(run)) => policy::open::open(model, run),
+        (ShowCommand::Policy, None) => model.go_to(Screen::Policy),
         (ShowCommand::Live, Some(run)) => live::open::open(model, run),
         (ShowCommand::Samples, Some(run)) => {
             // Coming back finds the screen as it was left.
@@ -43,7 +51,8 @@ pub fn show(model: &mut Model, command: ShowCommand) {
             launch::open::take_template(model);
             model.go_to(Screen::Launch);
         }
-        (ShowCommand::New, from) => launch::open::open_new(model, from),
+        (ShowCommand::New, from) => launch::open::open_new(model, from, false),
+        (ShowCommand::NewPolicy, from) => launch::open::open_new(model, from, true),
     }
 }
 

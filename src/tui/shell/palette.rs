@@ -40,12 +40,13 @@ pub fn entries(model: &Model, list: &CommandList) -> Vec<Entry> {
 pub fn group(command: Command) -> (u8, &'static str) {
     match command {
         Command::Runs(RunsCommand::Kill) | Command::Worker(_) => (1, "this run"),
-        Command::Show(ShowCommand::New)
+        Command::Show(ShowCommand::New | ShowCommand::NewPolicy)
         | Command::Runs(_)
         | Command::Live(_)
         | Command::Samples(_)
         | Command::Compare(_)
-        | Command::Launch(_) => (0, "this screen"),
+        | Command::Launch(_)
+        | Command::Policy(_) => (0, "this screen"),
         Command::Undo | Command::Redo | Command::Copy => (2, "undo, copy, export"),
         Command::List(_) => (3, "mark and filter"),
         Command::Move(_) => (4, "move"),
@@ -80,6 +81,7 @@ pub fn screen_words(context: Context) -> &'static str {
         Context::Queue => "queue",
         Context::Compare => "compare",
         Context::Launch => "launch",
+        Context::Policy => "policy",
         Context::Runs | Context::Confirm | Context::Choice | Context::Prompt => "runs",
     }
 }

@@ -8,8 +8,9 @@ use super::model::{Model, READ_ONLY, Screen};
 use crate::store::RunRow;
 use crate::tui::kit::words::Condition;
 use crate::tui::screens::live::command::LiveCommand;
+use crate::tui::screens::policy::command::PolicyCommand;
 use crate::tui::screens::runs::command::RunsCommand;
-use crate::tui::screens::{compare, launch, live, runs, samples};
+use crate::tui::screens::{compare, launch, live, policy, runs, samples};
 
 /// Why a command cannot act now; `None` when it can.
 pub fn refusal(model: &Model, command: Command) -> Option<String> {
@@ -19,6 +20,7 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         Screen::Samples => samples::refuse::refusal(model, command),
         Screen::Compare => compare::refuse::refusal(model, command),
         Screen::Launch => launch::refuse::refusal(model, command),
+        Screen::Policy => policy::refuse::refusal(model, command),
     })
 }
 
@@ -37,6 +39,7 @@ fn of_viewer(model: &Model, command: Command) -> Option<String> {
                     | RunsCommand::Star
             )
             | Command::Live(LiveCommand::Veto | LiveCommand::Keep | LiveCommand::Flip)
+            | Command::Policy(PolicyCommand::VetoPrompt | PolicyCommand::VetoAnswer)
     );
     let starts = command == Command::Runs(RunsCommand::Open) && model.runs.rows.is_empty();
     if model.is_read_only && (starts || changes) {
@@ -72,7 +75,7 @@ fn of_run(model: &Model, command: Command) -> Option<String> {
                     | RunsCommand::Kill
                     | RunsCommand::Queue
             )
-            | Command::Show(ShowCommand::Live | ShowCommand::Samples)
+            | Command::Show(ShowCommand::Live | ShowCommand::Samples | ShowCommand::NewPolicy)
             | Command::Copy
             | Command::Viewer(ViewerCommand::Export)
     );

@@ -14,6 +14,8 @@ pub struct Splits {
     pub events: i16,
     /// Rows of the curves on the compare screen.
     pub curves: i16,
+    /// Rows of the answers on the policy screen.
+    pub answers: i16,
 }
 
 /// A length with what a person gave it, within limits of which the upper one gives way.

@@ -32,7 +32,9 @@ fn pictures() {
 #[test]
 fn nothing_in_the_help_is_cut() {
     for (width, height) in [(60, 16), (80, 24), (120, 40), (160, 48), (200, 60)] {
-        for keys in [&["?"][..], &["Enter", "?"], &["3", "?"], &["4", "?"], &["5", "?"]] {
+        for keys in
+            [&["?"][..], &["Enter", "?"], &["3", "?"], &["4", "?"], &["5", "?"], &["6", "?"]]
+        {
             let mut model = at(width, height, keys);
             let mut shown = String::new();
             // Page by page, as far as the cursor goes.

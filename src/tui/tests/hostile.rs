@@ -5,8 +5,10 @@ use ratatui::buffer::Buffer;
 use super::drive::{key, press};
 use super::fixtures::{NOW_MS, model, running_data, sampled};
 use super::pictures::{draw, picture};
+use super::policies::policy_finished;
 use crate::tui::feed::change::Answer;
 use crate::tui::feed::data::RunData;
+use crate::tui::feed::policy::clean_rollout;
 use crate::tui::kit::size::Size;
 use crate::tui::kit::text;
 use crate::tui::screens::live;
@@ -82,6 +84,36 @@ pub fn assert_borders(buffer: &Buffer, words: &str) {
         let starts = ["│", "┌", "└"].contains(&buffer[(0, y)].symbol());
         let ends = ["│", "┐", "┘"].contains(&buffer[(right, y)].symbol());
         assert_eq!(starts, ends, "row {y} of {}:\n{}", text::cut(words, 20), picture(buffer));
+    }
+}
+
+/// A policy whose texts are all these words.
+fn hostile_policy(words: &str) -> RunData {
+    let mut data = policy_finished();
+    data.detail.row.name = hostile_data(words).detail.row.name;
+    let shown = data.policy.as_mut().unwrap().shown.as_mut().unwrap();
+    let (_, earlier) = shown.earlier.as_mut().unwrap();
+    for rollouts in [&mut shown.rollouts, &mut shown.reference, earlier] {
+        for rollout in rollouts.iter_mut() {
+            rollout.prompt = words.to_owned();
+            rollout.answers[0].text = words.to_owned();
+            *rollout = clean_rollout(rollout.clone());
+        }
+    }
+    data
+}
+
+#[test]
+fn hostile_answers_stay_text() {
+    for words in hostile_texts() {
+        for (width, height) in [(160, 48), (80, 24), (60, 16), (20, 5)] {
+            let data = hostile_policy(&words);
+            let mut model = model(width, height, vec![data.detail.row.clone()], Some(data));
+            for keys in ["6", "Enter", "=", "j", "Tab", "j", "y"] {
+                update(&mut model, key(keys));
+                assert_harmless(&draw(&model));
+            }
+        }
     }
 }
 

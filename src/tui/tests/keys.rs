@@ -171,7 +171,7 @@ fn a_frozen_view_shows_the_newest_data_when_it_goes_on() {
 #[test]
 fn counts_repeat_and_screen_digits_end_none() {
     let cases: [(&[&str], usize); 5] = [
-        (&["6", "j"], 6),
+        (&["7", "j"], 7),
         (&["0", "5", "j"], 5),
         (&["9", "9", "9", "9", "9", "9", "9", "j"], 11),
         (&["9", "Esc", "j"], 1),

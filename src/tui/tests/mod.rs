@@ -8,3 +8,4 @@ mod keys;
 mod monkey;
 mod picture;
 pub mod pictures;
+pub mod policies;

@@ -16,6 +16,7 @@ use super::fixtures::{
 };
 use super::hostile::{assert_harmless, hostile_data, hostile_texts};
 use super::pictures::draw;
+use super::policies::{policy_at_gate, policy_at_work, policy_finished};
 use crate::tui::feed::change::Answer;
 use crate::tui::feed::data::{RunData, Snapshot};
 use crate::tui::feed::reviewer::Reviewer as Recorder;
@@ -28,13 +29,13 @@ use crate::tui::shell::overlay::Overlay;
 use crate::tui::shell::update::update;
 use crate::tui::terminal::input::{Input, MouseKind};
 
-const KEYS: [&str; 87] = [
+const KEYS: [&str; 91] = [
     "j", "k", "g", "G", "Ctrl-d", "Ctrl-u", "Enter", "Esc", "q", "h", "l", "1", "2", "3", "4", "5",
     "6", "9", "0", "?", ":", "/", "s", "S", "n", "N", "p", "x", "X", "y", "Y", "R", "J", "K", "m",
     "F", "T", "M", "W", "z", "u", "Ctrl-r", "Ctrl-l", "Ctrl-z", "Ctrl-p", "Ctrl-n", "Ctrl-s",
     "Ctrl-w", "Ctrl-k", "Ctrl-\\", "Home", "End", "F1", "Up", "Down", "[", "O", "A", "B", "i", "a",
     "f", "b", "c", "d", "D", "e", "t", "o", "P", "r", "v", "V", "=", "#", "*", " ", "<", ">", "+",
-    "-", "!", "w", "L", "E", "H", "C",
+    "-", "!", "w", "L", "E", "H", "C", "]", "{", "}", "Tab",
 ];
 
 /// Xorshift: a failing seed can be run again.
@@ -56,10 +57,20 @@ struct Monkey {
 
 impl Monkey {
     fn new() -> Self {
-        let all: [fn() -> RunData; 4] = [running_data, finished_data, early_data, failed_data];
+        let all: [fn() -> RunData; 7] = [
+            running_data,
+            finished_data,
+            early_data,
+            failed_data,
+            policy_at_work,
+            policy_at_gate,
+            policy_finished,
+        ];
         let mut data: Vec<RunData> = all.iter().map(|make| make()).collect();
         data.push(hostile_data(&hostile_texts()[0]));
-        Self { rows: twelve_runs(), data }
+        let mut rows = twelve_runs();
+        rows.insert(1, policy_at_work().detail.row);
+        Self { rows, data }
     }
 
     fn message(&self, random: &mut Random) -> Message {
@@ -69,7 +80,7 @@ impl Monkey {
                 Message::Input(Input::Resized { width, height })
             }
             1 | 2 => {
-                let rows = self.rows[..random.next(13) as usize].to_vec();
+                let rows = self.rows[..random.next(14) as usize].to_vec();
                 let run = self.data[random.next(self.data.len() as u64) as usize].clone();
                 Message::Read(Read::Snapshot(Box::new(Snapshot::new(NOW_MS, rows, Some(run)))))
             }

@@ -9,6 +9,7 @@ mod estimate;
 pub mod find;
 pub mod keys;
 pub mod layout;
+mod of_policy;
 pub mod open;
 pub mod refuse;
 #[cfg(test)]
@@ -53,8 +54,14 @@ pub struct Launch {
     pub from_name: String,
     /// The spec of `from` is not here yet.
     pub is_waiting: bool,
+    /// What is asked for is a policy that `from` rewards.
+    pub wants_policy: bool,
     /// The text of the spec the form starts from; `None` is the default spec.
     base: Option<String>,
+    /// `key=value` that make a policy of that spec; empty for any other form.
+    policy: Vec<String>,
+    /// The objective whose numbers the rows of the policy hold.
+    objective: String,
     /// What is filled in.
     pub rows: Vec<FormRow>,
     /// Index of the selected row.
@@ -131,7 +138,12 @@ impl FormRow {
 impl Launch {
     /// A form that starts from the default spec, or from the text of another.
     pub fn new(base: Option<String>) -> Self {
-        let mut launch = Self { base, ..Self::default() };
+        Self::of_policy(base, Vec::new())
+    }
+
+    /// A form that starts from the text of a spec with `key=value` that make a policy of it.
+    pub fn of_policy(base: Option<String>, policy: Vec<String>) -> Self {
+        let mut launch = Self { base, policy, ..Self::default() };
         launch.fill();
         launch.check();
         launch
@@ -158,7 +170,7 @@ impl Launch {
 
     /// Rows with the values of the spec the form starts from.
     fn fill(&mut self) {
-        let Ok(spec) = form::check(self.base.as_deref(), &[], &[]) else { return };
+        let Ok(spec) = form::check(self.base.as_deref(), &[], &self.policy) else { return };
         // A preset may hold a few keys, and its arm may bring others: the form shows the whole spec.
         let whole = self.base.as_ref().and_then(|_| spec::to_toml(&spec).ok());
         let values = form::values(whole.as_deref()).unwrap_or_default();
@@ -187,9 +199,14 @@ impl Launch {
             ),
         ];
         let mut keys = form::keys().unwrap_or_default();
+        // A run of another kind has no policy to set.
+        keys.retain(|help| spec.policy.is_some() || !of_policy::is_its_key(&help.key));
         // Stable: what is seldom changed keeps the order of the default spec.
         keys.sort_by_key(|help| {
-            USUAL.iter().position(|usual| *usual == help.key).unwrap_or(USUAL.len())
+            // Who starts a policy sets that; what its reward model was trained with is there already.
+            let is_of_policy = of_policy::is_its_key(&help.key);
+            let usual = USUAL.iter().position(|usual| *usual == help.key).unwrap_or(USUAL.len());
+            (!is_of_policy, usual)
         });
         for help in keys {
             let value = values.iter().find(|(key, _)| *key == help.key);
@@ -200,6 +217,7 @@ impl Launch {
 
     /// Checks every row and the spec as a whole, as `ser run` would.
     pub fn check(&mut self) {
+        self.rebase();
         let base = self.base.as_deref();
         let (arms, seeds) = (self.arms(), self.rng_seeds());
         for row in &mut self.rows {
@@ -295,7 +313,8 @@ impl Launch {
             let others = arms.iter().filter(|arm| !is_locked(arm));
             others.map(|arm| format!("{arm}:{key}={}", row.value)).collect()
         };
-        self.rows.iter().filter(|row| row.is_changed()).flat_map(set).collect()
+        let changed = self.rows.iter().filter(|row| row.is_changed()).flat_map(set);
+        self.unchanged_sets().into_iter().chain(changed).collect()
     }
 
     /// How many runs start.
@@ -364,6 +383,7 @@ impl Launch {
     /// What is wrong with the text; the form stays as it was.
     pub fn take_toml(&mut self, text: &str) -> Result<(), String> {
         let spec = form::check(Some(text), &[], &[]).map_err(|error| error.to_string())?;
+        self.check_kind(&spec)?;
         let text = spec::to_toml(&spec).map_err(|error| error.to_string())?;
         let values = form::values(Some(&text)).map_err(|error| error.to_string())?;
         // What the form gave the editor: only what was changed there is a change here.

@@ -1,30 +1,38 @@
 //! How the form is opened, and from what it is filled in.
 
 use super::Launch;
+use crate::domain::policy::settings::ObjectiveName;
 use crate::domain::run::RunId;
+use crate::launch::policy_sets;
 use crate::spec;
 use crate::spec::form;
 use crate::tui::shell::model::{Model, Screen, Tone};
 
-/// Shows the form for a new run; one that holds edits is shown as it is, since they would be lost.
-pub fn open_new(model: &mut Model, from: Option<RunId>) {
+/// Shows the form for a new run, or for a policy that the run rewards; a form that holds edits is shown as
+/// it is, since they would be lost.
+pub fn open_new(model: &mut Model, from: Option<RunId>, is_policy: bool) {
     if model.launch.holds_edits() {
         model.go_to(Screen::Launch);
         let words = "the form as you left it · R sets it back, t fills it from a run or preset";
         model.say(Tone::Note, words);
     } else {
-        open(model, from);
+        fill(model, from, is_policy);
     }
 }
 
 /// Shows the form, filled in from a run or from the default spec.
 pub fn open(model: &mut Model, from: Option<RunId>) {
+    fill(model, from, false);
+}
+
+fn fill(model: &mut Model, from: Option<RunId>, wants_policy: bool) {
     let name = from.as_ref().and_then(|run| model.row(run)).map(|row| row.name.clone());
     let mut launch = Launch::new(None);
     launch.known_from(std::mem::take(&mut model.launch));
     launch.is_waiting = from.is_some();
     launch.from_name = name.unwrap_or_default();
     launch.from = from;
+    launch.wants_policy = wants_policy;
     model.launch = launch;
     take_template(model);
     model.go_to(Screen::Launch);
@@ -64,7 +72,15 @@ pub fn take_template(model: &mut Model) {
     let Some(data) = data else { return };
     let base = data.spec.as_ref().and_then(|spec| spec::to_toml(spec).ok());
     let is_lost = base.is_none();
-    let before = std::mem::replace(&mut model.launch, Launch::new(base));
+    let sets = match &data.spec {
+        Some(spec) if model.launch.wants_policy => {
+            // From a policy run its own objective is taken.
+            let own = spec.policy.as_ref().map(|policy| policy.objective);
+            policy_sets(&data.detail.row, spec, own.unwrap_or(ObjectiveName::Rloo))
+        }
+        _ => Vec::new(),
+    };
+    let before = std::mem::replace(&mut model.launch, Launch::of_policy(base, sets));
     let (from, from_name) = (before.from.clone(), before.from_name.clone());
     model.launch.known_from(before);
     if is_lost {

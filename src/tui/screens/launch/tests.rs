@@ -1,6 +1,7 @@
 //! Tests: what the form fills in is what the command gets.
 
 use super::*;
+use crate::tui::shell::model::Model;
 use crate::tui::tests::drive::{press, type_text};
 use crate::tui::tests::fixtures::{form_rows, model, running_data, twelve_runs};
 use crate::tui::tests::pictures::snapshots;
@@ -137,4 +138,64 @@ fn pictures() {
         model
     });
     snapshots("launch_typing", |width, height| form(width, height, "jjjjjji"));
+}
+
+/// The form of a policy that the embedded run rewards, opened by its key.
+fn of_policy() -> Model {
+    let mut data = running_data();
+    data.spec = form::check(None, &[], &[]).ok();
+    let mut model = model(80, 24, vec![data.detail.row.clone()], Some(data));
+    press(&mut model, &["P"]);
+    model
+}
+
+#[test]
+fn only_a_policy_has_rows_of_one() {
+    let is_of_policy = |row: &FormRow| row.label().starts_with("policy.");
+    assert!(!Launch::new(None).rows.iter().any(is_of_policy));
+    let model = of_policy();
+    assert!(model.launch.rows[3..].iter().take(20).all(is_of_policy), "they come first");
+    let row = |label: &str| model.launch.rows.iter().find(|row| row.label() == label).unwrap();
+    assert_eq!(row("policy.reward").value, "r1000000");
+    assert_eq!(row("policy.gold").value, "oracle");
+    assert!(row("policy.objective").choices.iter().any(|choice| choice == "grpo"));
+    assert_eq!(
+        model.launch.command(),
+        "ser run --from r1000000 --set policy.objective=rloo --set policy.reward=r1000000 --set \
+         policy.gold=oracle --detach"
+    );
+}
+
+#[test]
+fn another_objective_brings_its_numbers_and_leaves_what_was_changed() {
+    let mut launch = of_policy().launch;
+    let value = |launch: &Launch, label: &str| {
+        launch.rows.iter().find(|row| row.label() == label).unwrap().value.clone()
+    };
+    set(&mut launch, "policy.steps", "20");
+    set(&mut launch, "policy.objective", "ppo");
+    assert_eq!((launch.problem(), value(&launch, "policy.epochs")), (None, "4".to_owned()));
+    assert_eq!(value(&launch, "policy.kl_control"), "adaptive");
+    assert_eq!(value(&launch, "policy.steps"), "20");
+    assert_eq!(
+        launch.command(),
+        "ser run --from r1000000 --set policy.reward=r1000000 --set policy.gold=oracle --set \
+         policy.objective=ppo --set policy.steps=20 --detach"
+    );
+    // Nothing that is no objective changes a number; the first one brings its own back.
+    set(&mut launch, "policy.objective", "pp");
+    assert!(launch.problem().is_some());
+    assert_eq!(value(&launch, "policy.epochs"), "4");
+    set(&mut launch, "policy.objective", "rloo");
+    assert_eq!((launch.problem(), value(&launch, "policy.epochs")), (None, "1".to_owned()));
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_by_name() {
+    let mut policy = of_policy().launch;
+    let text = policy.toml().unwrap();
+    assert!(policy.take_toml(&Launch::new(None).toml().unwrap()).unwrap_err().contains("[policy]"));
+    assert!(Launch::new(None).take_toml(&text).unwrap_err().contains("P in the runs list"));
+    policy.take_toml(&text.replace("steps = 100", "steps = 30")).unwrap();
+    assert!(policy.command().contains("policy.steps=30"));
 }

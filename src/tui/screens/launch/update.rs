@@ -40,7 +40,8 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         | Command::Runs(_)
         | Command::Live(_)
         | Command::Samples(_)
-        | Command::Compare(_) => Vec::new(),
+        | Command::Compare(_)
+        | Command::Policy(_) => Vec::new(),
     };
     scroll_into_view(model);
     effects

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 
 use super::command::RunsCommand;
 use crate::tui::kit::key::Key::{Char, Code};
-use crate::tui::shell::keymap::binding::Context::Runs;
+use crate::tui::shell::keymap::binding::Context::{Live, Policy, Runs};
 use crate::tui::shell::keymap::binding::{Binding, bind};
 use crate::tui::shell::keymap::command::{Command, ShowCommand, WorkerCommand};
 
@@ -25,6 +25,14 @@ pub const BINDINGS: &[Binding] = &[
         &[Runs],
         "start a new run",
         "new"
+    ),
+    bind!(
+        "runs.policy",
+        Command::Show(ShowCommand::NewPolicy),
+        [Char('P')],
+        &[Runs, Live, Policy],
+        "start a policy that this run rewards",
+        "policy"
     ),
     bind!(
         "run.pause",

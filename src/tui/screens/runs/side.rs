@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::domain::run::RunKind;
 use crate::store::rows::RunRow;
 use crate::tui::feed::data::RunData;
 use crate::tui::kit::draw::put;
@@ -14,6 +15,7 @@ use crate::tui::kit::words;
 use crate::tui::panels::accuracy::draw_accuracy;
 use crate::tui::panels::confidence::draw_histogram;
 use crate::tui::panels::lines::{progress_line, worker_line};
+use crate::tui::panels::policy::{Curve, draw_curve, latest_words};
 use crate::tui::shell::model::Model;
 
 /// The selected run beside the list on a wide terminal.
@@ -29,6 +31,11 @@ pub fn draw_side(model: &Model, area: Rect, buffer: &mut Buffer) {
     put(buffer, area, 4, kept_line(model, row, width));
     let half = area.height.saturating_sub(6) / 2;
     let chart = Rect { y: area.y + 6, height: half, ..area };
+    if row.kind == RunKind::Policy {
+        draw_curve(model, data, Curve::Reward, chart, buffer);
+        draw_curve(model, data, Curve::Gold, Rect { y: chart.bottom(), ..chart }, buffer);
+        return;
+    }
     draw_accuracy(model, &data.rounds, row.rounds_max, chart, buffer);
     let chart = Rect { y: chart.bottom(), ..chart };
     draw_histogram(model, data, chart, buffer);
@@ -48,9 +55,14 @@ pub fn identity_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
     Line::styled(text::cut(&parts.join(" · "), width), model.theme.dim)
 }
 
-/// The latest selection of the current run in one line.
+/// The latest selection of the current run in one line; of a policy its latest evaluation.
 pub fn selection_line(model: &Model) -> Line<'static> {
     let theme = &model.theme;
+    if let Some(policy) = model.current_data().and_then(|data| data.policy.as_ref()) {
+        let latest = latest_words(policy);
+        let words = latest.unwrap_or_else(|| "no evaluation on held-out prompts yet".to_owned());
+        return Line::styled(words, theme.text);
+    }
     let Some((round, summary)) = model.current_data().and_then(RunData::selection) else {
         return Line::styled("no selection yet", theme.dim);
     };
@@ -97,10 +109,19 @@ pub fn kept_line(model: &Model, row: &RunRow, width: usize) -> Line<'static> {
 
 fn facts_that_differ(row: &RunRow, base: &RunRow) -> Vec<String> {
     let facts = |row: &RunRow| {
-        let own = [("rng", row.rng_seed.to_string()), ("rounds", row.rounds_max.to_string())];
+        let own =
+            [("rng", row.rng_seed.to_string()), (units(row.kind), row.rounds_max.to_string())];
         [("arm", row.arm.to_string())].into_iter().chain(words::facts(row)).chain(own)
     };
     let pairs = facts(row).zip(facts(base));
     let differing = pairs.filter(|((_, value), (_, other))| value != other);
     differing.map(|((name, value), (_, other))| format!("{name} {value} ({other})")).collect()
+}
+
+/// What a run of a kind counts, as a column of facts calls it.
+fn units(kind: RunKind) -> &'static str {
+    match kind {
+        RunKind::Ser => "rounds",
+        RunKind::Policy => "steps",
+    }
 }

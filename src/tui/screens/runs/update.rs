@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::domain::run::RunId;
+use crate::domain::run::{RunId, RunKind};
 use crate::launch::Request;
 use crate::store::rows::RunRow;
 use crate::store::{QueueMove, RunFilter};
@@ -14,7 +14,7 @@ use super::{COUNTED, SortKey, annotate, experiments};
 use crate::tui::feed::change::Change;
 use crate::tui::kit::widgets::TrendScale;
 use crate::tui::kit::words::{Condition, with_hint};
-use crate::tui::screens::live;
+use crate::tui::screens::{live, policy};
 use crate::tui::shell::chosen::Chosen;
 use crate::tui::shell::current_run;
 use crate::tui::shell::effect::Effect;
@@ -44,15 +44,17 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         | Command::Live(_)
         | Command::Samples(_)
         | Command::Compare(_)
-        | Command::Launch(_) => {}
+        | Command::Launch(_)
+        | Command::Policy(_) => {}
     }
     Vec::new()
 }
 
 fn on_own(model: &mut Model, command: RunsCommand) -> Vec<Effect> {
     match command {
-        RunsCommand::Open => match model.current().map(|row| row.id.clone()) {
-            Some(run) => live::open::open(model, run),
+        RunsCommand::Open => match model.current().map(|row| (row.id.clone(), row.kind)) {
+            Some((run, RunKind::Ser)) => live::open::open(model, run),
+            Some((run, RunKind::Policy)) => policy::open::open(model, run),
             // A filter that matches nothing hides runs, so this is not the first start.
             None if model.runs.all().next().is_some() => {
                 return model.say(Tone::Refused, "no run is selected: the filter hides them all");

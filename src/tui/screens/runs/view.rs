@@ -128,6 +128,9 @@ fn draw_counts(model: &Model, area: Rect, buffer: &mut Buffer) {
     put_right(buffer, area, 0, Line::styled(counts, theme.dim));
 }
 
+/// Columns of the round, or of the step of a policy.
+const N_ROUND: usize = 5;
+
 /// Which columns are shown, and how wide the name is.
 struct Columns {
     class: SizeClass,
@@ -147,7 +150,7 @@ impl Columns {
     fn heads(&self) -> String {
         let name = text::left("NAME", self.name);
         let state = text::left("  STATE", self.n_state());
-        let mut out = format!("   {name} {state} {}", text::right("ROUND", 5));
+        let mut out = format!("   {name} {state} {}", text::right("ROUND", N_ROUND));
         out.push_str("   TEST  ±95%");
         out.push_str(" vs base");
         if self.class >= SizeClass::Standard {
@@ -188,6 +191,8 @@ impl Columns {
             Condition::Queued if row.test_accuracy.is_empty() => format!("–/{}", row.rounds_max),
             _ => format!("{}/{}", row.round, row.rounds_max),
         };
+        // Steps are many: where both numbers have no room, the first one tells more.
+        let round = if text::width(&round) > N_ROUND { row.round.to_string() } else { round };
         let test = row.latest_test.as_ref();
         let half = test.map(words::half_interval);
         let name_style = if row.annotation.is_archived { theme.dim } else { theme.strong };
@@ -198,7 +203,7 @@ impl Columns {
             Span::styled(text::left(&text::cut_name(&row.name, self.name), self.name), name_style),
             Span::raw(" "),
             Span::styled(text::left(&state, self.n_state()), condition_style(theme, condition)),
-            Span::raw(format!(" {}", text::right(&round, 5))),
+            Span::raw(format!(" {}", text::right(&round, N_ROUND))),
             Span::raw(text::right(&text::share(test.map(|e| e.accuracy), 4), 7)),
             Span::styled(text::right(&text::share(half, 3), 6), theme.dim),
             self.distance(model, row, baseline),

@@ -5,7 +5,6 @@
 //! with both. The same thread records decisions.
 
 pub mod command;
-mod diff;
 pub mod judging;
 pub mod keys;
 pub mod layout;

@@ -2,19 +2,18 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::domain::preference::Side;
 use crate::domain::stats::bradley_terry::sigmoid;
 use crate::store::{PairOpinions, SampledPair};
 
-use super::diff::word_diff;
 use super::layout::{lines_of, prompt_text, texts};
 use super::{Pane, queue_words, words};
 use crate::tui::feed::data::preferred_side;
 use crate::tui::feed::samples::SamplesData;
-use crate::tui::kit::draw::{put, rule};
+use crate::tui::kit::diff::word_diff;
+use crate::tui::kit::draw::{draw_lines, n_visible, put, rule};
 use crate::tui::kit::text;
 use crate::tui::kit::text::share;
 use crate::tui::kit::widgets::{LineChart, Point, Series, Stroke, TrendScale, trend};
@@ -165,36 +164,6 @@ fn shared(model: &Model, sample: &SampledPair, side: Side) -> Vec<bool> {
     match side {
         Side::A => diff.a,
         Side::B => diff.b,
-    }
-}
-
-fn n_visible(text: &str) -> usize {
-    text.chars().filter(|c| !c.is_whitespace()).count()
-}
-
-/// Lines below the rule of an area, in spans of one style; `style` is asked for each visible
-/// character, counted over all lines.
-fn draw_lines(lines: &[String], style: impl Fn(usize) -> Style, area: Rect, buffer: &mut Buffer) {
-    let n_rows = usize::from(area.height.saturating_sub(1));
-    let mut index = 0;
-    for (row, line) in lines.iter().take(n_rows).enumerate() {
-        let mut spans: Vec<Span<'static>> = Vec::new();
-        let mut current = (String::new(), None);
-        for c in line.chars() {
-            let wanted = if c.is_whitespace() { current.1 } else { Some(style(index)) };
-            index += usize::from(!c.is_whitespace());
-            if wanted != current.1 && !current.0.is_empty() {
-                let text = std::mem::take(&mut current.0);
-                spans.push(Span::styled(text, current.1.unwrap_or_default()));
-            }
-            current.1 = wanted;
-            current.0.push(c);
-        }
-        spans.push(Span::styled(current.0, current.1.unwrap_or_default()));
-        put(buffer, area, row as u16 + 1, Line::from(spans));
-    }
-    if lines.len() > n_rows && n_rows > 0 {
-        buffer.set_string(area.right().saturating_sub(1), area.bottom() - 1, "…", style(0));
     }
 }
 

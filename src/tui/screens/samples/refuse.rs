@@ -69,7 +69,8 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         | Command::Runs(_)
         | Command::Live(_)
         | Command::Compare(_)
-        | Command::Launch(_) => None,
+        | Command::Launch(_)
+        | Command::Policy(_) => None,
     };
     nothing.map(str::to_owned)
 }

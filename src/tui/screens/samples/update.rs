@@ -151,7 +151,8 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         | Command::Runs(_)
         | Command::Live(_)
         | Command::Compare(_)
-        | Command::Launch(_) => {}
+        | Command::Launch(_)
+        | Command::Policy(_) => {}
     }
     Vec::new()
 }

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::domain::review::Order;
+use crate::domain::run::RunKind;
 use crate::report::never_scores;
 use crate::store::SampleLine;
 
@@ -87,7 +88,11 @@ fn empty_words(model: &Model) -> Vec<String> {
         return vec!["reading the round …".to_owned()];
     }
     if let Some(never) = never_scores(row) {
-        return vec![format!("{} has scored no pair", row.name), never.to_owned()];
+        let mut words = vec![format!("{} has scored no pair", row.name), never.to_owned()];
+        if row.kind == RunKind::Policy {
+            words.push("6 shows its curves and its answers".to_owned());
+        }
+        return words;
     }
     vec![
         format!("{} has scored no pair yet", row.name),

@@ -13,6 +13,7 @@ pub enum Context {
     Queue,
     Compare,
     Launch,
+    Policy,
     Confirm,
     /// A popup to choose from.
     Choice,

@@ -4,6 +4,7 @@
 use crate::tui::screens::compare::command::CompareCommand;
 use crate::tui::screens::launch::command::LaunchCommand;
 use crate::tui::screens::live::command::LiveCommand;
+use crate::tui::screens::policy::command::PolicyCommand;
 use crate::tui::screens::runs::command::RunsCommand;
 use crate::tui::screens::samples::command::SamplesCommand;
 
@@ -41,6 +42,8 @@ pub enum Command {
     Compare(CompareCommand),
     /// An action of the launch screen.
     Launch(LaunchCommand),
+    /// An action of the policy screen.
+    Policy(PolicyCommand),
 }
 
 /// Where a cursor or a text goes.
@@ -72,6 +75,10 @@ pub enum ShowCommand {
     Launch,
     /// That form, filled in from the current run.
     New,
+    /// That form, filled in for a policy that the current run rewards.
+    NewPolicy,
+    /// The policy screen of the current run.
+    Policy,
 }
 
 /// What is the same on every screen.

@@ -14,7 +14,7 @@ use binding::{Binding, Context};
 use command::Command;
 
 use crate::tui::kit::key::Key;
-use crate::tui::screens::{compare, launch, live, runs, samples};
+use crate::tui::screens::{compare, launch, live, policy, runs, samples};
 
 /// A binding with the keys in force.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +83,7 @@ pub fn bindings() -> impl Iterator<Item = &'static Binding> {
         .chain(samples::keys::BINDINGS)
         .chain(compare::keys::BINDINGS)
         .chain(launch::keys::BINDINGS)
+        .chain(policy::keys::BINDINGS)
         .chain(table::BINDINGS)
 }
 
@@ -96,13 +97,14 @@ mod tests {
     use super::*;
     use crate::tui::screens::runs::command::RunsCommand;
 
-    const ALL: [Context; 9] = [
+    const ALL: [Context; 10] = [
         Context::Runs,
         Context::Live,
         Context::Samples,
         Context::Queue,
         Context::Compare,
         Context::Launch,
+        Context::Policy,
         Context::Confirm,
         Context::Choice,
         Context::Prompt,

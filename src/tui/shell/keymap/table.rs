@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 
 use super::binding::Context::{
-    Choice, Compare, Confirm, Launch, Live, Prompt, Queue, Runs, Samples,
+    Choice, Compare, Confirm, Launch, Live, Policy, Prompt, Queue, Runs, Samples,
 };
 use super::binding::{Binding, Context, bind};
 use super::command::{
@@ -12,21 +12,21 @@ use super::command::{
 };
 use crate::tui::kit::key::Key::{Alt, Char, Code, Ctrl};
 
-const SCREENS: &[Context] = &[Runs, Live, Samples, Queue, Compare, Launch];
+const SCREENS: &[Context] = &[Runs, Live, Samples, Queue, Compare, Launch, Policy];
 /// Screens on which `1` and `2` show other screens: in a queue they judge.
-const BESIDE_QUEUES: &[Context] = &[Runs, Live, Samples, Compare, Launch];
+const BESIDE_QUEUES: &[Context] = &[Runs, Live, Samples, Compare, Launch, Policy];
 /// Screens with a list to filter.
 const LISTS: &[Context] = &[Runs, Samples];
 /// What can be scrolled.
-const SCROLLING: &[Context] = &[Runs, Live, Samples, Queue, Compare, Launch, Choice];
+const SCROLLING: &[Context] = &[Runs, Live, Samples, Queue, Compare, Launch, Policy, Choice];
 /// Screens of more than one pane.
-const PANES: &[Context] = &[Live, Samples, Queue, Compare];
+const PANES: &[Context] = &[Live, Samples, Queue, Compare, Policy];
 /// Screens whose panes can be given more room.
-const SPLIT: &[Context] = &[Runs, Live, Samples, Queue, Compare];
+const SPLIT: &[Context] = &[Runs, Live, Samples, Queue, Compare, Policy];
 /// Screens with texts that can be longer than a line.
-const TEXTS: &[Context] = &[Runs, Live, Samples, Queue];
+const TEXTS: &[Context] = &[Runs, Live, Samples, Queue, Policy];
 const EVERYWHERE: &[Context] =
-    &[Runs, Live, Samples, Queue, Compare, Launch, Confirm, Choice, Prompt];
+    &[Runs, Live, Samples, Queue, Compare, Launch, Policy, Confirm, Choice, Prompt];
 
 /// What the hint bar of a popup shows.
 pub const POPUPS: &[Binding] = &[
@@ -89,7 +89,7 @@ pub const BINDINGS: &[Binding] = &[
         "list.filter",
         C::Viewer(V::Filter),
         [Char('/')],
-        &[Runs, Samples, Queue],
+        &[Runs, Samples, Queue, Policy],
         "show only rows that match",
         "filter"
     ),
@@ -179,7 +179,7 @@ pub const BINDINGS: &[Binding] = &[
         "first",
         C::Move(M::First),
         [Char('g'), Code(KeyCode::Home)],
-        &[Runs, Samples, Queue, Compare, Launch, Choice],
+        &[Runs, Samples, Queue, Compare, Launch, Policy, Choice],
         "to the first",
         ""
     ),
@@ -241,6 +241,14 @@ pub const BINDINGS: &[Binding] = &[
         "the form that starts runs",
         ""
     ),
+    bind!(
+        "show.policy",
+        C::Show(S::Policy),
+        [Char('6'), Alt('6')],
+        SCREENS,
+        "the curves and answers of a policy",
+        ""
+    ),
     bind!("view.theme", C::Viewer(V::Theme), [Char('T')], SCREENS, "next theme", ""),
     bind!(
         "view.mouse",
@@ -270,7 +278,7 @@ pub const BINDINGS: &[Binding] = &[
         "back",
         C::Viewer(V::Back),
         [Char('q')],
-        &[Runs, Live, Samples, Queue, Compare, Launch, Choice],
+        &[Runs, Live, Samples, Queue, Compare, Launch, Policy, Choice],
         "back; at the top leaves, and runs keep going",
         "back"
     ),

@@ -1,7 +1,7 @@
 //! A command goes to whoever does it: what all screens share is done here, the rest by the screen.
 
 use super::{out, prompt, resize, snapshot};
-use crate::tui::screens::{compare, launch, live, runs, samples};
+use crate::tui::screens::{compare, launch, live, policy, runs, samples};
 use crate::tui::shell::effect::{Effect, Terminal};
 use crate::tui::shell::keymap::command::{Command, ViewerCommand};
 use crate::tui::shell::model::{Model, Screen, Tone};
@@ -70,5 +70,6 @@ fn on_screen(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
         Screen::Samples => samples::update::on_command(model, command, n),
         Screen::Compare => compare::update::on_command(model, command, n),
         Screen::Launch => launch::update::on_command(model, command, n),
+        Screen::Policy => policy::update::on_command(model, command, n),
     }
 }

@@ -30,7 +30,8 @@ fn on_click(model: &mut Model, x: u16, y: u16) -> Vec<Effect> {
         return Vec::new();
     }
     if y == 0 {
-        return tab_at(x).map_or(Vec::new(), |command| act(model, Command::Show(command), 1));
+        return tab_at(x, model.size.width)
+            .map_or(Vec::new(), |command| act(model, Command::Show(command), 1));
     }
     if model.screen == Screen::Runs
         && let Some(row) = runs::layout::list_row_at(model, x, y)

@@ -1,7 +1,7 @@
 //! Leaving one layer at a time.
 
 use super::prompt;
-use crate::tui::screens::{launch, runs};
+use crate::tui::screens::{launch, policy, runs};
 use crate::tui::shell::effect::{Effect, Terminal};
 use crate::tui::shell::model::{Model, Screen, Tone};
 use crate::tui::shell::overlay::{Overlay, Prompt, Purpose};
@@ -21,6 +21,11 @@ fn end_selection(model: &mut Model) -> bool {
         Screen::Samples if model.samples.range_from.is_some() => model.samples.range_from = None,
         Screen::Samples if model.samples.is_zoomed => model.samples.is_zoomed = false,
         Screen::Compare if model.compare.is_zoomed => model.compare.is_zoomed = false,
+        Screen::Policy if model.policy.is_zoomed => model.policy.is_zoomed = false,
+        Screen::Policy if !model.policy.filter.is_empty() => {
+            policy::update::on_filter(model, "");
+            model.say(Tone::Note, "every prompt is shown again");
+        }
         _ => return false,
     }
     true
@@ -68,10 +73,15 @@ pub fn on_out(model: &mut Model, leaves: bool) -> Vec<Effect> {
         let index = model.runs.rows.iter().position(|row| row.id == live.run);
         model.runs.cursor = index.unwrap_or(model.runs.cursor);
     }
+    if model.screen == Screen::Policy {
+        let run = model.policy.run.as_ref();
+        let index = model.runs.rows.iter().position(|row| Some(&row.id) == run);
+        model.runs.cursor = index.unwrap_or(model.runs.cursor);
+    }
     match model.screen {
         Screen::Runs if leaves => return vec![Effect::Terminal(Terminal::Quit)],
         Screen::Runs => model.toast = None,
-        Screen::Live | Screen::Samples | Screen::Compare | Screen::Launch => {
+        Screen::Live | Screen::Samples | Screen::Compare | Screen::Launch | Screen::Policy => {
             model.screen = model.trail.pop().unwrap_or(Screen::Runs);
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::tui::feed::change::{Change, Contents};
 use crate::tui::kit::field::Field;
-use crate::tui::screens::{runs, samples};
+use crate::tui::screens::{policy, runs, samples};
 use crate::tui::shell::effect::Effect;
 use crate::tui::shell::model::{Model, Screen, Tone};
 use crate::tui::shell::overlay::{CommandList, Overlay, Prompt, Purpose, Then, WordList};
@@ -27,6 +27,7 @@ pub fn open_words(model: &mut Model) -> Vec<Effect> {
 pub fn open_filter(model: &mut Model) -> Vec<Effect> {
     let text = match model.screen {
         Screen::Samples => samples::update::filter(model),
+        Screen::Policy => model.policy.filter.clone(),
         Screen::Runs | Screen::Live | Screen::Compare | Screen::Launch => {
             runs::update::filter(model)
         }
@@ -76,6 +77,7 @@ pub fn keep_typed(model: &mut Model, prompt: &Prompt) {
 pub fn filter_changed(model: &mut Model, text: &str) {
     let error = match model.screen {
         Screen::Samples => samples::update::on_filter(model, text),
+        Screen::Policy => policy::update::on_filter(model, text),
         Screen::Runs | Screen::Live | Screen::Compare | Screen::Launch => {
             runs::update::on_filter(model, text)
         }

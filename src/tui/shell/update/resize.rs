@@ -1,7 +1,7 @@
 //! More room for one pane, or less.
 
 use crate::tui::screens::live::Pane as LivePane;
-use crate::tui::screens::{compare, live, runs, samples};
+use crate::tui::screens::{compare, live, policy, runs, samples};
 use crate::tui::shell::effect::Effect;
 use crate::tui::shell::model::{Model, Screen, Tone};
 
@@ -14,6 +14,7 @@ pub fn resize(model: &mut Model, is_more: bool, n: usize) -> Vec<Effect> {
         Screen::Live => model.live.as_ref().is_some_and(|live| live.is_zoomed),
         Screen::Samples => model.samples.is_zoomed,
         Screen::Compare => model.compare.is_zoomed,
+        Screen::Policy => model.policy.is_zoomed,
         Screen::Runs | Screen::Launch => false,
     };
     if is_zoomed {
@@ -47,6 +48,8 @@ fn step(model: &mut Model, sign: i16) -> bool {
         }
         Screen::Samples => splits.samples -= N_COLUMNS * sign,
         Screen::Compare => splits.curves -= sign,
+        Screen::Policy if model.policy.pane.is_of_answers() => splits.answers += sign,
+        Screen::Policy => splits.answers -= sign,
         Screen::Live => match model.live.as_ref().map(|live| live.pane) {
             Some(LivePane::Events) => splits.events += sign,
             Some(LivePane::Pair) => splits.pair += sign,
@@ -69,6 +72,7 @@ fn lengths(model: &Model) -> [u16; 2] {
         Screen::Samples => [samples::layout::n_list_columns(model), 0],
         Screen::Compare => [compare::layout::n_curve_rows(model), 0],
         Screen::Live => live::layout::rows(model),
+        Screen::Policy => policy::layout::rows(model),
         Screen::Launch => [0, 0],
     }
 }

@@ -1,7 +1,8 @@
 //! New data from the data thread: shown, or kept while the view is held still.
 
+use crate::domain::run::RunKind;
 use crate::tui::feed::data::Snapshot;
-use crate::tui::screens::{compare, launch, live, runs};
+use crate::tui::screens::{compare, launch, live, policy, runs};
 use crate::tui::shell::model::{Frozen, Model, Screen};
 
 /// Takes what the data thread has read.
@@ -31,6 +32,11 @@ fn show(model: &mut Model, mut snapshot: Snapshot) {
         runs::update::take(model, rows);
     }
     live::update::take(model, snapshot.run);
+    let current = model.current().filter(|_| model.screen == Screen::Live);
+    if let Some(run) = current.filter(|row| row.kind == RunKind::Policy).map(|row| row.id.clone()) {
+        // `ser attach` opens a run before its kind is known.
+        policy::open::in_place_of_live(model, run);
+    }
     model.ghost = snapshot.ghost;
     if let Some(costs) = snapshot.costs {
         model.launch.take_costs(costs);

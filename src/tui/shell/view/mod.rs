@@ -17,13 +17,13 @@ use super::keymap::command::{Command, ViewerCommand, WorkerCommand};
 use super::model::{Model, Screen, Tone};
 use super::overlay::Overlay;
 use super::refuse::refusal;
-use super::tabs::{BEFORE_TABS, TABS};
+use super::tabs::{TABS, before_tabs};
 use crate::tui::kit::draw::{condition_style, put, put_right};
 use crate::tui::kit::size::SizeClass;
 use crate::tui::kit::text;
 use crate::tui::kit::words::Condition;
 use crate::tui::screens::runs::COUNTED;
-use crate::tui::screens::{compare, launch, live, runs, samples};
+use crate::tui::screens::{compare, launch, live, policy, runs, samples};
 
 /// Draws the whole frame.
 pub fn draw(model: &Model, buffer: &mut Buffer) {
@@ -44,6 +44,7 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
         Screen::Samples => samples::view::draw(model, body, buffer),
         Screen::Compare => compare::view::draw(model, body, buffer),
         Screen::Launch => launch::view::draw(model, body, buffer),
+        Screen::Policy => policy::view::draw(model, body, buffer),
     }
     draw_message(model, rows(area.height - 2, 1), buffer);
     draw_hints(model, rows(area.height - 1, 1), buffer);
@@ -65,7 +66,7 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
 fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let is_queue = model.screen_context() == Context::Queue;
-    let mut spans = vec![Span::styled(BEFORE_TABS, theme.strong)];
+    let mut spans = vec![Span::styled(before_tabs(model.size.width), theme.strong)];
     for (screen, _, label) in TABS {
         // In a queue these digits judge; Alt with one shows the screen.
         let label = match label.strip_prefix(['1', '2']) {
@@ -105,7 +106,7 @@ fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
 /// returns the columns that are left beside it.
 fn draw_context(model: &Model, room: usize, area: Rect, buffer: &mut Buffer) -> usize {
     let row = match model.screen {
-        Screen::Live | Screen::Samples => model.current(),
+        Screen::Live | Screen::Samples | Screen::Policy => model.current(),
         Screen::Compare | Screen::Launch => model.to_open().filter(|_| model.opened.is_some()),
         Screen::Runs => None,
     };
