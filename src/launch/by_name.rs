@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{LaunchError, LaunchResult, Place};
+use super::{LaunchError, LaunchResult, Place, policy};
 use crate::domain::source::hub_name::{HubName, RepositoryKind};
 use crate::domain::spec::{ExperimentSpec, SourcePart};
 use crate::domain::text::words;
@@ -81,7 +81,7 @@ pub struct LocalModel {
     pub dir: Option<PathBuf>,
 }
 
-/// A model by its name on the Hub, by the name it was imported under, or by its folder.
+/// A model by its name on the Hub, by its folder, by the name it was imported under, or a policy by its run.
 ///
 /// # Errors
 /// When there is none.
@@ -95,9 +95,8 @@ pub fn model(place: Place<'_>, text: &str) -> LaunchResult<LocalModel> {
         let dir = match Path::new(text) {
             path if path.is_dir() => path.to_owned(),
             _ if is_name && imported.is_dir() => imported,
-            path => {
-                return Err(LaunchError::NoModel { name: path.display().to_string() });
-            }
+            path => policy::written(place, text)?
+                .ok_or_else(|| LaunchError::NoModel { name: path.display().to_string() })?,
         };
         return Ok(LocalModel { name: dir.display().to_string(), dir: Some(dir) });
     }

@@ -18,7 +18,7 @@ mod tests;
 
 pub use dry_run::dry_run;
 pub use error::LaunchError;
-pub use policy::policy_sets;
+pub use policy::{newest_checkpoint, policy_sets};
 pub use queue::{LaunchPlan, MemoryNeed, launch, memory_need};
 pub use request::{Base, Request, Started, specs_of, start};
 

@@ -1,12 +1,17 @@
 //! Policy runs: what starting one from a run means, and whom its reward and its judge name.
 
-use super::{LaunchResult, Place};
+use std::path::PathBuf;
+
+use super::{LaunchError, LaunchResult, Place};
 use crate::domain::policy::settings::{ObjectiveName, PolicySpec};
-use crate::domain::run::RunKind;
+use crate::domain::run::{RunId, RunKind};
 use crate::domain::source::hub_name::HubName;
 use crate::domain::spec::ExperimentSpec;
-use crate::store::Store;
+use crate::engine::OpenSettings;
+use crate::engine::export::{PolicyForm, export_policy};
+use crate::engine::files::checkpoint;
 use crate::store::rows::RunRow;
+use crate::store::{Access, Home, Store};
 
 /// The name of the grader of the embedded prompts.
 const ORACLE: &str = "oracle";
@@ -26,6 +31,64 @@ pub fn policy_sets(run: &RunRow, spec: &ExperimentSpec, objective: ObjectiveName
         sets.push(format!("policy.gold={ORACLE}"));
     }
     sets
+}
+
+/// The newest checkpoint of a run with the digest of its weights; `None` while there is none.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn newest_checkpoint(home: &Home, run: &RunId) -> LaunchResult<Option<(PathBuf, String)>> {
+    let dir = home.checkpoints(run);
+    if !dir.is_dir() {
+        return Ok(None);
+    }
+    let newest = checkpoint::list(&dir)?.into_iter().next();
+    Ok(newest.map(|(name, manifest)| (dir.join(name), manifest.weights_digest)))
+}
+
+/// The directory of a policy run's present weights as a language model, written once beside its
+/// checkpoints; `None` where the text names no policy run with weights.
+///
+/// # Errors
+/// When the store or the checkpoint cannot be read, or the directory not be written.
+pub(super) fn written(place: Place<'_>, text: &str) -> LaunchResult<Option<PathBuf>> {
+    if !place.home.database().is_file() {
+        return Ok(None);
+    }
+    let store = Store::open(place.home, Access::ReadOnly)?;
+    let Ok(run) = store.find_run(text) else { return Ok(None) };
+    if run.kind != RunKind::Policy {
+        return Ok(None);
+    }
+    let Some((checkpoint, digest)) = newest_checkpoint(place.home, &run.id)? else {
+        return Ok(None);
+    };
+    let short: String = digest.chars().take(12).collect();
+    let dir = place.home.run_dir(&run.id).join(format!("policy-{short}"));
+    if dir.is_dir() {
+        return Ok(Some(dir));
+    }
+    let io = |path: &std::path::Path| {
+        let path = path.to_owned();
+        move |source| LaunchError::Write { path, source }
+    };
+    let part = dir.with_extension(format!("part-{}", std::process::id()));
+    std::fs::create_dir_all(&part).map_err(io(&part))?;
+    let settings = OpenSettings::of_spec(&store.spec(&run.id)?);
+    let exported = export_policy(&settings, &checkpoint, &part, PolicyForm::Model);
+    if let Err(error) = exported {
+        // The first error is the one to report.
+        let _ = std::fs::remove_dir_all(&part);
+        return Err(error.into());
+    }
+    match std::fs::rename(&part, &dir) {
+        Err(_) if dir.is_dir() => {
+            // Somebody else was faster, and wrote the same.
+            let _ = std::fs::remove_dir_all(&part);
+        }
+        renamed => renamed.map_err(io(&dir))?,
+    }
+    Ok(Some(dir))
 }
 
 /// The spec with runs by their ids, which stay, and folders by their whole paths.

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::model::scorer::RoundArgs;
 use super::{CliError, CliResult, Context};
 use crate::analysis::RoundChoice;
+use crate::domain::run::RunKind;
 use crate::report::ImageForm;
 use picture::Chart;
 use rows::What;
@@ -19,6 +20,7 @@ mod parity;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod picture;
+mod policy;
 mod rows;
 mod table;
 mod target;
@@ -119,6 +121,10 @@ pub fn run(context: &Context, args: &ExportArgs) -> CliResult {
     };
     let Some(form) = rows else {
         let is_adapter = args.format == Format::Peft;
+        let found = store.find_run(run)?;
+        if found.kind == RunKind::Policy {
+            return policy::export(context, &store, &found, &target, is_adapter);
+        }
         return model::export(context, &store, run, args.round, &target, is_adapter);
     };
     if args.round.best {
