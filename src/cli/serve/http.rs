@@ -49,6 +49,16 @@ pub struct Limits {
     pub time: Duration,
 }
 
+/// What is written to standard error while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum Telling {
+    Nothing,
+    /// It writes that it stops, and how much is left to do.
+    Stop,
+    /// It writes a line for each request as well.
+    Requests,
+}
+
 /// What all requests share.
 pub struct Site {
     /// Where texts wait.
@@ -58,8 +68,7 @@ pub struct Site {
     pub limits: Limits,
     /// What the model is, in words.
     pub model: String,
-    /// Whether to write a line for each request.
-    pub is_told: bool,
+    pub telling: Telling,
     bodies: Semaphore,
     n_requests: AtomicU64,
     n_texts: AtomicU64,
@@ -74,12 +83,12 @@ impl Site {
         token: Option<Token>,
         limits: Limits,
         model: String,
-        is_told: bool,
+        telling: Telling,
     ) -> Self {
         let n_held = (N_BODIES * limits.n_bytes) as usize;
         let bodies = Semaphore::new(n_held.min(Semaphore::MAX_PERMITS));
         let (n_requests, n_texts, is_stopping) = Default::default();
-        Self { queue, token, limits, model, is_told, bodies, n_requests, n_texts, is_stopping }
+        Self { queue, token, limits, model, telling, bodies, n_requests, n_texts, is_stopping }
     }
 
     /// How many requests got rewards, and for how many texts.
@@ -158,7 +167,7 @@ async fn get_rewards(State(site): State<Arc<Site>>, request: Request) -> Respons
         }
         Err(refusal) => (refused(&refusal), format!("{}, {refusal}", refusal.status())),
     };
-    if site.is_told {
+    if site.telling == Telling::Requests {
         tell(&format!("POST {REWARDS} {what}, {} ms", begin.elapsed().as_millis()));
     }
     response
@@ -257,6 +266,12 @@ pub fn answer(listener: std::net::TcpListener, site: &Arc<Site>, stop: Pipe) -> 
             // A pipe that is closed stops the server as well.
             let _ = stop.readable().await;
             site.is_stopping.store(true, Ordering::Relaxed);
+            let n_waiting = site.queue.n_waiting();
+            if n_waiting > 0 && site.telling >= Telling::Stop {
+                tell(&format!(
+                    "stopping when the last {n_waiting} texts are scored; once more, at once"
+                ));
+            }
             let _ = stopped.send(());
         };
         let late = async move {

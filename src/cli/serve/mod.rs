@@ -14,7 +14,7 @@ use super::model::scorer::{self, ModelArgs};
 use super::{CliError, CliResult, Context};
 use crate::domain::text::causes::io_reason;
 use crate::domain::text::words;
-use http::{Limits, REWARDS, Site};
+use http::{Limits, REWARDS, Site, Telling};
 use queue::Queue;
 use token::{Token, VARIABLE};
 
@@ -95,8 +95,12 @@ pub fn run(context: &Context, args: &ServeArgs) -> CliResult {
         time: Duration::from_secs(u64::from(args.timeout)),
     };
     let queue = Arc::new(Queue::new(args.max_waiting as usize));
-    let is_told = context.n_verbose > 0 && !context.quiet;
-    let site = Site::new(Arc::clone(&queue), token, limits, scorer.name.clone(), is_told);
+    let telling = match (context.quiet, context.n_verbose) {
+        (true, _) => Telling::Nothing,
+        (false, 0) => Telling::Stop,
+        (false, _) => Telling::Requests,
+    };
+    let site = Site::new(Arc::clone(&queue), token, limits, scorer.name.clone(), telling);
     let site = Arc::new(site);
     let answered = std::thread::scope(|scope| {
         let [ours, theirs] = stop;
