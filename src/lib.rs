@@ -40,8 +40,8 @@
 //!    (`no_module_imports_what_its_layer_forbids`)
 //! 2. Views take `&Model`; `update(&mut Model, Message) -> Vec<Effect>` does no I/O.
 //!    (`views_change_nothing_and_updates_do_no_io`)
-//! 3. Only a run's worker writes that run's rows. People tell a worker things through two
-//!    append-only tables, `verdicts` and `requests`; the worker reads both between steps, and the
+//! 3. Only a run's worker writes that run's rows. People tell a worker things through three
+//!    append-only tables, `verdicts`, `rollout_vetoes` and `requests`; the worker reads them between steps, and the
 //!    step at which one took effect is itself an event. (An oracle's verdicts, in a spec that asks
 //!    for one, are derived from the worker's event like any other row.) What people keep for
 //!    themselves (tags, notes, the archive, the baseline) lies apart, and no run depends on it.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{LaunchError, LaunchResult, Place};
+use super::{LaunchError, LaunchResult, Place, by_name};
 use crate::domain::policy::settings::{ObjectiveName, PolicySpec};
 use crate::domain::run::{RunId, RunKind};
 use crate::domain::source::hub_name::HubName;
@@ -109,7 +109,7 @@ pub(super) fn with_scorers(
 }
 
 fn named(place: Place<'_>, store: &Store, name: &str) -> LaunchResult<String> {
-    if WORDS.contains(&name) || name.starts_with("command:") || HubName::is_meant(name) {
+    if WORDS.contains(&name) || name.starts_with("command:") {
         return Ok(name.to_owned());
     }
     let is_folder = |name: &str| std::path::Path::new(name).is_dir();
@@ -119,6 +119,12 @@ fn named(place: Place<'_>, store: &Store, name: &str) -> LaunchResult<String> {
         if is_folder(part) {
             let path = std::path::absolute(part);
             found.push(path.map_or_else(|_| part.to_owned(), |path| path.display().to_string()));
+            continue;
+        }
+        if HubName::is_meant(part) {
+            // A worker fetches nothing, so it gets the folder.
+            let model = by_name::model(place, part)?;
+            found.push(model.dir.map_or(model.name, |dir| dir.display().to_string()));
             continue;
         }
         let of_round = part

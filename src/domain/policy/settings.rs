@@ -121,7 +121,8 @@ pub struct PolicySpec {
     pub lambda: f64,
     /// Whether PPO's rewards are brought to standard deviation 1 over the batch.
     pub whiten_rewards: bool,
-    /// The run whose reward model judges the answers, with a round (`RUN`, `RUN:2`), or a directory.
+    /// Who rewards the answers: a run (`RUN`, of a round `RUN:2`), a directory, several of these with
+    /// commas, `oracle`, `command:…`, or `none`.
     pub reward: String,
     pub squash: Squash,
     /// How many standard deviations of the fold models' scores are taken from their mean.
@@ -130,7 +131,7 @@ pub struct PolicySpec {
     pub reward_clip: f64,
     /// What an answer loses that was cut.
     pub missing_end_penalty: f64,
-    /// The judge that decides what is kept: `none`, `oracle`, a run, or a directory.
+    /// The judge that decides what is kept, named as a reward is.
     pub gold: String,
     /// Steps between two evaluations.
     pub evaluate_every: u32,
