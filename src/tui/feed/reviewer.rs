@@ -192,10 +192,10 @@ impl Reviewer {
             }
             (None, false) => format!("the prompt of {pair} is back from the next step on"),
             (Some((step, answer)), true) => {
-                format!("answer {} to {pair} leaves step {step} · u undoes", answer + 1)
+                format!("answer {answer} to {pair} leaves step {step} · u undoes")
             }
             (Some((step, answer)), false) => {
-                format!("answer {} to {pair} is back in step {step}", answer + 1)
+                format!("answer {answer} to {pair} is back in step {step}")
             }
         })
     }

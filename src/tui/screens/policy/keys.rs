@@ -32,7 +32,7 @@ pub const BINDINGS: &[Binding] = &[
         [Char(']')],
         &[Policy],
         "the answers of the next step",
-        "step"
+        ""
     ),
     bind!(
         "policy.previous_evaluation",
@@ -87,7 +87,7 @@ pub const BINDINGS: &[Binding] = &[
         Command::Policy(P::Sort),
         [Char('s')],
         &[Policy],
-        "next order: as sampled, reward, spread, reward above gold, length",
+        "next order: as sampled, reward, gap, reward above gold, length",
         "sort"
     ),
     bind!(
@@ -113,6 +113,14 @@ pub const BINDINGS: &[Binding] = &[
         &[Policy],
         "next charts: scores, over-optimization, divergence and entropy, length",
         "charts"
+    ),
+    bind!(
+        "runs.policy",
+        Command::Show(ShowCommand::NewPolicy),
+        [Char('P')],
+        &[Policy],
+        "start a policy that this run rewards",
+        "policy"
     ),
     bind!(
         "runs.new",
