@@ -886,7 +886,7 @@ pub const TERMS: &[Term] = &[
         [Policy]
     ),
     term!(
-        ["advantage", "ADVANTAGE"],
+        ["advantage", "ADV"],
         "How much better an answer did than was to be expected; it moves the policy toward it or away.",
         "Of either sign. All near 0: the prompt teaches nothing.",
         "Made of the rewards of the answers to one prompt.",

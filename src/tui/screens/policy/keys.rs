@@ -51,12 +51,20 @@ pub const BINDINGS: &[Binding] = &[
         "evaluation"
     ),
     bind!(
-        "policy.follow",
-        Command::Policy(P::Follow),
-        [Char('f')],
+        "policy.veto",
+        Command::Policy(P::VetoPrompt),
+        [Char('v'), Char('x')],
         &[Policy],
-        "the newest step, and those that come",
-        "newest"
+        "veto the prompt: no step that is still to learn uses it; again lifts it",
+        "veto"
+    ),
+    bind!(
+        "policy.metric",
+        Command::Policy(P::Metric),
+        [Char('m')],
+        &[Policy],
+        "next charts: scores, over-optimization, divergence and entropy, length",
+        "charts"
     ),
     bind!(
         "policy.next_answer",
@@ -91,12 +99,12 @@ pub const BINDINGS: &[Binding] = &[
         "sort"
     ),
     bind!(
-        "policy.veto",
-        Command::Policy(P::VetoPrompt),
-        [Char('v'), Char('x')],
+        "policy.follow",
+        Command::Policy(P::Follow),
+        [Char('f')],
         &[Policy],
-        "veto the prompt: no step from the next one on learns from it; again lifts it",
-        "veto"
+        "the newest step, and those that come",
+        "newest"
     ),
     bind!(
         "policy.veto_answer",
@@ -105,14 +113,6 @@ pub const BINDINGS: &[Binding] = &[
         &[Policy],
         "veto the answer, while the step waits at its gate; again lifts it",
         ""
-    ),
-    bind!(
-        "policy.metric",
-        Command::Policy(P::Metric),
-        [Char('m')],
-        &[Policy],
-        "next charts: scores, over-optimization, divergence and entropy, length",
-        "charts"
     ),
     bind!(
         "runs.policy",

@@ -32,7 +32,7 @@ pub fn draw(model: &Model, selected: &Selected<'_>, area: Rect, buffer: &mut Buf
         draw_short(model, selected, answer, area, buffer);
         return;
     }
-    let veto = if rollout.is_prompt_vetoed { " · vetoed from the next step on" } else { "" };
+    let veto = if rollout.is_prompt_vetoed { " · vetoed" } else { "" };
     let lines = text::wrap(trimmed(&rollout.prompt), usize::from(area.width), N_LINES_MAX);
     // The last thing that was said is what the answers answer.
     let n_prompt = (lines.len() as u16).min(area.height / 5).max(1);
@@ -101,7 +101,7 @@ fn end_word(answer: &RolloutAnswer) -> &'static str {
 fn draw_table(model: &Model, selected: &Selected<'_>, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let rollout = selected.rollout;
-    let heads = "   #  REWARD   GOLD ADVANTAGE   NATS TOKENS  END";
+    let heads = "   #  REWARD  GOLD    ADV  NATS TOKENS  END";
     put(buffer, area, 0, Line::styled(text::cut(heads, usize::from(area.width)), theme.heading));
     let n_rows = usize::from(area.height.saturating_sub(1));
     let first = (selected.answer + 1).saturating_sub(n_rows);
@@ -124,9 +124,9 @@ fn draw_table(model: &Model, selected: &Selected<'_>, area: Rect, buffer: &mut B
             if is_vetoed { "✗" } else { " " },
             text::right(&at.to_string(), 2),
             number(answer.reward, 7, true),
-            number(answer.gold, 6, false),
-            number(answer.advantage, 9, true),
-            number(answer.divergence, 6, false),
+            number(answer.gold, 5, false),
+            number(answer.advantage, 6, true),
+            number(answer.divergence, 5, false),
             text::right(&answer.n_tokens.to_string(), 6),
             text::left(end_word(answer), 5),
         );
