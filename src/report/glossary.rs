@@ -554,14 +554,14 @@ pub const TERMS: &[Term] = &[
         "A language model that is trained to please a reward model, and judged by somebody else.",
         "More gold at little divergence; more reward alone may be over-optimization.",
         "`ser run --from RUN --policy rloo`, then `ser policy` and `ser rollouts`.",
-        []
+        [Policy]
     ),
     term!(
         ["sample", "rollout", "rollouts"],
         "The policy answers the prompts of a step, several times each; these answers are its rollouts.",
         "Different answers with different rewards: equal ones teach nothing.",
         "`policy.prompts_per_step`, `policy.answers`; `ser rollouts RUN` reads them.",
-        []
+        [Policy]
     ),
     term!(
         ["update"],
@@ -575,14 +575,14 @@ pub const TERMS: &[Term] = &[
         "The policy answers the held-out prompts, the same after every step, and the judge scores the answers.",
         "Gold that rises with the reward.",
         "`policy.evaluate_every`, `policy.evaluate_prompts`.",
-        []
+        [Policy]
     ),
     term!(
         ["best of n", "best_of", "best-of-n", "best_of_n"],
         "Of several answers the one with the highest reward is taken; nothing is trained.",
         "Where gold falls while the reward rises, the reward model is over-optimized.",
         "`policy.best_of`, `ser best-of`, `ser policy RUN --best-of`.",
-        []
+        [Policy]
     ),
     term!(
         ["open reward", "open_reward", "proxy"],
@@ -596,21 +596,21 @@ pub const TERMS: &[Term] = &[
         "At its end the policy is compared with its reference, prompt by prompt, by the judge.",
         "A rate whose interval lies above one half, at equal length too.",
         "`policy.gold`; `ser policy ONE OTHER` compares policies.",
-        []
+        [Policy]
     ),
     term!(
         ["restore"],
         "Gold fell significantly, so the policy takes the weights of its best evaluation again.",
         "It happens by itself; the run ends there.",
         "`policy.stop_on_drop`.",
-        []
+        [Policy]
     ),
     term!(
         ["KL", "divergence", "nats"],
         "How far the policy is from its reference: the expected log-ratio of an answer's probabilities, in nats.",
         "Small for the gold that it brings. Below 0 or beyond 30 something is wrong.",
         "`policy.beta` holds it down; estimated from the sampled tokens (k1).",
-        []
+        [Policy]
     ),
     term!(
         ["select"],
@@ -851,24 +851,10 @@ pub const TERMS: &[Term] = &[
         [Runs]
     ),
     term!(
-        ["policy"],
-        "A language model that is trained to please a reward model; a run of its own.",
-        "Judge it by gold, not by the reward it was trained for.",
-        "`ser run --from RUN --policy rloo`, or `P` in Runs.",
-        [Runs, Policy]
-    ),
-    term!(
         ["reference"],
         "The policy as it was before its first step; its answers are those of evaluation 0.",
         "How far the policy has moved is measured from there.",
         "`policy.sft.*` makes it.",
-        [Policy]
-    ),
-    term!(
-        ["rollout", "rollouts"],
-        "The answers that the policy sampled for one step; it learns from them.",
-        "Read some of them: what a reward model likes shows there first.",
-        "`policy.prompts_per_step`, `policy.answers`.",
         [Policy]
     ),
     term!(
@@ -893,20 +879,6 @@ pub const TERMS: &[Term] = &[
         [Policy]
     ),
     term!(
-        ["best of n", "best-of-n"],
-        "What taking the best of n answers of the reference would bring, at the divergence that it costs.",
-        "A policy above this curve has learned more than choosing would give.",
-        "`policy.best_of`.",
-        [Policy]
-    ),
-    term!(
-        ["divergence", "kl", "objective/kl"],
-        "How far the policy has moved from its reference, in nats over a whole answer.",
-        "Small for what it gains. Estimated from samples, so a little below 0 can happen.",
-        "`policy.beta`, `policy.kl_control`.",
-        [Policy]
-    ),
-    term!(
         ["entropy"],
         "How open the choice of the next token is, in nats.",
         "A slow fall is learning; a collapse means that all answers become one.",
@@ -914,21 +886,21 @@ pub const TERMS: &[Term] = &[
         [Policy]
     ),
     term!(
-        ["advantage", "ADVANTAGE"],
+        ["advantage", "ADV"],
         "How much better an answer did than was to be expected; it moves the policy toward it or away.",
         "Of either sign. All near 0: the prompt teaches nothing.",
         "Made of the rewards of the answers to one prompt.",
         [Policy]
     ),
     term!(
-        ["spread", "SPREAD"],
+        ["gap", "GAP"],
         "The best reward of a prompt's answers less the worst.",
-        "Above 0: without a spread a step learns nothing from the prompt.",
+        "Above 0: without a gap a step learns nothing from the prompt.",
         "`s` on screen 6 sorts by it.",
         [Policy]
     ),
     term!(
-        ["reward above gold", "gap"],
+        ["reward above gold"],
         "How many places an answer stands higher by reward than by gold among all answers shown.",
         "Read those first: they show what the reward model likes and the judge does not.",
         "`s` on screen 6 sorts by it.",
@@ -946,20 +918,6 @@ pub const TERMS: &[Term] = &[
         "Share of the answers that the limit cut before they came to an end.",
         "Near 0. Near 1, hardly an answer is judged by its end.",
         "`policy.max_new_tokens`, `policy.missing_end_penalty`.",
-        [Policy]
-    ),
-    term!(
-        ["held-out prompts", "evaluation"],
-        "Prompts that the policy never learns from; it answers them every so many steps.",
-        "Curves of these tell more than those of the steps, whose prompts change.",
-        "`policy.evaluate_every`, `policy.evaluate_prompts`.",
-        [Policy]
-    ),
-    term!(
-        ["win rate"],
-        "Share of held-out prompts whose answer the judge prefers to the reference's; a tie is half.",
-        "Above .5, with an interval that does not hold it; at equal length too.",
-        "The end of a policy run.",
         [Policy]
     ),
     term!(

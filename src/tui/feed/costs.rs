@@ -66,7 +66,8 @@ impl CostReader {
         {
             return *need;
         }
-        let spec = form::check(Some(text), &[], &[]).ok()?;
+        // What a policy needs beside its weights is not planned yet: no number is better than a wrong one.
+        let spec = form::check(Some(text), &[], &[]).ok().filter(|it| it.policy.is_none())?;
         // Without a run on the same pairs their number is unknown; it changes the plan little.
         let same = past.iter().find(|run| run.spec.data.source == spec.data.source);
         let need = memory_need(&spec, same.map_or(0, |run| run.sizes.n_pairs()));

@@ -188,14 +188,16 @@ impl Reviewer {
         let pair = PairId(key.pair);
         Ok(match (key.answer, is_veto) {
             (None, true) => {
-                format!("the prompt of {pair} is vetoed from the next step on · u undoes")
+                format!(
+                    "the prompt of {pair} is vetoed: no step that is still to learn uses it · u undoes"
+                )
             }
-            (None, false) => format!("the prompt of {pair} is back from the next step on"),
+            (None, false) => format!("the prompt of {pair} is back: steps to come may use it"),
             (Some((step, answer)), true) => {
-                format!("answer {} to {pair} leaves step {step} · u undoes", answer + 1)
+                format!("answer {answer} to {pair} leaves step {step} · u undoes")
             }
             (Some((step, answer)), false) => {
-                format!("answer {} to {pair} is back in step {step}", answer + 1)
+                format!("answer {answer} to {pair} is back in step {step}")
             }
         })
     }

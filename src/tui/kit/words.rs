@@ -194,7 +194,7 @@ fn taken(round: u32, [kept, flipped, vetoed]: [String; 3]) -> String {
 }
 
 fn paused(reason: &str) -> String {
-    let review = "waits for your review: 3 shows the pairs, p lets it go on";
+    let review = "waits for your review: 3 shows pairs, 6 answers, p lets it go on";
     if reason == "review" { review } else { "paused on request: p goes on" }.to_owned()
 }
 

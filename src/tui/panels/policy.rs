@@ -97,7 +97,8 @@ pub fn draw_curve(model: &Model, data: &RunData, curve: Curve, area: Rect, buffe
     }
     let last = |points: &[Point]| points.iter().map(|point| point.x).fold(0.0, f64::max);
     let end = if curve.is_by_divergence() {
-        last(&held_out).max(last(&best_of)).max(1e-6)
+        // Below that, the labels of the axis would all be 0.
+        last(&held_out).max(last(&best_of)).max(0.01)
     } else {
         f64::from(data.detail.row.rounds_max.max(1)).max(last(&steps)).max(last(&held_out))
     };

@@ -38,9 +38,12 @@ pub fn estimate(spec: &ExperimentSpec, past: &[PastRun]) -> Option<Estimate> {
     Some(Estimate { n_runs, wall_ms: [least, likely, most].map(|ms| ms as u64), n_bytes })
 }
 
-/// The same model on the same pairs: how a pair is worked on then takes the same time.
+/// The same model on the same pairs, for the same: how a pair is worked on then takes the same time.
 fn is_alike(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
-    a.model == b.model && a.data.source == b.data.source && a.data.limit == b.data.limit
+    a.kind == b.kind
+        && a.model == b.model
+        && a.data.source == b.data.source
+        && a.data.limit == b.data.limit
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ impl Launch {
     /// What makes a policy of the spec, without the rows that a person has changed.
     pub(super) fn unchanged_sets(&self) -> Vec<String> {
         let is_changed =
-            |set: &String| self.policy_row(key_of(set)).is_some_and(|row| row.is_changed());
+            |set: &String| self.policy_row(key_of(set)).is_some_and(super::FormRow::is_changed);
         self.policy.iter().filter(|set| !is_changed(set)).cloned().collect()
     }
 

@@ -15,6 +15,11 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
     if starts && model.is_read_only {
         return Some(READ_ONLY.to_owned());
     }
+    let is_policy = matches!(&model.launch.checked, Some(Ok(spec)) if spec.policy.is_some());
+    if command == LaunchCommand::DryRun && is_policy {
+        let why = "a dry run has a home of its own, without the run that rewards a policy";
+        return Some(format!("{why} · fewer `policy.steps` try one"));
+    }
     let needs_spec = starts || matches!(command, LaunchCommand::Editor | LaunchCommand::SavePreset);
     if needs_spec {
         return model.launch.problem();

@@ -42,6 +42,14 @@ pub const BINDINGS: &[Binding] = &[
         "resume"
     ),
     bind!(
+        "runs.policy",
+        Command::Show(ShowCommand::NewPolicy),
+        [Char('P')],
+        &[Live],
+        "start a policy that this run rewards",
+        "policy"
+    ),
+    bind!(
         "live.inspect",
         Command::Live(LiveCommand::Inspect),
         [Char('i')],

@@ -46,9 +46,9 @@ pub fn listed(policy: &Policy, shown: &ShownAnswers) -> Vec<usize> {
         (0..rollouts.len()).filter(|at| has_words(&rollouts[*at], &words)).collect();
     let keys: Vec<f64> = match policy.order {
         Order::Sampled => return listed,
-        Order::Reward => rollouts.iter().map(|it| or_last(mean(it, |a| a.reward))).collect(),
-        Order::Spread => rollouts.iter().map(|it| or_last(spread(it))).collect(),
-        Order::Gap => gaps(rollouts),
+        Order::Reward => rollouts.iter().map(|it| or_last(best(it))).collect(),
+        Order::Gap => rollouts.iter().map(|it| or_last(gap(it))).collect(),
+        Order::AboveGold => above_gold(rollouts),
         Order::Length => rollouts.iter().map(|it| or_last(longest(it))).collect(),
     };
     // Stable: equal ones stay as they were sampled.
@@ -80,36 +80,35 @@ fn measured(rollout: &Rollout, of: impl Fn(&RolloutAnswer) -> Option<f64>) -> Ve
     rollout.answers.iter().filter_map(of).collect()
 }
 
-/// The mean over the answers that have the number.
-pub fn mean(rollout: &Rollout, of: impl Fn(&RolloutAnswer) -> Option<f64>) -> Option<f64> {
-    let values = measured(rollout, of);
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+/// The highest reward of an answer.
+pub fn best(rollout: &Rollout) -> Option<f64> {
+    measured(rollout, |answer| answer.reward).into_iter().reduce(f64::max)
 }
 
 /// The best reward of the answers less the worst: what the step learns from.
-pub fn spread(rollout: &Rollout) -> Option<f64> {
-    let rewards = measured(rollout, |answer| answer.reward);
-    let best = rewards.iter().copied().reduce(f64::max)?;
-    Some(best - rewards.iter().copied().reduce(f64::min)?)
+pub fn gap(rollout: &Rollout) -> Option<f64> {
+    let worst = measured(rollout, |answer| answer.reward).into_iter().reduce(f64::min)?;
+    Some(best(rollout)? - worst)
 }
 
-fn longest(rollout: &Rollout) -> Option<f64> {
+/// Tokens of the longest answer.
+pub fn longest(rollout: &Rollout) -> Option<f64> {
     rollout.answers.iter().map(|answer| f64::from(answer.n_tokens)).reduce(f64::max)
 }
 
 /// For each prompt, how many places one of its answers stands higher by reward than by gold among all
 /// answers: the two have no common unit.
-fn gaps(rollouts: &[Rollout]) -> Vec<f64> {
+fn above_gold(rollouts: &[Rollout]) -> Vec<f64> {
     let answers = || rollouts.iter().flat_map(|rollout| &rollout.answers);
     let both: Vec<(f64, f64)> = answers().filter_map(|it| it.reward.zip(it.gold)).collect();
-    let gap = |answer: &RolloutAnswer| {
+    let above = |answer: &RolloutAnswer| {
         let (reward, gold) = answer.reward.zip(answer.gold)?;
         let n_below = |of: fn(&(f64, f64)) -> f64, value: f64| {
             both.iter().filter(|it| of(it) < value).count() as f64
         };
         Some(n_below(|it| it.0, reward) - n_below(|it| it.1, gold))
     };
-    let largest = |rollout: &Rollout| measured(rollout, gap).into_iter().reduce(f64::max);
+    let largest = |rollout: &Rollout| measured(rollout, above).into_iter().reduce(f64::max);
     rollouts.iter().map(|rollout| or_last(largest(rollout))).collect()
 }
 
@@ -139,7 +138,7 @@ pub fn beside<'a>(policy: &Policy, selected: &Selected<'a>) -> Option<(String, &
                 rewards.max_by(|a, b| a.1.total_cmp(&b.1))?
             };
             let which = if policy.has_other_beside { "worst" } else { "best" };
-            Some((format!("{which} of the others: answer {}", at + 1), &rollout.answers[at]))
+            Some((format!("{which} of the others: answer {at}"), &rollout.answers[at]))
         }
     }
 }

@@ -32,7 +32,7 @@ pub const BINDINGS: &[Binding] = &[
         [Char(']')],
         &[Policy],
         "the answers of the next step",
-        "step"
+        ""
     ),
     bind!(
         "policy.previous_evaluation",
@@ -51,12 +51,20 @@ pub const BINDINGS: &[Binding] = &[
         "evaluation"
     ),
     bind!(
-        "policy.follow",
-        Command::Policy(P::Follow),
-        [Char('f')],
+        "policy.veto",
+        Command::Policy(P::VetoPrompt),
+        [Char('v'), Char('x')],
         &[Policy],
-        "the newest step, and those that come",
-        "newest"
+        "veto the prompt: no step that is still to learn uses it; again lifts it",
+        "veto"
+    ),
+    bind!(
+        "policy.metric",
+        Command::Policy(P::Metric),
+        [Char('m')],
+        &[Policy],
+        "next charts: scores, over-optimization, divergence and entropy, length",
+        "charts"
     ),
     bind!(
         "policy.next_answer",
@@ -87,16 +95,16 @@ pub const BINDINGS: &[Binding] = &[
         Command::Policy(P::Sort),
         [Char('s')],
         &[Policy],
-        "next order: as sampled, reward, spread, reward above gold, length",
+        "next order: as sampled, reward, gap, reward above gold, length",
         "sort"
     ),
     bind!(
-        "policy.veto",
-        Command::Policy(P::VetoPrompt),
-        [Char('v'), Char('x')],
+        "policy.follow",
+        Command::Policy(P::Follow),
+        [Char('f')],
         &[Policy],
-        "veto the prompt: no step from the next one on learns from it; again lifts it",
-        "veto"
+        "the newest step, and those that come",
+        "newest"
     ),
     bind!(
         "policy.veto_answer",
@@ -107,12 +115,12 @@ pub const BINDINGS: &[Binding] = &[
         ""
     ),
     bind!(
-        "policy.metric",
-        Command::Policy(P::Metric),
-        [Char('m')],
+        "runs.policy",
+        Command::Show(ShowCommand::NewPolicy),
+        [Char('P')],
         &[Policy],
-        "next charts: scores, over-optimization, divergence and entropy, length",
-        "charts"
+        "start a policy that this run rewards",
+        "policy"
     ),
     bind!(
         "runs.new",

@@ -6,12 +6,15 @@ use ratatui::text::{Line, Span};
 
 use crate::store::policy::{Rollout, RolloutsOf};
 
-use super::answers::{cursor, listed, mean, question, spread};
+use super::answers::{best, cursor, gap, listed, longest, question};
 use super::{Pane, Policy};
 use crate::tui::feed::policy::{PolicyData, ShownAnswers};
 use crate::tui::kit::draw::{put, put_right, rule};
 use crate::tui::kit::text;
 use crate::tui::shell::model::Model;
+
+/// Columns of a list that tells lengths too.
+const WITH_TOKENS: u16 = 40;
 
 /// `step 12`, `after step 20`, `the reference`
 pub fn place_words(of: RolloutsOf) -> String {
@@ -63,9 +66,8 @@ pub fn draw_slider(model: &Model, data: &PolicyData, area: Rect, buffer: &mut Bu
         ((share * (n_columns - 1) as f64).round() as usize).min(n_columns - 1)
     };
     let mut cells = vec!['─'; n_columns];
-    for step in data.readable_steps() {
-        cells[column(step)] = '━';
-    }
+    let n_done = data.readable_steps().next_back().map_or(0, column);
+    cells[..=n_done].fill('━');
     for evaluation in &data.evaluations {
         cells[column(evaluation.step)] = '◆';
     }
@@ -92,7 +94,8 @@ pub fn draw(model: &Model, shown: &ShownAnswers, area: Rect, buffer: &mut Buffer
     let listed = listed(&model.policy, shown);
     let cursor = cursor(&model.policy, shown, &listed);
     let mark = if model.policy.pane == Pane::List { "▌" } else { " " };
-    let heads = format!("{mark}  REWARD SPREAD TOKENS  {} of {}", cursor + 1, listed.len());
+    let tokens = if area.width < WITH_TOKENS { "" } else { " TOKENS" };
+    let heads = format!("{mark}    BEST    GAP{tokens}  {} of {}", cursor + 1, listed.len());
     put(buffer, area, 0, Line::styled(text::cut(&heads, usize::from(area.width)), theme.heading));
     if listed.is_empty() {
         let words = format!("  no prompt has {}", model.policy.filter);
@@ -120,15 +123,15 @@ fn line(model: &Model, rollout: &Rollout, is_selected: bool, width: usize) -> Li
         Some(value) => format!("{value:.2}"),
         None => text::NONE.to_owned(),
     };
-    let tokens = mean(rollout, |answer| Some(f64::from(answer.n_tokens)));
-    let tokens = tokens.map_or(text::NONE.to_owned(), |tokens| format!("{tokens:.0}"));
+    let tokens = longest(rollout).map_or(text::NONE.to_owned(), |tokens| format!("{tokens:.0}"));
+    let tokens = format!(" {}", text::right(&tokens, 6));
     let veto = veto_mark(rollout);
     let words = format!(
-        "{}{veto} {} {} {}  {}",
+        "{}{veto} {} {}{}  {}",
         if is_selected { "▌" } else { " " },
-        text::right(&value(mean(rollout, |answer| answer.reward), true), 6),
-        text::right(&value(spread(rollout), false), 6),
-        text::right(&tokens, 6),
+        text::right(&value(best(rollout), true), 6),
+        text::right(&value(gap(rollout), false), 6),
+        if width < usize::from(WITH_TOKENS) { "" } else { &tokens },
         question(&rollout.prompt),
     );
     let style = if veto == " " { theme.text } else { theme.dim };

@@ -90,12 +90,12 @@ pub enum Order {
     /// As they were sampled.
     #[default]
     Sampled,
-    /// The highest mean reward first.
+    /// The highest reward of an answer first.
     Reward,
     /// Those whose answers differ most in reward first.
-    Spread,
-    /// Answers that stand higher by reward than by gold first.
     Gap,
+    /// Answers that stand higher by reward than by gold first.
+    AboveGold,
     /// The longest answers first.
     Length,
 }
@@ -105,9 +105,9 @@ impl Order {
     pub fn next(self) -> Self {
         match self {
             Self::Sampled => Self::Reward,
-            Self::Reward => Self::Spread,
-            Self::Spread => Self::Gap,
-            Self::Gap => Self::Length,
+            Self::Reward => Self::Gap,
+            Self::Gap => Self::AboveGold,
+            Self::AboveGold => Self::Length,
             Self::Length => Self::Sampled,
         }
     }
@@ -117,8 +117,8 @@ impl Order {
         match self {
             Self::Sampled => "as sampled",
             Self::Reward => "highest reward first",
-            Self::Spread => "widest spread first",
-            Self::Gap => "reward above gold first",
+            Self::Gap => "widest gap first",
+            Self::AboveGold => "reward above gold first",
             Self::Length => "longest first",
         }
     }
@@ -169,7 +169,7 @@ pub struct Policy {
 pub fn words_of(policy: &Policy) -> &'static [&'static str] {
     match (policy.pane, policy.page) {
         (Pane::List | Pane::Answer, _) => {
-            &["rollout", "reward", "gold score", "advantage", "spread", "reward above gold", "veto"]
+            &["rollout", "reward", "gold score", "advantage", "gap", "reward above gold", "veto"]
         }
         (Pane::Charts, Page::Scores) => &["reward", "gold score", "held-out prompts", "±95%"],
         (Pane::Charts, Page::ByDivergence) => &["over-optimization", "best of n", "divergence"],

@@ -32,7 +32,7 @@ pub fn draw(model: &Model, selected: &Selected<'_>, area: Rect, buffer: &mut Buf
         draw_short(model, selected, answer, area, buffer);
         return;
     }
-    let veto = if rollout.is_prompt_vetoed { " · vetoed from the next step on" } else { "" };
+    let veto = if rollout.is_prompt_vetoed { " · vetoed" } else { "" };
     let lines = text::wrap(trimmed(&rollout.prompt), usize::from(area.width), N_LINES_MAX);
     // The last thing that was said is what the answers answer.
     let n_prompt = (lines.len() as u16).min(area.height / 5).max(1);
@@ -64,7 +64,7 @@ fn draw_short(
     let question = super::answers::question(&selected.rollout.prompt);
     put(buffer, area, 0, Line::styled(text::cut(&question, width), theme.strong));
     let n = selected.rollout.answers.len();
-    let head = format!("{} of {n} · {}", selected.answer + 1, facts(answer));
+    let head = format!("answer {} of {n} · {}", selected.answer, facts(answer));
     put(buffer, area, 1, Line::styled(text::cut(&head, width), theme.dim));
     let n_rows = usize::from(area.height.saturating_sub(2));
     let lines = text::wrap(answer.text.trim(), width, N_LINES_MAX);
@@ -87,6 +87,13 @@ fn facts(answer: &RolloutAnswer) -> String {
     parts.join(" · ")
 }
 
+/// ` · +1.23 · gold 0.60 · 31 tokens`
+fn short_facts(answer: &RolloutAnswer) -> String {
+    let reward = answer.reward.map_or(String::new(), |it| format!(" · {it:+.2}"));
+    let gold = answer.gold.map_or(String::new(), |it| format!(" · gold {it:.2}"));
+    format!("{reward}{gold} · {} tokens", answer.n_tokens)
+}
+
 fn end_word(answer: &RolloutAnswer) -> &'static str {
     if answer.has_end { "ended" } else { "cut" }
 }
@@ -94,7 +101,7 @@ fn end_word(answer: &RolloutAnswer) -> &'static str {
 fn draw_table(model: &Model, selected: &Selected<'_>, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let rollout = selected.rollout;
-    let heads = "   #  REWARD   GOLD ADVANTAGE   NATS TOKENS  END";
+    let heads = "   #  REWARD  GOLD    ADV  NATS TOKENS  END";
     put(buffer, area, 0, Line::styled(text::cut(heads, usize::from(area.width)), theme.heading));
     let n_rows = usize::from(area.height.saturating_sub(1));
     let first = (selected.answer + 1).saturating_sub(n_rows);
@@ -115,11 +122,11 @@ fn draw_table(model: &Model, selected: &Selected<'_>, area: Rect, buffer: &mut B
             "{}{}{} {} {} {} {} {}  {}  {begin}",
             if at == selected.answer { "▌" } else { " " },
             if is_vetoed { "✗" } else { " " },
-            text::right(&(at + 1).to_string(), 2),
+            text::right(&at.to_string(), 2),
             number(answer.reward, 7, true),
-            number(answer.gold, 6, false),
-            number(answer.advantage, 9, true),
-            number(answer.divergence, 6, false),
+            number(answer.gold, 5, false),
+            number(answer.advantage, 6, true),
+            number(answer.divergence, 5, false),
             text::right(&answer.n_tokens.to_string(), 6),
             text::left(end_word(answer), 5),
         );
@@ -142,7 +149,8 @@ fn draw_texts(
     buffer: &mut Buffer,
 ) {
     let mark = if model.policy.pane == Pane::Answer { "▌" } else { "" };
-    let title = format!("{mark}answer {} · {}", selected.answer + 1, facts(answer));
+    // The table above says what it came to.
+    let title = format!("{mark}answer {}", selected.answer);
     let Some((name, other)) = beside(&model.policy, selected) else {
         draw_text(model, &title, &answer.text, &[], area, buffer);
         return;
@@ -164,7 +172,7 @@ fn draw_texts(
     draw_text(model, &title, &answer.text, &a, left, buffer);
     let is_same = answer.text.trim() == other.text.trim();
     let same = if is_same { " · the same words" } else { "" };
-    let title = format!("{name}{same} · {}", facts(other));
+    let title = format!("{name}{same}{}", short_facts(other));
     draw_text(model, &title, &other.text, &b, right, buffer);
 }
 

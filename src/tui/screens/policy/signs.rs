@@ -7,7 +7,8 @@ use ratatui::text::Line;
 
 use crate::report::story::of_policy;
 use crate::tui::feed::policy::PolicyData;
-use crate::tui::kit::draw::{put, rule};
+use crate::tui::kit::draw::{put, put_right, rule};
+use crate::tui::kit::size::SizeClass;
 use crate::tui::kit::text;
 use crate::tui::kit::theme::Theme;
 use crate::tui::panels::empty::why_empty;
@@ -46,7 +47,7 @@ pub fn draw(model: &Model, policy: &PolicyData, area: Rect, buffer: &mut Buffer)
     }
     if n_more > 0 {
         let words = format!(" {n_more} more ↓ ");
-        crate::tui::kit::draw::put_right(buffer, area, 0, Line::styled(words, theme.dim));
+        put_right(buffer, area, 0, Line::styled(words, theme.dim));
     }
 }
 
@@ -75,6 +76,9 @@ fn sentences(policy: &PolicyData, theme: &Theme) -> Vec<(String, Style)> {
 pub fn n_lines(model: &Model) -> usize {
     let policy = model.current_data().and_then(|data| data.policy.as_ref());
     let sentences = policy.map_or_else(Vec::new, |policy| sentences(policy, &model.theme));
-    let room = usize::from(model.size.width).saturating_sub(2);
+    // Beside the events there is half the width.
+    let is_halved = model.size.class() == SizeClass::Wide && !model.policy.is_zoomed;
+    let width = if is_halved { model.size.width / 2 } else { model.size.width };
+    let room = usize::from(width).saturating_sub(2);
     sentences.iter().map(|(text, _)| text::wrap(text, room, N_LINES_MAX).len()).sum()
 }

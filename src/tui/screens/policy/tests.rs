@@ -107,8 +107,8 @@ fn prompts_are_sorted_filtered_and_their_answers_walked_through() {
     assert_eq!(pairs(&model), [100, 101, 102, 103]);
     for (order, want) in [
         (Order::Reward, [103, 102, 101, 100]),
-        (Order::Spread, [103, 102, 101, 100]),
         (Order::Gap, [103, 102, 101, 100]),
+        (Order::AboveGold, [103, 102, 101, 100]),
         (Order::Length, [100, 101, 102, 103]),
         (Order::Sampled, [100, 101, 102, 103]),
     ] {
@@ -181,9 +181,9 @@ fn another_answer_stands_beside_the_one_that_is_read() {
     policy.shown = Some(ShownAnswersOf::first_evaluation());
     assert_eq!(beside(&model).as_deref(), None, "the reference has nothing beside it");
     let mut model = of(policy_at_work, &["j"])(160, 48);
-    assert_eq!(beside(&model).as_deref(), Some("best of the others: answer 4"));
+    assert_eq!(beside(&model).as_deref(), Some("best of the others: answer 3"));
     press(&mut model, &["="]);
-    assert_eq!(beside(&model).as_deref(), Some("worst of the others: answer 2"));
+    assert_eq!(beside(&model).as_deref(), Some("worst of the others: answer 1"));
 }
 
 /// Answers of the evaluation before the first step.

@@ -9,6 +9,7 @@ use super::{Decided, Pane, Policy};
 use crate::tui::feed::change::Change;
 use crate::tui::feed::policy::PolicyData;
 use crate::tui::feed::samples::Request;
+use crate::tui::kit::command_line::command_line;
 use crate::tui::shell::current_run;
 use crate::tui::shell::effect::Effect;
 use crate::tui::shell::keymap::command::{Command, Motion, PaneCommand};
@@ -245,11 +246,21 @@ fn offer_texts(model: &mut Model) {
         label: label.to_owned(),
         detail: super::answers::question(text),
         then: Then::Effect(Effect::Change(Change::Copy {
-            what: format!("the {label} of {}", selected.rollout.pair),
+            what: format!("the {label} · {}", selected.rollout.pair),
             text: text.to_owned(),
         })),
     };
-    let items = [item('a', "answer", &answer.text), item('p', "prompt", &selected.rollout.prompt)];
+    let run = model.policy.run.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (key, step) = match selected.shown.of {
+        RolloutsOf::Step(step) => ("--step", step),
+        RolloutsOf::Evaluation(step) => ("--evaluation", step),
+    };
+    let words = ["rollouts".to_owned(), run, key.to_owned(), step.to_string()];
+    let items = [
+        item('a', "answer", &answer.text),
+        item('p', "prompt", &selected.rollout.prompt),
+        item('l', "command of the answers", &command_line(&words)),
+    ];
     if let Some(Overlay::Choice(choice)) = &mut model.overlay {
         choice.items.extend(items);
     }

@@ -90,15 +90,17 @@ fn draw_other_kind(model: &Model, row: &RunRow, area: Rect, buffer: &mut Buffer)
     }
     let n_policies = model.runs.all().filter(|row| row.kind == RunKind::Policy).count();
     if n_policies > 0 {
-        let are = if n_policies == 1 { "1 run is a policy" } else { "runs that are policies" };
+        let are = if n_policies == 1 { "1 run is a policy" } else { "runs are policies" };
         let words = if n_policies == 1 { are.to_owned() } else { format!("{n_policies} {are}") };
         lines.push(Line::default());
-        lines.push(Line::styled(format!("{words}: choose it in the list (1), then 6."), theme.dim));
+        lines.push(Line::styled(format!("{words}: Enter in the list (1) opens one."), theme.dim));
     }
     let top = area.height.saturating_sub(lines.len() as u16) / 2;
+    let widest = lines.iter().map(Line::width).max().unwrap_or(0) as u16;
+    let x = area.x + area.width.saturating_sub(widest) / 2;
+    let block = Rect { x, width: area.right() - x, ..area };
     for (row, line) in (top..).zip(lines) {
-        let x = area.x + area.width.saturating_sub(line.width() as u16) / 2;
-        put(buffer, Rect { x, width: area.right() - x, ..area }, row, line);
+        put(buffer, block, row, line);
     }
 }
 

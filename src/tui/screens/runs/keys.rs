@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 
 use super::command::RunsCommand;
 use crate::tui::kit::key::Key::{Char, Code};
-use crate::tui::shell::keymap::binding::Context::{Live, Policy, Runs};
+use crate::tui::shell::keymap::binding::Context::Runs;
 use crate::tui::shell::keymap::binding::{Binding, bind};
 use crate::tui::shell::keymap::command::{Command, ShowCommand, WorkerCommand};
 
@@ -30,7 +30,7 @@ pub const BINDINGS: &[Binding] = &[
         "runs.policy",
         Command::Show(ShowCommand::NewPolicy),
         [Char('P')],
-        &[Runs, Live, Policy],
+        &[Runs],
         "start a policy that this run rewards",
         "policy"
     ),

@@ -276,8 +276,8 @@ fn marks_ranges_and_counts() {
     };
     assert_eq!(pairs[..], expected);
     assert!(model.samples.marked.is_empty());
-    press(&mut model, &["v", "6", "j", "v"]);
-    assert_eq!(model.samples.marked.len(), 7);
+    press(&mut model, &["v", "7", "j", "v"]);
+    assert_eq!(model.samples.marked.len(), 8);
     press(&mut model, &["Ctrl-\\", "G"]);
     assert_eq!((model.samples.marked.len(), model.samples.cursor), (0, N_LISTED - 1));
     assert!(picture(&draw(&model)).contains(&line(N_LISTED - 1).pair.to_string()));
