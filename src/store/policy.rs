@@ -57,6 +57,8 @@ pub struct PolicyOutcomeRow {
     pub restored_to: Option<u32>,
 }
 
+type OutcomeColumns = (Option<String>, Option<String>, Option<u32>);
+
 /// Which answers of a run are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RolloutsOf {
@@ -155,10 +157,9 @@ impl Store {
     /// When there is no such run.
     pub fn policy_outcome(&self, run: &RunId) -> Result<PolicyOutcomeRow, StoreError> {
         let sql = "SELECT best_of, verdict, restored_to FROM policy_outcomes WHERE run = ?1";
-        type Columns = (Option<String>, Option<String>, Option<u32>);
         self.read(|connection| {
             let key = keys::run(connection, run)?;
-            let columns: Option<Columns> = connection
+            let columns: Option<OutcomeColumns> = connection
                 .prepare_cached(sql)?
                 .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
                 .optional()?;

@@ -98,7 +98,6 @@ impl WorkerError {
                 "raise `model.max_tokens` or lower `policy.max_new_tokens`, so that prompt and answer fit"
                     .into(),
             ),
-            Self::Prompt { .. } | Self::Objective(_) => None,
             Self::NoPolicy => Some("start it with `ser policy`".into()),
             Self::State { .. }
             | Self::Loop(_)
@@ -112,7 +111,7 @@ impl WorkerError {
                     .into(),
             ),
             Self::NothingToTrain { .. } => Some("undo some vetoes with `ser undo`".into()),
-            Self::Signals(_) => None,
+            Self::Signals(_) | Self::Prompt { .. } | Self::Objective(_) => None,
         }
     }
 }

@@ -29,6 +29,15 @@ const NEW: usize = 64;
 /// Tokens of a prompt, as many as the eight words of the peer's have.
 const N_PROMPT_TOKENS: usize = 24;
 
+const SETTINGS: StepSettings = StepSettings {
+    loss: Loss::BradleyTerry,
+    learning_rate: 1e-6,
+    weight_decay: 0.0,
+    clip_norm: 1.0,
+    dropout: 0.0,
+    dropout_key: 0,
+};
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let value = |name: &str| {
@@ -138,20 +147,26 @@ fn own(model: Option<PathBuf>, n_threads: usize) -> f64 {
     (0..3).map(|step| one_step(policy.as_mut(), step)).skip(1).fold(f64::INFINITY, f64::min)
 }
 
+/// The answers to the prompts, in their order.
+fn sampled(policy: &mut dyn Policy, asked: &[&[u32]], step: u32) -> Vec<Generated> {
+    let generation = GenerationSettings {
+        n_answers: N_ANSWERS,
+        first_prompt: step * N_PROMPTS as u32,
+        ..GenerationSettings::new(NEW, N_PROMPT_TOKENS + NEW, 1)
+    };
+    let mut answers = Vec::new();
+    policy.generate(asked, &generation, &mut answers).expect("answers");
+    answers.sort_by_key(|it| it.place);
+    answers
+}
+
 fn one_step(policy: &mut dyn Policy, step: u32) -> f64 {
     let begin = Instant::now();
     let token = |prompt: usize, i: usize| ((i * 7919 + prompt * 104_729) % 400 + 3) as u32;
     let prompt = |prompt| (0..N_PROMPT_TOKENS).map(|i| token(prompt, i)).collect();
     let prompts: Vec<Vec<u32>> = (0..N_PROMPTS).map(prompt).collect();
     let asked: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-    let generation = GenerationSettings {
-        n_answers: N_ANSWERS,
-        first_prompt: step * N_PROMPTS as u32,
-        ..GenerationSettings::new(NEW, N_PROMPT_TOKENS + NEW, 1)
-    };
-    let mut answers = Vec::<Generated>::new();
-    policy.generate(&asked, &generation, &mut answers).expect("answers");
-    answers.sort_by_key(|it| it.place);
+    let answers = sampled(policy, &asked, step);
     let batch: Vec<AnswersTo<'_>> = asked
         .iter()
         .zip(answers.chunks(N_ANSWERS))
@@ -188,14 +203,6 @@ fn one_step(policy: &mut dyn Policy, step: u32) -> f64 {
         .collect();
     let objective = PolicyGradient::Rloo(Rloo { clip: ClipRange::symmetric(0.2) });
     let (totals, mut tally) = (Totals::of(&taken), Tally::default());
-    let step_settings = StepSettings {
-        loss: Loss::BradleyTerry,
-        learning_rate: 1e-6,
-        weight_decay: 0.0,
-        clip_norm: 1.0,
-        dropout: 0.0,
-        dropout_key: 0,
-    };
     let report = policy
         .train_step(
             &batch,
@@ -212,7 +219,7 @@ fn one_step(policy: &mut dyn Policy, step: u32) -> f64 {
                 let slopes = slopes.collect();
                 (tally.loss - before, slopes)
             },
-            &step_settings,
+            &SETTINGS,
         )
         .expect("an update");
     assert!(report.gradient_norm.is_finite(), "a step without a gradient measures nothing");

@@ -261,6 +261,21 @@ impl<'a> Printer<'a> {
         }
     }
 
+    fn print_split(&self, event: &RunEvent) {
+        let RunEvent::DataSplitMade { n_seed_set, n_validation, n_unlabeled_pool, n_test, .. } =
+            *event
+        else {
+            return;
+        };
+        self.say(&format!(
+            "seed set {}, validation {}, unlabeled pool {}, test {}",
+            words::count(n_seed_set),
+            words::count(n_validation),
+            words::count(n_unlabeled_pool),
+            words::count(n_test)
+        ));
+    }
+
     fn print(&mut self, event: RunEvent) -> CliResult {
         self.is_ended |= event.status().is_some_and(RunStatus::is_ended);
         if let Some(sentence) = story::sentence(&event) {
@@ -282,17 +297,7 @@ impl<'a> Printer<'a> {
                 let n_steps = words::count(n_steps);
                 self.say(&format!("at least {n_steps} steps, as `{arm}` took"));
             }
-            RunEvent::DataSplitMade {
-                n_seed_set, n_validation, n_unlabeled_pool, n_test, ..
-            } => {
-                self.say(&format!(
-                    "seed set {}, validation {}, unlabeled pool {}, test {}",
-                    words::count(n_seed_set),
-                    words::count(n_validation),
-                    words::count(n_unlabeled_pool),
-                    words::count(n_test)
-                ));
-            }
+            RunEvent::DataSplitMade { .. } => self.print_split(&event),
             RunEvent::Progressed { round, step, part, n_done, n_total, n_tokens, elapsed_ms } => {
                 let key = PhaseKey { round, phase: step, part };
                 self.progress(key, [n_done, n_total], n_tokens, elapsed_ms);
@@ -317,9 +322,7 @@ impl<'a> Printer<'a> {
             }
             RunEvent::RunStopped => self.result("stopped; a checkpoint holds its state")?,
             RunEvent::PolicyStepTaken { .. } => {
-                if let Some(line) = of_policy::step_line(&event) {
-                    self.result(&line)?;
-                }
+                of_policy::step_line(&event).map_or(Ok(()), |line| self.result(&line))?;
             }
             RunEvent::RunStarted { .. }
             | RunEvent::RolloutsSampled { .. }

@@ -152,7 +152,8 @@ fn print(of: RolloutsOf, rollout: &Rollout, as_json: bool) -> CliResult {
         facts.extend((!answer.has_end).then(|| "cut".to_owned()));
         let is_vetoed = answer.is_vetoed || rollout.vetoed.get(number).is_some_and(|it| *it);
         facts.extend(is_vetoed.then(|| "vetoed".to_owned()));
-        out.push_str(&format!("  {number}  [{}] {}\n", facts.join(", "), clean_line(&answer.text)));
+        let facts = facts.join(", ");
+        out.extend([&format!("  {number}  [{facts}] "), clean_line(&answer.text).as_str(), "\n"]);
     }
     print_text(&out)
 }

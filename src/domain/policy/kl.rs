@@ -63,6 +63,7 @@ pub enum Controller {
 mod bits {
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     pub(super) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(value.to_bits())
     }

@@ -43,20 +43,7 @@ pub(in crate::store) fn derive(
         RunEvent::OracleAnswered { round, queue, answers, .. } => {
             verdicts::write_oracle_rows(transaction, run, *round, at_ms, (queue.shown(), answers))
         }
-        RunEvent::RoundTrained {
-            round,
-            n_train_pairs,
-            n_steps,
-            weights_digest,
-            n_human_labels,
-            ..
-        } => {
-            state.set("round", round)?;
-            state.set_round(*round, "n_human_labels", &(*n_human_labels as i64))?;
-            state.set_round(*round, "n_train_pairs", &(*n_train_pairs as i64))?;
-            state.set_round(*round, "n_steps", &(*n_steps as i64))?;
-            state.set_round(*round, "weights_digest", weights_digest)
-        }
+        RunEvent::RoundTrained { .. } => round_trained(&state, event),
         RunEvent::RoundFinished { round, wall_ms, n_tokens } => {
             state.set_round(*round, "wall_ms", &(*wall_ms as i64))?;
             state.set_round(*round, "n_tokens", &(*n_tokens as i64))
@@ -169,6 +156,25 @@ impl State<'_> {
         self.connection.prepare_cached(sql)?.execute([self.run])?;
         Ok(())
     }
+}
+
+fn round_trained(state: &State<'_>, event: &RunEvent) -> Result<(), StoreError> {
+    let RunEvent::RoundTrained {
+        round,
+        n_train_pairs,
+        n_steps,
+        weights_digest,
+        n_human_labels,
+        ..
+    } = event
+    else {
+        return Ok(());
+    };
+    state.set("round", round)?;
+    state.set_round(*round, "n_human_labels", &(*n_human_labels as i64))?;
+    state.set_round(*round, "n_train_pairs", &(*n_train_pairs as i64))?;
+    state.set_round(*round, "n_steps", &(*n_steps as i64))?;
+    state.set_round(*round, "weights_digest", weights_digest)
 }
 
 fn train_step_taken(state: &State<'_>, event: &RunEvent) -> Result<(), StoreError> {

@@ -14,7 +14,7 @@ use crate::domain::policy::objective::Objective;
 use crate::domain::policy::objective::dpo::{Pair, PairTally, Sums, weight_of};
 use crate::domain::policy::run_loop::PolicyOutcome;
 use crate::domain::policy::settings::ObjectiveName;
-use crate::domain::preference::Side;
+use crate::domain::preference::{PairId, Side};
 use crate::domain::random::{Place, Purpose};
 use crate::domain::run::RunId;
 use crate::domain::stats::bradley_terry::preference_probability;
@@ -94,26 +94,14 @@ pub fn update(
     }
     let all = &resources.prompts.seed_set;
     let pairs: Vec<&AnsweredPair> = places.iter().map(|place| &all[*place]).collect();
-    let order: Vec<[usize; 2]> = pairs
-        .iter()
-        .map(|pair| {
-            let better = resources
-                .labels
-                .get(&pair.pair.0)
-                .map_or_else(|| preferred(state.spec.rng_seed, pair.pair), |(better, _)| *better);
-            [better, 1 - better]
-        })
-        .collect();
-    let weights: Vec<f64> = pairs
-        .iter()
-        .map(|pair| resources.labels.get(&pair.pair.0).map_or(1.0, |(_, weight)| *weight))
-        .collect();
+    let labels: Vec<(usize, f64)> =
+        pairs.iter().map(|pair| label(state, resources, pair.pair)).collect();
     let prompts: Vec<AnswersTo<'_>> = pairs
         .iter()
-        .zip(&order)
-        .map(|(pair, order)| AnswersTo {
+        .zip(&labels)
+        .map(|(pair, (better, _))| AnswersTo {
             prompt: &pair.prompt,
-            answers: order.iter().map(|side| pair.answers[*side].as_slice()).collect(),
+            answers: [*better, 1 - better].map(|side| pair.answers[side].as_slice()).to_vec(),
         })
         .collect();
     let sum = |scores: &AnswerScores| wide(&scores.log_probs).iter().sum::<f64>();
@@ -130,7 +118,7 @@ pub fn update(
             for (i, two) in scores.chunks(2).enumerate() {
                 let first = range.start + 2 * i;
                 let sums = |k: usize| Sums { new: sum(&two[k]), reference: reference[first + k] };
-                let pair = Pair { chosen: sums(0), rejected: sums(1), weight: weights[first / 2] };
+                let pair = Pair { chosen: sums(0), rejected: sums(1), weight: labels[first / 2].1 };
                 let gradient = dpo.pair(n, &pair, &mut tally);
                 for (slope, scores) in [gradient.chosen, gradient.rejected].into_iter().zip(two) {
                     let log_probs = vec![slope as f32; scores.log_probs.len()];
@@ -150,6 +138,12 @@ pub fn update(
     state.passes.push(metrics);
     reporter.progress(begun, u64::from(epoch) + 1, report.n_tokens)?;
     Ok(Some(PolicyOutcome::Updated))
+}
+
+/// The preferred side of a pair, and what its loss is multiplied by.
+fn label(state: &PolicyState, resources: &PolicyResources<'_>, pair: PairId) -> (usize, f64) {
+    let pseudo = resources.labels.get(&pair.0).copied();
+    pseudo.unwrap_or_else(|| (preferred(state.spec.rng_seed, pair), 1.0))
 }
 
 /// The pairs of a step: every pair once, in an order of its own, before any comes again. Vetoed prompts
