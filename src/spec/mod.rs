@@ -336,7 +336,7 @@ mod tests {
         assert!(from_text("kind = \"ser\"\n", None, &["kind=ser"]).is_ok());
         let (message, hint) = message("kind = \"trial\"\n", &[]);
         assert!(
-            message.contains("trial") && format!("{message} {hint}").contains("`ser`, `policy`"),
+            message.contains("trial") && format!("{message} {hint}").contains("`ser` or `policy`"),
             "{message} {hint}"
         );
     }

@@ -29,8 +29,8 @@ pub fn evaluate(
     let Some(mut answers) = ask(state, resources, reporter, &asked, asking)? else {
         return Ok(None);
     };
-    let mut refs: Vec<&mut BatchAnswer> = answers.iter_mut().collect();
-    consult(state, resources, &asked, &mut refs, 1)?;
+    // Gold is drawn against the divergence whatever the objective; a policy that is not trained has none.
+    consult(state, resources, &asked, &mut answers, state.policy.objective.trains())?;
     judge(resources, &asked, &mut answers, 1)?;
     if step == 0
         && state.policy.best_of > 0

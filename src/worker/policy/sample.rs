@@ -10,13 +10,14 @@ use crate::domain::event::RunEvent;
 use crate::domain::phase::{Phase, PhaseKey};
 use crate::domain::policy::reward::Shaping;
 use crate::domain::policy::run_loop::PolicyOutcome;
+use crate::domain::policy::settings::ObjectiveName;
 use crate::domain::random::{Place, Purpose};
 use crate::domain::spec::ReviewMode;
 use crate::engine::generation::sampling::{Filters, Sampling};
 use crate::engine::generation::{
     AnswerPlace, Ending, Generated, GenerationSettings, Listener, Reply,
 };
-use crate::engine::policy::Speaker;
+use crate::engine::policy::{AnswerScores, Speaker};
 use crate::engine::scoring::Text;
 use crate::engine::text_model::Stops;
 use crate::engine::{AnswersTo, EngineError};
@@ -81,8 +82,7 @@ pub fn sample(
     let Some(mut answers) = ask(state, resources, reporter, &asked, asking)? else {
         return Ok(None);
     };
-    let mut refs: Vec<&mut BatchAnswer> = answers.iter_mut().collect();
-    consult(state, resources, &asked, &mut refs, asking.n_answers)?;
+    consult(state, resources, &asked, &mut answers, state.policy.reads_reference())?;
     let mut batch = StepBatch::new(places, answers, asking.n_answers);
     veto(state, resources, step, &mut batch);
     let coefficient = state.saved.stage.kl_coefficient();
@@ -308,26 +308,23 @@ pub fn scores(
     Ok(scorer.scores(&texts)?)
 }
 
-/// Asks the reference, and the value head, about answers where the objective needs that.
+/// Asks the reference, and for PPO the value head, about answers.
 pub fn consult(
     state: &PolicyState,
     resources: &mut PolicyResources<'_>,
     asked: &[AskedPrompt],
-    answers: &mut [&mut BatchAnswer],
-    n_answers: usize,
+    answers: &mut [BatchAnswer],
+    asks_reference: bool,
 ) -> Result<(), WorkerError> {
-    let has_values = matches!(
-        state.policy.objective.name().parse(),
-        Ok(crate::domain::policy::settings::ObjectiveName::Ppo)
-    );
-    if has_values {
+    let n_answers = answers.len() / asked.len().max(1);
+    if state.policy.objective == ObjectiveName::Ppo {
         let scores = all_scores(resources, asked, answers, n_answers, Speaker::Policy)?;
         for (answer, scores) in answers.iter_mut().zip(scores) {
             answer.old = wide(&scores.log_probs);
             answer.values = wide(&scores.values);
         }
     }
-    if state.policy.reads_reference() {
+    if asks_reference {
         let scores = all_scores(resources, asked, answers, n_answers, Speaker::Reference)?;
         for (answer, scores) in answers.iter_mut().zip(scores) {
             answer.reference = wide(&scores.log_probs);
@@ -339,10 +336,10 @@ pub fn consult(
 fn all_scores(
     resources: &mut PolicyResources<'_>,
     asked: &[AskedPrompt],
-    answers: &[&mut BatchAnswer],
+    answers: &[BatchAnswer],
     n_answers: usize,
     speaker: Speaker,
-) -> Result<Vec<crate::engine::policy::AnswerScores>, EngineError> {
+) -> Result<Vec<AnswerScores>, EngineError> {
     let prompts: Vec<AnswersTo<'_>> = asked
         .iter()
         .zip(answers.chunks(n_answers.max(1)))
