@@ -12,14 +12,11 @@ use crate::tui::shell::model::Model;
 /// Why a command cannot act now; `None` when it can.
 pub fn refusal(model: &Model, command: Command) -> Option<String> {
     let of_this = |run| Some(run) == model.policy.run.as_ref();
-    match command {
-        Command::Undo if !model.policy.done.iter().any(|it| of_this(&it.run)) => {
-            return Some("no veto was made here that could be taken back".to_owned());
-        }
-        Command::Redo if !model.policy.undone.iter().any(|it| of_this(&it.run)) => {
-            return Some("no veto was taken back".to_owned());
-        }
-        _ => {}
+    if command == Command::Undo && !model.policy.done.iter().any(|it| of_this(&it.run)) {
+        return Some("no veto was made here that could be taken back".to_owned());
+    }
+    if command == Command::Redo && !model.policy.undone.iter().any(|it| of_this(&it.run)) {
+        return Some("no veto was taken back".to_owned());
     }
     let Command::Policy(command) = command else { return None };
     let Some(row) = model.current() else { return Some("no run is selected".to_owned()) };
