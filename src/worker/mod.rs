@@ -1,7 +1,7 @@
 //! Runs ONE run to its end, in its own process.
 //!
 //! The loop is short: ask [`crate::domain::ser::SerLoop`] (of a policy run
-//! [`crate::domain::policy::run_loop::PolicyLoop`], in [`policy`]) for the pending step, execute it with the
+//! [`crate::domain::policy::run_loop::PolicyLoop`], in `policy`) for the pending step, execute it with the
 //! engine, report its outcome as events, and hand the outcome to the loop. Between steps the worker
 //! reads what people wrote: requests (pause, resume, stop) and verdicts. It owns no terminal and no
 //! socket; the database is the only way in and out. The decisions of the method are in
