@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use ser::domain::random::{Place as Draw, Purpose};
-use ser::domain::run::RunId;
+use ser::domain::run::{RunId, RunStatus};
 use ser::engine::files::checkpoint;
 use ser::store::policy::RolloutsOf;
 use ser::store::{Access, Home, Store};
@@ -201,6 +201,35 @@ fn kill_and_resume(objective: &str, n_kills: u64) {
 fn killed_policies_end_like_the_uninterrupted_ones() {
     kill_and_resume("rloo", 3);
     kill_and_resume("ppo", 3);
+}
+
+/// A stop is no kill: it saves what it has, and what it broke off is done again.
+#[test]
+fn stopped_policies_end_like_the_uninterrupted_ones() {
+    let place = Place::new();
+    let more = ["policy.best_of=16", "policy.steps=3"];
+    let begin = Instant::now();
+    ok(&place, &arguments("--plain", "straight", &more));
+    let span = begin.elapsed();
+    let expected = results(&place, "straight");
+    let store = store(&place);
+    let mut n_stopped = 0;
+    for tenth in [2, 4, 6, 8] {
+        let name = format!("stopped-{tenth}");
+        ok(&place, &arguments("--detach", &name, &more));
+        let run = store.find_run(&name).unwrap().id;
+        std::thread::sleep(span * tenth / 10);
+        // It may have ended by itself.
+        place.ser(&["stop", &name]);
+        wait_until("the stop", || store.run(&run).unwrap().row.status.is_ended());
+        if store.run(&run).unwrap().row.status == RunStatus::Stopped {
+            n_stopped += 1;
+            ok(&place, &["resume", &name]);
+        }
+        wait_until("the end", || store.run(&run).unwrap().row.status == RunStatus::Finished);
+        assert_eq!(results(&place, &name), expected, "{name} ended differently");
+    }
+    assert!(n_stopped > 0, "no run was stopped");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::engine::scoring::Text;
 use crate::engine::text_model::{Stops, Texts};
 use crate::scorer::Scorer;
 
-/// The text of an answer. The space that parts it from the mark of its speaker is none of a message's.
+/// The text of an answer.
 ///
 /// # Errors
 /// When the tokens cannot be decoded.
@@ -19,12 +19,7 @@ pub(super) fn response(
     prompt: &Prompt,
     answer: &Generated,
 ) -> CliResult<String> {
-    let text = texts.answer(answer, stops)?;
-    let is_message = !prompt.continues && texts.answers_with_a_space();
-    Ok(match text.strip_prefix(' ').filter(|_| is_message) {
-        Some(text) => text.to_owned(),
-        None => text,
-    })
+    Ok(texts.said(texts.answer(answer, stops)?, prompt.continues))
 }
 
 /// The scores of answers to a prompt, one for each model, as `ser score` would give them; an answer that

@@ -196,6 +196,16 @@ impl Texts {
         Ok(text)
     }
 
+    /// An answer as its message says it, given whether it goes on where the prompt ends: the space that parts
+    /// it from the mark of its speaker is none of a message's.
+    #[must_use]
+    pub fn said(&self, text: String, continues: bool) -> String {
+        match text.strip_prefix(' ').filter(|_| !continues && self.answers_with_a_space()) {
+            Some(said) => said.to_owned(),
+            None => text,
+        }
+    }
+
     /// Whether the space that separates a turn from the mark of its speaker is the answer's first
     /// character: templates of plain texts end a prompt with the mark alone.
     #[must_use]

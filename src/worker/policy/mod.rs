@@ -33,23 +33,8 @@ pub(super) use session::PolicySession;
 /// The result of a step's code: `None` when a person asked to stop before the step was done.
 type StepResult = Result<Option<PolicyOutcome>, WorkerError>;
 
-impl Executor<PolicyLoop> for PolicySession<'_> {
-    type Error = WorkerError;
-
-    fn run_loop(&self) -> &PolicyLoop {
-        &self.state.saved.stage
-    }
-
-    fn is_to_stop(&mut self) -> Result<bool, WorkerError> {
-        // The rollouts of a step are not kept, so a step that has them is finished first.
-        if self.state.batch.is_some() {
-            return Ok(false);
-        }
-        Ok(self.reporter.read_people(&mut self.state.saved)? == Flow::Stop)
-    }
-
-    fn execute(&mut self, step: PolicyStep) -> StepResult {
-        tracing::info!("{step}");
+impl PolicySession<'_> {
+    fn do_step(&mut self, step: PolicyStep) -> StepResult {
         let Self { state, resources, reporter } = self;
         match step {
             PolicyStep::TrainSft => sft::train(state, resources, reporter),
@@ -67,6 +52,34 @@ impl Executor<PolicyLoop> for PolicySession<'_> {
             PolicyStep::Judge { step } => judge::judge(state, reporter, step),
             PolicyStep::Finish { .. } => Ok(None),
         }
+    }
+}
+
+impl Executor<PolicyLoop> for PolicySession<'_> {
+    type Error = WorkerError;
+
+    fn run_loop(&self) -> &PolicyLoop {
+        &self.state.saved.stage
+    }
+
+    fn is_to_stop(&mut self) -> Result<bool, WorkerError> {
+        // The rollouts of a step are not kept, so a step that has them is finished first.
+        if self.state.batch.is_some() {
+            return Ok(false);
+        }
+        Ok(self.reporter.read_people(&mut self.state.saved)? == Flow::Stop)
+    }
+
+    fn execute(&mut self, step: PolicyStep) -> StepResult {
+        tracing::info!("{step}");
+        let n_tokens = self.state.saved.n_tokens;
+        let outcome = self.do_step(step)?;
+        // A step that was broken off is done again from its beginning, and its tokens are counted then; the
+        // SFT stage goes on in its middle.
+        if outcome.is_none() && step != PolicyStep::TrainSft {
+            self.state.saved.n_tokens = n_tokens;
+        }
+        Ok(outcome)
     }
 
     fn take(&mut self, step: PolicyStep, outcome: PolicyOutcome) -> Result<(), WorkerError> {

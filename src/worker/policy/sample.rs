@@ -191,13 +191,8 @@ pub fn ask(
     for answer in answers {
         let prompt = &asked[answer.place.prompt].prompt;
         let text = resources.texts.answer(&answer, &Stops::default())?;
-        let is_message = !prompt.continues && resources.texts.answers_with_a_space();
-        let text = match text.strip_prefix(' ').filter(|_| is_message) {
-            Some(text) => text.to_owned(),
-            None => text,
-        };
         found.push(BatchAnswer {
-            text,
+            text: resources.texts.said(text, prompt.continues),
             has_end: answer.ending != Ending::Length,
             old: answer.log_probabilities.iter().map(|it| f64::from(*it)).collect(),
             tokens: answer.tokens,
