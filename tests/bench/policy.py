@@ -1,6 +1,6 @@
 """Seconds of an RLOO step of TRL, and the peak memory of its process: the peer of policy.rs.
 
-    python policy.py MODEL PROMPTS ANSWERS NEW THREADS
+    python policy.py MODEL PROMPTS ANSWERS NEW THREADS f32|bf16
 """
 
 import logging
@@ -16,7 +16,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import RLOOConfig, RLOOTrainer
 
 path = sys.argv[1]
-n_prompts, n_answers, new, threads = map(int, sys.argv[2:])
+n_prompts, n_answers, new, threads = map(int, sys.argv[2:6])
+precision = sys.argv[6]
 torch.set_num_threads(threads)
 logging.disable(logging.WARNING)
 tokenizer = AutoTokenizer.from_pretrained(path)
@@ -47,6 +48,7 @@ with tempfile.TemporaryDirectory() as out:
             output_dir=out, per_device_train_batch_size=n_prompts * n_answers, num_generations=n_answers,
             max_completion_length=new, generation_kwargs={"min_new_tokens": new}, max_steps=steps, use_cpu=True,
             gradient_checkpointing=False, report_to=[], save_strategy="no", disable_tqdm=True, beta=0.05,
+            bf16=precision == "bf16",
         ),
         train_dataset=data,
         processing_class=tokenizer,

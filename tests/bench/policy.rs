@@ -2,6 +2,7 @@
 //! rank 16, 16 prompts, 4 answers of 64 tokens each: sampling, the reference's probabilities and the update)
 //! and the peak memory of its process, beside TRL 1.16 in one go.
 //!
+//! `--precision f32|bf16` is that of the products, on both sides (default f32; TRL's own default is bf16),
 //! `--python PATH` names a Python with torch, transformers, peft and trl, `--threads N`, `--repeat N`
 //! alternates N times (default 3). Without a model the embedded one is measured, without Python this program
 //! alone.
@@ -17,7 +18,7 @@ use ser::domain::policy::objective::rloo::penalized;
 use ser::domain::policy::objective::{
     Advantage, ClipRange, Now, PolicyGradient, Rloo, Taken, Tally, Totals,
 };
-use ser::domain::spec::{LoraSpec, LoraTarget, Loss, Tuning};
+use ser::domain::spec::{LoraSpec, LoraTarget, Loss, Precision, Tuning};
 use ser::engine::generation::{Generated, GenerationSettings};
 use ser::engine::open::open_policy;
 use ser::engine::policy::{AnswerSlopes, Policy, Speaker};
@@ -48,21 +49,30 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (n_threads, n_repeats) = (number("--threads", cores), number("--repeat", 3));
     let model = value("--model");
+    let precision = match value("--precision").as_deref() {
+        None | Some("f32") => Precision::F32,
+        Some("bf16") => Precision::Bf16,
+        Some(other) => panic!("`--precision {other}`: f32 or bf16"),
+    };
     if arguments.first().is_some_and(|it| it == "child") {
-        let seconds = own(model.map(PathBuf::from), n_threads);
-        println!("{seconds} {}", peak_bytes());
+        let Seconds { sampling, reference, update } =
+            own(model.map(PathBuf::from), n_threads, precision);
+        let all = sampling + reference + update;
+        println!("{all} {} {sampling} {reference} {update}", peak_bytes());
         return;
     }
     let python = value("--python").unwrap_or_else(|| "python3".to_owned());
     let has_peer = model.is_some() && has_trl(&python);
     println!(
-        "{n_threads} threads, {N_PROMPTS} prompts, {N_ANSWERS} answers of {NEW} tokens, {n_repeats} \
-         alternations, medians"
+        "{n_threads} threads, {}, {N_PROMPTS} prompts, {N_ANSWERS} answers of {NEW} tokens, \
+         {n_repeats} alternations, medians",
+        precision.name()
     );
     let (mut own, mut peer) = (Vec::new(), Vec::new());
     for _ in 0..n_repeats {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.args(["child", "--threads", &n_threads.to_string()]);
+        command.args(["--precision", precision.name()]);
         command.args(model.iter().flat_map(|it| ["--model", it]));
         own.push(measured(&mut command));
         if let (true, Some(model)) = (has_peer, &model) {
@@ -70,14 +80,19 @@ fn main() {
             let sizes = [N_PROMPTS, N_ANSWERS, NEW, n_threads];
             let mut command = Command::new(&python);
             command.args([script, model]).args(sizes.map(|it| it.to_string()));
+            command.arg(precision.name());
             command.env("HF_HUB_OFFLINE", "1");
             peer.push(measured(&mut command));
         }
     }
-    let (seconds, bytes) = median(&mut own);
-    println!("RLOO step: ser {seconds:.2} s, {:.0} MB", bytes / 1e6);
+    let [seconds, bytes, sampling, reference, update] = medians(&own);
+    println!(
+        "RLOO step: ser {seconds:.2} s (sampling {sampling:.2}, reference {reference:.2}, update \
+         {update:.2}), {:.0} MB",
+        bytes / 1e6
+    );
     if has_peer {
-        let (peer_seconds, peer_bytes) = median(&mut peer);
+        let [peer_seconds, peer_bytes] = medians(&peer);
         println!(
             "TRL {peer_seconds:.2} s, {:.0} MB: {:.1} times as fast, {:.2} of the memory",
             peer_bytes / 1e6,
@@ -87,14 +102,13 @@ fn main() {
     }
 }
 
-/// The medians of both numbers.
-fn median(found: &mut [(f64, f64)]) -> (f64, f64) {
-    let middle = |values: &mut Vec<f64>| {
+/// The median of each number.
+fn medians<const N: usize>(found: &[Vec<f64>]) -> [f64; N] {
+    std::array::from_fn(|i| {
+        let mut values: Vec<f64> = found.iter().map(|it| it[i]).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
-    };
-    let (mut seconds, mut bytes): (Vec<f64>, Vec<f64>) = found.iter().copied().unzip();
-    (middle(&mut seconds), middle(&mut bytes))
+    })
 }
 
 fn has_trl(python: &str) -> bool {
@@ -112,13 +126,12 @@ fn has_trl(python: &str) -> bool {
     found
 }
 
-/// The last line that a process prints, as two numbers.
-fn measured(command: &mut Command) -> (f64, f64) {
+/// The numbers of the last line that a process prints.
+fn measured(command: &mut Command) -> Vec<f64> {
     let output = command.stderr(Stdio::inherit()).output().expect("a process");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let last = text.lines().last().expect("a line");
-    let mut numbers = last.split_whitespace().map(|it| it.parse().expect("a number"));
-    (numbers.next().expect("seconds"), numbers.next().expect("bytes"))
+    last.split_whitespace().map(|it| it.parse().expect("a number")).collect()
 }
 
 /// The peak memory of this process; 0 where the system does not tell.
@@ -129,8 +142,16 @@ fn peak_bytes() -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
-/// Seconds of the fastest of the steps after the first.
-fn own(model: Option<PathBuf>, n_threads: usize) -> f64 {
+/// Where the time of a step goes.
+#[derive(Clone, Copy)]
+struct Seconds {
+    sampling: f64,
+    reference: f64,
+    update: f64,
+}
+
+/// The fastest of the steps after the first.
+fn own(model: Option<PathBuf>, n_threads: usize, precision: Precision) -> Seconds {
     let backbone = model.map_or(Backbone::Embedded, Backbone::Directory);
     let lora = LoraSpec {
         rank: 16,
@@ -140,11 +161,14 @@ fn own(model: Option<PathBuf>, n_threads: usize) -> f64 {
     };
     let settings = OpenSettings {
         n_threads,
+        precision,
         tuning: Tuning::Lora(lora),
         ..OpenSettings::new(backbone, N_PROMPT_TOKENS + NEW, 1)
     };
     let mut policy = open_policy(&settings).expect("a model").expect("a language model");
-    (0..3).map(|step| one_step(policy.as_mut(), step)).skip(1).fold(f64::INFINITY, f64::min)
+    let steps: Vec<Seconds> = (0..3).map(|step| one_step(policy.as_mut(), step)).collect();
+    let all = |it: &Seconds| it.sampling + it.reference + it.update;
+    *steps[1..].iter().min_by(|a, b| all(a).total_cmp(&all(b))).expect("two steps")
 }
 
 /// The answers to the prompts, in their order.
@@ -160,13 +184,14 @@ fn sampled(policy: &mut dyn Policy, asked: &[&[u32]], step: u32) -> Vec<Generate
     answers
 }
 
-fn one_step(policy: &mut dyn Policy, step: u32) -> f64 {
+fn one_step(policy: &mut dyn Policy, step: u32) -> Seconds {
     let begin = Instant::now();
     let token = |prompt: usize, i: usize| ((i * 7919 + prompt * 104_729) % 400 + 3) as u32;
     let prompt = |prompt| (0..N_PROMPT_TOKENS).map(|i| token(prompt, i)).collect();
     let prompts: Vec<Vec<u32>> = (0..N_PROMPTS).map(prompt).collect();
     let asked: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
     let answers = sampled(policy, &asked, step);
+    let sampling = begin.elapsed().as_secs_f64();
     let batch: Vec<AnswersTo<'_>> = asked
         .iter()
         .zip(answers.chunks(N_ANSWERS))
@@ -178,6 +203,7 @@ fn one_step(policy: &mut dyn Policy, step: u32) -> f64 {
     let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|it| f64::from(*it)).collect() };
     let old: Vec<Vec<f64>> = answers.iter().map(|it| wide(&it.log_probabilities)).collect();
     let reference = policy.scores(&batch, Speaker::Reference).expect("scores");
+    let consulted = begin.elapsed().as_secs_f64();
     let rewards: Vec<Option<f64>> = answers
         .iter()
         .zip(&old)
@@ -223,5 +249,6 @@ fn one_step(policy: &mut dyn Policy, step: u32) -> f64 {
         )
         .expect("an update");
     assert!(report.gradient_norm.is_finite(), "a step without a gradient measures nothing");
-    begin.elapsed().as_secs_f64()
+    let update = begin.elapsed().as_secs_f64() - consulted;
+    Seconds { sampling, reference: consulted - sampling, update }
 }
