@@ -58,13 +58,13 @@ impl Head {
         }
     }
 
-    /// Adds the gradients of the head and, unless everything below is frozen, writes that of the
-    /// hidden states to `work.dhidden`; from `work.drewards`.
+    /// Adds the gradients of the head, from `work.drewards`. That of the hidden states goes to
+    /// `work.dhidden` as `write` says; without it everything below is frozen.
     pub fn backward(
         &self,
         cx: Context<'_>,
         gradient: &mut [f32],
-        is_lowest: bool,
+        write: Option<Write>,
         work: &mut Workspace,
     ) {
         let cx = cx.exact();
@@ -77,9 +77,10 @@ impl Head {
         let drewards = &drewards[..m];
         if self.dense.is_some() {
             let (pooled, dpooled) = (&pooled[..m * width], fit(dpooled, m * width));
-            read_out_backward(drewards, pooled, weight, dpooled, dweight);
+            read_out_backward(drewards, pooled, weight, (Write::Replace, dpooled), dweight);
         } else {
-            read_out_backward(drewards, hidden, weight, dhidden, dweight);
+            let write = write.unwrap_or(Write::Replace);
+            read_out_backward(drewards, hidden, weight, (write, dhidden), dweight);
         }
         if let Some(dbias) = self.bias.and_then(|bias| bias.gradient(gradient)) {
             dbias[0] += drewards.iter().sum::<f32>();
@@ -91,8 +92,8 @@ impl Head {
         }
         let low_rank = &mut LowRank::default();
         dense.add_gradients(cx, numbers, gradient, dpooled, hidden, low_rank);
-        if !is_lowest {
-            dense.input_gradient(cx, numbers, Write::Replace, dhidden, dpooled, low_rank);
+        if let Some(write) = write {
+            dense.input_gradient(cx, numbers, write, dhidden, dpooled, low_rank);
         }
     }
 }
@@ -102,14 +103,17 @@ fn read_out_backward(
     drewards: &[f32],
     read: &[f32],
     weight: &[f32],
-    dread: &mut [f32],
+    (write, dread): (Write, &mut [f32]),
     mut dweight: Option<&mut [f32]>,
 ) {
     let width = weight.len();
     let rows = read.chunks_exact(width).zip(dread.chunks_exact_mut(width));
     for ((row, drow), d) in rows.zip(drewards) {
         for (drow, weight) in drow.iter_mut().zip(weight) {
-            *drow = d * weight;
+            match write {
+                Write::Replace => *drow = d * weight,
+                Write::Add => *drow += d * weight,
+            }
         }
         for (dweight, value) in dweight.iter_mut().flat_map(|it| it.iter_mut()).zip(row) {
             *dweight += d * value;

@@ -18,6 +18,7 @@ use self::relative::{RelativeRows, RelativeTable};
 use self::stage::Stage;
 use self::workspace::Workspace;
 use super::batch::Batch;
+use super::kernel::Write;
 use super::kernel::rotary::RotaryTable;
 use super::kernel::vector::math::{fit, fit_zeroed};
 use super::table::{Slot, Table};
@@ -336,16 +337,17 @@ impl Transformer {
         }
     }
 
-    /// Adds the gradient of the head and writes that of the hidden states to `work.dhidden`, from
+    /// Adds the gradient of the value head, and that of the hidden states to `work.dhidden`, from
     /// `work.drewards`.
-    pub fn head_backward(&self, cx: Context<'_>, gradient: &mut [f32], work: &mut Workspace) {
-        self.head.backward(cx, gradient, false, work);
+    pub fn value_backward(&self, cx: Context<'_>, gradient: &mut [f32], work: &mut Workspace) {
+        self.head.backward(cx, gradient, Some(Write::Add), work);
     }
 
     /// Adds the gradients of everything trained, from `work.drewards`.
     pub fn reward_backward(&self, cx: Context<'_>, gradient: &mut [f32], work: &mut Workspace) {
         let is_lowest = self.lowest == Stage::Head;
-        self.head.backward(cx, gradient, is_lowest, work);
+        let write = (!is_lowest).then_some(Write::Replace);
+        self.head.backward(cx, gradient, write, work);
         if !is_lowest {
             self.hidden_backward(cx, gradient, work);
         }

@@ -1,8 +1,8 @@
 //! [`CpuPolicy`]: a decoder whose answers are trained on.
 //!
-//! A prompt is computed once with all answers to it. Logits exist for a few rows at a time: a first
-//! pass over them gives the log-probabilities, from which the objective takes its slopes, and a second
-//! turns them into gradients. The reward head of the network serves as the value head.
+//! A prompt is computed once with all answers to it. Logits exist for a few prompts at a time: they give
+//! the log-probabilities, from which the objective takes its slopes, and become their own gradient. The
+//! reward head of the network serves as the value head.
 
 mod predictions;
 #[cfg(test)]
@@ -11,7 +11,7 @@ mod tests;
 use std::cell::OnceCell;
 use std::path::Path;
 
-use self::predictions::Predictions;
+use self::predictions::{KEPT_BYTES, Predictions, groups};
 use super::batch::Batch;
 use super::dropout::Dropout;
 use super::kernel::vector::math::fit;
@@ -39,6 +39,8 @@ pub struct CpuPolicy {
     info: ModelInfo,
     model: LanguageModel,
     reference: Reference,
+    /// Bytes of logits that are kept until the objective has said its slopes.
+    kept_bytes: usize,
     /// The digest of the weights as they are; empty after they were changed.
     digest: OnceCell<String>,
 }
@@ -82,7 +84,8 @@ impl CpuPolicy {
         // Nothing of a policy's trunk is cached, so nothing needs its rounding.
         trainer.network.keep_seam_exact();
         let reference = Reference { values: trainer.parameters.values.clone(), is_as_opened: true };
-        Self { info, model: LanguageModel::new(trainer), reference, digest: OnceCell::new() }
+        let (model, digest) = (LanguageModel::new(trainer), OnceCell::new());
+        Self { info, model, reference, kept_bytes: KEPT_BYTES, digest }
     }
 
     /// Forgets what was computed from the weights.
@@ -119,6 +122,8 @@ impl CpuPolicy {
         mut slopes_of: Option<SlopesOf<'_>>,
     ) -> (Vec<AnswerScores>, f64) {
         let trainer = &mut self.model.trainer;
+        let row_bytes = size_of::<f32>() * trainer.network.vocab_size().max(1);
+        let kept_rows = self.kept_bytes / row_bytes;
         let longest = prompts.iter().map(AnswersTo::n_packed_tokens).max();
         trainer.network.reserve_positions(longest.unwrap_or(0));
         let sizes: Vec<usize> = prompts.iter().map(AnswersTo::n_packed_tokens).collect();
@@ -128,17 +133,30 @@ impl CpuPolicy {
             let (mut scores, mut loss) = (Vec::new(), 0.0);
             for run in runs {
                 let batch = Batch::answers(&prompts[run.clone()], first_numbers[run.start]);
-                let mut predictions = Predictions::of(&prompts[run]);
                 let cx = maker.context(&batch, pass);
                 network.reward(cx, work);
-                predictions.read(network, cx, work);
-                let range = scores.len()..scores.len() + predictions.lengths.len();
-                scores.extend(predictions.scores(&work.rewards));
-                if let Some(slopes_of) = &mut slopes_of {
-                    let (part, slopes) = slopes_of(range.clone(), &scores[range]);
-                    loss += part;
-                    predictions.take(&slopes, fit(&mut work.drewards, batch.pooled.len()));
-                    predictions.backward(network, cx, gradient, work);
+                let n_rows = batch.pooled.numbers.len();
+                fit(&mut work.dhidden, n_rows * network.width());
+                fit(&mut work.drewards, n_rows);
+                let mut first_row = 0;
+                let own = &prompts[run];
+                for group in groups(own, kept_rows) {
+                    let mut predictions = Predictions::of(&own[group], first_row, kept_rows);
+                    let rows = predictions.rows();
+                    first_row = rows.end;
+                    predictions.read(network, cx, work);
+                    let range = scores.len()..scores.len() + predictions.lengths.len();
+                    scores.extend(predictions.scores(&work.rewards[rows.clone()]));
+                    if let Some(slopes_of) = &mut slopes_of {
+                        let (part, slopes) = slopes_of(range.clone(), &scores[range]);
+                        loss += part;
+                        predictions.take(&slopes, &mut work.drewards[rows]);
+                        predictions.backward(network, cx, gradient, work);
+                    }
+                }
+                if slopes_of.is_some() {
+                    network.value_backward(cx, gradient, work);
+                    network.hidden_backward(cx, gradient, work);
                 }
             }
             (scores, loss)

@@ -5,18 +5,27 @@ use std::ops::Range;
 use crate::engine::cpu::kernel::cross_entropy::{Chosen, Normalizer, chosen_gradient, normalize};
 use crate::engine::cpu::kernel::vector::math::fit;
 use crate::engine::cpu::kernel::{Linear, Write};
-use crate::engine::cpu::micro_batch::running_sums;
+use crate::engine::cpu::micro_batch::{cut, running_sums};
 use crate::engine::cpu::network::Transformer;
 use crate::engine::cpu::network::context::Context;
 use crate::engine::cpu::network::workspace::Workspace;
 use crate::engine::policy::{AnswerScores, AnswerSlopes, AnswersTo};
 
-/// Rows whose logits are in memory at a time: `[128, vocabulary]` in place of a row for each token.
+/// Rows whose logits are in memory at a time where those of a prompt's answers are too many to keep.
 const LOGIT_ROWS: usize = 128;
+/// Bytes of logits that are kept until the objective has said its slopes. Beyond them logits are
+/// computed a second time, which costs the product of the output head again.
+pub(super) const KEPT_BYTES: usize = 128 << 20;
 
-/// Runs of at most [`LOGIT_ROWS`] of `n` rows.
-fn chunks(n: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..n).step_by(LOGIT_ROWS).map(move |start| start..n.min(start + LOGIT_ROWS))
+/// Runs of neighboring prompts whose logits, of at most so many rows, are kept together; a prompt with
+/// more stands alone.
+pub(super) fn groups(prompts: &[AnswersTo<'_>], kept_rows: usize) -> Vec<Range<usize>> {
+    cut(prompts.iter().map(n_rows_of), kept_rows)
+}
+
+/// How many hidden states are read for the answers to a prompt.
+fn n_rows_of(AnswersTo { answers, .. }: &AnswersTo<'_>) -> usize {
+    1 + answers.iter().map(|answer| answer.len().saturating_sub(1)).sum::<usize>()
 }
 
 /// The logits of some rows of the hidden states: `[rows, vocabulary]`.
@@ -35,10 +44,14 @@ fn logits<'a>(
     logits
 }
 
-/// The tokens that the read rows of a micro-batch predict. A row at the end of a prompt predicts the
+/// The tokens that the read rows of a group of prompts predict. A row at the end of a prompt predicts the
 /// first token of every answer to it, every other row one token.
 #[derive(Default)]
 pub(super) struct Predictions {
+    /// The first of its rows among those of the micro-batch.
+    first_row: usize,
+    /// Rows whose logits may be kept.
+    kept_rows: usize,
     /// For each row, where its first entry of `chosen` stands; one more at the end.
     starts: Vec<usize>,
     chosen: Vec<Chosen>,
@@ -53,9 +66,10 @@ pub(super) struct Predictions {
 }
 
 impl Predictions {
-    /// In the order of [`crate::engine::cpu::batch::Batch::answers`].
-    pub(super) fn of(prompts: &[AnswersTo<'_>]) -> Self {
-        let mut all = Self::default();
+    /// In the order of [`crate::engine::cpu::batch::Batch::answers`]; `first_row` is the first of these
+    /// prompts' rows among those that are read.
+    pub(super) fn of(prompts: &[AnswersTo<'_>], first_row: usize, kept_rows: usize) -> Self {
+        let mut all = Self { first_row, kept_rows, ..Self::default() };
         let mut place = 0;
         for AnswersTo { answers, .. } in prompts {
             let firsts = running_sums(&answers.iter().map(|it| it.len()).collect::<Vec<_>>());
@@ -88,26 +102,39 @@ impl Predictions {
         self.places.push(place);
     }
 
-    fn n_rows(&self) -> usize {
-        self.normalizers.len()
+    /// Its rows among those of the micro-batch.
+    pub(super) fn rows(&self) -> Range<usize> {
+        self.first_row..self.first_row + self.normalizers.len()
+    }
+
+    /// The runs of its own rows whose logits are in memory at a time; a single one if they are kept.
+    fn chunks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let n = self.normalizers.len();
+        let length = if self.are_kept() { n.max(1) } else { LOGIT_ROWS };
+        (0..n).step_by(length).map(move |start| start..n.min(start + length))
+    }
+
+    fn are_kept(&self) -> bool {
+        self.normalizers.len() <= self.kept_rows
     }
 
     /// Computes log-probabilities and entropies from `work.hidden`.
     pub(super) fn read(&mut self, network: &Transformer, cx: Context<'_>, work: &mut Workspace) {
-        let linear = Linear { input: network.width(), output: network.vocab_size() };
-        for rows in chunks(self.n_rows()) {
-            let logits = logits(network, cx, rows.clone(), &work.hidden, &mut work.logits);
+        let n_tokens = network.vocab_size();
+        for rows in self.chunks() {
+            let place = self.first_row + rows.start..self.first_row + rows.end;
+            let logits = logits(network, cx, place, &work.hidden, &mut work.logits);
             let normalizers = &mut self.normalizers[rows.clone()];
             normalize(cx.team(), logits, normalizers);
             for i in self.starts[rows.start]..self.starts[rows.end] {
                 let row = self.rows[i] - rows.start;
-                let logit = logits[row * linear.output + self.chosen[i].token as usize];
+                let logit = logits[row * n_tokens + self.chosen[i].token as usize];
                 self.log_probs[i] = logit - normalizers[row].log_sum;
             }
         }
     }
 
-    /// What was read, by answer; `values` holds one for each row.
+    /// What was read, by answer; `values` holds one for each of its rows.
     pub(super) fn scores(&self, values: &[f32]) -> Vec<AnswerScores> {
         let n = self.places.len();
         let first = self.places.iter().min().copied().unwrap_or(0);
@@ -130,7 +157,7 @@ impl Predictions {
         self.lengths.iter().map(of_answer).collect()
     }
 
-    /// Takes the slopes of the answers: those by values go to `dvalues`, one for each row.
+    /// Takes the slopes of the answers: those by values go to `dvalues`, one for each of its rows.
     pub(super) fn take(&mut self, slopes: &[AnswerSlopes], dvalues: &mut [f32]) {
         let by_log_prob: Vec<f32> =
             slopes.iter().flat_map(|it| it.log_probs.iter().copied()).collect();
@@ -142,7 +169,8 @@ impl Predictions {
         }
     }
 
-    /// Adds the gradients of everything trained.
+    /// Writes the gradient of its hidden states and adds that of the output head, right after
+    /// [`Predictions::read`] and [`Predictions::take`].
     pub(super) fn backward(
         &mut self,
         network: &Transformer,
@@ -152,21 +180,24 @@ impl Predictions {
     ) {
         let slot = network.output_head();
         let linear = Linear { input: network.width(), output: network.vocab_size() };
-        // Writes the gradient of all hidden states, to which that of the logits is added.
-        network.head_backward(cx, gradient, work);
-        for rows in chunks(self.n_rows()) {
-            let logits = logits(network, cx, rows.clone(), &work.hidden, &mut work.logits);
+        let are_kept = self.are_kept();
+        for rows in self.chunks() {
+            let place = self.first_row + rows.start..self.first_row + rows.end;
+            let range = place.start * linear.input..place.end * linear.input;
+            let logits = if are_kept {
+                &mut work.logits[..rows.len() * linear.output]
+            } else {
+                logits(network, cx, place, &work.hidden, &mut work.logits)
+            };
             let (starts, chosen) = (&self.starts[rows.start..], &self.chosen);
             let of_row = |row: usize| &chosen[starts[row]..starts[row + 1]];
             chosen_gradient(cx.team(), logits, &mut self.normalizers[rows.clone()], of_row);
-            let range = rows.start * linear.input..rows.end * linear.input;
             let dhidden = &mut work.dhidden[range.clone()];
             let weight = cx.weights.matrix(slot);
-            linear.input_gradient(cx.on, rows.len(), Write::Add, dhidden, logits, weight);
+            linear.input_gradient(cx.on, rows.len(), Write::Replace, dhidden, logits, weight);
             if let Some(dmatrix) = slot.gradient(gradient) {
                 linear.weight_gradient(cx.on, rows.len(), dmatrix, logits, &work.hidden[range]);
             }
         }
-        network.hidden_backward(cx, gradient, work);
     }
 }

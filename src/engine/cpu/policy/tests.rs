@@ -116,6 +116,51 @@ fn the_gradient_agrees_with_a_difference_along_it() {
     }
 }
 
+/// Scores and gradient do not depend on whether logits are kept, for one prompt or for all, or computed
+/// again: 256 more rows than are in memory at a time.
+#[test]
+fn logits_that_are_computed_again_give_the_same_gradient() {
+    for tuning in [Tuning::Full, lora(0.0)] {
+        let mut policy = policy("llama", &tuning);
+        let answers: Vec<Vec<u32>> =
+            (0..40).map(|i| (0..10).map(|j| (i * 7 + j * 3) % 11 + 1).collect()).collect();
+        let tokens = [(vec![1, 5], answers), (vec![4], vec![vec![2, 9, 9, 1, 5]])];
+        let prompts = prompts(&tokens);
+        let row_bytes = 4 * policy.model.trainer.network.vocab_size();
+        let mut found = Vec::new();
+        for kept_bytes in [KEPT_BYTES, 362 * row_bytes, 0] {
+            policy.kept_bytes = kept_bytes;
+            policy.model.trainer.parameters.gradient.fill(0.0);
+            let training = Pass::training(Reading::Pooled, Dropout::off());
+            let (scores, loss) = policy.pass(&prompts, training, Some(&mut weighted));
+            found.push((scores, loss, policy.model.trainer.parameters.gradient.clone()));
+        }
+        let (scores, loss, gradient) = &found[0];
+        let size = gradient.iter().map(|it| it.abs()).fold(0.0, f32::max);
+        assert!(size > 0.0);
+        for (others, other_loss, other) in &found[1..] {
+            assert_eq!(scores, others);
+            assert!((loss / other_loss - 1.0).abs() < 1e-12);
+            let distance = gradient.iter().zip(other).map(|(a, b)| (a - b).abs());
+            assert!(distance.fold(0.0, f32::max) < 1e-5 * size);
+        }
+    }
+}
+
+/// A loss that does not depend on which answers come together.
+fn weighted(_: Range<usize>, scores: &[AnswerScores]) -> (f64, Vec<AnswerSlopes>) {
+    let of = |score: &AnswerScores| AnswerSlopes {
+        log_probs: score.log_probs.iter().map(|x| 2.0 * x).collect(),
+        values: vec![0.7; score.values.len()],
+    };
+    let squares = |it: &AnswerScores| it.log_probs.iter().map(|x| f64::from(*x).powi(2)).sum();
+    let loss = |it: &AnswerScores| -> f64 {
+        let squares: f64 = squares(it);
+        squares + it.values.iter().map(|v| 0.7 * f64::from(*v)).sum::<f64>()
+    };
+    (scores.iter().map(loss).sum(), scores.iter().map(of).collect())
+}
+
 /// The ratio of a first step is 1: what was said of a token when it was drawn is what a training
 /// pass says of it, also after the weights have changed.
 #[test]
