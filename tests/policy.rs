@@ -127,6 +127,36 @@ fn every_objective_runs_to_its_verdict() {
     assert!(answers.iter().all(|it| it["step"] == 2 && it["reward"].is_number()), "{answers:?}");
 }
 
+/// The spread of the fold models counts against an answer; where they were not kept it is said how they are.
+#[test]
+fn fold_models_reward_a_policy() {
+    let place = Place::new();
+    let train = |name: &str, keeps: &str| {
+        let keeps = format!("selection.keep_fold_models={keeps}");
+        let sets = ["data.limit=300", "train.epochs=1", "rounds.max=1", &keeps];
+        let mut arguments = vec!["run", "--plain", "--name", name];
+        arguments.extend(sets.iter().flat_map(|set| ["--set", set]));
+        ok(&place, &arguments);
+    };
+    train("kept", "true");
+    train("bare", "false");
+    for weight in ["0", "2"] {
+        let weight_set = format!("policy.spread_weight={weight}");
+        let more = ["policy.reward=kept:folds", &weight_set, "policy.sft.epochs=0"];
+        ok(&place, &arguments("--plain", &format!("by-{weight}"), &more));
+    }
+    let mean = |name: &str| -> f64 {
+        let document: Value =
+            serde_json::from_str(&ok(&place, &["policy", name, "--json"])).unwrap();
+        document["evaluations"][0]["reward"]["mean"].as_f64().unwrap()
+    };
+    assert!(mean("by-2") < mean("by-0"), "{} {}", mean("by-2"), mean("by-0"));
+    let output = place.ser(&["best-of", "embedded", "--reward", "bare:folds", "--prompts", "2"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the fold models of `bare` are not there"), "{said}");
+    assert!(said.contains("`selection.keep_fold_models = true`"), "{said}");
+}
+
 /// Polls a condition of another process, which cannot notify us.
 fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
     let begin = Instant::now();

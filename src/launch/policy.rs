@@ -10,6 +10,7 @@ use crate::domain::spec::ExperimentSpec;
 use crate::engine::OpenSettings;
 use crate::engine::export::{PolicyForm, export_policy};
 use crate::engine::files::checkpoint;
+use crate::scorer::model::FOLDS;
 use crate::store::rows::RunRow;
 use crate::store::{Access, Home, Store};
 
@@ -127,9 +128,10 @@ fn named(place: Place<'_>, store: &Store, name: &str) -> LaunchResult<String> {
             found.push(model.dir.map_or(model.name, |dir| dir.display().to_string()));
             continue;
         }
-        let of_round = part
-            .rsplit_once(':')
-            .filter(|(_, round)| !round.is_empty() && round.bytes().all(|it| it.is_ascii_digit()));
+        let is_round = |round: &str| {
+            round == FOLDS || (!round.is_empty() && round.bytes().all(|it| it.is_ascii_digit()))
+        };
+        let of_round = part.rsplit_once(':').filter(|(_, round)| is_round(round));
         let (run, round) = of_round.map_or((part, None), |(run, round)| (run, Some(round)));
         let run = store.find_run(run)?;
         if run.kind == RunKind::Policy {

@@ -24,6 +24,14 @@ pub enum ScorerError {
     },
     #[error("`{run}` holds no weights of a finished round")]
     NoWeights { run: String, id: RunId },
+    #[error("`{run}:folds` is several models, and one is wanted")]
+    Several { run: String },
+    #[error("the fold models of `{run}` are not there")]
+    NoFolds {
+        run: String,
+        /// Whether its spec keeps them, so that they are still to come.
+        are_kept: bool,
+    },
     #[error("`{name}` is a model, which has no rounds")]
     HasNoRounds { name: String },
     #[error("`{name}` has no reward head")]
@@ -69,6 +77,15 @@ impl ScorerError {
                 )
             }
             Self::NoWeights { id, .. } => format!("`ser attach {id}` shows how far it is"),
+            Self::Several { .. } => {
+                "`ser best-of`, `ser pairs` and `policy.reward` take several; leave `:folds` out".to_owned()
+            }
+            Self::NoFolds { are_kept: true, .. } => {
+                "they come after round 0, and each fold has to hold a pair".to_owned()
+            }
+            Self::NoFolds { are_kept: false, .. } => {
+                "a run keeps them with `selection.keep_fold_models = true`".to_owned()
+            }
             Self::HasNoRounds { .. } => {
                 "leave `--round`, `--best` and `:ROUND` out, or name a run".to_owned()
             }

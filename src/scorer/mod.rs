@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `RUN` | the present weights of a run, by id, unique prefix or name |
 //! | `RUN:2` | its round 2, where the weights are kept |
+//! | `RUN:folds` | the models of the folds of its seed set: one score each |
 //! | a folder | the model of the folder, or the adapter in it |
 //! | `A,B,C` | all of these runs and folders: one score each, for `mean - k * spread` |
 //! | `oracle` | the grader of the prompts that come with the program |
@@ -120,8 +121,9 @@ impl Wanted {
     pub fn open(&self, home: &Home) -> Result<Scorer, ScorerError> {
         Ok(match self {
             Self::Models(models) => {
-                let open = |it: &ModelWanted| it.open(home);
+                let open = |it: &ModelWanted| it.open_all(home);
                 let models = models.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+                let models: Vec<OpenModel> = models.into_iter().flatten().collect();
                 let names: Vec<&str> = models.iter().map(|it| it.name.as_str()).collect();
                 Scorer { name: names.join(", "), kind: Kind::Models(models) }
             }

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::ScorerError;
-use super::trained::{self, RoundWanted};
+use super::trained::{self, FoldModels, RoundWanted};
 use crate::domain::source::hub_name::HubName;
+use crate::domain::spec::ExperimentSpec;
 use crate::engine::scoring::{UseSettings, open_to_score, use_settings};
 use crate::engine::{Backbone, OpenSettings, RewardModel};
 use crate::store::{Access, Home, Store, StoreError};
+
+/// What stands for a round in the name of a run's fold models.
+pub const FOLDS: &str = "folds";
 
 /// Which reward model is meant, and how it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,13 +36,19 @@ pub struct OpenModel {
 }
 
 impl ModelWanted {
-    /// The present weights of the model of this name, or those of a round where the name is `RUN:ROUND`.
+    /// The present weights of the model of this name, those of a round where the name is `RUN:ROUND`, or
+    /// the fold models where it is `RUN:folds`.
     #[must_use]
     pub fn named(name: &str, n_threads: usize) -> Self {
-        let of_round =
-            name.rsplit_once(':').and_then(|(run, round)| Some((run, round.parse().ok()?)));
+        let of_round = name.rsplit_once(':').and_then(|(run, round)| {
+            let round = match round {
+                FOLDS => RoundWanted::Folds,
+                number => RoundWanted::Number(number.parse().ok()?),
+            };
+            Some((run, round))
+        });
         let (model, round) = match of_round {
-            Some((run, round)) if !Path::new(name).is_dir() => (run, RoundWanted::Number(round)),
+            Some(found) if !Path::new(name).is_dir() => found,
             _ => (name, RoundWanted::Present),
         };
         let (name, dir, max_tokens) = (model.to_owned(), None, None);
@@ -94,19 +104,47 @@ impl ModelWanted {
         Ok(OpenModel { name, model })
     }
 
-    fn open_run(&self, home: &Home) -> Result<OpenModel, ScorerError> {
+    /// Opens the model, or all of them where the name means several.
+    ///
+    /// # Errors
+    /// As [`ModelWanted::open`].
+    pub fn open_all(&self, home: &Home) -> Result<Vec<OpenModel>, ScorerError> {
+        if self.round != RoundWanted::Folds || self.backbone().is_some() {
+            return self.open(home).map(|model| vec![model]);
+        }
         let store = Store::open(home, Access::ReadOnly).map_err(|error| self.nothing(error))?;
-        let found = trained::find(&store, &self.name, self.round).map_err(|error| match error {
-            ScorerError::Store(error) => self.nothing(error),
-            other => other,
-        })?;
-        let settings = OpenSettings::of_spec(&found.spec);
-        let settings = OpenSettings {
+        let FoldModels { run, spec, checkpoints } =
+            trained::find_folds(&store, &self.name).map_err(|error| self.explained(error))?;
+        let settings = self.settings(&spec);
+        let open = |(fold, checkpoint): (usize, &PathBuf)| {
+            let model = open_to_score(&settings, Some(checkpoint))?;
+            Ok(OpenModel { name: format!("fold {fold} of `{}`", run.name), model })
+        };
+        checkpoints.iter().enumerate().map(open).collect()
+    }
+
+    fn settings(&self, spec: &ExperimentSpec) -> OpenSettings {
+        let settings = OpenSettings::of_spec(spec);
+        OpenSettings {
             n_threads: self.n_threads,
             max_tokens: self.max_tokens.unwrap_or(settings.max_tokens),
             ..settings
-        };
-        let model = open_to_score(&settings, Some(&found.checkpoint))?;
+        }
+    }
+
+    /// An error of the store as one of a name that may have been meant as something else.
+    fn explained(&self, error: ScorerError) -> ScorerError {
+        match error {
+            ScorerError::Store(error) => self.nothing(error),
+            other => other,
+        }
+    }
+
+    fn open_run(&self, home: &Home) -> Result<OpenModel, ScorerError> {
+        let store = Store::open(home, Access::ReadOnly).map_err(|error| self.nothing(error))?;
+        let found =
+            trained::find(&store, &self.name, self.round).map_err(|error| self.explained(error))?;
+        let model = open_to_score(&self.settings(&found.spec), Some(&found.checkpoint))?;
         Ok(OpenModel { name: format!("round {} of `{}`", found.row.round, found.run.name), model })
     }
 

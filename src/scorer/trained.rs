@@ -16,6 +16,8 @@ pub enum RoundWanted {
     Number(u32),
     /// The one with the best validation accuracy.
     Best,
+    /// The models of the folds of its seed set, several in place of one.
+    Folds,
 }
 
 /// A round of a run whose weights are there.
@@ -51,6 +53,7 @@ pub fn find(store: &Store, run: &str, wanted: RoundWanted) -> Result<TrainedRoun
         }
     }
     let wanted = match wanted {
+        RoundWanted::Folds => return Err(ScorerError::Several { run: run.name }),
         RoundWanted::Present => None,
         RoundWanted::Number(round) => Some(round),
         RoundWanted::Best => best_round(&rounds),
@@ -74,4 +77,34 @@ pub fn find(store: &Store, run: &str, wanted: RoundWanted) -> Result<TrainedRoun
     };
     let spec = store.spec(&run.id)?;
     Ok(TrainedRound { run, spec, row, checkpoint })
+}
+
+/// Fold models of a run whose weights are kept.
+#[derive(Debug)]
+pub struct FoldModels {
+    pub run: RunRow,
+    pub spec: ExperimentSpec,
+    /// The folder of each, in the order of the folds.
+    pub checkpoints: Vec<PathBuf>,
+}
+
+/// Finds the fold models of a run. None of them is of a run that has not been through all of its folds.
+///
+/// # Errors
+/// When there is no such run, or its fold models are not kept.
+pub fn find_folds(store: &Store, run: &str) -> Result<FoldModels, ScorerError> {
+    let run = store.find_run(run)?;
+    let spec = store.spec(&run.id)?;
+    let dir = store.home().fold_models(&run.id);
+    let mut names: Vec<String> =
+        checkpoint::list(&dir)?.into_iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    if names.len() < (spec.selection.calibration_folds as usize).max(1) {
+        return Err(ScorerError::NoFolds {
+            run: run.name,
+            are_kept: spec.selection.keep_fold_models,
+        });
+    }
+    let checkpoints = names.iter().map(|name| dir.join(name)).collect();
+    Ok(FoldModels { run, spec, checkpoints })
 }

@@ -78,6 +78,12 @@ impl Home {
         self.run_dir(run).join("checkpoints")
     }
 
+    /// The folder of a run's fold models where they are kept, `runs/ID/folds`.
+    #[must_use]
+    pub fn fold_models(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("folds")
+    }
+
     /// The path of what a run's worker logs, `runs/ID/worker.log`.
     #[must_use]
     pub fn worker_log(&self, run: &RunId) -> PathBuf {

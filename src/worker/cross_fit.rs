@@ -11,6 +11,7 @@ use crate::domain::split::folds;
 use crate::domain::teacher::folds::{FoldJudgments, FoldScores, part};
 use crate::domain::teacher::halt::{beats_chance, seed_at_chance};
 use crate::domain::teacher::plan::{LastOrder, Plan, planned};
+use crate::engine::files::checkpoint;
 
 use super::control::Flow;
 use super::error::{StepResult, WorkerError};
@@ -102,10 +103,21 @@ fn judge_fold(
     let lists = [&pool[..], &validation, own];
     let scores = score_lists(state, resources, reporter, lists, (pass, fold.n_folds))?;
     let Some([pool, validation, own]) = &scores else { return Ok(false) };
+    if state.spec.selection.keep_fold_models {
+        keep(state, resources, fold)?;
+    }
     let scores = FoldScores { pool, validation, own };
     let facts = |id| resources.inputs.facts(id);
     found.add(scores, state.spec.rng_seed, state.policy.longer_strata, facts);
     Ok(true)
+}
+
+/// Keeps the weights of a fold model. They are no checkpoint of the run: it never goes on from them.
+fn keep(state: &RunState, resources: &Resources<'_>, fold: Fold) -> Result<(), WorkerError> {
+    let dir = resources.home.fold_models(&state.run);
+    let name = format!("{:02}", fold.number);
+    checkpoint::write_checkpoint(&dir, &name, resources.model.as_ref(), "{}")?;
+    Ok(())
 }
 
 /// Trains a fold model as round 0 is trained, in an order of its own; false when asked to stop.
@@ -180,6 +192,22 @@ mod tests {
         let events = bench.record.take_events();
         let n_passes = names(&events).iter().filter(|name| **name == "step_started").count();
         assert_eq!(n_passes, 3 * 2, "a training and a scoring a fold");
+    }
+
+    #[test]
+    fn fold_models_are_kept_where_the_spec_says_so() {
+        for keeps in [false, true] {
+            let mut bench = bench(|spec| spec.selection.keep_fold_models = keeps);
+            run(&mut bench).unwrap();
+            let dir = bench.resources.home.fold_models(&bench.state.run);
+            let kept = checkpoint::list(&dir).unwrap();
+            let mut digests: Vec<String> =
+                kept.into_iter().map(|(_, manifest)| manifest.weights_digest).collect();
+            digests.push(bench.resources.model.weights_digest());
+            digests.sort_unstable();
+            digests.dedup();
+            assert_eq!(digests.len(), if keeps { 4 } else { 1 }, "three of their own");
+        }
     }
 
     #[test]

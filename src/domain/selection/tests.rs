@@ -20,6 +20,7 @@ fn rule(min_selected: u64, reward_offset: RewardOffset) -> SelectionSpec {
         certainty: 0.9,
         calibration: CalibrationName::None,
         calibration_folds: 0,
+        keep_fold_models: false,
         teacher: TeacherName::Model,
         second_view: SecondView::None,
         relabel: false,

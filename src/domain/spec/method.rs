@@ -125,6 +125,10 @@ pub struct SelectionSpec {
     /// pairs are held out.
     #[serde(default)]
     pub calibration_folds: u32,
+    /// Whether the weights of the fold models stay, for a policy that is not to be rewarded where they
+    /// disagree.
+    #[serde(default)]
+    pub keep_fold_models: bool,
     /// Who labels the pool.
     #[serde(default)]
     pub teacher: TeacherName,
@@ -195,6 +199,9 @@ impl SelectionSpec {
         check("selection.certainty", certainty, inside(certainty), "above 0 and below 1")?;
         let folds = self.calibration_folds;
         check("selection.calibration_folds", folds, folds <= 20, "at most 20")?;
+        let keep_is_fine = !self.keep_fold_models || self.cross_fits();
+        let expected = "false without fold models: set `selection.calibration_folds`";
+        check("selection.keep_fold_models", self.keep_fold_models, keep_is_fine, expected)?;
         let teacher_is_fine = self.teacher == TeacherName::Model || self.cross_fits();
         let expected = "possible without fold models: set `selection.calibration_folds`";
         let teacher = match self.teacher {
