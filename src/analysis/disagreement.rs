@@ -185,14 +185,17 @@ fn pool_pairs(
     let (Some(base_round), Some(other_round)) = (round(base), round(other)) else {
         return Ok(None);
     };
-    if store.run(&base.row.id)?.dataset != store.run(&other.row.id)?.dataset {
+    let dataset = store.run(&base.row.id)?.dataset;
+    if dataset != store.run(&other.row.id)?.dataset {
         return Ok(None);
     }
+    // Of two runs with a policy's pairs each has its own under one number.
+    let n_pairs = store.n_pairs(dataset)?;
     let ours = store.pair_scores(&base.row.id, base_round)?;
     let theirs = store.pair_scores(&other.row.id, other_round)?;
     let mut theirs = theirs.iter().peekable();
     let mut counts = PoolDisagreements::default();
-    for our in &ours {
+    for our in ours.iter().take_while(|it| it.score.pair.0 < n_pairs) {
         let pair = our.score.pair;
         while theirs.next_if(|their| their.score.pair < pair).is_some() {}
         let Some(their) = theirs.next_if(|their| their.score.pair == pair) else { continue };

@@ -15,6 +15,7 @@ use super::policy::best_of::Point;
 use super::policy::metric::Metrics;
 use super::policy::record::{PolicyEvaluation, PolicyVerdict, RolloutPrompt};
 use super::policy::sign::Seen;
+use super::pool::{GeneratedPair, Generation};
 use super::preference::{PairId, Side};
 use super::run::{RequestKind, RunId, RunStatus, StopReason};
 use super::selection::learning_status::LearningStatus;
@@ -92,9 +93,34 @@ pub struct SelectionSummary {
     pub histogram: ConfidenceHistogram,
     /// Confidences of the selected pairs.
     pub selected_histogram: ConfidenceHistogram,
+    /// The same by who wrote the answers, once a policy's pairs are in the pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_origin: Option<Box<ByOrigin>>,
     /// Diagnostics of the selection: calibration, error bound, shift and length.
     #[serde(default)]
     pub audit: Box<SelectionAudit>,
+}
+
+/// A selection by who wrote the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ByOrigin {
+    /// The pairs of the data set.
+    pub data: OriginSummary,
+    /// The pairs of the policy.
+    pub policy: OriginSummary,
+}
+
+/// What a selection comes to on the pairs of one origin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct OriginSummary {
+    pub n_scored: u64,
+    pub n_selected: u64,
+    /// Selected pairs whose hidden label is known.
+    pub n_known: u64,
+    /// Share of these whose kept label agrees with it.
+    pub pseudo_label_precision: Option<f64>,
+    /// Share of all scored pairs with a known hidden label whose pseudo-label agrees with it.
+    pub pool_accuracy: Option<f64>,
 }
 
 impl SelectionSummary {
@@ -248,6 +274,11 @@ pub enum RunEvent {
         answers: Vec<OracleAnswer>,
         /// How many answers were made wrong (`review.oracle_error`).
         n_wrong: u64,
+    },
+    /// A policy answered prompts of the pool, and pairs of its answers joined it.
+    PairsGenerated {
+        generation: Generation,
+        pairs: Vec<GeneratedPair>,
     },
     /// The pool was scored.
     PoolScored {
@@ -431,6 +462,7 @@ impl RunEvent {
                     | Self::VerdictsRead { .. }
                     | Self::RoundReused { .. }
                     | Self::OracleAnswered { .. }
+                    | Self::PairsGenerated { .. }
                     | Self::Warned { .. }
                     | Self::PolicyStepTaken { .. }
                     | Self::PolicyEvaluated { .. }

@@ -20,6 +20,11 @@
 //! model of a round joins the teacher if held-out human pairs show that it adds something. The loop
 //! ends when neither that model nor a person has changed a label.
 //!
+//! **A policy's pairs.** With `pool.source = "policy"` a language model answers prompts of the pool
+//! before each labeling, and pairs of its answers join the pool ([`pool`]). Those of round 1 come
+//! before the fold models, which judge them too; later ones are labeled by the present model alone, on
+//! the scale of the teacher ([`teacher::newcomers`]).
+//!
 //! **Guards.** The pool is not labeled unless the teacher ranks held-out human pairs better than
 //! chance. A significant drop on the validation pairs is undone: the run goes back to the round
 //! before. The test for a drop counts groups (prompts, topics), not pairs, because the pairs of one
@@ -32,6 +37,7 @@ pub mod metrics;
 mod names;
 pub mod phase;
 pub mod policy;
+pub mod pool;
 pub mod preference;
 pub mod pseudo_label;
 pub mod query;

@@ -20,6 +20,8 @@ pub enum Phase {
     Validate,
     /// The test pairs are scored.
     Test,
+    /// A policy answers prompts of the pool, and pairs of its answers join it.
+    Answer,
     /// A fold model is trained.
     CrossFit,
     /// A fold model scores the pool, the validation pairs and its own fold.

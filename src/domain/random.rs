@@ -39,6 +39,10 @@ pub enum Purpose {
     CrossFit = 20,
     /// Tokens of generated answers.
     Generation = 30,
+    /// Which prompts of the pool a policy answers in which round, and its draws for them.
+    PoolPrompts = 31,
+    /// Which two of its answers become a pair, and how they stand.
+    Pairing = 32,
 }
 
 /// The place of a stream: the same place always yields the same numbers.

@@ -242,6 +242,7 @@ mod tests {
             review: ReviewMode::Live,
             cross_fit: false,
             has_oracle: false,
+            asks_policy: false,
         };
         let mut fake = Fake::new(SerLoop::new(rule), usize::MAX);
         assert_eq!(drive(&mut fake), Ok(Driven::Finished));

@@ -1,8 +1,8 @@
 //! Self-Evolved Reward learning as a state machine: what happened goes in, what to do comes out.
 //!
 //! ```text
-//! round 0:   Train → Evaluate validation → Evaluate test → (CrossFit)
-//! round n:   Score → Select → (Review) → Train → Evaluate validation → Evaluate test
+//! round 0:   Train → Evaluate validation → Evaluate test → (Answer) → (CrossFit)
+//! round n:   Score → Select → (Review) → Train → Evaluate validation → Evaluate test → (Answer)
 //! end:       Finish
 //! ```
 //!
@@ -30,6 +30,11 @@ pub enum Step {
     Train { round: u32 },
     /// Score a labeled split.
     Evaluate { round: u32, split: Split },
+    /// Let a policy answer prompts of the pool, and let pairs of its answers join it.
+    Answer {
+        /// The first round whose pool they are in.
+        round: u32,
+    },
     /// Train models on the seed set less one fold each, and judge the folds with them.
     CrossFit {
         /// Round 0.
@@ -56,6 +61,7 @@ impl Step {
             Self::Train { .. } => "train",
             Self::Evaluate { split: Split::Validation, .. } => "validate",
             Self::Evaluate { split: Split::Test, .. } => "test",
+            Self::Answer { .. } => "answer",
             Self::CrossFit { .. } => "cross_fit",
             Self::Score { .. } => "score",
             Self::Select { .. } => "select",
@@ -72,6 +78,7 @@ impl std::fmt::Display for Step {
             Self::Finish { reason } => write!(f, "finished: {}", told::stop_reason(*reason)),
             Self::Train { round }
             | Self::Evaluate { round, .. }
+            | Self::Answer { round }
             | Self::CrossFit { round }
             | Self::Score { round }
             | Self::Select { round }
@@ -90,6 +97,8 @@ pub enum Outcome {
         /// The reason to end the loop after this round, if a guard found one.
         halt: Option<StopReason>,
     },
+    /// The pairs of the policy are in the pool.
+    Answered,
     /// The fold models were trained and have judged.
     CrossFitted { halt: Option<StopReason> },
     /// The pool was scored.
@@ -134,6 +143,9 @@ pub struct LoopRule {
     /// nothing is selected.
     #[serde(default)]
     pub has_oracle: bool,
+    /// Whether a policy adds pairs to the pool before each labeling.
+    #[serde(default)]
+    pub asks_policy: bool,
 }
 
 impl From<&ExperimentSpec> for LoopRule {
@@ -146,6 +158,7 @@ impl From<&ExperimentSpec> for LoopRule {
             review: spec.review.mode,
             cross_fit: spec.selection.cross_fits(),
             has_oracle: spec.review.oracle != OracleQueue::None && spec.review.oracle_labels > 0,
+            asks_policy: spec.generates_pairs(),
         }
     }
 }
@@ -161,6 +174,9 @@ pub struct SerLoop {
     /// Why the loop ends after this round.
     #[serde(default)]
     halt: Option<StopReason>,
+    /// The last round whose pairs of the policy are in the pool; 0 before the first.
+    #[serde(default)]
+    answered: u32,
 }
 
 impl SerLoop {
@@ -173,6 +189,7 @@ impl SerLoop {
             learning_status: None,
             selected: BTreeMap::new(),
             halt: None,
+            answered: 0,
         }
     }
 
@@ -180,6 +197,12 @@ impl SerLoop {
     #[must_use]
     pub fn pending(&self) -> Step {
         self.pending
+    }
+
+    /// The last round whose pairs of the policy are in the pool; 0 before the first.
+    #[must_use]
+    pub fn answered(&self) -> u32 {
+        self.answered
     }
 
     /// The learning status of the latest selection.
@@ -203,6 +226,10 @@ impl SerLoop {
             }
             (Step::Evaluate { round, split: Split::Test }, Outcome::Evaluated { .. }) => {
                 self.after_round(round)
+            }
+            (Step::Answer { round }, Outcome::Answered) => {
+                self.answered = round;
+                self.before_labeling(round)
             }
             (Step::CrossFit { round }, Outcome::CrossFitted { halt }) => match halt {
                 Some(reason) => Step::Finish { reason },
@@ -230,10 +257,20 @@ impl SerLoop {
             Step::Finish { reason }
         } else if is_control || round >= self.rule.rounds_max {
             Step::Finish { reason: StopReason::RoundLimit }
-        } else if round == 0 && self.rule.cross_fit {
-            Step::CrossFit { round }
+        } else if self.rule.asks_policy {
+            Step::Answer { round: round + 1 }
         } else {
-            Step::Score { round: round + 1 }
+            self.before_labeling(round + 1)
+        }
+    }
+
+    /// What comes before the pool is labeled for a round, once it is complete: the fold models judge the
+    /// pool as round 1 has it.
+    fn before_labeling(&self, round: u32) -> Step {
+        if round == 1 && self.rule.cross_fit {
+            Step::CrossFit { round: 0 }
+        } else {
+            Step::Score { round }
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod data;
 pub mod method;
 pub mod model;
+pub mod pool;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,7 @@ pub use model::{
     CHAT_TEMPLATES, ChatTemplateRecord, Device, LoraSpec, LoraTarget, ModelSpec, Precision,
     TrunkCacheSpec, Tuning, TuningName,
 };
+pub use pool::{PoolSource, PoolSpec};
 
 /// Pairs in the teach queue: more than a person reviews between two rounds.
 pub const N_TEACH: usize = 1000;
@@ -84,6 +86,10 @@ pub struct ExperimentSpec {
     pub rng_seed: u64,
     pub model: ModelSpec,
     pub data: DataSpec,
+    /// Whether a policy adds pairs to the unlabeled pool.
+    // Runs stored before there were such pairs had none.
+    #[serde(default)]
+    pub pool: PoolSpec,
     /// How it is trained.
     pub train: TrainSpec,
     /// Which pseudo-labels are kept.
@@ -335,6 +341,7 @@ impl ExperimentSpec {
         check("data.test_share", data.test_share, inside(data.test_share), share)?;
         data.source.validate()?;
         data.columns.validate()?;
+        self.validate_pool()?;
         self.model.validate()?;
         self.validate_train()?;
         self.selection.validate()?;

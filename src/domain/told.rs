@@ -2,6 +2,7 @@
 //! database keep the names that programs know them by.
 
 use super::phase::Phase;
+use super::pool::NoPair;
 use super::run::StopReason;
 use super::selection::LeftOut;
 use super::selection::learning_status::LearningStatus;
@@ -38,6 +39,16 @@ pub fn left_out(reason: LeftOut) -> &'static str {
     }
 }
 
+/// Why a prompt that a policy was to answer gave no pair.
+#[must_use]
+pub fn no_pair(reason: NoPair) -> &'static str {
+    match reason {
+        NoPair::TooLong => "the prompt leaves no room for an answer",
+        NoPair::AllEqual => "no two answers differ in text and reward",
+        NoPair::Duplicate => "the pool has the same pair",
+    }
+}
+
 /// The learning status of a selection; `None` where the rule asks no status, about which there is
 /// nothing to say.
 #[must_use]
@@ -55,6 +66,7 @@ pub fn learning_status(status: LearningStatus) -> Option<&'static str> {
 #[must_use]
 pub fn phase(step: &str) -> String {
     match step {
+        "answer" => "policy answers".to_owned(),
         "cross_fit" => "folds".to_owned(),
         "validate" => "validation".to_owned(),
         "score" => "score pool".to_owned(),
@@ -76,6 +88,7 @@ pub fn doing(phase: Phase, part: u32, n_parts: u32) -> String {
         Phase::Train => "trains".to_owned(),
         Phase::Validate => "scores validation pairs".to_owned(),
         Phase::Test => "scores test pairs".to_owned(),
+        Phase::Answer => "lets the policy answer".to_owned(),
         Phase::CrossFit => format!("{fold} trains"),
         Phase::JudgeFold => format!("{fold} scores"),
         Phase::SecondView => "reads likelihoods".to_owned(),

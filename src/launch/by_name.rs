@@ -31,6 +31,9 @@ pub struct LocalSpec {
 pub fn localize(place: Place<'_>, spec: &ExperimentSpec) -> LaunchResult<LocalSpec> {
     let mut spec = spec.clone();
     spec.model.backbone = model(place, &spec.model.backbone)?.name;
+    if spec.generates_pairs() {
+        spec.pool.policy = model(place, &spec.pool.policy)?.name;
+    }
     let train = parts(place, &spec.data.source.parts(), Part::Train)?;
     spec.data.source = spec.data.source.map(|path| train.pinned(path));
     let test = parts(place, &[SourcePart::whole(&spec.data.test)], Part::Test)?;

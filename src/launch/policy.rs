@@ -16,6 +16,8 @@ use crate::store::{Access, Home, Store};
 
 /// The name of the grader of the embedded prompts.
 const ORACLE: &str = "oracle";
+/// What `pool.judge` says where the data decide.
+const AUTOMATIC: &str = "auto";
 /// Names that are no run and no folder.
 const WORDS: [&str; 3] = ["none", ORACLE, "embedded"];
 
@@ -101,6 +103,9 @@ pub(super) fn with_scorers(
     store: &Store,
     mut spec: ExperimentSpec,
 ) -> LaunchResult<ExperimentSpec> {
+    if spec.generates_pairs() && spec.pool.judge != AUTOMATIC {
+        spec.pool.judge = named(place, store, &spec.pool.judge)?;
+    }
     if let Some(policy) = spec.policy.take() {
         let reward = named(place, store, &policy.reward)?;
         let gold = named(place, store, &policy.gold)?;

@@ -4,7 +4,9 @@ pub mod of_policy;
 
 use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
+use crate::domain::pool::Generation;
 use crate::domain::text::words::{count, duration, percent};
+use crate::domain::told;
 
 /// Tells what came of a phase that an event ends; `None` for other events.
 #[must_use]
@@ -21,6 +23,7 @@ pub fn sentence(event: &RunEvent) -> Option<String> {
                 "{n_folds} fold models agree with people on {share} of {pairs} seed pairs new to them"
             )
         }
+        RunEvent::PairsGenerated { generation, .. } => generated(generation),
         RunEvent::SelectionMade { round, summary, .. } => selected(*round, summary),
         RunEvent::Evaluated { round, split, evaluation, .. } => {
             evaluated(*round, *split, evaluation)
@@ -58,6 +61,27 @@ pub fn sentence(event: &RunEvent) -> Option<String> {
         | RunEvent::RunFinished { .. }
         | RunEvent::RunFailed { .. } => return None,
     })
+}
+
+/// `rloo 3f9a02c4 answered 200 prompts of the pool 4 times each: 188 pairs join it for round 1`
+fn generated(generation: &Generation) -> String {
+    let Generation { origin, n_prompts, n_answers, n_pairs, n_judged, no_pair, .. } = generation;
+    let digest = origin.digest.get(..8).unwrap_or(&origin.digest);
+    let mut said = format!(
+        "{} {digest} gave {} answers to {} prompts of the pool: {} pairs join it for round {}",
+        origin.policy,
+        count(*n_answers),
+        count(*n_prompts),
+        count(*n_pairs),
+        origin.round
+    );
+    if generation.judge.is_some() && n_judged < n_pairs {
+        said.push_str(&format!(", {} with a label of the judge", count(*n_judged)));
+    }
+    for (why, n) in no_pair {
+        said.push_str(&format!("; {} without a pair: {}", count(*n), told::no_pair(*why)));
+    }
+    said
 }
 
 fn selected(round: u32, summary: &SelectionSummary) -> String {

@@ -144,6 +144,9 @@ pub fn with_absolute_paths(mut spec: ExperimentSpec) -> ExperimentSpec {
         std::path::absolute(path).map_or_else(|_| path.to_owned(), |p| p.display().to_string())
     };
     spec.model.backbone = absolute(&spec.model.backbone, &["embedded", "mock"]);
+    if std::path::Path::new(&spec.pool.policy).is_dir() {
+        spec.pool.policy = absolute(&spec.pool.policy, &["embedded"]);
+    }
     spec.model.chat_template = absolute(&spec.model.chat_template, &CHAT_TEMPLATES);
     spec.data.test = absolute(&spec.data.test, &["embedded", "split"]);
     spec.data.source = spec.data.source.map(|source| absolute(source, &["embedded"]));
@@ -247,6 +250,11 @@ impl Draft {
             Some(origin) => format!(" in {origin}"),
         };
         let message = error.sentence(&place);
+        if error.key == "pool.policy" {
+            return Err(refuse(message).with_hint(
+                "name a policy run (`ser policy` starts one) or a directory: `--set pool.policy=NAME`",
+            ));
+        }
         if error.key.starts_with("data.columns.") {
             return Err(refuse(message).with_hint(
                 "set `data.columns.a` to a column; `ser data check SOURCE` proposes one",

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::error::StoreError;
 use super::events::parts;
+use super::pairs::generated::RunPairs;
 use super::pairs::key_range;
 use super::{Store, keys};
 use crate::domain::preference::{PairId, Side, chosen_side};
@@ -47,20 +48,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn pair_facts(
+    pub(in crate::store) fn pair_facts(
         &self,
-        dataset: i64,
-        rng_seed: u64,
+        pairs: RunPairs,
         columns: &RoundColumns,
     ) -> Result<PairFacts, StoreError> {
         self.read(|connection| {
-            let mut facts = PairFacts::default();
-            let mut slices: HashMap<String, u32> = HashMap::new();
+            let mut gathered = Gathered::default();
             let mut statement = connection.prepare_cached(
                 "SELECT key, n_chars_chosen, n_chars_rejected, slice FROM pairs
                  WHERE key BETWEEN ?1 AND ?2 ORDER BY key",
             )?;
-            let mut rows = statement.query(key_range(dataset))?;
+            let mut rows = statement.query(key_range(pairs.dataset))?;
             let mut wanted = columns.pairs.iter().copied().peekable();
             while let (Some(row), Some(next)) = (rows.next()?, wanted.peek().copied()) {
                 let pair = row.get::<_, i64>(0)? as u32;
@@ -68,25 +67,16 @@ impl Store {
                     continue;
                 }
                 wanted.next();
-                let (chosen, rejected): (u32, u32) = (row.get(1)?, row.get(2)?);
-                let (a, b) = match chosen_side(rng_seed, PairId(pair)) {
-                    Side::A => (chosen, rejected),
-                    Side::B => (rejected, chosen),
-                };
-                facts.n_chars_a.push(a);
-                facts.n_chars_b.push(b);
+                let lengths = (row.get(1)?, row.get(2)?);
                 let slice = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
-                let index = if let Some(index) = slices.get(slice) {
-                    *index
-                } else {
-                    let index = slices.len() as u32;
-                    slices.insert(slice.to_owned(), index);
-                    facts.slice_names.push(slice.to_owned());
-                    index
-                };
-                facts.slices.push(index);
+                gathered.add(chosen_side(pairs.rng_seed, PairId(pair)), lengths, slice);
             }
-            Ok(facts)
+            // Those of a policy stand behind those of the data set.
+            for pair in wanted.map(PairId) {
+                let (chosen, rejected, slice) = pairs.lengths(connection, pair)?;
+                gathered.add(chosen_side(pairs.rng_seed, pair), (chosen, rejected), &slice);
+            }
+            Ok(gathered.facts)
         })
     }
 
@@ -94,27 +84,53 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn facets_of(&self, dataset: i64, pairs: &[u32]) -> Result<Vec<Facets>, StoreError> {
+    pub fn facets_of(&self, run: &RunId, pairs: &[u32]) -> Result<Vec<Facets>, StoreError> {
         self.read(|connection| {
-            let sql = "SELECT group_hash, chosen, rejected, n_chars_chosen + n_chars_rejected
-                       FROM pairs JOIN pair_texts USING (key) WHERE key = ?1";
+            let of = RunPairs::of(connection, keys::run(connection, run)?)?;
+            let sql = "SELECT group_hash FROM pairs WHERE key = ?1";
             let mut statement = connection.prepare_cached(sql)?;
             let mut facets = |pair: &u32| {
-                let key = super::pairs::pair_key(dataset, *pair);
-                let facets = statement.query_row([key], |row| {
-                    let hash = |index| -> rusqlite::Result<u64> {
-                        Ok(text_hash(row.get_ref(index)?.as_str()?))
-                    };
-                    Ok(Facets {
-                        group: row.get::<_, i64>(0)? as u64,
-                        answers: [hash(1)?, hash(2)?],
-                        n_chars: row.get::<_, i64>(3)? as u64,
-                    })
-                });
-                Ok(facets?)
+                let id = PairId(*pair);
+                let (texts, source) = (of.pair(connection, id)?, of.source_of(connection, id)?);
+                let key = super::pairs::pair_key(of.dataset, source.0);
+                let group: i64 = statement.query_row([key], |row| row.get(0))?;
+                let answers = [&texts.chosen, &texts.rejected];
+                Ok(Facets {
+                    group: group as u64,
+                    answers: answers.map(|text| text_hash(text)),
+                    n_chars: answers.map(|text| text.chars().count() as u64).iter().sum(),
+                })
             };
             pairs.iter().map(&mut facets).collect()
         })
+    }
+}
+
+/// Facts in the making.
+#[derive(Default)]
+struct Gathered {
+    facts: PairFacts,
+    slices: HashMap<String, u32>,
+}
+
+impl Gathered {
+    fn add(&mut self, chosen_side: Side, (chosen, rejected): (u32, u32), slice: &str) {
+        let facts = &mut self.facts;
+        let (a, b) = match chosen_side {
+            Side::A => (chosen, rejected),
+            Side::B => (rejected, chosen),
+        };
+        facts.n_chars_a.push(a);
+        facts.n_chars_b.push(b);
+        let index = if let Some(index) = self.slices.get(slice) {
+            *index
+        } else {
+            let index = self.slices.len() as u32;
+            self.slices.insert(slice.to_owned(), index);
+            facts.slice_names.push(slice.to_owned());
+            index
+        };
+        facts.slices.push(index);
     }
 }
 
@@ -166,9 +182,11 @@ mod tests {
 
     #[test]
     fn facts_follow_the_rows_of_the_columns() {
-        let fixture = testing::store();
+        let mut fixture = testing::store();
+        let run = fixture.run("a");
+        let of = |store: &Store| store.read(|it| RunPairs::of(it, keys::run(it, &run)?)).unwrap();
         let columns = RoundColumns { pairs: vec![1, 9, 10], ..RoundColumns::default() };
-        let facts = fixture.store.pair_facts(fixture.dataset, 3, &columns).unwrap();
+        let facts = fixture.store.pair_facts(of(&fixture.store), &columns).unwrap();
         let names: Vec<&str> =
             facts.slices.iter().map(|slice| facts.slice_names[*slice as usize].as_str()).collect();
         assert_eq!(names, ["slice 1", "slice 1", "slice 2"]);
@@ -177,7 +195,7 @@ mod tests {
             let is_first = chosen_side(3, PairId(pair)) == Side::A;
             assert_eq!(facts.n_chars_a[i] > facts.n_chars_b[i], is_first, "{pair}");
         }
-        let facets = fixture.store.facets_of(fixture.dataset, &[10, 1]).unwrap();
+        let facets = fixture.store.facets_of(&run, &[10, 1]).unwrap();
         let all = fixture.store.group_hashes(fixture.dataset).unwrap();
         assert_eq!(facets.iter().map(|facets| facets.group).collect::<Vec<_>>(), [all[10], all[1]]);
         assert_eq!(facets[0].answers, [text_hash("good 10"), text_hash("bad 10")]);

@@ -1,6 +1,7 @@
 //! Reading pairs back: groups for the split, texts with or without their labels.
 
 pub(crate) mod datasets;
+pub(in crate::store) mod generated;
 pub(crate) mod import;
 pub(crate) mod search;
 

@@ -9,6 +9,7 @@ use crate::domain::event::{SelectionSummary, WorkerIdentity};
 use crate::domain::forecast::Sizes;
 use crate::domain::metrics::Evaluation;
 use crate::domain::phase::Phase;
+use crate::domain::pool::Origin;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::{Liveness, RequestKind, RunId, RunKind, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
@@ -324,8 +325,10 @@ pub struct SampledPair {
     pub left_out: Option<LeftOut>,
     /// The decision in force.
     pub verdict: Option<Verdict>,
-    /// The human label; screens show it only when asked.
-    pub gold: Side,
+    /// The hidden label, of people or of the judge of a policy's pairs; screens show it only when asked.
+    pub gold: Option<Side>,
+    /// Who wrote the answers; `None` for a pair of the data set.
+    pub origin: Option<Origin>,
     /// Confidence in the round before, with a minus sign where that round preferred the other
     /// answer.
     pub previous_confidence: Option<f64>,

@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 use super::events::parts;
-use super::pairs::pair;
+use super::pairs::generated::RunPairs;
 use super::people::replay;
 use super::rows::SampledPair;
 use super::{Store, columns, keys};
@@ -31,12 +31,9 @@ impl Store {
     ) -> Result<Vec<SampledPair>, StoreError> {
         self.read(|connection| {
             let key = keys::run(connection, run)?;
-            let sql = "SELECT dataset, rng_seed FROM runs WHERE key = ?1";
-            let (dataset, rng_seed): (i64, i64) = connection
-                .prepare_cached(sql)?
-                .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let pairs = RunPairs::of(connection, key)?;
             let (verdicts, _) = replay::verdict_set(connection, key, i64::MAX)?;
-            let rng_seed = rng_seed as u64;
+            let rng_seed = pairs.rng_seed;
             let columns = columns::read_columns(connection, key, round)?;
             let before = match round.checked_sub(1) {
                 Some(before) => columns::read_columns(connection, key, before)?,
@@ -47,7 +44,7 @@ impl Store {
             for row in rows {
                 let score = columns.score(row);
                 let id = score.pair;
-                let texts = pair(connection, dataset, id)?.to_candidate(rng_seed, id);
+                let texts = pairs.pair(connection, id)?.to_candidate(rng_seed, id);
                 sampled.push(SampledPair {
                     pair: id,
                     round,
@@ -58,7 +55,8 @@ impl Store {
                     reward_b: score.reward_b,
                     left_out: columns.left_out[row],
                     verdict: verdicts.get(id),
-                    gold: chosen_side(rng_seed, id),
+                    gold: pairs.is_labeled(connection, id)?.then(|| chosen_side(rng_seed, id)),
+                    origin: pairs.origin(connection, id)?,
                     previous_confidence: before
                         .row_of(id)
                         .map(|row| signed_confidence(&before.score(row), &score)),
@@ -132,7 +130,7 @@ mod tests {
         let texts = testing::pairs(testing::N_PAIRS);
         for sample in &samples {
             let pair = &texts[sample.pair.0 as usize];
-            let gold = if sample.gold == crate::domain::preference::Side::A {
+            let gold = if sample.gold == Some(crate::domain::preference::Side::A) {
                 &sample.response_a
             } else {
                 &sample.response_b

@@ -155,6 +155,7 @@ pub(crate) fn selection_made(round: u32, n: u32) -> RunEvent {
         left_out: [(LeftOut::NotSeparated, n_left_out)].into(),
         histogram: ConfidenceHistogram::of(pairs.iter().map(|pair| pair.score.confidence())),
         selected_histogram: ConfidenceHistogram::default(),
+        by_origin: None,
         audit: Box::default(),
     };
     RunEvent::SelectionMade { round, summary, pairs }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::pool::GeneratedPair;
+use crate::domain::pool::prompts::PoolPrompts;
 use crate::domain::preference::PairFacts;
 use crate::domain::preference::{CandidatePair, LabelSource, PairId, TrainingLabel, chosen_side};
 use crate::domain::spec::{ExperimentSpec, PoolLabels};
@@ -88,6 +90,12 @@ pub struct Inputs {
     /// Surface features of both answers of each pair; empty where no view needs them.
     surface: Vec<[Features; 2]>,
     separate_test: Option<Vec<EncodedPair>>,
+    slices: Slices,
+    /// Prompts that a policy may be asked; empty where the spec asks none.
+    prompts: PoolPrompts,
+    /// The part of the pool that the fold models judge: pairs of the data set, and those of the policy for
+    /// round 1.
+    n_judged: usize,
 }
 
 impl Inputs {
@@ -114,11 +122,17 @@ impl Inputs {
         let mut slices = Slices::default();
         let n_described = if asks_surface(spec) { groups.len() } else { 0 };
         let mut surface = vec![[[0.0; N_FEATURES]; 2]; n_described];
+        let mut prompts = PoolPrompts::default();
+        let asks_policy = spec.generates_pairs();
         let parts = [&split.seed_set, &split.validation, &split.unlabeled_pool];
         for (ids, is_asked) in
             parts.map(|ids| (ids, true)).into_iter().chain([(&split.test, false)])
         {
+            let is_pool = std::ptr::eq(ids, &raw const split.unlabeled_pool);
             reader.encode_all(dataset, ids, &mut train, |pair| {
+                if asks_policy {
+                    note_prompt(&mut prompts, pair, is_pool);
+                }
                 let place = pair.id.0 as usize;
                 marks[place] = slices.mark(pair);
                 if let Some(surface) = surface.get_mut(place).filter(|_| is_asked) {
@@ -131,7 +145,11 @@ impl Inputs {
             Some(dataset) => {
                 let ids: Vec<PairId> = (0..n_test as u32).map(PairId).collect();
                 let mut encoded = vec![EncodedPair::default(); n_test];
-                reader.encode_all(dataset, &ids, &mut encoded, |_| ())?;
+                reader.encode_all(dataset, &ids, &mut encoded, |pair| {
+                    if asks_policy {
+                        prompts.bar(&pair.prompt);
+                    }
+                })?;
                 (ids, Some(encoded))
             }
             None => (split.test.clone(), None),
@@ -150,14 +168,77 @@ impl Inputs {
             seed_groups: groups_of(&split.seed_set),
             validation_groups: groups_of(&split.validation),
             pool_labels: human(&split.unlabeled_pool),
-            gold: GoldLabels::new(spec.rng_seed, mislabeled.into_iter().collect()),
+            gold: GoldLabels::new(
+                spec.rng_seed,
+                mislabeled.into_iter().collect(),
+                PairId(groups.len() as u32),
+            ),
             truncation,
+            n_judged: split.unlabeled_pool.len(),
+            slices,
+            prompts,
             split,
             train,
             marks,
             surface,
             separate_test,
         })
+    }
+
+    /// Tokenizes pairs of a policy, so that they can be scored and learned from; they are in no part yet.
+    /// Pairs that are known are passed over.
+    ///
+    /// # Errors
+    /// When a text cannot be read or tokenized.
+    pub fn know(
+        &mut self,
+        model: &dyn RewardModel,
+        pairs: &[(GeneratedPair, CandidatePair)],
+    ) -> Result<(), WorkerError> {
+        let n_known = self.train.len();
+        let new = pairs.iter().filter(|(_, pair)| pair.id.0 as usize >= n_known);
+        for (generated, candidate) in new {
+            let [encoded] = &model.encode(&[pair_text(candidate)])?[..] else { continue };
+            debug_assert_eq!(candidate.id.0 as usize, self.train.len());
+            self.train.push(encoded.clone());
+            self.marks.push(self.slices.mark(candidate));
+            if !self.surface.is_empty() {
+                let answers = [&candidate.response_a, &candidate.response_b];
+                self.surface.push(answers.map(|answer| features(&candidate.prompt, answer)));
+            }
+            self.prompts.is_new(&generated.prompt, [&generated.chosen, &generated.rejected]);
+            if generated.is_judged {
+                self.gold.judge(generated.pair);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets pairs of a policy that are known join the pool for a round and all later ones.
+    pub fn join(&mut self, round: u32, pairs: impl IntoIterator<Item = PairId>) {
+        let pool = &mut self.split.unlabeled_pool;
+        let last = pool.last().copied();
+        pool.extend(pairs.into_iter().filter(|pair| last.is_none_or(|last| *pair > last)));
+        if round == 1 {
+            self.n_judged = pool.len();
+        }
+    }
+
+    /// The pool as the fold models judge it.
+    #[must_use]
+    pub fn judged_pool(&self) -> &[PairId] {
+        &self.split.unlabeled_pool[..self.n_judged]
+    }
+
+    /// The number of the next pair of a policy.
+    #[must_use]
+    pub fn next_pair(&self) -> PairId {
+        PairId(self.train.len() as u32)
+    }
+
+    /// The prompts that a policy may be asked.
+    pub fn prompts(&mut self) -> &mut PoolPrompts {
+        &mut self.prompts
     }
 
     /// Returns the tokens of a training, validation or pool pair.
@@ -196,6 +277,24 @@ impl Inputs {
             Some(encoded) => &encoded[id.0 as usize],
             None => self.pair(id),
         }
+    }
+}
+
+/// Notes a prompt: one of the pool may be asked, any other bars those like it.
+fn note_prompt(prompts: &mut PoolPrompts, pair: &CandidatePair, is_pool: bool) {
+    if is_pool {
+        prompts.add(pair.id, &pair.prompt, [&pair.response_a, &pair.response_b]);
+    } else {
+        prompts.bar(&pair.prompt);
+    }
+}
+
+fn pair_text(pair: &CandidatePair) -> PairText<'_> {
+    PairText {
+        form: &pair.form,
+        prompt: &pair.prompt,
+        response_a: &pair.response_a,
+        response_b: &pair.response_b,
     }
 }
 
@@ -267,15 +366,7 @@ impl Reader<'_> {
         candidates: &[CandidatePair],
         into: &mut [EncodedPair],
     ) -> Result<(), WorkerError> {
-        let texts: Vec<PairText<'_>> = candidates
-            .iter()
-            .map(|pair| PairText {
-                form: &pair.form,
-                prompt: &pair.prompt,
-                response_a: &pair.response_a,
-                response_b: &pair.response_b,
-            })
-            .collect();
+        let texts: Vec<PairText<'_>> = candidates.iter().map(pair_text).collect();
         for (candidate, encoded) in candidates.iter().zip(self.model.encode(&texts)?) {
             into[candidate.id.0 as usize] = encoded;
         }

@@ -25,6 +25,7 @@ mod gold;
 mod inputs;
 mod pass;
 mod policy;
+mod pool;
 mod record;
 mod reporter;
 mod resources;
@@ -129,6 +130,7 @@ impl Executor<SerLoop> for Session<'_> {
             Step::Evaluate { round, split } => {
                 evaluate::evaluate(state, resources, reporter, round, split)
             }
+            Step::Answer { round } => pool::answer(state, resources, reporter, round),
             Step::CrossFit { round } => cross_fit::cross_fit(state, resources, reporter, round),
             Step::Score { round } => select::score_pool(state, resources, reporter, round),
             Step::Select { round } => select::select(state, resources, reporter, round),

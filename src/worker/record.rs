@@ -2,9 +2,12 @@
 //! earlier rounds found.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use crate::domain::event::RunEvent;
 use crate::domain::policy::veto::RolloutVetoes;
+use crate::domain::pool::GeneratedPair;
+use crate::domain::preference::{CandidatePair, PairId};
 use crate::domain::review::queue::Facets;
 use crate::domain::run::RunId;
 use crate::domain::selection::ScoredPair;
@@ -87,14 +90,33 @@ pub trait RunRecord {
     /// # Errors
     /// When a pair does not exist.
     fn facets_of(&self, pairs: &[u32]) -> Result<Vec<Facets>, StoreError>;
+
+    /// Returns the texts of pool pairs in presentation order, without any label, in the order asked for.
+    ///
+    /// # Errors
+    /// When a pair does not exist.
+    fn pool_pairs(&self, ids: &[PairId]) -> Result<Vec<CandidatePair>, StoreError>;
+
+    /// Returns the rounds for which a policy has answered prompts, and the pairs of its answers, each with
+    /// the round that it joined for, in ascending order.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    fn generated(&self) -> Result<Generated, StoreError>;
+}
+
+/// What a policy has added to the pool, by the record.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Generated {
+    /// The rounds whose answers are there, even if they gave no pair.
+    pub rounds: BTreeSet<u32>,
+    pub pairs: Vec<(u32, GeneratedPair)>,
 }
 
 /// The record in the database. Rows of the run are written through the event writer only.
 pub struct StoredRecord<'a> {
     /// The run that is recorded.
     pub run: RunId,
-    /// The data set that its pairs are from.
-    pub dataset: i64,
     /// A connection for reading, and for taking a slot.
     pub store: RefCell<Store>,
     /// The event writer of this attempt.
@@ -153,6 +175,16 @@ impl RunRecord for StoredRecord<'_> {
     }
 
     fn facets_of(&self, pairs: &[u32]) -> Result<Vec<Facets>, StoreError> {
-        self.store.borrow().facets_of(self.dataset, pairs)
+        self.store.borrow().facets_of(&self.run, pairs)
+    }
+
+    fn pool_pairs(&self, ids: &[PairId]) -> Result<Vec<CandidatePair>, StoreError> {
+        self.store.borrow().pool_pairs(&self.run, ids)
+    }
+
+    fn generated(&self) -> Result<Generated, StoreError> {
+        let store = self.store.borrow();
+        let rounds = store.generations(&self.run)?.into_iter().map(|it| it.origin.round).collect();
+        Ok(Generated { rounds, pairs: store.generated_pairs(&self.run)? })
     }
 }

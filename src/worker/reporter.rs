@@ -272,6 +272,7 @@ pub fn round_of(step: Step) -> u32 {
     match step {
         Step::Train { round }
         | Step::Evaluate { round, .. }
+        | Step::Answer { round }
         | Step::CrossFit { round }
         | Step::Score { round }
         | Step::Select { round }

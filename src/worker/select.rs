@@ -90,12 +90,13 @@ pub fn select(
         before: (round > 1).then_some(&pool_before[..]),
         n_vetoed: state.saved.verdicts.n_vetoed(),
         over_confidence_before: state.saved.over_confidence,
+        first_generated: inputs.gold.first_generated(),
     };
-    let summary = summarize(&selection, background, |pair| inputs.gold.preferred(pair));
+    let summary = summarize(&selection, background, |pair| inputs.gold.known(pair));
     let halt = halt(state, reporter, &selection, &pool_before, &appraisal, &facts)?;
     state.saved.over_confidence = appraisal.report.map(|report| report.over_confidence);
     keep(state, inputs.split.validation.len(), &lesson, &appraisal);
-    let asked = ask_oracle(state, reporter, round, &selection.pairs, &pool_before)?;
+    let asked = ask_oracle(state, inputs, reporter, round, (&selection.pairs, &pool_before))?;
     let Selection { learning_status, labels, pairs, .. } = selection;
     reporter.send(RunEvent::SelectionMade { round, summary, pairs })?;
     hear_oracle(state, inputs, reporter, round, &asked)?;
@@ -123,7 +124,7 @@ fn choose(
         rng_seed: state.spec.rng_seed,
         teacher: spec.teacher,
         n_folds: spec.calibration_folds,
-        pool: &inputs.split.unlabeled_pool,
+        pool: inputs.judged_pool(),
         validation: &inputs.split.validation,
         margins: saved.validation.get(&(round - 1)).map_or(&[], Vec::as_slice),
         folds: saved.folds.as_ref(),
@@ -185,15 +186,18 @@ fn asking(state: &RunState, round: u32) -> Asking<'_> {
 /// Returns the pairs that the oracle is asked about after a selection.
 fn ask_oracle(
     state: &RunState,
+    inputs: &Inputs,
     reporter: &Reporter<'_>,
     round: u32,
-    pairs: &[ScoredPair],
-    pool_before: &[ScoredPair],
+    (pairs, pool_before): (&[ScoredPair], &[ScoredPair]),
 ) -> Result<Vec<PairScore>, WorkerError> {
     let review = &state.spec.review;
     if review.oracle == OracleQueue::None || review.oracle_labels == 0 {
         return Ok(Vec::new());
     }
+    // It answers by the labels of people, and of a policy's pairs there are none.
+    let n = pairs.partition_point(|it| it.score.pair < inputs.gold.first_generated());
+    let pairs = &pairs[..n];
     let open = Open::new(asking(state, round), pairs, pool_before, &state.saved.verdicts);
     Ok(open.asked(|pairs| reporter.record.facets_of(pairs))?)
 }

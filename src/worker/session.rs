@@ -21,6 +21,7 @@ use super::checkpoints::{self, TRAINED};
 use super::control::{Flow, Signals};
 use super::error::{StepResult, WorkerError};
 use super::inputs::Inputs;
+use super::pool;
 use super::record::StoredRecord;
 use super::reporter::{Reporter, round_of};
 use super::resources::Resources;
@@ -68,6 +69,7 @@ impl<'a> Session<'a> {
         let datasets = (detail.dataset, detail.test_dataset);
         let inputs = Inputs::load(&store, datasets, &spec, model.as_ref())?;
         report_inputs(writer, &inputs)?;
+        pool::check(home, &spec)?;
         let saved: SavedState = match &latest {
             Some(dir) => {
                 let json = trust.read(dir, model.as_mut())?;
@@ -81,9 +83,10 @@ impl<'a> Session<'a> {
         let mut state = RunState::new(run.clone(), spec, saved);
         state.is_in_experiment = detail.row.experiment.is_some();
         let (run, store) = (run.clone(), RefCell::new(store));
-        let record = StoredRecord { run, dataset: detail.dataset, store, writer };
+        let record = StoredRecord { run, store, writer };
         let reporter = Reporter::new(Box::new(record), signals);
-        let resources = Resources { model, inputs, home, trust: RefCell::new(trust) };
+        let mut resources = Resources { model, inputs, home, trust: RefCell::new(trust) };
+        pool::restore(&state, &mut resources, reporter.record.as_ref())?;
         Ok(Self { state, resources, reporter })
     }
 

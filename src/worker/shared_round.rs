@@ -38,8 +38,9 @@ const N_KEPT: usize = 8;
 const N_PROBES: usize = 8;
 /// The keys of a spec that round 0 does not depend on. Every other key, even one added later, is
 /// part of the digest.
-const WITHOUT_EFFECT: [&str; 11] = [
+const WITHOUT_EFFECT: [&str; 12] = [
     "/arm",
+    "/pool",
     "/selection",
     "/rounds",
     "/review",

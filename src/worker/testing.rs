@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::control::Signals;
 use super::evaluate;
 use super::inputs::{Inputs, PairSource};
-use super::record::RunRecord;
+use super::record::{Generated, RunRecord};
 use super::reporter::Reporter;
 use super::resources::Resources;
 use super::session::finish_step;
@@ -248,6 +248,31 @@ impl RunRecord for Rc<FakeRecord> {
         let apart = |pair: &u32| Facets { group: u64::from(*pair), answers: [0, 1], n_chars: 10 };
         Ok(pairs.iter().map(apart).collect())
     }
+
+    fn pool_pairs(&self, ids: &[PairId]) -> Result<Vec<CandidatePair>, StoreError> {
+        let generated = generated(&self.events.borrow()).pairs;
+        let read = |id: &PairId| match generated.iter().find(|(_, pair)| pair.pair == *id) {
+            Some((_, pair)) => pair.to_pair("", "").unwrap().to_candidate(1, *id),
+            None => FakeSource::pair(1, id.0 as usize).to_candidate(1, *id),
+        };
+        Ok(ids.iter().map(read).collect())
+    }
+
+    fn generated(&self) -> Result<Generated, StoreError> {
+        Ok(generated(&self.events.borrow()))
+    }
+}
+
+/// What events of a policy's answers have added.
+fn generated(events: &[RunEvent]) -> Generated {
+    let mut found = Generated::default();
+    for event in events {
+        let RunEvent::PairsGenerated { generation, pairs } = event else { continue };
+        let round = generation.origin.round;
+        found.rounds.insert(round);
+        found.pairs.extend(pairs.iter().map(|pair| (round, pair.clone())));
+    }
+    found
 }
 
 /// The row of a round that was trained.

@@ -96,6 +96,7 @@ fn selection(round: u32, n_pairs: usize) -> RunEvent {
         left_out: [(LeftOut::NotSeparated, n_pairs as u64 - n_selected)].into(),
         histogram: confidences(true),
         selected_histogram: confidences(false),
+        by_origin: None,
         audit: Box::default(),
     };
     RunEvent::SelectionMade { round, summary, pairs }

@@ -338,6 +338,7 @@ impl<'a> Printer<'a> {
             | RunEvent::RoundTrained { .. }
             | RunEvent::PoolScored { .. }
             | RunEvent::CrossFitted { .. }
+            | RunEvent::PairsGenerated { .. }
             | RunEvent::CheckpointSaved { .. }
             | RunEvent::VerdictsRead { .. }
             | RunEvent::RequestRead { .. }
@@ -411,7 +412,12 @@ impl<'a> Printer<'a> {
                 words::count(summary.n_scored),
                 percent(summary.coverage)
             ));
-            parts.push(format!("label precision {}", percent(summary.pseudo_label_precision)));
+            let by_origin = summary.by_origin.as_deref().map_or_else(String::new, |it| {
+                let [data, policy] = [it.data, it.policy].map(|it| it.pseudo_label_precision);
+                format!(" (data {}, policy {})", percent(data), percent(policy))
+            });
+            let precision = percent(summary.pseudo_label_precision);
+            parts.push(format!("label precision {precision}{by_origin}"));
         }
         let evaluations = [("validation", self.validation.take()), ("test", self.test.take())];
         for (name, evaluation) in evaluations {

@@ -91,12 +91,16 @@ pub fn plan(
     if is_labeled || spec.rounds.max == 0 {
         return phases;
     }
+    planner.answer(1, &mut phases);
     planner.cross_fit(&mut phases);
     if let Some(last) = phases.last_mut() {
         last.may_end = sizes.seed_set < SMALL_SEED_SET;
     }
     for round in 1..=spec.rounds.max {
-        let mut score = Planner::score(round, Phase::Score, sizes.pool);
+        if round > 1 {
+            planner.answer(round, &mut phases);
+        }
+        let mut score = Planner::score(round, Phase::Score, planner.pool(round));
         // A round that would learn what the one before has learned is not trained, so that the
         // loop ends after its pool is scored.
         score.may_end = round > 1 || planner.may_select_nothing();
@@ -120,7 +124,8 @@ impl Planner<'_> {
     }
 
     fn cross_fit(&self, phases: &mut Vec<PlannedPhase>) {
-        let Sizes { seed_set, validation, pool, .. } = self.sizes;
+        let Sizes { seed_set, validation, .. } = self.sizes;
+        let pool = self.pool(1);
         let selection = &self.spec.selection;
         if !selection.cross_fits() {
             return;
@@ -137,6 +142,24 @@ impl Planner<'_> {
         if selection.second_view.asks(View::Likelihood) {
             let view = Self::score(0, Phase::SecondView, pool + validation + seed_set);
             phases.push(PlannedPhase { work: Work::Likelihood, ..view });
+        }
+    }
+
+    /// Pairs of the pool in a round, with those of the policy.
+    fn pool(&self, round: u32) -> u64 {
+        let per_round = if self.spec.generates_pairs() { self.spec.pool.prompts } else { 0 };
+        let per_round = u64::from(per_round).min(self.sizes.pool);
+        self.sizes.pool + per_round * u64::from(round)
+    }
+
+    /// The answers of the policy for a round, which are given at the end of the round before.
+    fn answer(&self, round: u32, phases: &mut Vec<PlannedPhase>) {
+        if self.spec.generates_pairs() {
+            let pool = &self.spec.pool;
+            let n_prompts = u64::from(pool.prompts).min(self.sizes.pool);
+            let n_answers = n_prompts * u64::from(pool.answers);
+            let phase = Self::score(round - 1, Phase::Answer, n_answers);
+            phases.push(PlannedPhase { work: Work::Generate, ..phase });
         }
     }
 
@@ -173,7 +196,7 @@ impl Planner<'_> {
             Accumulation::LastTwo if round > 1 => self.selected_in(round - 1),
             Accumulation::Latest | Accumulation::LastTwo => Between::default(),
         };
-        let pool = self.sizes.pool as f64;
+        let pool = self.pool(round) as f64;
         let both = self.selected_in(round).plus(before);
         let selected = Between {
             least: both.least.min(pool),
@@ -190,7 +213,7 @@ impl Planner<'_> {
             return Between::exactly(*known as f64);
         }
         let selection = &self.spec.selection;
-        let pool = self.sizes.pool as f64;
+        let pool = self.pool(round) as f64;
         let share =
             |least: f64, likely: f64, most: f64| Between { least, likely, most }.times(pool);
         match selection.rule {

@@ -3,6 +3,7 @@
 //! ```text
 //! confidence:.8-.85   confidence>.9   near:.02        length>400    longer:yes
 //! selected:yes        why:tie         flipped:yes     verdict:veto  slice:helpful
+//! from:policy         pairs of a policy's answers; from:data those of the data set
 //! like:68021          near-duplicates of a pair, itself among them
 //! any other words are looked for in the texts;  !term  is the opposite of a term
 //! ```
@@ -12,6 +13,7 @@ use std::fmt;
 use crate::domain::preference::PairId;
 use crate::domain::query::{self, Operator, Word};
 use crate::domain::selection::LeftOut;
+use crate::domain::spec::PoolSource;
 use crate::domain::verdict::Verdict;
 
 /// What was decided about a pair, as a filter asks for it.
@@ -43,6 +45,8 @@ pub enum Want {
     Longer(bool),
     /// The slice's name holds this, ignoring case.
     Slice(String),
+    /// The answers are a policy's, or those of the data set.
+    From(PoolSource),
     /// A near-duplicate of this pair, or the pair itself.
     Like(PairId),
     /// The prompt or an answer holds this, ignoring the case of ASCII letters.
@@ -80,7 +84,7 @@ impl FilterError {
     pub fn hint(&self) -> Option<String> {
         Some(
             "filters are confidence:.8-.9 near:.02 selected:yes why:tie flipped:yes verdict:veto \
-             length>400 longer:yes slice:NAME like:PAIR, or words of the texts; quote a text with a colon"
+             length>400 longer:yes slice:NAME from:policy like:PAIR, or words of the texts; quote a text with a colon"
                 .to_owned(),
         )
     }
@@ -138,7 +142,7 @@ impl SampleFilter {
 }
 
 /// The names of terms.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "confidence",
     "conf",
     "near",
@@ -155,6 +159,7 @@ const NAMES: [&str; 16] = [
     "like",
     "slice",
     "source",
+    "from",
 ];
 
 fn want(word: &str) -> Result<Want, FilterError> {
@@ -203,6 +208,11 @@ fn want(word: &str) -> Result<Want, FilterError> {
             Want::Like(pair.map_err(|_| refused("write the number of a pair"))?)
         }
         "slice" | "source" if !value.is_empty() => Want::Slice(value.to_owned()),
+        "from" => Want::From(match value {
+            "policy" => PoolSource::Policy,
+            "data" => PoolSource::Data,
+            _ => return Err(refused("write `from:policy` or `from:data`")),
+        }),
         "slice" | "source" => return Err(refused("write a part of the slice's name")),
         // A misspelled name is refused, because as plain text it would silently find nothing. An
         // address (`https://…`) stays a text.
@@ -287,6 +297,8 @@ impl fmt::Display for Term {
                 write!(f, "slice:\"{name}\"")
             }
             Want::Slice(name) => write!(f, "slice:{name}"),
+            Want::From(PoolSource::Policy) => f.write_str("from:policy"),
+            Want::From(PoolSource::Data) => f.write_str("from:data"),
             Want::Like(pair) => write!(f, "like:{pair}"),
             Want::Text(text) => write!(f, "\"{text}\""),
         }
@@ -320,6 +332,7 @@ mod tests {
             "length:20-40 verdict:any like:17",
             "\"wine stain\" selected:no !\"cold\"",
             "slice:\"two words\"",
+            "from:policy !from:data",
         ] {
             let filter = SampleFilter::parse(text).unwrap();
             assert_eq!(SampleFilter::parse(&filter.to_string()).unwrap(), filter, "{text}");
@@ -342,6 +355,7 @@ mod tests {
             ("length:", "range"),
             ("like:this", "number of a pair"),
             ("why!=tie", "write `!` before"),
+            ("from:me", "`from:policy` or `from:data`"),
         ] {
             let error = SampleFilter::parse(text).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");

@@ -1,6 +1,7 @@
 //! From columns and a filter to the rows of a list, in order.
 
 use crate::domain::preference::{PairId, Side};
+use crate::domain::spec::PoolSource;
 use crate::domain::stats::bradley_terry::sigmoid;
 use crate::domain::verdict::{Verdict, VerdictSet};
 
@@ -77,6 +78,8 @@ pub struct ListContext<'a> {
     pub found: &'a [Vec<u32>],
     /// The confidence below which nothing is selected.
     pub floor: Option<f64>,
+    /// The number of the first pair that is a policy's.
+    pub first_generated: u32,
 }
 
 /// The rows that pass a filter, by ascending pair.
@@ -146,6 +149,10 @@ fn retain(
         }
         Want::Text(_) | Want::Like(_) => {
             rows.retain(|row| keep(found.binary_search(&columns.pairs[*row as usize]).is_ok()));
+        }
+        Want::From(wanted) => {
+            let is_generated = |row: u32| columns.pairs[row as usize] >= context.first_generated;
+            rows.retain(|row| keep(is_generated(*row) == (*wanted == PoolSource::Policy)));
         }
         Want::Length(..) | Want::Longer(_) | Want::Slice(_) => {
             let Some(facts) = context.facts else { return rows.clear() };
@@ -272,13 +279,14 @@ mod tests {
             facts: Some(&facts),
             found: &[vec![0, 2]],
             floor: Some(0.62),
+            first_generated: 3,
         };
         rows(&now, &SampleFilter::parse(filter).unwrap(), order, context)
     }
 
     #[test]
     fn every_term_keeps_its_rows() {
-        let cases: [(&str, &[u32]); 18] = [
+        let cases: [(&str, &[u32]); 20] = [
             ("", &[0, 1, 2, 3, 4]),
             ("confidence>.6", &[1, 2, 3]),
             ("confidence:.6-.7", &[3]),
@@ -295,6 +303,8 @@ mod tests {
             ("length>45", &[1, 2, 3]),
             ("longer:yes", &[0, 1]),
             ("slice:harm", &[1, 3]),
+            ("from:policy", &[3, 4]),
+            ("from:data wine", &[0, 2]),
             ("wine", &[0, 2]),
             ("selected:yes !wine", &[1, 3]),
         ];

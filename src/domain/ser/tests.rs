@@ -12,6 +12,7 @@ fn rule(rounds_max: u32) -> LoopRule {
         review: ReviewMode::Live,
         cross_fit: false,
         has_oracle: false,
+        asks_policy: false,
     }
 }
 
@@ -37,6 +38,7 @@ fn drive(mut ser: SerLoop, selections: &[(LearningStatus, &[u32])]) -> (Vec<Stri
         names.push(match step {
             Step::Train { round } => format!("train {round}"),
             Step::Evaluate { .. } => "evaluate".to_owned(),
+            Step::Answer { round } => format!("answer {round}"),
             Step::CrossFit { .. } => "cross_fit".to_owned(),
             Step::Score { round } => format!("score {round}"),
             Step::Select { .. } => "select".to_owned(),
@@ -46,6 +48,7 @@ fn drive(mut ser: SerLoop, selections: &[(LearningStatus, &[u32])]) -> (Vec<Stri
         let outcome = match step {
             Step::Train { .. } => Outcome::Trained,
             Step::Evaluate { .. } => Outcome::Evaluated { halt: None },
+            Step::Answer { .. } => Outcome::Answered,
             Step::CrossFit { .. } => Outcome::CrossFitted { halt: None },
             Step::Score { .. } => Outcome::Scored,
             Step::Select { .. } => {
@@ -75,6 +78,39 @@ fn the_whole_loop_in_order() {
     assert_eq!(pairs(1), [1, 2]);
     assert_eq!(pairs(2), [1, 2, 3]); // D^1 ∪ D^2
     assert_eq!(ser.already_selected().len(), 3);
+}
+
+#[test]
+fn a_policy_answers_before_each_labeling_and_before_the_folds() {
+    let status = LearningStatus::Ungated;
+    let rule = LoopRule { asks_policy: true, cross_fit: true, ..rule(2) };
+    let (names, ser) = drive(SerLoop::new(rule), &[(status, &[1]), (status, &[2])]);
+    assert_eq!(
+        names.join(" "),
+        "train 0 evaluate evaluate answer 1 cross_fit score 1 select train 1 evaluate evaluate \
+         answer 2 score 2 select train 2 evaluate evaluate round_limit"
+    );
+    assert_eq!(ser.answered(), 2);
+    let alone = LoopRule { cross_fit: false, ..rule };
+    let (names, _) = drive(SerLoop::new(alone), &[(LearningStatus::Stop, &[])]);
+    assert!(names.join(" ").starts_with("train 0 evaluate evaluate answer 1 score 1 select"));
+    for control in
+        [LoopRule { rounds_max: 0, ..rule }, LoopRule { pool_labels: PoolLabels::Human, ..rule }]
+    {
+        assert_eq!(
+            drive(SerLoop::new(control), &[]).0.join(" "),
+            "train 0 evaluate evaluate round_limit"
+        );
+    }
+}
+
+#[test]
+fn a_loop_saved_before_there_were_policies_asks_none() {
+    let whole = SerLoop::new(rule(1));
+    let mut json = serde_json::to_value(&whole).unwrap();
+    json.as_object_mut().unwrap().remove("answered");
+    json["rule"].as_object_mut().unwrap().remove("asks_policy");
+    assert_eq!(serde_json::from_value::<SerLoop>(json).unwrap(), whole);
 }
 
 #[test]

@@ -16,6 +16,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::folds::{FoldJudgments, margin_scale};
+use super::newcomers::onto_scale;
 use super::second_view::{Margins, REWARD_ALONE, ViewWeights, fit_weights, weigh};
 use super::views::{ViewJudgments, beside, toward_label};
 use crate::domain::preference::PairFacts;
@@ -45,8 +46,8 @@ pub struct Evidence<'a> {
     pub teacher: TeacherName,
     /// How many fold models there are.
     pub n_folds: u32,
-    /// The pool of the split, in ascending order; people may have labeled some of it since, so that
-    /// fewer pairs are scored.
+    /// The pool that the fold models judged, in ascending order. People may have labeled some of it since,
+    /// so that fewer pairs are scored, and a policy may have added pairs to it.
     pub pool: &'a [PairId],
     /// The validation pairs of the split.
     pub validation: &'a [PairId],
@@ -63,6 +64,12 @@ pub struct Evidence<'a> {
 impl Evidence<'_> {
     fn judged(&self) -> &[HeldOutPair] {
         self.folds.map_or(&[], |folds| &folds.held_out)
+    }
+
+    /// The root mean square margin over the pool that the fold models judged.
+    fn scale(&self, scores: &[PairScore]) -> f64 {
+        let judged = scores.iter().filter(|score| self.place_in_pool(score).is_some());
+        margin_scale(&judged.copied().collect::<Vec<_>>())
     }
 
     /// Returns the place of a scored pair in a list over the whole pool.
@@ -97,14 +104,19 @@ impl Lesson {
                 Self::with_teacher_before(before, scores, &own, evidence)
             }
             (_, Some(folds)) => Self::with_folds(folds, scores, own, evidence),
-            (_, None) => Self::with_judged(scores, own, &[]),
+            (_, None) => Self::with_judged(scores, own, &[], evidence),
         }
     }
 
     /// Puts a lesson together without second views: the teacher's margins of the validation pairs, and
     /// those of the seed pairs as they were judged.
-    fn with_judged(scores: Vec<PairScore>, validation: Vec<f64>, judged: &[HeldOutPair]) -> Self {
-        let scale = margin_scale(&scores);
+    fn with_judged(
+        scores: Vec<PairScore>,
+        validation: Vec<f64>,
+        judged: &[HeldOutPair],
+        evidence: &Evidence<'_>,
+    ) -> Self {
+        let scale = evidence.scale(&scores);
         let mut margins = validation;
         margins.extend(judged.iter().map(|pair| pair.margin * scale));
         let ranks = Some(judged.iter().map(|pair| pair.rank).collect());
@@ -124,9 +136,9 @@ impl Lesson {
             average(folds, &mut scores, &mut validation, evidence);
         }
         if folds.views.is_empty() {
-            return Self::with_judged(scores, validation, &folds.held_out);
+            return Self::with_judged(scores, validation, &folds.held_out, evidence);
         }
-        let scale = margin_scale(&scores);
+        let scale = evidence.scale(&scores);
         let judged: Vec<f64> = folds.held_out.iter().map(|pair| pair.margin * scale).collect();
         let validation_margins = beside(&validation, &folds.views, |view, place| {
             toward_label(evidence.rng_seed, evidence.validation[place], view.validation[place])
@@ -140,9 +152,11 @@ impl Lesson {
         };
         let weights = fit_weights(&[&validation_margins[..], &seed_margins].concat());
         if weights == REWARD_ALONE {
-            return Self::with_judged(scores, validation, &folds.held_out);
+            return Self::with_judged(scores, validation, &folds.held_out, evidence);
         }
+        let own = scores.clone();
         join_rewards(weights, &mut scores, &folds.views, evidence);
+        onto_scale(&own, &mut scores, |score| evidence.place_in_pool(score).is_some());
         let join = |pairs: &[Margins]| pairs.iter().map(|pair| weights.join(*pair)).collect();
         let mut margins: Vec<f64> = join(&validation_margins);
         // The views have changed the order of the pairs, so the ranks of the fold models do not
@@ -165,17 +179,24 @@ impl Lesson {
             before.validation.iter().zip(own).map(|(before, own)| [*before, *own]).collect();
         let weights = weigh(&validation);
         let pool_before = evidence.pool_before;
+        let place_before = |score: &PairScore| {
+            pool_before.binary_search_by_key(&score.pair, |scored| scored.score.pair)
+        };
+        let own_scores = scores.clone();
         for score in &mut scores {
-            let place = pool_before.binary_search_by_key(&score.pair, |scored| scored.score.pair);
-            let Ok(place) = place else { continue };
+            let Ok(place) = place_before(score) else { continue };
             let earlier = &pool_before[place].score;
             let joined =
                 |own: f32, before: f32| dot(&weights, &[f64::from(before), f64::from(own)]) as f32;
             score.reward_a = joined(score.reward_a, earlier.reward_a);
             score.reward_b = joined(score.reward_b, earlier.reward_b);
         }
+        // A pair whose label was taken back stands as the present model scored it.
+        onto_scale(&own_scores, &mut scores, |score| {
+            evidence.place_in_pool(score).is_some() || place_before(score).is_ok()
+        });
         let margins = validation.iter().map(|pair| dot(&weights, pair)).collect();
-        Self::with_judged(scores, margins, evidence.judged())
+        Self::with_judged(scores, margins, evidence.judged(), evidence)
     }
 
     /// Returns the held-out human pairs with their ranks among the pool: the validation pairs, then the

@@ -16,6 +16,7 @@ pub mod folds;
 pub mod guard;
 pub mod halt;
 pub mod lesson;
+pub mod newcomers;
 pub mod novelty;
 pub mod oracle;
 pub mod plan;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::appraisal::Appraisal;
 use super::audit::{SelectionAudit, audit};
 use super::second_view::{View, ViewWeights};
-use crate::domain::event::SelectionSummary;
+use crate::domain::event::{ByOrigin, OriginSummary, SelectionSummary};
 use crate::domain::metrics::histogram::ConfidenceHistogram;
 use crate::domain::metrics::pseudo_label_precision;
 use crate::domain::preference::PairFacts;
@@ -28,18 +28,21 @@ pub struct Background<'a> {
     pub n_vetoed: usize,
     /// Over-confidence of the teacher of the round before.
     pub over_confidence_before: Option<f64>,
+    /// The first pair that is a policy's.
+    pub first_generated: PairId,
 }
 
-/// Sums a selection up; `gold` are the held-back labels, for its precision.
+/// Sums a selection up; `gold` are the held-back labels, for its precision: people's, and of the pairs of a
+/// policy those of the judge.
 pub fn summarize(
     selection: &Selection,
     background: Background<'_>,
-    gold: impl Fn(PairId) -> Side,
+    gold: impl Fn(PairId) -> Option<Side>,
 ) -> SelectionSummary {
-    let Background { facts, appraisal, weights, before, n_vetoed, over_confidence_before } =
+    let Background { facts, appraisal, weights, before, n_vetoed, over_confidence_before, .. } =
         background;
     let precision =
-        |labels: &[PseudoLabel]| pseudo_label_precision(labels, |label| Some(gold(label.pair)));
+        |labels: &[PseudoLabel]| pseudo_label_precision(labels, |label| gold(label.pair));
     let all: Vec<PseudoLabel> =
         selection.pairs.iter().filter_map(|pair| pair.score.pseudo_label()).collect();
     let kept = selection.pairs.iter().filter(|pair| pair.left_out.is_none());
@@ -56,6 +59,7 @@ pub fn summarize(
         pool_accuracy: precision(&all),
         left_out: selection.left_out_counts(),
         histogram: selection.histogram(),
+        by_origin: by_origin(selection, background.first_generated, &gold),
         selected_histogram: ConfidenceHistogram::of(kept.map(|pair| pair.score.confidence())),
         audit: Box::new(SelectionAudit {
             calibration: appraisal.report,
@@ -66,6 +70,37 @@ pub fn summarize(
             ..audit(selection, facts)
         }),
     }
+}
+
+/// The selection by who wrote the answers; `None` where no policy did.
+fn by_origin(
+    selection: &Selection,
+    first_generated: PairId,
+    gold: &impl Fn(PairId) -> Option<Side>,
+) -> Option<Box<ByOrigin>> {
+    let is_generated = |pair: PairId| pair >= first_generated;
+    selection.pairs.iter().find(|pair| is_generated(pair.score.pair))?;
+    let of = |wanted: bool| {
+        let pairs =
+            || selection.pairs.iter().filter(move |pair| is_generated(pair.score.pair) == wanted);
+        let labels: Vec<PseudoLabel> =
+            pairs().filter_map(|pair| pair.score.pseudo_label()).collect();
+        let kept: Vec<PseudoLabel> = selection
+            .labels
+            .iter()
+            .filter(|label| is_generated(label.pair) == wanted)
+            .copied()
+            .collect();
+        let known = |label: &PseudoLabel| gold(label.pair);
+        OriginSummary {
+            n_scored: pairs().count() as u64,
+            n_selected: kept.len() as u64,
+            n_known: kept.iter().filter_map(known).count() as u64,
+            pseudo_label_precision: pseudo_label_precision(&kept, known),
+            pool_accuracy: pseudo_label_precision(&labels, known),
+        }
+    };
+    Some(Box::new(ByOrigin { data: of(false), policy: of(true) }))
 }
 
 /// Counts the pairs whose pseudo-label was the other answer in the round before.
@@ -123,9 +158,10 @@ mod tests {
             before: Some(&before),
             n_vetoed: 3,
             over_confidence_before: Some(over_confidence - 0.125),
+            first_generated: PairId(9),
         };
         // People prefer a: right about pairs 0 and 2.
-        let summary = summarize(&selection, background, |_| Side::A);
+        let summary = summarize(&selection, background, |_| Some(Side::A));
         assert_eq!((summary.n_scored, summary.n_selected, summary.n_vetoed), (4, 2, 3));
         assert_eq!((summary.n_flipped, summary.coverage), (Some(2), Some(0.5)));
         assert_eq!(summary.pseudo_label_precision, Some(0.5));
@@ -136,7 +172,17 @@ mod tests {
         assert_eq!((audit.view_weight, audit.surface_weight), (None, Some(0.75)));
         assert!((audit.over_confidence_drift.unwrap() - 0.125).abs() < 1e-12);
         let first = Background { before: None, over_confidence_before: None, ..background };
-        let summary = summarize(&selection, first, |_| Side::B);
+        let summary = summarize(&selection, first, |_| Some(Side::B));
         assert_eq!((summary.n_flipped, summary.audit.over_confidence_drift), (None, None));
+        assert_eq!(summary.by_origin, None);
+        // Pairs 1, 2 and 3 are a policy's, and the judge knows of 1 and 2.
+        let mixed = Background { first_generated: PairId(1), ..background };
+        let gold = |pair: PairId| (pair != PairId(3)).then_some(Side::A);
+        let origins = *summarize(&selection, mixed, gold).by_origin.unwrap();
+        let of = |it: OriginSummary| {
+            (it.n_scored, it.n_selected, it.n_known, it.pseudo_label_precision, it.pool_accuracy)
+        };
+        assert_eq!(of(origins.data), (1, 1, 1, Some(1.0), Some(1.0)));
+        assert_eq!(of(origins.policy), (3, 1, 1, Some(0.0), Some(0.5)));
     }
 }

@@ -325,6 +325,32 @@ impl TextForm {
         }
     }
 
+    /// The prompt of a pair with two other answers, each one message, given the first of its own answers. The
+    /// prompt stays as it stands, and so does the gap that parts it from an answer.
+    #[must_use]
+    pub fn answered(&self, prompt: &str, first: &str, answers: [&str; 2]) -> FlatPair {
+        let Self::Messages(spans) = self else {
+            let answers = answers.map(str::to_owned);
+            return FlatPair { prompt: prompt.to_owned(), answers, form: self.clone() };
+        };
+        let skipped = spans.answers[0].first().and_then(|it| first.get(..it.n_skipped as usize));
+        // What else stands before a content is the reasoning of that answer.
+        let gap = skipped.filter(|it| it.trim().is_empty()).unwrap_or(" ");
+        let span = |text: &str| Span {
+            role: ASSISTANT_ROLE.to_owned(),
+            n_skipped: gap.len() as u32,
+            n_bytes: text.len() as u32,
+            content: None,
+            fields: String::new(),
+        };
+        let spans = Spans { answers: answers.map(|text| vec![span(text)]), ..(**spans).clone() };
+        FlatPair {
+            prompt: prompt.to_owned(),
+            answers: answers.map(|text| format!("{gap}{text}")),
+            form: Self::Messages(Box::new(spans)),
+        }
+    }
+
     /// The form of a pair that has this answer on both sides.
     #[must_use]
     pub fn doubled(&self, which: usize) -> Self {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::json;
+use crate::domain::pool::Origin;
 use crate::domain::preference::Side;
 use crate::domain::review::{Order, PrecisionEstimate, SampleFilter};
 use crate::domain::run::RunId;
@@ -165,6 +166,8 @@ struct SampleDocument {
     comment: Option<String>,
     reviewer: Option<String>,
     slice: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<Origin>,
     prompt: String,
     response_a: String,
     response_b: String,
@@ -189,10 +192,11 @@ fn document(line: SampleLine, pair: PairOpinions, shows_gold: bool) -> SampleDoc
         comment: pair.verdict.as_ref().and_then(|verdict| verdict.comment.clone()),
         reviewer: pair.verdict.and_then(|verdict| verdict.reviewer),
         slice: line.slice,
+        origin: line.origin,
         prompt: sample.prompt,
         response_a: sample.response_a,
         response_b: sample.response_b,
-        gold: shows_gold.then_some(sample.gold),
+        gold: sample.gold.filter(|_| shows_gold),
     }
 }
 
@@ -227,8 +231,13 @@ fn sample_table(samples: &[SampleDocument], form: Form, shows_gold: bool) -> Tab
         table::text("reason", "reason"),
         table::text("slice", "slice"),
     ];
+    // The pairs of most runs are all those of the data set.
+    let has_origin = samples.iter().any(|sample| sample.origin.is_some());
+    if has_origin {
+        columns.push(table::text("origin", "from"));
+    }
     if shows_gold {
-        columns.push(table::text("gold", "human"));
+        columns.push(table::text("gold", if has_origin { "label" } else { "human" }));
     }
     columns.extend([
         table::text("prompt", "prompt"),
@@ -256,6 +265,10 @@ fn sample_table(samples: &[SampleDocument], form: Form, shows_gold: bool) -> Tab
             Cell::maybe(sample.reason.as_deref()),
             Cell::new(&sample.slice),
         ];
+        if has_origin {
+            let origin = sample.origin.as_ref().map(Origin::to_string);
+            cells.push(Cell::new(origin.unwrap_or_else(|| "data".to_owned())));
+        }
         if shows_gold {
             cells.push(Cell::maybe(sample.gold.map(side)));
         }

@@ -14,7 +14,7 @@ use crate::store::rows::EventLine;
 use crate::store::{Store, keys};
 
 /// The tables that hold nothing but what events say. `phases` and `verdicts` have rules of their own.
-const DERIVED: [&str; 8] = [
+const DERIVED: [&str; 10] = [
     "rounds",
     "metrics",
     "checkpoints",
@@ -23,6 +23,8 @@ const DERIVED: [&str; 8] = [
     "policy_evaluations",
     "policy_signs",
     "policy_outcomes",
+    "generations",
+    "generated_pairs",
 ];
 
 impl Store {

@@ -13,6 +13,7 @@ use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::run::StopReason;
 use crate::store::error::StoreError;
+use crate::store::pairs::generated;
 use crate::store::people::verdicts;
 use crate::store::rows::{EncodingRow, SplitSizes};
 
@@ -84,6 +85,7 @@ pub(in crate::store) fn derive(
         | RunEvent::SignSeen { .. }
         | RunEvent::PolicyRestored { .. }
         | RunEvent::PolicyJudged { .. } => of_policy::derive(transaction, run, seq, event),
+        RunEvent::PairsGenerated { .. } => generated::derive(transaction, run, event),
         RunEvent::Paused { reason } => state.paused(at_ms, reason),
         RunEvent::Resumed => state.set("paused_at_ms", &None::<i64>),
     }

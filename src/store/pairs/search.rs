@@ -5,8 +5,10 @@
 
 use rusqlite::Connection;
 
+use super::generated::RunPairs;
 use super::{key_range, pair};
-use crate::domain::preference::PairId;
+use crate::domain::pool::GeneratedPair;
+use crate::domain::preference::{PairId, PreferencePair};
 use crate::domain::text::near_duplicate::NearPair;
 use crate::store::database::connection;
 use crate::store::error::StoreError;
@@ -44,9 +46,47 @@ impl Store {
     /// When there is no such pair, or the database cannot be read.
     pub fn pairs_like(&self, dataset: i64, id: PairId) -> Result<Vec<u32>, StoreError> {
         let wanted = self.read(|connection| pair(connection, dataset, id))?;
+        self.like(dataset, &wanted)
+    }
+
+    fn like(&self, dataset: i64, wanted: &PreferencePair) -> Result<Vec<u32>, StoreError> {
         let near = NearPair::new(&wanted.prompt, [&wanted.chosen, &wanted.rejected]);
         let n_bytes = wanted.prompt.len() as i64;
         self.scan(dataset, |connection, part| like(connection, part, near.clone(), n_bytes))
+    }
+
+    /// As [`Store::pairs_with_text`], among the pairs of a run's pool.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(in crate::store) fn pool_pairs_with_text(
+        &self,
+        pairs: RunPairs,
+        text: &str,
+    ) -> Result<Vec<u32>, StoreError> {
+        let mut found = self.pairs_with_text(pairs.dataset, text)?;
+        found.extend(self.read(|connection| pairs.generated_with_text(connection, text))?);
+        Ok(found)
+    }
+
+    /// As [`Store::pairs_like`], among the pairs of a run's pool.
+    ///
+    /// # Errors
+    /// When there is no such pair, or the database cannot be read.
+    pub(in crate::store) fn pool_pairs_like(
+        &self,
+        pairs: RunPairs,
+        id: PairId,
+    ) -> Result<Vec<u32>, StoreError> {
+        let wanted = self.read(|connection| pairs.pair(connection, id))?;
+        let mut found = self.like(pairs.dataset, &wanted)?;
+        let mut near = NearPair::new(&wanted.prompt, [&wanted.chosen, &wanted.rejected]);
+        let mut is_near = |one: &GeneratedPair| {
+            near.is_near_prompt(&one.prompt) && near.are_near_answers([&one.chosen, &one.rejected])
+        };
+        let generated = self.read(|connection| pairs.all(connection))?;
+        found.extend(generated.iter().filter(|one| is_near(one)).map(|one| one.pair.0));
+        Ok(found)
     }
 
     /// What is found in each part of a data set, one after the other.
@@ -145,7 +185,6 @@ fn like(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::preference::PreferencePair;
     use crate::store::testing;
 
     #[test]

@@ -10,7 +10,7 @@ use crate::domain::run::RunId;
 use crate::domain::selection::LeftOut;
 use crate::store::error::StoreError;
 use crate::store::events::parts::scored_pair;
-use crate::store::pairs::pair;
+use crate::store::pairs::generated::RunPairs;
 use crate::store::rounds::selected_rounds;
 use crate::store::rows::SampledPair;
 use crate::store::{Store, keys};
@@ -69,8 +69,9 @@ impl Store {
         self.read(|connection| {
             let key = keys::run(connection, run)?;
             let Some(scored) = scored_pair(connection, key, round, id)? else { return Ok(None) };
-            let (dataset, rng_seed) = dataset_and_seed(connection, key)?;
-            let stored = pair(connection, dataset, id)?;
+            let pairs = RunPairs::of(connection, key)?;
+            let rng_seed = pairs.rng_seed;
+            let stored = pairs.pair(connection, id)?;
             let texts = stored.to_candidate(rng_seed, id);
             let rounds = opinions_by_round(connection, key, id)?;
             let before = rounds.iter().find(|opinion| opinion.round + 1 == round);
@@ -86,22 +87,19 @@ impl Store {
                 reward_b: scored.score.reward_b,
                 left_out: scored.left_out,
                 verdict: verdict.as_ref().map(|row| row.verdict),
-                gold: chosen_side(rng_seed, id),
+                gold: pairs.is_labeled(connection, id)?.then(|| chosen_side(rng_seed, id)),
+                origin: pairs.origin(connection, id)?,
                 previous_confidence: before.map(|before| signed_confidence(before.margin, margin)),
             };
-            let others = other_runs(connection, key, dataset, rng_seed, id)?;
+            // Another run has another pair under the number of a policy's.
+            let others = if pairs.is_generated(id) {
+                Vec::new()
+            } else {
+                other_runs(connection, key, pairs.dataset, rng_seed, id)?
+            };
             Ok(Some(PairOpinions { sample, slice: stored.slice, rounds, others, verdict }))
         })
     }
-}
-
-pub(in crate::store) fn dataset_and_seed(
-    connection: &Connection,
-    run: i64,
-) -> Result<(i64, u64), StoreError> {
-    let sql = "SELECT dataset, rng_seed FROM runs WHERE key = ?1";
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64));
-    Ok(connection.prepare_cached(sql)?.query_row([run], row)?)
 }
 
 /// Keys, ids, names and random seeds of other runs on a data set, the newest first.

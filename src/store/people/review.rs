@@ -5,8 +5,9 @@
 
 use rusqlite::Connection;
 
-use super::opinions::{dataset_and_seed, runs_on};
+use super::opinions::runs_on;
 use super::replay::ReviewState;
+use crate::domain::pool::Origin;
 use crate::domain::preference::{PairId, Side, chosen_side};
 use crate::domain::review::columns::side_of;
 use crate::domain::review::filter::Want;
@@ -19,7 +20,7 @@ use crate::domain::run::RunId;
 use crate::domain::selection::LeftOut;
 use crate::domain::verdict::Verdict;
 use crate::store::error::StoreError;
-use crate::store::pairs::pair_key;
+use crate::store::pairs::generated::RunPairs;
 use crate::store::rounds::selected_rounds;
 use crate::store::{Store, columns, keys};
 
@@ -39,8 +40,7 @@ pub struct RoundReview {
     /// Every decision about the run's pairs.
     pub state: ReviewState,
     version: Option<u64>,
-    dataset: i64,
-    rng_seed: u64,
+    pairs: RunPairs,
     facts: Option<PairFacts>,
     disagreement: Option<Vec<f32>>,
     audit: Vec<u32>,
@@ -67,6 +67,8 @@ pub struct SampleLine {
     pub n_chars: (u32, u32),
     /// The slice of the data set.
     pub slice: String,
+    /// Who wrote the answers; `None` for a pair of the data set.
+    pub origin: Option<Origin>,
 }
 
 impl Store {
@@ -79,10 +81,9 @@ impl Store {
         run: &RunId,
         round: Option<u32>,
     ) -> Result<Option<RoundReview>, StoreError> {
-        let (rounds, dataset, rng_seed) = self.read(|connection| {
+        let (rounds, pairs) = self.read(|connection| {
             let key = keys::run(connection, run)?;
-            let (dataset, rng_seed) = dataset_and_seed(connection, key)?;
-            Ok((selected_rounds(connection, key)?, dataset, rng_seed))
+            Ok((selected_rounds(connection, key)?, RunPairs::of(connection, key)?))
         })?;
         let found = match round {
             Some(wanted) => rounds.iter().copied().find(|round| *round == wanted),
@@ -91,7 +92,7 @@ impl Store {
         let Some(round) = found else { return Ok(None) };
         let version = self.columns_version(run, round)?;
         let columns = self.round_columns(run, round)?;
-        let audit = queue::audit(&columns, rng_seed, round);
+        let audit = queue::audit(&columns, pairs.rng_seed, round);
         let mut state = ReviewState::default();
         self.refresh_review(run, &mut state)?;
         let floor = self.floor(run, round)?;
@@ -103,8 +104,7 @@ impl Store {
             floor,
             state,
             version,
-            dataset,
-            rng_seed,
+            pairs,
             facts: None,
             disagreement: None,
             audit,
@@ -141,12 +141,12 @@ impl Store {
             return Ok(review.audit.clone());
         }
         if (filter.needs_facts() || order == Order::Longest) && review.facts.is_none() {
-            let facts = self.pair_facts(review.dataset, review.rng_seed, &review.columns)?;
+            let facts = self.pair_facts(review.pairs, &review.columns)?;
             review.facts = Some(facts);
         }
         let search = |want: &Want| match want {
-            Want::Text(text) => self.pairs_with_text(review.dataset, text),
-            Want::Like(pair) => self.pairs_like(review.dataset, *pair),
+            Want::Text(text) => self.pool_pairs_with_text(review.pairs, text),
+            Want::Like(pair) => self.pool_pairs_like(review.pairs, *pair),
             _ => Ok(Vec::new()),
         };
         let found = filter.searches().map(search).collect::<Result<Vec<_>, _>>()?;
@@ -158,6 +158,7 @@ impl Store {
             facts: review.facts.as_ref(),
             found: &found,
             floor: review.floor,
+            first_generated: review.pairs.n_pairs,
         };
         if order != Order::Teach {
             return Ok(rows(&review.columns, filter, order, context));
@@ -167,7 +168,7 @@ impl Store {
         let candidates = queue::teach_candidates(&review.columns, &rows, others);
         let pairs: Vec<u32> =
             candidates.iter().map(|doubt| review.columns.pairs[doubt.row as usize]).collect();
-        Ok(queue::teach(&candidates, &self.facets_of(review.dataset, &pairs)?))
+        Ok(queue::teach(&candidates, &self.facets_of(&review.run, &pairs)?))
     }
 
     /// The near-duplicates of a pair among those scored in the round, without itself.
@@ -179,7 +180,7 @@ impl Store {
         review: &RoundReview,
         pair: PairId,
     ) -> Result<Vec<PairId>, StoreError> {
-        let found = self.pairs_like(review.dataset, pair)?;
+        let found = self.pool_pairs_like(review.pairs, pair)?;
         let others = found.into_iter().map(PairId).filter(|other| *other != pair);
         Ok(others.filter(|other| review.columns.row_of(*other).is_some()).collect())
     }
@@ -213,11 +214,11 @@ impl Store {
         if review.disagreement.is_some() {
             return Ok(());
         }
-        let RoundReview { run, dataset, rng_seed, columns: mine, .. } = &*review;
+        let RoundReview { run, pairs, columns: mine, .. } = &*review;
         let others = self.read(|connection| {
             let key = keys::run(connection, run)?;
             let mut others = Vec::new();
-            for (other, _, _, seed) in runs_on(connection, *dataset, key, N_COMMITTEE)? {
+            for (other, _, _, seed) in runs_on(connection, pairs.dataset, key, N_COMMITTEE)? {
                 let rounds = selected_rounds(connection, other)?;
                 let Some(latest) = rounds.last() else { continue };
                 others.push((columns::read_columns(connection, other, *latest)?, seed));
@@ -228,9 +229,13 @@ impl Store {
             .iter()
             .map(|(columns, seed)| {
                 move |pair: u32| {
+                    // Another run has another pair under the number of a policy's.
+                    if pairs.is_generated(PairId(pair)) {
+                        return None;
+                    }
                     let row = columns.row_of(PairId(pair))?;
-                    let is_same =
-                        chosen_side(*seed, PairId(pair)) == chosen_side(*rng_seed, PairId(pair));
+                    let is_same = chosen_side(*seed, PairId(pair))
+                        == chosen_side(pairs.rng_seed, PairId(pair));
                     let margin = columns.margin(row);
                     Some(if is_same { margin } else { -margin })
                 }
@@ -248,7 +253,7 @@ impl RoundReview {
     pub fn precision(&self) -> Option<PrecisionEstimate> {
         let rank = |pair: &PairId| {
             let row = self.columns.row_of(*pair)? as u32;
-            queue::audit_rank(&self.columns, &self.audit, self.rng_seed, self.round, row)
+            queue::audit_rank(&self.columns, &self.audit, self.rng_seed(), self.round, row)
         };
         let n_sample = self.state.audited.iter().filter_map(rank).max()? + 1;
         let label = |row: u32| side_of(self.columns.margin(row as usize));
@@ -265,7 +270,7 @@ impl RoundReview {
     /// The seed of the run's random numbers.
     #[must_use]
     pub fn rng_seed(&self) -> u64 {
-        self.rng_seed
+        self.pairs.rng_seed
     }
 
     /// Selected pairs of the round.
@@ -283,13 +288,8 @@ fn line(
 ) -> Result<SampleLine, StoreError> {
     let columns = &review.columns;
     let score = columns.score(row);
-    let sql = "SELECT n_chars_chosen, n_chars_rejected, slice FROM pairs WHERE key = ?1";
-    let (chosen, rejected, slice) = connection
-        .prepare_cached(sql)?
-        .query_row([pair_key(review.dataset, score.pair.0)], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    let n_chars = match chosen_side(review.rng_seed, score.pair) {
+    let (chosen, rejected, slice) = review.pairs.lengths(connection, score.pair)?;
+    let n_chars = match chosen_side(review.pairs.rng_seed, score.pair) {
         Side::A => (chosen, rejected),
         Side::B => (rejected, chosen),
     };
@@ -311,6 +311,7 @@ fn line(
         reason,
         n_chars,
         slice,
+        origin: review.pairs.origin(connection, score.pair)?,
     })
 }
 

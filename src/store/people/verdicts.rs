@@ -17,6 +17,7 @@ use crate::domain::verdict::Verdict;
 use crate::store::clock::now_ms;
 use crate::store::error::StoreError;
 use crate::store::events::parts::scored_pair;
+use crate::store::pairs::generated::RunPairs;
 use crate::store::rounds::selected_rounds;
 use crate::store::{Store, columns, keys, runs};
 
@@ -322,14 +323,9 @@ pub(in crate::store) fn write_oracle_rows(
 }
 
 fn require_pairs(connection: &Connection, run: i64, pairs: &[PairId]) -> Result<(), StoreError> {
-    let sql = "SELECT dataset, n_pairs FROM runs JOIN datasets ON datasets.key = runs.dataset
-               WHERE runs.key = ?1";
-    let (dataset, n_pairs): (i64, i64) =
-        connection.prepare_cached(sql)?.query_row([run], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    match pairs.iter().find(|pair| i64::from(pair.0) >= n_pairs) {
-        None => Ok(()),
-        Some(pair) => Err(StoreError::UnknownPair { dataset, pair: pair.0 }),
-    }
+    let of = RunPairs::of(connection, run)?;
+    // Only a policy's pairs may be missing below the highest number.
+    pairs.iter().try_for_each(|pair| of.source_of(connection, *pair).map(drop))
 }
 
 #[cfg(test)]

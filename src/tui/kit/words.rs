@@ -276,6 +276,7 @@ fn event_words(event: &RunEvent) -> Option<(&'static str, String)> {
             ("rollback", format!("round {from} is undone · the model is that of round {to}"))
         }
         RunEvent::CrossFitted { .. } => ("cross-fit", story::sentence(event)?),
+        RunEvent::PairsGenerated { .. } => ("policy", story::sentence(event)?),
         RunEvent::RunStopped => ("stop", "stopped on request; R resumes".to_owned()),
         RunEvent::RunFinished { reason } => ("done", stop_reason(*reason).to_owned()),
         RunEvent::RunFailed { message, hint, .. } => (
@@ -341,6 +342,7 @@ fn round_words(event: &RunEvent) -> Option<(&'static str, String)> {
         | RunEvent::Progressed { .. }
         | RunEvent::TrainStepTaken { .. }
         | RunEvent::CrossFitted { .. }
+        | RunEvent::PairsGenerated { .. }
         | RunEvent::CheckpointSaved { .. }
         | RunEvent::VerdictsRead { .. }
         | RunEvent::RequestRead { .. }

@@ -195,6 +195,7 @@ fn summary(round: u32) -> SelectionSummary {
         left_out: BTreeMap::from([(LeftOut::NotSeparated, all.len() as u64 - n_selected)]),
         histogram: ConfidenceHistogram::of(all),
         selected_histogram,
+        by_origin: None,
         audit: Box::default(),
     }
 }
@@ -228,7 +229,8 @@ pub fn sampled() -> Vec<SampledPair> {
         reward_b: 0.51,
         left_out,
         verdict: None,
-        gold: Side::A,
+        gold: Some(Side::A),
+        origin: None,
         previous_confidence: Some(0.77),
     };
     let mut all = vec![

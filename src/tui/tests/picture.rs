@@ -293,6 +293,7 @@ fn line(index: usize) -> SampleLine {
         reason: None,
         n_chars: (40, 60),
         slice: "units".to_owned(),
+        origin: None,
     }
 }
 
@@ -316,7 +317,8 @@ fn opinions(run: &RunId, line: &SampleLine) -> PairOpinions {
             reward_b: 0.51,
             left_out: line.left_out,
             verdict: line.verdict,
-            gold: Side::A,
+            gold: Some(Side::A),
+            origin: None,
             previous_confidence: None,
         },
         slice: line.slice.clone(),

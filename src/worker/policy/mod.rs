@@ -28,6 +28,7 @@ use crate::domain::event::RunEvent;
 use crate::domain::policy::run_loop::{PolicyLoop, PolicyOutcome, PolicyStep};
 use crate::domain::run_loop::Executor;
 
+pub use prompts::prompt_text;
 pub(super) use session::PolicySession;
 
 /// The result of a step's code: `None` when a person asked to stop before the step was done.

@@ -230,7 +230,7 @@ fn prompt_of(candidate: &CandidatePair) -> Result<Prompt, WorkerError> {
 }
 
 /// A prompt as the engine takes it.
-pub(super) fn prompt_text(prompt: &Prompt) -> PromptText<'_> {
+pub fn prompt_text(prompt: &Prompt) -> PromptText<'_> {
     match &prompt.messages {
         Some(messages) => {
             PromptText::Chat { messages, globals: &prompt.globals, flat: &prompt.text }

@@ -124,12 +124,7 @@ impl<'a> PolicySession<'a> {
         let pseudo_labeled: Vec<PairId> = labels.keys().map(|pair| PairId(*pair)).collect();
         let prompts = Prompts::load(&store, datasets, &state, (&texts, end), &pseudo_labeled)?;
         report_inputs(writer, &prompts)?;
-        let record = StoredRecord {
-            run: run.clone(),
-            dataset: detail.dataset,
-            store: RefCell::new(store),
-            writer,
-        };
+        let record = StoredRecord { run: run.clone(), store: RefCell::new(store), writer };
         let resources = PolicyResources {
             policy,
             texts,

@@ -70,7 +70,8 @@ fn score_words(pair: &SampledPair) -> String {
         // Of the side that is preferred now: below one half where the model has changed its mind.
         out = format!("{out} (was {})", share(Some(previous), 3));
     }
-    format!("{out} · margin {:+.2}", score.margin())
+    let origin = pair.origin.as_ref().map_or_else(String::new, |it| format!(" · from {it}"));
+    format!("{out} · margin {:+.2}{origin}", score.margin())
 }
 
 fn draw_answer(
@@ -92,7 +93,7 @@ fn draw_answer(
         None => ('=', theme.dim),
     };
     // As wide as nothing, so that both answers begin in one column whether it is shown or not.
-    let gold = if live.shows_gold && pair.gold == side { "★  " } else { "   " };
+    let gold = if live.shows_gold && pair.gold == Some(side) { "★  " } else { "   " };
     let label = format!("{letter} {mark} {gold}");
     let room = usize::from(area.width).saturating_sub(text::width(&label) + 1);
     let lines = text::wrap(answer.trim(), room, usize::from(area.height));

@@ -62,18 +62,19 @@ fn head(model: &Model, data: &SamplesData, pair: &PairOpinions, width: usize) ->
     let change = change.map(|change| format!(" {change}"));
     let change = change.unwrap_or_default();
     let says = preferred_side(sample).map_or("a tie", words::letter);
-    let gold = if model.samples.shows_gold {
-        format!(" · human says {}", words::letter(sample.gold))
-    } else {
-        String::new()
+    let who = if sample.origin.is_some() { "judge" } else { "human" };
+    let gold = match sample.gold.filter(|_| model.samples.shows_gold) {
+        Some(side) => format!(" · {who} says {}", words::letter(side)),
+        None => String::new(),
     };
+    let origin = sample.origin.as_ref().map_or_else(String::new, |it| format!(" · from {it}"));
     let slice = if pair.slice.is_empty() { String::new() } else { format!(" · {}", pair.slice) };
     let others = match queue_words::others(&model.samples, data, sample.pair) {
         Some(others) if model.samples.is_queue() => format!(" · {others}"),
         _ => String::new(),
     };
     let words_of = format!(
-        "confidence {}{change} · model says {says}{gold}{others}{slice}",
+        "confidence {}{change} · model says {says}{gold}{others}{origin}{slice}",
         share(Some(confidence), 3),
     );
     let number = format!("{} ", sample.pair);
@@ -125,8 +126,11 @@ fn draw_answer(model: &Model, pair: &PairOpinions, side: Side, area: Rect, buffe
         Some(_) => ("✗", "rejected"),
         None => ("=", "as good"),
     };
-    let gold =
-        if model.samples.shows_gold && sample.gold == side { " · ★ human label" } else { "" };
+    let gold = match &sample.origin {
+        _ if !model.samples.shows_gold || sample.gold != Some(side) => "",
+        Some(_) => " · ★ label of the judge",
+        None => " · ★ human label",
+    };
     let says = format!("{glyph} {says} · reward {reward:+.2}{gold}");
     let is_left = side == model.samples.left(sample.pair);
     let words_of = if model.samples.hides(sample.pair) {

@@ -47,6 +47,7 @@ pub fn line(index: usize) -> SampleLine {
         reason: (index % 6 == 1).then(|| "both bad".to_owned()),
         n_chars: (40 + 7 * index as u32 % 90, 60),
         slice: "helpful".to_owned(),
+        origin: None,
     }
 }
 
@@ -346,7 +347,7 @@ fn the_human_label_is_shown_for_one_pair_only() {
     let mut model = samples();
     assert!(!picture(&draw(&model)).contains('★'));
     press(&mut model, &["L"]);
-    assert_eq!(sampled()[0].gold, Side::A);
+    assert_eq!(sampled()[0].gold, Some(Side::A));
     assert!(picture(&draw(&model)).contains("★ human label"));
     press(&mut model, &["j"]);
     assert!(!picture(&draw(&model)).contains("★ human label"));
