@@ -148,7 +148,7 @@ fn fold_models_reward_a_policy() {
     let mean = |name: &str| -> f64 {
         let document: Value =
             serde_json::from_str(&ok(&place, &["policy", name, "--json"])).unwrap();
-        document["evaluations"][0]["reward"]["mean"].as_f64().unwrap()
+        document["evaluations"][0]["proxy"]["mean"].as_f64().unwrap()
     };
     assert!(mean("by-2") < mean("by-0"), "{} {}", mean("by-2"), mean("by-0"));
     let output = place.ser(&["best-of", "embedded", "--reward", "bare:folds", "--prompts", "2"]);

@@ -10,9 +10,8 @@ use crate::domain::spec::ExperimentSpec;
 use crate::engine::OpenSettings;
 use crate::engine::export::{PolicyForm, export_policy};
 use crate::engine::files::checkpoint;
-use crate::scorer::model::FOLDS;
 use crate::store::rows::RunRow;
-use crate::store::{Access, Home, Store};
+use crate::store::{Access, FOLDS, Home, Store};
 
 /// The name of the grader of the embedded prompts.
 const ORACLE: &str = "oracle";

@@ -8,10 +8,7 @@ use crate::domain::source::hub_name::HubName;
 use crate::domain::spec::ExperimentSpec;
 use crate::engine::scoring::{UseSettings, open_to_score, use_settings};
 use crate::engine::{Backbone, OpenSettings, RewardModel};
-use crate::store::{Access, Home, Store, StoreError};
-
-/// What stands for a round in the name of a run's fold models.
-pub const FOLDS: &str = "folds";
+use crate::store::{Access, FOLDS, Home, Store, StoreError};
 
 /// Which reward model is meant, and how it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]

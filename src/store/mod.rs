@@ -49,7 +49,7 @@ pub use events::writer::EventWriter;
 pub use experiments::StepsTaken;
 pub use filter::{FilterError, RunFilter};
 pub use pairs::import::{Batches, ImportItem, NewDataset};
-pub use paths::Home;
+pub use paths::{FOLDS, Home};
 pub use people::annotations::{Annotation, RunEdit};
 pub use people::opinions::{PairOpinions, RoundOpinion, RunOpinion};
 pub use people::replay::ReviewState;

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use crate::domain::run::RunId;
 
+/// The folder of a run's fold models, and what stands for a round where they are named: `RUN:folds`.
+pub const FOLDS: &str = "folds";
+
 /// The folder that holds the database, the runs and what was imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
@@ -81,7 +84,7 @@ impl Home {
     /// The folder of a run's fold models where they are kept, `runs/ID/folds`.
     #[must_use]
     pub fn fold_models(&self, run: &RunId) -> PathBuf {
-        self.run_dir(run).join("folds")
+        self.run_dir(run).join(FOLDS)
     }
 
     /// The path of what a run's worker logs, `runs/ID/worker.log`.
