@@ -3,11 +3,14 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::analysis::judging::{PeopleVerdict, judged_step, people_verdicts};
 use crate::domain::policy::best_of::{Measured, Point};
 use crate::domain::policy::metric::PolicyMetric as M;
 use crate::domain::policy::record::PolicyVerdict;
 use crate::domain::policy::win::WinRate;
+use crate::domain::policy::win::length::length_controlled;
 use crate::domain::policy::win::matrix::{Judged, win_rates};
+use crate::domain::random::text_hash;
 use crate::domain::run::RunId;
 use crate::domain::text::words::percent;
 use crate::report::ReportError;
@@ -27,6 +30,8 @@ pub struct PolicyReport {
     pub evaluations: Vec<PolicyEvaluationRow>,
     pub signs: Vec<PolicySignRow>,
     pub outcome: PolicyOutcomeRow,
+    /// What people said of its answers, blind.
+    pub people: Vec<PeopleVerdict>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +46,7 @@ struct PolicyDocument<'a> {
     best_of: &'a [Point],
     verdict: &'a Option<PolicyVerdict>,
     restored_to: Option<u32>,
+    people: Vec<Value>,
 }
 
 impl PolicyReport {
@@ -54,6 +60,7 @@ impl PolicyReport {
             evaluations: store.policy_evaluations(&run.id)?,
             signs: store.policy_signs(&run.id)?,
             outcome: store.policy_outcome(&run.id)?,
+            people: people_verdicts(store, &run.id)?,
             run,
         })
     }
@@ -87,6 +94,7 @@ impl PolicyReport {
             best_of: &self.outcome.best_of,
             verdict: &self.outcome.verdict,
             restored_to: self.outcome.restored_to,
+            people: self.people.iter().map(|it| people(it, self.run.rng_seed)).collect(),
         })
     }
 
@@ -159,6 +167,20 @@ impl PolicyReport {
     }
 }
 
+fn people(verdict: &PeopleVerdict, rng_seed: u64) -> Value {
+    let matchup = &verdict.matchup;
+    let [n_same, n_decided] = verdict.agreement;
+    json!({
+        "step": matchup.step, "other": matchup.other.as_ref().map(RunId::as_str),
+        "against": verdict.other.as_deref().unwrap_or("reference"),
+        "other_step": matchup.other_step, "n_prompts": verdict.n_prompts,
+        "n_by_reviewer": verdict.by_reviewer, "n_skipped": verdict.n_skipped,
+        "win_rate": verdict.win_rate, "at_equal_length": length_controlled(&verdict.games, rng_seed),
+        "gold_on_the_same": verdict.gold,
+        "agreement_with_gold": {"n_same": n_same, "n_decided_by_both": n_decided},
+    })
+}
+
 fn measured(measured: Option<&Measured>) -> Cell {
     let shown = measured.map(|Measured { mean, interval }| match interval {
         Some(interval) => format!("{mean:.3} [{:.3}, {:.3}]", interval.low, interval.high),
@@ -187,8 +209,7 @@ impl Matrix {
         let mut names = Vec::new();
         let mut policies = Vec::new();
         for report in reports {
-            let last = report.evaluations.last().map_or(0, |it| it.step);
-            let step = report.outcome.restored_to.unwrap_or(last);
+            let step = judged_step(&report.evaluations, &report.outcome);
             policies.push(judged(store, &report.run.id, step)?);
             names.push(report.run.name.clone());
         }
@@ -237,8 +258,9 @@ impl Matrix {
 fn judged(store: &Store, run: &RunId, step: u32) -> Result<Vec<Judged>, ReportError> {
     let prompts = store.rollouts(run, RolloutsOf::Evaluation(step))?;
     let of_prompt = prompts.iter().flat_map(|rollout| {
-        rollout.answers.iter().filter_map(|answer| {
-            let prompt = u64::from(rollout.pair.0);
+        // Numbers of another source are other prompts.
+        let prompt = text_hash(&format!("{} {}", rollout.pair.0, rollout.prompt));
+        rollout.answers.iter().filter_map(move |answer| {
             Some(Judged { prompt, gold: answer.gold?, n_tokens: answer.n_tokens })
         })
     });

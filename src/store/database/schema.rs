@@ -11,14 +11,15 @@ const APPLICATION_ID: i32 = 0x5345_524c;
 
 /// The number of the schema, which a file keeps as its `user_version`. The numbers 1 to 9 were those
 /// of steps before the first release, whose files are not read.
-const VERSION: usize = 11;
-/// The number before [`POLICY`], whose files get these tables when they are opened for writing. Read-only
-/// they are read as they are: they hold no policy run, and nothing else asks for the tables.
-const WITHOUT_POLICY: usize = 10;
+const VERSION: usize = 13;
+/// The oldest schema that is read. What a file of it or of a later one lacks it gets when it is opened for
+/// writing ([`ADDED`]). Read-only it is read as it is: where there is no table there are no rows of it.
+const OLDEST: usize = 10;
 
 const SCHEMA: &str = include_str!("schema.sql");
-/// What version 11 added.
-const POLICY: &str = include_str!("policy.sql");
+/// What each version added.
+const ADDED: [(usize, &str); 3] =
+    [(11, include_str!("policy.sql")), (12, ""), (13, include_str!("judged_games.sql"))];
 
 /// The file's schema; 0 for an empty file.
 fn version(connection: &Connection) -> Result<usize, StoreError> {
@@ -37,7 +38,7 @@ pub(in crate::store) fn check(connection: &Connection, path: &Path) -> Result<()
         return Err(StoreError::Foreign { path: path.to_owned(), application_id });
     }
     match version(connection)? {
-        0 | WITHOUT_POLICY | VERSION => Ok(()),
+        0 | OLDEST..=VERSION => Ok(()),
         found if found > VERSION => {
             Err(StoreError::Newer { path: path.to_owned(), found, known: VERSION })
         }
@@ -57,7 +58,7 @@ pub(in crate::store) fn check_current(
     Ok(())
 }
 
-/// Gives an empty file the schema, or one of the version before what it lacks, in one exclusive transaction:
+/// Gives an empty file the schema, or one of an earlier version what it lacks, in one exclusive transaction:
 /// two processes never do it at the same time, and a failure leaves the file as it was.
 pub(in crate::store) fn create(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     if version(connection)? == VERSION {
@@ -71,9 +72,9 @@ pub(in crate::store) fn create(connection: &mut Connection, path: &Path) -> Resu
         transaction.execute_batch(SCHEMA)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
-    if found != VERSION {
-        transaction.execute_batch(POLICY)?;
-        transaction.pragma_update(None, "user_version", VERSION as i64)?;
+    for (version, sql) in ADDED.into_iter().filter(|(version, _)| *version > found) {
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", version as i64)?;
     }
     Ok(transaction.commit()?)
 }
@@ -106,23 +107,28 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_version_before_gets_what_it_lacks_when_it_is_written() {
+    fn a_file_of_an_earlier_version_gets_what_it_lacks_when_it_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path());
         Store::open(&home, Access::ReadWrite).unwrap();
         let whole = schema(&home);
-        std::fs::remove_file(home.database()).unwrap();
-        let connection = Connection::open(home.database()).unwrap();
-        connection.execute_batch(SCHEMA).unwrap();
-        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-        connection.pragma_update(None, "user_version", WITHOUT_POLICY as i64).unwrap();
-        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-        drop(connection);
-        let before = schema(&home);
-        assert!(before.len() < whole.len() && Store::open(&home, Access::ReadOnly).is_ok());
-        let store = Store::open(&home, Access::ReadWrite).unwrap();
-        assert_eq!(version(&store.connection).unwrap(), VERSION);
-        assert_eq!(schema(&home), whole);
+        for earlier in OLDEST..VERSION {
+            std::fs::remove_file(home.database()).unwrap();
+            let connection = Connection::open(home.database()).unwrap();
+            connection.execute_batch(SCHEMA).unwrap();
+            for (_, sql) in ADDED.into_iter().filter(|(version, _)| *version <= earlier) {
+                connection.execute_batch(sql).unwrap();
+            }
+            connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+            connection.pragma_update(None, "user_version", earlier as i64).unwrap();
+            connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+            drop(connection);
+            let before = schema(&home);
+            assert!(before.len() < whole.len() && Store::open(&home, Access::ReadOnly).is_ok());
+            let store = Store::open(&home, Access::ReadWrite).unwrap();
+            assert_eq!(version(&store.connection).unwrap(), VERSION);
+            assert_eq!(schema(&home), whole, "from {earlier}");
+        }
     }
 
     #[test]
@@ -158,7 +164,7 @@ mod tests {
     #[test]
     fn every_older_file_is_refused_and_kept() {
         let folder = tempfile::tempdir().unwrap();
-        for n in 1..WITHOUT_POLICY {
+        for n in 1..OLDEST {
             let home = Home::new(folder.path().join(n.to_string()));
             std::fs::create_dir(home.root()).unwrap();
             let connection = Connection::open(home.database()).unwrap();
@@ -170,7 +176,7 @@ mod tests {
             for access in [Access::ReadWrite, Access::ReadOnly] {
                 let error = Store::open(&home, access).unwrap_err();
                 let expected = format!(
-                    "`{}` was made by an older `ser` (schema {n}), which this one (schema 11) does \
+                    "`{}` was made by an older `ser` (schema {n}), which this one (schema 13) does \
                      not read",
                     home.database().display()
                 );

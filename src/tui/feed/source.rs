@@ -226,7 +226,8 @@ impl Reader {
         data.loss_stride = self.loss.stride();
         data.resources = worker.and_then(|worker| self.resources.read(&worker));
         if data.detail.row.kind == RunKind::Policy {
-            data.policy = Some(PolicyData::read(store, run, self.interest.answers)?);
+            let Interest { answers, judging, .. } = &self.interest;
+            data.policy = Some(PolicyData::read(store, run, *answers, judging.as_ref())?);
         }
         if let Some(spec) = &data.spec {
             data.forecast = forecast_of(spec, &data.detail, &data.rounds, &store.phases(run)?);

@@ -62,7 +62,8 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         | Command::Live(_)
         | Command::Samples(_)
         | Command::Launch(_)
-        | Command::Policy(_) => Vec::new(),
+        | Command::Policy(_)
+        | Command::Judging(_) => Vec::new(),
     };
     let n_rows = table::n_rows(&model.compare);
     model.compare.row = model.compare.row.min(n_rows.saturating_sub(1));

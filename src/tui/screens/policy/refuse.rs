@@ -12,6 +12,9 @@ use crate::tui::shell::model::Model;
 /// Why a command cannot act now; `None` when it can.
 pub fn refusal(model: &Model, command: Command) -> Option<String> {
     let of_this = |run| Some(run) == model.policy.run.as_ref();
+    if model.policy.judging.is_some() {
+        return super::judging::refuse::refusal(model, command);
+    }
     if command == Command::Undo && !model.policy.done.iter().any(|it| of_this(&it.run)) {
         return Some("no veto was made here that could be taken back".to_owned());
     }
@@ -25,6 +28,10 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
     }
     if command == P::Metric {
         return None;
+    }
+    if command == P::Judge {
+        let policy = model.current_data().and_then(|data| data.policy.as_ref());
+        return super::judging::refuse::of_opening(policy);
     }
     let Some(selected) = selected(model) else {
         let lists = matches!(command, P::NextEvaluation | P::PreviousEvaluation | P::Follow);
@@ -48,6 +55,7 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         | P::NextAnswer
         | P::PreviousAnswer
         | P::Sort
+        | P::Judge
         | P::Beside => None,
     }
 }

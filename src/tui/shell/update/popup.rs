@@ -30,7 +30,7 @@ pub fn on_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     if model.overlay.is_none()
         && !context.is_text()
         // A digit that is no judgment is none of the next one either.
-        && context != Context::Queue
+        && !matches!(context, Context::Queue | Context::Judging)
         && let Some(Key::Char(c)) = Key::of(event)
         && let Some(digit) = c.to_digit(10)
         && (command.is_none() || model.count.is_some())
