@@ -56,6 +56,12 @@ pub fn run(context: &Context, args: &PolicyArgs) -> CliResult {
         if form == Form::Json {
             return print_text(&matrix.json()?);
         }
+        if matrix.has_several_judges() {
+            context.say(
+                "note: policies with different judges (`policy.gold`) have no rate: their scores have no \
+                 common scale",
+            );
+        }
         let table = matrix.table(&Matrix::columns(matrix.names.len()));
         return print_table(&table, form, context.ascii);
     };

@@ -15,7 +15,7 @@ use crate::domain::run::RunId;
 use crate::domain::text::words::percent;
 use crate::report::ReportError;
 use crate::report::story::of_policy;
-use crate::report::table::{Cell, Column, Table, number, text};
+use crate::report::table::{Cell, Column, Form, Table, number, text};
 use crate::store::Store;
 use crate::store::policy::{
     PolicyEvaluationRow, PolicyOutcomeRow, PolicySignRow, PolicyStepRow, RolloutsOf,
@@ -63,6 +63,12 @@ impl PolicyReport {
             people: people_verdicts(store, &run.id)?,
             run,
         })
+    }
+
+    /// The step whose weights the policy has, or had last.
+    #[must_use]
+    pub fn judged_step(&self) -> u32 {
+        judged_step(&self.evaluations, &self.outcome)
     }
 
     /// The whole of it as JSON.
@@ -195,9 +201,14 @@ fn measured(measured: Option<&Measured>) -> Cell {
 pub struct Matrix {
     /// The policies, then the reference.
     pub names: Vec<String>,
-    /// Row against column.
+    /// Who judges each policy, as its spec names it.
+    pub judges: Vec<String>,
+    /// Row against column; `None` also where two have different judges, whose scores have no common scale.
     pub rates: Vec<Vec<Option<WinRate>>>,
 }
+
+/// Most policies of a matrix, so that a row of it fits a line.
+pub const N_POLICIES_MAX: usize = 11;
 
 impl Matrix {
     /// Reads the answers of the last evaluation of each run (of the step whose weights it has), and those of
@@ -206,18 +217,38 @@ impl Matrix {
     /// # Errors
     /// When a run cannot be read.
     pub fn read(store: &Store, reports: &[PolicyReport]) -> Result<Self, ReportError> {
-        let mut names = Vec::new();
-        let mut policies = Vec::new();
+        let (mut names, mut judges, mut policies) = (Vec::new(), Vec::new(), Vec::new());
         for report in reports {
-            let step = judged_step(&report.evaluations, &report.outcome);
+            let step = report.judged_step();
             policies.push(judged(store, &report.run.id, step)?);
             names.push(report.run.name.clone());
+            judges.push(store.spec(&report.run.id)?.policy.map_or_else(String::new, |it| it.gold));
         }
         if let Some(first) = reports.first() {
             policies.push(judged(store, &first.run.id, 0)?);
             names.push("reference".to_owned());
         }
-        Ok(Self { names, rates: win_rates(&policies, 0.0) })
+        let mut rates = win_rates(&policies, 0.0);
+        // The last row is the reference of the first policy, and so is its judge.
+        let judge = |at: usize| judges.get(at).or(judges.first());
+        for (row, rates) in rates.iter_mut().enumerate() {
+            for (column, rate) in rates.iter_mut().enumerate() {
+                *rate = rate.filter(|_| judge(row) == judge(column));
+            }
+        }
+        Ok(Self { names, judges, rates })
+    }
+
+    /// Whether some of the policies have different judges.
+    #[must_use]
+    pub fn has_several_judges(&self) -> bool {
+        self.judges.iter().any(|judge| Some(judge) != self.judges.first())
+    }
+
+    /// The rates as a table in a form.
+    #[must_use]
+    pub fn text(&self, form: Form) -> String {
+        self.table(&Self::columns(self.names.len())).text(form, false)
     }
 
     /// The rates, row against column.
@@ -251,7 +282,9 @@ impl Matrix {
     /// # Errors
     /// When a value has no JSON form.
     pub fn json(&self) -> Result<String, ReportError> {
-        super::json(&json!({"schema": 1, "policies": self.names, "win_rates": self.rates}))
+        super::json(&json!({
+            "schema": 1, "policies": self.names, "judges": self.judges, "win_rates": self.rates
+        }))
     }
 }
 

@@ -16,5 +16,10 @@ CREATE TABLE judged_games (
     reviewer   TEXT NOT NULL,
     at_ms      INTEGER NOT NULL
 ) STRICT;
+-- Until then runs.learning_rate of a policy was that of its reward model's spec.
+UPDATE runs SET learning_rate = coalesce(
+    (SELECT json_extract(spec, '$.policy.learning_rate') FROM run_specs WHERE run = runs.key),
+    learning_rate
+) WHERE kind = 'policy';
 CREATE INDEX judged_games_by_run ON judged_games (run, id);
 CREATE INDEX judged_games_by_other ON judged_games (other);

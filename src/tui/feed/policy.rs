@@ -54,7 +54,7 @@ pub struct PolicyData {
     pub outcome: PolicyOutcomeRow,
     /// The answers asked for, where there are any.
     pub shown: Option<ShownAnswers>,
-    /// What people said of its answers, blind.
+    /// What people said of its answers, blind; read where answers are.
     pub people: Vec<PeopleVerdict>,
     /// Other policies that were asked prompts of the same source; read where answers are.
     pub opponents: Vec<Opponent>,
@@ -87,7 +87,7 @@ impl PolicyData {
             signs: store.policy_signs(run)?,
             outcome: store.policy_outcome(run)?,
             shown: None,
-            people: people_verdicts(store, run)?.into_iter().map(clean_verdict).collect(),
+            people: Vec::new(),
             opponents: Vec::new(),
             judging: None,
         };
@@ -98,6 +98,7 @@ impl PolicyData {
             verdict.judge = clean_line(&verdict.judge);
         }
         let Some(Answers(asked)) = answers else { return Ok(data) };
+        data.people = people_verdicts(store, run)?.into_iter().map(clean_verdict).collect();
         data.opponents = store.opponents(run)?;
         for opponent in &mut data.opponents {
             opponent.name = clean_line(&opponent.name);

@@ -216,8 +216,7 @@ impl Reviewer {
     ) -> Result<String, StoreError> {
         self.writer()?.judge_games(run, matchup, &self.name, verdicts)?;
         let is_taken_back = verdicts.last().is_some_and(|it| it.said.is_none());
-        let words =
-            if is_taken_back { "taken back: judge it again" } else { "kept · u takes it back" };
+        let words = if is_taken_back { "taken back: judge it again" } else { "kept" };
         Ok(words.to_owned())
     }
 

@@ -221,7 +221,7 @@ pub fn policy_judged(said: &[Said]) -> RunData {
     };
     let game = |at: usize| ShownGame {
         texts: texts(at),
-        is_left: at % 3 == 0,
+        is_left: at.is_multiple_of(3),
         said: said.get(at).copied(),
     };
     let games: Vec<ShownGame> = (0..QUESTIONS.len()).map(game).collect();

@@ -6,7 +6,7 @@ use crate::domain::run::RunKind;
 use crate::store::policy::RolloutsOf;
 use crate::store::rows::RunRow;
 use crate::tui::kit::words::Condition;
-use crate::tui::shell::keymap::command::Command;
+use crate::tui::shell::keymap::command::{Command, ViewerCommand};
 use crate::tui::shell::model::Model;
 
 /// Why a command cannot act now; `None` when it can.
@@ -20,6 +20,11 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
     }
     if command == Command::Redo && !model.policy.undone.iter().any(|it| of_this(&it.run)) {
         return Some("no veto was taken back".to_owned());
+    }
+    if command == Command::Viewer(ViewerCommand::Export)
+        && let Some(row) = model.current().filter(|row| row.kind == RunKind::Ser)
+    {
+        return Some(format!("{} is no policy · 2 and 3 write what it is", row.name));
     }
     let Command::Policy(command) = command else { return None };
     let Some(row) = model.current() else { return Some("no run is selected".to_owned()) };

@@ -154,7 +154,7 @@ pub const BINDINGS: &[Binding] = &[
         "export",
         C::Viewer(V::Export),
         [Char('e')],
-        &[Runs, Live, Samples, Queue],
+        &[Runs, Live, Samples, Queue, Policy],
         "write what is shown to a file …",
         "export"
     ),

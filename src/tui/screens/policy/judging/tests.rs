@@ -49,7 +49,7 @@ fn nothing_says_whose_an_answer_is_until_all_are_judged() {
     for word in ["gold", "reward", "tokens", "the policy", "wins"] {
         assert!(!of_screen.contains(word), "{word}\n{of_screen}");
     }
-    assert!(of_screen.contains("0 of 3 judged · 1 ties of the same words"), "{of_screen}");
+    assert!(of_screen.contains("0 of 3 judged · 1 tie of the same words"), "{of_screen}");
     let effects = press(&mut model, &["1"]);
     assert_eq!(recorded(&effects), [verdict(100, Some(Said::Win))], "the policy was on the left");
     let effects = press(&mut model, &["u"]);

@@ -55,14 +55,18 @@ fn draw_head(
     let n_asked = sitting.n_asked();
     let n_judged = n_asked - sitting.n_open();
     let n_same = sitting.data.games.len() - n_asked;
-    let mut words =
+    let words =
         format!(" judging blind · step {step} against {other} · {n_judged} of {n_asked} judged");
-    if n_same > 0 {
-        words.push_str(&format!(" · {n_same} ties of the same words are not shown"));
-    }
     let who = format!("{} ", model.samples.judging.reviewer);
     let room = usize::from(area.width).saturating_sub(text::width(&who) + 1);
-    put(buffer, area, 0, Line::styled(text::cut(&words, room), theme.heading));
+    let ties = match n_same {
+        0 => String::new(),
+        1 => " · 1 tie of the same words is not shown".to_owned(),
+        n => format!(" · {n} ties of the same words are not shown"),
+    };
+    let ways = [format!("{words}{ties}"), words.clone()];
+    let words = text::cut(text::first_that_fits(&ways, room), room);
+    put(buffer, area, 0, Line::styled(words, theme.heading));
     put_right(buffer, area, 0, Line::styled(who, theme.dim));
 }
 
