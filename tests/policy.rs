@@ -125,8 +125,8 @@ fn every_objective_runs_to_its_verdict() {
     let path = out.to_str().unwrap();
     ok(&place, &["export", "grpo", "--format", "jsonl", "-o", path]);
     let rows = std::fs::read_to_string(&out).unwrap();
-    // 3 steps of 3 prompts with 8 answers, 3 evaluations of 6 prompts with one.
-    assert_eq!(rows.lines().count(), 3 * 3 * 8 + 3 * 6, "{rows}");
+    // 3 steps of 3 prompts with 3 answers, 3 evaluations of 6 prompts with one.
+    assert_eq!(rows.lines().count(), 3 * 3 * 3 + 3 * 6, "{rows}");
     let refused = place.ser(&["export", "grpo", "--format", "csv", "--what", "labels", "-o", "x"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.starts_with("error: `grpo` is a policy run, whose rows are rollouts\n"), "{said}");

@@ -35,7 +35,23 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
             "nothing was judged in this sitting"
         }
         Command::Redo => "what was taken back is judged anew",
-        _ => return None,
+        Command::Judging(_)
+        | Command::Undo
+        | Command::Move(_)
+        | Command::Show(_)
+        | Command::Viewer(_)
+        | Command::Popup(_)
+        | Command::List(_)
+        | Command::Pane(_)
+        | Command::Worker(_)
+        | Command::Copy
+        | Command::Wrap
+        | Command::Runs(_)
+        | Command::Live(_)
+        | Command::Samples(_)
+        | Command::Compare(_)
+        | Command::Launch(_)
+        | Command::Policy(_) => return None,
     };
     Some(why.to_owned())
 }

@@ -97,7 +97,21 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
             scroll(model, motion, n);
             Vec::new()
         }
-        _ => Vec::new(),
+        Command::Show(_)
+        | Command::Viewer(_)
+        | Command::Popup(_)
+        | Command::List(_)
+        | Command::Pane(_)
+        | Command::Worker(_)
+        | Command::Redo
+        | Command::Copy
+        | Command::Wrap
+        | Command::Runs(_)
+        | Command::Live(_)
+        | Command::Samples(_)
+        | Command::Compare(_)
+        | Command::Launch(_)
+        | Command::Policy(_) => Vec::new(),
     }
 }
 
