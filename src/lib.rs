@@ -44,7 +44,8 @@
 //!    append-only tables, `verdicts`, `rollout_vetoes` and `requests`; the worker reads them between steps, and the
 //!    step at which one took effect is itself an event. (An oracle's verdicts, in a spec that asks
 //!    for one, are derived from the worker's event like any other row.) What people keep for
-//!    themselves (tags, notes, the archive, the baseline) lies apart, and no run depends on it.
+//!    themselves (tags, notes, the archive, the baseline, their verdicts on policies) lies apart, and no
+//!    run depends on it.
 //!    (`only_workers_and_the_store_write_events`)
 //! 4. Every event has a sequence number per run; applying events 1..n in order rebuilds the run,
 //!    scores and margins included. There is one function that does so, [`store::Store::apply`].

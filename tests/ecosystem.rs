@@ -67,3 +67,11 @@ fn a_step_of_grpo_in_trl_is_rewarded_as_ser_scores() {
 fn huggingface_hub_and_ser_share_a_cache() {
     run_script("check_hub_cache.py", &[("--model", models().join("stories260K/hf"))]);
 }
+
+/// Needs Python (`SER_PYTHON`, else `python3`) with datasets.
+#[test]
+#[cfg(feature = "parquet")]
+#[ignore = "trains a small policy and loads datasets; half a minute"]
+fn datasets_reads_the_rollouts_of_a_policy() {
+    run_script("check_rollouts.py", &[]);
+}

@@ -121,6 +121,15 @@ fn every_objective_runs_to_its_verdict() {
     let (own, other) = (&matrix["win_rates"][0][1], &matrix["win_rates"][1][0]);
     let sum = own["rate"]["share"].as_f64().unwrap() + other["rate"]["share"].as_f64().unwrap();
     assert!((sum - 1.0).abs() < 1e-12 && own["n_prompts"] == 6, "{own}");
+    let out = place.path("rollouts.jsonl");
+    let path = out.to_str().unwrap();
+    ok(&place, &["export", "grpo", "--format", "jsonl", "-o", path]);
+    let rows = std::fs::read_to_string(&out).unwrap();
+    // 3 steps of 3 prompts with 3 answers, 3 evaluations of 6 prompts with one.
+    assert_eq!(rows.lines().count(), 3 * 3 * 3 + 3 * 6, "{rows}");
+    let refused = place.ser(&["export", "grpo", "--format", "csv", "--what", "labels", "-o", "x"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.starts_with("error: `grpo` is a policy run, whose rows are rollouts\n"), "{said}");
     let lines = ok(&place, &["rollouts", "grpo", "--step", "2", "--json"]);
     let answers: Vec<Value> = lines.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
     assert_eq!(answers.len(), 9);

@@ -8,6 +8,7 @@ mod arms;
 mod clock;
 mod disagreement;
 mod error;
+pub mod judging;
 mod metrics;
 mod paired;
 mod settings;

@@ -69,7 +69,27 @@ pub enum LaunchError {
         /// Which part would be empty.
         error: SplitError,
     },
-    /// A file of the home cannot be written.
+    /// A path names neither a file nor a directory.
+    #[error("`{}` is no place for an export", path.display())]
+    NoPlace { path: PathBuf },
+    /// The folder of an export is missing.
+    #[error("`{}` is no directory", path.display())]
+    NoFolder { path: PathBuf },
+    /// Something is where an export should go.
+    #[error("`{}` is there already", path.display())]
+    Taken { path: PathBuf },
+    /// A directory that may hold anything is where an export should go.
+    #[error("`{}` is a directory that no export made", path.display())]
+    NotOurs { path: PathBuf },
+    /// A policy run whose worker has kept nothing yet.
+    #[error("`{name}` has no weights yet")]
+    NoWeights {
+        /// The run's name.
+        name: String,
+        /// The run's id, for the hint.
+        id: String,
+    },
+    /// A file of the home, or of an export, cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
         path: PathBuf,
@@ -141,6 +161,13 @@ impl LaunchError {
             Self::Split { .. } => {
                 "give more pairs, or change `data.seed_labels` and `data.validation_share`"
             }
+            Self::NoWeights { id, .. } => {
+                return Some(format!("`ser attach {id}` shows how far it is"));
+            }
+            Self::NoPlace { .. } => "name a file or a directory",
+            Self::NoFolder { .. } => "make it first (`mkdir -p`)",
+            Self::Taken { .. } => "name another place, or add `--force` to replace it",
+            Self::NotOurs { .. } => "name another place, or remove it yourself",
             Self::Write { .. } => "check the path and its permissions",
             Self::SeedTwice { .. } => "the same random seed gives the same run",
             Self::SameArm { .. } => "name each arm once; `--set ARM:key=value` changes one of them",

@@ -7,12 +7,14 @@
 pub mod by_name;
 mod dry_run;
 mod error;
+pub mod export;
 pub mod import;
 mod policy;
 pub mod presets;
 mod queue;
 mod read_ahead;
 mod request;
+pub mod target;
 #[cfg(test)]
 mod tests;
 

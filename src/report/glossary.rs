@@ -921,6 +921,15 @@ pub const TERMS: &[Term] = &[
         [Policy]
     ),
     term!(
+        ["blind judging"],
+        "A person compares two answers to a held-out prompt without knowing whose they are: the policy's and \
+         its reference's, or another policy's.",
+        "A rate that the judge's on the same prompts agrees with: then gold measures what people mean.",
+        "`b` on the policy screen (`6`); `ser policy RUN` has the numbers. Sides are a function of run, \
+         person and prompt, and are told when all is judged.",
+        [Policy]
+    ),
+    term!(
         ["sign of trouble"],
         "A known way in which a policy goes wrong, seen in its numbers and told in one sentence.",
         "None. `!` on the charts stands where one was seen first.",

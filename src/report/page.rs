@@ -4,16 +4,23 @@ use std::collections::BTreeMap;
 
 use super::ReportError;
 use super::curve::{CurveAxis, CurveMetric};
-use super::html::{RunPart, report_html};
+use super::html::{PolicyPart, RunPart, report_html};
+use super::listing::policy::{Matrix, PolicyReport};
 use super::picture::{Picture, comparison_svg, run_svg};
 use crate::analysis;
+use crate::analysis::judging::games_of;
 use crate::analysis::{ComparedRun, Comparison, ComparisonCache, ComparisonQuery, RoundChoice};
 use crate::domain::metrics::Split;
+use crate::domain::policy::judging::Matchup;
 use crate::domain::preference::PairId;
-use crate::domain::run::RunId;
+use crate::domain::random::{Place, Purpose};
+use crate::domain::run::{RunId, RunKind};
 use crate::domain::stats::paired::{PairedDifference, PairedOutcomes, accuracy_difference};
 use crate::store::Store;
+use crate::store::rows::RunRow;
 
+/// Rollouts of a policy.
+const N_ROLLOUTS: usize = 10;
 /// Points of a loss curve.
 const N_LOSS_POINTS: usize = 400;
 
@@ -44,10 +51,30 @@ pub fn report_of(
         let audit = review.and_then(|it| it.precision());
         let (verdicts, _) = store.verdicts(id, None)?;
         let panel = store.panel(id)?;
-        parts.push(RunPart { detail, audit, change, samples, verdicts, panel });
+        let policy = match detail.row.kind {
+            RunKind::Policy => Some(policy_part(store, &detail.row)?),
+            RunKind::Ser => None,
+        };
+        parts.push(RunPart { detail, audit, change, samples, verdicts, panel, policy });
     }
+    let policies: Option<Vec<PolicyReport>> =
+        parts.iter().map(|part| part.policy.as_ref().map(|it| it.report.clone())).collect();
+    let matrix = match policies {
+        Some(reports) if reports.len() > 1 => Some(Matrix::read(store, &reports)?),
+        _ => None,
+    };
     let made_at = format!("{:.0}", jiff::Timestamp::now());
-    Ok(report_html(&comparison, &parts, &made_at))
+    Ok(report_html(&comparison, &parts, matrix.as_ref(), &made_at))
+}
+
+/// A policy with some of its answers to held-out prompts, the same ones whenever it is read.
+fn policy_part(store: &Store, run: &RunRow) -> Result<PolicyPart, ReportError> {
+    let report = PolicyReport::read(store, run.clone())?;
+    let matchup = Matchup { step: report.judged_step(), other: None, other_step: 0 };
+    let games = games_of(store, &run.id, &matchup)?;
+    let order = Place::new(run.rng_seed, Purpose::Display).permutation(games.len());
+    let answers = order.iter().take(N_ROLLOUTS).map(|at| games[*at as usize].clone());
+    Ok(PolicyPart { answers: answers.collect(), report })
 }
 
 /// Reads a run and draws a chart of it as an SVG file.

@@ -5,6 +5,10 @@ use super::*;
 use crate::analysis;
 use crate::analysis::{Comparison, ComparisonCache, ComparisonQuery, N_RUNS_MAX, RoundChoice};
 use crate::domain::metrics::Evaluation;
+use crate::domain::policy::judging::{Matchup, Said};
+use crate::domain::preference::PairId;
+use crate::domain::run::RunId;
+use crate::store::judging::NewVerdict;
 use crate::store::rows::RoundRow;
 use crate::store::testing;
 
@@ -98,7 +102,7 @@ fn curves_that_are_one_are_drawn_once() {
     let svg = comparison_svg(&found, CurveMetric::TestAccuracy, CurveAxis::Round);
     assert_eq!(svg.matches("<polyline").count(), 1);
     assert!(svg.contains("A a|b (base) = B c, &quot;d&quot; &lt;e&gt;"), "{svg}");
-    let page = html::report_html(&found, &[], "now");
+    let page = html::report_html(&found, &[], None, "now");
     assert!(page.contains("A a|b (base) = B c"), "one line of the legend");
 }
 
@@ -165,4 +169,42 @@ fn the_json_has_the_promised_keys() {
     assert_eq!(json["runs"][1]["curve"][1]["wall_s"], 4.0);
     assert_eq!(json["metrics"][0]["values"][1], 0.8);
     assert!(json["metrics"][0]["differences"][0].is_null());
+}
+
+#[test]
+fn the_page_of_a_policy_has_its_numbers_and_answers() {
+    let mut fixture = crate::store::testing::store();
+    let runs = [fixture.policy("rloo & <co>", 0.2), fixture.policy("dpo", 0.1)];
+    let [first, _] = &runs;
+    let matchup = Matchup { step: 10, other: None, other_step: 0 };
+    let verdict = NewVerdict { pair: PairId(3), said: Some(Said::Win), is_left: true };
+    fixture.store.judge_games(first, &matchup, "<anna>", &[verdict]).unwrap();
+    let of =
+        |runs: &[RunId]| report_of(&fixture.store, runs.to_vec(), RoundChoice::Last, 3).unwrap();
+    let page = of(&runs[..1]);
+    for wanted in [
+        "<h1>rloo &amp; &lt;co&gt;</h1>",
+        "answer 10 to &lt;b&gt;3&lt;/b&gt;",
+        "answer 0 to &lt;b&gt;3&lt;/b&gt;",
+        "Evaluations on held-out prompts",
+        "Signs of trouble",
+        "wins 100.0 % (",
+        "by &lt;anna&gt;, blind, over 1 of 8 prompts",
+        "policy.objective",
+    ] {
+        assert!(page.contains(wanted), "{wanted}\n{page}");
+    }
+    assert!(!page.contains("<b>3</b>") && !page.contains("<co>") && !page.contains("<anna>"));
+    assert_eq!(page.matches("<article>").count(), 8);
+    assert!(!page.contains("Round by round") && !page.contains("Sampled pairs"));
+    insta::assert_snapshot!("page_of_a_policy", body(&page));
+    assert!(!page.contains("NaN") && !page.contains("inf "));
+    let both = of(&runs);
+    assert!(both.contains("How often the row wins against the column") && both.contains("2 dpo"));
+}
+
+/// What stands between head and settings: no id and no time.
+fn body(page: &str) -> &str {
+    let (from, to) = (page.find("<div class=\"cards\">").unwrap(), page.find("<details>").unwrap());
+    &page[from..to]
 }

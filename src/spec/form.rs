@@ -137,8 +137,12 @@ mod tests {
         assert_eq!(find("model.backbone").choices, [""; 0]);
         assert!(find("train.learning_rate").help.starts_with("Peak learning rate"));
         assert!(find("selection.low_threshold").help.contains("`low_threshold`"));
-        for key in &keys {
+        for (at, key) in keys.iter().enumerate() {
             assert!(!key.help.is_empty(), "{}", key.key);
+            let of_policy = key.key.starts_with("policy.");
+            let is_same = |it: &&KeyHelp| it.key.starts_with("policy.") && it.help == key.help;
+            let same = keys[..at].iter().find(is_same);
+            assert!(!of_policy || same.is_none(), "{} is explained as another key", key.key);
         }
     }
 

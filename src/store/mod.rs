@@ -22,6 +22,7 @@ pub mod events;
 mod experiments;
 mod filter;
 mod find;
+pub mod judging;
 mod keys;
 mod naming;
 mod pairs;

@@ -11,8 +11,13 @@ use super::database::connection::{self, Access};
 use super::{Home, StoreError};
 
 /// What the tables are and who writes them, in SQL with comments.
-pub const SCHEMA: &str =
-    concat!(include_str!("database/schema.sql"), "\n", include_str!("database/policy.sql"));
+pub const SCHEMA: &str = concat!(
+    include_str!("database/schema.sql"),
+    "\n",
+    include_str!("database/policy.sql"),
+    "\n",
+    include_str!("database/judged_games.sql")
+);
 
 /// How many instructions of its machine `SQLite` executes between two looks at the clock.
 const N_INSTRUCTIONS: i32 = 20_000;

@@ -13,6 +13,7 @@ use crate::domain::pool::Origin;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::run::{Liveness, RequestKind, RunId, RunKind, RunStatus, StopReason};
 use crate::domain::selection::LeftOut;
+use crate::domain::spec::ExperimentSpec;
 use crate::domain::told;
 use crate::domain::verdict::Verdict;
 
@@ -153,7 +154,7 @@ pub struct SpecFacts {
     pub backbone: Arc<str>,
     /// The value of `data.source`.
     pub source: Arc<str>,
-    /// The value of `train.learning_rate`.
+    /// The value of `train.learning_rate`; of a policy that of `policy.learning_rate`.
     pub learning_rate: Option<f64>,
     /// `selection.high_threshold`
     pub high_threshold: Option<f64>,
@@ -164,6 +165,14 @@ pub struct SpecFacts {
 }
 
 impl SpecFacts {
+    /// The rate that the weights of a run's own learn at, as a person wrote it: `1e-4` as `f32` would print
+    /// as 0.0000999999974 in `f64`.
+    pub(super) fn learning_rate_of(spec: &ExperimentSpec) -> f64 {
+        let rate = spec.train.learning_rate;
+        let written = || rate.to_string().parse().unwrap_or(f64::from(rate));
+        spec.policy.as_ref().map_or_else(written, |policy| policy.learning_rate)
+    }
+
     /// Whether two runs are tested on the same data set; their pairs can be compared one by one.
     #[must_use]
     pub fn shares_test_with(&self, other: &Self) -> bool {

@@ -54,6 +54,7 @@ impl Store {
                 new.experiment.as_deref().map(|name| keys::experiment(transaction, name));
             let experiment = experiment.transpose()?;
             let id = naming::unused_id(transaction, &name)?;
+            let learning_rate = SpecFacts::learning_rate_of(new.spec);
             transaction.execute(
                 "INSERT INTO runs (id, name, experiment, arm, rng_seed, rounds_max, dataset,
                                    test_dataset, created_at_ms, backbone, source, learning_rate,
@@ -71,7 +72,7 @@ impl Store {
                     now_ms(),
                     &new.spec.model.backbone,
                     new.spec.data.source.to_string(),
-                    decimal(new.spec.train.learning_rate),
+                    learning_rate,
                     new.spec.selection.rule.has_two_thresholds().then_some(high),
                     new.spec.kind.name(),
                     new.spec.model.device.slots_name(),
@@ -280,11 +281,6 @@ fn unknown_kind(row: &Row<'_>, kind: &str) -> StoreError {
 /// A text that other rows may share.
 fn text(row: &Row<'_>, index: usize, shared: &mut Shared) -> Result<Arc<str>, StoreError> {
     Ok(shared.one(row.get_ref(index)?.as_str().map_err(rusqlite::Error::from)?))
-}
-
-/// The decimal number that a person wrote: `1e-4` as `f32` would print as 0.0000999999974 in `f64`.
-fn decimal(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 fn progress(row: &Row<'_>, first: usize) -> Result<Option<ProgressRow>, StoreError> {

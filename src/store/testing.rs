@@ -7,9 +7,13 @@ use super::{Access, Attempt, Batches, Home, ImportItem, NewDataset, NewRun, Stor
 use crate::domain::event::{EventRecord, RunEvent, SelectionSummary};
 use crate::domain::metrics::histogram::ConfidenceHistogram;
 use crate::domain::phase::Phase;
+use crate::domain::policy::best_of::Measured;
+use crate::domain::policy::metric::{Metrics, PolicyMetric};
+use crate::domain::policy::record::{PolicyEvaluation, RolloutAnswer, RolloutPrompt};
+use crate::domain::policy::settings::{ObjectiveName, PolicySpec};
 use crate::domain::preference::{PairId, PreferencePair};
 use crate::domain::pseudo_label::PairScore;
-use crate::domain::run::RunId;
+use crate::domain::run::{RunId, RunKind, StopReason};
 use crate::domain::selection::learning_status::LearningStatus;
 use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::spec::{Amount, ExperimentSpec, RuleName, SelectionSpec, TrainSpec};
@@ -47,6 +51,35 @@ impl Fixture {
         self.store.create_run(&new).unwrap().id
     }
 
+    /// A policy that took ten steps: the answers to the first eight prompts before them, those of step 10,
+    /// and those after it. The judge (`oracle`) finds the ones after it better by `gain` than 0.5, here and
+    /// there by a little more.
+    pub(crate) fn policy(&mut self, name: &str, gain: f64) -> RunId {
+        let policy =
+            PolicySpec { gold: "oracle".to_owned(), ..PolicySpec::of(ObjectiveName::Rloo) };
+        let spec =
+            ExperimentSpec { kind: RunKind::Policy, policy: Some(Box::new(policy)), ..spec() };
+        let new = NewRun {
+            name: Some(name.to_owned()),
+            spec: &spec,
+            dataset: self.dataset,
+            test_dataset: None,
+            experiment: None,
+        };
+        let run = self.store.create_run(&new).unwrap().id;
+        let attempt = self.begin(&run);
+        let metrics = Metrics::from([(PolicyMetric::Reward, 0.7)]);
+        let events = vec![
+            policy_evaluated(0, 0.0),
+            RunEvent::RolloutsSampled { step: 10, prompts: policy_answers(10, gain) },
+            RunEvent::PolicyStepTaken { step: 10, metrics, elapsed_ms: 4 },
+            policy_evaluated(10, gain),
+            RunEvent::RunFinished { reason: StopReason::StepLimit },
+        ];
+        self.apply(&run, attempt, events);
+        run
+    }
+
     /// Takes a run as this process.
     pub(crate) fn begin(&mut self, run: &RunId) -> Attempt {
         self.store.begin_attempt(run, &liveness::current_worker()).unwrap()
@@ -63,6 +96,38 @@ impl Fixture {
     pub(crate) fn apply(&mut self, run: &RunId, attempt: Attempt, events: Vec<RunEvent>) {
         self.store.apply(&records(run, attempt, events)).unwrap();
     }
+}
+
+fn policy_answers(step: u32, gain: f64) -> Vec<RolloutPrompt> {
+    let answer = |pair: u32| RolloutAnswer {
+        text: format!("answer {step} to <b>{pair}</b>"),
+        n_tokens: 5 + step + pair % 3,
+        has_end: pair != 7,
+        reward: Some(0.2 + gain * 2.0 + 0.01 * f64::from(pair)),
+        gold: Some(
+            0.5 + if pair.is_multiple_of(4) { -0.01 * gain } else { gain + 0.01 * f64::from(pair) },
+        ),
+        divergence: Some(0.01 * f64::from(step)),
+        ..RolloutAnswer::default()
+    };
+    (0..8).map(|pair| RolloutPrompt { pair, answers: vec![answer(pair)] }).collect()
+}
+
+fn policy_evaluated(step: u32, gain: f64) -> RunEvent {
+    let prompts = policy_answers(step, gain);
+    let answers = || prompts.iter().flat_map(|it| &it.answers);
+    let of = |value: fn(&RolloutAnswer) -> Option<f64>| {
+        Measured::of(&answers().filter_map(value).collect::<Vec<f64>>())
+    };
+    let evaluation = PolicyEvaluation {
+        n_prompts: 8,
+        proxy: of(|it| it.reward),
+        gold: of(|it| it.gold),
+        divergence: of(|it| it.divergence),
+        length: of(|it| Some(f64::from(it.n_tokens))).unwrap(),
+        clipped_ratio: 0.125,
+    };
+    RunEvent::PolicyEvaluated { step, evaluation, prompts }
 }
 
 /// Numbers events from the attempt's first number on.

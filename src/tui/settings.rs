@@ -464,6 +464,7 @@ fn context_words(context: Context) -> &'static str {
         Context::Compare => "compare",
         Context::Launch => "launch",
         Context::Policy => "policy",
+        Context::Judging => "judging",
         Context::Confirm | Context::Choice | Context::Prompt => "popup",
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::spec::ColumnsSpec;
 /// When the place is taken, or is no place for a file.
 pub fn place(path: &Path) -> CliResult<Target> {
     Target::new(path, false).map_err(|error| {
+        let error = CliError::from(error);
         let is_there = path.symlink_metadata().is_ok();
         if is_there { error.with_hint("name another file, or remove it yourself") } else { error }
     })

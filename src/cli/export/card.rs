@@ -7,6 +7,7 @@ use crate::domain::spec::ExperimentSpec;
 use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
 use crate::engine::export::{Exported, InputForm};
+use crate::launch::target::MARKER;
 use crate::report;
 use crate::report::EvaluationDocument;
 use crate::scorer::trained::TrainedRound;
@@ -123,7 +124,7 @@ pub fn readme(
             InputForm::Two => "The model reads prompt and response as two texts.".to_owned(),
         },
         max = exported.max_tokens,
-        marker = super::target::MARKER,
+        marker = MARKER,
     )
 }
 

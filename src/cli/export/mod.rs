@@ -23,16 +23,16 @@ mod picture;
 mod policy;
 mod rows;
 mod table;
-mod target;
 
-pub use target::Target;
+pub use crate::launch::target::Target;
 
 /// Arguments of `ser export`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  ser export my-run --format hf -o reward-model\n  \
     ser export my-run --format jsonl --what labels -o labels.jsonl\n  \
     ser export ser-1 full-1 --format html -o report.html\n  \
-    ser export my-run --format png --chart loss -o loss.png")]
+    ser export my-run --format png --chart loss -o loss.png\n  \
+    ser export my-policy --format parquet --what rollouts -o rollouts.parquet")]
 pub struct ExportArgs {
     /// Id, unique prefix of an id, or name; several for a report or picture that compares them
     #[arg(required = true, num_args = 1.., value_name = "RUN")]
@@ -45,7 +45,7 @@ pub struct ExportArgs {
     out: PathBuf,
     #[command(flatten)]
     round: RoundArgs,
-    /// Which rows a table has
+    /// Which rows a table has [default: labels; of a policy run: rollouts]
     #[arg(long, value_enum, value_name = "WHAT")]
     what: Option<What>,
     /// Which chart a picture shows [default: accuracy]
@@ -131,7 +131,7 @@ pub fn run(context: &Context, args: &ExportArgs) -> CliResult {
         return Err(CliError::input("`--best` chooses among weights, not among rows")
             .with_hint("name the round with `--round`"));
     }
-    let what = (args.what.unwrap_or_default(), form);
+    let what = (args.what, form);
     table::export(context, &store, (run, args.round.round), what, &target)
 }
 

@@ -1,13 +1,14 @@
 //! `--format hf` and `--format peft`: the reward model of a round.
 
 use super::super::{CliError, CliResult, Context};
-use super::{Target, card, parity, say_done, target};
+use super::{Target, card, parity, say_done};
 use crate::cli::model::scorer::RoundArgs;
 use crate::domain::spec::Tuning;
 use crate::domain::text::words;
 use crate::engine::export::TrainedModel;
 use crate::engine::text::chat::ChatTemplate;
 use crate::engine::{EngineError, OpenSettings};
+use crate::launch::target::MARKER;
 use crate::scorer::trained;
 use crate::store::Store;
 
@@ -31,7 +32,7 @@ pub fn export(
         return Err(EngineError::NoAdapter.into());
     }
     let model = TrainedModel::open(&settings, &found.checkpoint)?;
-    let exported = target.directory(|dir| {
+    let exported = target.directory(|dir| -> CliResult<_> {
         let exported = if is_adapter {
             model.write_adapter(dir, target.place())?
         } else {
@@ -48,7 +49,7 @@ pub fn export(
             parity::examples(store, &found, &exported, has_template)?
         };
         for (name, text) in [
-            (target::MARKER, serde_json::to_string_pretty(&marker)? + "\n"),
+            (MARKER, serde_json::to_string_pretty(&marker)? + "\n"),
             ("README.md", card::readme(&found, &exported, contents, &examples)),
         ] {
             let path = dir.join(name);

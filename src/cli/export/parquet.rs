@@ -34,10 +34,10 @@ impl Kind {
     fn of(column: &str, is_conversational: bool) -> Self {
         match column {
             "prompt" | "chosen" | "rejected" if is_conversational => Self::Messages,
-            "round" | "pair" | "step" => Self::Count,
-            "selected" | "correct" | "blind" | "in_force" => Self::Flag,
-            "prompt" | "chosen" | "rejected" | "run" | "verdict" | "reviewer" | "left_out"
-            | "split" | "metric" => Self::Text,
+            "round" | "pair" | "step" | "evaluation" | "answer" | "n_tokens" => Self::Count,
+            "selected" | "correct" | "blind" | "in_force" | "ended" | "vetoed" => Self::Flag,
+            "response" | "prompt" | "chosen" | "rejected" | "run" | "verdict" | "reviewer"
+            | "left_out" | "split" | "metric" => Self::Text,
             _ => Self::Number,
         }
     }
@@ -66,7 +66,8 @@ pub fn write(source: &Source<'_>, what: What, path: &Path) -> CliResult<u64> {
         CliError::input(format!("cannot write `{}`: {error}", path.display()))
             .with_hint("check the path and its permissions")
     };
-    let is_conversational = source.is_conversational();
+    // Rollouts have their prompts as texts.
+    let is_conversational = source.is_conversational() && what != What::Rollouts;
     let kind = |column: &&str| Kind::of(column, is_conversational);
     let kinds: Vec<Kind> = what.columns().iter().map(kind).collect();
     let file = File::create(path).map_err(|error| CliError::io("write", path, &error))?;

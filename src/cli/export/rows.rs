@@ -9,10 +9,12 @@ use super::super::{CliError, CliResult};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{CandidatePair, PairId, Side};
 use crate::domain::review::Judgment;
+use crate::domain::run::RunKind;
 use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::domain::stats::bradley_terry::preference_probability;
 use crate::domain::text::conversation::Message;
 use crate::domain::verdict::{Verdict, VerdictSet};
+use crate::report::listing::rollouts;
 use crate::store::rows::RunDetail;
 use crate::store::{RoundRow, Store};
 
@@ -31,6 +33,8 @@ pub enum What {
     Margins,
     /// Every metric of every round, and the training loss of every step
     Metrics,
+    /// The answers of a policy run: those that its steps learned from, then those to the held-out prompts
+    Rollouts,
     /// The labels that people gave, of every reviewer, as TRL reads pairs; those in force are trained
     /// on
     HumanLabels,
@@ -70,6 +74,22 @@ impl What {
                 "left_out",
                 "verdict",
                 "reviewer",
+            ],
+            Self::Rollouts => &[
+                "run",
+                "step",
+                "evaluation",
+                "pair",
+                "answer",
+                "prompt",
+                "response",
+                "reward",
+                "gold",
+                "advantage",
+                "divergence",
+                "n_tokens",
+                "ended",
+                "vetoed",
             ],
             Self::Margins => &["run", "round", "split", "pair", "margin", "correct"],
             Self::Metrics => &["run", "round", "step", "metric", "value"],
@@ -143,6 +163,26 @@ impl<'a> Source<'a> {
         Ok(Self { store, detail, rounds, verdicts, reviewers, is_conversational })
     }
 
+    /// The rows that are meant where nothing is said: those that a run of this kind is for.
+    ///
+    /// # Errors
+    /// When a run of this kind has no such rows.
+    pub fn what(&self, asked: Option<What>) -> CliResult<What> {
+        let name = &self.detail.row.name;
+        match (self.detail.row.kind, asked) {
+            (RunKind::Policy, None | Some(What::Rollouts)) => Ok(What::Rollouts),
+            (RunKind::Ser, asked) if asked != Some(What::Rollouts) => Ok(asked.unwrap_or_default()),
+            (RunKind::Ser, _) => {
+                Err(CliError::input(format!("`{name}` is no policy run, so it has no rollouts"))
+                    .with_hint("leave `--what` out for its pseudo-labels"))
+            }
+            (RunKind::Policy, _) => {
+                Err(CliError::input(format!("`{name}` is a policy run, whose rows are rollouts"))
+                    .with_hint("leave `--what` out, or write `--what rollouts`"))
+            }
+        }
+    }
+
     /// Whether the texts are exported as messages.
     #[must_use]
     pub fn is_conversational(&self) -> bool {
@@ -166,7 +206,27 @@ impl<'a> Source<'a> {
             What::Margins => self.margins(emit),
             What::Metrics => self.metrics(emit),
             What::HumanLabels => self.human_labels(emit),
+            What::Rollouts => self.rollouts(emit),
         }
+    }
+
+    fn rollouts(&self, emit: Emit<'_>) -> CliResult {
+        let run = &self.detail.row.id;
+        for of in rollouts::every(self.store, run)? {
+            for rollout in self.store.rollouts(run, of)? {
+                for (number, answer) in rollout.answers.iter().enumerate() {
+                    let record = rollouts::record(of, &rollout, number, answer);
+                    let cell = |column: &&str| match *column {
+                        "run" => json!(self.id()),
+                        column => record.get(column).cloned().unwrap_or_default(),
+                    };
+                    let row: Vec<Cell> =
+                        What::Rollouts.columns().iter().map(cell).map(Cell::Plain).collect();
+                    emit(&row)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn id(&self) -> &str {

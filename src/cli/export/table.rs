@@ -32,10 +32,11 @@ pub fn export(
     context: &Context,
     store: &Store,
     (run, round): (&str, Option<u32>),
-    (what, form): (What, Form),
+    (what, form): (Option<What>, Form),
     target: &Target,
 ) -> CliResult {
     let source = Source::open(store, run, round)?;
+    let what = source.what(what)?;
     let n = target.file(|path| match form {
         #[cfg(feature = "parquet")]
         Form::Parquet => super::parquet::write(&source, what, path),

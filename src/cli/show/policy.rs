@@ -3,6 +3,7 @@
 use crate::cli::print::{FormArgs, print_line, print_table, print_text};
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::run::RunKind;
+use crate::domain::text::clean::clean_line;
 use crate::domain::text::words;
 use crate::report::listing::policy::{Matrix, PolicyReport};
 use crate::report::story::of_policy;
@@ -14,7 +15,8 @@ use crate::report::table::Form;
     after_help = "A policy is started with `ser run --from RUN --policy OBJECTIVE`. `reward` is what it is \
     trained for, `gold` what the judge says that it is not trained for; intervals (95 %) are over the held-out \
     prompts. KL is the divergence of an answer from the reference in nats. With several runs: how often the \
-    policy of a row wins against that of a column, ties as halves, on the held-out prompts that both answered."
+    policy of a row wins against that of a column, ties as halves, on the held-out prompts that both answered. \
+    People judge blind on the policy screen of the viewer (6, then b); what they said stands below."
 )]
 pub struct PolicyArgs {
     /// Policy runs: id, unique prefix of an id, or name
@@ -54,6 +56,12 @@ pub fn run(context: &Context, args: &PolicyArgs) -> CliResult {
         if form == Form::Json {
             return print_text(&matrix.json()?);
         }
+        if matrix.has_several_judges() {
+            context.say(
+                "note: policies with different judges (`policy.gold`) have no rate: their scores have no \
+                 common scale",
+            );
+        }
         let table = matrix.table(&Matrix::columns(matrix.names.len()));
         return print_table(&table, form, context.ascii);
     };
@@ -86,6 +94,9 @@ pub fn print(context: &Context, report: &PolicyReport) -> CliResult {
     }
     if let Some(verdict) = &report.outcome.verdict {
         print_line(&of_policy::judged(verdict))?;
+    }
+    for verdict in &report.people {
+        print_line(&clean_line(&of_policy::judged_by_people(verdict)))?;
     }
     Ok(())
 }

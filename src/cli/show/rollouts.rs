@@ -16,7 +16,8 @@ use crate::store::rows::RunRow;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A veto of a prompt holds from the next step on. A veto of an answer holds while its step \
-    waits at the gate (`review.mode = \"gate\"`), before it is learned from."
+    waits at the gate (`review.mode = \"gate\"`), before it is learned from.\n\n\
+    All of them as one file: ser export RUN --format parquet -o rollouts.parquet (or jsonl, csv)"
 )]
 pub struct RolloutsArgs {
     /// A policy run: id, unique prefix of an id, or name

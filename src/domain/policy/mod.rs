@@ -7,7 +7,7 @@
 //! advantage  rewards to advantages              metric     what is measured, with TRL's names
 //! best_of    best-of-n from one set of samples  win        two policies, prompt by prompt
 //! sign       the known signs of trouble         run_loop   the stage as a state machine
-//! veto       what people take out of batches
+//! veto       what people take out of batches    judging    a person as judge, blind
 //! settings   the keys of `[policy]`             record   what is kept of rollouts for people
 //! ```
 
@@ -15,6 +15,7 @@ pub mod advantage;
 pub mod best_of;
 #[cfg(test)]
 mod fixture;
+pub mod judging;
 pub mod kl;
 pub mod metric;
 pub mod objective;

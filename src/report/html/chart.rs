@@ -71,7 +71,8 @@ pub fn marked_curves(
     let words = if range == Range::Values { plain } else { share };
     horizontal_ticks(&mut out, &y, words);
     // There is no half round, step or label.
-    for tick in x.ticks().into_iter().filter(|tick| tick.fract() == 0.0) {
+    let is_whole = points().all(|point| point.x.fract() == 0.0);
+    for tick in x.ticks().into_iter().filter(|tick| !is_whole || tick.fract() == 0.0) {
         bottom_label(&mut out, x.place(tick), &plain(tick));
     }
     axis_name(&mut out, axis);

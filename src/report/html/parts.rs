@@ -2,6 +2,7 @@
 
 use super::chart;
 use super::element::line;
+use super::policy::PolicyPart;
 use crate::analysis::{ComparedRun, Comparison};
 use crate::domain::review::{Panel, PrecisionEstimate};
 use crate::domain::stats::paired::PairedDifference;
@@ -25,6 +26,8 @@ pub struct RunPart {
     pub verdicts: VerdictSet,
     /// Who decided it.
     pub panel: Panel,
+    /// What only a policy has.
+    pub policy: Option<PolicyPart>,
 }
 
 /// A p-value with its sign of relation: `= .0213`, `< .0001`.

@@ -47,7 +47,8 @@ pub fn page(comparison: &Comparison, run: &ComparedRun, part: &RunPart) -> Strin
     out
 }
 
-fn lead(run: &ComparedRun, part: &RunPart) -> String {
+/// What the run is, in a line.
+pub fn lead(run: &ComparedRun, part: &RunPart) -> String {
     let row = &run.row;
     let times = [timestamp(row.created_at_ms), row.finished_at_ms.and_then(timestamp)];
     let mut parts = vec![
@@ -342,7 +343,8 @@ fn article(sample: &SampledPair) -> String {
     )
 }
 
-fn settings(comparison: &Comparison) -> String {
+/// Every setting of the run.
+pub fn settings(comparison: &Comparison) -> String {
     let rows: Vec<Vec<String>> = comparison
         .settings
         .iter()

@@ -3,16 +3,19 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::analysis::judging::{PeopleVerdict, judged_step, people_verdicts};
 use crate::domain::policy::best_of::{Measured, Point};
 use crate::domain::policy::metric::PolicyMetric as M;
 use crate::domain::policy::record::PolicyVerdict;
 use crate::domain::policy::win::WinRate;
+use crate::domain::policy::win::length::length_controlled;
 use crate::domain::policy::win::matrix::{Judged, win_rates};
+use crate::domain::random::text_hash;
 use crate::domain::run::RunId;
 use crate::domain::text::words::percent;
 use crate::report::ReportError;
 use crate::report::story::of_policy;
-use crate::report::table::{Cell, Column, Table, number, text};
+use crate::report::table::{Cell, Column, Form, Table, number, text};
 use crate::store::Store;
 use crate::store::policy::{
     PolicyEvaluationRow, PolicyOutcomeRow, PolicySignRow, PolicyStepRow, RolloutsOf,
@@ -27,6 +30,8 @@ pub struct PolicyReport {
     pub evaluations: Vec<PolicyEvaluationRow>,
     pub signs: Vec<PolicySignRow>,
     pub outcome: PolicyOutcomeRow,
+    /// What people said of its answers, blind.
+    pub people: Vec<PeopleVerdict>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +46,7 @@ struct PolicyDocument<'a> {
     best_of: &'a [Point],
     verdict: &'a Option<PolicyVerdict>,
     restored_to: Option<u32>,
+    people: Vec<Value>,
 }
 
 impl PolicyReport {
@@ -54,8 +60,15 @@ impl PolicyReport {
             evaluations: store.policy_evaluations(&run.id)?,
             signs: store.policy_signs(&run.id)?,
             outcome: store.policy_outcome(&run.id)?,
+            people: people_verdicts(store, &run.id)?,
             run,
         })
+    }
+
+    /// The step whose weights the policy has, or had last.
+    #[must_use]
+    pub fn judged_step(&self) -> u32 {
+        judged_step(&self.evaluations, &self.outcome)
     }
 
     /// The whole of it as JSON.
@@ -87,6 +100,7 @@ impl PolicyReport {
             best_of: &self.outcome.best_of,
             verdict: &self.outcome.verdict,
             restored_to: self.outcome.restored_to,
+            people: self.people.iter().map(|it| people(it, self.run.rng_seed)).collect(),
         })
     }
 
@@ -159,6 +173,20 @@ impl PolicyReport {
     }
 }
 
+fn people(verdict: &PeopleVerdict, rng_seed: u64) -> Value {
+    let matchup = &verdict.matchup;
+    let [n_same, n_decided] = verdict.agreement;
+    json!({
+        "step": matchup.step, "other": matchup.other.as_ref().map(RunId::as_str),
+        "against": verdict.other.as_deref().unwrap_or("reference"),
+        "other_step": matchup.other_step, "n_prompts": verdict.n_prompts,
+        "n_by_reviewer": verdict.by_reviewer, "n_skipped": verdict.n_skipped,
+        "win_rate": verdict.win_rate, "at_equal_length": length_controlled(&verdict.games, rng_seed),
+        "gold_on_the_same": verdict.gold,
+        "agreement_with_gold": {"n_same": n_same, "n_decided_by_both": n_decided},
+    })
+}
+
 fn measured(measured: Option<&Measured>) -> Cell {
     let shown = measured.map(|Measured { mean, interval }| match interval {
         Some(interval) => format!("{mean:.3} [{:.3}, {:.3}]", interval.low, interval.high),
@@ -173,9 +201,14 @@ fn measured(measured: Option<&Measured>) -> Cell {
 pub struct Matrix {
     /// The policies, then the reference.
     pub names: Vec<String>,
-    /// Row against column.
+    /// Who judges each policy, as its spec names it.
+    pub judges: Vec<String>,
+    /// Row against column; `None` also where two have different judges, whose scores have no common scale.
     pub rates: Vec<Vec<Option<WinRate>>>,
 }
+
+/// Most policies of a matrix, so that a row of it fits a line.
+pub const N_POLICIES_MAX: usize = 11;
 
 impl Matrix {
     /// Reads the answers of the last evaluation of each run (of the step whose weights it has), and those of
@@ -184,19 +217,38 @@ impl Matrix {
     /// # Errors
     /// When a run cannot be read.
     pub fn read(store: &Store, reports: &[PolicyReport]) -> Result<Self, ReportError> {
-        let mut names = Vec::new();
-        let mut policies = Vec::new();
+        let (mut names, mut judges, mut policies) = (Vec::new(), Vec::new(), Vec::new());
         for report in reports {
-            let last = report.evaluations.last().map_or(0, |it| it.step);
-            let step = report.outcome.restored_to.unwrap_or(last);
+            let step = report.judged_step();
             policies.push(judged(store, &report.run.id, step)?);
             names.push(report.run.name.clone());
+            judges.push(store.spec(&report.run.id)?.policy.map_or_else(String::new, |it| it.gold));
         }
         if let Some(first) = reports.first() {
             policies.push(judged(store, &first.run.id, 0)?);
             names.push("reference".to_owned());
         }
-        Ok(Self { names, rates: win_rates(&policies, 0.0) })
+        let mut rates = win_rates(&policies, 0.0);
+        // The last row is the reference of the first policy, and so is its judge.
+        let judge = |at: usize| judges.get(at).or(judges.first());
+        for (row, rates) in rates.iter_mut().enumerate() {
+            for (column, rate) in rates.iter_mut().enumerate() {
+                *rate = rate.filter(|_| judge(row) == judge(column));
+            }
+        }
+        Ok(Self { names, judges, rates })
+    }
+
+    /// Whether some of the policies have different judges.
+    #[must_use]
+    pub fn has_several_judges(&self) -> bool {
+        self.judges.iter().any(|judge| Some(judge) != self.judges.first())
+    }
+
+    /// The rates as a table in a form.
+    #[must_use]
+    pub fn text(&self, form: Form) -> String {
+        self.table(&Self::columns(self.names.len())).text(form, false)
     }
 
     /// The rates, row against column.
@@ -230,15 +282,18 @@ impl Matrix {
     /// # Errors
     /// When a value has no JSON form.
     pub fn json(&self) -> Result<String, ReportError> {
-        super::json(&json!({"schema": 1, "policies": self.names, "win_rates": self.rates}))
+        super::json(&json!({
+            "schema": 1, "policies": self.names, "judges": self.judges, "win_rates": self.rates
+        }))
     }
 }
 
 fn judged(store: &Store, run: &RunId, step: u32) -> Result<Vec<Judged>, ReportError> {
     let prompts = store.rollouts(run, RolloutsOf::Evaluation(step))?;
     let of_prompt = prompts.iter().flat_map(|rollout| {
-        rollout.answers.iter().filter_map(|answer| {
-            let prompt = u64::from(rollout.pair.0);
+        // Numbers of another source are other prompts.
+        let prompt = text_hash(&format!("{} {}", rollout.pair.0, rollout.prompt));
+        rollout.answers.iter().filter_map(move |answer| {
             Some(Judged { prompt, gold: answer.gold?, n_tokens: answer.n_tokens })
         })
     });

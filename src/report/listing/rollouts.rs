@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::domain::policy::record::RolloutAnswer;
+use crate::domain::run::RunId;
+use crate::report::ReportError;
 use crate::store::policy::{Rollout, RolloutsOf};
+use crate::store::{Store, StoreError};
 
 /// In which order prompts are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,36 @@ pub fn holds(rollout: &Rollout, text: &str) -> bool {
     let text = text.to_lowercase();
     let finds = |it: &str| it.to_lowercase().contains(&text);
     finds(&rollout.prompt) || rollout.answers.iter().any(|it| finds(&it.text))
+}
+
+/// The answers of every step that can be read, then those of the evaluations.
+///
+/// # Errors
+/// When there is no such run, or it is no policy.
+pub fn every(store: &Store, run: &RunId) -> Result<Vec<RolloutsOf>, StoreError> {
+    let steps = store.policy_steps(run)?.into_iter().filter(|it| it.has_rollouts);
+    let evaluations = store.policy_evaluations(run)?.into_iter();
+    Ok(steps
+        .map(|it| RolloutsOf::Step(it.step))
+        .chain(evaluations.map(|it| RolloutsOf::Evaluation(it.step)))
+        .collect())
+}
+
+/// All of them, a JSON object a line.
+///
+/// # Errors
+/// When there is no such run, or its answers cannot be read.
+pub fn lines(store: &Store, run: &RunId) -> Result<String, ReportError> {
+    let mut out = String::new();
+    for of in every(store, run)? {
+        for rollout in store.rollouts(run, of)? {
+            for (number, answer) in rollout.answers.iter().enumerate() {
+                out.push_str(&record(of, &rollout, number, answer).to_string());
+                out.push('\n');
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// An answer as one JSON object, with its prompt.

@@ -1,11 +1,13 @@
 //! What the events of a policy run say, each with a label, in one plain sentence.
 
+use crate::analysis::judging::PeopleVerdict;
 use crate::domain::event::RunEvent;
 use crate::domain::policy::best_of::{Measured, Point};
 use crate::domain::policy::metric::PolicyMetric as M;
 use crate::domain::policy::record::{PolicyEvaluation, PolicyVerdict};
 use crate::domain::policy::win::Share;
 use crate::domain::text::words::{count, percent};
+use std::fmt::Write as _;
 
 /// The sentence of an event of a policy run with its label; `None` for other events, and for those that
 /// only add a point to a curve.
@@ -115,6 +117,42 @@ pub fn judged(verdict: &PolicyVerdict) -> String {
         count(win_rate.n_prompts),
         percent(win_rate.tie.share)
     )
+}
+
+/// What people said of the policy, blind, as one sentence.
+#[must_use]
+pub fn judged_by_people(verdict: &PeopleVerdict) -> String {
+    let step = verdict.matchup.step;
+    let other = match &verdict.other {
+        None => "its reference".to_owned(),
+        Some(name) => format!("{name} (step {})", verdict.matchup.other_step),
+    };
+    let people: Vec<&str> = verdict.by_reviewer.keys().map(String::as_str).collect();
+    let people = people.join(" and ");
+    let Some(rate) = &verdict.win_rate else {
+        return format!(
+            "the policy of step {step} against {other} by {people}, blind: nothing counts yet"
+        );
+    };
+    let mut words = format!(
+        "the policy of step {step} wins {} of the games against {other} by {people}, blind, over {} of {} \
+         prompts ({} won, {} tied, {} lost)",
+        share(&rate.rate),
+        count(rate.n_prompts),
+        count(verdict.n_prompts),
+        percent(rate.win.share),
+        percent(rate.tie.share),
+        percent(rate.loss.share),
+    );
+    if let Some(gold) = &verdict.gold {
+        let _ = write!(words, "; gold on the same prompts {}", share(&gold.rate));
+    }
+    let [n_same, n_decided] = verdict.agreement;
+    if n_decided > 0 {
+        let (same, decided) = (count(n_same), count(n_decided));
+        let _ = write!(words, ", and the same answer named in {same} of {decided}");
+    }
+    words
 }
 
 #[cfg(test)]

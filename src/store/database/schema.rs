@@ -11,15 +11,18 @@ const APPLICATION_ID: i32 = 0x5345_524c;
 
 /// The number of the schema, which a file keeps as its `user_version`. The numbers 1 to 9 were those
 /// of steps before the first release, whose files are not read.
-const VERSION: usize = 12;
-/// The first number whose files are read. They get the tables of [`ADDED`] when they are opened for writing.
-/// Read-only they are read as they are: they hold no run that has rows there, and nothing else asks for them.
+const VERSION: usize = 13;
+/// The oldest schema that is read. What a file of it or of a later one lacks it gets when it is opened for
+/// writing ([`ADDED`]). Read-only it is read as it is: where there is no table there are no rows of it.
 const OLDEST: usize = 10;
 
 const SCHEMA: &str = include_str!("schema.sql");
-/// What each version after [`OLDEST`] added.
-const ADDED: [(usize, &str); 2] =
-    [(11, include_str!("policy.sql")), (12, include_str!("generated.sql"))];
+/// What each version added.
+const ADDED: [(usize, &str); 3] = [
+    (11, include_str!("policy.sql")),
+    (12, include_str!("generated.sql")),
+    (13, include_str!("judged_games.sql")),
+];
 
 /// The file's schema; 0 for an empty file.
 fn version(connection: &Connection) -> Result<usize, StoreError> {
@@ -58,7 +61,7 @@ pub(in crate::store) fn check_current(
     Ok(())
 }
 
-/// Gives an empty file the schema, or one of a version before what it lacks, in one exclusive transaction:
+/// Gives an empty file the schema, or one of an earlier version what it lacks, in one exclusive transaction:
 /// two processes never do it at the same time, and a failure leaves the file as it was.
 pub(in crate::store) fn create(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     if version(connection)? == VERSION {
@@ -72,11 +75,9 @@ pub(in crate::store) fn create(connection: &mut Connection, path: &Path) -> Resu
         transaction.execute_batch(SCHEMA)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
-    if found != VERSION {
-        for (_, tables) in ADDED.iter().filter(|(version, _)| *version > found) {
-            transaction.execute_batch(tables)?;
-        }
-        transaction.pragma_update(None, "user_version", VERSION as i64)?;
+    for (version, sql) in ADDED.into_iter().filter(|(version, _)| *version > found) {
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", version as i64)?;
     }
     Ok(transaction.commit()?)
 }
@@ -109,32 +110,28 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_a_version_before_gets_what_it_lacks_when_it_is_written() {
-        for found in OLDEST..VERSION {
-            gets_what_it_lacks(found);
-        }
-    }
-
-    fn gets_what_it_lacks(found: usize) {
+    fn a_file_of_an_earlier_version_gets_what_it_lacks_when_it_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path());
         Store::open(&home, Access::ReadWrite).unwrap();
         let whole = schema(&home);
-        std::fs::remove_file(home.database()).unwrap();
-        let connection = Connection::open(home.database()).unwrap();
-        connection.execute_batch(SCHEMA).unwrap();
-        for (_, tables) in ADDED.iter().filter(|(version, _)| *version <= found) {
-            connection.execute_batch(tables).unwrap();
+        for earlier in OLDEST..VERSION {
+            std::fs::remove_file(home.database()).unwrap();
+            let connection = Connection::open(home.database()).unwrap();
+            connection.execute_batch(SCHEMA).unwrap();
+            for (_, sql) in ADDED.into_iter().filter(|(version, _)| *version <= earlier) {
+                connection.execute_batch(sql).unwrap();
+            }
+            connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+            connection.pragma_update(None, "user_version", earlier as i64).unwrap();
+            connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+            drop(connection);
+            let before = schema(&home);
+            assert!(before.len() < whole.len() && Store::open(&home, Access::ReadOnly).is_ok());
+            let store = Store::open(&home, Access::ReadWrite).unwrap();
+            assert_eq!(version(&store.connection).unwrap(), VERSION);
+            assert_eq!(schema(&home), whole, "from {earlier}");
         }
-        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-        connection.pragma_update(None, "user_version", found as i64).unwrap();
-        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-        drop(connection);
-        let before = schema(&home);
-        assert!(before.len() < whole.len() && Store::open(&home, Access::ReadOnly).is_ok());
-        let store = Store::open(&home, Access::ReadWrite).unwrap();
-        assert_eq!(version(&store.connection).unwrap(), VERSION);
-        assert_eq!(schema(&home), whole);
     }
 
     #[test]
@@ -182,7 +179,7 @@ mod tests {
             for access in [Access::ReadWrite, Access::ReadOnly] {
                 let error = Store::open(&home, access).unwrap_err();
                 let expected = format!(
-                    "`{}` was made by an older `ser` (schema {n}), which this one (schema 12) does \
+                    "`{}` was made by an older `ser` (schema {n}), which this one (schema 13) does \
                      not read",
                     home.database().display()
                 );

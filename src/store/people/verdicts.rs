@@ -182,7 +182,7 @@ impl Store {
 
     /// Runs a write that is on disk when it returns, because nobody should lose a decision in a
     /// power cut.
-    pub(super) fn write_verdicts<T>(
+    pub(in crate::store) fn write_verdicts<T>(
         &mut self,
         run: &RunId,
         work: impl FnOnce(&Transaction<'_>, i64) -> Result<T, StoreError>,

@@ -24,6 +24,15 @@ pub enum Contents {
         picture: Picture,
         form: ImageForm,
     },
+    /// A policy as a directory that transformers loads, or its low-rank updates for PEFT.
+    Policy {
+        run: RunId,
+        is_adapter: bool,
+    },
+    /// The answers of every step of a policy and of its evaluations, a JSON object a line.
+    Rollouts {
+        run: RunId,
+    },
     /// A chart that is drawn already. The name of the file may ask for another form.
     Drawn {
         svg: String,

@@ -5,8 +5,10 @@ use crate::analysis::{
     AnalysisError, ArmComparison, ComparedRun, Comparison, ComparisonCache, ComparisonQuery,
     Disagreements, RoundChoice,
 };
-use crate::domain::run::RunId;
+use crate::domain::run::{RunId, RunKind};
 use crate::domain::text::clean::clean_line;
+use crate::report::ReportError;
+use crate::report::listing::policy::{Matrix, PolicyReport};
 use crate::store::Store;
 
 use super::clean::clean_row;
@@ -27,6 +29,8 @@ pub struct CompareInterest {
     pub beside: Option<RunId>,
     /// Which round speaks for a run.
     pub rounds: RoundChoice,
+    /// Whether they are policies.
+    pub policies: bool,
     /// Whether the runs are summed up arm by arm.
     pub arms: bool,
     /// Points of a loss curve; 0 for none.
@@ -42,12 +46,42 @@ pub struct CompareData {
     pub beside: Option<(usize, Disagreements)>,
     /// The runs arm by arm, where that was asked for.
     pub arms: Option<ArmComparison>,
+    /// What only policies have, in the order of the runs; `None` where one is none.
+    pub policies: Option<PoliciesData>,
+}
+
+/// Policies beside each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PoliciesData {
+    pub reports: Vec<PolicyReport>,
+    pub matrix: Matrix,
+}
+
+impl PoliciesData {
+    /// Reads runs that are all policies.
+    ///
+    /// # Errors
+    /// When a run cannot be read.
+    fn read(store: &Store, comparison: &Comparison) -> Result<Option<Self>, ReportError> {
+        let rows = comparison.runs.iter().map(|run| run.row.clone());
+        if rows.clone().any(|row| row.kind != RunKind::Policy) {
+            return Ok(None);
+        }
+        let reports: Result<Vec<PolicyReport>, ReportError> =
+            rows.map(|row| PolicyReport::read(store, clean_row(row))).collect();
+        let reports = reports?;
+        let mut matrix = Matrix::read(store, &reports)?;
+        for words in matrix.names.iter_mut().chain(&mut matrix.judges) {
+            *words = clean_line(words);
+        }
+        Ok(Some(Self { reports, matrix }))
+    }
 }
 
 impl CompareData {
     /// Rows of the store with harmless texts.
     pub fn new(comparison: Comparison, beside: Option<(usize, Disagreements)>) -> Self {
-        let mut data = Self { comparison, beside, arms: None };
+        let mut data = Self { comparison, beside, arms: None, policies: None };
         for run in &mut data.comparison.runs {
             run.row = clean_row(run.row.clone());
         }
@@ -106,7 +140,7 @@ impl CompareReader {
         store: &Store,
         interest: &CompareInterest,
         exists: impl Fn(&RunId) -> bool,
-    ) -> Result<Option<CompareData>, AnalysisError> {
+    ) -> Result<Option<CompareData>, ReportError> {
         let runs: Vec<RunId> = interest.runs.iter().filter(|run| exists(run)).cloned().collect();
         if runs.is_empty() {
             return Ok(None);
@@ -132,7 +166,10 @@ impl CompareReader {
             }
         };
         let arms = if interest.arms { Some(self.arms(store, &comparison, &runs)?) } else { None };
+        let policies =
+            if interest.policies { PoliciesData::read(store, &comparison)? } else { None };
         let mut data = CompareData::new(comparison, beside);
+        data.policies = policies;
         data.arms = arms.map(clean_arms);
         Ok(Some(data))
     }

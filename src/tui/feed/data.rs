@@ -15,7 +15,7 @@ use crate::store::rows::{EventLine, LossPoint, RoundRow, RunDetail, RunRow, Samp
 
 use super::clean::{clean_pair, clean_row};
 use super::compare::{CompareData, CompareInterest};
-use super::policy::{Answers, PolicyData};
+use super::policy::{Answers, JudgingInterest, PolicyData};
 use super::resources::Resources;
 use crate::tui::kit::words::{LogLine, log_lines};
 
@@ -28,6 +28,8 @@ pub struct Interest {
     pub live: bool,
     /// Which answers of a policy are shown, where they are.
     pub answers: Option<Answers>,
+    /// Which games of it a person judges.
+    pub judging: Option<JudgingInterest>,
     /// The run behind those curves.
     pub ghost: Option<RunId>,
     /// What finished runs cost, for the estimate of the next one.

@@ -10,14 +10,17 @@ use std::time::Duration;
 use crate::analysis::RoundChoice;
 use crate::domain::run::{RequestKind, RunId, RunStatus};
 use crate::domain::text::causes::one_line;
+use crate::launch::export::{self, WrittenPolicy};
+use crate::launch::target::Target;
 use crate::launch::{self, LaunchError, Request as LaunchRequest, presets};
-use crate::report::listing::Printed;
+use crate::report::listing::{Printed, rollouts};
 use crate::report::{self, ImageForm, ReportError};
 use crate::store::rows::RunRow;
 use crate::store::{Access, Home, QueueMove, Store};
 use crate::supervisor::{Supervisor, SupervisorError};
 
 use super::change::{Answer, Change, Contents, Edited};
+use crate::tui::kit::command_line::command_line;
 use crate::tui::kit::words::with_hint;
 use crate::tui::outlet::Outlet;
 use crate::tui::terminal::clipboard;
@@ -205,7 +208,9 @@ fn save_read(
 ) {
     let (home, to) = (home.clone(), to.clone());
     thread::spawn(move || {
-        let message = if !overwrites && path.exists() {
+        let message = if let Contents::Policy { run, is_adapter } = contents {
+            save_policy(&home, path, run, is_adapter, overwrites)
+        } else if !overwrites && path.exists() {
             Answer::FileExists { path, contents }
         } else {
             match bytes_of(&home, &path, &contents) {
@@ -218,6 +223,37 @@ fn save_read(
         };
         let _ = to.send(message);
     });
+}
+
+/// Writes a policy's directory: all of it or nothing.
+fn save_policy(
+    home: &Home,
+    path: PathBuf,
+    run: RunId,
+    is_adapter: bool,
+    overwrites: bool,
+) -> Answer {
+    let write = || -> Result<Option<WrittenPolicy>, LaunchError> {
+        // What no export made stays, whatever the person says.
+        let target = Target::new(&path, true)?;
+        if !overwrites && path.symlink_metadata().is_ok() {
+            return Ok(None);
+        }
+        let store = Store::open(home, Access::ReadOnly)?;
+        let row = store.run(&run)?.row;
+        let write = |dir: &Path| export::policy(&store, &row, [dir, target.place()], is_adapter);
+        target.directory(write).map(Some)
+    };
+    match write() {
+        Ok(None) => Answer::FileExists { path, contents: Contents::Policy { run, is_adapter } },
+        Ok(Some(written)) => {
+            let shown = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+            let chat = command_line(&["chat".to_owned(), path.display().to_string()]);
+            let WrittenPolicy { what, step, .. } = written;
+            Answer::Done(format!("{chat} talks to step {step} · {what} in {}", shown.display()))
+        }
+        Err(error) => Answer::Failed(with_hint(&one_line(&error), error.hint())),
+    }
 }
 
 /// A report is opened elsewhere, so its path goes to the clipboard.
@@ -248,7 +284,11 @@ fn bytes_of(home: &Home, path: &Path, contents: &Contents) -> Result<Vec<u8>, An
     let text = text_of(home, contents)?;
     let form = match contents {
         Contents::Picture { form, .. } | Contents::Drawn { form, .. } => *form,
-        Contents::Text(_) | Contents::Printed(_) | Contents::Report { .. } => {
+        Contents::Text(_)
+        | Contents::Printed(_)
+        | Contents::Report { .. }
+        | Contents::Rollouts { .. }
+        | Contents::Policy { .. } => {
             return Ok(text.into_bytes());
         }
     };
@@ -269,6 +309,9 @@ fn text_of(home: &Home, contents: &Contents) -> Result<String, Answer> {
             Contents::Report { runs } => {
                 report::report_of(&store()?, runs.clone(), RoundChoice::Last, N_REPORT_PAIRS)
             }
+            Contents::Rollouts { run } => rollouts::lines(&store()?, run),
+            // A directory, which is written by itself.
+            Contents::Policy { .. } => Ok(String::new()),
             Contents::Picture { run, picture, .. } => report::picture_of(&store()?, run, *picture),
         }
     };

@@ -4,6 +4,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use crate::domain::policy::judging::Matchup;
 use crate::domain::policy::veto::RolloutKey;
 use crate::domain::preference::PairId;
 use crate::domain::review::columns::side_of;
@@ -12,6 +13,7 @@ use crate::domain::review::{Choice, Order, Queue, SampleFilter};
 use crate::domain::run::{RunId, RunStatus};
 use crate::domain::text::clean::clean_line;
 use crate::domain::verdict::Verdict;
+use crate::store::judging::NewVerdict;
 use crate::store::{Access, Decision, Home, ReviewState, RoundReview, Shown, Store, StoreError};
 
 use super::clean::{clean_opinions, clean_sample};
@@ -121,6 +123,9 @@ impl Reviewer {
                 self.amend(&run, pair, reason.as_deref(), comment.as_deref())
             }
             Request::VetoRollout { run, key, is_veto } => self.veto_rollout(&run, key, is_veto),
+            Request::JudgeGames { run, matchup, verdicts } => {
+                self.judge_games(&run, &matchup, &verdicts)
+            }
             Request::Undo(run) => self.undo(&run, true),
             Request::Redo(run) => self.undo(&run, false),
         };
@@ -200,6 +205,19 @@ impl Reviewer {
                 format!("answer {answer} to {pair} is back in step {step}")
             }
         })
+    }
+
+    /// Says nothing of the side that won: the sitting is blind to its end.
+    fn judge_games(
+        &self,
+        run: &RunId,
+        matchup: &Matchup,
+        verdicts: &[NewVerdict],
+    ) -> Result<String, StoreError> {
+        self.writer()?.judge_games(run, matchup, &self.name, verdicts)?;
+        let is_taken_back = verdicts.last().is_some_and(|it| it.said.is_none());
+        let words = if is_taken_back { "taken back: judge it again" } else { "kept" };
+        Ok(words.to_owned())
     }
 
     fn undo(&self, run: &RunId, is_undo: bool) -> Result<String, StoreError> {

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::policy::judging::Matchup;
 use crate::domain::policy::veto::RolloutKey;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::review::goal::Progress;
 use crate::domain::review::{Agreement, Choice, Judgment, Order, PrecisionEstimate, Queue};
 use crate::domain::run::RunId;
 use crate::domain::verdict::Verdict;
+use crate::store::judging::NewVerdict;
 use crate::store::{BatchRow, PairOpinions, SampleLine};
 
 /// Where to go in a list.
@@ -97,6 +99,12 @@ pub enum Request {
         run: RunId,
         key: RolloutKey,
         is_veto: bool,
+    },
+    /// Record what was said of a policy's games, or taken back; the one on the screen is the last.
+    JudgeGames {
+        run: RunId,
+        matchup: Matchup,
+        verdicts: Vec<NewVerdict>,
     },
     /// Take the latest decision back.
     Undo(RunId),

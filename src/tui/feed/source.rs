@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::analysis::{AnalysisError, forecast_of};
+use crate::analysis::forecast_of;
 use crate::domain::run::{RunId, RunKind};
+use crate::report::ReportError;
 use crate::store::{Access, EventLine, Home, LossCurve, RunRow, Store, StoreError};
 
 use super::clean::clean_row;
@@ -135,7 +136,7 @@ impl Reader {
     }
 
     /// A snapshot if there is something new to show.
-    fn poll(&mut self) -> Result<Option<Snapshot>, AnalysisError> {
+    fn poll(&mut self) -> Result<Option<Snapshot>, ReportError> {
         let store = match self.store.take() {
             Some(store) => store,
             None => match Store::open(&self.home, Access::ReadOnly) {
@@ -168,7 +169,7 @@ impl Reader {
 
     /// Reads what is wanted. Ten thousand runs are not read again for another row under the cursor,
     /// only where the file `has_changed`.
-    fn read(&mut self, store: &Store, has_changed: bool) -> Result<Snapshot, AnalysisError> {
+    fn read(&mut self, store: &Store, has_changed: bool) -> Result<Snapshot, ReportError> {
         let needs_runs = has_changed || self.interest.costs;
         if needs_runs {
             let mut before = std::mem::take(&mut self.known).into_iter().peekable();
@@ -226,7 +227,8 @@ impl Reader {
         data.loss_stride = self.loss.stride();
         data.resources = worker.and_then(|worker| self.resources.read(&worker));
         if data.detail.row.kind == RunKind::Policy {
-            data.policy = Some(PolicyData::read(store, run, self.interest.answers)?);
+            let Interest { answers, judging, .. } = &self.interest;
+            data.policy = Some(PolicyData::read(store, run, *answers, judging.as_ref())?);
         }
         if let Some(spec) = &data.spec {
             data.forecast = forecast_of(spec, &data.detail, &data.rounds, &store.phases(run)?);

@@ -80,7 +80,7 @@ impl Settings {
 type Belongs = fn(&Binding) -> bool;
 
 /// The parts of the table of keys, each action in the first that it belongs to.
-const GROUPS: [(&str, Belongs); 9] = [
+const GROUPS: [(&str, Belongs); 10] = [
     ("Runs", |it| it.contexts == [Context::Runs]),
     ("Live", |it| it.contexts == [Context::Live]),
     ("Samples", |it| it.contexts == [Context::Samples]),
@@ -88,6 +88,7 @@ const GROUPS: [(&str, Belongs); 9] = [
     ("Compare", |it| it.contexts == [Context::Compare]),
     ("The form that starts runs", |it| it.contexts == [Context::Launch]),
     ("Policy", |it| it.contexts == [Context::Policy]),
+    ("Answers of a policy to judge", |it| it.contexts == [Context::Judging]),
     ("Several screens", |it| it.contexts.iter().any(|context| !is_popup(*context))),
     ("Popups and text fields", |_| true),
 ];

@@ -1,5 +1,6 @@
 //! What only choosing it in a popup does: it carries what was chosen, which no key could.
 
+use crate::domain::policy::judging::Matchup;
 use crate::domain::run::RunId;
 use crate::tui::feed::change::Contents;
 use crate::tui::screens::runs::SortKey;
@@ -29,6 +30,10 @@ pub enum Chosen {
         name: String,
         contents: Contents,
     },
+    /// Judge these answers of the policy, blind.
+    Judge(Matchup),
+    /// Skip what is left to judge, and tell which side was which.
+    Reveal,
     /// Put the runs list in this order.
     Order(SortKey),
 }

@@ -97,6 +97,9 @@ fn asked(model: &Model) -> Vec<String> {
         Screen::Samples => of_pair(model),
         Screen::Compare => match model.compare.pane {
             compare::Pane::Table => compare::table::word_at(&model.compare).into_iter().collect(),
+            compare::Pane::Pairs if model.compare.is_of_policies => {
+                ["win rate", "over-optimization", "gold score"].map(str::to_owned).to_vec()
+            }
             compare::Pane::Pairs => vec!["confidence".to_owned(), "selected".to_owned()],
             compare::Pane::Arms => ARMS.map(str::to_owned).to_vec(),
         },

@@ -4,6 +4,7 @@
 use crate::analysis::RoundChoice;
 use crate::domain::review::Order;
 use crate::domain::run::RunId;
+use crate::domain::spec::TuningName;
 use crate::report::listing::samples::SampleList;
 use crate::report::listing::{Listing, Printed};
 use crate::report::table::Form;
@@ -102,6 +103,10 @@ pub fn copy_items(model: &Model) -> Vec<ChoiceItem> {
 
 /// Asks in which form, then under which name.
 pub fn open(model: &mut Model) {
+    if model.screen == Screen::Policy {
+        open_policy(model);
+        return;
+    }
     let Some(listing) = listing_of(model) else { return };
     let (name, args) = command_of(&listing);
     let item = |key: char, ending: &str, form: Form| {
@@ -121,6 +126,40 @@ pub fn open(model: &mut Model) {
         item('j', "json", Form::Json),
     ];
     items.extend(pictures(model));
+    items.extend(report_item(model));
+    let title = "export".to_owned();
+    model.overlay = Some(Overlay::Choice(Choice { title, items, cursor: 0 }));
+}
+
+/// What of a policy can be written: its weights, its answers, its report.
+fn open_policy(model: &mut Model) {
+    let Some(row) = model.current() else { return };
+    let spec = model.current_data().and_then(|data| data.spec.as_ref());
+    let has_adapter = spec.is_some_and(|spec| spec.model.tuning == TuningName::Lora);
+    let run = row.id.clone();
+    let item = |key, name: String, detail: &str, contents| ChoiceItem {
+        key: Some(key),
+        label: name.clone(),
+        detail: detail.to_owned(),
+        then: Then::Chosen(Chosen::File { name, contents }),
+    };
+    let weights = |is_adapter| Contents::Policy { run: run.clone(), is_adapter };
+    let mut items = vec![item(
+        'm',
+        format!("{}-model", row.name),
+        "the policy as a directory that transformers loads",
+        weights(false),
+    )];
+    if has_adapter {
+        let name = format!("{}-adapter", row.name);
+        items.push(item('a', name, "its low-rank updates as a PEFT adapter", weights(true)));
+    }
+    items.push(item(
+        'r',
+        "rollouts.jsonl".to_owned(),
+        "every answer with its numbers; Parquet: ser export",
+        Contents::Rollouts { run: run.clone() },
+    ));
     items.extend(report_item(model));
     let title = "export".to_owned();
     model.overlay = Some(Overlay::Choice(Choice { title, items, cursor: 0 }));

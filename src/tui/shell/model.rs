@@ -14,7 +14,7 @@ use super::keymap::command::{Command, Motion};
 use super::overlay::Overlay;
 use super::split::Splits;
 use crate::tui::feed::data::{Ghost, Interest, RunData, Snapshot};
-use crate::tui::feed::policy::Answers;
+use crate::tui::feed::policy::{Answers, JudgingInterest};
 use crate::tui::kit::progress::Progress;
 use crate::tui::kit::size::Size;
 use crate::tui::kit::theme::Theme;
@@ -232,7 +232,12 @@ impl Model {
             _ if self.screen == Screen::Policy => {
                 let run = self.policy.run.clone();
                 let answers = Some(Answers(self.policy.at));
-                Interest { run, answers, ..Interest::default() }
+                let reviewer = &self.samples.judging.reviewer;
+                let judging = self.policy.judging.as_ref().map(|judging| JudgingInterest {
+                    matchup: judging.matchup.clone(),
+                    reviewer: reviewer.clone(),
+                });
+                Interest { run, answers, judging, ..Interest::default() }
             }
             _ if self.screen == Screen::Launch => {
                 let run = self.launch.from.clone();
@@ -264,6 +269,9 @@ impl Model {
     pub fn screen_context(&self) -> Context {
         if self.screen == Screen::Samples && self.samples.is_queue() {
             return Context::Queue;
+        }
+        if self.screen == Screen::Policy && self.policy.judging.is_some() {
+            return Context::Judging;
         }
         self.screen.context()
     }

@@ -46,7 +46,8 @@ pub fn group(command: Command) -> (u8, &'static str) {
         | Command::Samples(_)
         | Command::Compare(_)
         | Command::Launch(_)
-        | Command::Policy(_) => (0, "this screen"),
+        | Command::Policy(_)
+        | Command::Judging(_) => (0, "this screen"),
         Command::Undo | Command::Redo | Command::Copy => (2, "undo, copy, export"),
         Command::List(_) => (3, "mark and filter"),
         Command::Move(_) => (4, "move"),
@@ -82,6 +83,7 @@ pub fn screen_words(context: Context) -> &'static str {
         Context::Compare => "compare",
         Context::Launch => "launch",
         Context::Policy => "policy",
+        Context::Judging => "judging",
         Context::Runs | Context::Confirm | Context::Choice | Context::Prompt => "runs",
     }
 }

@@ -39,7 +39,10 @@ fn of_viewer(model: &Model, command: Command) -> Option<String> {
                     | RunsCommand::Star
             )
             | Command::Live(LiveCommand::Veto | LiveCommand::Keep | LiveCommand::Flip)
-            | Command::Policy(PolicyCommand::VetoPrompt | PolicyCommand::VetoAnswer)
+            | Command::Policy(
+                PolicyCommand::VetoPrompt | PolicyCommand::VetoAnswer | PolicyCommand::Judge
+            )
+            | Command::Judging(_)
     );
     let starts = command == Command::Runs(RunsCommand::Open) && model.runs.rows.is_empty();
     if model.is_read_only && (starts || changes) {

@@ -1,6 +1,8 @@
 //! Made-up policies for the tests of this module.
 
+use crate::analysis::judging::{GameTexts, verdict_of};
 use crate::domain::policy::best_of::{Measured, Point};
+use crate::domain::policy::judging::{Matchup, Said};
 use crate::domain::policy::metric::{Metrics, PolicyMetric as M};
 use crate::domain::policy::record::{PolicyEvaluation, PolicyVerdict, RolloutAnswer};
 use crate::domain::policy::sign::Sign;
@@ -9,6 +11,7 @@ use crate::domain::preference::PairId;
 use crate::domain::run::{Liveness, RunKind, RunStatus, StopReason};
 use crate::domain::stats::Interval;
 use crate::spec::form;
+use crate::store::judging::JudgedGame;
 use crate::store::policy::{
     PolicyEvaluationRow, PolicyOutcomeRow, PolicySignRow, PolicyStepRow, Rollout, RolloutsOf,
 };
@@ -16,7 +19,7 @@ use crate::store::rows::RunRow;
 
 use super::fixtures::{finished_data, row, running_data};
 use crate::tui::feed::data::RunData;
-use crate::tui::feed::policy::{PolicyData, ShownAnswers};
+use crate::tui::feed::policy::{JudgingData, PolicyData, ShownAnswers, ShownGame};
 
 const QUESTIONS: [&str; 4] = [
     "How do I get a wine stain out of a cotton shirt?",
@@ -148,6 +151,9 @@ fn policy(n_steps: u32) -> PolicyData {
             ..PolicyOutcomeRow::default()
         },
         shown: Some(of_step(n_steps)),
+        people: Vec::new(),
+        opponents: Vec::new(),
+        judging: None,
     }
 }
 
@@ -192,4 +198,50 @@ pub fn policy_finished() -> RunData {
     });
     policy.shown = Some(of_evaluation(30));
     of(finished_data(), row, policy)
+}
+
+/// The games of a finished policy against its reference, as many judged as `said` has.
+pub fn policy_judged(said: &[Said]) -> RunData {
+    let mut data = policy_finished();
+    let matchup = Matchup { step: 10, other: None, other_step: 0 };
+    let texts = |at: usize| GameTexts {
+        pair: PairId(100 + at as u32),
+        prompt: format!("Human: {}\n\nAssistant:", QUESTIONS[at]),
+        own: answer("Cover the stain with salt first, then rinse it from the back.", 1.4, 0.55, 14),
+        other: answer(
+            if at == 1 {
+                "Cover the stain with salt first, then rinse it from the back."
+            } else {
+                "Rinse it."
+            },
+            0.6,
+            0.4,
+            3,
+        ),
+    };
+    let game = |at: usize| ShownGame {
+        texts: texts(at),
+        is_left: at.is_multiple_of(3),
+        said: said.get(at).copied(),
+    };
+    let games: Vec<ShownGame> = (0..QUESTIONS.len()).map(game).collect();
+    let judged: Vec<JudgedGame> = games
+        .iter()
+        .filter_map(|game| {
+            Some(JudgedGame {
+                matchup: matchup.clone(),
+                pair: game.texts.pair,
+                said: game.said?,
+                is_left: game.is_left,
+                reviewer: "anna".to_owned(),
+            })
+        })
+        .collect();
+    let texts: Vec<GameTexts> = games.iter().map(|game| game.texts.clone()).collect();
+    let policy = data.policy.as_mut().unwrap();
+    if !judged.is_empty() {
+        policy.people = vec![verdict_of(matchup.clone(), None, &texts, &judged)];
+    }
+    policy.judging = Some(JudgingData { matchup, games });
+    data
 }

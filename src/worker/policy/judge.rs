@@ -25,6 +25,12 @@ pub fn judge(state: &PolicyState, reporter: &mut Reporter<'_>, step: u32) -> Ste
             let judge = state.policy.gold.clone();
             let verdict = PolicyVerdict { step, judge, win_rate, at_equal_length };
             reporter.send(RunEvent::PolicyJudged { verdict })?;
+        } else if state.policy.gold != "none" {
+            let gold = &state.policy.gold;
+            reporter.warn(format!(
+                "no verdict: `{gold}` (`policy.gold`) scored only some of the held-out answers of step {step} \
+                 or of the reference, and those alone would be no fair comparison"
+            ))?;
         }
     }
     Ok(Some(PolicyOutcome::Judged))

@@ -8,6 +8,7 @@ pub mod layout;
 mod legend;
 pub mod open;
 mod pairs;
+pub mod policies;
 pub mod refuse;
 pub mod table;
 #[cfg(test)]
@@ -18,7 +19,7 @@ pub mod view;
 use crate::analysis::RoundChoice;
 use crate::domain::run::RunId;
 use crate::report::{CurveAxis, CurveMetric};
-use crate::tui::feed::compare::{CompareData, CompareInterest};
+use crate::tui::feed::compare::{CompareData, CompareInterest, PoliciesData};
 
 /// Points of a loss curve: two for each column of the widest chart.
 const N_LOSS_POINTS: usize = 400;
@@ -28,7 +29,7 @@ const N_LOSS_POINTS: usize = 400;
 pub enum Pane {
     #[default]
     Table,
-    /// Pairs on which the selected run disagrees with the base.
+    /// Pairs on which the selected run disagrees with the base; of policies, who wins how often.
     Pairs,
     /// What the runs come to arm by arm, whatever their seed.
     Arms,
@@ -57,6 +58,10 @@ pub struct Compare {
     pub is_normalized: bool,
     /// The chart takes the place of the table, or the table that of the chart.
     pub is_zoomed: bool,
+    /// Whether the runs are policies, which have numbers of their own; else they are reward models.
+    pub is_of_policies: bool,
+    /// What the curves of policies show.
+    pub policy_curve: policies::PolicyCurve,
     /// What the curves show.
     pub metric: CurveMetric,
     pub axis: CurveAxis,
@@ -84,6 +89,11 @@ impl Compare {
         arms.map_or(0, |arms| arms.arms.len())
     }
 
+    /// The policies, once they are read.
+    pub fn policies(&self) -> Option<&PoliciesData> {
+        self.data.as_ref()?.policies.as_ref()
+    }
+
     /// How many pairs of the selected run and the base can be walked through.
     pub fn n_pairs(&self) -> usize {
         let beside = self.data.as_ref().and_then(|data| data.beside.as_ref());
@@ -102,6 +112,7 @@ impl Compare {
             beside: beside.cloned(),
             base,
             rounds: self.rounds,
+            policies: self.is_of_policies,
             arms: self.pane == Pane::Arms,
             n_loss_points: if self.metric == CurveMetric::Loss { N_LOSS_POINTS } else { 0 },
         })

@@ -2,12 +2,19 @@
 
 use super::{Compare, Pane};
 use crate::analysis::N_RUNS_MAX;
-use crate::domain::run::RunId;
+use crate::domain::run::{RunId, RunKind};
+use crate::report::listing::policy::N_POLICIES_MAX;
+use crate::store::rows::RunRow;
 use crate::tui::shell::model::{Model, Screen, Tone};
 
-/// Shows these runs side by side; the baseline joins them and stands first.
+/// Shows these runs side by side; a baseline of their kind joins them and stands first.
 pub fn open(model: &mut Model, mut runs: Vec<RunId>) {
-    let baseline = model.runs.baseline().map(|row| row.id.clone());
+    let kind = kind_of(model, &runs);
+    let has_kind = |row: &RunRow| row.kind == kind;
+    let n_asked = runs.len();
+    runs.retain(|run| model.row(run).is_none_or(has_kind));
+    let n_left_out = n_asked - runs.len();
+    let baseline = model.runs.baseline().filter(|row| has_kind(row)).map(|row| row.id.clone());
     if let Some(baseline) = &baseline {
         runs.retain(|run| run != baseline);
         runs.insert(0, baseline.clone());
@@ -15,13 +22,22 @@ pub fn open(model: &mut Model, mut runs: Vec<RunId>) {
     // Too few are filled up with the selected run, then with the others as they are listed.
     let selected = model.runs.rows.get(model.runs.cursor).map(AsRef::as_ref);
     for row in selected.into_iter().chain(model.runs.all()) {
-        if runs.len() < 2 && !runs.contains(&row.id) {
+        if runs.len() < 2 && has_kind(row) && !runs.contains(&row.id) {
             runs.push(row.id.clone());
         }
     }
-    if runs.len() > N_RUNS_MAX {
-        runs.truncate(N_RUNS_MAX);
-        model.say(Tone::Note, format!("the first {N_RUNS_MAX} runs are compared"));
+    let most = if kind == RunKind::Policy { N_POLICIES_MAX } else { N_RUNS_MAX };
+    if runs.len() > most {
+        runs.truncate(most);
+        model.say(Tone::Note, format!("the first {most} runs are compared"));
+    }
+    if n_left_out > 0 {
+        let (are, what) = if n_left_out == 1 { ("is", "policy") } else { ("are", "policies") };
+        let words = format!(
+            "{n_left_out} {what} {are} left out: they have no number in common with reward models · mark \
+             policies alone to compare those"
+        );
+        model.say(Tone::Note, words);
     }
     let kept = std::mem::take(&mut model.compare);
     // Cursor and data go; what the person chose to look at stays.
@@ -33,10 +49,20 @@ pub fn open(model: &mut Model, mut runs: Vec<RunId>) {
         pair: 0,
         arm: 0,
         pane: Pane::Table,
+        is_of_policies: kind == RunKind::Policy,
         data: None,
         ..kept
     };
     model.go_to(Screen::Compare);
+}
+
+/// What is compared: policies, where nothing else was asked for (by marks, else by the cursor).
+fn kind_of(model: &Model, runs: &[RunId]) -> RunKind {
+    let selected = model.runs.rows.get(model.runs.cursor).map(AsRef::as_ref);
+    let asked = runs.iter().filter_map(|run| model.row(run));
+    let mut kinds = asked.chain(selected.filter(|_| runs.is_empty())).map(|row| row.kind);
+    let Some(first) = kinds.next() else { return RunKind::Ser };
+    if kinds.all(|kind| kind == first) { first } else { RunKind::Ser }
 }
 
 /// Shows the runs of an experiment arm by arm.

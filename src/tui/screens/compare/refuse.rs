@@ -21,12 +21,17 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         return Some("the runs are still being read".to_owned());
     }
     let Command::Compare(command) = command else { return None };
+    let is_of_rounds = matches!(command, K::Arms | K::Axis | K::Normalize | K::Rounds | K::Resort);
+    if compare.is_of_policies && is_of_rounds {
+        return Some("policies have no rounds and arms to compare".to_owned());
+    }
     let why = match command {
         K::Drop => (compare.runs.len() <= 1).then_some("the last run stays"),
         K::Base => (compare.selected() == compare.base()).then_some("this run is the base already"),
         K::OpenPair => match compare.pane {
             Pane::Table => None,
             Pane::Arms => (compare.n_arms() == 0).then_some("the arms are still being read"),
+            Pane::Pairs if compare.is_of_policies => None,
             Pane::Pairs => {
                 (compare.n_pairs() == 0).then_some("these runs agree on every common pair")
             }

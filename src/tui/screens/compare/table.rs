@@ -4,7 +4,7 @@ use crate::analysis::{Comparison, Difference, Direction, MetricRow};
 use crate::domain::told;
 use crate::report::{letter, metric_value, setting_value, signed};
 
-use super::Compare;
+use super::{Compare, policies};
 
 /// How a cell is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,10 @@ pub fn n_rows(compare: &Compare) -> usize {
         let shown = comparison.metrics.iter().filter(|row| is_shown(compare, row));
         let n_metrics: usize = shown.map(|row| if has_differences(row) { 2 } else { 1 }).sum();
         let settings = comparison.settings.iter();
-        n_metrics
+        let n_of_policies =
+            data.policies.as_ref().map_or(0, |it| policies::rows(it, comparison.base).len());
+        n_of_policies
+            + n_metrics
             + usize::from(comparison.same_as.iter().any(Option::is_some))
             + settings.filter(|row| compare.shows_all || row.is_different).count()
     })
@@ -38,7 +41,8 @@ pub fn n_rows(compare: &Compare) -> usize {
 
 /// The lines of the table, from top to bottom.
 pub fn rows(compare: &Compare, comparison: &Comparison) -> Vec<TableRow> {
-    let mut rows = Vec::new();
+    let of_policies = compare.policies().map(|it| policies::rows(it, comparison.base));
+    let mut rows = of_policies.unwrap_or_default();
     for metric in comparison.metrics.iter().filter(|row| is_shown(compare, row)) {
         rows.push(value_row(compare, comparison, metric));
         if has_differences(metric) {

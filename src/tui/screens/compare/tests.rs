@@ -7,7 +7,7 @@ use crate::domain::event::{PairMargin, RunEvent};
 use crate::domain::metrics::{Evaluation, Split};
 use crate::domain::preference::{PairId, chosen_side};
 use crate::domain::pseudo_label::PairScore;
-use crate::domain::run::{RunId, StopReason};
+use crate::domain::run::{RunId, RunKind, StopReason};
 use crate::domain::selection::{LeftOut, ScoredPair};
 use crate::report::ImageForm;
 use crate::report::listing::Listing;
@@ -24,7 +24,7 @@ use crate::tui::shell::message::Message;
 use crate::tui::shell::model::{Model, Screen};
 use crate::tui::shell::overlay::{Overlay, Purpose};
 use crate::tui::shell::update::update;
-use crate::tui::tests::drive::press;
+use crate::tui::tests::drive::{press, toast};
 use crate::tui::tests::fixtures::{NOW_MS, model};
 use crate::tui::tests::pictures::{draw, picture, snapshots};
 
@@ -186,6 +186,54 @@ fn screens() {
         press(&mut model, &["4"]);
         model
     });
+}
+
+/// Three policies, and a reward model.
+fn policies(width: u16, height: u16, keys: &[&str]) -> (Fixture, Model) {
+    let mut fixture = testing::store();
+    let runs = [("rloo-s1", 0.2), ("dpo-s1", 0.1), ("ppo-with-a-long-name-s1", -0.2)]
+        .map(|(name, gain)| fixture.policy(name, gain));
+    add_run(&mut fixture, 4, "ser-slow", 1e-5, &[0.58, 0.60]);
+    let mut model = model(width, height, Vec::new(), None);
+    read(&fixture, &mut model);
+    open::open(&mut model, runs.to_vec());
+    press(&mut model, keys);
+    read(&fixture, &mut model);
+    (fixture, model)
+}
+
+#[test]
+fn policies_side_by_side() {
+    snapshots("compare_policies", |width, height| policies(width, height, &["l"]).1);
+    snapshots("compare_matrix", |width, height| policies(width, height, &["Tab", "m", "j"]).1);
+}
+
+#[test]
+fn policies_are_compared_among_themselves() {
+    let (fixture, mut model) = policies(160, 48, &[]);
+    for key in ["A", "a", "n", "r", "O"] {
+        press(&mut model, &[key]);
+        assert_eq!(toast(&model).0, "policies have no rounds and arms to compare", "{key}");
+    }
+    press(&mut model, &["e"]);
+    let Some(Overlay::Choice(choice)) = &model.overlay else { panic!() };
+    assert_eq!(choice.items[0].label, "policies.md");
+    press(&mut model, &["Esc", "y"]);
+    let Some(Overlay::Choice(choice)) = &model.overlay else { panic!() };
+    assert!(choice.items[1].detail.starts_with("ser policy "), "{}", choice.items[1].detail);
+    press(&mut model, &["Esc", "Tab", "Enter"]);
+    assert_eq!(model.screen, Screen::Policy);
+    // A mixed selection compares what it can, and says what is left out.
+    let ids: Vec<RunId> = model.runs.all().map(|row| row.id.clone()).collect();
+    open::open(&mut model, ids);
+    read(&fixture, &mut model);
+    assert_eq!((model.compare.runs.len(), model.compare.is_of_policies), (1, false));
+    assert!(toast(&model).0.starts_with("3 policies are left out: "), "{}", toast(&model).0);
+    // With a policy under the cursor and no marks, policies are compared.
+    let at = model.runs.rows.iter().position(|row| row.kind == RunKind::Policy);
+    model.runs.cursor = at.unwrap();
+    open::open(&mut model, Vec::new());
+    assert_eq!((model.compare.runs.len(), model.compare.is_of_policies), (2, true));
 }
 
 #[test]

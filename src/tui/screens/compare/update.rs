@@ -14,7 +14,7 @@ use super::table;
 use super::{Compare, Pane};
 use crate::tui::feed::change::{Change, Contents};
 use crate::tui::feed::compare::CompareData;
-use crate::tui::screens::samples;
+use crate::tui::screens::{policy, samples};
 use crate::tui::shell::chosen::Chosen;
 use crate::tui::shell::current_run;
 use crate::tui::shell::effect::Effect;
@@ -62,7 +62,8 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         | Command::Live(_)
         | Command::Samples(_)
         | Command::Launch(_)
-        | Command::Policy(_) => Vec::new(),
+        | Command::Policy(_)
+        | Command::Judging(_) => Vec::new(),
     };
     let n_rows = table::n_rows(&model.compare);
     model.compare.row = model.compare.row.min(n_rows.saturating_sub(1));
@@ -81,6 +82,7 @@ fn on_own(model: &mut Model, command: K, n: usize) -> Vec<Effect> {
         K::OnlyDifferent => compare.shows_all = !compare.shows_all,
         K::Normalize => compare.is_normalized = !compare.is_normalized,
         K::Axis => compare.axis = compare.axis.next(),
+        K::Metric if compare.is_of_policies => compare.policy_curve = compare.policy_curve.next(),
         K::Metric => compare.metric = compare.metric.next(),
         K::Rounds => {
             compare.rounds = match compare.rounds {
@@ -105,6 +107,10 @@ fn on_own(model: &mut Model, command: K, n: usize) -> Vec<Effect> {
 fn on_pane(compare: &mut Compare, command: PaneCommand) {
     match command {
         PaneCommand::Zoom => compare.is_zoomed = !compare.is_zoomed,
+        // Policies have no arms.
+        PaneCommand::Next | PaneCommand::Previous if compare.is_of_policies => {
+            compare.pane = if compare.pane == Pane::Table { Pane::Pairs } else { Pane::Table };
+        }
         PaneCommand::Next => {
             compare.pane = match compare.pane {
                 Pane::Table => Pane::Pairs,
@@ -127,6 +133,10 @@ fn move_cursor(model: &mut Model, motion: Motion, n: usize) {
         Pane::Table => {
             let n_rows = table::n_rows(&model.compare);
             model.compare.row = model.moved(motion, model.compare.row, n_rows, n);
+        }
+        Pane::Pairs if model.compare.is_of_policies => {
+            let n_runs = model.compare.runs.len();
+            model.compare.column = model.moved(motion, model.compare.column, n_runs, n);
         }
         Pane::Pairs => {
             let n_pairs = model.compare.n_pairs();
@@ -178,6 +188,12 @@ fn open_pair(model: &mut Model) -> Vec<Effect> {
     if model.compare.pane == Pane::Arms {
         return mark_arm(model);
     }
+    if model.compare.is_of_policies {
+        if let Some(run) = model.compare.selected().cloned() {
+            policy::open::open(model, run);
+        }
+        return Vec::new();
+    }
     let Some(data) = &model.compare.data else { return Vec::new() };
     let Some((index, found)) = &data.beside else { return Vec::new() };
     let Some(pair) = found.pairs.get(model.compare.pair) else { return Vec::new() };
@@ -207,16 +223,26 @@ fn open_copy(model: &mut Model) {
     let Some(data) = &model.compare.data else { return };
     let ids: Vec<String> = data.comparison.runs.iter().map(|run| run.row.id.to_string()).collect();
     let base = &data.comparison.runs[data.comparison.base].row.id;
-    let command = format!("ser compare {} --base {base}", ids.join(" "));
+    let command = match &data.policies {
+        Some(_) => format!("ser policy {}", ids.join(" ")),
+        None => format!("ser compare {} --base {base}", ids.join(" ")),
+    };
     let item = |key: char, label: &str, detail: &str, text: String| ChoiceItem {
         key: Some(key),
         label: label.to_owned(),
         detail: detail.to_owned(),
         then: Then::Effect(Effect::Change(Change::Copy { what: label.to_owned(), text })),
     };
-    let markdown = comparison_markdown(&data.comparison);
+    let markdown = match &data.policies {
+        Some(policies) => policies.matrix.text(Form::Markdown),
+        None => comparison_markdown(&data.comparison),
+    };
+    let of_markdown = match &data.policies {
+        Some(_) => "who wins how often",
+        None => "the table of what differs",
+    };
     let mut items = vec![
-        item('m', "Markdown", "the table of what differs", markdown),
+        item('m', "Markdown", of_markdown, markdown),
         item('c', "command", &command, command.clone()),
         item('y', "ids", "of the runs", ids.join(" ")),
     ];
@@ -257,6 +283,23 @@ fn open_export(model: &mut Model) {
             contents: Contents::Text(contents),
         }),
     };
+    if let Some(policies) = &data.policies {
+        let matrix = &policies.matrix;
+        let mut items = vec![
+            item('m', "policies.md", "who wins how often", matrix.text(Form::Markdown)),
+            item('c', "policies.csv", "the same rates in full", matrix.text(Form::Csv)),
+            item(
+                'j',
+                "policies.json",
+                "as ser policy --json prints it",
+                matrix.json().unwrap_or_default(),
+            ),
+        ];
+        items.extend(report_item(model));
+        let title = "export".to_owned();
+        model.overlay = Some(Overlay::Choice(Choice { title, items, cursor: 0 }));
+        return;
+    }
     let mut items = vec![
         item('m', "compare.md", "the table of what differs", comparison_markdown(comparison)),
         item('c', "compare.csv", "every metric and difference", comparison_csv(comparison)),

@@ -10,6 +10,7 @@ use crate::analysis::{Comparison, RoundChoice};
 use crate::report::letter;
 
 use super::layout::n_curve_rows;
+use super::policies::{self, PolicyCurve};
 use super::table::{self, Meaning};
 use super::{Pane, arms, chart, legend, pairs};
 use crate::tui::kit::draw::put;
@@ -67,7 +68,13 @@ fn draw_wide(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Bu
     let curves = Rect { width: upper.width - N_HISTOGRAM_COLUMNS, ..upper };
     draw_curves(model, comparison, curves, buffer);
     let histograms = Rect { x: curves.right(), width: N_HISTOGRAM_COLUMNS, ..upper };
-    chart::draw_histograms(model, comparison, histograms, buffer);
+    match model.compare.policies() {
+        Some(policies) => {
+            let next = model.compare.policy_curve.next();
+            policies::draw_curve(model, policies, comparison.base, next, histograms, buffer);
+        }
+        None => chart::draw_histograms(model, comparison, histograms, buffer),
+    }
     let lower = Rect { y: upper.bottom(), height: area.height - upper.height, ..area };
     if model.compare.pane == Pane::Arms {
         arms::draw(model, lower, buffer);
@@ -79,7 +86,15 @@ fn draw_wide(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Bu
         buffer.set_string(left.right(), y, "│", model.theme.border);
     }
     let right = Rect { x: left.right() + 1, width: N_PAIRS_COLUMNS, ..lower };
-    pairs::draw(model, comparison, right, buffer);
+    draw_pairs(model, comparison, right, buffer);
+}
+
+/// The pairs that differ; of policies, who wins how often.
+fn draw_pairs(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
+    match model.compare.policies() {
+        Some(policies) => policies::draw_matrix(model, policies, area, buffer),
+        None => pairs::draw(model, comparison, area, buffer),
+    }
 }
 
 fn draw_standard(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
@@ -96,8 +111,8 @@ fn draw_standard(model: &Model, comparison: &Comparison, area: Rect, buffer: &mu
 /// The pane with the cursor on the whole screen; with the cursor in the table, the chart.
 fn draw_zoomed(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
     match model.compare.pane {
-        Pane::Table => chart::draw(model, comparison, area, buffer),
-        Pane::Pairs => pairs::draw(model, comparison, area, buffer),
+        Pane::Table => draw_curves(model, comparison, area, buffer),
+        Pane::Pairs => draw_pairs(model, comparison, area, buffer),
         Pane::Arms => arms::draw(model, area, buffer),
     }
 }
@@ -106,13 +121,18 @@ fn draw_zoomed(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut 
 fn draw_lower(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
     match model.compare.pane {
         Pane::Table => draw_table(model, comparison, area, buffer),
-        Pane::Pairs => pairs::draw(model, comparison, area, buffer),
+        Pane::Pairs => draw_pairs(model, comparison, area, buffer),
         Pane::Arms => arms::draw(model, area, buffer),
     }
 }
 
 /// The curves of the runs, or of the arms where those are looked at.
 fn draw_curves(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut Buffer) {
+    if let Some(policies) = model.compare.policies() {
+        let shown: PolicyCurve = model.compare.policy_curve;
+        policies::draw_curve(model, policies, comparison.base, shown, area, buffer);
+        return;
+    }
     let arms = model.compare.data.as_ref().and_then(|data| data.arms.as_ref());
     match arms.filter(|_| model.compare.pane == Pane::Arms) {
         Some(arms) => arms::draw_curves(model, arms, area, buffer),
@@ -136,13 +156,20 @@ fn head(model: &Model, comparison: &Comparison, width: usize) -> Line<'static> {
     } else {
         format!("{n_different} of {n_settings} settings differ")
     };
-    let parts = [
-        format!("{} runs", comparison.runs.len()),
-        format!("base {} {}", letter(comparison.base), text::cut(base, 24)),
-        footnote(comparison),
-        rounds.to_owned(),
-        shown,
-    ];
+    let base = format!("base {} {}", letter(comparison.base), text::cut(base, 24));
+    let n_runs = comparison.runs.len();
+    let parts = match compare.policies() {
+        Some(_) => vec![
+            format!("{n_runs} policies"),
+            base,
+            "evaluations on held-out prompts, 95 %".to_owned(),
+            "Tab: who wins".to_owned(),
+            shown,
+        ],
+        None => {
+            vec![format!("{n_runs} runs"), base, footnote(comparison), rounds.to_owned(), shown]
+        }
+    };
     let mut words = format!(" {}", parts[0]);
     for part in &parts[1..] {
         let next = format!("{words} · {part}");
@@ -218,7 +245,8 @@ fn draw_table(model: &Model, comparison: &Comparison, area: Rect, buffer: &mut B
     }
 }
 
-fn meaning_style(theme: &Theme, meaning: Meaning) -> Style {
+/// The style of a cell.
+pub fn meaning_style(theme: &Theme, meaning: Meaning) -> Style {
     match meaning {
         Meaning::Plain => theme.text,
         Meaning::Better => theme.good,

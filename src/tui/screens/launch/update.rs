@@ -41,7 +41,8 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         | Command::Live(_)
         | Command::Samples(_)
         | Command::Compare(_)
-        | Command::Policy(_) => Vec::new(),
+        | Command::Policy(_)
+        | Command::Judging(_) => Vec::new(),
     };
     scroll_into_view(model);
     effects

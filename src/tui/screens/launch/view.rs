@@ -125,6 +125,10 @@ fn estimate_words(launch: &Launch) -> (String, String) {
         return (format!("time {NONE} · memory {NONE} · disk {NONE}"), String::new());
     };
     let free = launch.n_free.map_or(NONE.to_owned(), short_size);
+    if spec.policy.is_some() {
+        let words = format!("time and memory of a policy are not estimated · disk {free} free");
+        return (words, "its first steps show how long one takes (6)".to_owned());
+    }
     let memory = memory_words(launch);
     let Some(found) = estimate(spec, &launch.past) else {
         let words = format!("time {NONE} · memory {memory} · disk {NONE} of {free} free");

@@ -38,7 +38,8 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         | Command::Samples(_)
         | Command::Compare(_)
         | Command::Launch(_)
-        | Command::Policy(_) => {}
+        | Command::Policy(_)
+        | Command::Judging(_) => {}
     }
     Vec::new()
 }

@@ -19,6 +19,8 @@ pub enum PolicyCommand {
     Sort,
     /// The other answer that can stand beside the one read.
     Beside,
+    /// Judge its answers, blind.
+    Judge,
     /// Take the prompt out of the batches to come, or back into them.
     VetoPrompt,
     /// Take the answer out of the batch that waits, or back into it.

@@ -59,6 +59,14 @@ pub const BINDINGS: &[Binding] = &[
         "veto"
     ),
     bind!(
+        "policy.judge",
+        Command::Policy(P::Judge),
+        [Char('b')],
+        &[Policy],
+        "judge its answers yourself, blind: two beside each other, sides hidden",
+        "judge"
+    ),
+    bind!(
         "policy.metric",
         Command::Policy(P::Metric),
         [Char('m')],

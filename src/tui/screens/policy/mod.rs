@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod command;
+pub mod judging;
 pub mod keys;
 pub mod layout;
 mod list;
@@ -159,6 +160,8 @@ pub struct Policy {
     pub log_back: usize,
     /// Lines of the signs scrolled off the top.
     pub signs_from: usize,
+    /// Set while a person judges its answers.
+    pub judging: Option<judging::Judging>,
     /// What was decided here, the latest last.
     pub done: Vec<Decided>,
     /// What was taken back, the latest last.
@@ -175,7 +178,7 @@ pub fn words_of(policy: &Policy) -> &'static [&'static str] {
         (Pane::Charts, Page::ByDivergence) => &["over-optimization", "best of n", "divergence"],
         (Pane::Charts, Page::Movement) => &["divergence", "entropy"],
         (Pane::Charts, Page::Answers) => &["tokens of an answer", "share cut"],
-        (Pane::Signs, _) => &["sign of trouble", "win rate", "over-optimization"],
+        (Pane::Signs, _) => &["sign of trouble", "win rate", "blind judging", "over-optimization"],
         (Pane::Events, _) => &["policy", "reference"],
     }
 }

@@ -6,17 +6,25 @@ use crate::domain::run::RunKind;
 use crate::store::policy::RolloutsOf;
 use crate::store::rows::RunRow;
 use crate::tui::kit::words::Condition;
-use crate::tui::shell::keymap::command::Command;
+use crate::tui::shell::keymap::command::{Command, ViewerCommand};
 use crate::tui::shell::model::Model;
 
 /// Why a command cannot act now; `None` when it can.
 pub fn refusal(model: &Model, command: Command) -> Option<String> {
     let of_this = |run| Some(run) == model.policy.run.as_ref();
+    if model.policy.judging.is_some() {
+        return super::judging::refuse::refusal(model, command);
+    }
     if command == Command::Undo && !model.policy.done.iter().any(|it| of_this(&it.run)) {
         return Some("no veto was made here that could be taken back".to_owned());
     }
     if command == Command::Redo && !model.policy.undone.iter().any(|it| of_this(&it.run)) {
         return Some("no veto was taken back".to_owned());
+    }
+    if command == Command::Viewer(ViewerCommand::Export)
+        && let Some(row) = model.current().filter(|row| row.kind == RunKind::Ser)
+    {
+        return Some(format!("{} is no policy · 2 and 3 write what it is", row.name));
     }
     let Command::Policy(command) = command else { return None };
     let Some(row) = model.current() else { return Some("no run is selected".to_owned()) };
@@ -25,6 +33,10 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
     }
     if command == P::Metric {
         return None;
+    }
+    if command == P::Judge {
+        let policy = model.current_data().and_then(|data| data.policy.as_ref());
+        return super::judging::refuse::of_opening(policy);
     }
     let Some(selected) = selected(model) else {
         let lists = matches!(command, P::NextEvaluation | P::PreviousEvaluation | P::Follow);
@@ -48,6 +60,7 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         | P::NextAnswer
         | P::PreviousAnswer
         | P::Sort
+        | P::Judge
         | P::Beside => None,
     }
 }

@@ -6,11 +6,12 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::report::story::of_policy;
+
+use super::judging;
 use crate::tui::feed::policy::PolicyData;
 use crate::tui::kit::draw::{put, put_right, rule};
 use crate::tui::kit::size::SizeClass;
 use crate::tui::kit::text;
-use crate::tui::kit::theme::Theme;
 use crate::tui::panels::empty::why_empty;
 use crate::tui::shell::model::Model;
 
@@ -27,7 +28,7 @@ pub fn draw(model: &Model, policy: &PolicyData, area: Rect, buffer: &mut Buffer)
         n => format!("verdict and signs of trouble · {n} signs"),
     };
     rule(buffer, area, 0, theme, &title);
-    let sentences = sentences(policy, theme);
+    let sentences = sentences(model, policy);
     if sentences.is_empty() {
         let words = why_empty(model, "no sign of trouble so far; the judge compares at the end");
         put(buffer, area, 1, Line::styled(words, theme.dim));
@@ -51,11 +52,13 @@ pub fn draw(model: &Model, policy: &PolicyData, area: Rect, buffer: &mut Buffer)
     }
 }
 
-fn sentences(policy: &PolicyData, theme: &Theme) -> Vec<(String, Style)> {
+fn sentences(model: &Model, policy: &PolicyData) -> Vec<(String, Style)> {
+    let theme = &model.theme;
     let mut found = Vec::new();
     if let Some(verdict) = &policy.outcome.verdict {
         found.push((of_policy::judged(verdict), theme.strong));
     }
+    found.extend(policy.people.iter().map(|it| (judging::view::sentence(model, it), theme.strong)));
     if let Some(step) = policy.outcome.restored_to {
         found.push((format!("its weights are those of step {step} again"), theme.warn));
     }
@@ -75,7 +78,7 @@ fn sentences(policy: &PolicyData, theme: &Theme) -> Vec<(String, Style)> {
 /// Sentences that there are, each at least a line.
 pub fn n_lines(model: &Model) -> usize {
     let policy = model.current_data().and_then(|data| data.policy.as_ref());
-    let sentences = policy.map_or_else(Vec::new, |policy| sentences(policy, &model.theme));
+    let sentences = policy.map_or_else(Vec::new, |policy| sentences(model, policy));
     // Beside the events there is half the width.
     let is_halved = model.size.class() == SizeClass::Wide && !model.policy.is_zoomed;
     let width = if is_halved { model.size.width / 2 } else { model.size.width };

@@ -5,7 +5,7 @@ use crate::store::policy::RolloutsOf;
 
 use super::answers::{cursor, listed, neighbor, selected, shown};
 use super::command::PolicyCommand;
-use super::{Decided, Pane, Policy};
+use super::{Decided, Pane, Policy, judging};
 use crate::tui::feed::change::Change;
 use crate::tui::feed::policy::PolicyData;
 use crate::tui::feed::samples::Request;
@@ -18,6 +18,9 @@ use crate::tui::shell::overlay::{ChoiceItem, Overlay, Then};
 
 /// Does a command of the screen, `n` times where that means something.
 pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> {
+    if model.policy.judging.is_some() && command != Command::Copy {
+        return judging::update::on_command(model, command, n);
+    }
     match command {
         Command::Policy(command) => return on_own(model, command, n),
         Command::Worker(command) => return current_run::on_worker(model, command),
@@ -25,7 +28,10 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         Command::Pane(command) => on_pane(&mut model.policy, command),
         Command::Copy => {
             current_run::open_copy(model);
-            offer_texts(model);
+            // What lies below the answers that are judged says whose they are.
+            if model.policy.judging.is_none() {
+                offer_texts(model);
+            }
         }
         Command::Wrap => return current_run::wrap_events(model),
         Command::Undo => return take_back(model, true),
@@ -38,7 +44,8 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         | Command::Live(_)
         | Command::Samples(_)
         | Command::Compare(_)
-        | Command::Launch(_) => {}
+        | Command::Launch(_)
+        | Command::Judging(_) => {}
     }
     Vec::new()
 }
@@ -70,6 +77,7 @@ fn on_own(model: &mut Model, command: PolicyCommand, n: usize) -> Vec<Effect> {
             policy.has_other_beside = !policy.has_other_beside;
             policy.scrolled = 0;
         }
+        PolicyCommand::Judge => return judging::update::open(model),
         PolicyCommand::VetoPrompt => return veto(model, false),
         PolicyCommand::VetoAnswer => return veto(model, true),
     }

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::answers::selected;
 use super::layout::{n_list_columns, rows};
-use super::{Page, Pane, list, reading, signs, small};
+use super::{Page, Pane, judging, list, reading, signs, small};
 use crate::domain::run::RunKind;
 use crate::store::rows::RunRow;
 use crate::tui::feed::data::RunData;
@@ -37,6 +37,10 @@ pub fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         put(buffer, area, 2, Line::styled("  reading the policy …", theme.dim));
         return;
     };
+    if model.policy.judging.is_some() {
+        judging::view::draw(model, policy, area, buffer);
+        return;
+    }
     if model.size.class() == SizeClass::Small {
         small::draw(model, row, policy, area, buffer);
         return;

@@ -70,7 +70,8 @@ pub fn refusal(model: &Model, command: Command) -> Option<String> {
         | Command::Live(_)
         | Command::Compare(_)
         | Command::Launch(_)
-        | Command::Policy(_) => None,
+        | Command::Policy(_)
+        | Command::Judging(_) => None,
     };
     nothing.map(str::to_owned)
 }

@@ -152,7 +152,8 @@ pub fn on_command(model: &mut Model, command: Command, n: usize) -> Vec<Effect> 
         | Command::Live(_)
         | Command::Compare(_)
         | Command::Launch(_)
-        | Command::Policy(_) => {}
+        | Command::Policy(_)
+        | Command::Judging(_) => {}
     }
     Vec::new()
 }

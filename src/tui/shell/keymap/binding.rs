@@ -14,6 +14,8 @@ pub enum Context {
     Compare,
     Launch,
     Policy,
+    /// The policy screen while a person judges its answers.
+    Judging,
     Confirm,
     /// A popup to choose from.
     Choice,

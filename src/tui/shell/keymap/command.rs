@@ -5,6 +5,7 @@ use crate::tui::screens::compare::command::CompareCommand;
 use crate::tui::screens::launch::command::LaunchCommand;
 use crate::tui::screens::live::command::LiveCommand;
 use crate::tui::screens::policy::command::PolicyCommand;
+use crate::tui::screens::policy::judging::JudgingCommand;
 use crate::tui::screens::runs::command::RunsCommand;
 use crate::tui::screens::samples::command::SamplesCommand;
 
@@ -44,6 +45,8 @@ pub enum Command {
     Launch(LaunchCommand),
     /// An action of the policy screen.
     Policy(PolicyCommand),
+    /// An action while a person judges a policy.
+    Judging(JudgingCommand),
 }
 
 /// Where a cursor or a text goes.

@@ -83,6 +83,7 @@ pub fn bindings() -> impl Iterator<Item = &'static Binding> {
         .chain(samples::keys::BINDINGS)
         .chain(compare::keys::BINDINGS)
         .chain(launch::keys::BINDINGS)
+        .chain(policy::judging::keys::BINDINGS)
         .chain(policy::keys::BINDINGS)
         .chain(table::BINDINGS)
 }
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
     use crate::tui::screens::runs::command::RunsCommand;
 
-    const ALL: [Context; 10] = [
+    const ALL: [Context; 11] = [
         Context::Runs,
         Context::Live,
         Context::Samples,
@@ -105,6 +106,7 @@ mod tests {
         Context::Compare,
         Context::Launch,
         Context::Policy,
+        Context::Judging,
         Context::Confirm,
         Context::Choice,
         Context::Prompt,

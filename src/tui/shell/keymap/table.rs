@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 
 use super::binding::Context::{
-    Choice, Compare, Confirm, Launch, Live, Policy, Prompt, Queue, Runs, Samples,
+    Choice, Compare, Confirm, Judging, Launch, Live, Policy, Prompt, Queue, Runs, Samples,
 };
 use super::binding::{Binding, Context, bind};
 use super::command::{
@@ -12,13 +12,14 @@ use super::command::{
 };
 use crate::tui::kit::key::Key::{Alt, Char, Code, Ctrl};
 
-const SCREENS: &[Context] = &[Runs, Live, Samples, Queue, Compare, Launch, Policy];
+const SCREENS: &[Context] = &[Runs, Live, Samples, Queue, Compare, Launch, Policy, Judging];
 /// Screens on which `1` and `2` show other screens: in a queue they judge.
 const BESIDE_QUEUES: &[Context] = &[Runs, Live, Samples, Compare, Launch, Policy];
 /// Screens with a list to filter.
 const LISTS: &[Context] = &[Runs, Samples];
 /// What can be scrolled.
-const SCROLLING: &[Context] = &[Runs, Live, Samples, Queue, Compare, Launch, Policy, Choice];
+const SCROLLING: &[Context] =
+    &[Runs, Live, Samples, Queue, Compare, Launch, Policy, Judging, Choice];
 /// Screens of more than one pane.
 const PANES: &[Context] = &[Live, Samples, Queue, Compare, Policy];
 /// Screens whose panes can be given more room.
@@ -26,7 +27,7 @@ const SPLIT: &[Context] = &[Runs, Live, Samples, Queue, Compare, Policy];
 /// Screens with texts that can be longer than a line.
 const TEXTS: &[Context] = &[Runs, Live, Samples, Queue, Policy];
 const EVERYWHERE: &[Context] =
-    &[Runs, Live, Samples, Queue, Compare, Launch, Policy, Confirm, Choice, Prompt];
+    &[Runs, Live, Samples, Queue, Compare, Launch, Policy, Judging, Confirm, Choice, Prompt];
 
 /// What the hint bar of a popup shows.
 pub const POPUPS: &[Binding] = &[
@@ -153,7 +154,7 @@ pub const BINDINGS: &[Binding] = &[
         "export",
         C::Viewer(V::Export),
         [Char('e')],
-        &[Runs, Live, Samples, Queue],
+        &[Runs, Live, Samples, Queue, Policy],
         "write what is shown to a file …",
         "export"
     ),
@@ -179,7 +180,7 @@ pub const BINDINGS: &[Binding] = &[
         "first",
         C::Move(M::First),
         [Char('g'), Code(KeyCode::Home)],
-        &[Runs, Samples, Queue, Compare, Launch, Policy, Choice],
+        &[Runs, Samples, Queue, Compare, Launch, Policy, Judging, Choice],
         "to the first",
         ""
     ),
@@ -200,7 +201,7 @@ pub const BINDINGS: &[Binding] = &[
         ""
     ),
     bind!("show.runs", C::Show(S::Runs), [Char('1'), Alt('1')], BESIDE_QUEUES, "the runs list", ""),
-    bind!("queue.show_runs", C::Show(S::Runs), [Alt('1')], &[Queue], "the runs list", ""),
+    bind!("queue.show_runs", C::Show(S::Runs), [Alt('1')], &[Queue, Judging], "the runs list", ""),
     bind!(
         "show.live",
         C::Show(S::Live),
@@ -213,7 +214,7 @@ pub const BINDINGS: &[Binding] = &[
         "queue.show_live",
         C::Show(S::Live),
         [Alt('2')],
-        &[Queue],
+        &[Queue, Judging],
         "the live screen of the selected run",
         ""
     ),
@@ -278,7 +279,7 @@ pub const BINDINGS: &[Binding] = &[
         "back",
         C::Viewer(V::Back),
         [Char('q')],
-        &[Runs, Live, Samples, Queue, Compare, Launch, Policy, Choice],
+        &[Runs, Live, Samples, Queue, Compare, Launch, Policy, Judging, Choice],
         "back; at the top leaves, and runs keep going",
         "back"
     ),

@@ -1,6 +1,6 @@
 //! What choosing something in a popup does.
 
-use crate::tui::screens::{compare, launch, runs};
+use crate::tui::screens::{compare, launch, policy, runs};
 use crate::tui::shell::chosen::Chosen;
 use crate::tui::shell::current_run;
 use crate::tui::shell::effect::Effect;
@@ -24,6 +24,8 @@ pub fn take(model: &mut Model, chosen: Chosen) -> Vec<Effect> {
             let prompt = Prompt::new("write to", Purpose::Save { contents }, &name);
             model.overlay = Some(Overlay::Prompt(prompt));
         }
+        Chosen::Judge(matchup) => return policy::judging::update::begin(model, matchup),
+        Chosen::Reveal => return policy::judging::update::reveal(model),
         Chosen::Order(key) => runs::update::sort_by(model, key),
     }
     Vec::new()

@@ -56,6 +56,9 @@ pub fn on_out(model: &mut Model, leaves: bool) -> Vec<Effect> {
         Some(_) => return Vec::new(),
         None => {}
     }
+    if model.screen == Screen::Policy && policy::judging::update::leave(model) {
+        return Vec::new();
+    }
     if !leaves && end_selection(model) {
         return Vec::new();
     }

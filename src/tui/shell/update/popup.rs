@@ -30,7 +30,7 @@ pub fn on_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     if model.overlay.is_none()
         && !context.is_text()
         // A digit that is no judgment is none of the next one either.
-        && context != Context::Queue
+        && !matches!(context, Context::Queue | Context::Judging)
         && let Some(Key::Char(c)) = Key::of(event)
         && let Some(digit) = c.to_digit(10)
         && (command.is_none() || model.count.is_some())
@@ -157,8 +157,10 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
         Purpose::Samples(prompt) => samples::update::on_text(model, prompt, &text),
         Purpose::Tags { run, name } => runs::annotate::set_tags(model, &run, &name, &text),
         Purpose::Note { run, name } => runs::annotate::set_note(run, &name, &text),
-        Purpose::Save { contents } if !text.is_empty() => save(text, contents),
-        Purpose::Preset { contents } if text.contains('/') => save(text, Contents::Text(contents)),
+        Purpose::Save { contents } if !text.is_empty() => save(model, text, contents),
+        Purpose::Preset { contents } if text.contains('/') => {
+            save(model, text, Contents::Text(contents))
+        }
         Purpose::Preset { contents } if !text.is_empty() && !text.starts_with('.') => {
             let name = text.strip_suffix(".toml").unwrap_or(&text).to_owned();
             vec![Effect::Change(Change::SavePreset { name, contents })]
@@ -171,7 +173,11 @@ fn submit(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     }
 }
 
-fn save(path: String, contents: Contents) -> Vec<Effect> {
+fn save(model: &mut Model, path: String, contents: Contents) -> Vec<Effect> {
+    if matches!(contents, Contents::Policy { .. }) {
+        // It can take a while, and nothing else shows that it goes on.
+        model.say(Tone::Note, format!("writing {path} …"));
+    }
     let change = Change::Save { path: path.into(), contents, overwrites: false };
     vec![Effect::Change(change)]
 }

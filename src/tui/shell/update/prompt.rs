@@ -89,9 +89,13 @@ pub fn filter_changed(model: &mut Model, text: &str) {
 
 /// A file is there already: writes it over only when the person says so.
 pub fn ask_overwrite(model: &mut Model, path: PathBuf, contents: Contents) -> Vec<Effect> {
+    let detail = match &contents {
+        Contents::Policy { .. } => "an earlier export is there already; it is lost",
+        _ => "the file is there already; what it holds is lost",
+    };
     model.overlay = Some(Overlay::Confirm {
         question: format!("write over {}?", path.display()),
-        detail: "the file is there already; what it holds is lost".to_owned(),
+        detail: detail.to_owned(),
         then: Then::Effect(Effect::Change(Change::Save { path, contents, overwrites: true })),
     });
     Vec::new()

@@ -65,7 +65,7 @@ pub fn draw(model: &Model, buffer: &mut Buffer) {
 
 fn draw_tabs(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
-    let is_queue = model.screen_context() == Context::Queue;
+    let is_queue = matches!(model.screen_context(), Context::Queue | Context::Judging);
     let mut spans = vec![Span::styled(before_tabs(model.size.width), theme.strong)];
     for (screen, _, label) in TABS {
         // In a queue these digits judge; Alt with one shows the screen.

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
-use super::super::{CliError, CliResult};
+use super::{LaunchError, LaunchResult};
 
 /// The file that marks a directory as made by an export, so that a later export may replace it.
 pub const MARKER: &str = "ser_export.json";
@@ -26,27 +26,22 @@ impl Target {
     ///
     /// # Errors
     /// When something is there that must not be replaced, or the place has no parent directory.
-    pub fn new(out: &Path, is_forced: bool) -> CliResult<Self> {
-        let place = std::path::absolute(out).map_err(|error| CliError::io("use", out, &error))?;
+    pub fn new(out: &Path, is_forced: bool) -> LaunchResult<Self> {
+        let path = out.to_owned();
+        let place = std::path::absolute(out)
+            .map_err(|source| LaunchError::Write { path: path.clone(), source })?;
         let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else {
-            return Err(CliError::input(format!("`{}` is no place for an export", out.display()))
-                .with_hint("name a file or a directory"));
+            return Err(LaunchError::NoPlace { path });
         };
         if !parent.is_dir() {
-            let message = format!("`{}` is no directory", parent.display());
-            return Err(CliError::input(message).with_hint("make it first (`mkdir -p`)"));
+            return Err(LaunchError::NoFolder { path: parent.to_owned() });
         }
         if fs::symlink_metadata(&place).is_ok() {
             if !is_forced {
-                let message = format!("`{}` is there already", out.display());
-                return Err(CliError::input(message)
-                    .with_hint("name another place, or add `--force` to replace it"));
+                return Err(LaunchError::Taken { path });
             }
             if place.is_dir() && !may_be_replaced(&place) {
-                let message = format!("`{}` is a directory that no export made", out.display());
-                return Err(
-                    CliError::input(message).with_hint("name another place, or remove it yourself")
-                );
+                return Err(LaunchError::NotOurs { path });
             }
         }
         let name = name.to_string_lossy();
@@ -65,9 +60,13 @@ impl Target {
     ///
     /// # Errors
     /// Those of `fill`, after which nothing stays behind.
-    pub fn directory<T>(&self, fill: impl FnOnce(&Path) -> CliResult<T>) -> CliResult<T> {
+    pub fn directory<T, E: From<LaunchError>>(
+        &self,
+        fill: impl FnOnce(&Path) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let path = || self.temporary.clone();
         fs::create_dir(&self.temporary)
-            .map_err(|error| CliError::io("create", &self.temporary, &error))?;
+            .map_err(|source| LaunchError::Write { path: path(), source })?;
         self.finish(fill(&self.temporary))
     }
 
@@ -75,15 +74,18 @@ impl Target {
     ///
     /// # Errors
     /// Those of `fill`, after which nothing stays behind.
-    pub fn file<T>(&self, fill: impl FnOnce(&Path) -> CliResult<T>) -> CliResult<T> {
+    pub fn file<T, E: From<LaunchError>>(
+        &self,
+        fill: impl FnOnce(&Path) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.finish(fill(&self.temporary))
     }
 
-    fn finish<T>(&self, filled: CliResult<T>) -> CliResult<T> {
+    fn finish<T, E: From<LaunchError>>(&self, filled: Result<T, E>) -> Result<T, E> {
         let renamed = filled.and_then(|value| {
             remove(&self.place)
                 .and_then(|()| fs::rename(&self.temporary, &self.place))
-                .map_err(|error| CliError::io("write", &self.place, &error))?;
+                .map_err(|source| LaunchError::Write { path: self.place.clone(), source })?;
             Ok(value)
         });
         if renamed.is_err() {
@@ -126,7 +128,7 @@ mod tests {
     fn what_is_there_is_kept_unless_forced() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.csv");
-        let write = |content: &str, is_forced: bool| -> CliResult {
+        let write = |content: &str, is_forced: bool| -> LaunchResult {
             Target::new(&file, is_forced)?.file(|path| {
                 fs::write(path, content).unwrap();
                 Ok(())
@@ -134,12 +136,12 @@ mod tests {
         };
         write("1", false).unwrap();
         let error = write("2", false).unwrap_err();
-        assert!(error.message.contains("x.csv` is there already"), "{}", error.message);
+        assert!(error.to_string().contains("x.csv` is there already"), "{error}");
         write("2", true).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "2");
 
         let dir = folder.path().join("model");
-        let make = |content: &str| {
+        let make = |content: &str| -> LaunchResult {
             Target::new(&dir, true)?.directory(|path| {
                 fs::write(path.join(MARKER), content).unwrap();
                 Ok(())
@@ -149,7 +151,7 @@ mod tests {
         make("2").unwrap();
         assert_eq!(fs::read_to_string(dir.join(MARKER)).unwrap(), "2");
         let error = Target::new(folder.path(), true).unwrap_err();
-        assert!(error.message.ends_with("a directory that no export made"), "{}", error.message);
+        assert!(error.to_string().ends_with("a directory that no export made"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary stays behind");
     }
 
@@ -159,11 +161,11 @@ mod tests {
         let file = folder.path().join("x");
         fs::write(&file, "old").unwrap();
         let target = Target::new(&file, true).unwrap();
-        let failed: CliResult = target.file(|path| {
+        let failed: LaunchResult = target.file(|path| {
             fs::write(path, "half").unwrap();
-            Err(CliError::failure("no"))
+            Err(LaunchError::NoSource)
         });
-        assert_eq!(failed.unwrap_err().message, "no");
+        assert!(matches!(failed.unwrap_err(), LaunchError::NoSource));
         assert_eq!(fs::read_to_string(&file).unwrap(), "old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(Target::new(&folder.path().join("no/x"), false).is_err());
