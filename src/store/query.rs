@@ -16,6 +16,8 @@ pub const SCHEMA: &str = concat!(
     "\n",
     include_str!("database/policy.sql"),
     "\n",
+    include_str!("database/generated.sql"),
+    "\n",
     include_str!("database/judged_games.sql")
 );
 

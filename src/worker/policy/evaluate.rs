@@ -80,9 +80,11 @@ fn best_of(
 ) -> Result<bool, WorkerError> {
     let asking = Asking::best_of(state);
     let mut scored: Vec<Vec<Scored>> = Vec::with_capacity(asked.len());
+    let n_prompts = asked.len();
     for (part, asked) in asked.chunks(PROMPTS_AT_ONCE).enumerate() {
-        let first_prompt = asking.first_prompt + (part * PROMPTS_AT_ONCE) as u32;
-        let asking = Asking { first_prompt, ..asking };
+        let n_before = part * PROMPTS_AT_ONCE;
+        let first_prompt = asking.first_prompt + n_before as u32;
+        let asking = Asking { first_prompt, part: Some([n_before, n_prompts]), ..asking };
         let Some(mut answers) = ask(state, resources, reporter, asked, asking)? else {
             return Ok(false);
         };

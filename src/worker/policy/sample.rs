@@ -39,6 +39,8 @@ pub struct Asking {
     pub phase: PhaseKey,
     pub first_prompt: u32,
     pub n_answers: usize,
+    /// Prompts that were asked before these, and all that are, where they are asked in parts.
+    pub part: Option<[usize; 2]>,
 }
 
 impl Asking {
@@ -50,6 +52,7 @@ impl Asking {
             first_prompt: step.saturating_sub(1).wrapping_mul(policy.prompts_per_step)
                 % FIRST_HELD_OUT,
             n_answers: policy.answers as usize,
+            part: None,
         }
     }
 
@@ -57,13 +60,14 @@ impl Asking {
     /// policy alone.
     pub fn evaluation(step: u32) -> Self {
         let phase = PhaseKey::new(step, Phase::EvaluatePolicy);
-        Self { phase, first_prompt: FIRST_HELD_OUT, n_answers: 1 }
+        Self { phase, first_prompt: FIRST_HELD_OUT, n_answers: 1, part: None }
     }
 
     /// The held-out prompts, for the best-of-n curve.
     pub fn best_of(state: &PolicyState) -> Self {
         let phase = PhaseKey::new(0, Phase::BestOf);
-        Self { phase, first_prompt: FIRST_BEST_OF, n_answers: state.policy.best_of as usize }
+        let n_answers = state.policy.best_of as usize;
+        Self { phase, first_prompt: FIRST_BEST_OF, n_answers, part: None }
     }
 }
 
@@ -165,14 +169,16 @@ pub fn ask(
     asked: &[AskedPrompt],
     asking: Asking,
 ) -> Result<Option<Vec<BatchAnswer>>, WorkerError> {
-    let n_total = (asked.len() * asking.n_answers) as u64;
-    let begun = reporter.begin(asking.phase, 0, [0, n_total])?;
+    let [n_before, n_all] =
+        asking.part.unwrap_or([0, asked.len()]).map(|prompts| (prompts * asking.n_answers) as u64);
+    let begun = reporter.begin(asking.phase, 0, [n_before, n_all])?;
     let settings = settings(state, resources, asking);
     let tokens: Vec<&[u32]> = asked.iter().map(|it| it.tokens.as_slice()).collect();
     let mut listener = Attentive {
         state,
         reporter,
         begun,
+        n_before,
         answers: Vec::new(),
         n_tokens: 0,
         end: Ok(Flow::Continue),
@@ -183,7 +189,7 @@ pub fn ask(
         return Ok(None);
     }
     generated?;
-    reporter.progress(begun, n_total, n_tokens)?;
+    reporter.progress(begun, n_before + answers.len() as u64, n_tokens)?;
     let n_prompt_tokens: usize = asked.iter().map(|it| it.tokens.len()).sum();
     state.saved.n_tokens += n_tokens + n_prompt_tokens as u64;
     answers.sort_by_key(|answer| answer.place);
@@ -225,6 +231,8 @@ struct Attentive<'a, 'b> {
     state: &'a mut PolicyState,
     reporter: &'a mut Reporter<'b>,
     begun: Begun,
+    /// Answers before the first of these.
+    n_before: u64,
     answers: Vec<Generated>,
     n_tokens: u64,
     end: Result<Flow, WorkerError>,
@@ -238,7 +246,7 @@ impl Listener for Attentive<'_, '_> {
         }
         let heard = self
             .reporter
-            .progress(self.begun, self.answers.len() as u64, self.n_tokens)
+            .progress(self.begun, self.n_before + self.answers.len() as u64, self.n_tokens)
             .and_then(|()| self.reporter.read_people(&mut self.state.saved));
         match heard {
             Ok(Flow::Continue) => Reply::GoOn,
