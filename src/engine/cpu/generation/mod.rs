@@ -120,7 +120,8 @@ impl Generation<'_> {
         self.trainer.run(|network, maker, _, work| {
             let weights = maker.weights.with_packed(packed);
             for (new, batch) in &batches {
-                let cx = Maker { weights, ..maker }.context(batch, Pass::scoring());
+                let cx =
+                    Maker { weights, ..maker }.context(batch, Pass::scoring().attending_exactly());
                 network.read(cx, work, &mut |layer, keys_values| {
                     let width = network.heads(layer).key_value_width();
                     for (index, block) in new.iter().zip(&batch.all.blocks) {

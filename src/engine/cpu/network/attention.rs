@@ -187,7 +187,17 @@ impl Attention {
         let sums = fit(&mut tape.log_sums, m * heads.n_queries);
         let relative = self.relative_forward(cx, at, &mut tape.relative, low_rank);
         let (pattern, products) = (queries.pattern(), &mut scratch.products);
-        attention::forward(cx.on, heads, pattern, relative, q, kv, attended, sums, products);
+        attention::forward(
+            cx.attention(),
+            heads,
+            pattern,
+            relative,
+            q,
+            kv,
+            attended,
+            sums,
+            products,
+        );
         let branching = Branch { site: (at.layer, Site::Attention), numbers: &queries.numbers };
         branching.join(cx, &self.output, attended, stream, branch, low_rank);
     }
@@ -298,7 +308,17 @@ impl Attention {
             let gradients = scratch.drelative.each_mut().map(|it| fit(it, n));
             (Relative { keys, queries, reach: &rows.reach }, gradients)
         });
-        attention::backward(cx.on, heads, pattern, relative, saved, dattended, dq, dkv, products);
+        attention::backward(
+            cx.attention(),
+            heads,
+            pattern,
+            relative,
+            saved,
+            dattended,
+            dq,
+            dkv,
+            products,
+        );
         self.relative_backward(cx, at, gradient, scratch, low_rank);
         let dq = &mut scratch.dqueries[..m * wide];
         let dkv = &mut scratch.dkeys_values[..n * kv_wide];

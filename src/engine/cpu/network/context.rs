@@ -24,19 +24,29 @@ pub struct Pass {
     pub keeps: bool,
     /// The dropout of the step.
     pub dropout: Dropout,
+    /// Whether attention is computed in `f32` whatever the precision of the products, as decoding one
+    /// token at a time computes it: what a policy is trained on is then what was drawn.
+    pub attends_exactly: bool,
 }
 
 impl Pass {
     /// A pass that only computes rewards.
     #[must_use]
     pub fn scoring() -> Self {
-        Self { reading: Reading::Pooled, keeps: false, dropout: Dropout::off() }
+        let (reading, dropout) = (Reading::Pooled, Dropout::off());
+        Self { reading, keeps: false, dropout, attends_exactly: false }
     }
 
     /// A pass that a backward pass follows.
     #[must_use]
     pub fn training(reading: Reading, dropout: Dropout) -> Self {
-        Self { reading, keeps: true, dropout }
+        Self { reading, keeps: true, dropout, attends_exactly: false }
+    }
+
+    /// The same with attention in `f32`.
+    #[must_use]
+    pub fn attending_exactly(self) -> Self {
+        Self { attends_exactly: true, ..self }
     }
 }
 
@@ -77,6 +87,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn exact(self) -> Self {
         Self { on: Compute { precision: Precision::F32, ..self.on }, ..self }
+    }
+
+    /// Who computes attention, and how precisely.
+    #[must_use]
+    pub fn attention(self) -> Compute<'a> {
+        if self.pass.attends_exactly { self.exact().on } else { self.on }
     }
 
     /// The same without dropout, for frozen layers.

@@ -126,6 +126,7 @@ impl CpuPolicy {
         let kept_rows = self.kept_bytes / row_bytes;
         let longest = prompts.iter().map(AnswersTo::n_packed_tokens).max();
         trainer.network.reserve_positions(longest.unwrap_or(0));
+        let pass = pass.attending_exactly();
         let sizes: Vec<usize> = prompts.iter().map(AnswersTo::n_packed_tokens).collect();
         let first_numbers = running_sums(&sizes);
         let runs = cut(sizes.into_iter(), trainer.micro_batch_rows());

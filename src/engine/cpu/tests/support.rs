@@ -93,11 +93,12 @@ pub fn tuned(family: &str, tuning: &Tuning, frozen: Precision, running: Running)
 }
 
 /// The tiny model of a decoder family as a language model, on two threads.
-pub fn tuned_language_model(family: &str, tuning: &Tuning) -> Trainer {
+pub fn tuned_language_model(family: &str, tuning: &Tuning, precision: Precision) -> Trainer {
     let tensors = read_tensors(&fixture(family).join("model.safetensors")).unwrap();
     let (network, table) = Transformer::language_model(&config(family), tuning, Precision::F32);
     let parameters = Parameters::new(table, 5, &Tensors(tensors)).unwrap();
-    Trainer::new(network, parameters, Running::exact(2)).unwrap()
+    let running = Running { precision, ..Running::exact(2) };
+    Trainer::new(network, parameters, running).unwrap()
 }
 
 /// A model of another shape with random weights.
