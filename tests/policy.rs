@@ -242,6 +242,78 @@ fn killed_policies_end_like_the_uninterrupted_ones() {
     kill_and_resume("ppo", 3);
 }
 
+/// A loop whose pool a policy adds pairs to, and what must not depend on where it was killed: the pairs,
+/// the labels that were right, the metrics and the weights.
+fn loop_results(place: &Place, name: &str) -> Value {
+    let store = store(place);
+    let run = store.find_run(name).unwrap().id;
+    let pairs: Vec<_> = store
+        .generated_pairs(&run)
+        .unwrap()
+        .into_iter()
+        .map(|(round, pair)| json!([round, pair]))
+        .collect();
+    let rounds: Vec<_> = store
+        .rounds(&run)
+        .unwrap()
+        .iter()
+        .map(|round| json!([round.round, round.weights_digest, round.n_train_pairs]))
+        .collect();
+    json!({"pairs": pairs, "rounds": rounds})
+}
+
+#[test]
+fn a_killed_loop_with_pairs_of_a_policy_ends_like_the_uninterrupted_one() {
+    let place = Place::new();
+    let settings = [
+        "data.limit=300",
+        "train.epochs=1",
+        "train.checkpoint_steps=4",
+        "rounds.max=2",
+        "rounds.on_drop=ignore",
+        "rounds.reuse_round_0=false",
+        "pool.source=policy",
+        "pool.policy=embedded",
+        "pool.prompts=40",
+        "pool.answers=2",
+        "pool.max_new_tokens=12",
+    ];
+    let arguments = |mode: &'static str, name: &str| -> Vec<String> {
+        let mut arguments = ["run", mode, "--name", name].map(str::to_owned).to_vec();
+        arguments.extend(settings.iter().flat_map(|set| ["--set".to_owned(), (*set).to_owned()]));
+        arguments
+    };
+    let start = |mode: &'static str, name: &str| {
+        let arguments = arguments(mode, name);
+        ok(&place, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let begin = Instant::now();
+    start("--plain", "straight");
+    let span = begin.elapsed();
+    let expected = loop_results(&place, "straight");
+    assert!(expected["pairs"].as_array().unwrap().len() > 20, "{}", expected["pairs"]);
+    assert!(expected["rounds"].as_array().unwrap().len() > 1);
+    let store = store(&place);
+    let draw = Draw::new(29, Purpose::Mock);
+    let (mut n_killed, mut n_drawn) = (0, 0);
+    while n_killed < 4 {
+        let name = format!("killed-{n_drawn}");
+        start("--detach", &name);
+        let run = store.find_run(&name).unwrap().id;
+        for _ in 0..2 {
+            let delay = span.mul_f64(draw.unit(n_drawn));
+            n_drawn += 1;
+            if !kill_once(&store, &run, delay) {
+                break;
+            }
+            n_killed += 1;
+            ok(&place, &["resume", &name]);
+        }
+        wait_until("the run's end", || store.run(&run).unwrap().row.status.is_ended());
+        assert_eq!(loop_results(&place, &name), expected, "{name} ended differently");
+    }
+}
+
 /// A stop is no kill: it saves what it has, and what it broke off is done again.
 #[test]
 fn stopped_policies_end_like_the_uninterrupted_ones() {

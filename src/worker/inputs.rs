@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::pool::GeneratedPair;
 use crate::domain::pool::prompts::PoolPrompts;
-use crate::domain::preference::PairFacts;
-use crate::domain::preference::{CandidatePair, LabelSource, PairId, TrainingLabel, chosen_side};
+use crate::domain::preference::{
+    CandidatePair, LabelSource, PairFacts, PairId, TrainingLabel, chosen_side,
+};
 use crate::domain::spec::{ExperimentSpec, PoolLabels};
 use crate::domain::split::{DataSplit, SplitRule, split};
 use crate::domain::teacher::second_view::View;
@@ -195,11 +196,9 @@ impl Inputs {
         model: &dyn RewardModel,
         pairs: &[(GeneratedPair, CandidatePair)],
     ) -> Result<(), WorkerError> {
-        let n_known = self.train.len();
-        let new = pairs.iter().filter(|(_, pair)| pair.id.0 as usize >= n_known);
-        for (generated, candidate) in new {
+        let n_known = self.train.len() as u32;
+        for (generated, candidate) in pairs.iter().filter(|(_, pair)| pair.id.0 >= n_known) {
             let [encoded] = &model.encode(&[pair_text(candidate)])?[..] else { continue };
-            debug_assert_eq!(candidate.id.0 as usize, self.train.len());
             self.train.push(encoded.clone());
             self.marks.push(self.slices.mark(candidate));
             if !self.surface.is_empty() {

@@ -295,6 +295,3 @@ pub(in crate::store) fn derive(
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,7 +10,6 @@ use crate::domain::selection::LeftOut;
 use crate::domain::stats::wilson_interval_finite;
 use crate::domain::verdict::Verdict;
 use crate::store::{BatchRow, PairOpinions, RoundOpinion, RunOpinion, SampleLine, VerdictRow};
-
 use crate::tui::feed::change::Change;
 use crate::tui::feed::clean::{clean_opinions, clean_sample};
 use crate::tui::feed::samples::{Found, Request, SamplesData, Target, Wanted};
