@@ -293,6 +293,7 @@ fn a_killed_loop_with_pairs_of_a_policy_ends_like_the_uninterrupted_one() {
     let expected = loop_results(&place, "straight");
     assert!(expected["pairs"].as_array().unwrap().len() > 20, "{}", expected["pairs"]);
     assert!(expected["rounds"].as_array().unwrap().len() > 1);
+    reads_the_pairs_of_the_policy(&place);
     let store = store(&place);
     let draw = Draw::new(29, Purpose::Mock);
     let (mut n_killed, mut n_drawn) = (0, 0);
@@ -312,6 +313,23 @@ fn a_killed_loop_with_pairs_of_a_policy_ends_like_the_uninterrupted_one() {
         wait_until("the run's end", || store.run(&run).unwrap().row.status.is_ended());
         assert_eq!(loop_results(&place, &name), expected, "{name} ended differently");
     }
+}
+
+/// What reads the pairs of a run finds those of its policy: exports, listings, and DPO on its labels.
+fn reads_the_pairs_of_the_policy(place: &Place) {
+    let n_data = 300;
+    let is_own = |line: &Value| line["pair"].as_u64().is_some_and(|pair| pair >= n_data);
+    let file = place.home().join("labels.jsonl");
+    let path = file.to_str().unwrap();
+    ok(place, &["export", "straight", "--format", "jsonl", "--what", "labels", "--out", path]);
+    let labels = std::fs::read_to_string(&file).unwrap();
+    let listed = ok(place, &["samples", "straight", "--filter", "from:policy", "--json"]);
+    for lines in [labels, listed] {
+        let lines: Vec<Value> = lines.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+        assert!(lines.iter().any(is_own), "{} lines", lines.len());
+    }
+    let more = ["policy.objective=dpo", "policy.reward=straight", "policy.sft.epochs=0"];
+    ok(place, &arguments("--plain", "by-labels", &more));
 }
 
 /// A stop is no kill: it saves what it has, and what it broke off is done again.

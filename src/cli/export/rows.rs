@@ -253,8 +253,7 @@ impl<'a> Source<'a> {
 
     fn label_rows(&self, round: u32, some: &[ScoredPair], emit: Emit<'_>) -> CliResult {
         let ids: Vec<PairId> = some.iter().map(|pair| pair.score.pair).collect();
-        let (dataset, rng_seed) = (self.detail.dataset, self.detail.row.rng_seed);
-        let texts = self.store.candidate_pairs(dataset, rng_seed, &ids)?;
+        let texts = self.store.pool_pairs(&self.detail.row.id, &ids)?;
         for (scored, texts) in some.iter().zip(texts) {
             let Some(label) = scored.score.pseudo_label() else { continue };
             let (pair, verdict) = (label.pair, self.verdicts.get(label.pair));
@@ -275,13 +274,12 @@ impl<'a> Source<'a> {
     /// Hands on the better answers that people named, by reviewer and pair.
     fn human_labels(&self, emit: Emit<'_>) -> CliResult {
         let panel = self.store.panel(&self.detail.row.id)?;
-        let (dataset, rng_seed) = (self.detail.dataset, self.detail.row.rng_seed);
         for (reviewer, judged) in panel.reviewers() {
             let labels: Vec<(PairId, Side, Judgment)> =
                 judged.iter().filter_map(|(pair, it)| Some((*pair, it.preferred?, *it))).collect();
             for some in labels.chunks(PAIRS_AT_ONCE) {
                 let ids: Vec<PairId> = some.iter().map(|(pair, ..)| *pair).collect();
-                let texts = self.store.candidate_pairs(dataset, rng_seed, &ids)?;
+                let texts = self.store.pool_pairs(&self.detail.row.id, &ids)?;
                 for ((pair, side, judgment), texts) in some.iter().zip(texts) {
                     let is_in_force = self.verdicts.preferred(*pair) == Some(*side);
                     let row = [

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use crate::data::Prompt;
 use crate::domain::preference::{CandidatePair, PairId, Side, chosen_side};
 use crate::domain::random::{Place, Purpose, text_hash};
+use crate::domain::run::RunId;
 use crate::domain::split::{DataSplit, SplitRule, split};
 use crate::domain::text::conversation::TextForm;
 use crate::domain::text::words::count;
 use crate::engine::EngineError;
 use crate::engine::text_model::{PromptText, Texts};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::worker::WorkerError;
 
 use super::state::PolicyState;
@@ -103,9 +104,13 @@ impl Prompts {
         let test = test_dataset.unwrap_or(dataset);
         found.held_out = found.prompts(store, test, spec.rng_seed, &ids, &reading, n_wanted)?;
         if state.policy.sft.epochs > 0 || !state.policy.objective.samples() {
-            found.seed_set =
-                found.pairs(store, dataset, spec.rng_seed, &split.seed_set, &reading)?;
-            let pseudo = found.pairs(store, dataset, spec.rng_seed, pseudo_labeled, &reading)?;
+            let of_seed = |ids: &[PairId]| store.candidate_pairs(dataset, spec.rng_seed, ids);
+            found.seed_set = found.pairs(&of_seed, &split.seed_set, &reading)?;
+            // A pool may hold pairs of its own run, which a policy wrote.
+            let rewarded_by = state.policy.reward.split(':').next().unwrap_or_default();
+            let rewarded_by = RunId(rewarded_by.to_owned());
+            let of_pool = |ids: &[PairId]| store.pool_pairs(&rewarded_by, ids);
+            let pseudo = found.pairs(&of_pool, pseudo_labeled, &reading)?;
             found.n_pseudo = pseudo.len();
             found.seed_set.extend(pseudo);
         }
@@ -152,18 +157,16 @@ impl Prompts {
         Ok(prompts)
     }
 
-    /// The pairs of the seed set whose answers are one text each and fit.
+    /// The labeled pairs, read by `read`, whose answers are one text each and fit.
     fn pairs(
         &mut self,
-        store: &Store,
-        dataset: i64,
-        rng_seed: u64,
+        read: &dyn Fn(&[PairId]) -> Result<Vec<CandidatePair>, StoreError>,
         ids: &[PairId],
         reading: &Reading<'_>,
     ) -> Result<Vec<AnsweredPair>, WorkerError> {
         let (mut pairs, mut n_left_out) = (Vec::new(), 0);
         for ids in ids.chunks(TEXTS_AT_ONCE) {
-            for candidate in store.candidate_pairs(dataset, rng_seed, ids)? {
+            for candidate in read(ids)? {
                 match reading.pair(&candidate)? {
                     Some(pair) => pairs.push(pair),
                     None => n_left_out += 1,
