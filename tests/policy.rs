@@ -323,11 +323,13 @@ fn reads_the_pairs_of_the_policy(place: &Place) {
     let path = file.to_str().unwrap();
     ok(place, &["export", "straight", "--format", "jsonl", "--what", "labels", "--out", path]);
     let labels = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<Value> = labels.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    assert!(lines.iter().any(is_own), "{} lines", lines.len());
     let listed = ok(place, &["samples", "straight", "--filter", "from:policy", "--json"]);
-    for lines in [labels, listed] {
-        let lines: Vec<Value> = lines.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
-        assert!(lines.iter().any(is_own), "{} lines", lines.len());
-    }
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let samples = listed["samples"].as_array().unwrap();
+    assert!(!samples.is_empty() && samples.iter().all(is_own), "{}", samples.len());
+    assert_eq!(samples[0]["origin"]["policy"], "embedded");
     let more = ["policy.objective=dpo", "policy.reward=straight", "policy.sft.epochs=0"];
     ok(place, &arguments("--plain", "by-labels", &more));
 }

@@ -522,6 +522,13 @@ pub const TERMS: &[Term] = &[
         [Live]
     ),
     term!(
+        ["answer", "origin", "from:policy"],
+        "Before the labeling of a round a policy answers prompts of the pool, and two answers to each join it as a pair.",
+        "The judge's labels of these pairs are in no training: they say how right the model's are, by origin.",
+        "`pool.source`, `pool.policy` and the other keys of `[pool]`.",
+        [Live, Samples]
+    ),
+    term!(
         ["open", "encode", "tokenize"],
         "Before the first round the weights are read and every text becomes tokens.",
         "Seconds; once in every start of the run.",

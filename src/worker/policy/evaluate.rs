@@ -144,7 +144,8 @@ pub fn signs(
     let evaluations: Vec<EvaluationSeen> =
         state.saved.evaluations.iter().map(|it| it.seen.clone()).collect();
     let steps: &[StepSeen] = &state.saved.steps;
-    let found: Vec<Seen> = look(steps, &evaluations, state.policy.n_evaluations());
+    let (n_planned, precision) = (state.policy.n_evaluations(), state.spec.train.precision);
+    let found: Vec<Seen> = look(steps, &evaluations, n_planned, precision);
     let back_to = found.iter().find_map(|it| it.back_to);
     let before = std::mem::take(&mut state.saved.signs);
     state.saved.signs = found.iter().map(|it| it.sign).collect();

@@ -26,7 +26,10 @@ fn evaluation(step: u32, proxy: f64, gold: f64) -> EvaluationSeen {
 }
 
 fn signs(steps: &[StepSeen], evaluations: &[EvaluationSeen]) -> Vec<Sign> {
-    look(steps, evaluations, evaluations.len()).into_iter().map(|it| it.sign).collect()
+    look(steps, evaluations, evaluations.len(), Precision::F32)
+        .into_iter()
+        .map(|it| it.sign)
+        .collect()
 }
 
 #[test]
@@ -84,14 +87,14 @@ fn a_fall_of_gold_stops_and_goes_back_to_the_best() {
         .map(|(step, proxy, gold)| evaluation(step, proxy, gold));
     assert_eq!(best(&all).map(|it| it.step), Some(20));
     for n in 1..=3 {
-        assert_eq!(look(&[], &all[..n], 4), [], "{n} evaluations");
+        assert_eq!(look(&[], &all[..n], 4, Precision::F32), [], "{n} evaluations");
     }
-    let seen = look(&[], &all, 4);
+    let seen = look(&[], &all, 4, Precision::F32);
     assert_eq!((seen[0].sign, seen[0].back_to, seen.len()), (Sign::GoldDown, Some(20), 1));
     assert!(seen[0].sign.stops());
     // Without a judge nothing can fall.
     let blind = all.map(|it| EvaluationSeen { gold: Vec::new(), ..it });
-    assert_eq!((look(&[], &blind, 4), best(&blind)), (vec![], None));
+    assert_eq!((look(&[], &blind, 4, Precision::F32), best(&blind)), (vec![], None));
 }
 
 #[test]
@@ -107,7 +110,8 @@ fn a_run_that_stays_the_same_is_seldom_stopped() {
                     gold: (0..40).map(|prompt| noise(step).normal(prompt)).collect(),
                 })
                 .collect();
-            (1..=20).any(|n| look(&[], &all[..n], 20).iter().any(|it| it.sign.stops()))
+            (1..=20)
+                .any(|n| look(&[], &all[..n], 20, Precision::F32).iter().any(|it| it.sign.stops()))
         })
         .count();
     assert!(n_stopped <= 16, "{n_stopped} of 200");
@@ -116,7 +120,7 @@ fn a_run_that_stays_the_same_is_seldom_stopped() {
 #[test]
 fn each_sign_is_told_in_a_sentence_with_its_numbers() {
     let said = |steps: &[StepSeen], evaluations: &[EvaluationSeen]| {
-        look(steps, evaluations, 2).remove(0).message
+        look(steps, evaluations, 2, Precision::F32).remove(0).message
     };
     let evaluations = [evaluation(0, 1.0, 1.0), evaluation(40, 2.5, 0.0)];
     for (message, parts) in [
@@ -173,5 +177,14 @@ fn words_for_people_have_no_underscore_and_names_agree() {
         assert!(!sign.told().contains('_'));
         assert_eq!(serde_json::to_value(sign).unwrap(), sign.name());
         assert_eq!(sign.name().parse::<Sign>().ok(), Some(*sign));
+    }
+}
+
+#[test]
+fn a_ratio_is_farther_from_1_in_bf16() {
+    let step = |off| StepSeen { metrics: [(M::FarthestRatio, off)].into(), ..StepSeen::default() };
+    for (off, in_f32, in_bf16) in [(1e-4, 0, 0), (0.2, 1, 0), (0.9, 1, 1)] {
+        let n = |precision| look(&[step(off)], &[], 0, precision).len();
+        assert_eq!((n(Precision::F32), n(Precision::Bf16)), (in_f32, in_bf16), "{off}");
     }
 }
