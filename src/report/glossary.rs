@@ -522,11 +522,11 @@ pub const TERMS: &[Term] = &[
         [Live]
     ),
     term!(
-        ["answer", "origin", "from:policy"],
+        ["answer", "policy answers", "origin", "from:policy"],
         "Before the labeling of a round a policy answers prompts of the pool, and two answers to each join it as a pair.",
         "The judge's labels of these pairs are in no training: they say how right the model's are, by origin.",
         "`pool.source`, `pool.policy` and the other keys of `[pool]`.",
-        [Live, Samples]
+        [Live]
     ),
     term!(
         ["open", "encode", "tokenize"],

@@ -76,10 +76,10 @@ fn generated(generation: &Generation) -> String {
         origin.round
     );
     if generation.judge.is_some() && n_judged < n_pairs {
-        said.push_str(&format!(", {} with a label of the judge", count(*n_judged)));
+        said = format!("{said}, {} with a label of the judge", count(*n_judged));
     }
     for (why, n) in no_pair {
-        said.push_str(&format!("; {} without a pair: {}", count(*n), told::no_pair(*why)));
+        said = format!("{said}; {} without a pair: {}", count(*n), told::no_pair(*why));
     }
     said
 }

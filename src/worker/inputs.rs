@@ -119,12 +119,10 @@ impl Inputs {
         let split = split(&groups, test_groups.as_ref(), &SplitRule::of_spec(spec))?;
         let reader = Reader { source, model, rng_seed: spec.rng_seed };
         let mut train = vec![EncodedPair::default(); groups.len()];
-        let mut marks = vec![Mark::default(); groups.len()];
-        let mut slices = Slices::default();
+        let (mut marks, mut slices) = (vec![Mark::default(); groups.len()], Slices::default());
         let n_described = if asks_surface(spec) { groups.len() } else { 0 };
         let mut surface = vec![[[0.0; N_FEATURES]; 2]; n_described];
-        let mut prompts = PoolPrompts::default();
-        let asks_policy = spec.generates_pairs();
+        let (mut prompts, asks_policy) = (PoolPrompts::default(), spec.generates_pairs());
         let parts = [&split.seed_set, &split.validation, &split.unlabeled_pool];
         for (ids, is_asked) in
             parts.map(|ids| (ids, true)).into_iter().chain([(&split.test, false)])

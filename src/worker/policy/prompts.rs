@@ -19,6 +19,9 @@ use super::state::PolicyState;
 /// Pairs whose texts are in memory at a time.
 const TEXTS_AT_ONCE: usize = 4096;
 
+/// Reads the texts of pairs.
+type ReadPairs<'a> = &'a dyn Fn(&[PairId]) -> Result<Vec<CandidatePair>, StoreError>;
+
 /// A prompt that is asked.
 #[derive(Debug, Clone)]
 pub struct AskedPrompt {
@@ -160,7 +163,7 @@ impl Prompts {
     /// The labeled pairs, read by `read`, whose answers are one text each and fit.
     fn pairs(
         &mut self,
-        read: &dyn Fn(&[PairId]) -> Result<Vec<CandidatePair>, StoreError>,
+        read: ReadPairs<'_>,
         ids: &[PairId],
         reading: &Reading<'_>,
     ) -> Result<Vec<AnsweredPair>, WorkerError> {

@@ -85,7 +85,7 @@ pub fn answer(
         };
         let made = make_pairs(&state.spec, resources, &mut policy, &answered, round)?;
         let elapsed_ms = reporter.elapsed_ms(clock);
-        report(reporter, &policy, round, answered, made, elapsed_ms)?;
+        report(reporter, &policy, round, &answered, made, elapsed_ms)?;
         reporter.flush()?;
     }
     let Generated { pairs, .. } = reporter.record.generated()?;
@@ -98,7 +98,7 @@ fn report(
     reporter: &Reporter<'_>,
     policy: &OpenPolicy,
     round: u32,
-    answered: Answered,
+    answered: &Answered,
     made: Made,
     elapsed_ms: u64,
 ) -> Result<(), WorkerError> {
