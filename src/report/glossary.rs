@@ -522,13 +522,6 @@ pub const TERMS: &[Term] = &[
         [Live]
     ),
     term!(
-        ["answer", "policy answers", "origin", "from:policy"],
-        "Before the labeling of a round a policy answers prompts of the pool, and two answers to each join it as a pair.",
-        "The judge's labels of these pairs are in no training: they say how right the model's are, by origin.",
-        "`pool.source`, `pool.policy` and the other keys of `[pool]`.",
-        [Live]
-    ),
-    term!(
         ["open", "encode", "tokenize"],
         "Before the first round the weights are read and every text becomes tokens.",
         "Seconds; once in every start of the run.",
@@ -564,8 +557,8 @@ pub const TERMS: &[Term] = &[
         [Policy]
     ),
     term!(
-        ["sample", "rollout", "rollouts"],
-        "The policy answers the prompts of a step, several times each; these answers are its rollouts.",
+        ["sample", "rollout", "rollouts", "answer", "policy answers", "origin"],
+        "A policy answers the prompts of a step, or of a pool before a round is labeled, several times each; these answers are its rollouts.",
         "Different answers with different rewards: equal ones teach nothing.",
         "`policy.prompts_per_step`, `policy.answers`; `ser rollouts RUN` reads them.",
         [Policy]
