@@ -110,6 +110,14 @@ pub struct ByOrigin {
     pub policy: OriginSummary,
 }
 
+impl ByOrigin {
+    /// The two with the word that tells each apart from the other.
+    #[must_use]
+    pub fn parts(&self) -> [(&'static str, &OriginSummary); 2] {
+        [("data", &self.data), ("policy", &self.policy)]
+    }
+}
+
 /// What a selection comes to on the pairs of one origin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct OriginSummary {

@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::{EvaluationDocument, ReportError, RunDocument};
+use crate::domain::event::ByOrigin;
 use crate::domain::teacher::audit::SelectionAudit;
 use crate::store::rows::{RoundRow, RunDetail};
 use crate::store::{Store, best_round};
@@ -42,6 +43,7 @@ pub struct RoundDocument {
     n_flipped: Option<u64>,
     audit: Option<SelectionAudit>,
     n_labels_spent: Option<u64>,
+    by_origin: Option<ByOrigin>,
 }
 
 impl ShowDocument {
@@ -81,6 +83,7 @@ impl From<&RoundRow> for RoundDocument {
             n_flipped: selection.and_then(|s| s.n_flipped),
             audit: selection.map(|s| *s.audit),
             n_labels_spent: row.n_labels_spent,
+            by_origin: selection.and_then(|s| s.by_origin.as_deref().copied()),
         }
     }
 }
@@ -130,7 +133,7 @@ mod tests {
         assert!(
             text.ends_with(concat!(
                 r#""test":null,"wall_s":1.5,"n_tokens":null,"weights_digest":null,"#,
-                r#""n_flipped":null,"audit":null,"n_labels_spent":null}"#
+                r#""n_flipped":null,"audit":null,"n_labels_spent":null,"by_origin":null}"#
             )),
             "{text}"
         );

@@ -23,6 +23,7 @@ mod error;
 mod evaluate;
 mod gold;
 mod inputs;
+mod listening;
 mod pass;
 mod policy;
 mod pool;

@@ -1,12 +1,14 @@
 //! `cargo bench --bench generation -- --model DIR`: new tokens a second of a language model, beside
 //! transformers in one go: same prompts, same number of threads, tokens drawn at temperature 1.
 //!
-//! `--python PATH` names a Python with torch and transformers, `--threads N`, `--repeat N` alternates N
-//! times (default 3). Without a model the embedded one is measured, without Python this program alone.
+//! `--python PATH` names a Python with torch and transformers; `--gguf FILE,FILE` the same model for
+//! llama.cpp, and `--node DIR` the folder where its package is installed (`llama_cpp.mjs` says how).
+//! `--threads N`, `--repeat N` alternates N times (default 3). Without a model the embedded one is
+//! measured, without peers this program alone.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run says why")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -55,35 +57,81 @@ fn main() {
         return;
     }
     let python = value("--python").unwrap_or_else(|| "python3".to_owned());
-    let has_peer = model.is_some() && has_transformers(&python);
+    let bench = |file: &str| format!("{}/tests/bench/{file}", env!("CARGO_MANIFEST_DIR"));
+    let mut peers: Vec<Peer> = ["f32", "bf16"].into_iter().map(Peer::own).collect();
+    if let Some(model) = model.as_ref().filter(|_| has_transformers(&python)) {
+        peers.push(Peer::new("transformers f32", &python, &[&bench("generation.py"), model]));
+    }
+    for gguf in value("--gguf").iter().flat_map(|it| it.split(',')) {
+        let folder = value("--node").unwrap_or_else(|| ".".to_owned());
+        let stem = Path::new(gguf).file_stem().map(|it| it.to_string_lossy().into_owned());
+        let name = format!("llama.cpp {}", stem.unwrap_or_default());
+        peers.push(Peer { folder, ..Peer::new(&name, "node", &[&bench("llama_cpp.mjs"), gguf]) });
+    }
     println!("{n_threads} threads, {NEW} new tokens, {n_repeats} alternations, median tokens/s");
     for (index, row) in ROWS.iter().enumerate() {
-        let (mut f32s, mut halves, mut peers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rates = vec![Vec::new(); peers.len()];
         for _ in 0..n_repeats {
-            let own = |precision: &str| {
-                let mut command = Command::new(std::env::current_exe().expect("this program"));
-                command.args(["child", "--row", &index.to_string(), "--precision", precision]);
-                command.args(["--threads", &n_threads.to_string()]);
-                command.args(model.iter().flat_map(|it| ["--model", it]));
-                rate(&mut command)
-            };
-            f32s.push(own("f32"));
-            halves.push(own("bf16"));
-            if let (true, Some(model)) = (has_peer, &model) {
-                let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/generation.py");
-                let sizes = [row.n_prompts, row.n_answers, row.n_prompt_tokens, NEW, n_threads];
-                let mut command = Command::new(&python);
-                command.args([script, model]).args(sizes.map(|it| it.to_string()));
-                peers.push(rate(&mut command));
+            for (peer, rates) in peers.iter().zip(&mut rates) {
+                let mut command = peer.command();
+                if peer.is_own {
+                    command.args([
+                        "--row",
+                        &index.to_string(),
+                        "--threads",
+                        &n_threads.to_string(),
+                    ]);
+                    command.args(model.iter().flat_map(|it| ["--model", it]));
+                } else {
+                    let sizes = [row.n_prompts, row.n_answers, row.n_prompt_tokens, NEW, n_threads];
+                    command.args(sizes.map(|it| it.to_string()));
+                }
+                rates.push(rate(&mut command));
             }
         }
-        let (f32s, halves) = (median(f32s), median(halves));
-        print!("{}: ser f32 {f32s:.0}, bf16 {halves:.0}", row.name);
-        if has_peer {
-            let peer = median(peers);
-            print!(", transformers f32 {peer:.0} ({:.1} times as fast)", f32s / peer);
+        let rates: Vec<f64> = rates.into_iter().map(median).collect();
+        println!("{}", row.name);
+        for (peer, rate) in peers.iter().zip(&rates) {
+            let times = [rates[0] / rate, rates[1] / rate].map(|it| format!("{it:.2}"));
+            println!(
+                "  {:<30} {rate:>6.0}   ser f32 {}, bf16 {} times as fast",
+                peer.name, times[0], times[1]
+            );
         }
-        println!();
+    }
+}
+
+/// A process that prints a rate.
+struct Peer {
+    name: String,
+    program: String,
+    arguments: Vec<String>,
+    folder: String,
+    is_own: bool,
+}
+
+impl Peer {
+    fn new(name: &str, program: &str, arguments: &[&str]) -> Self {
+        Self {
+            name: name.to_owned(),
+            program: program.to_owned(),
+            arguments: arguments.iter().map(|it| (*it).to_owned()).collect(),
+            folder: ".".to_owned(),
+            is_own: false,
+        }
+    }
+
+    fn own(precision: &str) -> Self {
+        let program = std::env::current_exe().expect("this program");
+        let arguments = ["child", "--precision", precision];
+        let peer = Self::new(&format!("ser {precision}"), &program.to_string_lossy(), &arguments);
+        Self { is_own: true, ..peer }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).current_dir(&self.folder);
+        command
     }
 }
 

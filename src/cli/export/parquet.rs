@@ -37,7 +37,7 @@ impl Kind {
             "round" | "pair" | "step" | "evaluation" | "answer" | "n_tokens" => Self::Count,
             "selected" | "correct" | "blind" | "in_force" | "ended" | "vetoed" => Self::Flag,
             "response" | "prompt" | "chosen" | "rejected" | "run" | "verdict" | "reviewer"
-            | "left_out" | "split" | "metric" => Self::Text,
+            | "left_out" | "split" | "metric" | "origin" => Self::Text,
             _ => Self::Number,
         }
     }

@@ -57,10 +57,11 @@ impl What {
                 "reward_margin",
                 "verdict",
                 "reviewer",
+                "origin",
             ],
             Self::HumanLabels => &[
                 "prompt", "chosen", "rejected", "run", "pair", "reviewer", "verdict", "blind",
-                "in_force",
+                "in_force", "origin",
             ],
             Self::Scores => &[
                 "run",
@@ -74,6 +75,7 @@ impl What {
                 "left_out",
                 "verdict",
                 "reviewer",
+                "origin",
             ],
             Self::Rollouts => &[
                 "run",
@@ -254,7 +256,8 @@ impl<'a> Source<'a> {
     fn label_rows(&self, round: u32, some: &[ScoredPair], emit: Emit<'_>) -> CliResult {
         let ids: Vec<PairId> = some.iter().map(|pair| pair.score.pair).collect();
         let texts = self.store.pool_pairs(&self.detail.row.id, &ids)?;
-        for (scored, texts) in some.iter().zip(texts) {
+        let origins = self.origins(&ids)?;
+        for ((scored, texts), origin) in some.iter().zip(texts).zip(origins) {
             let Some(label) = scored.score.pseudo_label() else { continue };
             let (pair, verdict) = (label.pair, self.verdicts.get(label.pair));
             let is_flipped = verdict == Some(Verdict::Flip);
@@ -265,7 +268,7 @@ impl<'a> Source<'a> {
             let [run, round, pair] = [json!(self.id()), json!(round), json!(pair)];
             let numbers = [json!(label.confidence), json!(scored.score.margin().abs())];
             let row = [run, round, pair].into_iter().chain(numbers);
-            let row = row.chain([json!(verdict_name(verdict)), reviewer]).map(Cell::Plain);
+            let row = row.chain([json!(verdict_name(verdict)), reviewer, origin]).map(Cell::Plain);
             emit(&[prompt, chosen, rejected].into_iter().chain(row).collect::<Vec<_>>())?;
         }
         Ok(())
@@ -280,7 +283,9 @@ impl<'a> Source<'a> {
             for some in labels.chunks(PAIRS_AT_ONCE) {
                 let ids: Vec<PairId> = some.iter().map(|(pair, ..)| *pair).collect();
                 let texts = self.store.pool_pairs(&self.detail.row.id, &ids)?;
-                for ((pair, side, judgment), texts) in some.iter().zip(texts) {
+                let origins = self.origins(&ids)?;
+                for (((pair, side, judgment), texts), origin) in some.iter().zip(texts).zip(origins)
+                {
                     let is_in_force = self.verdicts.preferred(*pair) == Some(*side);
                     let row = [
                         json!(self.id()),
@@ -289,6 +294,7 @@ impl<'a> Source<'a> {
                         json!(judgment.verdict.name()),
                         json!(judgment.is_blind),
                         json!(is_in_force),
+                        origin,
                     ];
                     let cells = self.texts_of(&texts, *side);
                     emit(&cells.into_iter().chain(plain(row)).collect::<Vec<_>>())?;
@@ -296,6 +302,12 @@ impl<'a> Source<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Who wrote the answers of pairs, as lists show it; null for pairs of the data set.
+    fn origins(&self, ids: &[PairId]) -> CliResult<Vec<Value>> {
+        let origins = self.store.origins_of(&self.detail.row.id, ids)?;
+        Ok(origins.iter().map(|it| json!(it.as_ref().map(ToString::to_string))).collect())
     }
 
     /// Prompt, preferred and other answer of a pair.
@@ -318,9 +330,10 @@ impl<'a> Source<'a> {
 
     fn scores(&self, emit: Emit<'_>) -> CliResult {
         for round in self.rounds.iter().filter(|round| round.selection.is_some()) {
-            for ScoredPair { score, left_out } in
-                self.store.pair_scores(&self.detail.row.id, round.round)?
-            {
+            let scored = self.store.pair_scores(&self.detail.row.id, round.round)?;
+            let ids: Vec<PairId> = scored.iter().map(|it| it.score.pair).collect();
+            let origins = self.origins(&ids)?;
+            for (ScoredPair { score, left_out }, origin) in scored.into_iter().zip(origins) {
                 emit(&plain([
                     json!(self.id()),
                     json!(round.round),
@@ -333,6 +346,7 @@ impl<'a> Source<'a> {
                     json!(left_out.map(LeftOut::name)),
                     json!(verdict_name(self.verdicts.get(score.pair))),
                     json!(self.reviewers.get(&score.pair)),
+                    origin,
                 ]))?;
             }
         }
@@ -403,6 +417,14 @@ fn round_metrics(round: &RoundRow) -> Vec<(String, Option<f64>)> {
         ("coverage".to_owned(), selection.and_then(|s| s.coverage)),
         ("pseudo_label_precision".to_owned(), selection.and_then(|s| s.pseudo_label_precision)),
     ];
+    let by_origin = selection.and_then(|s| s.by_origin.as_deref());
+    for (name, of) in by_origin.iter().flat_map(|it| it.parts()) {
+        metrics.extend([
+            (format!("{name}/n_scored"), Some(of.n_scored as f64)),
+            (format!("{name}/n_selected"), Some(of.n_selected as f64)),
+            (format!("{name}/pseudo_label_precision"), of.pseudo_label_precision),
+        ]);
+    }
     let splits = [(Split::Validation, &round.validation), (Split::Test, &round.test)];
     for (split, evaluation) in splits {
         for (i, name) in EVALUATION_FIELDS.into_iter().enumerate() {

@@ -18,6 +18,7 @@ use crate::domain::policy::reward::{Shaping, Squash};
 use crate::domain::text::words;
 use crate::engine::generation::{AnswerPlace, Generated, GenerationSettings, Listener, Reply};
 use crate::engine::text_model::{Stops, TextModel, Texts};
+use crate::report::listing;
 use crate::report::table::{Cell, Form, Table, number, text};
 use crate::scorer::{ORACLE, Scorer};
 
@@ -33,7 +34,9 @@ const EMBEDDED: &str = "embedded";
     of n of them is as likely as any other, so the mean over all sets needs no further sample. `proxy` is \
     the reward that chooses the answer, `gold` what a judge says of the chosen one; where gold falls while \
     the proxy rises, the reward model is over-optimized. `KL` is how far the best of n is from one sampled \
-    answer, `ln n - (n - 1) / n`, in nats. Intervals (95 %) are over prompts.\n\n\
+    answer, `ln n - (n - 1) / n`, in nats. `wins against one` is how often the judge prefers the best of n to \
+    one answer that is not among them (ties as halves), `at equal length` the same with the difference in \
+    characters taken out. Intervals (95 %) are over prompts.\n\n\
     Several `--reward` models choose among the same answers, so that they can be compared. Models with \
     commas between them choose together: by the mean of their scores, less `--spread-weight` standard \
     deviations.\n\n\
@@ -115,14 +118,15 @@ pub fn run(context: &Context, args: &BestOfArgs) -> CliResult {
     let weight = args.spread_weight;
     let all = answer_and_score(context, &mut model, asked, (&mut scorers, weight), gold.as_mut());
     context.place().say.progress(None);
-    let (chosen_by, judged) = all?;
+    let Found { chosen_by, judged, lengths } = all?;
     let judged = gold.as_ref().map(|_| judged);
     let names: Vec<&str> = scorers.iter().chain(&gold).map(Scorer::name).collect();
     let n_prompts = prompts.len();
     let whole = whole_prompts(context, n_prompts, &names, &chosen_by, judged.as_deref())?;
     let curve_of = |(scorer, scores): (&Scorer, &Vec<Scores>)| {
         let name = scorer.name().to_owned();
-        Chooser { name, curve: curve(&both(&whole, scores, judged.as_deref())) }
+        let answers = both(&whole, scores, judged.as_deref(), &lengths);
+        Chooser { name, curve: curve(&answers, args.sampling.rng_seed) }
     };
     let choosers: Vec<Chooser> = scorers.iter().zip(&chosen_by).map(curve_of).collect();
     print(context, args, whole.len(), &choosers)
@@ -194,6 +198,15 @@ impl Listener for Collected<'_> {
     }
 }
 
+/// What is known of the answers to each prompt.
+struct Found {
+    /// By each chooser.
+    chosen_by: Vec<Vec<Scores>>,
+    judged: Vec<Scores>,
+    /// In characters.
+    lengths: Vec<Vec<usize>>,
+}
+
 /// Some prompts after another are answered and their answers scored, so that a scorer that fails does so
 /// before all answers are sampled. Gives the scores of each chooser, and those of the judge.
 fn answer_and_score(
@@ -202,21 +215,24 @@ fn answer_and_score(
     (prompts, settings, stops): (&[Prompt], &GenerationSettings, &Stops),
     (scorers, spread_weight): (&mut [Scorer], f64),
     mut gold: Option<&mut Scorer>,
-) -> CliResult<(Vec<Vec<Scores>>, Vec<Scores>)> {
-    let (mut chosen_by, mut judged) = (vec![Vec::new(); scorers.len()], Vec::new());
+) -> CliResult<Found> {
+    let chosen_by = vec![Vec::new(); scorers.len()];
+    let mut found = Found { chosen_by, judged: Vec::new(), lengths: Vec::new() };
     for (part, some) in prompts.chunks(PROMPTS_AT_ONCE).enumerate() {
         let (first, n) = (part * PROMPTS_AT_ONCE, prompts.len());
         context.place().say.progress(Some(&format!("{first} of {n} prompts answered")));
         let settings = GenerationSettings { first_prompt: first as u32, ..settings.clone() };
         let texts = answers(model, some, (&settings, stops))?;
-        for (scorer, all) in scorers.iter_mut().zip(&mut chosen_by) {
+        let lengths = |texts: &Vec<String>| texts.iter().map(|it| it.chars().count()).collect();
+        found.lengths.extend(texts.iter().map(lengths));
+        for (scorer, all) in scorers.iter_mut().zip(&mut found.chosen_by) {
             all.extend(scored(scorer, some, &texts, spread_weight)?);
         }
         if let Some(gold) = gold.as_deref_mut() {
-            judged.extend(scored(gold, some, &texts, 0.0)?);
+            found.judged.extend(scored(gold, some, &texts, 0.0)?);
         }
     }
-    Ok((chosen_by, judged))
+    Ok(found)
 }
 
 /// The answers to each of some prompts, as texts.
@@ -297,12 +313,18 @@ fn whole_prompts(
 }
 
 /// Each answer to these prompts by the reward that chooses it and, where there is a judge, by the judge.
-fn both(whole: &[usize], chosen_by: &[Scores], judged: Option<&[Scores]>) -> Vec<Vec<Scored>> {
+fn both(
+    whole: &[usize],
+    chosen_by: &[Scores],
+    judged: Option<&[Scores]>,
+    lengths: &[Vec<usize>],
+) -> Vec<Vec<Scored>> {
     let of_prompt = |prompt: &usize| {
         let gold = |answer: usize| judged.and_then(|it| it[*prompt][answer]);
         let scores = chosen_by[*prompt].iter().enumerate();
         let scored = |(answer, proxy): (usize, &Option<f64>)| {
-            proxy.map(|proxy| Scored { proxy, gold: gold(answer) })
+            let length = lengths[*prompt][answer] as f64;
+            proxy.map(|proxy| Scored { proxy, gold: gold(answer), length })
         };
         scores.filter_map(scored).collect()
     };
@@ -344,6 +366,8 @@ fn print(
         number("proxy", "proxy"),
         number("gold", "gold"),
         number("gold_gain", "gain over one answer"),
+        number("win_rate", "wins against one"),
+        number("win_rate_at_equal_length", "at equal length"),
     ];
     let mut table = Table::new(&columns);
     for Chooser { name, curve } in choosers {
@@ -356,6 +380,8 @@ fn print(
                 measured(Some(point.proxy)),
                 measured(point.gold),
                 measured(point.gold_gain),
+                listing::policy::share(point.win_rate.map(|it| it.rate)),
+                listing::policy::share(point.at_equal_length.map(|it| it.rate)),
             ]);
         }
     }

@@ -11,6 +11,7 @@ use super::options::{self, LanguageArgs, SamplingArgs};
 use crate::cli::model::scorer::TimeoutArgs;
 use crate::cli::{CliError, CliResult, Context};
 use crate::data::Prompt;
+use crate::domain::pool::pairing::{Pairing, choose};
 use crate::domain::preference::PairId;
 use crate::domain::random::{Place, Purpose, text_hash};
 use crate::domain::split::{SplitRule, split};
@@ -78,6 +79,16 @@ enum Choice {
     Random,
     /// The two whose rewards differ least
     Uncertain,
+}
+
+impl Choice {
+    fn rule(self) -> Pairing {
+        match self {
+            Self::BestWorst => Pairing::BestWorst,
+            Self::Random => Pairing::Random,
+            Self::Uncertain => Pairing::Uncertain,
+        }
+    }
 }
 
 /// Samples answers and writes pairs.
@@ -149,33 +160,19 @@ fn pair(
     judged: Option<&Scores>,
     (choice, place): (Choice, Place),
 ) -> Option<Chosen> {
-    let mut best: Option<(f64, Chosen)> = None;
-    let mut position = 0;
-    for a in 0..texts.len() {
-        for b in a + 1..texts.len() {
-            position += 1;
-            let (Some(of_a), Some(of_b)) = (rewards[a], rewards[b]) else { continue };
-            let gold = judged.and_then(|it| Some([it[a]?, it[b]?]));
-            let [first, second] = if judged.is_some() { gold? } else { [of_a, of_b] };
-            if texts[a] == texts[b] || first == second {
-                continue;
-            }
-            let gap = (of_a - of_b).abs();
-            let rank = match choice {
-                Choice::BestWorst => gap,
-                Choice::Random => place.unit(position),
-                Choice::Uncertain => -gap,
-            };
-            if best.as_ref().is_none_or(|(most, _)| rank > *most) {
-                let turned = second > first;
-                let (better, worse) = if turned { (b, a) } else { (a, b) };
-                let order = |of: [f64; 2]| if turned { [of[1], of[0]] } else { of };
-                let rewards = order([of_a, of_b]);
-                best = Some((rank, Chosen { better, worse, rewards, gold: gold.map(order) }));
-            }
-        }
-    }
-    best.map(|(_, chosen)| chosen)
+    // By whoever decides which answer is the better one.
+    let decided = |a: usize, b: usize| {
+        let [of_a, of_b] = [a, b].map(|i| judged.unwrap_or(rewards)[i]);
+        Some([of_a?, of_b?])
+    };
+    let is_apart = |a: usize, b: usize| {
+        texts[a] != texts[b] && decided(a, b).is_some_and(|[first, second]| first != second)
+    };
+    let (a, b) = choose(rewards, choice.rule(), place, is_apart)?;
+    let [first, second] = decided(a, b)?;
+    let (better, worse) = if second > first { (b, a) } else { (a, b) };
+    let of = |scores: &Scores| Some([scores[better]?, scores[worse]?]);
+    Some(Chosen { better, worse, rewards: of(rewards)?, gold: judged.and_then(of) })
 }
 
 fn line(prompt: &Prompt, texts: &[String], chosen: &Chosen, model: &str) -> Value {

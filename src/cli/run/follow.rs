@@ -413,8 +413,10 @@ impl<'a> Printer<'a> {
                 percent(summary.coverage)
             ));
             let by_origin = summary.by_origin.as_deref().map_or_else(String::new, |it| {
-                let [data, policy] = [it.data, it.policy].map(|it| it.pseudo_label_precision);
-                format!(" (data {}, policy {})", percent(data), percent(policy))
+                let parts = it
+                    .parts()
+                    .map(|(name, of)| format!("{name} {}", percent(of.pseudo_label_precision)));
+                format!(" ({})", parts.join(", "))
             });
             let precision = percent(summary.pseudo_label_precision);
             parts.push(format!("label precision {precision}{by_origin}"));

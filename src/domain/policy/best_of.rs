@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::win::length::{LengthControlled, length_controlled};
+use super::win::{Comparison, Game, WinRate};
 use crate::domain::stats::{Interval, mean_with_t_interval};
 
 /// An answer by both of its scores.
@@ -12,7 +14,12 @@ pub struct Scored {
     pub proxy: f64,
     /// The judge's score; `None` where there is no judge.
     pub gold: Option<f64>,
+    /// How long it is, in one unit for all answers.
+    pub length: f64,
 }
+
+/// Games of each prompt at most: more of them would narrow no interval, which counts prompts.
+const N_GAMES: usize = 4;
 
 /// A mean over prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -40,6 +47,38 @@ pub struct Point {
     pub gold: Option<Measured>,
     /// The judge's score less that of one answer, prompt by prompt.
     pub gold_gain: Option<Measured>,
+    /// How it fares against one other answer, by the judge; `None` without a judge, and for more than half
+    /// of the answers, of which no other is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub win_rate: Option<WinRate>,
+    /// The same at equal length, for powers of two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_equal_length: Option<LengthControlled>,
+}
+
+/// Games of the best of `n` answers against one answer that is not among them. The answers of a prompt are
+/// cut into blocks of `n`, whose best plays against the first of the next block. Empty where an answer has no
+/// gold score.
+fn games(prompts: &[Vec<Scored>], n: usize) -> Vec<Comparison> {
+    let mut found = Vec::new();
+    for (prompt, answers) in (0..).zip(prompts) {
+        let blocks: Vec<&[Scored]> = answers.chunks_exact(n).take(N_GAMES).collect();
+        if blocks.len() < 2 {
+            continue;
+        }
+        for (block, next) in blocks.iter().zip(blocks.iter().cycle().skip(1)) {
+            // Of equal rewards the first, as its place says nothing about an answer.
+            let best = block.iter().rev().max_by(|a, b| a.proxy.total_cmp(&b.proxy));
+            let (Some(best), Some(other)) = (best, next.first()) else { continue };
+            let (Some(own), Some(gold)) = (best.gold, other.gold) else { return Vec::new() };
+            found.push(Comparison {
+                prompt,
+                game: Game::of(own, gold, 0.0),
+                length_difference: best.length - other.length,
+            });
+        }
+    }
+    found
 }
 
 /// `ln n - (n - 1) / n`: the divergence of best-of-n from sampling one answer where no two answers have
@@ -90,9 +129,10 @@ pub fn weights(rewards: &[f64], n: usize) -> Vec<f64> {
 }
 
 /// The curve for n from 1 to the number of answers of the prompt that has the fewest. The gold score is
-/// there where every answer has one. Empty for no prompts.
+/// there where every answer has one. Empty for no prompts. `rng_seed` is that of the bootstrap at equal
+/// length.
 #[must_use]
-pub fn curve(prompts: &[Vec<Scored>]) -> Vec<Point> {
+pub fn curve(prompts: &[Vec<Scored>], rng_seed: u64) -> Vec<Point> {
     let n_max = prompts.iter().map(Vec::len).min().unwrap_or_default();
     let proxies: Vec<Vec<f64>> =
         prompts.iter().map(|answers| answers.iter().map(|it| it.proxy).collect()).collect();
@@ -114,7 +154,11 @@ pub fn curve(prompts: &[Vec<Scored>]) -> Vec<Point> {
         let gain = gold.as_ref().map(|gold| -> Vec<f64> {
             gold.iter().zip(first.iter()).map(|(gold, first)| gold - first).collect()
         });
+        let games = games(prompts, n);
+        let is_shown = n.is_power_of_two();
         points.push(Point {
+            win_rate: WinRate::of(&games),
+            at_equal_length: is_shown.then(|| length_controlled(&games, rng_seed)).flatten(),
             n,
             kl: divergence(n),
             proxy,
@@ -185,13 +229,13 @@ mod tests {
 
     #[test]
     fn a_curve_by_hand() {
-        let answer = |proxy: f64, gold: f64| Scored { proxy, gold: Some(gold) };
+        let answer = |proxy: f64, gold: f64| Scored { proxy, gold: Some(gold), length: 1.0 };
         // The proxy likes what the judge does not, for one prompt of two.
         let prompts = [
             vec![answer(0.0, 1.0), answer(1.0, 3.0)],
             vec![answer(0.0, 2.0), answer(2.0, 0.0), answer(-1.0, 1.0)],
         ];
-        let found = curve(&prompts);
+        let found = curve(&prompts, 1);
         assert_eq!(found.iter().map(|it| it.n).collect::<Vec<_>>(), [1, 2]);
         // Prompt 1: means .5 and 2, best of two 1 and 3. Prompt 2: means 1/3 and 1; of its three pairs
         // two have the answer of 2 as their best, one that of 0.
@@ -206,13 +250,34 @@ mod tests {
     }
 
     #[test]
-    fn without_a_judge_there_is_no_gold() {
+    fn the_best_plays_against_an_answer_that_it_was_not_chosen_from() {
+        let of = |proxy, gold, length| Scored { proxy, gold: Some(gold), length };
+        // Blocks of two: the best are the second (gold 5, length 4) and the third (gold 1, length 2).
         let answers =
-            vec![Scored { proxy: 1.0, gold: None }, Scored { proxy: 2.0, gold: Some(1.0) }];
-        let found = curve(&[answers]);
+            vec![of(0.0, 2.0, 3.0), of(1.0, 5.0, 4.0), of(3.0, 1.0, 2.0), of(2.0, 0.0, 9.0)];
+        let found = games(&[answers.clone()], 2);
+        let game = |game, length_difference| Comparison { prompt: 0, game, length_difference };
+        // Against the first of the other block: gold 1 of length 2, and gold 2 of length 3.
+        assert_eq!(found, [game(Game::Win, 2.0), game(Game::Loss, -1.0)]);
+        assert_eq!(
+            games(&[answers.clone()], 3),
+            [],
+            "three of four leave no block to play against"
+        );
+        let points = curve(&[answers.clone(), answers], 1);
+        let rate = points[1].win_rate.unwrap();
+        assert_eq!((rate.n_prompts, rate.n_games, rate.rate.share), (2, 4, 0.5));
+        assert!(points[2].win_rate.is_none() && points[3].win_rate.is_none());
+    }
+
+    #[test]
+    fn without_a_judge_there_is_no_gold() {
+        let of = |proxy, gold| Scored { proxy, gold, length: 1.0 };
+        let found = curve(&[vec![of(1.0, None), of(2.0, Some(1.0))]], 1);
         assert_eq!((found.len(), found[1].gold, found[1].gold_gain), (2, None, None));
+        assert_eq!((found[0].win_rate, found[0].at_equal_length), (None, None));
         assert_eq!((found[1].proxy.mean, found[1].proxy.interval), (2.0, None));
-        assert!(curve(&[]).is_empty() && curve(&[Vec::new()]).is_empty());
+        assert!(curve(&[], 1).is_empty() && curve(&[Vec::new()], 1).is_empty());
         assert!((divergence(64) - 3.174_508).abs() < 1e-6, "{}", divergence(64));
     }
 }

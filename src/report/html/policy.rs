@@ -240,8 +240,13 @@ fn signs(report: &PolicyReport) -> String {
 fn best_of(report: &PolicyReport) -> String {
     let curve = &report.outcome.best_of;
     let Some(last) = curve.last() else { return String::new() };
-    let columns =
-        [("best of", true), ("KL, nats", true), ("reward [95 %]", true), ("gold [95 %]", true)];
+    let columns = [
+        ("best of", true),
+        ("KL, nats", true),
+        ("reward [95 %]", true),
+        ("gold [95 %]", true),
+        ("wins against one [95 %]", true),
+    ];
     let shown = curve.iter().filter(|it| it.n.is_power_of_two() || it.n == last.n);
     let rows = shown.map(|it| {
         vec![
@@ -249,6 +254,7 @@ fn best_of(report: &PolicyReport) -> String {
             of_policy::nats(it.kl),
             with_interval(&it.proxy),
             maybe(it.gold.as_ref(), with_interval),
+            maybe(it.win_rate, |it| of_policy::share(&it.rate)),
         ]
     });
     let rows = table(&columns, &rows.collect::<Vec<_>>());

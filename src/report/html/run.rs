@@ -105,7 +105,14 @@ fn cards(run: &ComparedRun, part: &RunPart) -> String {
     }
     if let Some(selection) = run.selection_round().and_then(|round| round.selection.as_ref()) {
         let precision = maybe(selection.pseudo_label_precision, |it| format!("{} %", percent(it)));
-        let detail = format!("of {} in the latest selection", count(selection.n_selected));
+        let by_origin: Vec<String> = (selection.by_origin.iter().flat_map(|it| it.parts()))
+            .map(|(name, of)| {
+                (name, maybe(of.pseudo_label_precision, |it| format!("{} %", percent(it))))
+            })
+            .map(|(name, precision)| format!(", {name} {precision}"))
+            .collect();
+        let n_selected = count(selection.n_selected);
+        let detail = format!("of {n_selected} in the latest selection{}", by_origin.concat());
         out.push_str(&card(&precision, "pseudo-labels right", &detail));
     }
     out + "</div>\n"

@@ -6,6 +6,7 @@ pub mod policy;
 pub mod queue;
 pub mod rollouts;
 mod round_audit;
+mod round_origins;
 pub mod rounds;
 pub mod runs;
 pub mod samples;

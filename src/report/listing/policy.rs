@@ -7,9 +7,9 @@ use crate::analysis::judging::{PeopleVerdict, judged_step, people_verdicts};
 use crate::domain::policy::best_of::{Measured, Point};
 use crate::domain::policy::metric::PolicyMetric as M;
 use crate::domain::policy::record::PolicyVerdict;
-use crate::domain::policy::win::WinRate;
 use crate::domain::policy::win::length::length_controlled;
 use crate::domain::policy::win::matrix::{Judged, win_rates};
+use crate::domain::policy::win::{Share, WinRate};
 use crate::domain::random::text_hash;
 use crate::domain::run::RunId;
 use crate::domain::text::words::percent;
@@ -156,6 +156,8 @@ impl PolicyReport {
             number("kl", "KL"),
             number("proxy", "reward [95 %]"),
             number("gold", "gold [95 %]"),
+            number("win_rate", "wins against one"),
+            number("win_rate_at_equal_length", "at equal length"),
         ];
         let mut table = Table::new(&columns);
         let last = self.outcome.best_of.last().map_or(0, |it| it.n);
@@ -166,11 +168,23 @@ impl PolicyReport {
                     Cell::shown(Some(point.kl), of_policy::nats),
                     measured(Some(&point.proxy)),
                     measured(point.gold.as_ref()),
+                    share(point.win_rate.map(|it| it.rate)),
+                    share(point.at_equal_length.map(|it| it.rate)),
                 ]);
             }
         }
         table
     }
+}
+
+/// A share with half the width of its interval.
+#[must_use]
+pub fn share(share: Option<Share>) -> Cell {
+    let shown = share.map(|Share { share, interval }| {
+        let half = (interval.high - interval.low) / 2.0;
+        format!("{} ±{}", percent(share), percent(half))
+    });
+    Cell::both(shown, share.map(|it| it.share.to_string()))
 }
 
 fn people(verdict: &PeopleVerdict, rng_seed: u64) -> Value {
@@ -257,13 +271,7 @@ impl Matrix {
         let mut table = Table::new(columns);
         for (name, rates) in self.names.iter().zip(&self.rates) {
             let mut cells = vec![Cell::new(name)];
-            cells.extend(rates.iter().map(|rate| {
-                let shown = rate.map(|WinRate { rate, .. }| {
-                    let half = (rate.interval.high - rate.interval.low) / 2.0;
-                    format!("{} ±{}", percent(rate.share), percent(half))
-                });
-                Cell::both(shown, rate.map(|it| it.rate.share.to_string()))
-            }));
+            cells.extend(rates.iter().map(|rate| share(rate.map(|it| it.rate))));
             table.push(cells);
         }
         table

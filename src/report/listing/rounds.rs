@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{json, round_audit};
+use super::{json, round_audit, round_origins};
 use crate::domain::metrics::Evaluation;
 use crate::domain::run::RunId;
 use crate::domain::selection::learning_status::LearningStatus;
@@ -48,6 +48,12 @@ pub fn text(
         out += "\nselections (`ser explain WORD` says what a word means)\n";
         out += &audits.turned(is_ascii);
     }
+    if let Some(origins) = round_origins::table(rounds)
+        && form == Form::Human
+    {
+        out += "\nselections by whose answers a pair has\n";
+        out += &origins.text(form, is_ascii);
+    }
     Ok(out)
 }
 
@@ -82,6 +88,7 @@ pub fn table(rounds: &[RoundRow], form: Form) -> Table {
             number("n_tokens", ""),
         ]);
         columns.extend(round_audit::columns());
+        columns.extend(round_origins::columns());
     }
     let mut table = Table::new(&columns);
     for row in rounds {
@@ -89,6 +96,7 @@ pub fn table(rounds: &[RoundRow], form: Form) -> Table {
         if form == Form::Csv {
             cells.extend(more_cells(row));
             cells.extend(round_audit::cells(row));
+            cells.extend(round_origins::cells(row));
         }
         table.push(cells);
     }

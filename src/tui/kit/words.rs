@@ -1,6 +1,6 @@
 //! What states, reasons and events are called on screens.
 
-use crate::domain::event::{RunEvent, SelectionSummary};
+use crate::domain::event::{OriginSummary, RunEvent, SelectionSummary};
 use crate::domain::metrics::calibration::CalibrationReport;
 use crate::domain::phase::Phase;
 use crate::domain::run::{Liveness, RunStatus};
@@ -15,6 +15,18 @@ use crate::store::rows::{EventLine, RunRow, TestAccuracy};
 use super::text::{NONE, count, duration, first_that_fits, share};
 
 pub use crate::domain::told::{left_out, stop_reason};
+
+/// The precision of a selection's labels by whose answers a pair has: ` data .919, policy .731`; empty
+/// where all pairs are those of the data set.
+pub fn by_origin(summary: &SelectionSummary) -> String {
+    let parts = summary.by_origin.as_deref().map(|it| {
+        let part = |(name, of): (&str, &OriginSummary)| {
+            format!("{name} {}", share(of.pseudo_label_precision, 3))
+        };
+        it.parts().map(part).join(", ")
+    });
+    parts.map_or_else(String::new, |parts| format!(" {parts}"))
+}
 
 /// A run's condition: its status and its process in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

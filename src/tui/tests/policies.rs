@@ -133,6 +133,8 @@ fn policy(n_steps: u32) -> PolicyData {
         proxy: measured(0.6 + 0.4 * (n as f64).ln(), 0.1),
         gold: Some(measured(0.5 + 0.05 * (n as f64).ln(), 0.05)),
         gold_gain: None,
+        win_rate: None,
+        at_equal_length: None,
     };
     PolicyData {
         steps: (1..=n_steps).map(step).collect(),

@@ -90,13 +90,15 @@ fn best_of(
         };
         judge(resources, asked, &mut answers, asking.n_answers)?;
         for answers in answers.chunks(asking.n_answers.max(1)) {
-            let known =
-                answers.iter().filter_map(|it| Some(Scored { proxy: it.reward?, gold: it.gold }));
-            scored.push(known.collect());
+            let of = |it: &BatchAnswer| {
+                let length = it.tokens.len() as f64;
+                Some(Scored { proxy: it.reward?, gold: it.gold, length })
+            };
+            scored.push(answers.iter().filter_map(of).collect());
         }
     }
     scored.retain(|answers| !answers.is_empty());
-    reporter.send(RunEvent::BestOfMeasured { curve: curve(&scored) })?;
+    reporter.send(RunEvent::BestOfMeasured { curve: curve(&scored, state.spec.rng_seed) })?;
     Ok(true)
 }
 

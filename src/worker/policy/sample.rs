@@ -14,9 +14,7 @@ use crate::domain::policy::settings::ObjectiveName;
 use crate::domain::random::{Place, Purpose};
 use crate::domain::spec::ReviewMode;
 use crate::engine::generation::sampling::{Filters, Sampling};
-use crate::engine::generation::{
-    AnswerPlace, Ending, Generated, GenerationSettings, Listener, Reply,
-};
+use crate::engine::generation::{Ending, GenerationSettings};
 use crate::engine::policy::{AnswerScores, Speaker};
 use crate::engine::scoring::Text;
 use crate::engine::text_model::Stops;
@@ -24,7 +22,8 @@ use crate::engine::{AnswersTo, EngineError};
 use crate::scorer::Scorer;
 use crate::worker::WorkerError;
 use crate::worker::control::Flow;
-use crate::worker::reporter::{Begun, Reporter};
+use crate::worker::listening::Attentive;
+use crate::worker::reporter::Reporter;
 
 use serde_json::Value;
 
@@ -174,25 +173,11 @@ pub fn ask(
     let begun = reporter.begin(asking.phase, 0, [n_before, n_all])?;
     let settings = settings(state, resources, asking);
     let tokens: Vec<&[u32]> = asked.iter().map(|it| it.tokens.as_slice()).collect();
-    let mut listener = Attentive {
-        state,
-        reporter,
-        begun,
-        n_before,
-        answers: Vec::new(),
-        n_tokens: 0,
-        end: Ok(Flow::Continue),
-    };
+    let mut listener = Attentive::new(&mut state.saved, reporter, begun, n_before);
     let generated = resources.policy.generate(&tokens, &settings, &mut listener);
-    let Attentive { mut answers, end, n_tokens, .. } = listener;
-    if end? == Flow::Stop {
-        return Ok(None);
-    }
-    generated?;
-    reporter.progress(begun, n_before + answers.len() as u64, n_tokens)?;
+    let Some((answers, n_tokens)) = listener.finish(generated)? else { return Ok(None) };
     let n_prompt_tokens: usize = asked.iter().map(|it| it.tokens.len()).sum();
     state.saved.n_tokens += n_tokens + n_prompt_tokens as u64;
-    answers.sort_by_key(|answer| answer.place);
     let mut found = Vec::with_capacity(answers.len());
     for answer in answers {
         let prompt = &asked[answer.place.prompt].prompt;
@@ -223,42 +208,6 @@ fn settings(
         ends: resources.ends.clone(),
         first_prompt: asking.first_prompt,
         ..GenerationSettings::new(policy.max_new_tokens as usize, max_tokens, state.spec.rng_seed)
-    }
-}
-
-/// Collects answers, and hears people in between.
-struct Attentive<'a, 'b> {
-    state: &'a mut PolicyState,
-    reporter: &'a mut Reporter<'b>,
-    begun: Begun,
-    /// Answers before the first of these.
-    n_before: u64,
-    answers: Vec<Generated>,
-    n_tokens: u64,
-    end: Result<Flow, WorkerError>,
-}
-
-impl Listener for Attentive<'_, '_> {
-    fn on_token(&mut self, _: AnswerPlace, _: &[u32]) -> Reply {
-        self.n_tokens += 1;
-        if !self.n_tokens.is_multiple_of(64) {
-            return Reply::GoOn;
-        }
-        let heard = self
-            .reporter
-            .progress(self.begun, self.n_before + self.answers.len() as u64, self.n_tokens)
-            .and_then(|()| self.reporter.read_people(&mut self.state.saved));
-        match heard {
-            Ok(Flow::Continue) => Reply::GoOn,
-            other => {
-                self.end = other;
-                Reply::Cancel
-            }
-        }
-    }
-
-    fn on_answer(&mut self, answer: Generated) {
-        self.answers.push(answer);
     }
 }
 

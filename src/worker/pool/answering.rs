@@ -13,21 +13,19 @@ use crate::domain::random::{Place, Purpose};
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::verdict::Verdict;
+use crate::engine::generation::GenerationSettings;
 use crate::engine::generation::sampling::{Filters, Sampling};
-use crate::engine::generation::{AnswerPlace, Generated, GenerationSettings, Listener, Reply};
 use crate::engine::text_model::{Stops, TextModel, TextModelSettings};
 use crate::engine::{Backbone, Values};
 use crate::scorer::{self, Scorer};
 use crate::store::{Access, Home, Store};
 use crate::worker::WorkerError;
-use crate::worker::control::Flow;
+use crate::worker::listening::Attentive;
 use crate::worker::policy::prompt_text;
-use crate::worker::reporter::{Begun, Reporter};
+use crate::worker::reporter::Reporter;
 use crate::worker::resources::Resources;
 use crate::worker::state::RunState;
 
-/// How many tokens are drawn between two looks at what people ask.
-const TOKENS_BETWEEN_LOOKS: u64 = 64;
 /// Letters of a digest that name a policy's weights.
 const N_DIGEST: usize = 12;
 
@@ -129,17 +127,11 @@ pub fn answer_prompts(
     let key = PhaseKey::new(round - 1, Phase::Answer);
     let begun = reporter.begin(key, 0, [0, n_total])?;
     let slices: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
-    let mut listener = Attentive::new(state, reporter, begun);
+    let mut listener = Attentive::new(&mut state.saved, reporter, begun, 0);
     let generated = policy.model.model.generate(&slices, &settings, &mut listener);
-    let Attentive { mut answers, end, n_tokens, .. } = listener;
-    if end? == Flow::Stop {
-        return Ok(None);
-    }
-    generated?;
-    reporter.progress(begun, n_total, n_tokens)?;
+    let Some((answers, n_tokens)) = listener.finish(generated)? else { return Ok(None) };
     let n_tokens = n_tokens + tokens.iter().map(|it| it.len() as u64).sum::<u64>();
     state.saved.n_round_tokens += n_tokens;
-    answers.sort_by_key(|answer| answer.place);
     let mut found: Vec<AnsweredPrompt> =
         pairs.into_iter().map(|pair| AnsweredPrompt { pair, answers: Vec::new() }).collect();
     let texts = &policy.model.texts;
@@ -182,45 +174,5 @@ fn settings(spec: &ExperimentSpec, policy: &OpenPolicy, round: u32) -> Generatio
             policy.model.texts.max_tokens(),
             draws,
         )
-    }
-}
-
-/// Collects answers, and hears people in between.
-struct Attentive<'a, 'b> {
-    state: &'a mut RunState,
-    reporter: &'a mut Reporter<'b>,
-    begun: Begun,
-    answers: Vec<Generated>,
-    n_tokens: u64,
-    end: Result<Flow, WorkerError>,
-}
-
-impl<'a, 'b> Attentive<'a, 'b> {
-    fn new(state: &'a mut RunState, reporter: &'a mut Reporter<'b>, begun: Begun) -> Self {
-        Self { state, reporter, begun, answers: Vec::new(), n_tokens: 0, end: Ok(Flow::Continue) }
-    }
-}
-
-impl Listener for Attentive<'_, '_> {
-    fn on_token(&mut self, _: AnswerPlace, _: &[u32]) -> Reply {
-        self.n_tokens += 1;
-        if !self.n_tokens.is_multiple_of(TOKENS_BETWEEN_LOOKS) {
-            return Reply::GoOn;
-        }
-        let heard = self
-            .reporter
-            .progress(self.begun, self.answers.len() as u64, self.n_tokens)
-            .and_then(|()| self.reporter.read_people(&mut self.state.saved));
-        match heard {
-            Ok(Flow::Continue) => Reply::GoOn,
-            other => {
-                self.end = other;
-                Reply::Cancel
-            }
-        }
-    }
-
-    fn on_answer(&mut self, answer: Generated) {
-        self.answers.push(answer);
     }
 }

@@ -156,7 +156,13 @@ fn reliability_footer(evaluation: &Evaluation, room: usize) -> String {
 /// The rounds as a table, the latest ones where there are more than fit.
 pub fn draw_rounds(model: &Model, data: &RunData, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
-    let footer = "precision is told by hidden labels";
+    let hidden = "precision is told by hidden labels";
+    let latest = data.selection().map(|(_, summary)| words::by_origin(summary));
+    let ways = match latest.filter(|it| !it.is_empty()) {
+        Some(by_origin) => vec![format!("{hidden}:{by_origin}"), format!("precision{by_origin}")],
+        None => vec![hidden.to_owned()],
+    };
+    let footer = text::first_that_fits(&ways, usize::from(area.width).saturating_sub(4));
     let inside = pane(buffer, area, theme, ["rounds", "test ±95%"], footer);
     let has_bound = data.selections().any(|(_, summary)| summary.audit.certificate.is_some());
     let middle = if has_bound { "  error≤" } else { "" };

@@ -45,12 +45,13 @@ fn numbers(model: &Model, data: &RunData) -> Vec<String> {
     lines.push(match data.selection() {
         None => "no selection yet".to_owned(),
         Some((round, summary)) => format!(
-            "selected {} of {} · round {round}{} · precision {} by hidden labels",
+            "selected {} of {} · round {round}{} · precision {} by hidden labels{}",
             text::count(summary.n_selected),
             text::count(summary.n_scored),
             told::learning_status(summary.learning_status)
                 .map_or_else(String::new, |status| format!(" · {status}")),
-            share(summary.pseudo_label_precision, 3)
+            share(summary.pseudo_label_precision, 3),
+            words::by_origin(summary)
         ),
     });
     lines.push(data.loss.last().map_or("no step was trained yet".to_owned(), |point| {

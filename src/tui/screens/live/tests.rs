@@ -1,6 +1,7 @@
 //! Tests of the screen: pictures in every size, and what keys do through the real update function.
 
 use super::*;
+use crate::domain::event::{ByOrigin, OriginSummary};
 use crate::domain::preference::PairId;
 use crate::domain::verdict::Verdict;
 use crate::tui::feed::data::{Ghost, RunData, Snapshot};
@@ -51,6 +52,31 @@ fn pictures() {
             model
         });
     }
+}
+
+#[test]
+fn pictures_of_a_pool_with_a_policys_pairs() {
+    snapshots("live_origins", |width, height| {
+        let mut model = of(with_origins)(width, height);
+        press(&mut model, &["m", "m", "m"]);
+        model
+    });
+}
+
+fn with_origins() -> RunData {
+    let mut data = running_data();
+    let part = |n_selected, precision| OriginSummary {
+        n_scored: 2 * n_selected,
+        n_selected,
+        n_known: n_selected,
+        pseudo_label_precision: Some(precision),
+        pool_accuracy: None,
+    };
+    let by_origin = ByOrigin { data: part(900, 0.919), policy: part(200, 0.731) };
+    for summary in data.rounds.iter_mut().filter_map(|round| round.selection.as_mut()) {
+        summary.by_origin = Some(Box::new(by_origin));
+    }
+    data
 }
 
 #[test]

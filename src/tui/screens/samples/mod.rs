@@ -11,6 +11,8 @@ pub mod layout;
 mod marks;
 pub mod open;
 mod pair;
+#[cfg(test)]
+mod pictures;
 mod popups;
 pub mod queue;
 mod queue_view;

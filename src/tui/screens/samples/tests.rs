@@ -1,4 +1,4 @@
-//! Tests of the screen: pictures in every size, and what keys do through the real update function.
+//! Tests of the screen: what keys do through the real update function.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,6 @@ use crate::tui::shell::update::update;
 use crate::tui::terminal::input::Input;
 use crate::tui::tests::drive::{key, toast};
 use crate::tui::tests::fixtures::{model, running_data, sampled, twelve_runs};
-use crate::tui::tests::pictures;
 use crate::tui::tests::pictures::{draw, picture};
 
 const N_LISTED: usize = 412;
@@ -81,7 +80,7 @@ fn opinions(index: usize) -> PairOpinions {
 }
 
 /// What the reviewer would send for this request.
-fn answer(wanted: &Wanted) -> SamplesData {
+pub fn answer(wanted: &Wanted) -> SamplesData {
     let all = match wanted.filter.as_str() {
         "" | "selected:yes" => N_LISTED,
         _ => 17,
@@ -158,68 +157,6 @@ pub fn samples_at(width: u16, height: u16) -> Model {
 
 fn samples() -> Model {
     samples_at(80, 24)
-}
-
-pub fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
-    pictures::snapshots(&format!("samples_{name}"), make);
-}
-
-#[test]
-fn pictures_of_every_state() {
-    snapshots("list", samples_at);
-    snapshots("decided", |width, height| {
-        let mut model = samples_at(width, height);
-        press(&mut model, &["4", "j", "Space", "V", "Esc", "L"]);
-        model
-    });
-    snapshots("audit", |width, height| {
-        let mut model = samples_at(width, height);
-        press(&mut model, &["Q"]);
-        model
-    });
-    snapshots("bulk", |width, height| {
-        let mut model = samples_at(width, height);
-        press(&mut model, &["X"]);
-        model
-    });
-    snapshots("views", |width, height| {
-        let mut model = samples_at(width, height);
-        press(&mut model, &["V"]);
-        model
-    });
-    snapshots("zoomed", |width, height| {
-        let mut model = samples_at(width, height);
-        press(&mut model, &["Tab", "Tab", "z"]);
-        model
-    });
-}
-
-#[test]
-fn pictures_of_what_is_not_there() {
-    snapshots("reading", |width, height| {
-        let mut model = model(width, height, twelve_runs(), Some(running_data()));
-        update(&mut model, key("3"));
-        model
-    });
-    snapshots("none", |width, height| {
-        let mut model = model(width, height, twelve_runs(), Some(running_data()));
-        update(&mut model, key("3"));
-        update(&mut model, Message::Samples(Found::Nothing(run())));
-        model
-    });
-    snapshots("failed", |width, height| {
-        let mut model = samples_at(width, height);
-        let words = "`/home/x/ser.db` is damaged · `ser doctor` says more".to_owned();
-        update(&mut model, Message::Samples(Found::Failed(words)));
-        model
-    });
-    snapshots("no_match", |width, height| {
-        let mut model = samples_at(width, height);
-        let wanted = model.samples.asked.clone().unwrap();
-        let data = SamplesData { n_listed: 0, lines: Vec::new(), pair: None, ..answer(&wanted) };
-        update(&mut model, Message::Samples(Found::Data(Box::new(data))));
-        model
-    });
 }
 
 #[test]

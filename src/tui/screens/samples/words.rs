@@ -40,6 +40,7 @@ pub fn change(change: Option<f64>) -> String {
 pub fn flags(line: &SampleLine) -> String {
     let mut flags: Vec<String> = Vec::new();
     flags.extend(line.reason.clone());
+    flags.extend(line.origin.is_some().then(|| "policy".to_owned()));
     if line.is_flipped {
         flags.push("turned".to_owned());
     }
