@@ -121,6 +121,11 @@ fn every_objective_runs_to_its_verdict() {
     let (own, other) = (&matrix["win_rates"][0][1], &matrix["win_rates"][1][0]);
     let sum = own["rate"]["share"].as_f64().unwrap() + other["rate"]["share"].as_f64().unwrap();
     assert!((sum - 1.0).abs() < 1e-12 && own["n_prompts"] == 6, "{own}");
+    for (row, name) in ["rloo", "grpo", "dpo"].iter().enumerate() {
+        let of_one: Value = serde_json::from_str(&ok(&place, &["policy", name, "--json"])).unwrap();
+        let rate = &of_one["verdict"]["win_rate"];
+        assert_eq!(&matrix["win_rates"][row][3], rate, "{name} against its own reference");
+    }
     let out = place.path("rollouts.jsonl");
     let path = out.to_str().unwrap();
     ok(&place, &["export", "grpo", "--format", "jsonl", "-o", path]);
@@ -164,6 +169,23 @@ fn fold_models_reward_a_policy() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("the fold models of `bare` are not there"), "{said}");
     assert!(said.contains("`selection.keep_fold_models = true`"), "{said}");
+    let n_runs = store(&place).runs().unwrap().len();
+    for (reward, message) in [
+        ("bare:folds", "`bare` keeps no fold models"),
+        ("bare:99", "`bare` has no round 99"),
+        ("by-0", "`by-0` is a policy, which has no reward model"),
+        ("embedded", "`embedded` is a language model, which rewards nothing"),
+        ("command:", "`command:` names no command"),
+    ] {
+        let reward = format!("policy.reward={reward}");
+        let output = place.ser(&arguments("--plain", "refused", &[&reward]));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(&format!("error: {message}\nhint: ")), "{reward}: {said}");
+    }
+    assert_eq!(store(&place).runs().unwrap().len(), n_runs, "nothing is queued");
+    let output = place.ser(&["score", "by-0", "-"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("`by-0` is a policy, which has no reward model\nhint: "), "{said}");
 }
 
 /// Polls a condition of another process, which cannot notify us.

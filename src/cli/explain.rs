@@ -109,7 +109,8 @@ fn print_rubric(is_json: bool) -> CliResult {
 }
 
 fn print_key(key: &KeyHelp, is_json: bool) -> CliResult {
-    let values = form::values(None)?;
+    let mut values = form::values(None)?;
+    values.extend(form::values(Some(spec::POLICY))?);
     let default = values.into_iter().find(|(name, _)| *name == key.key);
     let default = default.map_or(String::new(), |(_, value)| value);
     if is_json {

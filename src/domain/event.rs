@@ -19,6 +19,7 @@ use super::pool::{GeneratedPair, Generation};
 use super::preference::{PairId, Side};
 use super::run::{RequestKind, RunId, RunStatus, StopReason};
 use super::selection::learning_status::LearningStatus;
+use super::selection::origins::ByOrigin;
 use super::selection::{LeftOut, ScoredPair, confidence_floor};
 use super::spec::model::ChatTemplateRecord;
 use super::spec::{OracleQueue, SelectionSpec};
@@ -99,36 +100,6 @@ pub struct SelectionSummary {
     /// Diagnostics of the selection: calibration, error bound, shift and length.
     #[serde(default)]
     pub audit: Box<SelectionAudit>,
-}
-
-/// A selection by who wrote the answers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ByOrigin {
-    /// The pairs of the data set.
-    pub data: OriginSummary,
-    /// The pairs of the policy.
-    pub policy: OriginSummary,
-}
-
-impl ByOrigin {
-    /// The two with the word that tells each apart from the other.
-    #[must_use]
-    pub fn parts(&self) -> [(&'static str, &OriginSummary); 2] {
-        [("data", &self.data), ("policy", &self.policy)]
-    }
-}
-
-/// What a selection comes to on the pairs of one origin.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct OriginSummary {
-    pub n_scored: u64,
-    pub n_selected: u64,
-    /// Selected pairs whose hidden label is known.
-    pub n_known: u64,
-    /// Share of these whose kept label agrees with it.
-    pub pseudo_label_precision: Option<f64>,
-    /// Share of all scored pairs with a known hidden label whose pseudo-label agrees with it.
-    pub pool_accuracy: Option<f64>,
 }
 
 impl SelectionSummary {

@@ -2,6 +2,7 @@
 
 mod context;
 pub mod learning_status;
+pub mod origins;
 mod ranking;
 pub mod risk;
 mod rule;

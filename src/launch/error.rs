@@ -109,6 +109,9 @@ pub enum LaunchError {
     /// Two arms of a request come to the same settings.
     #[error("arms `{first}` and `{second}` have the same settings, so both would be the same run")]
     SameArm { first: String, second: String },
+    /// A reward or a judge is wanted, and the name is something else.
+    #[error("{message}")]
+    NoScorer { message: String, hint: String },
     /// The small run of a dry run failed.
     #[error("{message}")]
     DryRun {
@@ -130,6 +133,7 @@ impl LaunchError {
             Self::Spec(error) => return error.hint(),
             Self::Supervisor(error) => return error.hint(),
             Self::DryRun { hint, .. } => return hint.clone(),
+            Self::NoScorer { hint, .. } => return Some(hint.clone()),
             Self::NoSpec { name, presets } => {
                 let list = match presets.as_slice() {
                     [] => {

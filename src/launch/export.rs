@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::policy::newest_checkpoint;
-use super::target::MARKER;
 use super::{LaunchError, LaunchResult};
 use crate::engine::OpenSettings;
+use crate::engine::export::MARKER;
 use crate::engine::export::{ExportedPolicy, PolicyForm, export_policy};
 use crate::store::Store;
 use crate::store::rows::RunRow;

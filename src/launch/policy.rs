@@ -10,7 +10,8 @@ use crate::domain::spec::ExperimentSpec;
 use crate::engine::OpenSettings;
 use crate::engine::export::{PolicyForm, export_policy};
 use crate::engine::files::checkpoint;
-use crate::store::rows::RunRow;
+use crate::engine::files::weights::ModelFiles;
+use crate::store::rows::{RoundRow, RunRow};
 use crate::store::{Access, FOLDS, Home, Store};
 
 /// The name of the grader of the embedded prompts.
@@ -18,7 +19,8 @@ const ORACLE: &str = "oracle";
 /// What `pool.judge` says where the data decide.
 const AUTOMATIC: &str = "auto";
 /// Names that are no run and no folder.
-const WORDS: [&str; 3] = ["none", ORACLE, "embedded"];
+const WORDS: [&str; 2] = ["none", ORACLE];
+const EMBEDDED: &str = "embedded";
 
 /// The keys of a policy that is trained by the reward model of a run. Of the embedded prompts the oracle is
 /// the judge. From a policy run its own reward is taken.
@@ -113,7 +115,52 @@ pub(super) fn with_scorers(
     Ok(spec)
 }
 
+fn no_scorer<T>(message: String, hint: impl Into<String>) -> LaunchResult<T> {
+    Err(LaunchError::NoScorer { message, hint: hint.into() })
+}
+
+/// Refuses a run that has no reward model, or will never have what is asked of it. What a run that is still at
+/// work may come to have is the worker's to look for.
+fn check_run(store: &Store, run: &RunRow, round: Option<&str>) -> LaunchResult {
+    let (name, id) = (&run.name, &run.id);
+    if run.kind == RunKind::Policy {
+        return no_scorer(
+            format!("`{name}` is a policy, which has no reward model"),
+            format!("name the run that rewarded it (`policy.reward` in `ser show {id}`)"),
+        );
+    }
+    match round {
+        Some(FOLDS) if !store.spec(id)?.selection.keep_fold_models => no_scorer(
+            format!("`{name}` keeps no fold models"),
+            "a run keeps them with `selection.keep_fold_models = true`",
+        ),
+        Some(round) if round != FOLDS && run.status.is_ended() => {
+            let is_there = |it: &RoundRow| it.round.to_string() == round;
+            if store.rounds(id)?.iter().any(is_there) {
+                return Ok(());
+            }
+            no_scorer(
+                format!("`{name}` has no round {round}"),
+                format!("`ser rounds {id}` lists the rounds"),
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
 fn named(place: Place<'_>, store: &Store, name: &str) -> LaunchResult<String> {
+    if name.strip_prefix("command:").is_some_and(|it| it.trim().is_empty()) {
+        return no_scorer(
+            format!("`{name}` names no command"),
+            "write `command:` and what `sh` is to run: `command:python judge.py`",
+        );
+    }
+    if name == EMBEDDED {
+        return no_scorer(
+            format!("`{EMBEDDED}` is a language model, which rewards nothing"),
+            "name a run: `ser run` trains a reward model on it",
+        );
+    }
     if WORDS.contains(&name) || name.starts_with("command:") {
         return Ok(name.to_owned());
     }
@@ -122,6 +169,12 @@ fn named(place: Place<'_>, store: &Store, name: &str) -> LaunchResult<String> {
     let mut found = Vec::with_capacity(parts.len());
     for part in parts {
         if is_folder(part) {
+            if !ModelFiles::check(std::path::Path::new(part))?.has_reward_head {
+                return no_scorer(
+                    format!("`{part}` has no reward head"),
+                    "train one (`ser run`) and name the run",
+                );
+            }
             let path = std::path::absolute(part);
             found.push(path.map_or_else(|_| part.to_owned(), |path| path.display().to_string()));
             continue;
@@ -138,12 +191,7 @@ fn named(place: Place<'_>, store: &Store, name: &str) -> LaunchResult<String> {
         let of_round = part.rsplit_once(':').filter(|(_, round)| is_round(round));
         let (run, round) = of_round.map_or((part, None), |(run, round)| (run, Some(round)));
         let run = store.find_run(run)?;
-        if run.kind == RunKind::Policy {
-            place.say(&format!(
-                "warning: `{}` is a policy, which has no reward model; name the run that rewarded it",
-                run.name
-            ));
-        }
+        check_run(store, &run, round)?;
         found.push(round.map_or_else(|| run.id.to_string(), |round| format!("{}:{round}", run.id)));
     }
     Ok(found.join(","))

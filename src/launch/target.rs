@@ -9,9 +9,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::{LaunchError, LaunchResult};
-
-/// The file that marks a directory as made by an export, so that a later export may replace it.
-pub const MARKER: &str = "ser_export.json";
+use crate::engine::export::MARKER;
 
 /// The place of an export.
 #[derive(Debug)]

@@ -44,8 +44,10 @@ pub enum ReportError {
         never: Option<&'static str>,
     },
     /// The run has no value of what a chart shows.
-    #[error("there is nothing to draw in the {picture} chart yet")]
+    #[error("there is nothing to draw in the {picture} chart")]
     NothingToDraw {
+        /// Whether it is of a policy run, which never has rounds.
+        is_policy: bool,
         /// The name of the chart.
         picture: &'static str,
     },
@@ -98,7 +100,14 @@ impl ReportError {
             Self::NothingScored { id, never: None, .. } => {
                 Some(format!("round 1 does; `ser attach {id}` shows how far it is"))
             }
-            Self::NothingToDraw { .. } => Some("a later round may fill it".to_owned()),
+            Self::NothingToDraw { is_policy: true, .. } => Some(
+                "a policy has steps in place of rounds: `ser policy RUN --steps --csv` has its numbers, \
+                 `--format html` draws them"
+                    .to_owned(),
+            ),
+            Self::NothingToDraw { is_policy: false, .. } => {
+                Some("a later round may fill it".to_owned())
+            }
             Self::Draw { .. } => Some("write it as `.svg`, which needs no pixels".to_owned()),
             Self::Json(_) => None,
         }

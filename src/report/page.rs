@@ -84,7 +84,8 @@ fn policy_part(store: &Store, run: &RunRow) -> Result<PolicyPart, ReportError> {
 pub fn picture_of(store: &Store, run: &RunId, picture: Picture) -> Result<String, ReportError> {
     let comparison = compared(store, vec![run.clone()], RoundChoice::Last)?;
     let drawn = comparison.runs.first().and_then(|run| run_svg(run, picture));
-    drawn.ok_or(ReportError::NothingToDraw { picture: picture.name() })
+    let is_policy = comparison.runs.first().is_some_and(|it| it.row.kind == RunKind::Policy);
+    drawn.ok_or(ReportError::NothingToDraw { picture: picture.name(), is_policy })
 }
 
 /// Reads runs and draws a metric of them over each other, by round, as an SVG file.

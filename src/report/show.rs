@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::{EvaluationDocument, ReportError, RunDocument};
-use crate::domain::event::ByOrigin;
+use crate::domain::selection::origins::ByOrigin;
 use crate::domain::teacher::audit::SelectionAudit;
 use crate::store::rows::{RoundRow, RunDetail};
 use crate::store::{Store, best_round};

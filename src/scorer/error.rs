@@ -24,6 +24,8 @@ pub enum ScorerError {
     },
     #[error("`{run}` holds no weights of a finished round")]
     NoWeights { run: String, id: RunId },
+    #[error("`{run}` is a policy, which has no reward model")]
+    IsPolicy { run: String, id: RunId },
     #[error("`{run}:folds` is several models, and one is wanted")]
     Several { run: String },
     #[error("the fold models of `{run}` are not there")]
@@ -77,6 +79,10 @@ impl ScorerError {
                 )
             }
             Self::NoWeights { id, .. } => format!("`ser attach {id}` shows how far it is"),
+            Self::IsPolicy { id, .. } => format!(
+                "name the run that rewarded it (`policy.reward` in `ser show {id}`); `ser generate {id}` \
+                 lets it answer"
+            ),
             Self::Several { .. } => {
                 "`ser best-of`, `ser pairs` and `policy.reward` take several; leave `:folds` out".to_owned()
             }

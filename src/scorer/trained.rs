@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::ScorerError;
+use crate::domain::run::RunKind;
 use crate::domain::spec::ExperimentSpec;
 use crate::engine::files::checkpoint;
 use crate::store::{RoundRow, RunRow, Store, best_round};
@@ -38,6 +39,9 @@ pub struct TrainedRound {
 /// When there is no such run or round, or its weights are not kept any more.
 pub fn find(store: &Store, run: &str, wanted: RoundWanted) -> Result<TrainedRound, ScorerError> {
     let run = store.find_run(run)?;
+    if run.kind == RunKind::Policy {
+        return Err(ScorerError::IsPolicy { run: run.name, id: run.id });
+    }
     let rounds = store.rounds(&run.id)?;
     let dir = store.home().checkpoints(&run.id);
     let checkpoints = checkpoint::list(&dir)?;

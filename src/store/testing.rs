@@ -126,6 +126,8 @@ fn policy_evaluated(step: u32, gain: f64) -> RunEvent {
         divergence: of(|it| it.divergence),
         length: of(|it| Some(f64::from(it.n_tokens))).unwrap(),
         clipped_ratio: 0.125,
+        n_without_reward: 0,
+        n_without_gold: 0,
     };
     RunEvent::PolicyEvaluated { step, evaluation, prompts }
 }

@@ -53,6 +53,10 @@ pub enum WorkerError {
     /// The seed set has no pair that fits.
     #[error("the seed set has no answer to learn from")]
     NoPairs,
+    #[error(
+        "none of the {n_answers} answers of step {step} has a reward, so nothing can be learned"
+    )]
+    NoReward { step: u32, n_answers: usize },
     #[error("the spec of the run has no `[policy]`")]
     NoPolicy,
     /// The loop asks for an update whose rollouts are gone: a damaged checkpoint, or a bug.
@@ -94,6 +98,11 @@ impl WorkerError {
                 Some("use more pairs, or change `data.seed_labels` or `data.test_share`".into())
             }
             Self::Scorer(error) => error.hint(),
+            Self::NoReward { .. } => Some(
+                "`ser best-of` with the same `--reward` shows what it says of answers; see also \
+                 `policy.reward`"
+                    .into(),
+            ),
             Self::NoPrompts | Self::NoPairs => Some(
                 "raise `model.max_tokens` or lower `policy.max_new_tokens`, so that prompt and answer fit"
                     .into(),

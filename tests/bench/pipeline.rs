@@ -49,7 +49,7 @@ const POLICIES: [Wanted; 7] = [
         name: "dpo-ser",
         objective: "dpo",
         arm: "ser",
-        sets: &["policy.steps=150", "policy.prompts_per_step=32"],
+        sets: &["policy.steps=150", "policy.prompts_per_step=32", "policy.learning_rate=1e-4"],
     },
     Wanted {
         name: "best-of-16-ser",

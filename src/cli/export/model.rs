@@ -5,10 +5,10 @@ use super::{Target, card, parity, say_done};
 use crate::cli::model::scorer::RoundArgs;
 use crate::domain::spec::Tuning;
 use crate::domain::text::words;
+use crate::engine::export::MARKER;
 use crate::engine::export::TrainedModel;
 use crate::engine::text::chat::ChatTemplate;
 use crate::engine::{EngineError, OpenSettings};
-use crate::launch::target::MARKER;
 use crate::scorer::trained;
 use crate::store::Store;
 

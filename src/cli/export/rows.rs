@@ -180,7 +180,10 @@ impl<'a> Source<'a> {
             }
             (RunKind::Policy, _) => {
                 Err(CliError::input(format!("`{name}` is a policy run, whose rows are rollouts"))
-                    .with_hint("leave `--what` out, or write `--what rollouts`"))
+                    .with_hint(
+                        "leave `--what` out, or write `--what rollouts`; `ser policy RUN --steps --csv` has \
+                         the metrics",
+                    ))
             }
         }
     }

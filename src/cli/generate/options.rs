@@ -15,7 +15,8 @@ const N_TOKENS_DEFAULT: usize = 128;
 /// How to find and open the model.
 #[derive(Debug, Clone, clap::Args)]
 pub struct LanguageArgs {
-    /// A language model: a folder, the name of an imported model, `hf:owner/name[@revision]`, or `embedded`
+    /// A language model: a folder, a policy run, the name of an imported model, `hf:owner/name[@revision]`, or
+    /// `embedded`
     pub model: String,
     /// The chat template that writes conversations: `auto` (the model's own), `plain` (none), the name of
     /// one that comes with the program, or a file

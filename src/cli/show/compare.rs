@@ -5,6 +5,7 @@ use crate::analysis::{
 };
 use crate::cli::print::{FormArgs, print_line, print_table, print_text};
 use crate::cli::{CliError, CliResult, Context};
+use crate::domain::run::RunKind;
 use crate::domain::text::clean::clean_line;
 use crate::report::listing::arms::{self, p_words};
 use crate::report::listing::compared::{ComparedList, disagreements};
@@ -200,7 +201,16 @@ fn print_disagreements(
         let Some(found) = found else { continue };
         let other = letter(index);
         let test = &found.test;
+        let base_name = &comparison.runs[comparison.base].row.name;
+        let are_policies = [comparison.base, index]
+            .iter()
+            .all(|at| comparison.runs[*at].row.kind == RunKind::Policy);
         print_line(&match test.n {
+            0 if are_policies => format!(
+                "\n{base} and {other} are policies, which score no test pairs: `ser policy {base_name} \
+                 {}` compares them",
+                comparison.runs[index].row.name
+            ),
             0 => format!("\n{base} and {other} have no common test pairs"),
             n => format!(
                 "\n{base} and {other} disagree on {} of {n} test pairs: {base} is right on {}, {other} on {}",

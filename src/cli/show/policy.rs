@@ -8,14 +8,16 @@ use crate::domain::text::words;
 use crate::report::listing::policy::{Matrix, PolicyReport};
 use crate::report::story::of_policy;
 use crate::report::table::Form;
+use crate::store::policy::PolicyEvaluationRow;
 
 /// Arguments of `ser policy`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A policy is started with `ser run --from RUN --policy OBJECTIVE`. `reward` is what it is \
     trained for, `gold` what the judge says that it is not trained for; intervals (95 %) are over the held-out \
-    prompts. KL is the divergence of an answer from the reference in nats. With several runs: how often the \
-    policy of a row wins against that of a column, ties as halves, on the held-out prompts that both answered. \
+    prompts. Held-out answers are sampled as in training, with the same draws after every step. KL is the divergence of an answer from the reference in nats. With several runs: how often the \
+    policy of a row wins against that of a column, ties as halves, on the held-out prompts that both answered; \
+    the last column is each policy's own reference. \
     People judge blind on the policy screen of the viewer (6, then b); what they said stands below."
 )]
 pub struct PolicyArgs {
@@ -89,6 +91,11 @@ pub fn print(context: &Context, report: &PolicyReport) -> CliResult {
     let run = &report.run;
     let steps = words::count(u64::from(run.round));
     context.say(&format!("{}: step {steps} of {}", run.name, run.rounds_max));
+    for PolicyEvaluationRow { step, evaluation } in &report.evaluations {
+        if let Some(partial) = of_policy::partial(evaluation) {
+            print_line(&format!("after step {step} {partial}"))?;
+        }
+    }
     for sign in &report.signs {
         print_line(&format!("{} (step {}): {}", sign.sign.told(), sign.last_step, sign.message))?;
     }

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use crate::cli::print::{print_line, print_text};
 use crate::cli::{CliError, CliResult, Context};
 use crate::domain::policy::veto::RolloutKey;
-use crate::domain::run::RunKind;
+use crate::domain::run::{RunKind, RunStatus};
 use crate::domain::text::clean::clean_line;
 use crate::report::listing::rollouts::{self, Order};
 use crate::store::Store;
@@ -114,7 +114,11 @@ fn asked(store: &Store, run: &RunRow, args: &RolloutsArgs) -> CliResult<Vec<Roll
         if known.iter().all(|it| it.step != wanted) {
             let steps: Vec<String> = known.iter().map(|it| it.step.to_string()).collect();
             return Err(CliError::input(format!("`{name}` was not evaluated after step {wanted}"))
-                .with_hint(format!("it was after: {}", steps.join(", "))));
+                .with_hint(if steps.is_empty() {
+                    "it was not evaluated yet".to_owned()
+                } else {
+                    format!("it was after: {}", steps.join(", "))
+                }));
         }
         return Ok(vec![RolloutsOf::Evaluation(wanted)]);
     }
@@ -181,7 +185,12 @@ fn decide(
         store.veto_rollout(&run.id, key, is_veto, Some(&reviewer))?;
     }
     let n = args.veto.len() + args.allow.len();
-    context.say(&format!("{n} decided by {reviewer}"));
+    let ended = if run.status == RunStatus::Finished {
+        "; the run has ended, so nothing learns from them any more"
+    } else {
+        ""
+    };
+    context.say(&format!("{n} decided by {reviewer}{ended}"));
     Ok(())
 }
 

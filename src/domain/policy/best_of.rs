@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::win::length::{LengthControlled, length_controlled};
-use super::win::{Comparison, Game, WinRate};
+use super::win::{Comparison, Game, OfPrompt, WinRate};
 use crate::domain::stats::{Interval, mean_with_t_interval};
 
 /// An answer by both of its scores.
@@ -18,7 +18,7 @@ pub struct Scored {
     pub length: f64,
 }
 
-/// Games of each prompt at most: more of them would narrow no interval, which counts prompts.
+/// Games of each prompt at equal length at most: more would narrow no interval, which counts prompts.
 const N_GAMES: usize = 4;
 
 /// A mean over prompts.
@@ -47,13 +47,56 @@ pub struct Point {
     pub gold: Option<Measured>,
     /// The judge's score less that of one answer, prompt by prompt.
     pub gold_gain: Option<Measured>,
-    /// How it fares against one other answer, by the judge; `None` without a judge, and for more than half
-    /// of the answers, of which no other is left.
+    /// How it fares against one other answer, by the judge; `None` without a judge, and for all answers, of
+    /// which no other is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub win_rate: Option<WinRate>,
-    /// The same at equal length, for powers of two.
+    /// The same at equal length, for powers of two from 2 to half of the answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_equal_length: Option<LengthControlled>,
+}
+
+/// How often each answer of a prompt, the worst first, wins against those below and against those above it.
+struct Standing {
+    below: OfPrompt,
+    above: OfPrompt,
+}
+
+/// The standings of a prompt; `None` where an answer has no gold score.
+fn standings(answers: &[Scored]) -> Option<Vec<Standing>> {
+    let mut order: Vec<&Scored> = answers.iter().collect();
+    // Of equal rewards the first stays first, as its place says nothing about an answer.
+    order.sort_by(|a, b| a.proxy.total_cmp(&b.proxy));
+    let gold: Vec<f64> = order.iter().map(|it| it.gold).collect::<Option<_>>()?;
+    let against = |own: f64, others: &[f64]| {
+        let mut found = OfPrompt::default();
+        for other in others {
+            found.add(Game::of(own, *other, 0.0), 1.0);
+        }
+        found
+    };
+    let of = |(rank, own): (usize, &f64)| Standing {
+        below: against(*own, &gold[..rank]),
+        above: against(*own, &gold[rank + 1..]),
+    };
+    Some(gold.iter().enumerate().map(of).collect())
+}
+
+/// How the best of `n` of a prompt's answers fares against one that is not among them, as the mean over all
+/// subsets and all answers outside: of the subsets whose best has rank `r`, all leave out the answers above
+/// it, and the share `(r - n + 1) / r` leaves out a given one below.
+fn wins(standings: &[Standing], n: usize) -> OfPrompt {
+    let mut found = OfPrompt::default();
+    let n_outside = (standings.len() - n) as f64;
+    let weights = rank_weights(standings.len(), n);
+    for (rank, (Standing { below, above }, weight)) in standings.iter().zip(weights).enumerate() {
+        let left_out = (rank + 1).saturating_sub(n) as f64 / rank.max(1) as f64;
+        let of = |below: f64, above: f64| weight * (above + left_out * below) / n_outside;
+        found.win += of(below.win, above.win);
+        found.tie += of(below.tie, above.tie);
+        found.loss += of(below.loss, above.loss);
+    }
+    found
 }
 
 /// Games of the best of `n` answers against one answer that is not among them. The answers of a prompt are
@@ -138,6 +181,8 @@ pub fn curve(prompts: &[Vec<Scored>], rng_seed: u64) -> Vec<Point> {
         prompts.iter().map(|answers| answers.iter().map(|it| it.proxy).collect()).collect();
     let golds: Option<Vec<Vec<f64>>> =
         prompts.iter().map(|answers| answers.iter().map(|it| it.gold).collect()).collect();
+    let all_standings: Option<Vec<Vec<Standing>>> =
+        prompts.iter().map(|answers| standings(answers)).collect();
     let mut first_gold: Option<Vec<f64>> = None;
     let mut points = Vec::with_capacity(n_max);
     for n in 1..=n_max {
@@ -154,11 +199,16 @@ pub fn curve(prompts: &[Vec<Scored>], rng_seed: u64) -> Vec<Point> {
         let gain = gold.as_ref().map(|gold| -> Vec<f64> {
             gold.iter().zip(first.iter()).map(|(gold, first)| gold - first).collect()
         });
-        let games = games(prompts, n);
-        let is_shown = n.is_power_of_two();
+        let wins_of = |all: &Vec<Vec<Standing>>| {
+            let rest = all.iter().filter(|it| it.len() > n);
+            let prompts: Vec<OfPrompt> = rest.map(|it| wins(it, n)).collect();
+            WinRate::of_prompts(&prompts, prompts.len() as u64)
+        };
+        let is_shown = n > 1 && n.is_power_of_two();
+        let at_equal_length = || length_controlled(&games(prompts, n), rng_seed);
         points.push(Point {
-            win_rate: WinRate::of(&games),
-            at_equal_length: is_shown.then(|| length_controlled(&games, rng_seed)).flatten(),
+            win_rate: all_standings.as_ref().and_then(wins_of),
+            at_equal_length: is_shown.then(at_equal_length).flatten(),
             n,
             kl: divergence(n),
             proxy,
@@ -255,19 +305,51 @@ mod tests {
         // Blocks of two: the best are the second (gold 5, length 4) and the third (gold 1, length 2).
         let answers =
             vec![of(0.0, 2.0, 3.0), of(1.0, 5.0, 4.0), of(3.0, 1.0, 2.0), of(2.0, 0.0, 9.0)];
-        let found = games(&[answers.clone()], 2);
+        let found = games(std::slice::from_ref(&answers), 2);
         let game = |game, length_difference| Comparison { prompt: 0, game, length_difference };
         // Against the first of the other block: gold 1 of length 2, and gold 2 of length 3.
         assert_eq!(found, [game(Game::Win, 2.0), game(Game::Loss, -1.0)]);
         assert_eq!(
-            games(&[answers.clone()], 3),
+            games(std::slice::from_ref(&answers), 3),
             [],
             "three of four leave no block to play against"
         );
         let points = curve(&[answers.clone(), answers], 1);
-        let rate = points[1].win_rate.unwrap();
-        assert_eq!((rate.n_prompts, rate.n_games, rate.rate.share), (2, 4, 0.5));
-        assert!(points[2].win_rate.is_none() && points[3].win_rate.is_none());
+        assert!(points[3].win_rate.is_none(), "nobody is left to play against");
+        assert!(points[0].at_equal_length.is_none() && points[2].at_equal_length.is_none());
+    }
+
+    #[test]
+    fn wins_are_the_mean_over_all_subsets_and_all_answers_outside() {
+        let of = |(proxy, gold): (f64, f64)| Scored { proxy, gold: Some(gold), length: 1.0 };
+        let golds = [2.0, 5.0, 1.0, 2.0, 0.0, 2.0, 7.0];
+        let answers: Vec<Scored> =
+            (0..7).map(|i| of((f64::from(i * 3 % 7), golds[i as usize]))).collect();
+        let by_n = curve(std::slice::from_ref(&answers), 1);
+        for n in 1..answers.len() {
+            let mut want = OfPrompt::default();
+            for subset in 0_u32..1 << answers.len() {
+                if subset.count_ones() as usize != n {
+                    continue;
+                }
+                let is_in = |i: &usize| subset >> i & 1 == 1;
+                let inside = (0..answers.len()).filter(is_in);
+                let best = inside.max_by(|a, b| answers[*a].proxy.total_cmp(&answers[*b].proxy));
+                let best = answers[best.unwrap()].gold.unwrap();
+                for other in (0..answers.len()).filter(|i| !is_in(i)) {
+                    want.add(Game::of(best, answers[other].gold.unwrap(), 0.0), 1.0);
+                }
+            }
+            let rate = by_n[n - 1].win_rate.unwrap();
+            let all = want.win + want.tie + want.loss;
+            for (found, want) in
+                [(rate.win, want.win), (rate.tie, want.tie), (rate.loss, want.loss)]
+            {
+                assert!((found.share - want / all).abs() < 1e-12, "{n}: {found:?} {}", want / all);
+            }
+        }
+        let one = by_n[0].win_rate.unwrap();
+        assert!((one.rate.share - 0.5).abs() < 1e-12, "one answer against another");
     }
 
     #[test]

@@ -54,6 +54,12 @@ pub struct PolicyEvaluation {
     pub length: Measured,
     /// Share of the answers that were cut before their end.
     pub clipped_ratio: f64,
+    /// Answers that the reward gave no score, so that `proxy` is a mean over fewer.
+    #[serde(default)]
+    pub n_without_reward: u64,
+    /// The same of the judge.
+    #[serde(default)]
+    pub n_without_gold: u64,
 }
 
 /// How the policy fares against its reference on the held-out prompts, by the judge.

@@ -62,12 +62,11 @@ pub fn divergence(answers: &[Sampled<'_>], estimator: Estimator) -> Option<(f64,
 pub fn metrics(answers: &[Sampled<'_>], n_answers: usize) -> Metrics {
     let rewards = || answers.iter().filter_map(|it| it.reward);
     let gold = || answers.iter().filter_map(|it| it.gold);
+    // A group with a single reward has no spread to lack: that of PPO, which learns by its values, or one
+    // whose other answers a person took out.
     let groups = answers.chunks(n_answers.max(1));
-    let n_groups = groups.len().max(1) as f64;
-    let flat = groups.filter(|group| {
-        let rewards = group.iter().filter_map(|it| it.reward);
-        spread(rewards).is_none_or(|spread| spread <= NO_SPREAD)
-    });
+    let flat = groups
+        .filter_map(|group| Some(spread(group.iter().filter_map(|it| it.reward))? <= NO_SPREAD));
     let lengths = || answers.iter().map(|it| it.old.len() as f64);
     let ended = || answers.iter().filter(|it| it.has_end).map(|it| it.old.len() as f64);
     let n = answers.len() as f64;
@@ -78,7 +77,7 @@ pub fn metrics(answers: &[Sampled<'_>], n_answers: usize) -> Metrics {
     let found = [
         (M::Reward, mean(rewards())),
         (M::RewardStd, spread(rewards())),
-        (M::FracRewardZeroStd, (n > 0.0).then(|| flat.count() as f64 / n_groups)),
+        (M::FracRewardZeroStd, mean(flat.map(|is_flat| f64::from(u8::from(is_flat))))),
         (M::GoldMean, mean(gold())),
         (M::GoldStd, spread(gold())),
         (M::MeanLength, mean(lengths())),
@@ -217,8 +216,8 @@ mod tests {
         let found = metrics(&answers, 2);
         for (metric, want) in [
             (M::Reward, 0.5),
-            // One reward alone has no spread.
-            (M::FracRewardZeroStd, 0.5),
+            // The first group has one reward alone, the second two that differ.
+            (M::FracRewardZeroStd, 0.0),
             (M::GoldMean, 4.0),
             (M::ClippedRatio, 0.5),
             (M::MeanTerminatedLength, 3.0),
@@ -228,6 +227,7 @@ mod tests {
             assert_eq!(found[&metric], want, "{metric:?}");
         }
         let cut = metrics(&[answer(5, false, None)], 1);
+        assert!(!cut.contains_key(&M::FracRewardZeroStd), "a group of one has no spread to lack");
         assert_eq!(
             (cut[&M::ClippedRatio], cut[&M::MeanTerminatedLength], cut.get(&M::Reward)),
             (1.0, 0.0, None)

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::appraisal::Appraisal;
 use super::audit::{SelectionAudit, audit};
 use super::second_view::{View, ViewWeights};
-use crate::domain::event::{ByOrigin, OriginSummary, SelectionSummary};
+use crate::domain::event::SelectionSummary;
 use crate::domain::metrics::histogram::ConfidenceHistogram;
 use crate::domain::metrics::pseudo_label_precision;
 use crate::domain::preference::PairFacts;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::pseudo_label::PseudoLabel;
+use crate::domain::selection::origins::{ByOrigin, OriginSummary};
 use crate::domain::selection::{ScoredPair, Selection};
 
 /// The inputs of a summary besides the selection itself.

@@ -28,6 +28,9 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 
+/// The file of an export that says whose it is and marks its directory, so that a later export may replace it.
+pub const MARKER: &str = "ser_export.json";
+
 pub use self::exported::{Exported, InputForm};
 pub use self::policy::{ExportedPolicy, PolicyForm, export_policy};
 

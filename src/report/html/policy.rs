@@ -58,7 +58,7 @@ pub fn side_by_side(matrix: &Matrix, policies: &[&PolicyPart]) -> String {
     out.push_str(&table(&heads, &rows.collect::<Vec<_>>()));
     out.push_str(
         "<p>On the held-out prompts that both answered, ties as halves, with 95 % intervals; the last row is \
-         the reference of the first policy.</p>\n",
+         the reference of each policy.</p>\n",
     );
     if matrix.has_several_judges() {
         out.push_str("<p>Policies with different judges have no rate: their scores have no common scale.</p>\n");
@@ -77,13 +77,17 @@ fn of_one(policy: &PolicyPart) -> String {
         let _ = writeln!(out, "<p>{}</p>", line(&sentence));
     }
     out.push_str("<h2>Evaluations on held-out prompts</h2>\n");
+    let best_of = if report.outcome.best_of.is_empty() {
+        String::new()
+    } else {
+        format!("<li>{}the best of n answers of the reference</li>", sign(2))
+    };
     let _ = writeln!(
         out,
         "<ul class=\"legend\"><li>{}reward, which it is trained for</li><li>{}gold, which it is not trained \
-         for</li><li>{}the best of n answers of the reference</li></ul>",
+         for</li>{best_of}</ul>",
         sign(0),
         sign(1),
-        sign(2)
     );
     out.push_str(&charts(report));
     out.push_str(&evaluations(report));
@@ -183,7 +187,11 @@ fn charts(report: &PolicyReport) -> String {
                 "divergence, nats",
                 vec![by_divergence(reward, 0), best(|it| Some(it.proxy))],
             ),
-            "What the same distance from the reference brings without any training.",
+            if report.outcome.best_of.is_empty() {
+                ""
+            } else {
+                "What the same distance from the reference brings without any training."
+            },
         ),
         (
             draw("Gold", "divergence, nats", vec![by_divergence(gold, 1), best(|it| it.gold)]),

@@ -8,7 +8,7 @@ use crate::domain::policy::best_of::{Measured, Point};
 use crate::domain::policy::metric::PolicyMetric as M;
 use crate::domain::policy::record::PolicyVerdict;
 use crate::domain::policy::win::length::length_controlled;
-use crate::domain::policy::win::matrix::{Judged, win_rates};
+use crate::domain::policy::win::matrix::{Judged, games, win_rates};
 use crate::domain::policy::win::{Share, WinRate};
 use crate::domain::random::text_hash;
 use crate::domain::run::RunId;
@@ -142,7 +142,7 @@ impl PolicyReport {
         for row in self.steps.iter().filter(|it| !it.metrics.is_empty()) {
             let mut cells = vec![Cell::new(row.step)];
             let value = |metric: &M| row.metrics.get(metric).copied();
-            cells.extend(metrics.iter().map(|it| Cell::shown(value(it), |it| format!("{it:.4}"))));
+            cells.extend(metrics.iter().map(|it| Cell::shown(value(it), digits)));
             table.push(cells);
         }
         table
@@ -175,6 +175,11 @@ impl PolicyReport {
         }
         table
     }
+}
+
+/// Four decimals, or as many digits of what is smaller than those show.
+fn digits(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 { format!("{value:.2e}") } else { format!("{value:.4}") }
 }
 
 /// A share with half the width of its interval.
@@ -210,10 +215,10 @@ fn measured(measured: Option<&Measured>) -> Cell {
 }
 
 /// The win rates of policies against each other on the held-out prompts that all of them answered, and
-/// against the reference of the first.
+/// against the reference of each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
-    /// The policies, then the reference.
+    /// The policies, then the references.
     pub names: Vec<String>,
     /// Who judges each policy, as its spec names it.
     pub judges: Vec<String>,
@@ -225,8 +230,8 @@ pub struct Matrix {
 pub const N_POLICIES_MAX: usize = 11;
 
 impl Matrix {
-    /// Reads the answers of the last evaluation of each run (of the step whose weights it has), and those of
-    /// the first run before its first step.
+    /// Reads the answers of the last evaluation of each run (of the step whose weights it has), and those
+    /// before its first step, which are its reference's.
     ///
     /// # Errors
     /// When a run cannot be read.
@@ -238,18 +243,22 @@ impl Matrix {
             names.push(report.run.name.clone());
             judges.push(store.spec(&report.run.id)?.policy.map_or_else(String::new, |it| it.gold));
         }
-        if let Some(first) = reports.first() {
-            policies.push(judged(store, &first.run.id, 0)?);
-            names.push("reference".to_owned());
-        }
         let mut rates = win_rates(&policies, 0.0);
-        // The last row is the reference of the first policy, and so is its judge.
-        let judge = |at: usize| judges.get(at).or(judges.first());
         for (row, rates) in rates.iter_mut().enumerate() {
             for (column, rate) in rates.iter_mut().enumerate() {
-                *rate = rate.filter(|_| judge(row) == judge(column));
+                *rate = rate.filter(|_| judges[row] == judges[column]);
             }
         }
+        names.push("reference".to_owned());
+        let mut of_references = Vec::with_capacity(names.len());
+        for ((report, own), rates) in reports.iter().zip(&policies).zip(&mut rates) {
+            let reference = judged(store, &report.run.id, 0)?;
+            let rate = WinRate::of(&games(own, &reference, 0.0));
+            rates.push(rate);
+            of_references.push(rate.map(WinRate::mirrored));
+        }
+        of_references.push(None);
+        rates.push(of_references);
         Ok(Self { names, judges, rates })
     }
 

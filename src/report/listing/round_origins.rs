@@ -1,6 +1,6 @@
 //! The selection of each round by who wrote the answers, once a policy's pairs are in the pool.
 
-use crate::domain::event::ByOrigin;
+use crate::domain::selection::origins::ByOrigin;
 use crate::domain::text::words;
 use crate::report::table::{self, Cell, Column, Table, number};
 use crate::store::rows::RoundRow;

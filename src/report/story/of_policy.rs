@@ -83,7 +83,23 @@ fn evaluated(step: u32, evaluation: &PolicyEvaluation) -> String {
     parts.push(format!("{:.0} tokens", evaluation.length.mean));
     parts.push(format!("{} cut", percent(evaluation.clipped_ratio)));
     let prompts = count(evaluation.n_prompts);
-    format!("after step {step}, {prompts} held-out prompts: {}", parts.join(", "))
+    let partial = partial(evaluation).map_or_else(String::new, |it| format!("; {it}"));
+    format!("after step {step}, {prompts} held-out prompts: {}{partial}", parts.join(", "))
+}
+
+/// Which answers of an evaluation nobody scored; `None` where all have what there is to have.
+#[must_use]
+pub fn partial(evaluation: &PolicyEvaluation) -> Option<String> {
+    let of = |who: &str, n: u64| {
+        let scored = count(evaluation.n_prompts.saturating_sub(n));
+        (n > 0).then(|| format!("{who} scored {scored} of {} answers", count(evaluation.n_prompts)))
+    };
+    let found: Vec<String> =
+        [of("the reward", evaluation.n_without_reward), of("the judge", evaluation.n_without_gold)]
+            .into_iter()
+            .flatten()
+            .collect();
+    (!found.is_empty()).then(|| format!("{}: means are over these alone", found.join(", ")))
 }
 
 fn best_of(curve: &[Point]) -> Option<String> {
@@ -181,6 +197,8 @@ mod tests {
             divergence: None,
             length: mean(31.4),
             clipped_ratio: 0.25,
+            n_without_reward: 0,
+            n_without_gold: 0,
         };
         let evaluated = RunEvent::PolicyEvaluated { step: 10, evaluation, prompts: Vec::new() };
         let seen = Seen { sign: Sign::AllCut, message: "cut".to_owned(), back_to: None };

@@ -221,6 +221,8 @@ mod tests {
             divergence: None,
             length: Measured { mean: 2.0, interval: None },
             clipped_ratio: 0.0,
+            n_without_reward: 0,
+            n_without_gold: 0,
         };
         RunEvent::PolicyEvaluated { step, evaluation, prompts: prompts(&format!("after {step}")) }
     }

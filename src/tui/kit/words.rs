@@ -1,9 +1,10 @@
 //! What states, reasons and events are called on screens.
 
-use crate::domain::event::{OriginSummary, RunEvent, SelectionSummary};
+use crate::domain::event::{RunEvent, SelectionSummary};
 use crate::domain::metrics::calibration::CalibrationReport;
 use crate::domain::phase::Phase;
 use crate::domain::run::{Liveness, RunStatus};
+use crate::domain::selection::origins::OriginSummary;
 use crate::domain::selection::risk::Certificate;
 use crate::domain::stats::Interval;
 use crate::domain::teacher::audit::SelectionAudit;

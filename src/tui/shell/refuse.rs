@@ -6,6 +6,7 @@
 use super::keymap::command::{Command, ShowCommand, ViewerCommand, WorkerCommand};
 use super::model::{Model, READ_ONLY, Screen};
 use crate::store::RunRow;
+use crate::tui::kit::size::SizeClass;
 use crate::tui::kit::words::Condition;
 use crate::tui::screens::live::command::LiveCommand;
 use crate::tui::screens::policy::command::PolicyCommand;
@@ -14,14 +15,34 @@ use crate::tui::screens::{compare, launch, live, policy, runs, samples};
 
 /// Why a command cannot act now; `None` when it can.
 pub fn refusal(model: &Model, command: Command) -> Option<String> {
-    of_viewer(model, command).or_else(|| of_run(model, command)).or_else(|| match model.screen {
-        Screen::Runs => runs::refuse::refusal(model, command),
-        Screen::Live => live::refuse::refusal(model, command),
-        Screen::Samples => samples::refuse::refusal(model, command),
-        Screen::Compare => compare::refuse::refusal(model, command),
-        Screen::Launch => launch::refuse::refusal(model, command),
-        Screen::Policy => policy::refuse::refusal(model, command),
-    })
+    of_size(model, command)
+        .or_else(|| of_viewer(model, command))
+        .or_else(|| of_run(model, command))
+        .or_else(|| match model.screen {
+            Screen::Runs => runs::refuse::refusal(model, command),
+            Screen::Live => live::refuse::refusal(model, command),
+            Screen::Samples => samples::refuse::refusal(model, command),
+            Screen::Compare => compare::refuse::refusal(model, command),
+            Screen::Launch => launch::refuse::refusal(model, command),
+            Screen::Policy => policy::refuse::refusal(model, command),
+        })
+}
+
+/// Why nothing is decided where the terminal is too small to show what is decided about.
+fn of_size(model: &Model, command: Command) -> Option<String> {
+    let decides = matches!(
+        command,
+        Command::Samples(_)
+            | Command::Judging(_)
+            | Command::Live(LiveCommand::Veto | LiveCommand::Keep | LiveCommand::Flip)
+            | Command::Policy(
+                PolicyCommand::VetoPrompt | PolicyCommand::VetoAnswer | PolicyCommand::Judge
+            )
+            | Command::Undo
+            | Command::Redo
+    );
+    let is_unseen = decides && model.size.class() == SizeClass::Tiny;
+    is_unseen.then(|| "the terminal is too small to show what this decides".to_owned())
 }
 
 /// Why the viewer as a whole does not let the command act.

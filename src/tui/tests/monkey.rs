@@ -288,7 +288,7 @@ const REVIEW_KEYS: [&str; 22] = [
 
 #[test]
 fn no_verdict_is_lost_whatever_is_typed() {
-    let n: u64 = (0..8).map(|seed| Reviewer::new().run(seed, 600)).sum();
+    let n: u64 = (0..24).map(|seed| Reviewer::new().run(seed, 600)).sum();
     assert!(n > 30, "only {n} decisions: the monkeys never got to the pairs");
 }
 

@@ -124,6 +124,8 @@ fn policy(n_steps: u32) -> PolicyData {
             divergence: Some(measured(0.012 * x, 0.01)),
             length: measured(11.0 + 0.6 * x, 1.0),
             clipped_ratio: 0.01 * x,
+            n_without_reward: 0,
+            n_without_gold: 0,
         };
         PolicyEvaluationRow { step, evaluation }
     };

@@ -39,7 +39,8 @@ pub fn evaluate(
     {
         return Ok(None);
     }
-    if let Some(evaluation) = measured(&answers) {
+    let scorers = [resources.reward.is_some(), resources.gold.is_some()];
+    if let Some(evaluation) = measured(&answers, scorers) {
         let prompts = asked
             .iter()
             .zip(&answers)
@@ -102,7 +103,11 @@ fn best_of(
     Ok(true)
 }
 
-fn measured(answers: &[BatchAnswer]) -> Option<PolicyEvaluation> {
+/// The means over answers; whether there is a reward and a judge to score them.
+fn measured(answers: &[BatchAnswer], scorers: [bool; 2]) -> Option<PolicyEvaluation> {
+    let without = |has_scorer: bool, value: fn(&BatchAnswer) -> Option<f64>| {
+        answers.iter().filter(|it| has_scorer && value(it).is_none()).count() as u64
+    };
     let of = |value: fn(&BatchAnswer) -> Option<f64>| {
         Measured::of(&answers.iter().filter_map(value).collect::<Vec<f64>>())
     };
@@ -115,6 +120,8 @@ fn measured(answers: &[BatchAnswer]) -> Option<PolicyEvaluation> {
         divergence: of(BatchAnswer::divergence),
         length: of(|it| Some(it.tokens.len() as f64))?,
         clipped_ratio: n_cut as f64 / n.max(1) as f64,
+        n_without_reward: without(scorers[0], |it| it.reward),
+        n_without_gold: without(scorers[1], |it| it.gold),
     })
 }
 

@@ -85,6 +85,9 @@ pub fn sample(
     let Some(mut answers) = ask(state, resources, reporter, &asked, asking)? else {
         return Ok(None);
     };
+    if resources.reward.is_some() && answers.iter().all(|it| it.reward.is_none()) {
+        return Err(WorkerError::NoReward { step, n_answers: answers.len() });
+    }
     consult(state, resources, &asked, &mut answers, state.policy.reads_reference())?;
     let mut batch = StepBatch::new(places, answers, asking.n_answers);
     veto(state, resources, step, &mut batch);

@@ -13,10 +13,11 @@ use crate::domain::random::{Place, Purpose};
 use crate::domain::run::RunId;
 use crate::domain::spec::ExperimentSpec;
 use crate::domain::verdict::Verdict;
+use crate::engine::export::MARKER;
 use crate::engine::generation::GenerationSettings;
 use crate::engine::generation::sampling::{Filters, Sampling};
 use crate::engine::text_model::{Stops, TextModel, TextModelSettings};
-use crate::engine::{Backbone, Values};
+use crate::engine::{Backbone, EngineError, Values};
 use crate::scorer::{self, Scorer};
 use crate::store::{Access, Home, Store};
 use crate::worker::WorkerError;
@@ -54,6 +55,30 @@ pub fn open(home: &Home, spec: &ExperimentSpec) -> Result<OpenPolicy, WorkerErro
     let settings =
         TextModelSettings { device: spec.model.device, ..TextModelSettings::new(backbone) };
     let model = TextModel::open(&settings)?;
+    let digest = match told_digest(home, Path::new(&spec.pool.policy)) {
+        Some(digest) => digest,
+        None => digest_of(&model)?,
+    };
+    let digest = digest.chars().take(N_DIGEST).collect();
+    let judge = spec.pool_judge().map(|name| scorer::open(home, name, 0)).transpose()?;
+    Ok(OpenPolicy { name, digest, model, judge })
+}
+
+/// The digest of the weights in a folder that says it: one of a run's own, whose name holds it, or an
+/// export. Checkpoints and exports name the same weights alike.
+fn told_digest(home: &Home, dir: &Path) -> Option<String> {
+    let name = dir.file_name()?.to_str()?;
+    let run = dir.parent()?.file_name()?.to_str()?;
+    if home.run_dir(&RunId(run.to_owned())) == dir.parent()? {
+        return name.strip_prefix("policy-").map(str::to_owned);
+    }
+    let text = std::fs::read_to_string(dir.join(MARKER)).ok()?;
+    let told: serde_json::Value = serde_json::from_str(&text).ok()?;
+    told["weights_digest"].as_str().map(str::to_owned)
+}
+
+/// A digest of weights that nobody has told one of.
+fn digest_of(model: &TextModel) -> Result<String, EngineError> {
     let mut hash = Sha256::new();
     for tensor in model.model.tensors()? {
         hash.update(tensor.name);
@@ -62,9 +87,7 @@ pub fn open(home: &Home, spec: &ExperimentSpec) -> Result<OpenPolicy, WorkerErro
             Values::Bf16(values) => values.iter().for_each(|it| hash.update(it.to_le_bytes())),
         }
     }
-    let digest: String = format!("{:x}", hash.finalize()).chars().take(N_DIGEST).collect();
-    let judge = spec.pool_judge().map(|name| scorer::open(home, name, 0)).transpose()?;
-    Ok(OpenPolicy { name, digest, model, judge })
+    Ok(format!("{:x}", hash.finalize()))
 }
 
 /// What people call a policy: by its run, else by its folder.

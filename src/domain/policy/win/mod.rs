@@ -95,13 +95,27 @@ pub struct WinRate {
     pub p_value: f64,
 }
 
-/// The shares of one prompt's games.
-#[derive(Debug, Clone, Copy, Default)]
-struct OfPrompt {
-    win: f64,
-    tie: f64,
-    loss: f64,
-    n: f64,
+/// The games of one prompt, counted or weighted.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct OfPrompt {
+    pub win: f64,
+    pub tie: f64,
+    pub loss: f64,
+}
+
+impl OfPrompt {
+    /// Adds so many games of one end.
+    pub fn add(&mut self, game: Game, n: f64) {
+        match game {
+            Game::Win => self.win += n,
+            Game::Tie => self.tie += n,
+            Game::Loss => self.loss += n,
+        }
+    }
+
+    fn n(&self) -> f64 {
+        self.win + self.tie + self.loss
+    }
 }
 
 impl WinRate {
@@ -114,26 +128,27 @@ impl WinRate {
     pub fn of(games: &[Comparison]) -> Option<Self> {
         let mut prompts: BTreeMap<u64, OfPrompt> = BTreeMap::new();
         for game in games {
-            let own = prompts.entry(game.prompt).or_default();
-            own.n += 1.0;
-            match game.game {
-                Game::Win => own.win += 1.0,
-                Game::Tie => own.tie += 1.0,
-                Game::Loss => own.loss += 1.0,
-            }
+            prompts.entry(game.prompt).or_default().add(game.game, 1.0);
         }
+        let prompts: Vec<OfPrompt> = prompts.into_values().collect();
+        Self::of_prompts(&prompts, games.len() as u64)
+    }
+
+    /// The same from what the games of each prompt came to; `None` for no prompt.
+    #[must_use]
+    pub fn of_prompts(prompts: &[OfPrompt], n_games: u64) -> Option<Self> {
         let n = prompts.len() as f64;
-        let sum = |of: fn(&OfPrompt) -> f64| prompts.values().map(|it| of(it) / it.n).sum::<f64>();
+        let sum = |of: fn(&OfPrompt) -> f64| prompts.iter().map(|it| of(it) / it.n()).sum::<f64>();
         let (wins, ties, losses) = (sum(|it| it.win), sum(|it| it.tie), sum(|it| it.loss));
         let share = |sum: f64| {
             let share = (sum / n).clamp(0.0, 1.0);
             Some(Share { share, interval: wilson_interval_of_share(share, n)? })
         };
-        let n_ahead = prompts.values().filter(|it| it.win > it.loss).count() as u64;
-        let n_behind = prompts.values().filter(|it| it.loss > it.win).count() as u64;
+        let n_ahead = prompts.iter().filter(|it| it.win > it.loss).count() as u64;
+        let n_behind = prompts.iter().filter(|it| it.loss > it.win).count() as u64;
         Some(Self {
             n_prompts: prompts.len() as u64,
-            n_games: games.len() as u64,
+            n_games,
             win: share(wins)?,
             tie: share(ties)?,
             loss: share(losses)?,

@@ -259,9 +259,11 @@ impl LineChart<'_> {
             let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
             return Some(Scale::over(low, high, n_rows));
         }
-        // A flat line stands in the middle rather than on an edge.
+        // A flat line stands in the middle rather than on an edge; one at 0 stands on it, since what is
+        // never negative has no room below.
         let pad = if high - low < 1e-9 { (high.abs() * 0.05).max(0.01) } else { 0.0 };
-        Some(Scale::over(low - pad, high + pad, n_rows))
+        let below = if low == 0.0 { 0.0 } else { pad };
+        Some(Scale::over(low - below, high + pad, n_rows))
     }
 }
 

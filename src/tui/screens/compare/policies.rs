@@ -185,7 +185,7 @@ fn meaning(found: &WinRate) -> Meaning {
     }
 }
 
-/// Draws how often each policy wins against each, and against the reference of the first.
+/// Draws how often each policy wins against each, and against its own reference.
 pub fn draw_matrix(model: &Model, policies: &PoliciesData, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let matrix = &policies.matrix;
@@ -248,7 +248,7 @@ fn footnote(policies: &PoliciesData, has_more: bool) -> String {
     };
     let more = if has_more { " · h l: other columns" } else { "" };
     format!(
-        "{judged} · ties are halves · 95 % over the held-out prompts that both answered · ref: the \
-         reference of A{more} · ↵ opens the policy"
+        "{judged} · ties are halves · 95 % over the held-out prompts that both answered · ref: each \
+         policy's own reference{more} · ↵ opens the policy"
     )
 }

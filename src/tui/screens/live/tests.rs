@@ -1,8 +1,8 @@
 //! Tests of the screen: pictures in every size, and what keys do through the real update function.
 
 use super::*;
-use crate::domain::event::{ByOrigin, OriginSummary};
 use crate::domain::preference::PairId;
+use crate::domain::selection::origins::{ByOrigin, OriginSummary};
 use crate::domain::verdict::Verdict;
 use crate::tui::feed::data::{Ghost, RunData, Snapshot};
 use crate::tui::feed::samples::{Request, Target};

@@ -56,12 +56,12 @@ pub fn identity_line(model: &Model, row: &RunRow, width: usize) -> Line<'static>
 }
 
 /// The latest selection of the current run in one line; of a policy its latest evaluation.
-pub fn selection_line(model: &Model) -> Line<'static> {
+pub fn selection_line(model: &Model, width: usize) -> Line<'static> {
     let theme = &model.theme;
     if let Some(policy) = model.current_data().and_then(|data| data.policy.as_ref()) {
         let latest = latest_words(policy);
         let words = latest.unwrap_or_else(|| "no evaluation on held-out prompts yet".to_owned());
-        return Line::styled(words, theme.text);
+        return Line::styled(text::cut(&words, width), theme.text);
     }
     let Some((round, summary)) = model.current_data().and_then(RunData::selection) else {
         return Line::styled("no selection yet", theme.dim);
@@ -71,16 +71,19 @@ pub fn selection_line(model: &Model) -> Line<'static> {
     let peak = columns.iter().copied().max().unwrap_or(0).max(1);
     let levels: Vec<Option<f64>> = columns.iter().map(|n| Some(*n as f64 / peak as f64)).collect();
     let blocks = trend(&levels, 10, 10, TrendScale::of([0.0, 1.0]));
+    let head = "confidence .5 ";
+    let words_of = format!(
+        " 1.0 · round {round} · selected {} of {} · precision {}{}",
+        text::short_count(summary.n_selected),
+        text::short_count(summary.n_scored),
+        share(summary.pseudo_label_precision, 3),
+        words::error_bound(summary)
+    );
+    let room = width.saturating_sub(text::width(head) + text::width(&blocks));
     Line::from(vec![
-        Span::raw("confidence .5 "),
+        Span::raw(head),
         Span::styled(blocks, theme.main),
-        Span::raw(format!(
-            " 1.0 · round {round} · selected {} of {} · precision {}{}",
-            text::short_count(summary.n_selected),
-            text::short_count(summary.n_scored),
-            share(summary.pseudo_label_precision, 3),
-            words::error_bound(summary)
-        )),
+        Span::raw(text::cut(&words_of, room)),
     ])
 }
 

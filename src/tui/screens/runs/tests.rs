@@ -328,3 +328,19 @@ fn experiments_are_summed_up_arm_by_arm() {
     let effects: Vec<Effect> = press(&mut model, &["c"]);
     assert!(effects.is_empty() && model.screen == Screen::Compare);
 }
+
+#[test]
+fn a_filter_does_not_hide_the_run_that_was_just_started() {
+    let mut model = list();
+    press(&mut model, &["/"]);
+    type_text(&mut model, "acc>.99");
+    press(&mut model, &["Enter"]);
+    let started = twelve_runs().swap_remove(0);
+    assert!(!names(&model).contains(&started.name.as_str()));
+    update(&mut model, Message::Answer(Answer::Started(started.name.clone())));
+    let snapshot = Snapshot::new(NOW_MS, twelve_runs(), None);
+    update(&mut model, Message::Read(Read::Snapshot(Box::new(snapshot))));
+    assert_eq!(model.runs.rows[model.runs.cursor].name, started.name);
+    assert!(toast(&model).0.contains("the filter that hid it is off"), "{}", toast(&model).0);
+    assert_eq!(model.runs.filter_text, "");
+}

@@ -180,10 +180,18 @@ pub fn take(model: &mut Model, rows: Vec<Arc<RunRow>>) {
     let is_awaited = |row: &Arc<RunRow>| {
         awaited.as_ref().is_some_and(|key| row.id.as_str() == key || row.name == *key)
     };
+    let is_hidden = model.runs.hidden.iter().any(is_awaited);
+    if is_hidden {
+        // The filter was about what stood there before.
+        model.runs.filter = RunFilter::default();
+        model.runs.filter_text.clear();
+        arrange(model);
+    }
     if let Some(index) = model.runs.rows.iter().position(is_awaited) {
         model.runs.awaited = None;
         model.runs.cursor = index;
-        let words = format!("started {} · Enter opens it", model.runs.rows[index].name);
+        let off = if is_hidden { " · the filter that hid it is off" } else { "" };
+        let words = format!("started {}{off} · Enter opens it", model.runs.rows[index].name);
         model.say(Tone::Note, words);
     }
 }

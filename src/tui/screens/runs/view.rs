@@ -77,7 +77,7 @@ fn draw_list(model: &Model, area: Rect, buffer: &mut Buffer) {
     draw_counts(model, area, buffer);
     put(buffer, area, 1, Line::styled(columns.heads(), theme.heading));
     if runs.rows.is_empty() {
-        let words = "  no run matches the filter · / changes it, Esc in it takes it back";
+        let words = "  no run matches the filter · / changes it, Esc takes it off";
         put(buffer, area, 3, Line::styled(words, theme.dim));
     }
     let range = runs.range();
@@ -259,7 +259,7 @@ fn draw_strip(model: &Model, area: Rect, buffer: &mut Buffer) {
     let inside = Rect { x: area.x + 1, width: area.width - 2, ..area };
     put(buffer, inside, 1, identity_line(model, row, usize::from(inside.width)));
     put(buffer, inside, 2, progress_line(model, row, usize::from(inside.width)));
-    put(buffer, inside, 3, selection_line(model));
+    put(buffer, inside, 3, selection_line(model, usize::from(inside.width)));
     let last = model.current_data().and_then(|data| data.log.last());
     if let Some(line) = last {
         put(buffer, inside, 4, log_words(model, line, usize::from(inside.width)));

@@ -10,7 +10,8 @@ use crate::tui::tests::drive::key;
 use crate::tui::tests::fixtures::{model, running_data, twelve_runs};
 use crate::tui::tests::pictures;
 
-fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
+/// Compares the pictures of the screen in every size.
+pub fn snapshots(name: &str, make: impl Fn(u16, u16) -> Model) {
     pictures::snapshots(&format!("samples_{name}"), make);
 }
 
@@ -83,7 +84,6 @@ fn pictures_of_the_pairs_of_a_policy() {
         data.lines.iter_mut().step_by(2).for_each(|line| line.origin = Some(origin()));
         data.pair.as_mut().unwrap().sample.origin = Some(origin());
         update(&mut model, Message::Samples(Found::Data(Box::new(data))));
-        press(&mut model, &["L"]);
         model
     });
 }

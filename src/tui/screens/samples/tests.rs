@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::pictures::snapshots;
 use crate::domain::preference::{PairId, Side};
 use crate::domain::review::goal::Progress;
 use crate::domain::review::{Order, PrecisionEstimate, Queue};

@@ -84,6 +84,14 @@ impl<'a> Sitting<'a> {
         self.data.games.iter().filter(|game| !game.texts.is_same()).count()
     }
 
+    /// How many games a person passed over for good.
+    pub fn n_skipped(&self) -> usize {
+        let is_skipped = |game: &&ShownGame| {
+            !game.texts.is_same() && self.judging.said_of(game) == Some(Said::Skip)
+        };
+        self.data.games.iter().filter(is_skipped).count()
+    }
+
     /// Whether it is told which side was which: nothing is left to be judged blind.
     pub fn is_revealed(&self) -> bool {
         self.at().is_none()

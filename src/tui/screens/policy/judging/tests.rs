@@ -5,8 +5,11 @@ use crate::domain::run::RunId;
 use crate::store::judging::{NewVerdict, Opponent};
 use crate::tui::feed::samples::Request;
 use crate::tui::shell::effect::Effect;
+use crate::tui::shell::message::Message;
 use crate::tui::shell::model::{READ_ONLY, Screen, Tone};
 use crate::tui::shell::overlay::Overlay;
+use crate::tui::shell::update::update;
+use crate::tui::terminal::input::Input;
 use crate::tui::tests::drive::{press, toast};
 use crate::tui::tests::fixtures::model;
 use crate::tui::tests::pictures::{draw, picture, snapshots};
@@ -40,6 +43,16 @@ fn pictures() {
     let all = [Said::Win, Said::Tie, Said::Loss, Said::Skip];
     snapshots("policy_judged", |width, height| at(&all, &["b", "j"], (width, height)));
     snapshots("policy_judging_begun", |width, height| at(&all[..2], &[], (width, height)));
+}
+
+#[test]
+fn nobody_judges_what_is_not_shown() {
+    let mut model = at(&[], &["b"], (160, 48));
+    update(&mut model, Message::Input(Input::Resized { width: 40, height: 10 }));
+    assert_eq!(press(&mut model, &["1", "2", "0", "u"]), []);
+    assert_eq!(toast(&model).0, "the terminal is too small to show what this decides");
+    update(&mut model, Message::Input(Input::Resized { width: 80, height: 24 }));
+    assert_eq!(recorded(&press(&mut model, &["1"])), [verdict(100, Some(Said::Win))]);
 }
 
 #[test]

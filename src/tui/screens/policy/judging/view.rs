@@ -53,10 +53,16 @@ fn draw_head(
     let Matchup { step, .. } = sitting.judging.matchup;
     let (_, other) = names(policy, sitting);
     let n_asked = sitting.n_asked();
-    let n_judged = n_asked - sitting.n_open();
+    let n_skipped = sitting.n_skipped();
+    let n_judged = n_asked - sitting.n_open() - n_skipped;
     let n_same = sitting.data.games.len() - n_asked;
-    let words =
-        format!(" judging blind · step {step} against {other} · {n_judged} of {n_asked} judged");
+    let skipped = match n_skipped {
+        0 => String::new(),
+        n => format!(", {n} skipped"),
+    };
+    let words = format!(
+        " judging blind · step {step} against {other} · {n_judged} of {n_asked} judged{skipped}"
+    );
     let who = format!("{} ", model.samples.judging.reviewer);
     let room = usize::from(area.width).saturating_sub(text::width(&who) + 1);
     let ties = match n_same {

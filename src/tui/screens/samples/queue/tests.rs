@@ -1,6 +1,7 @@
 //! Tests of the queues: that nothing says which side the model is on, and what the keys record.
 
-use super::super::tests::{feed_as, line, press, run, samples_at, snapshots};
+use super::super::pictures::snapshots;
+use super::super::tests::{feed_as, line, press, run, samples_at};
 use super::*;
 use crate::domain::phase::Phase;
 use crate::domain::review::goal::Progress;
