@@ -347,6 +347,12 @@ fn reads_the_pairs_of_the_policy(place: &Place) {
     let labels = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<Value> = labels.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
     assert!(lines.iter().any(is_own), "{} lines", lines.len());
+    assert!(lines.iter().all(|it| it["origin"].is_string() == is_own(it)), "{lines:?}");
+    let rounds: Value =
+        serde_json::from_str(&ok(place, &["rounds", "straight", "--json"])).unwrap();
+    let selected = &rounds["rounds"][1]["by_origin"];
+    let n = |origin: &str| selected[origin]["n_selected"].as_u64().unwrap();
+    assert_eq!(n("data") + n("policy"), rounds["rounds"][1]["n_selected"], "{selected}");
     let listed = ok(place, &["samples", "straight", "--filter", "from:policy", "--json"]);
     let listed: Value = serde_json::from_str(&listed).unwrap();
     let samples = listed["samples"].as_array().unwrap();
@@ -354,6 +360,11 @@ fn reads_the_pairs_of_the_policy(place: &Place) {
     assert_eq!(samples[0]["origin"]["policy"], "embedded");
     let more = ["policy.objective=dpo", "policy.reward=straight", "policy.sft.epochs=0"];
     ok(place, &arguments("--plain", "by-labels", &more));
+    let spec = ok(place, &["run", "--from", "straight", "--policy", "rloo", "--print-spec"]);
+    assert!(
+        spec.contains("objective = \"rloo\"") && !spec.contains("source = \"policy\""),
+        "{spec}"
+    );
 }
 
 /// A stop is no kill: it saves what it has, and what it broke off is done again.

@@ -27,6 +27,10 @@ const EMBEDDED: &str = "embedded";
 #[must_use]
 pub fn policy_sets(run: &RunRow, spec: &ExperimentSpec, objective: ObjectiveName) -> Vec<String> {
     let mut sets = vec![format!("policy.objective={}", objective.name())];
+    if spec.generates_pairs() {
+        // A policy run asks the prompts of the data set; no pair joins a pool of it.
+        sets.push("pool.source=data".to_owned());
+    }
     if run.kind == RunKind::Policy {
         return sets;
     }

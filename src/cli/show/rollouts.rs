@@ -169,6 +169,14 @@ fn decide(
     (run, of): (&RunRow, RolloutsOf),
     args: &RolloutsArgs,
 ) -> CliResult {
+    if run.status == RunStatus::Finished {
+        let message =
+            format!("`{}` is done: no step comes that could leave an answer out", run.name);
+        return Err(CliError::input(message).with_hint(format!(
+            "`ser run --from {} --policy …` trains another, whose gate (`review.mode=gate`) takes vetoes",
+            run.id
+        )));
+    }
     let rollouts = store.rollouts(&run.id, of)?;
     let step = match of {
         RolloutsOf::Step(step) | RolloutsOf::Evaluation(step) => step,
@@ -185,12 +193,7 @@ fn decide(
         store.veto_rollout(&run.id, key, is_veto, Some(&reviewer))?;
     }
     let n = args.veto.len() + args.allow.len();
-    let ended = if run.status == RunStatus::Finished {
-        "; the run has ended, so nothing learns from them any more"
-    } else {
-        ""
-    };
-    context.say(&format!("{n} decided by {reviewer}{ended}"));
+    context.say(&format!("{n} decided by {reviewer}"));
     Ok(())
 }
 

@@ -77,7 +77,7 @@ fn of_one(policy: &PolicyPart) -> String {
         let _ = writeln!(out, "<p>{}</p>", line(&sentence));
     }
     out.push_str("<h2>Evaluations on held-out prompts</h2>\n");
-    let best_of = if report.outcome.best_of.is_empty() {
+    let legend = if report.outcome.best_of.is_empty() {
         String::new()
     } else {
         format!("<li>{}the best of n answers of the reference</li>", sign(2))
@@ -85,7 +85,7 @@ fn of_one(policy: &PolicyPart) -> String {
     let _ = writeln!(
         out,
         "<ul class=\"legend\"><li>{}reward, which it is trained for</li><li>{}gold, which it is not trained \
-         for</li>{best_of}</ul>",
+         for</li>{legend}</ul>",
         sign(0),
         sign(1),
     );

@@ -87,5 +87,12 @@ pub fn take_template(model: &mut Model) {
         model.say(Tone::Error, "the spec of that run cannot be read: this is the default one");
         return;
     }
+    if model.launch.rows.is_empty() {
+        let launch = &model.launch;
+        let problem = form::check(launch.base.as_deref(), &[], &launch.policy).err();
+        let problem = problem.map_or_else(String::new, |error| format!(": {error}"));
+        model.say(Tone::Error, format!("no form can be made from `{from_name}`{problem}"));
+        return;
+    }
     (model.launch.from, model.launch.from_name) = (from, from_name);
 }

@@ -127,7 +127,12 @@ fn say(model: &mut Model, by_place: ByPlace) -> Vec<Effect> {
     let is_last = sitting.n_open() == 1;
     // Whoever stops early has judged a random sample, in which ties of the same words have their share.
     let n_passed = if is_last { games.len() } else { at };
-    let mut verdicts = same_words(&sitting, &games[..n_passed]);
+    let mut verdicts = if judged.said == Some(Said::Skip) {
+        // They come with the next verdict: one that is passed over says nothing yet.
+        Vec::new()
+    } else {
+        same_words(&sitting, &games[..n_passed])
+    };
     verdicts.push(judged);
     record(model, verdicts)
 }
